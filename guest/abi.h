@@ -1,0 +1,195 @@
+/*
+ * abi.h: the contract between the VMM and the guest kernel, and the layout of
+ * an image. It is all that the two sides share. Self-contained: C11 and
+ * assembly (with __ASSEMBLER__) may include it.
+ *
+ * Rules: fixed-width fields, no pointers, explicit numbers. Any change of a
+ * layout, a number or a meaning raises ZB_ABI_VERSION; a kernel, template or
+ * image with another version is refused before it is loaded.
+ * IN is written by the VMM before it enters the guest, OUT by the guest. The
+ * VMM copies an OUT field once, checks the copy, and uses the copy.
+ */
+#ifndef ZEROBOOT_ABI_H
+#define ZEROBOOT_ABI_H
+
+#define ZB_ABI_VERSION 1
+
+/*
+ * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
+ * user-accessible: the guest kernel runs at CPL3 beside its program.
+ *
+ *  gpa                    what
+ *  0x0000'0000            unused (a null gpa is never valid)
+ *  0x0000'1000            control page, struct zb_control
+ *  0x0000'2000            GDT, TSS and IDT, written by the VMM at boot
+ *  0x0010'0000            guest kernel, loaded from its ELF segments
+ *  0x0020'0000            request area (IN): the code to run
+ *  0x0060'0000            standard output (OUT)
+ *  0x0070'0000            standard error (OUT)
+ *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
+ *  0x1'0000'0000 ..       the image, read-only
+ *
+ * gva = ZB_DIRECT_BASE + gpa for all of memory (4 KiB pages, read, write,
+ * execute), gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB
+ * pages, read-only).
+ */
+#define ZB_CONTROL_GPA 0x1000
+#define ZB_TABLES_GPA 0x2000
+#define ZB_TABLES_SIZE 0x4000
+#define ZB_KERNEL_GPA 0x100000
+#define ZB_REQUEST_GPA 0x200000
+#define ZB_REQUEST_SIZE 0x400000
+#define ZB_STDOUT_GPA 0x600000
+#define ZB_STDERR_GPA 0x700000
+#define ZB_OUTPUT_SIZE 0x100000
+#define ZB_FRAMES_GPA 0x800000
+#define ZB_IMAGE_GPA 0x100000000
+#define ZB_DIRECT_BASE 0x100000000000
+#define ZB_IMAGE_BASE 0x200000000000
+#define ZB_MIN_MEMORY 0x2000000  /* 32 MiB */
+#define ZB_MAX_MEMORY 0xc0000000 /* 3 GiB: below the image */
+
+/* Segment selectors; kvm-pvm accepts no others (docs/platform.md). */
+#define ZB_SEL_KCODE 0x10
+#define ZB_SEL_KDATA 0x18
+#define ZB_SEL_UDATA 0x2b
+#define ZB_SEL_UCODE 0x33
+#define ZB_SEL_TSS 0x40
+
+/* Hypercalls: a 32-bit `out` of the code to this port from CPL3 (IOPL 3). */
+#define ZB_PORT 0x5a42
+#define ZB_HC_READY 1 /* the agent waits for a request; a template stops here */
+#define ZB_HC_EXIT 2  /* the program ended; control.exit_code */
+#define ZB_HC_IDLE 3  /* nothing runnable until control.idle_until */
+#define ZB_HC_LOG 4   /* control.log holds a line (tracing, missing calls) */
+#define ZB_HC_PANIC 5 /* guest kernel bug; control.log says what */
+
+#define ZB_LOG_SIZE 1024
+#define ZB_SEED_SIZE 64
+#define ZB_ARGS_SIZE 1024
+
+/* control.flags (IN) */
+#define ZB_FLAG_TRACE 1 /* log every system call */
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* A guest physical address; the host never dereferences it. */
+typedef uint64_t gpa_t;
+
+struct zb_control {
+	uint32_t abi_version;   /* 0 IN */
+	uint32_t flags;         /* 4 IN: ZB_FLAG_* */
+	uint64_t memory_size;   /* 8 IN: bytes of guest memory */
+	uint64_t image_size;    /* 16 IN: bytes of the image */
+	uint64_t frames_start;  /* 24 IN: first gpa behind the VMM's page tables */
+	uint64_t tsc_khz;       /* 32 IN: rate of rdtsc in the guest */
+	uint64_t wall_ns;       /* 40 IN: CLOCK_REALTIME at this entry */
+	uint64_t mono_ns;       /* 48 IN: CLOCK_MONOTONIC at this entry, goes on
+	                         * from the template's */
+	uint64_t cr3;           /* 56 IN */
+	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh random bytes for each run */
+	uint32_t request_size;  /* 128 IN: bytes of the request area in use */
+	uint32_t output_limit;  /* 132 IN: bytes kept of each stream, at most
+	                         * ZB_OUTPUT_SIZE */
+	uint32_t args_size;     /* 136 IN: bytes of args in use (boot only) */
+	uint32_t argc;          /* 140 IN: of args, the first argc strings are argv,
+	                         * the rest the environment, each NUL-terminated */
+
+	uint32_t preempt;       /* 144 IN: a tick came while the kernel ran; the
+	                         * kernel clears it */
+	uint32_t want_tick;     /* 148 OUT: deliver ticks at preempt_entry */
+	uint64_t preempt_rip;   /* 152 IN: where the tick interrupted the program */
+	uint64_t idle_until;    /* 160 OUT: mono_ns at which to wake, ~0 = never */
+	uint32_t exit_code;     /* 168 OUT: wait status as a shell shows it, 0-255 */
+	uint32_t log_size;      /* 172 OUT: bytes of log */
+	uint64_t stdout_size;   /* 176 OUT: bytes the program wrote, cut or not */
+	uint64_t stderr_size;   /* 184 OUT */
+	uint64_t frames_free;   /* 192 OUT: free frames, for statistics */
+	uint64_t page_faults;   /* 200 OUT: faults handled since boot */
+	uint64_t syscalls;      /* 208 OUT: system calls since boot */
+	char log[ZB_LOG_SIZE];  /* 216 OUT */
+	char args[ZB_ARGS_SIZE]; /* 1240 IN */
+};
+
+#define ZB_OFFSET_IS(field, offset)                                            \
+	_Static_assert(__builtin_offsetof(struct zb_control, field) == (offset), \
+		       "layout changed: raise ZB_ABI_VERSION")
+ZB_OFFSET_IS(seed, 64);
+ZB_OFFSET_IS(request_size, 128);
+ZB_OFFSET_IS(preempt, 144);
+ZB_OFFSET_IS(exit_code, 168);
+ZB_OFFSET_IS(log, 216);
+ZB_OFFSET_IS(args, 1240);
+_Static_assert(sizeof(struct zb_control) <= 4096, "one page");
+
+/*
+ * The first bytes of the kernel's loaded image (at ZB_KERNEL_GPA): where the
+ * VMM finds what it must point the CPU at. Addresses are gva.
+ */
+#define ZB_KERNEL_MAGIC 0x4c4e524b425a3130 /* "01ZBKRNL" */
+struct zb_kernel_header {
+	uint64_t magic;
+	uint32_t abi_version;
+	uint32_t reserved;
+	uint64_t text_start, text_end; /* a tick inside is deferred, not delivered */
+	uint64_t entry;         /* first instruction, at CPL3 */
+	uint64_t boot_stack;    /* top of the stack at entry */
+	uint64_t lstar;         /* for MSR_LSTAR */
+	uint64_t preempt_entry; /* see control.preempt_rip */
+	uint64_t exc_stack;     /* top of the CPL0 stack, for TSS.RSP0 */
+	uint64_t vectors;       /* 32 uint64_t: gva of the CPL0 stub per vector */
+};
+
+/*
+ * An image: a root file system in one file, mapped read-only at ZB_IMAGE_GPA.
+ * Everything little-endian. Offsets are from the start of the image; data of a
+ * regular file starts on a page and is zero-filled to the end of its last page.
+ * Directory entries of one directory are adjacent and sorted by name (memcmp,
+ * shorter first), without "." and "..".
+ */
+#define ZB_IMAGE_MAGIC "ZBIMAGE\n"
+#define ZB_IMAGE_VERSION 1
+#define ZB_PAGE_SIZE 4096
+
+struct zb_image_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t inode_count;
+	uint64_t size;          /* of the whole image, a multiple of 4096 */
+	uint64_t inodes;        /* offset of inode_count struct zb_image_inode */
+	uint64_t dirents;       /* offset of dirent_count struct zb_image_dirent */
+	uint64_t dirent_count;
+	uint64_t names;         /* offset of the name bytes and symlink targets */
+	uint64_t names_size;
+	uint64_t checksum;      /* FNV-1a of header (this field 0), inodes, dirents
+	                         * and names, in that order */
+};
+_Static_assert(sizeof(struct zb_image_header) == 72, "image layout");
+
+struct zb_image_inode {     /* number 0 is the root directory */
+	uint32_t mode;          /* as st_mode */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t nlink;
+	uint64_t size;          /* file: bytes; symlink: target's bytes; directory:
+	                         * number of entries */
+	uint64_t data;          /* file: offset; symlink: offset in names;
+	                         * directory: index of the first entry; device:
+	                         * st_rdev */
+	int64_t mtime_sec;
+	uint32_t mtime_nsec;
+	uint32_t parent;        /* directory: inode number of its parent */
+};
+_Static_assert(sizeof(struct zb_image_inode) == 48, "image layout");
+
+struct zb_image_dirent {
+	uint32_t inode;
+	uint32_t name;          /* offset in names, not NUL-terminated */
+	uint16_t name_size;     /* 1-255 */
+	uint16_t reserved;
+};
+_Static_assert(sizeof(struct zb_image_dirent) == 12, "image layout");
+
+#endif /* __ASSEMBLER__ */
+#endif

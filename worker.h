@@ -1,0 +1,54 @@
+/*
+ * worker.h: a worker is a process that owns one VM slot. It forks a VM from
+ * its template ahead of time, takes one request at a time from its channel,
+ * runs it, answers, and makes the next VM. The front end holds the other end.
+ *
+ * The channel is a SOCK_STREAM socketpair. Everything on it is a fixed header
+ * followed by the bytes it announces. The front end treats a reply as hostile:
+ * a worker that sends a header out of range is killed.
+ */
+#ifndef ZEROBOOT_WORKER_H
+#define ZEROBOOT_WORKER_H
+
+#include <stdint.h>
+
+#define WORKER_CODE_MAX (4u << 20)   /* bytes of code in one request */
+#define WORKER_OUTPUT_MAX ((1u << 20) + 4096) /* bytes of stdout, of stderr */
+#define WORKER_MESSAGE_MAX 512
+
+struct worker_request {
+	uint64_t id;         /* returned as it is */
+	uint32_t timeout_ms; /* from entering the guest */
+	uint32_t code_size;  /* bytes of code behind this header */
+};
+
+enum worker_status {
+	WORKER_READY,   /* once after start: a VM is forked and waits */
+	WORKER_DONE,    /* the program ended; exit_code is valid */
+	WORKER_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
+	WORKER_FAULT,   /* the VM failed (guest kernel bug, triple fault...) */
+};
+
+struct worker_reply {
+	uint64_t id;
+	uint32_t status;      /* enum worker_status */
+	int32_t exit_code;    /* 0-255 */
+	uint32_t stdout_size; /* bytes of stdout behind this header, */
+	uint32_t stderr_size; /* then of stderr, */
+	uint32_t message_size; /* then of a message (WORKER_FAULT: what failed) */
+	uint32_t recycled;    /* 1 when the VM had run before */
+	uint64_t fork_ns;     /* from having the request to a VM ready to run it */
+	uint64_t exec_ns;     /* from entering the guest to the program's end */
+	uint64_t exits;       /* VM exits of this run */
+	uint64_t faults;      /* host page faults of this run */
+	uint64_t dirty_pages; /* pages written since the template, 0: unknown */
+};
+
+/*
+ * Runs a worker until the channel closes; never returns to the caller's work.
+ * channel: connected socket, owned. template_path: a *.zbt file.
+ * Returns the process exit status; says on stderr why it could not start.
+ */
+int worker_main(int channel, const char *template_path);
+
+#endif
