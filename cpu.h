@@ -1,0 +1,27 @@
+/*
+ * cpu.h: the CPU features a program may have found at its start, and that every
+ * host which runs its template must have.
+ */
+#ifndef ZEROBOOT_CPU_H
+#define ZEROBOOT_CPU_H
+
+#include <stdint.h>
+
+#include "err.h"
+#include "vmm.h"
+
+#define CPU_WORDS 10
+
+/* Feature words of CPUID; which ones: cpu.c. */
+struct cpu_features {
+	uint32_t words[CPU_WORDS];
+	char brand[48]; /* not checked, for people */
+};
+
+void cpu_features_read(struct cpu_features *f, const struct vmm *vmm);
+/* 0, or -ENOTSUP with a message that names what this host lacks. */
+int cpu_features_check(const struct cpu_features *f, uint64_t xcr0,
+		       const struct vmm *vmm, const char *path, struct err *e);
+void cpu_features_print(const struct cpu_features *f);
+
+#endif

@@ -1,0 +1,784 @@
+/* mm.c: mmap and its relatives. */
+#include "mm.h"
+
+#include <linux/mman.h>
+
+#include "frame.h"
+#include "pte.h"
+#include "syscalls.h"
+#include "vma.h"
+
+#define MAX_VMAS 65530          /* as Linux, vm.max_map_count */
+#define EAGER_COPY (4ul << 20)  /* private writable file data copied at once */
+#define EAGER_MAP (64ul << 20)  /* image pages mapped at once: 8 bytes a page */
+#define AROUND 16               /* pages brought in by one fault */
+#define RELEASE 64              /* pages from which DONTNEED gives frames back */
+
+static u64 brk_start, brk_end;
+static u64 direct_bottom, direct_top; /* what may be handed out */
+
+bool in_direct_map(u64 addr)
+{
+	return addr >= direct_bottom && addr < direct_top;
+}
+
+static bool direct(const struct vma *v)
+{
+	return in_direct_map(v->start);
+}
+
+const struct vma *vma_at(u64 addr)
+{
+	struct vma *v = vma_next(addr);
+
+	return v && v->start <= addr ? v : NULL;
+}
+
+static bool range_free(u64 start, u64 size)
+{
+	struct vma *v = vma_next(start);
+
+	return !v || v->start >= start + size;
+}
+
+/* ---- pages ---- */
+
+/* Gives up one page of the zone. True when a flush is needed. */
+static bool page_drop(u64 *pte)
+{
+	u64 old = *pte;
+
+	if (old == 0)
+		return false;
+	*pte = 0;
+	if (old & PTE_OWNED)
+		frames_free(old & PTE_GPA, 1);
+	return (old & PTE_P) != 0;
+}
+
+/* Next address worth looking at when addr has no table. */
+static u64 next_table(u64 addr)
+{
+	return (addr | ((2ul << 20) - 1)) + 1;
+}
+
+static bool zone_release(u64 start, u64 end)
+{
+	bool flush = false;
+
+	for (u64 a = start; a < end;) {
+		u64 *pte = pte_find(a, false);
+
+		if (!pte) {
+			a = next_table(a);
+			continue;
+		}
+		flush |= page_drop(pte);
+		a += PAGE_SIZE;
+	}
+	return flush;
+}
+
+/* Puts entries of the direct map back as they were laid out. */
+static bool direct_restore(u64 start, u64 end)
+{
+	bool changed = false;
+
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		u64 *pte = pte_find(a, false);
+		u64 entry = pte_make(a - ZB_DIRECT_BASE, true, false);
+
+		if (pte && *pte != entry) {
+			*pte = entry;
+			changed = true;
+		}
+	}
+	return changed;
+}
+
+static bool release(const struct vma *v)
+{
+	bool flush = false;
+
+	if (!direct(v))
+		return zone_release(v->start, v->end);
+	if (!(v->prot & PROT_WRITE))
+		flush = direct_restore(v->start, v->end);
+	frames_free(v->start - ZB_DIRECT_BASE, (v->end - v->start) / PAGE_SIZE);
+	return flush;
+}
+
+static long unmap(u64 start, u64 end)
+{
+	struct vma *v;
+	bool flush = false;
+
+	v = vma_next(start);
+	if (!v || v->start >= end)
+		return 0;
+	if (!vma_cut(start, end))
+		return -ENOMEM;
+	while ((v = vma_next(start)) && v->start < end) {
+		flush |= release(v);
+		vma_remove(v);
+	}
+	if (flush)
+		tlb_flush();
+	return 0;
+}
+
+/* A frame of the file for reading or sharing; 0 behind its end. */
+static gpa_t file_page(const struct vma *v, u64 addr, bool write)
+{
+	if (!v->file->ops->page)
+		return 0;
+	return v->file->ops->page(
+		v->file, (v->offset + (addr - v->start)) / PAGE_SIZE, write);
+}
+
+static long fill_anonymous(u64 *pte, const struct vma *v)
+{
+	gpa_t gpa = frames_alloc(1);
+
+	if (!gpa)
+		return -ENOMEM;
+	*pte = pte_make(gpa, v->prot & PROT_WRITE, true);
+	return 0;
+}
+
+static long fill_from_file(u64 *pte, const struct vma *v, u64 addr, bool write)
+{
+	bool shared = v->flags & MAP_SHARED;
+	gpa_t from = file_page(v, addr, shared && (v->prot & PROT_WRITE)), copy;
+
+	if (!from)
+		return -ENXIO;
+	if (shared || !write) {
+		*pte = pte_make(from, shared && (v->prot & PROT_WRITE), false);
+		return 0;
+	}
+	copy = frames_alloc(1);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(gpa_to_ptr(copy),
+	       from >= ZB_IMAGE_GPA ?
+		       (void *)(ZB_IMAGE_BASE + (from - ZB_IMAGE_GPA)) :
+		       gpa_to_ptr(from),
+	       PAGE_SIZE);
+	*pte = pte_make(copy, true, true);
+	return 0;
+}
+
+static long fill(u64 *pte, const struct vma *v, u64 addr, bool write)
+{
+	if (v->file)
+		return fill_from_file(pte, v, addr, write);
+	return fill_anonymous(pte, v);
+}
+
+/* A write to a present, read-only page of a writable mapping. */
+static long make_writable(u64 *pte, const struct vma *v, u64 addr)
+{
+	u64 old = *pte;
+	long r;
+
+	if (old & PTE_OWNED) {
+		*pte = old | PTE_W;
+		tlb_flush();
+		return 0;
+	}
+	r = fill(pte, v, addr, true);
+	if (r == 0)
+		tlb_flush();
+	return r;
+}
+
+static void fill_around(const struct vma *v, u64 addr)
+{
+	u64 start = addr & ~(AROUND * PAGE_SIZE - 1);
+	u64 end = start + AROUND * PAGE_SIZE;
+
+	if (!v->file && frames_available() < frames_total() / 16)
+		return;
+	for (u64 a = MAX(start, v->start); a < MIN(end, v->end);
+	     a += PAGE_SIZE) {
+		u64 *pte = pte_find(a, true);
+
+		if (!pte || (*pte == 0 && fill(pte, v, a, false) < 0))
+			return;
+	}
+}
+
+long mm_fault(u64 addr, bool write)
+{
+	const struct vma *v = vma_at(addr);
+	u64 page = PAGE_DOWN(addr), *pte;
+	long r;
+
+	if (!v)
+		return -EFAULT;
+	if (!(v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) ||
+	    (write && !(v->prot & PROT_WRITE)))
+		return -EACCES;
+	if (direct(v)) {
+		/* The entry allows it: an old translation is in the way. */
+		tlb_flush();
+		return 0;
+	}
+	pte = pte_find(page, true);
+	if (!pte)
+		return -ENOMEM;
+	if (*pte & PTE_P) {
+		if (write && !(*pte & PTE_W))
+			return make_writable(pte, v, page);
+		tlb_flush();
+		return 0;
+	}
+	r = fill(pte, v, page, write);
+	if (r == 0)
+		fill_around(v, page);
+	return r;
+}
+
+void mm_populate(u64 addr, u64 size)
+{
+	for (u64 a = addr; a < addr + size; a += PAGE_SIZE) {
+		const struct vma *v = vma_at(a);
+		u64 *pte;
+
+		if (!v || direct(v))
+			continue;
+		pte = pte_find(a, true);
+		if (!pte)
+			return;
+		if (*pte == 0 && fill(pte, v, a, (v->prot & PROT_WRITE) &&
+							 !(v->flags & MAP_SHARED)) < 0)
+			return;
+	}
+}
+
+/* ---- mmap ---- */
+
+/* What runs need is mapped when it is cheap: their faults would cost 22 us
+ * each and change page tables. */
+static void populate_file(u64 addr, u64 size, u32 prot, u32 flags)
+{
+	if (!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
+		return;
+	if (!(flags & MAP_SHARED) && (prot & PROT_WRITE)) {
+		if (size <= EAGER_COPY)
+			mm_populate(addr, size);
+		return;
+	}
+	if (size <= EAGER_MAP)
+		mm_populate(addr, size);
+}
+
+/* Plain memory for reading and writing, anywhere: the direct map. */
+static bool wants_direct(u64 addr, u32 prot, u32 flags, struct file *file)
+{
+	return !file && addr == 0 && (prot & PROT_WRITE) &&
+	       !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE |
+			  MAP_STACK | MAP_GROWSDOWN));
+}
+
+static u64 choose_address(u64 hint, u64 size, u32 flags)
+{
+	u64 at = PAGE_DOWN(hint);
+
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+		return at;
+	if (at >= ZONE_BOTTOM && at <= ZONE_TOP - size &&
+	    (at + size <= ZB_DIRECT_BASE || at >= ZB_IMAGE_BASE + (1ull << 40)) &&
+	    range_free(at, size))
+		return at;
+	return vma_gap(size, ZB_IMAGE_BASE + (1ull << 40), ZONE_TOP);
+}
+
+/* Fixed addresses may lie in the zone, or replace the program's own memory. */
+static bool fixed_ok(u64 addr, u64 size)
+{
+	const struct vma *v;
+
+	if (addr < ZONE_BOTTOM || addr > USER_TOP - size)
+		return false;
+	if (addr + size <= ZB_DIRECT_BASE ||
+	    addr >= ZB_IMAGE_BASE + (1ull << 40))
+		return true;
+	v = vma_at(addr);
+	return v && v->end >= addr + size;
+}
+
+/*
+ * MAP_FIXED over memory of the direct map: its frames stay, as what backs the
+ * new anonymous mapping.
+ */
+static long map_over_direct(u64 addr, u64 size, u32 prot, u32 flags,
+			    struct file *file)
+{
+	struct vma *v;
+
+	if (file)
+		return -ENOMEM;
+	memset((void *)addr, 0, size);
+	if (!vma_cut(addr, addr + size))
+		return -ENOMEM;
+	v = vma_next(addr);
+	v->flags = flags & ~(u32)MAP_FIXED;
+	(void)prot;
+	return (long)sys_mprotect(addr, size, prot) ? -ENOMEM : (long)addr;
+}
+
+long mm_map(u64 addr, u64 size, u32 prot, u32 flags, struct file *file,
+	    u64 offset)
+{
+	struct vma v = { .prot = prot,
+			 .flags = flags & ~(u32)(MAP_FIXED | MAP_FIXED_NOREPLACE),
+			 .file = file,
+			 .offset = offset };
+	gpa_t gpa;
+	long r;
+
+	if (vma_count() >= MAX_VMAS || !vma_reserve(3))
+		return -ENOMEM;
+	if (wants_direct(addr, prot, flags, file)) {
+		gpa = frames_alloc(size / PAGE_SIZE);
+		if (gpa) {
+			v.start = ZB_DIRECT_BASE + gpa;
+			v.end = v.start + size;
+			vma_insert(&v);
+			return (long)v.start;
+		}
+	}
+	/* Beyond all memory there is (as Linux' heuristic overcommit): refuse. */
+	if (!file && (prot & PROT_WRITE) && !(flags & MAP_NORESERVE) &&
+	    size / PAGE_SIZE > ((flags & MAP_STACK) ? frames_total() :
+						       frames_available()))
+		return -ENOMEM;
+	v.start = choose_address(addr, size, flags);
+	if (v.start == 0)
+		return -ENOMEM;
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		if (!fixed_ok(v.start, size))
+			return -ENOMEM;
+		if ((flags & MAP_FIXED_NOREPLACE) && !range_free(v.start, size))
+			return -EEXIST;
+		if (in_direct_map(v.start))
+			return map_over_direct(v.start, size, prot, v.flags,
+					       file);
+		r = unmap(v.start, v.start + size);
+		if (r)
+			return r;
+	}
+	v.end = v.start + size;
+	vma_insert(&v);
+	if (file)
+		populate_file(v.start, size, prot, flags);
+	else if (flags & MAP_POPULATE)
+		mm_populate(v.start, size);
+	return (long)v.start;
+}
+
+static long check_file(struct file *f, u32 prot, u32 flags)
+{
+	u32 mode = f->flags & 3; /* O_ACCMODE */
+
+	if (mode == 1 /* O_WRONLY */)
+		return -EACCES;
+	if ((flags & MAP_SHARED) && (prot & PROT_WRITE) && mode != 2 /* O_RDWR */)
+		return -EACCES;
+	return f->ops->page ? 0 : -ENODEV;
+}
+
+long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
+{
+	struct file *f = NULL;
+	u32 type = flags & MAP_TYPE;
+	long r;
+
+	if (size == 0 || (offset & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	if (type != MAP_PRIVATE && type != MAP_SHARED &&
+	    type != MAP_SHARED_VALIDATE)
+		return -EINVAL;
+	if (size > USER_TOP)
+		return -ENOMEM;
+	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) &&
+	    (addr & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	size = PAGE_UP(size);
+	if (type == MAP_SHARED_VALIDATE)
+		flags = (flags & ~(u64)MAP_TYPE) | MAP_SHARED;
+	if (!(flags & MAP_ANONYMOUS)) {
+		f = fd_file((s32)fd);
+		if (!f)
+			return -EBADF;
+		r = check_file(f, (u32)prot, (u32)flags);
+		if (r)
+			return r;
+		file_ref(f);
+	}
+	r = mm_map(addr, size, (u32)prot & 7, (u32)flags, f, f ? offset : 0);
+	if (f)
+		file_unref(f);
+	return r;
+}
+
+long sys_munmap(u64 addr, u64 size)
+{
+	if ((addr & (PAGE_SIZE - 1)) || size == 0 || size > USER_TOP ||
+	    addr > USER_TOP - size)
+		return -EINVAL;
+	return unmap(addr, addr + PAGE_UP(size));
+}
+
+/* ---- mprotect ---- */
+
+static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
+{
+	u64 old = *pte, entry = old;
+
+	if (!(old & (PTE_P | PTE_SAVED)))
+		return false;
+	if (prot == PROT_NONE) {
+		entry = (old & ~PTE_P) | PTE_SAVED;
+	} else {
+		entry = (old & ~(PTE_SAVED | PTE_W)) | PTE_P;
+		if ((prot & PROT_WRITE) &&
+		    (direct(v) || (old & PTE_OWNED) || (v->flags & MAP_SHARED)))
+			entry |= PTE_W;
+	}
+	if (entry == old)
+		return false;
+	*pte = entry;
+	return true;
+}
+
+static bool protect(const struct vma *v, u32 prot)
+{
+	bool flush = false;
+
+	for (u64 a = v->start; a < v->end;) {
+		u64 *pte = pte_find(a, false);
+
+		if (!pte) {
+			a = next_table(a);
+			continue;
+		}
+		flush |= protect_page(pte, v, prot);
+		a += PAGE_SIZE;
+	}
+	return flush;
+}
+
+/* 0 when [start, end) is mapped without a hole, else -ENOMEM. */
+static long check_mapped(u64 start, u64 end)
+{
+	for (u64 a = start; a < end;) {
+		const struct vma *v = vma_at(a);
+
+		if (!v)
+			return -ENOMEM;
+		a = v->end;
+	}
+	return 0;
+}
+
+long sys_mprotect(u64 addr, u64 size, u64 prot64)
+{
+	u32 prot = (u32)prot64 & 7;
+	u64 end = addr + PAGE_UP(size);
+	bool flush = false;
+	long r;
+
+	if ((addr & (PAGE_SIZE - 1)) || (prot64 & ~0x0300000full))
+		return -EINVAL;
+	if (size == 0)
+		return 0;
+	if (end <= addr || end > USER_TOP)
+		return -ENOMEM;
+	r = check_mapped(addr, end);
+	if (r)
+		return r;
+	if (!vma_cut(addr, end))
+		return -ENOMEM;
+	for (struct vma *v = vma_next(addr); v && v->start < end;
+	     v = vma_after(v)) {
+		if (v->file && (v->flags & MAP_SHARED) && (prot & PROT_WRITE) &&
+		    (v->file->flags & 3) != 2)
+			return -EACCES;
+		if (v->prot == prot)
+			continue;
+		flush |= protect(v, prot);
+		v->prot = prot;
+	}
+	vma_tidy(addr, end);
+	if (flush)
+		tlb_flush();
+	return 0;
+}
+
+/* ---- brk, mremap, madvise ---- */
+
+/* Grows memory in place by frames that follow it; false: in use. */
+static bool grow_direct(u64 end, u64 new_end)
+{
+	return in_direct_map(new_end - 1) &&
+	       frames_claim(end - ZB_DIRECT_BASE, (new_end - end) / PAGE_SIZE);
+}
+
+long sys_brk(u64 addr)
+{
+	u64 old = PAGE_UP(brk_end), want = PAGE_UP(addr);
+	struct vma v = { .start = old,
+			 .end = want,
+			 .prot = PROT_READ | PROT_WRITE,
+			 .flags = MAP_PRIVATE | MAP_ANONYMOUS };
+
+	if (addr < brk_start || addr >= direct_top)
+		return (long)brk_end;
+	if (want < old && unmap(want, old) < 0)
+		return (long)brk_end;
+	if (want > old) {
+		if (!vma_reserve(1) || !grow_direct(old, want))
+			return (long)brk_end;
+		vma_insert(&v);
+	}
+	brk_end = addr;
+	return (long)brk_end;
+}
+
+/* Moves the page-table entries of the zone to another place. */
+static bool move_entries(u64 from, u64 to, u64 size)
+{
+	for (u64 i = 0; i < size; i += PAGE_SIZE) {
+		u64 *source = pte_find(from + i, false), *target;
+
+		if (!source || *source == 0)
+			continue;
+		target = pte_find(to + i, true);
+		if (!target)
+			return false;
+		*target = *source;
+		*source = 0;
+	}
+	return true;
+}
+
+static long move_mapping(const struct vma *old, u64 addr, u64 size,
+			 u64 new_size, u32 flags, u64 target)
+{
+	struct vma v = *old;
+	long to;
+
+	v.offset += addr - v.start;
+	if (direct(old)) {
+		to = mm_map(target, new_size, PROT_READ | PROT_WRITE,
+			    v.flags | (flags & MREMAP_FIXED ? MAP_FIXED : 0),
+			    NULL, 0);
+		if (to < 0)
+			return to;
+		if (v.prot & PROT_READ)
+			memcpy((void *)to, (void *)addr, MIN(size, new_size));
+		if (v.prot != (PROT_READ | PROT_WRITE))
+			sys_mprotect((u64)to, new_size, v.prot);
+		unmap(addr, addr + size);
+		return to;
+	}
+	if (flags & MREMAP_FIXED) {
+		if (!fixed_ok(target, new_size) || in_direct_map(target))
+			return -ENOMEM;
+		if (unmap(target, target + new_size) < 0)
+			return -ENOMEM;
+	} else {
+		target = choose_address(0, new_size, 0);
+		if (!target)
+			return -ENOMEM;
+	}
+	if (!vma_reserve(3))
+		return -ENOMEM;
+	v.start = target;
+	v.end = target + new_size;
+	if (!move_entries(addr, target, MIN(size, new_size)))
+		return -ENOMEM;
+	vma_insert(&v);
+	unmap(addr, addr + size);
+	tlb_flush();
+	return (long)target;
+}
+
+static bool grow_in_place(const struct vma *old, u64 end, u64 new_end)
+{
+	struct vma v = *old;
+
+	/* vma_reserve may move what old points to; v is a copy. */
+	if (!range_free(end, new_end - end) || !vma_reserve(1))
+		return false;
+	if (direct(&v)) {
+		if (v.prot != (PROT_READ | PROT_WRITE) ||
+		    !grow_direct(end, new_end))
+			return false;
+	} else if (!fixed_ok(end, new_end - end)) {
+		return false;
+	}
+	v.offset += end - v.start;
+	v.start = end;
+	v.end = new_end;
+	vma_insert(&v);
+	return true;
+}
+
+long sys_mremap(u64 addr, u64 size, u64 new_size, u64 flags, u64 target)
+{
+	const struct vma *v;
+
+	if ((addr & (PAGE_SIZE - 1)) || new_size == 0 || new_size > USER_TOP ||
+	    (flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED)))
+		return -EINVAL;
+	if ((flags & MREMAP_FIXED) &&
+	    (!(flags & MREMAP_MAYMOVE) || (target & (PAGE_SIZE - 1)) ||
+	     (target < addr + size && addr < target + new_size)))
+		return -EINVAL;
+	size = PAGE_UP(size);
+	new_size = PAGE_UP(new_size);
+	v = vma_at(addr);
+	if (!v || size == 0 || v->end < addr + size)
+		return -EFAULT;
+	if (flags & MREMAP_FIXED)
+		return move_mapping(v, addr, size, new_size, (u32)flags, target);
+	if (new_size <= size) {
+		unmap(addr + new_size, addr + size);
+		return (long)addr;
+	}
+	if (v->end == addr + size &&
+	    grow_in_place(v, addr + size, addr + new_size))
+		return (long)addr;
+	if (!(flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	return move_mapping(v, addr, size, new_size, 0, 0);
+}
+
+static void discard(const struct vma *v, u64 start, u64 end)
+{
+	if (direct(v)) {
+		if (v->prot & PROT_WRITE)
+			memset((void *)start, 0, end - start);
+		return;
+	}
+	if (v->flags & MAP_SHARED)
+		return;
+	if (v->file || (end - start) / PAGE_SIZE >= RELEASE) {
+		if (zone_release(start, end))
+			tlb_flush();
+		return;
+	}
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		u64 *pte = pte_find(a, false);
+
+		if (pte && (*pte & PTE_OWNED))
+			memset(gpa_to_ptr(*pte & PTE_GPA), 0, PAGE_SIZE);
+	}
+}
+
+long sys_madvise(u64 addr, u64 size, u64 advice)
+{
+	u64 end = addr + PAGE_UP(size);
+
+	if ((addr & (PAGE_SIZE - 1)) || end < addr)
+		return -EINVAL;
+	switch ((int)advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+		return check_mapped(addr, end);
+	case MADV_FREE:
+	case MADV_DONTNEED:
+		break;
+	default:
+		return -EINVAL;
+	}
+	for (const struct vma *v = vma_next(addr); v && v->start < end;
+	     v = vma_after(v))
+		discard(v, MAX(addr, v->start), MIN(end, v->end));
+	return check_mapped(addr, end);
+}
+
+long sys_mincore(u64 addr, u64 size, u64 vector)
+{
+	u64 pages = PAGE_UP(size) / PAGE_SIZE;
+
+	if (addr & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (check_mapped(addr, addr + pages * PAGE_SIZE))
+		return -ENOMEM;
+	if (!user_writable(vector, pages))
+		return -EFAULT;
+	memset((void *)vector, 1, pages);
+	return 0;
+}
+
+/* ---- what /proc shows ---- */
+
+u64 mm_mapped_pages(void)
+{
+	u64 pages = 0;
+
+	for (struct vma *v = vma_next(0); v; v = vma_after(v))
+		pages += (v->end - v->start) / PAGE_SIZE;
+	return pages;
+}
+
+u64 mm_resident_pages(void)
+{
+	return frames_total() - frames_available();
+}
+
+static const char *vma_name(const struct vma *v)
+{
+	if (v->file)
+		return v->file->path ? v->file->path : "";
+	if (v->start == brk_start)
+		return "[heap]";
+	return v->flags & MAP_GROWSDOWN ? "[stack]" : "";
+}
+
+size_t mm_format_maps(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (struct vma *v = vma_next(0); v && n < size; v = vma_after(v)) {
+		int r = ksnprintf(buf + n, size - n,
+				  "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %s\n",
+				  v->start, v->end,
+				  v->prot & PROT_READ ? 'r' : '-',
+				  v->prot & PROT_WRITE ? 'w' : '-',
+				  v->prot & PROT_EXEC ? 'x' : '-',
+				  v->flags & MAP_SHARED ? 's' : 'p', v->offset,
+				  vma_name(v));
+
+		if (r < 0 || (size_t)r >= size - n)
+			break;
+		n += (size_t)r;
+	}
+	return n;
+}
+
+void mm_init(void)
+{
+	gpa_t first = frames_init(control->frames_start, control->memory_size);
+
+	direct_bottom = ZB_DIRECT_BASE + first;
+	direct_top = ZB_DIRECT_BASE + control->memory_size;
+	brk_start = brk_end = direct_bottom;
+}

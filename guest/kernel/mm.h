@@ -1,0 +1,39 @@
+/*
+ * mm.h: the program's address space, for exec.c, fault.c and user.c.
+ *
+ * Two kinds of places (address map: kernel.h). In the direct map a mapping's
+ * frames are taken at once and its page-table entries are there already. In the
+ * zone everything else lives: files, stacks, fixed addresses, reservations;
+ * frames come with the first access.
+ */
+#ifndef MM_H
+#define MM_H
+
+#include "kernel.h"
+
+struct vma {
+	u64 start, end;
+	u32 prot;  /* PROT_* */
+	u32 flags; /* MAP_* of mmap */
+	struct file *file; /* referenced; NULL: anonymous */
+	u64 offset;        /* in the file, of start */
+};
+
+#define ZONE_TOP 0x7ffff0000000ull
+#define ZONE_BOTTOM 0x10000ull
+
+/* The mapping that holds addr, or NULL. Valid until the next change. */
+const struct vma *vma_at(u64 addr);
+/* As the system call, for the kernel itself. file is not consumed. */
+long mm_map(u64 addr, u64 size, u32 prot, u32 flags, struct file *file,
+	    u64 offset);
+/*
+ * Brings in the page of addr for this kind of access. 0: there; -ENOMEM;
+ * -EFAULT: no mapping; -EACCES: not allowed; -ENXIO: behind the file's end.
+ */
+long mm_fault(u64 addr, bool write);
+/* Makes all of the range present, as far as memory goes. */
+void mm_populate(u64 addr, u64 size);
+bool in_direct_map(u64 addr);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * pte.h: page-table entries. Written at CPL3 through the direct map. Making a
+ * page present needs no flush; taking one away or rights from it does.
+ */
+#ifndef PTE_H
+#define PTE_H
+
+#include "kernel.h"
+
+/* Intel SDM 3A, 4.5, table 4-20; 9 and 10 are ignored by the CPU. */
+#define PTE_P 0x001ull
+#define PTE_W 0x002ull
+#define PTE_U 0x004ull
+#define PTE_AD 0x060ull    /* set beforehand: see vmm_boot.c */
+#define PTE_OWNED 0x200ull /* the frame belongs to the mapping alone */
+#define PTE_SAVED 0x400ull /* not present for PROT_NONE, but holds a frame */
+#define PTE_GPA 0x000ffffffffff000ull
+
+/* The entry of a page; NULL when its table is not there (and, with make, no
+ * memory is left for it). */
+u64 *pte_find(u64 gva, bool make);
+/* Present with these rights. */
+static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
+{
+	return gpa | PTE_P | PTE_U | PTE_AD | (write ? PTE_W : 0) |
+	       (owned ? PTE_OWNED : 0);
+}
+void tlb_flush(void); /* entry.S */
+
+#endif

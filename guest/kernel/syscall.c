@@ -1,0 +1,133 @@
+/* syscall.c: from the number to the handler, and the tracer. */
+#include "console.h"
+#include "syscalls.h"
+#include "thread.h"
+
+#define CALL_0(f) f()
+#define CALL_1(f) f(a[0])
+#define CALL_2(f) f(a[0], a[1])
+#define CALL_3(f) f(a[0], a[1], a[2])
+#define CALL_4(f) f(a[0], a[1], a[2], a[3])
+#define CALL_5(f) f(a[0], a[1], a[2], a[3], a[4])
+#define CALL_6(f) f(a[0], a[1], a[2], a[3], a[4], a[5])
+
+#define SYSCALL(number, name, argc, level, kinds, note)                        \
+	static long call_##name(const u64 *a)                                  \
+	{                                                                      \
+		(void)a;                                                       \
+		return CALL_##argc(sys_##name);                                \
+	}
+#include "syscalls.def"
+#undef SYSCALL
+
+struct entry {
+	long (*call)(const u64 *arguments);
+	const char *name;
+	const char *kinds;
+};
+
+static const struct entry table[] = {
+#define SYSCALL(number, name, argc, level, kinds, note)                        \
+	[number] = { call_##name, #name, kinds },
+#include "syscalls.def"
+#undef SYSCALL
+};
+
+/* ---- missing calls ---- */
+
+static u64 reported[16]; /* a bit for each number below 1024 */
+
+static long missing(u64 number)
+{
+	if (number < 1024) {
+		if (reported[number / 64] >> (number % 64) & 1)
+			return -ENOSYS;
+		reported[number / 64] |= 1ull << (number % 64);
+	}
+	klog("system call %lu is not implemented", number);
+	return -ENOSYS;
+}
+
+/* ---- the tracer ---- */
+
+static size_t format_string(char *buf, size_t size, u64 address)
+{
+	char text[80];
+	long n = copy_string_from_user(text, address, sizeof(text) - 1);
+
+	if (n == -EFAULT)
+		return (size_t)ksnprintf(buf, size, "%#lx", address);
+	text[sizeof(text) - 1] = 0;
+	return (size_t)ksnprintf(buf, size, "\"%s\"%s", text,
+				 n < 0 ? "..." : "");
+}
+
+static size_t format_argument(char *buf, size_t size, char kind, u64 value)
+{
+	switch (kind) {
+	case 's':
+		return format_string(buf, size, value);
+	case 'f':
+	case 'd':
+		return (size_t)ksnprintf(buf, size, "%d", (s32)value);
+	case 'u':
+		return (size_t)ksnprintf(buf, size, "%lu", value);
+	case 'o':
+		return (size_t)ksnprintf(buf, size, "0%o", (u32)value);
+	default:
+		return (size_t)ksnprintf(buf, size, "0x%lx", value);
+	}
+}
+
+static void trace(const struct entry *e, u64 number, const u64 *arguments,
+		  long result)
+{
+	char line[600];
+	size_t n = 0;
+
+	if (!e)
+		n = (size_t)ksnprintf(line, sizeof(line), "[%d] syscall_%lu(",
+				      current->tid, number);
+	else
+		n = (size_t)ksnprintf(line, sizeof(line), "[%d] %s(",
+				      current->tid, e->name);
+	for (size_t i = 0; e && e->kinds[i]; i++) {
+		if (i)
+			n += (size_t)ksnprintf(line + n, sizeof(line) - n, ", ");
+		n += format_argument(line + n, sizeof(line) - n, e->kinds[i],
+				     arguments[i]);
+	}
+	if (result > -4096 && result < 4096)
+		ksnprintf(line + n, sizeof(line) - n, ") = %ld", result);
+	else
+		ksnprintf(line + n, sizeof(line) - n, ") = 0x%lx", (u64)result);
+	klog("%s", line);
+}
+
+/*
+ * From entry.S. Returns 0 when only rax has changed, and the quick way out
+ * will do.
+ */
+int syscall_handle(struct regs *r);
+int syscall_handle(struct regs *r)
+{
+	const u64 arguments[6] = { r->rdi, r->rsi, r->rdx,
+				   r->r10, r->r8,  r->r9 };
+	u64 number = r->rax;
+	const struct entry *e = NULL;
+	u64 rip = r->rip, rsp = r->rsp;
+	long result;
+
+	current->regs = r;
+	control->syscalls++;
+	if (number < ARRAY_SIZE(table) && table[number].call)
+		e = &table[number];
+	result = e ? e->call(arguments) : missing(number);
+	if (control->flags & ZB_FLAG_TRACE)
+		trace(e, number, arguments, result);
+	/* rt_sigreturn has set all registers, rax too. */
+	if (r->orig_rax != ~0ull)
+		r->rax = (u64)result;
+	exit_work(r);
+	return r->orig_rax == ~0ull || r->rip != rip || r->rsp != rsp;
+}

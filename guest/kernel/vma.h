@@ -1,0 +1,24 @@
+/* vma.h: the sorted table of mappings; used by mm.c only. */
+#ifndef VMA_H
+#define VMA_H
+
+#include "mm.h"
+
+/* First mapping that ends above addr, or NULL. */
+struct vma *vma_next(u64 addr);
+struct vma *vma_after(const struct vma *v);
+/* Room for this many more, so that inserts cannot fail. */
+bool vma_reserve(size_t more);
+/* Into a free range; room was reserved. Takes its own file reference. */
+void vma_insert(const struct vma *v);
+/* Makes start and end boundaries of mappings; false: no memory. */
+bool vma_cut(u64 start, u64 end);
+void vma_remove(struct vma *v);
+void vma_join(size_t i, int pairs);
+/* Joins what became alike in and around a range. */
+void vma_tidy(u64 start, u64 end);
+size_t vma_count(void);
+/* Start of the highest free range of this size in [bottom, top), or 0. */
+u64 vma_gap(u64 size, u64 bottom, u64 top);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * vmm.h: a virtual machine on /dev/kvm: one vCPU, one slot of memory, one
+ * read-only image. Boots the guest kernel, or starts from a state and memory
+ * that a template holds; runs until the guest wants something.
+ *
+ * Whatever the guest writes is hostile: addresses go through vm_memory(), and
+ * fields of the control page are read once.
+ */
+#ifndef ZEROBOOT_VMM_H
+#define ZEROBOOT_VMM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "guest/abi.h"
+
+#define VMM_MAX_CPUID 128
+#define VMM_MAX_MSRS 8
+
+/* The host's KVM; opened once in a process and shared by its VMs. */
+struct vmm {
+	int fd; /* /dev/kvm */
+	size_t run_size;
+	uint64_t xcr0; /* vector state that guests may use */
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[VMM_MAX_CPUID];
+	} cpuid;
+};
+
+/* All of a vCPU that a template must bring back. */
+struct vm_state {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_xcrs xcrs;
+	struct kvm_xsave xsave;
+	uint32_t msr_count;
+	uint32_t reserved;
+	struct kvm_msr_entry msrs[VMM_MAX_MSRS];
+	uint64_t preempt_entry; /* from the kernel's header */
+	uint64_t text_start, text_end;
+};
+
+struct vm {
+	int fd, vcpu;
+	struct kvm_run *run;
+	size_t run_size;
+	uint8_t *memory; /* mapped here, gpa 0.. */
+	uint64_t memory_size;
+	bool owns_memory;
+	uint64_t preempt_entry, text_start, text_end;
+	int64_t mono_offset; /* guest's monotonic clock minus the host's */
+	uint64_t exits;      /* since creation */
+	uint32_t log_lines;  /* that this run may still write */
+	int log_fd;          /* where they go */
+	const char *log_prefix;
+};
+
+struct vm_boot {
+	uint64_t memory_size; /* bytes, a multiple of 2 MiB */
+	const void *image;    /* mapped, checked; may be NULL */
+	uint64_t image_size;
+	const char *const *argv, *const *envp; /* NULL-terminated */
+	const void *agent;    /* content of the agent's file; may be NULL */
+	size_t agent_size;
+	uint32_t output_limit;
+	bool trace;
+};
+
+enum vm_event {
+	VM_READY,   /* the agent waits for a request */
+	VM_EXIT,    /* the program ended */
+	VM_TIMEOUT, /* the deadline passed */
+	VM_FAULT,   /* see err */
+};
+
+/* Host's clocks in ns. */
+uint64_t clock_mono(void);
+uint64_t clock_wall(void);
+
+/* Opens /dev/kvm. 0 or -errno. */
+int vmm_open(struct vmm *vmm, struct err *e);
+void vmm_close(struct vmm *vmm);
+
+/* A new VM about to execute the guest kernel's first instruction. */
+int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
+	    struct err *e);
+
+/*
+ * A new VM in the given state. memory and image are mapped by the caller, stay
+ * the caller's, and outlive the VM.
+ */
+int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
+	    void *memory, uint64_t memory_size, void *image,
+	    uint64_t image_size, struct err *e);
+
+/* Safe on a VM that was zeroed with vm_init and never made. */
+void vm_init(struct vm *vm);
+void vm_destroy(struct vm *vm);
+
+/* Reads the whole vCPU after VM_READY. 0 or -errno. */
+int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
+
+/*
+ * Sets what every entry needs anew: clocks, seed, counters. mono_ns: what the
+ * guest's monotonic clock shows now.
+ */
+void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
+
+/*
+ * Runs until the guest has something to say or the host's monotonic clock
+ * passes deadline (ns, ~0: never). e says why for VM_FAULT.
+ */
+enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e);
+
+/* Exit status of the program after VM_EXIT, 0-255. */
+int vm_exit_code(const struct vm *vm);
+
+/*
+ * What the program wrote to stream 1 or 2: at most limit bytes, in guest
+ * memory. *total: how much it wrote in all.
+ */
+const void *vm_output(const struct vm *vm, int stream, uint32_t limit,
+		      size_t *size, uint64_t *total);
+
+/* The only way from a guest address to a host one; NULL when it does not fit. */
+void *vm_memory(const struct vm *vm, gpa_t gpa, uint64_t size);
+
+/* Pages written since the VM was made, or 0 when KVM does not say. */
+uint64_t vm_dirty_pages(const struct vm *vm);
+
+#endif
