@@ -23,8 +23,8 @@
 #define CR0_BITS 0x80050033ull /* PG AM WP NE ET MP PE */
 #define CR4_BITS 0x00050620ull /* OSXSAVE FSGSBASE OSXMMEXCPT OSFXSR PAE */
 #define EFER_BITS 0xd01ull     /* NXE LMA LME SCE */
-#define RFLAGS_IOPL3 0x3002ull /* so that `out` works at CPL3 */
-/* Cleared by `syscall`: TF and DF. IOPL stays. */
+#define RFLAGS_START 0x2ull
+/* Cleared by `syscall`: TF and DF. */
 #define SYSCALL_MASK 0x500ull
 /* The selectors for `syscall` and `sysret`; what kvm-pvm expects. */
 #define STAR ((uint64_t)0x0023 << 48 | (uint64_t)ZB_SEL_KCODE << 32)
@@ -33,6 +33,9 @@
 #define TSS_GPA (ZB_TABLES_GPA + 0x1000)
 #define IDT_GPA (ZB_TABLES_GPA + 0x2000)
 #define VECTORS 32
+/* The TSS fills its page: 104 bytes, then the I/O permission bitmap. */
+#define TSS_LIMIT 0xfff
+#define IO_BITMAP 0x68
 
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
@@ -166,13 +169,16 @@ static int build_descriptors(struct vm *vm, const struct zb_kernel_header *h,
 	gdt[0x20 / 8] = segment(0x0040fb0000000000ull);
 	gdt[ZB_SEL_UDATA / 8] = segment(0x0040f30000000000ull);
 	gdt[ZB_SEL_UCODE / 8] = segment(0x0020fb0000000000ull);
-	gdt[ZB_SEL_KCODE / 8] &= ~(1ull << 54); /* long mode: no D bit */
-	gdt[ZB_SEL_UCODE / 8] &= ~(1ull << 54);
-	gdt[ZB_SEL_TSS / 8] = 0x67 | (tss_gva & 0xffffff) << 16 |
+	gdt[ZB_SEL_TSS / 8] = TSS_LIMIT | (tss_gva & 0xffffff) << 16 |
 			      0x8bull << 40 | (tss_gva >> 24 & 0xff) << 56;
 	gdt[ZB_SEL_TSS / 8 + 1] = tss_gva >> 32;
 	memcpy(tss + 4, &h->exc_stack, 8); /* RSP0: SDM 3A, 7.7 */
-	tss[102] = 0x68;                   /* no I/O bitmap */
+	tss[102] = IO_BITMAP;
+	/* `out` works at CPL3 for our port, by the bitmap: kvm-pvm does not
+	 * keep RFLAGS.IOPL. SDM 1, 19.5.2. */
+	memset(tss + IO_BITMAP, 0xff, TSS_LIMIT + 1 - IO_BITMAP);
+	for (int port = ZB_PORT; port < ZB_PORT + 4; port++)
+		tss[IO_BITMAP + port / 8] &= (uint8_t)~(1u << (port % 8));
 	for (int i = 0; i < VECTORS; i++) {
 		/* Only int3 and into may come from an instruction at CPL3. */
 		uint64_t type = i == 3 || i == 4 ? 0xee : 0x8e;
@@ -205,7 +211,7 @@ static void set_registers(struct vm *vm, const struct zb_kernel_header *h,
 	r->cs = flat(ZB_SEL_UCODE, 0xb, true);
 	r->ss = r->ds = r->es = r->fs = r->gs = flat(ZB_SEL_UDATA, 3, false);
 	r->tr = (struct kvm_segment){ .base = ZB_DIRECT_BASE + TSS_GPA,
-				      .limit = 0x67,
+				      .limit = TSS_LIMIT,
 				      .selector = ZB_SEL_TSS,
 				      .type = 0xb,
 				      .present = 1 };
@@ -220,7 +226,7 @@ static void set_registers(struct vm *vm, const struct zb_kernel_header *h,
 	r->efer = EFER_BITS;
 	s->regs.rip = h->entry;
 	s->regs.rsp = h->boot_stack;
-	s->regs.rflags = RFLAGS_IOPL3;
+	s->regs.rflags = RFLAGS_START;
 	s->msr_count = 3;
 	s->msrs[0] = (struct kvm_msr_entry){ .index = MSR_STAR, .data = STAR };
 	s->msrs[1] = (struct kvm_msr_entry){ .index = MSR_LSTAR,

@@ -10,6 +10,7 @@
 #ifndef ZEROBOOT_WORKER_H
 #define ZEROBOOT_WORKER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define WORKER_CODE_MAX (4u << 20)   /* bytes of code in one request */
@@ -50,5 +51,12 @@ struct worker_reply {
  * Returns the process exit status; says on stderr why it could not start.
  */
 int worker_main(int channel, const char *template_path);
+
+/*
+ * What is said on stderr when output was cut at limit bytes; its length, 0 when
+ * nothing was. size: at least 256.
+ */
+int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
+		uint32_t limit);
 
 #endif

@@ -56,7 +56,8 @@
 #define ZB_SEL_UCODE 0x33
 #define ZB_SEL_TSS 0x40
 
-/* Hypercalls: a 32-bit `out` of the code to this port from CPL3 (IOPL 3). */
+/* Hypercalls: a 32-bit `out` of the code to this port from CPL3, which the
+ * TSS's I/O permission bitmap allows. */
 #define ZB_PORT 0x5a42
 #define ZB_HC_READY 1 /* the agent waits for a request; a template stops here */
 #define ZB_HC_EXIT 2  /* the program ended; control.exit_code */
@@ -70,6 +71,8 @@
 
 /* control.flags (IN) */
 #define ZB_FLAG_TRACE 1 /* log every system call */
+
+#define ZB_KERNEL_MAGIC 0x4c4e524b425a3130 /* "01ZBKRNL" */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -127,7 +130,6 @@ _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
  * The first bytes of the kernel's loaded image (at ZB_KERNEL_GPA): where the
  * VMM finds what it must point the CPU at. Addresses are gva.
  */
-#define ZB_KERNEL_MAGIC 0x4c4e524b425a3130 /* "01ZBKRNL" */
 struct zb_kernel_header {
 	uint64_t magic;
 	uint32_t abi_version;

@@ -7,10 +7,10 @@
  * instruction), so the exception stubs only leave the frame where CPL3 can read
  * it and return to exc_entry.
  */
-#define __ASSEMBLER__ 1
+
 #include "../abi.h"
 
-#define RFLAGS_KERNEL 0x3002 /* IOPL 3: hypercalls by `out` */
+#define RFLAGS_KERNEL 0x2
 
 	.section .header, "aw"
 	.quad ZB_KERNEL_MAGIC
@@ -124,7 +124,7 @@ preempt_entry:
 	push	saved_rsp(%rip)
 	pushfq
 	push	$ZB_SEL_UCODE
-	push	tick_rip
+	push	tick_rip(%rip)
 	push	$-1
 	PUSH_GENERAL
 	cld

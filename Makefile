@@ -1,0 +1,104 @@
+# zeroboot. `make help` lists the targets.
+VERSION := 0.1.0
+MODE    ?= release
+O       := build/$(MODE)
+PREFIX  ?= /usr/local
+
+CC      := musl-gcc
+KCC     := gcc
+WARN    := -Wall -Wextra -Werror
+# musl-gcc leaves the kernel's headers out; these come after musl's own.
+UAPI    := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+BASE_release := -O2
+BASE_debug   := -O1 -g
+BASE    := -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"' $(WARN) $(UAPI) -MMD -MP $(BASE_$(MODE))
+# General registers only: the program's vector registers stay in the CPU.
+KBASE   := -std=gnu11 -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
+           -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections $(WARN) -MMD -MP
+VDSOFLAGS := -std=gnu11 -O2 -fPIC -ffreestanding -fno-stack-protector -fcf-protection=none \
+           -fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARN)
+
+HOST_C  := $(wildcard *.c)
+HOST_O  := $(HOST_C:%.c=$(O)/%.o)
+KERN_C  := $(filter-out guest/kernel/vdso.c,$(wildcard guest/kernel/*.c))
+KERN_S  := $(wildcard guest/kernel/*.S)
+KERN_O  := $(KERN_C:guest/kernel/%.c=$(O)/kernel/%.o) $(KERN_S:guest/kernel/%.S=$(O)/kernel/%.S.o)
+
+all: zeroboot
+
+zeroboot: $(O)/zeroboot
+	cp $< $@
+
+$(O)/zeroboot: $(HOST_O) $(O)/blobs.o
+	$(CC) -static -s $(LDFLAGS) -o $@ $^
+
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
+
+$(O)/blobs.o: blobs.S $(O)/kernel.elf guest/python/agent.py
+	$(KCC) -I$(O) -c -o $@ $<
+
+$(O)/kernel.elf: $(KERN_O) guest/kernel/kernel.lds
+	$(KCC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+	  -Wl,-T,guest/kernel/kernel.lds -o $@ $(KERN_O)
+
+$(O)/kernel/%.o: guest/kernel/%.c Makefile
+	@mkdir -p $(@D)
+	$(KCC) $(KBASE) -c -o $@ $<
+
+$(O)/kernel/%.S.o: guest/kernel/%.S guest/abi.h Makefile
+	@mkdir -p $(@D)
+	$(KCC) -I$(O)/kernel -c -o $@ $<
+
+-include $(wildcard $(O)/*.d $(O)/kernel/*.d)
+
+# ---- images and templates ----
+build/python-root/.done: guest/python/build.sh guest/python/packages.txt
+	guest/python/build.sh build/python-root
+	touch $@
+
+build/python.img: build/python-root/.done | zeroboot
+	./zeroboot image build -o $@ build/python-root
+
+templates/python.zbt: build/python.img zeroboot
+	@mkdir -p templates
+	./zeroboot template build -o $@ build/python.img
+
+templates: templates/python.zbt
+
+# ---- the two commands ----
+setup:
+	./deploy/setup.sh
+
+run: setup
+	$(MAKE) all templates
+	./zeroboot serve
+
+test: setup
+	$(MAKE) all templates
+	./tests/run.sh
+
+bench: all templates
+	./zeroboot bench
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 zeroboot $(DESTDIR)$(PREFIX)/bin/zeroboot
+
+clean:
+	rm -rf build/release build/debug zeroboot templates
+
+distclean: clean
+	rm -rf build
+
+help:
+	@echo 'all        ./zeroboot, one static binary'
+	@echo 'templates  templates/*.zbt, from distribution packages'
+	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
+	@echo 'test       install what is missing, build, run every test'
+	@echo 'bench      fork and run times as a table'
+	@echo 'install    zeroboot into $$(DESTDIR)$$(PREFIX)/bin'
+	@echo 'clean, distclean; MODE=debug'
+
+.PHONY: all templates setup run test bench install clean distclean help

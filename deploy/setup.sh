@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks. Debian 12.
+set -euo pipefail
+
+missing=()
+need() { # command package
+	command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need gcc gcc
+need make make
+need ld binutils
+need musl-gcc musl-tools
+need bats bats
+need curl curl
+need python3 python3-minimal
+need ldconfig libc-bin
+[ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null 2>&1 || {
+		echo "zeroboot: setup: run as root or install sudo: missing ${missing[*]}" >&2
+		exit 1
+	}
+	sudo=sudo
+fi
+$sudo apt-get update
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends "${missing[@]}"

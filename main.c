@@ -1,0 +1,336 @@
+/* main.c: the command line. */
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "image.h"
+#include "run.h"
+#include "server.h"
+#include "template.h"
+
+#ifndef ZEROBOOT_VERSION
+#define ZEROBOOT_VERSION "0.1.0"
+#endif
+
+#define EXIT_USAGE 2
+#define DEFAULT_MEMORY_MB 256
+#define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
+
+static const char usage_text[] =
+	"usage:\n"
+	"  zeroboot serve [--listen ADDR:PORT] [--templates DIR] [--workers N]\n"
+	"                 [--max-queue N] [--drain-seconds N]\n"
+	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
+	"  zeroboot image build -o FILE DIR|TAR\n"
+	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
+	"  zeroboot template info FILE\n"
+	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] IMAGE PROGRAM [ARGUMENT...]\n"
+	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N]\n"
+	"  zeroboot --help | --version\n";
+
+/* A list of arguments, taken from the front. */
+struct args {
+	int count;
+	char **list;
+};
+
+static int usage_error(const char *what, const char *why)
+{
+	fprintf(stderr, "zeroboot: %s: %s (see zeroboot --help)\n", what, why);
+	return EXIT_USAGE;
+}
+
+static int failed(const struct err *e)
+{
+	fprintf(stderr, "zeroboot: %s\n", e->text);
+	return 1;
+}
+
+/* True when the next argument is the option name, taken with its value. */
+static bool option(struct args *a, const char *name, const char **value,
+		   int *status)
+{
+	if (a->count == 0 || strcmp(a->list[0], name))
+		return false;
+	if (a->count < 2) {
+		*status = usage_error(name, "needs a value");
+		return true;
+	}
+	*value = a->list[1];
+	a->list += 2;
+	a->count -= 2;
+	return true;
+}
+
+static bool flag(struct args *a, const char *name, bool *value)
+{
+	if (a->count == 0 || strcmp(a->list[0], name))
+		return false;
+	*value = true;
+	a->list++;
+	a->count--;
+	return true;
+}
+
+static bool number(struct args *a, const char *name, unsigned long low,
+		   unsigned long high, unsigned long *value, int *status)
+{
+	const char *text = NULL;
+	char *end;
+
+	if (!option(a, name, &text, status))
+		return false;
+	if (*status)
+		return true;
+	errno = 0;
+	*value = strtoul(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || *value < low ||
+	    *value > high) {
+		fprintf(stderr, "zeroboot: %s: %s is not between %lu and %lu\n",
+			name, text, low, high);
+		*status = EXIT_USAGE;
+	}
+	return true;
+}
+
+static bool is_option(const struct args *a)
+{
+	return a->count > 0 && a->list[0][0] == '-' && a->list[0][1];
+}
+
+/* ---- the commands ---- */
+
+static int command_serve(struct args a)
+{
+	struct server_options o = { .listen = "127.0.0.1:8080",
+				    .max_queue = 256,
+				    .drain_seconds = 30 };
+	unsigned long workers = 0, queue = 256, drain = 30;
+	bool fresh = false;
+	int status = 0;
+
+	while (is_option(&a) && !status) {
+		if (!option(&a, "--listen", &o.listen, &status) &&
+		    !option(&a, "--templates", &o.templates, &status) &&
+		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
+		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
+		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
+		    !flag(&a, "--fresh", &fresh))
+			return usage_error(a.list[0], "unknown option");
+	}
+	if (status)
+		return status;
+	if (a.count)
+		return usage_error(a.list[0], "serve takes no arguments");
+	o.workers = (unsigned)workers;
+	o.max_queue = (unsigned)queue;
+	o.drain_seconds = (unsigned)drain;
+	return server_run(&o);
+}
+
+/* The language's template file, in buf. */
+static int template_path(char *buf, size_t size, const char *directory,
+			 const char *language)
+{
+	int n;
+
+	if (!strcmp(language, "javascript"))
+		language = "node";
+	if (!directory)
+		directory = access("templates", F_OK) == 0 ? "templates" :
+							     SYSTEM_TEMPLATES;
+	if (strchr(language, '/'))
+		return -EINVAL;
+	n = snprintf(buf, size, "%s/%s.zbt", directory, language);
+	return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+}
+
+/* Reads all of a file or, for NULL or "-", standard input. */
+static int read_code(const char *path, char **code, size_t *size,
+		     struct err *e)
+{
+	bool standard = !path || !strcmp(path, "-");
+	FILE *f = standard ? stdin : fopen(path, "r");
+	size_t limit = (4u << 20) + 1;
+	int r = 0;
+
+	*code = NULL;
+	if (!f)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	*code = malloc(limit);
+	if (!*code) {
+		r = err_set(e, -ENOMEM, "no memory");
+		goto out;
+	}
+	*size = fread(*code, 1, limit, f);
+	if (ferror(f))
+		r = err_set(e, -EIO, "%s: %s", standard ? "stdin" : path,
+			    strerror(errno));
+	else if (*size == limit)
+		r = err_set(e, -E2BIG, "%s: longer than 4 MiB",
+			    standard ? "stdin" : path);
+out:
+	if (!standard)
+		fclose(f);
+	return r;
+}
+
+static int command_exec(struct args a)
+{
+	struct exec_options o = { 0 };
+	const char *language = "python", *directory = NULL;
+	unsigned long seconds = 30;
+	char path[PATH_MAX], *code = NULL;
+	struct err e = { "" };
+	int status = 0, r;
+	size_t size = 0;
+
+	while (is_option(&a) && !status) {
+		if (!option(&a, "-l", &language, &status) &&
+		    !number(&a, "-t", 1, 300, &seconds, &status) &&
+		    !option(&a, "--templates", &directory, &status) &&
+		    !flag(&a, "--trace", &o.trace) &&
+		    !flag(&a, "--stats", &o.stats))
+			return usage_error(a.list[0], "unknown option");
+	}
+	if (status)
+		return status;
+	if (a.count > 1)
+		return usage_error(a.list[1], "exec takes one file");
+	if (template_path(path, sizeof(path), directory, language))
+		return usage_error(language, "no such language");
+	o.template = path;
+	o.timeout_ms = seconds * 1000;
+	r = read_code(a.count ? a.list[0] : NULL, &code, &size, &e);
+	if (r == 0)
+		r = run_exec(&o, code, size, &e);
+	free(code);
+	return r < 0 ? failed(&e) : r;
+}
+
+static int command_image(struct args a)
+{
+	const char *output = NULL;
+	struct err e = { "" };
+	int status = 0;
+
+	if (a.count == 0 || strcmp(a.list[0], "build"))
+		return usage_error("image", "wants: build");
+	a.list++;
+	a.count--;
+	while (is_option(&a) && !status)
+		if (!option(&a, "-o", &output, &status))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (!output || a.count != 1)
+		return usage_error("image build", "wants -o FILE DIR|TAR");
+	return image_build(output, a.list[0], &e) < 0 ? failed(&e) : 0;
+}
+
+static int command_template(struct args a)
+{
+	struct template_options o = { 0 };
+	unsigned long memory = DEFAULT_MEMORY_MB;
+	struct err e = { "" };
+	int status = 0;
+
+	if (a.count == 2 && !strcmp(a.list[0], "info"))
+		return template_info(a.list[1], &e) < 0 ? failed(&e) : 0;
+	if (a.count == 0 || strcmp(a.list[0], "build"))
+		return usage_error("template", "wants: build or info FILE");
+	a.list++;
+	a.count--;
+	while (is_option(&a) && !status)
+		if (!option(&a, "-o", &o.output, &status) &&
+		    !number(&a, "--memory", 32, 3072, &memory, &status) &&
+		    !flag(&a, "--trace", &o.trace))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (!o.output || a.count != 1)
+		return usage_error("template build", "wants -o FILE IMAGE");
+	o.image = a.list[0];
+	o.memory_mb = memory & ~1ul; /* page tables cover 2 MiB each */
+	return run_template_build(&o, &e) < 0 ? failed(&e) : 0;
+}
+
+static int command_run(struct args a)
+{
+	unsigned long memory = DEFAULT_MEMORY_MB, seconds = 0;
+	struct err e = { "" };
+	bool trace = false;
+	int status = 0, r;
+
+	while (is_option(&a) && !status)
+		if (!number(&a, "--memory", 32, 3072, &memory, &status) &&
+		    !number(&a, "-t", 1, 86400, &seconds, &status) &&
+		    !flag(&a, "--trace", &trace))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (a.count < 2)
+		return usage_error("run", "wants IMAGE PROGRAM");
+	r = run_program(a.list[0], (const char *const *)&a.list[1],
+			memory & ~1ul, seconds * 1000, trace, &e);
+	return r < 0 ? failed(&e) : r;
+}
+
+static int command_bench(struct args a)
+{
+	const char *language = NULL, *directory = NULL;
+	unsigned long n = 200;
+	struct err e = { "" };
+	int status = 0;
+	char path[PATH_MAX];
+
+	while (is_option(&a) && !status)
+		if (!option(&a, "-l", &language, &status) &&
+		    !option(&a, "--templates", &directory, &status) &&
+		    !number(&a, "-n", 1, 1000000, &n, &status))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (a.count)
+		return usage_error(a.list[0], "bench takes no arguments");
+	if (template_path(path, sizeof(path), directory,
+			  language ? language : "python"))
+		return usage_error(language, "no such language");
+	return bench_run(path, n, &e) < 0 ? failed(&e) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct args a);
+	} commands[] = {
+		{ "serve", command_serve }, { "exec", command_exec },
+		{ "image", command_image }, { "template", command_template },
+		{ "run", command_run },	    { "bench", command_bench },
+	};
+
+	if (argc < 2) {
+		fputs(usage_text, stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		fputs(usage_text, stdout);
+		return fflush(stdout) ? 1 : 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("zeroboot " ZEROBOOT_VERSION);
+		return fflush(stdout) ? 1 : 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(
+				(struct args){ argc - 2, argv + 2 });
+	return usage_error(argv[1], "unknown command");
+}

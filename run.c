@@ -1,0 +1,276 @@
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest/abi.h"
+#include "image.h"
+#include "template.h"
+#include "vmm.h"
+#include "worker.h"
+
+extern const char agent_python[], agent_python_end[];
+
+/* Which agent starts in which interpreter. */
+static const struct {
+	const char *interpreter, *path;
+	const char *start, *end;
+} agents[] = {
+	{ "/usr/bin/python3", "/run/zeroboot/agent.py", agent_python,
+	  agent_python_end },
+};
+
+static const char *const environment[] = {
+	"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL
+};
+
+struct image {
+	void *data;
+	size_t size;
+};
+
+static int image_open(struct image *image, const char *path, struct err *e)
+{
+	struct stat st;
+	int fd, r;
+
+	image->data = NULL;
+	image->size = 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size < 4096) {
+		r = err_set(e, -EINVAL, "%s: not an image", path);
+		goto out;
+	}
+	image->size = (size_t)st.st_size;
+	image->data = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (image->data == MAP_FAILED) {
+		image->data = NULL;
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	r = image_check(image->data, image->size, e);
+out:
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static void image_close(struct image *image)
+{
+	if (image->data)
+		munmap(image->data, image->size);
+}
+
+static void write_stream(int fd, const char *p, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return; /* whoever listened is gone */
+		p += n;
+		size -= (size_t)n;
+	}
+}
+
+static void show_output(const struct vm *vm)
+{
+	char note[256];
+	uint64_t out_total, err_total;
+	size_t size;
+	const char *p;
+	int n;
+
+	p = vm_output(vm, 1, ZB_OUTPUT_SIZE, &size, &out_total);
+	write_stream(STDOUT_FILENO, p, size);
+	p = vm_output(vm, 2, ZB_OUTPUT_SIZE, &size, &err_total);
+	write_stream(STDERR_FILENO, p, size);
+	n = output_note(note, sizeof(note), out_total, err_total,
+			ZB_OUTPUT_SIZE);
+	write_stream(STDERR_FILENO, note, (size_t)n);
+}
+
+static uint64_t deadline_after(uint64_t timeout_ms)
+{
+	return timeout_ms ? clock_mono() + timeout_ms * 1000000 : UINT64_MAX;
+}
+
+/* Runs to the end of the program; the code to leave with, or -errno. */
+static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
+{
+	switch (vm_run(vm, deadline_after(timeout_ms), e)) {
+	case VM_EXIT:
+		show_output(vm);
+		return vm_exit_code(vm);
+	case VM_TIMEOUT:
+		show_output(vm);
+		dprintf(STDERR_FILENO, "zeroboot: timed out after %llu ms\n",
+			(unsigned long long)timeout_ms);
+		return 124;
+	case VM_READY:
+		return err_set(e, -EPROTO, "guest: asked for work");
+	case VM_FAULT:
+		break;
+	}
+	show_output(vm);
+	return -EIO;
+}
+
+int run_template_build(const struct template_options *o, struct err *e)
+{
+	const char *argv[3] = { NULL };
+	struct vm_boot boot = { .argv = argv,
+				.envp = environment,
+				.output_limit = ZB_OUTPUT_SIZE,
+				.memory_size = o->memory_mb << 20,
+				.trace = o->trace };
+	struct vmm vmm = { .fd = -1 };
+	struct image image;
+	uint64_t start = clock_mono();
+	struct vm vm;
+	int r;
+
+	vm_init(&vm);
+	r = image_open(&image, o->image, e);
+	if (r)
+		goto out;
+	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
+		if (image_lookup(image.data, agents[i].interpreter) < 0)
+			continue;
+		argv[0] = agents[i].interpreter;
+		argv[1] = agents[i].path;
+		boot.agent = agents[i].start;
+		boot.agent_size = (size_t)(agents[i].end - agents[i].start);
+	}
+	if (!argv[0]) {
+		r = err_set(e, -ENOENT, "%s: no interpreter that has an agent",
+			    o->image);
+		goto out;
+	}
+	boot.image = image.data;
+	boot.image_size = image.size;
+	r = vmm_open(&vmm, e);
+	if (r)
+		goto out;
+	r = vm_boot(&vm, &vmm, &boot, e);
+	if (r)
+		goto out;
+	switch (vm_run(&vm, UINT64_MAX, e)) {
+	case VM_READY:
+		break;
+	case VM_EXIT:
+		show_output(&vm);
+		r = err_set(e, -EPROTO,
+			    "%s: the interpreter ended with %d before it was ready",
+			    o->image, vm_exit_code(&vm));
+		goto out;
+	default:
+		show_output(&vm);
+		r = -EIO;
+		goto out;
+	}
+	r = template_save(o->output, &vm, &vmm, image.data, image.size,
+			  clock_mono() - start, e);
+out:
+	vm_destroy(&vm);
+	vmm_close(&vmm);
+	image_close(&image);
+	return r;
+}
+
+int run_exec(const struct exec_options *o, const void *code, size_t size,
+	     struct err *e)
+{
+	struct vmm vmm = { .fd = -1 };
+	struct template template = { .fd = -1 };
+	void *memory = NULL, *image = NULL;
+	uint64_t start = clock_mono(), forked, ended;
+	struct vm vm;
+	int r;
+
+	vm_init(&vm);
+	r = vmm_open(&vmm, e);
+	if (r == 0)
+		r = template_open(&template, o->template, &vmm, e);
+	if (r == 0)
+		r = template_fork(&template, &vmm, &vm, &memory, &image, e);
+	if (r)
+		goto out;
+	r = template_request(&template, &vm, code, size, ZB_OUTPUT_SIZE);
+	if (r) {
+		err_set(e, r, "code longer than %d bytes", ZB_REQUEST_SIZE);
+		goto out;
+	}
+	if (o->trace) {
+		struct zb_control *c =
+			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
+
+		c->flags |= ZB_FLAG_TRACE;
+		vm.log_lines = UINT32_MAX;
+	}
+	forked = clock_mono();
+	r = finish(&vm, o->timeout_ms, e);
+	ended = clock_mono();
+	if (o->stats) {
+		const struct zb_control *c =
+			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
+
+		dprintf(STDERR_FILENO,
+			"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu pages dirtied, %llu guest faults, %llu system calls\n",
+			(double)(forked - start) / 1e6,
+			(double)(ended - forked) / 1e6,
+			(unsigned long long)vm.exits,
+			(unsigned long long)vm_dirty_pages(&vm),
+			(unsigned long long)c->page_faults,
+			(unsigned long long)c->syscalls);
+	}
+out:
+	vm_destroy(&vm);
+	template_unmap(&template, memory, image);
+	template_close(&template);
+	vmm_close(&vmm);
+	return r;
+}
+
+int run_program(const char *image_path, const char *const *argv,
+		uint64_t memory_mb, uint64_t timeout_ms, bool trace,
+		struct err *e)
+{
+	struct vm_boot boot = { .argv = argv,
+				.envp = environment,
+				.output_limit = ZB_OUTPUT_SIZE,
+				.memory_size = memory_mb << 20,
+				.trace = trace };
+	struct vmm vmm = { .fd = -1 };
+	struct image image;
+	struct vm vm;
+	int r;
+
+	vm_init(&vm);
+	r = image_open(&image, image_path, e);
+	if (r)
+		goto out;
+	boot.image = image.data;
+	boot.image_size = image.size;
+	r = vmm_open(&vmm, e);
+	if (r == 0)
+		r = vm_boot(&vm, &vmm, &boot, e);
+	if (r == 0)
+		r = finish(&vm, timeout_ms, e);
+out:
+	vm_destroy(&vm);
+	vmm_close(&vmm);
+	image_close(&image);
+	return r;
+}

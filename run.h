@@ -1,0 +1,42 @@
+/*
+ * run.h: what the command line does with one VM in its own process: build a
+ * template, run a snippet, run a program of an image.
+ */
+#ifndef ZEROBOOT_RUN_H
+#define ZEROBOOT_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct template_options {
+	const char *output, *image;
+	uint64_t memory_mb;
+	bool trace;
+};
+
+/* Boots the image's interpreter with its agent until it waits for a request,
+ * and saves that. 0 or -errno. */
+int run_template_build(const struct template_options *o, struct err *e);
+
+struct exec_options {
+	const char *template;
+	uint64_t timeout_ms; /* 0: none */
+	bool trace;
+	bool stats; /* a line on stderr: times, exits, pages */
+};
+
+/*
+ * Runs code in a fork of a template, stdout and stderr on ours. Returns the
+ * program's exit code, 124 after a timeout as timeout(1), or -errno.
+ */
+int run_exec(const struct exec_options *o, const void *code, size_t size,
+	     struct err *e);
+
+/* Boots argv[0] of an image and runs it to its end, as run_exec. */
+int run_program(const char *image, const char *const *argv, uint64_t memory_mb,
+		uint64_t timeout_ms, bool trace, struct err *e);
+
+#endif
