@@ -177,6 +177,8 @@ struct thread {
 	bool restore_blocked;
 	u64 altstack_sp, altstack_size;
 	u32 altstack_flags;
+	sigset waiting_for;       /* sigtimedwait: wake for these, blocked or not */
+	u64 trap_number, error_code, cr2; /* of the last fault */
 	struct sigqueue_info info[SIGNAL_COUNT];
 	u64 cpu_ns;               /* time on the CPU so far */
 	u64 on_cpu_since;

@@ -188,6 +188,8 @@ static long write_wait(struct file *f, struct pipe *p, u64 need, bool *waited)
 static long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
 	struct pipe *p = f->node;
+	/* a buffer of the kernel's own (sendfile) outlives any wait */
+	bool recheck = space(p) < n && user_readable((u64)buf, n);
 	bool waited = false;
 	u64 done = 0;
 	long r = 0;
@@ -201,7 +203,8 @@ static long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 			break;
 		part = MIN(n - done, space(p));
 		r = -EFAULT;
-		if (waited && !user_readable((u64)buf + done, part))
+		if (waited && recheck &&
+		    !user_readable((u64)buf + done, part))
 			break;
 		r = -ENOMEM;
 		if (!ring_reserve(p, part))

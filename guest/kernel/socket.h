@@ -59,6 +59,7 @@ struct io {
 	u64 done;                /* bytes of *v that are through */
 	u64 left;                /* bytes in all that are not */
 	bool trusted;            /* checked, and nothing has waited since */
+	bool kernel;             /* the kernel's own buffer: outlives a wait */
 };
 /* n <= left bytes; 0 or -EFAULT. They advance only on success. */
 long io_copy_in(struct io *io, void *to, u64 n);
@@ -121,7 +122,6 @@ struct socket {
 	u64 queued;              /* bytes in the queue, with overhead */
 	struct socket *pending, *pending_last, *pending_next; /* to accept */
 	u32 pending_count, backlog;
-	void *node;              /* of the path it is bound to */
 	/* socket_inet.c */
 	struct socket *port_next;
 	u16 port;

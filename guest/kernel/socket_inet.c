@@ -1,7 +1,8 @@
 /*
  * socket_inet.c: AF_INET and AF_INET6 as on a host whose only interface is a
  * loopback that is down: sockets exist, names can be bound and listened on, and
- * nothing is reachable.
+ * nothing is reachable. Linux answers such a host in odd ways, which are kept:
+ * without a routing table any IPv4 address can be bound, but of IPv6 only [::].
  */
 #include "socket.h"
 
@@ -10,7 +11,8 @@
 
 #define PORT_FIRST 32768 /* net.ipv4.ip_local_port_range */
 #define PORT_LAST 60999
-#define LOOPBACK_NET 127
+#define TCP_SEND_BUFFER 16384     /* net.ipv4.tcp_wmem */
+#define TCP_RECEIVE_BUFFER 131072 /* net.ipv4.tcp_rmem */
 
 static struct socket *ports; /* all that are bound */
 
@@ -30,6 +32,10 @@ static long inet_create(struct socket *s)
 	if (s->protocol && s->protocol != protocol)
 		return -EPROTONOSUPPORT;
 	s->protocol = protocol;
+	if (is_stream(s)) {
+		s->send_buffer = TCP_SEND_BUFFER;
+		s->receive_buffer = TCP_RECEIVE_BUFFER;
+	}
 	return 0;
 }
 
@@ -68,17 +74,18 @@ static long address_check(const struct socket *s, const struct address *a)
 	return a->family == s->domain ? 0 : -EAFNOSUPPORT;
 }
 
-static bool address_is_local(const struct address *a)
+static bool address_is_bindable(const struct address *a)
 {
-	static const u8 zero[16];
-	const u8 *ip;
+	static const struct in6_addr any;
 
-	if (a->family == AF_INET) {
-		ip = (const u8 *)&((const struct sockaddr_in *)a->bytes)->sin_addr;
-		return ip[0] == LOOPBACK_NET || !memcmp(ip, zero, 4);
-	}
-	ip = (const u8 *)&((const struct sockaddr_in6 *)a->bytes)->sin6_addr;
-	return !memcmp(ip, zero, 15) && ip[15] <= 1;
+	return a->family == AF_INET ||
+	       !memcmp(&((const struct sockaddr_in6 *)a->bytes)->sin6_addr, &any,
+		       sizeof(any));
+}
+
+static long unreachable(const struct socket *s)
+{
+	return s->domain == AF_INET ? -ENETUNREACH : -EADDRNOTAVAIL;
 }
 
 /* ---- ports ---- */
@@ -140,7 +147,7 @@ static long inet_bind(struct socket *s, const struct address *a)
 
 	if (r)
 		return r;
-	if (!address_is_local(a))
+	if (!address_is_bindable(a))
 		return -EADDRNOTAVAIL;
 	if (s->port)
 		return -EINVAL;
@@ -195,7 +202,7 @@ static long inet_connect(struct socket *s, const struct address *a, u64 deadline
 	r = address_check(s, a);
 	if (r)
 		return r;
-	return s->listening ? -EISCONN : -ENETUNREACH;
+	return s->listening ? -EISCONN : unreachable(s);
 }
 
 static long inet_send(struct socket *s, struct transfer *t)
@@ -212,7 +219,7 @@ static long inet_send(struct socket *s, struct transfer *t)
 	if (!address_port(&t->address))
 		return -EINVAL;
 	r = port_auto(s);
-	return r ? r : -ENETUNREACH;
+	return r ? r : unreachable(s);
 }
 
 static long inet_receive(struct socket *s, struct transfer *t)

@@ -283,7 +283,10 @@ long socket_read(struct file *f, void *buf, size_t n, u64 *pos)
 long socket_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
 	struct iovec64 v = {(u64)buf, n};
-	struct transfer t = {.io = {.v = &v, .left = n, .trusted = true}};
+	struct transfer t = {.io = {.v = &v,
+				    .left = n,
+				    .trusted = true,
+				    .kernel = !user_readable((u64)buf, n)}};
 
 	(void)pos;
 	return do_send(f->node, &t);
@@ -419,20 +422,20 @@ long sys_recvmsg(u64 fd, u64 user, u64 flags)
 	struct msghdr64 h;
 	struct socket *s;
 	long r = socket_find(fd, &s), stored;
-	u64 name;
+	u32 name_size;
 
 	if (!r)
 		r = copy_from_user(&h, user, sizeof(h));
 	if (r)
 		return r;
-	name = h.name;
+	name_size = h.name_size;
 	if ((s32)h.name_size < 0)
 		return -EINVAL;
 	r = message_receive(s, &h, (u32)flags);
 	if (r < 0)
 		return r;
-	if (!name)
-		h.name_size = 0;
+	if (!h.name)
+		h.name_size = name_size;
 	stored = copy_to_user(user, &h, sizeof(h));
 	return stored ? stored : r;
 }

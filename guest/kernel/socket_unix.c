@@ -392,7 +392,7 @@ static long room_wait(struct socket *s, struct socket *to, struct transfer *t)
 			return 0; /* the caller says what that means */
 		if (!t->deadline)
 			return -EAGAIN;
-		t->io.trusted = false;
+		t->io.trusted = t->io.kernel;
 		r = socket_wait(s, &to->senders, t->deadline);
 		if (r)
 			return r;
@@ -519,7 +519,7 @@ static long message_wait(struct socket *s, struct transfer *t)
 			return 0;
 		if (!t->deadline)
 			return -EAGAIN;
-		t->io.trusted = false;
+		t->io.trusted = t->io.kernel;
 		r = socket_wait(s, &s->readers, t->deadline);
 		if (r)
 			return r;

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void show(const char *what, long r)
@@ -183,7 +184,7 @@ static void errors(void)
 	SHOW(epoll_wait(p[0], e, 1, 0));
 	SHOW(epoll_wait(999, e, 1, 0));
 	SHOW(epoll_create1(1));
-	SHOW(epoll_create(0));
+	SHOW(syscall(SYS_epoll_create, 0));
 	SHOW(ctl(ep, EPOLL_CTL_ADD, p[1], EPOLLOUT | EPOLLEXCLUSIVE, 1));
 	SHOW(ctl(ep, EPOLL_CTL_MOD, p[1], EPOLLOUT, 1));
 	SHOW(ctl(ep, EPOLL_CTL_DEL, p[1], 0, 0));

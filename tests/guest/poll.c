@@ -19,6 +19,7 @@ static void show(const char *what, long r)
 #define SHOW(call) show(#call, (long)(call))
 
 static int p[2], s[2];
+static struct pollfd *volatile bad_address = (void *)8;
 
 static void wait_for(const char *what, int fd, short events, int ms)
 {
@@ -61,7 +62,7 @@ int main(void)
 	wait_for("closed", 999, POLLIN, -1);
 	wait_for("negative", -1, POLLIN, 0);
 	SHOW(poll(NULL, 0, 5));
-	SHOW(poll((struct pollfd *)8, 1, 0));
+	SHOW(poll(bad_address, 1, 0));
 	SHOW(ppoll(NULL, 0, &ts, NULL));
 	ts.tv_nsec = 1000000000;
 	SHOW(ppoll(NULL, 0, &ts, NULL));
@@ -80,6 +81,7 @@ int main(void)
 	wait_for("peer shut", s[0], POLLIN | POLLOUT | POLLRDHUP, -1);
 	close(s[1]);
 	wait_for("peer gone", s[0], POLLIN | POLLOUT | POLLRDHUP, -1);
-	SHOW(s[1] = socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 1 : 0);
+	wait_for("new socket", socket(AF_UNIX, SOCK_STREAM, 0), POLLIN | POLLOUT, 0);
+	wait_for("new datagram socket", socket(AF_UNIX, SOCK_DGRAM, 0), POLLIN | POLLOUT, 0);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -151,7 +153,7 @@ static void *client(void *arg)
 static void server(void)
 {
 	char name[] = "zeroboot-socket-test";
-	struct sockaddr_un a, b;
+	struct sockaddr_un a, b = {0};
 	socklen_t size = name_make(&a, name), room = sizeof(b);
 	int l = socket(AF_UNIX, SOCK_STREAM, 0), c;
 	pthread_t t;
@@ -199,7 +201,7 @@ static void server(void)
 
 static void datagrams(void)
 {
-	struct sockaddr_un a, b, from;
+	struct sockaddr_un a, b, from = {0};
 	socklen_t na = name_make(&a, "zeroboot-a"), nb = name_make(&b, "zeroboot-b");
 	socklen_t room = sizeof(from);
 	int x = socket(AF_UNIX, SOCK_DGRAM, 0), y = socket(AF_UNIX, SOCK_DGRAM, 0);
@@ -280,6 +282,26 @@ static void rights(void)
 	close(s[0]);
 }
 
+/* Sends until the buffer is full; room comes back when the peer reads. */
+static void full(void)
+{
+	struct pollfd w;
+	long total = 0, n;
+
+	SHOW(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s));
+	while ((n = write(s[0], big, 10000)) > 0)
+		total += n;
+	show("full", n);
+	w = (struct pollfd){s[0], POLLOUT, 0};
+	SHOW(poll(&w, 1, 0));
+	while ((n = read(s[1], buf, sizeof(buf))) > 0)
+		total -= n;
+	printf("lost %ld\n", total);
+	SHOW(poll(&w, 1, 0));
+	close(s[0]);
+	close(s[1]);
+}
+
 static void errors(void)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
@@ -328,6 +350,7 @@ int main(void)
 	server();
 	datagrams();
 	rights();
+	full();
 	errors();
 	return 0;
 }
