@@ -20,7 +20,7 @@ VDSOFLAGS := -std=gnu11 -O2 -fPIC -ffreestanding -fno-stack-protector -fcf-prote
 
 HOST_C  := $(wildcard *.c)
 HOST_O  := $(HOST_C:%.c=$(O)/%.o)
-KERN_C  := $(filter-out guest/kernel/vdso.c,$(wildcard guest/kernel/*.c))
+KERN_C  := $(wildcard guest/kernel/*.c)
 KERN_S  := $(wildcard guest/kernel/*.S)
 KERN_O  := $(KERN_C:guest/kernel/%.c=$(O)/kernel/%.o) $(KERN_S:guest/kernel/%.S=$(O)/kernel/%.S.o)
 
@@ -40,12 +40,19 @@ $(O)/blobs.o: blobs.S $(O)/kernel.elf guest/python/agent.py
 	$(KCC) -I$(O) -c -o $@ $<
 
 $(O)/kernel.elf: $(KERN_O) guest/kernel/kernel.lds
-	$(KCC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+	$(KCC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-relax -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 	  -Wl,-T,guest/kernel/kernel.lds -o $@ $(KERN_O)
 
 $(O)/kernel/%.o: guest/kernel/%.c Makefile
 	@mkdir -p $(@D)
 	$(KCC) $(KBASE) -c -o $@ $<
+
+$(O)/kernel/vdso.so: guest/vdso/vdso.c guest/vdso/vdso.lds guest/kernel/vdso.h
+	@mkdir -p $(@D)
+	$(KCC) $(VDSOFLAGS) -shared -nostdlib -Wl,-soname=linux-vdso.so.1 -Wl,--hash-style=both -Wl,--build-id=none \
+	  -Wl,-T,guest/vdso/vdso.lds -o $@ guest/vdso/vdso.c
+
+$(O)/kernel/vdso_blob.S.o: $(O)/kernel/vdso.so
 
 $(O)/kernel/%.S.o: guest/kernel/%.S guest/abi.h Makefile
 	@mkdir -p $(@D)

@@ -48,7 +48,7 @@ typedef int32_t s32;
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 #define FOREVER (~0ull)          /* a deadline that never comes */
-#define NSEC 1000000000ull
+#define NSEC 1000000000ul
 #define ERESTARTSYS 512          /* as EINTR, but SA_RESTART starts it again */
 
 #define USER_TOP 0x7ffffffff000ull
@@ -286,6 +286,9 @@ void mm_init(void);
 size_t mm_format_maps(char *buf, size_t size);
 u64 mm_resident_pages(void);
 u64 mm_mapped_pages(void);
+
+/* ---- process.c ---- */
+u64 process_fd_limit(void); /* RLIMIT_NOFILE */
 
 /* ---- main.c ---- */
 /* Stops for a request: the template is taken here. Returns in every fork with

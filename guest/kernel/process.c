@@ -296,3 +296,8 @@ long sys_membarrier(u64 command, u64 flags, u64 cpu)
 		return MEMBARRIER_ALL;
 	return command & ~(u64)MEMBARRIER_ALL ? -EINVAL : 0;
 }
+
+u64 process_fd_limit(void)
+{
+	return limits[RLIMIT_NOFILE].rlim_cur;
+}

@@ -1,0 +1,728 @@
+/* file.c: open files, descriptors, and reading and writing through them. */
+#include <linux/eventpoll.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/memfd.h>
+#include <linux/uio.h>
+#include <asm/ioctls.h>
+
+#include "poll.h"
+#include "syscalls.h"
+#include "vfs.h"
+
+#undef PAGE_SIZE
+#define PAGE_SIZE 4096ul
+#define MAX_FDS 1048576
+#define MAX_COUNT 0x7ffff000ul /* as Linux, MAX_RW_COUNT */
+#define MAX_IOV 1024
+#define IO_CHUNK 65536
+
+struct slot {
+	struct file *file;
+	bool cloexec;
+};
+
+static struct slot *slots;
+static s32 slot_count;
+
+/* ---- files ---- */
+
+struct file *file_new(const struct file_ops *ops, void *node, u32 flags)
+{
+	struct file *f = kmalloc(sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->ops = ops;
+	f->node = node;
+	f->flags = flags;
+	f->refs = 1;
+	return f;
+}
+
+void file_ref(struct file *f)
+{
+	f->refs++;
+}
+
+void file_unref(struct file *f)
+{
+	if (--f->refs)
+		return;
+	if (f->epolls)
+		epoll_forget(f);
+	if (f->ops->release)
+		f->ops->release(f);
+	kfree(f->path);
+	kfree(f);
+}
+
+/* ---- descriptors ---- */
+
+struct file *fd_file(s32 fd)
+{
+	return fd >= 0 && fd < slot_count ? slots[fd].file : NULL;
+}
+
+s32 fd_next(s32 fd)
+{
+	for (; fd < slot_count; fd++)
+		if (slots[fd].file)
+			return fd;
+	return -1;
+}
+
+static u64 fd_limit(void)
+{
+	return MIN(process_fd_limit(), (u64)MAX_FDS);
+}
+
+/* A free number at or above low. */
+static long fd_reserve(s32 low)
+{
+	s32 fd = low, want = slot_count ? slot_count : 32;
+	struct slot *bigger;
+
+	while (fd < slot_count && slots[fd].file)
+		fd++;
+	if ((u64)fd >= fd_limit())
+		return -EMFILE;
+	if (fd < slot_count)
+		return fd;
+	while (want <= fd)
+		want *= 2;
+	bigger = krealloc(slots, (size_t)want * sizeof(*slots));
+	if (!bigger)
+		return -ENOMEM;
+	slots = bigger;
+	slot_count = want;
+	return fd;
+}
+
+static long install_at(struct file *f, s32 low, bool cloexec)
+{
+	long fd = fd_reserve(low);
+
+	if (fd < 0) {
+		file_unref(f);
+		return fd;
+	}
+	slots[fd] = (struct slot){ f, cloexec };
+	return fd;
+}
+
+long fd_install(struct file *f, bool cloexec)
+{
+	return install_at(f, 0, cloexec);
+}
+
+long sys_close(u64 fd)
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	slots[(s32)fd].file = NULL;
+	file_unref(f);
+	return 0;
+}
+
+long sys_close_range(u64 first, u64 last, u64 flags)
+{
+	if ((u32)first > (u32)last || (flags & ~6ull))
+		return -EINVAL;
+	for (s64 fd = (u32)first; fd <= (s64)(u32)last && fd < slot_count; fd++) {
+		if (!slots[fd].file)
+			continue;
+		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
+			slots[fd].cloexec = true;
+		else
+			sys_close((u64)fd);
+	}
+	return 0;
+}
+
+long sys_dup(u64 fd)
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	file_ref(f);
+	return fd_install(f, false);
+}
+
+static long dup_to(u64 from, u64 to, bool cloexec)
+{
+	struct file *f = fd_file((s32)from), *old;
+	s32 fd = (s32)to;
+
+	if (!f || fd < 0 || (u64)fd >= fd_limit())
+		return -EBADF;
+	old = fd_file(fd);
+	if (!old) {
+		long r = fd < slot_count ? fd : fd_reserve(fd);
+
+		if (r < 0)
+			return r;
+	}
+	file_ref(f);
+	slots[fd] = (struct slot){ f, cloexec };
+	if (old)
+		file_unref(old);
+	return fd;
+}
+
+long sys_dup2(u64 from, u64 to)
+{
+	if ((s32)from == (s32)to)
+		return fd_file((s32)from) ? (s32)from : -EBADF;
+	return dup_to(from, to, false);
+}
+
+long sys_dup3(u64 from, u64 to, u64 flags)
+{
+	if ((s32)from == (s32)to || (flags & ~(u64)O_CLOEXEC))
+		return -EINVAL;
+	return dup_to(from, to, (flags & O_CLOEXEC) != 0);
+}
+
+/* ---- reading and writing ---- */
+
+static bool readable(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_WRONLY && !(f->flags & O_PATH);
+}
+
+static bool writable(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
+}
+
+static long do_read(struct file *f, u64 buf, u64 size, u64 *pos)
+{
+	long r;
+
+	if (!readable(f))
+		return -EBADF;
+	if (!f->ops->read)
+		return -EINVAL;
+	size = MIN(size, MAX_COUNT);
+	if (!user_writable(buf, size))
+		return -EFAULT;
+	file_ref(f);
+	r = f->ops->read(f, (void *)buf, size, pos);
+	file_unref(f);
+	return r;
+}
+
+static long do_write(struct file *f, u64 buf, u64 size, u64 *pos)
+{
+	long r;
+
+	if (!writable(f))
+		return -EBADF;
+	if (!f->ops->write)
+		return -EINVAL;
+	size = MIN(size, MAX_COUNT);
+	if (!user_readable(buf, size))
+		return -EFAULT;
+	file_ref(f);
+	r = f->ops->write(f, (const void *)buf, size, pos);
+	file_unref(f);
+	return r;
+}
+
+long sys_read(u64 fd, u64 buf, u64 size)
+{
+	struct file *f = fd_file((s32)fd);
+
+	return f ? do_read(f, buf, size, &f->pos) : -EBADF;
+}
+
+long sys_write(u64 fd, u64 buf, u64 size)
+{
+	struct file *f = fd_file((s32)fd);
+
+	return f ? do_write(f, buf, size, &f->pos) : -EBADF;
+}
+
+/* Files of the file system have positions; pipes and their like do not. */
+static bool seekable(const struct file *f)
+{
+	return f->ops == &regular_ops || f->ops == &directory_ops;
+}
+
+long sys_pread64(u64 fd, u64 buf, u64 size, u64 pos)
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	if ((s64)pos < 0)
+		return -EINVAL;
+	return file_node(f) ? do_read(f, buf, size, &pos) : -ESPIPE;
+}
+
+long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	if ((s64)pos < 0)
+		return -EINVAL;
+	return file_node(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
+}
+
+static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
+		      long (*op)(struct file *, u64, u64, u64 *))
+{
+	struct iovec v;
+	long total = 0, r;
+
+	if (count > MAX_IOV)
+		return -EINVAL;
+	if (!user_readable(iov, count * sizeof(v)))
+		return -EFAULT;
+	for (u64 i = 0; i < count; i++) {
+		if (copy_from_user(&v, iov + i * sizeof(v), sizeof(v)))
+			return total ? total : -EFAULT;
+		if (v.iov_len == 0)
+			continue;
+		/* What is there is enough: a further part must not wait. */
+		if (total && op == do_read && f->ops->poll &&
+		    !(f->ops->poll(f) & EPOLLIN))
+			break;
+		r = op(f, (u64)v.iov_base, v.iov_len, pos);
+		if (r < 0)
+			return total ? total : r;
+		total += r;
+		if ((u64)r < v.iov_len)
+			break;
+	}
+	return total;
+}
+
+static long vector_at(u64 fd, u64 iov, u64 count, u64 pos,
+		      long (*op)(struct file *, u64, u64, u64 *))
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	if ((s64)pos < 0)
+		return -EINVAL;
+	if (!file_node(f))
+		return -ESPIPE;
+	return do_vector(f, iov, count, &pos, op);
+}
+
+long sys_readv(u64 fd, u64 iov, u64 count)
+{
+	struct file *f = fd_file((s32)fd);
+
+	return f ? do_vector(f, iov, count, &f->pos, do_read) : -EBADF;
+}
+
+long sys_writev(u64 fd, u64 iov, u64 count)
+{
+	struct file *f = fd_file((s32)fd);
+
+	return f ? do_vector(f, iov, count, &f->pos, do_write) : -EBADF;
+}
+
+long sys_preadv(u64 fd, u64 iov, u64 count, u64 low, u64 high)
+{
+	(void)high;
+	return vector_at(fd, iov, count, low, do_read);
+}
+
+long sys_pwritev(u64 fd, u64 iov, u64 count, u64 low, u64 high)
+{
+	(void)high;
+	return vector_at(fd, iov, count, low, do_write);
+}
+
+long sys_preadv2(u64 fd, u64 iov, u64 count, u64 low, u64 high, u64 flags)
+{
+	(void)high;
+	if (flags)
+		return -EOPNOTSUPP;
+	return low == ~0ull ? sys_readv(fd, iov, count) :
+			      vector_at(fd, iov, count, low, do_read);
+}
+
+long sys_pwritev2(u64 fd, u64 iov, u64 count, u64 low, u64 high, u64 flags)
+{
+	(void)high;
+	if (flags)
+		return -EOPNOTSUPP;
+	return low == ~0ull ? sys_writev(fd, iov, count) :
+			      vector_at(fd, iov, count, low, do_write);
+}
+
+long sys_lseek(u64 fd, u64 offset, u64 whence)
+{
+	struct file *f = fd_file((s32)fd);
+	struct node *n;
+	s64 base;
+
+	if (!f)
+		return -EBADF;
+	n = file_node(f);
+	if (!n)
+		return -ESPIPE;
+	if (!seekable(f))
+		return 0; /* devices: as Linux' null_lseek */
+	switch (whence) {
+	case 0:
+		base = 0;
+		break;
+	case 1:
+		base = (s64)f->pos;
+		break;
+	case 2:
+		base = (s64)n->size;
+		break;
+	case 3: /* SEEK_DATA: no holes are reported */
+	case 4: /* SEEK_HOLE */
+		if ((s64)offset < 0 || offset >= n->size)
+			return -ENXIO;
+		f->pos = whence == 3 ? offset : n->size;
+		return (long)f->pos;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, (s64)offset, &base) || base < 0)
+		return -EINVAL;
+	f->pos = (u64)base;
+	return base;
+}
+
+/* ---- copying between files ---- */
+
+static long copy_between(struct file *in, u64 *in_pos, struct file *out,
+			 u64 *out_pos, u64 size)
+{
+	void *buf;
+	long total = 0, r = 0, w;
+
+	if (!readable(in) || !writable(out))
+		return -EBADF;
+	if (!in->ops->read || !out->ops->write)
+		return -EINVAL;
+	buf = kmalloc(IO_CHUNK);
+	if (!buf)
+		return -ENOMEM;
+	while (size) {
+		r = in->ops->read(in, buf, MIN(size, (u64)IO_CHUNK), in_pos);
+		if (r <= 0)
+			break;
+		w = out->ops->write(out, buf, (size_t)r, out_pos);
+		if (w < r)
+			*in_pos -= (u64)(r - MAX(w, 0l));
+		if (w <= 0) {
+			r = w;
+			break;
+		}
+		total += w;
+		size -= (u64)w;
+		if (w < r)
+			break;
+	}
+	kfree(buf);
+	return total ? total : r;
+}
+
+static long copy_with_offsets(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
+			      u64 size)
+{
+	struct file *in = fd_file((s32)in_fd), *out = fd_file((s32)out_fd);
+	u64 in_pos, out_pos;
+	long r;
+
+	if (!in || !out)
+		return -EBADF;
+	if (!file_node(in))
+		return -EINVAL;
+	in_pos = in->pos;
+	out_pos = out->pos;
+	if ((in_off && copy_from_user(&in_pos, in_off, 8)) ||
+	    (out_off && copy_from_user(&out_pos, out_off, 8)))
+		return -EFAULT;
+	r = copy_between(in, &in_pos, out, &out_pos, MIN(size, MAX_COUNT));
+	if (r < 0)
+		return r;
+	if (!in_off)
+		in->pos = in_pos;
+	else if (copy_to_user(in_off, &in_pos, 8))
+		return -EFAULT;
+	if (!out_off)
+		out->pos = out_pos;
+	else if (copy_to_user(out_off, &out_pos, 8))
+		return -EFAULT;
+	return r;
+}
+
+long sys_sendfile(u64 out_fd, u64 in_fd, u64 offset, u64 size)
+{
+	return copy_with_offsets(in_fd, offset, out_fd, 0, size);
+}
+
+long sys_copy_file_range(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
+			 u64 size, u64 flags)
+{
+	if (flags)
+		return -EINVAL;
+	return copy_with_offsets(in_fd, in_off, out_fd, out_off, size);
+}
+
+long sys_splice(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	return -EINVAL;
+}
+
+/* ---- size and synchronisation ---- */
+
+long sys_ftruncate(u64 fd, u64 size)
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	if ((s64)size < 0 || !writable(f) || !f->ops->truncate)
+		return -EINVAL;
+	return f->ops->truncate(f, size);
+}
+
+long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
+{
+	struct file *f = fd_file((s32)fd);
+	struct node *n;
+
+	if (!f || !writable(f))
+		return -EBADF;
+	n = file_node(f);
+	if (!n || f->ops != &regular_ops)
+		return -ENODEV;
+	if ((s64)offset < 0 || (s64)size <= 0)
+		return -EINVAL;
+	if (mode & ~(u64)FALLOC_FL_KEEP_SIZE)
+		return -EOPNOTSUPP;
+	if (mode || offset + size <= n->size)
+		return 0;
+	return data_truncate(n, offset + size);
+}
+
+static long any_file(u64 fd)
+{
+	return fd_file((s32)fd) ? 0 : -EBADF;
+}
+
+long sys_fsync(u64 fd)
+{
+	return any_file(fd);
+}
+
+long sys_fdatasync(u64 fd)
+{
+	return any_file(fd);
+}
+
+long sys_flock(u64 fd, u64 how)
+{
+	(void)how;
+	return any_file(fd);
+}
+
+long sys_sync(void)
+{
+	return 0;
+}
+
+long sys_readahead(u64 fd, u64 offset, u64 size)
+{
+	(void)offset, (void)size;
+	return any_file(fd);
+}
+
+long sys_fadvise64(u64 fd, u64 offset, u64 size, u64 advice)
+{
+	struct file *f = fd_file((s32)fd);
+
+	(void)offset, (void)size;
+	if (!f)
+		return -EBADF;
+	if (!file_node(f))
+		return -ESPIPE;
+	return advice > 5 ? -EINVAL : 0;
+}
+
+/* ---- fcntl, ioctl ---- */
+
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
+
+static long lock_query(u64 address)
+{
+	struct flock l;
+
+	if (copy_from_user(&l, address, sizeof(l)))
+		return -EFAULT;
+	l.l_type = F_UNLCK;
+	return copy_to_user(address, &l, sizeof(l));
+}
+
+static long seals(struct file *f, u64 command, u64 argument)
+{
+	struct node *n = file_node(f);
+
+	if (!n)
+		return -EINVAL;
+	if (command == F_GET_SEALS)
+		return n->seals;
+	if (n->seals & F_SEAL_SEAL)
+		return -EPERM;
+	n->seals |= (u32)argument;
+	return 0;
+}
+
+long sys_fcntl(u64 fd, u64 command, u64 argument)
+{
+	struct file *f = fd_file((s32)fd);
+
+	if (!f)
+		return -EBADF;
+	switch ((u32)command) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		if ((s32)argument < 0 || (u64)(u32)argument >= fd_limit())
+			return -EINVAL;
+		file_ref(f);
+		return install_at(f, (s32)argument,
+				  command == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return slots[(s32)fd].cloexec;
+	case F_SETFD:
+		slots[(s32)fd].cloexec = argument & 1;
+		return 0;
+	case F_GETFL:
+		return (long)(f->flags | O_LARGEFILE);
+	case F_SETFL:
+		f->flags = (f->flags & ~(u32)SETTABLE) |
+			   ((u32)argument & SETTABLE);
+		return 0;
+	case F_GETLK:
+	case F_OFD_GETLK:
+		return lock_query(argument);
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return user_readable(argument, sizeof(struct flock)) ? 0 :
+								       -EFAULT;
+	case F_GETOWN:
+		return 0;
+	case F_SETOWN:
+		return 0;
+	case F_GETPIPE_SZ:
+	case F_SETPIPE_SZ:
+		return 65536;
+	case F_ADD_SEALS:
+	case F_GET_SEALS:
+		return seals(f, command, argument);
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_ioctl(u64 fd, u64 command, u64 argument)
+{
+	struct file *f = fd_file((s32)fd);
+	s32 on;
+
+	if (!f)
+		return -EBADF;
+	switch ((u32)command) {
+	case FIOCLEX:
+	case FIONCLEX:
+		slots[(s32)fd].cloexec = command == FIOCLEX;
+		return 0;
+	case FIONBIO:
+		if (copy_from_user(&on, argument, sizeof(on)))
+			return -EFAULT;
+		f->flags = (f->flags & ~(u32)O_NONBLOCK) |
+			   (on ? O_NONBLOCK : 0);
+		return 0;
+	case FIONREAD:
+		if (f->ops == &regular_ops) {
+			struct node *n = f->node;
+
+			on = (s32)(n->size > f->pos ? n->size - f->pos : 0);
+			return copy_to_user(argument, &on, sizeof(on));
+		}
+		break;
+	}
+	return f->ops->ioctl ? f->ops->ioctl(f, command, argument) : -ENOTTY;
+}
+
+/* ---- the first three ---- */
+
+static long console_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	(void)pos;
+	output_write((int)(u64)f->node, buf, n);
+	return (long)n;
+}
+
+static u32 console_poll(struct file *f)
+{
+	(void)f;
+	return EPOLLOUT | EPOLLWRNORM;
+}
+
+static long console_stat(struct file *f, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_mode = S_IFIFO | 0600;
+	st->st_ino = 100 + (u64)f->node;
+	st->st_nlink = 1;
+	st->st_blksize = 4096;
+	return 0;
+}
+
+static const struct file_ops console_ops = {
+	.write = console_write,
+	.poll = console_poll,
+	.stat = console_stat,
+};
+
+size_t fd_describe(struct file *f, char *buf, size_t size)
+{
+	int n;
+
+	if (f->path)
+		n = ksnprintf(buf, size, "%s", f->path);
+	else if (f->ops == &console_ops)
+		n = ksnprintf(buf, size, "pipe:[%lu]", 100 + (u64)f->node);
+	else
+		n = ksnprintf(buf, size, "anon_inode:[file]");
+	return MIN((size_t)n, size);
+}
+
+void file_init(void)
+{
+	struct file *f;
+	long error;
+
+	vfs_init();
+	f = file_open_kernel("/dev/null", &error);
+	if (!f || fd_install(f, false) != 0)
+		panic("cannot open /dev/null: %ld", error);
+	for (u64 stream = 1; stream <= 2; stream++) {
+		f = file_new(&console_ops, (void *)stream, O_WRONLY);
+		if (!f || fd_install(f, false) != (long)stream)
+			panic("no memory for standard output");
+	}
+}

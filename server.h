@@ -1,0 +1,16 @@
+/* server.h: the front end: HTTP in, answers out, workers behind. */
+#ifndef ZEROBOOT_SERVER_H
+#define ZEROBOOT_SERVER_H
+
+struct server_options {
+	const char *listen;    /* ADDR:PORT */
+	const char *templates; /* directory; NULL: the default ones */
+	unsigned workers;      /* per language; 0: as many as CPUs */
+	unsigned max_queue;
+	unsigned drain_seconds;
+};
+
+/* Serves until SIGTERM or SIGINT. Returns the exit status of the process. */
+int server_run(const struct server_options *o);
+
+#endif
