@@ -728,6 +728,18 @@ long sys_mincore(u64 addr, u64 size, u64 vector)
 	return 0;
 }
 
+long sys_mbind(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	return 0;
+}
+
+long sys_set_mempolicy(u64 a, u64 b, u64 c)
+{
+	(void)a, (void)b, (void)c;
+	return 0;
+}
+
 /* ---- what /proc shows ---- */
 
 u64 mm_mapped_pages(void)
