@@ -1,9 +1,9 @@
-/* server.h: the front end: HTTP in, answers out, workers behind. */
+/* server.h: the front end: one process, one event loop, workers behind it. */
 #ifndef ZEROBOOT_SERVER_H
 #define ZEROBOOT_SERVER_H
 
 struct server_options {
-	const char *listen;    /* ADDR:PORT */
+	const char *listen;    /* ADDR:PORT or [ADDR6]:PORT */
 	const char *templates; /* directory; NULL: the default ones */
 	unsigned workers;      /* per language; 0: as many as CPUs */
 	unsigned max_queue;

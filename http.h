@@ -1,0 +1,49 @@
+/*
+ * http.h: the head of an HTTP/1.1 request (RFC 9112), parsed in place from a
+ * buffer. Allocates nothing and keeps nothing between calls.
+ */
+#ifndef ZEROBOOT_HTTP_H
+#define ZEROBOOT_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_HEAD_MAX 16384 /* bytes of request line and headers */
+#define HTTP_HEADERS_MAX 100
+#define HTTP_BODY_MAX (4u << 20)
+
+struct http_span { /* a part of the buffer */
+	const char *data;
+	size_t size;
+};
+
+struct http_request {
+	struct http_span method, path; /* path without query */
+	struct http_span authorization, content_type;
+	size_t head_size;  /* where the body begins */
+	uint64_t body_size;
+	bool has_length, chunked;
+	bool close;        /* the connection ends after the answer */
+	bool expect_continue;
+	int status;        /* of a refusal */
+	const char *reason;
+};
+
+/*
+ * 1: a whole head is there; 0: more is needed; -1: refused, with status and
+ * reason, and the connection must be closed.
+ */
+int http_parse(const char *data, size_t size, struct http_request *r);
+
+/*
+ * Decodes a chunked body in place at data. 1: complete, *body bytes decoded,
+ * *used bytes of input; 0: more is needed; -1: malformed; -2: over the limit.
+ */
+int http_dechunk(char *data, size_t size, size_t *body, size_t *used);
+
+bool http_is(struct http_span s, const char *text);      /* as it is */
+bool http_is_word(struct http_span s, const char *text); /* in any case */
+const char *http_status_text(int status);
+
+#endif

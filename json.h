@@ -1,0 +1,60 @@
+/*
+ * json.h: RFC 8259, strictly: UTF-8, surrogate pairs, number grammar, bounded
+ * depth, no duplicate keys, nothing behind the value. Reading walks the text in
+ * place; nothing is kept of what nobody asked for.
+ */
+#ifndef ZEROBOOT_JSON_H
+#define ZEROBOOT_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* ---- reading ---- */
+
+struct json {
+	const char *text;
+	size_t size, at;
+	int depth;
+	struct err *e; /* what is wrong, with its byte offset */
+};
+
+enum json_kind { JSON_STRING, JSON_NUMBER, JSON_OBJECT, JSON_ARRAY, JSON_OTHER };
+
+/* What comes next, by its first byte. */
+enum json_kind json_peek(struct json *j);
+/* 0 or -EINVAL with a message in j->e, for all that follow. */
+/* A string, unescaped into to, which has room for size bytes (the text's length
+ * is always enough); *length without a NUL. */
+int json_string(struct json *j, char *to, size_t size, size_t *length);
+/* A number that is an integer between INT64_MIN and INT64_MAX; -ERANGE: some
+ * other number. */
+int json_integer(struct json *j, int64_t *value);
+int json_skip(struct json *j);
+/* Calls member for each key (read), with the value not yet read. */
+int json_object(struct json *j,
+		int (*member)(struct json *j, const char *key, size_t size,
+			      void *context),
+		void *context);
+int json_array(struct json *j, int (*element)(struct json *j, void *context),
+	       void *context);
+/* Nothing but white space is left. */
+int json_end(struct json *j);
+
+/* ---- writing ---- */
+
+struct text { /* grows; failed is set when memory ran out */
+	char *data;
+	size_t size, room;
+	bool failed;
+};
+void text_add(struct text *t, const void *data, size_t size);
+void text_format(struct text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Bytes as a JSON string; what is not UTF-8 becomes U+FFFD, one for each
+ * maximal part (Unicode, 3.9, table 3-8). */
+void text_json_string(struct text *t, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * pool.h: the worker processes of every language, and the queue before them.
+ * Part of the front end's event loop: nothing here waits.
+ */
+#ifndef ZEROBOOT_POOL_H
+#define ZEROBOOT_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define POOL_LANGUAGES 16
+
+/* First member of whatever epoll hands back. */
+struct watch {
+	void (*ready)(struct watch *w, uint32_t events);
+};
+
+enum job_status { JOB_DONE, JOB_TIMEOUT, JOB_FAULT, JOB_DRAINED };
+
+/* One execution. Owned by the caller, who frees it after done or cancel. */
+struct job {
+	struct job *next;
+	struct worker *worker; /* that runs it; NULL: queued or ended */
+	int language;
+	uint32_t timeout_ms;
+	char *code;
+	size_t code_size;
+	void (*done)(struct job *job);
+	void *context;
+	/* results, valid in done */
+	enum job_status status;
+	int exit_code;
+	char *out, *err, *message; /* freed by job_free */
+	size_t out_size, err_size;
+	uint64_t fork_ns, exec_ns;
+};
+
+struct pool_stats {
+	uint64_t done, timeouts, faults, restarts;
+	unsigned queued, running;
+};
+extern struct pool_stats pool_stats;
+
+/* Starts the workers of every *.zbt in the directory (NULL: the defaults).
+ * 0 or -errno. */
+int pool_open(int epoll, const char *directory, unsigned workers,
+	      unsigned max_queue, struct err *e);
+void pool_close(void);
+/* The language's number, or -1. */
+int pool_language(const char *name, size_t size);
+/* The name of a language, NULL behind the last; ready: a worker is there. */
+const char *pool_describe(int language, bool *ready, int *memory_mb);
+/* 0, or -EAGAIN when the queue is full. */
+int pool_submit(struct job *job);
+/* The job is not wanted any more; done is not called. */
+void pool_cancel(struct job *job);
+/* Ends what has overrun, starts workers again; every some 100 ms. */
+void pool_tick(uint64_t now);
+/* Answers all that is queued with JOB_DRAINED. */
+void pool_drain(void);
+void job_free(struct job *job);
+
+#endif
