@@ -1,0 +1,41 @@
+# guest.bats: each program of tests/guest gives the same output and exit code
+# natively on Linux and in the guest.
+
+same() {
+	local native guest native_status=0 guest_status=0
+	native=$("build/tests/root/bin/$1" 2>&1) || native_status=$?
+	guest=$(timeout 60 ./zeroboot run -t 30 build/tests/guest.img "/bin/$1" 2>&1) || guest_status=$?
+	[ -n "$native" ]
+	diff <(echo "$native") <(echo "$guest")
+	[ "$native_status" -eq "$guest_status" ]
+}
+
+@test "guest: pipes" { same pipe; }
+@test "guest: socket pairs and sockets" { same socket; }
+@test "guest: eventfd" { same eventfd; }
+@test "guest: timerfd" { same timerfd; }
+@test "guest: epoll" { same epoll; }
+@test "guest: poll" { same poll; }
+@test "guest: select" { same select; }
+@test "guest: memory" { same memory; }
+@test "guest: threads, preemption and futexes" { same thread; }
+@test "guest: signals" { same signal; }
+@test "guest: files" { same file; }
+@test "guest: time" { same time; }
+
+@test "guest: a missing system call is logged once and answers ENOSYS" {
+	run timeout 20 ./zeroboot run build/tests/guest.img /bin/missing
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'system call 999 is not implemented' <<<"$output")" -eq 1 ]
+	grep -q 'ENOSYS ENOSYS' <<<"$output"
+}
+
+@test "guest: a program that ends by a signal gives 128 and its number" {
+	run timeout 20 ./zeroboot run build/tests/guest.img /bin/missing segv
+	[ "$status" -eq 139 ]
+}
+
+@test "guest: --trace shows the calls" {
+	run timeout 20 ./zeroboot run --trace build/tests/guest.img /bin/missing
+	grep -q 'getppid() = 1' <<<"$output"
+}
