@@ -3,7 +3,7 @@
 
 same() {
 	local native guest native_status=0 guest_status=0
-	native=$("build/tests/root/bin/$1" 2>&1) || native_status=$?
+	native=$(timeout 30 "build/tests/root/bin/$1" 2>&1 3>&- 4>&-) || native_status=$?
 	guest=$(timeout 60 ./zeroboot run -t 30 build/tests/guest.img "/bin/$1" 2>&1) || guest_status=$?
 	[ -n "$native" ]
 	diff <(echo "$native") <(echo "$guest")

@@ -126,6 +126,7 @@ int main(void)
 	SHOW(write(fd, "x", 1));
 	SHOW(read(fd, buf, 8));
 	SHOW(open("/dev/none", O_RDONLY));
-	SHOW(write(1, (void *)8, 4));
+	char *volatile nowhere = (char *)8;
+	SHOW(write(1, nowhere, 4));
 	return 0;
 }

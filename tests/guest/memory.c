@@ -60,7 +60,8 @@ int main(void)
 	q = mremap(p, 16384, 1 << 20, MREMAP_MAYMOVE);
 	printf("grown %d\n", sum(q, 1 << 20));
 	q = mremap(q, 1 << 20, 4096, 0);
-	printf("shrunk %d unmap %d\n", sum(q, 4096), munmap(q, 4096));
+	printf("shrunk %d", sum(q, 4096));
+	printf(" unmap %d\n", munmap(q, 4096));
 	p = mmap(NULL, 1ul << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	printf("reserve %d touch %d\n", p != MAP_FAILED, touch(p + 4096, 1));
 	printf("commit %d write %d next %d\n", mprotect(p + 65536, 65536, PROT_READ | PROT_WRITE), touch(p + 65536, 1), touch(p + 131072, 1));
@@ -78,8 +79,8 @@ int main(void)
 	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	printf("same %d\n", memcmp(p, "hello world", 12));
+	q[1] = 'E'; /* its own copy from here on */
 	p[0] = 'J';
-	q[1] = 'E';
 	char buf[12] = "";
 	printf("shared %d %s\n", (int)pread(fd, buf, 11, 0), buf);
 	printf("private %c%c past the end %d\n", q[0], q[1], touch(p + 4096, 0));

@@ -59,10 +59,12 @@ int main(void)
 	printf("until %d\n", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL));
 	printf("bad %d %d\n", nanosleep(&bad, NULL) < 0, errno == EINVAL);
 	signal(SIGUSR1, on_timer);
-	printf("timer %d %d\n", timer_create(CLOCK_MONOTONIC, &event, &timer), timer_settime(timer, 0, &every, NULL));
+	printf("timer %d", timer_create(CLOCK_MONOTONIC, &event, &timer));
+	printf(" %d\n", timer_settime(timer, 0, &every, NULL));
 	while (fired < 3)
 		pause();
-	printf("fired, off %d, delete %d\n", timer_settime(timer, 0, &off, NULL), timer_delete(timer));
+	printf("fired, off %d", timer_settime(timer, 0, &off, NULL));
+	printf(" delete %d\n", timer_delete(timer));
 	x = now(CLOCK_PROCESS_CPUTIME_ID);
 	for (volatile int i = 0; i < 30000000; i++)
 		;
