@@ -12,7 +12,7 @@ need ld binutils
 need musl-gcc musl-tools
 need bats bats
 need curl curl
-need python3 python3-minimal
+need python3 python3
 need ldconfig libc-bin
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)

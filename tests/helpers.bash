@@ -33,7 +33,7 @@ PY
 
 # Field $2 of the JSON object $1, as its bytes.
 field() {
-	python3 -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]], end="")' "$1" "$2"
+	python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]], end="")' "$2" <<<"$1"
 }
 
 # Status of a request: curl's arguments.

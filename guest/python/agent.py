@@ -14,7 +14,8 @@ Callbacks run last in, first out:
   finish  what CPython does after the main script, without taking apart the
           interpreter, which the VM's end does for nothing
 
-What remains visible: sys.unraisablehook is this module's (it passes everything
+What remains visible: one level of the recursion limit is exec's own,
+sys.unraisablehook is this module's (it passes everything
 on but the main script's own exception), preloaded modules are in sys.modules,
 and str hashes are seeded once for a template.
 """
@@ -134,7 +135,7 @@ def report(e):
         inner.__context__ = None
         next_trace = inner.__traceback__.tb_next
         sys.stderr.write("Error in sys.excepthook:\n")
-        sys.__excepthook__(type(inner), inner, next_trace)
+        sys.__excepthook__(type(inner), inner.with_traceback(next_trace), next_trace)
         sys.stderr.write("\nOriginal exception was:\n")
         sys.__excepthook__(kind, e, trace)
     return 130 if kind is KeyboardInterrupt else 1

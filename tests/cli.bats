@@ -1,0 +1,73 @@
+# cli.bats: the command line: exit codes, messages, damaged files.
+
+bats_require_minimum_version 1.5.0
+
+@test "cli: no command, an unknown one and a wrong flag end with 2" {
+	run ./zeroboot
+	[ "$status" -eq 2 ]
+	run ./zeroboot frobnicate
+	[ "$status" -eq 2 ]
+	[[ "$output" == "zeroboot: frobnicate: unknown command"* ]]
+	run ./zeroboot serve --nope
+	[ "$status" -eq 2 ]
+	run ./zeroboot serve --workers many
+	[ "$status" -eq 2 ]
+}
+
+@test "cli: exec gives the program's streams and exit code" {
+	run --separate-stderr ./zeroboot exec - <<<'import sys; print("out"); print("err", file=sys.stderr); sys.exit(7)'
+	[ "$status" -eq 7 ]
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+}
+
+@test "cli: exec ends with 124 after its timeout" {
+	run ./zeroboot exec -t 1 - <<<'while True: pass'
+	[ "$status" -eq 124 ]
+}
+
+@test "cli: no template is one line and exit code 1" {
+	run ./zeroboot serve --listen 127.0.0.1:0 --templates "$BATS_TEST_TMPDIR"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no *.zbt in it"* ]]
+}
+
+@test "template: info shows what is in it" {
+	run ./zeroboot template info templates/python.zbt
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"memory       256 MiB"* ]]
+}
+
+@test "template: a damaged, foreign, cut or too new file is refused with a reason" {
+	copy=$BATS_TEST_TMPDIR/python.zbt
+	change() { # offset byte
+		cp --sparse=always templates/python.zbt "$copy"
+		printf "\\x$2" | dd of="$copy" bs=1 seek="$1" conv=notrunc status=none
+	}
+	change 0 00
+	run ./zeroboot template info "$copy"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"not a zeroboot template"* ]]
+	change 8 09
+	run ./zeroboot template info "$copy"
+	[[ "$output" == *"template version 9"* ]]
+	change 3000 5a
+	run ./zeroboot template info "$copy"
+	[[ "$output" == *"wrong checksum"* ]]
+	cp --sparse=always templates/python.zbt "$copy"
+	truncate -s -4096 "$copy"
+	run ./zeroboot template info "$copy"
+	[[ "$output" == *"damaged"* ]]
+}
+
+@test "image: a missing, a damaged and a wrong image are refused" {
+	run ./zeroboot image build -o "$BATS_TEST_TMPDIR/i" /nonexistent
+	[ "$status" -eq 1 ]
+	cp build/tests/guest.img "$BATS_TEST_TMPDIR/i"
+	printf 'xxxx' | dd of="$BATS_TEST_TMPDIR/i" bs=1 seek=5000 conv=notrunc status=none
+	run ./zeroboot run "$BATS_TEST_TMPDIR/i" /bin/missing
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"wrong checksum"* ]]
+	run ./zeroboot run build/tests/guest.img /bin/nothing
+	[ "$status" -eq 1 ]
+}
