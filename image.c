@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest/abi.h"
@@ -475,17 +476,61 @@ out:
 	return r;
 }
 
+/* ---- a tar, unpacked by tar(1) beside the output ---- */
+
+/* Runs a program to its end; 0, or -EIO when it failed. */
+static int run_tool(const char *const *argv)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execvp(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+static int pack_tar(const char *output, const char *source, struct err *e)
+{
+	char directory[PATH_MAX];
+	/* tar itself refuses members that lead outside of -C. */
+	const char *const unpack[] = { "tar",	   "-xf", source, "-C",
+				       directory, "--delay-directory-restore",
+				       NULL };
+	const char *const clean[] = { "rm", "-rf", "--", directory, NULL };
+	int r, n = snprintf(directory, sizeof(directory), "%s.XXXXXX", output);
+
+	if (n < 0 || (size_t)n >= sizeof(directory))
+		return err_set(e, -ENAMETOOLONG, "%s: path too long", output);
+	if (!mkdtemp(directory))
+		return err_set(e, -errno, "%s: %s", directory, strerror(errno));
+	if (chmod(directory, 0755) < 0 || run_tool(unpack) < 0)
+		r = err_set(e, -EINVAL, "%s: cannot be unpacked as a tar",
+			    source);
+	else
+		r = pack_directory(output, directory, e);
+	(void)run_tool(clean);
+	return r;
+}
+
 int image_build(const char *output, const char *source, struct err *e)
 {
 	struct stat st;
 
 	if (stat(source, &st) < 0)
 		return err_set(e, -errno, "%s: %s", source, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, -ENOTDIR,
-			       "%s: not a directory (unpack a tar first)",
+	if (S_ISDIR(st.st_mode))
+		return pack_directory(output, source, e);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: neither a directory nor a tar",
 			       source);
-	return pack_directory(output, source, e);
+	return pack_tar(output, source, e);
 }
 
 /* ---- checking and looking up ---- */

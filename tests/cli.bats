@@ -71,3 +71,17 @@ bats_require_minimum_version 1.5.0
 	run ./zeroboot run build/tests/guest.img /bin/nothing
 	[ "$status" -eq 1 ]
 }
+
+@test "image: a tar packs as the directory it holds; a cut one is refused" {
+	tar -cf "$BATS_TEST_TMPDIR/t.tar" -C build/tests/root .
+	./zeroboot image build -o "$BATS_TEST_TMPDIR/t.img" "$BATS_TEST_TMPDIR/t.tar"
+	run ./zeroboot run -t 20 "$BATS_TEST_TMPDIR/t.img" /bin/missing
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"ENOSYS ENOSYS"* ]]
+	head -c 100000 "$BATS_TEST_TMPDIR/t.tar" >"$BATS_TEST_TMPDIR/cut.tar"
+	run ./zeroboot image build -o "$BATS_TEST_TMPDIR/cut.img" "$BATS_TEST_TMPDIR/cut.tar"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot be unpacked as a tar"* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/cut.img" ]
+	[ "$(find "$BATS_TEST_TMPDIR" -name 'cut.img*' | wc -l)" = 0 ]
+}
