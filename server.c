@@ -22,6 +22,7 @@
 #define IDLE_NS 60000000000ull    /* between requests */
 #define REQUEST_NS 30000000000ull /* for a whole request to arrive */
 #define SEND_NS 30000000000ull    /* for an answer to be taken */
+#define LINGER_NS 1000000000ull   /* for the client to read the last answer */
 #define BUFFER_START 4096
 #define BUFFER_KEEP 65536 /* a larger one is given back after its request */
 #define INPUT_MAX (HTTP_HEAD_MAX + 2 * HTTP_BODY_MAX)
@@ -39,6 +40,7 @@ struct connection {
 	bool answering; /* x.answer is being sent */
 	bool continued; /* 100 Continue has been sent */
 	bool ended;     /* the client has sent all it will */
+	bool lingering; /* answered for the last time */
 	uint64_t deadline;
 };
 
@@ -67,6 +69,33 @@ static void connection_close(struct connection *c)
 	free(c);
 }
 
+static void watch_for(struct connection *c, uint32_t events);
+
+/*
+ * Closing with unread input makes the kernel send a reset, which may overtake
+ * the answer: what still comes is read and thrown away first.
+ */
+static void linger(struct connection *c)
+{
+	shutdown(c->fd, SHUT_WR);
+	c->lingering = true;
+	c->in_size = 0;
+	c->deadline = clock_mono() + LINGER_NS;
+	watch_for(c, EPOLLIN | EPOLLRDHUP);
+}
+
+static void discard_input(struct connection *c)
+{
+	char waste[4096];
+	ssize_t n;
+
+	do
+		n = recv(c->fd, waste, sizeof(waste), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n == 0 || errno != EAGAIN)
+		connection_close(c);
+}
+
 static void watch_for(struct connection *c, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = c };
@@ -74,7 +103,8 @@ static void watch_for(struct connection *c, uint32_t events)
 	epoll_ctl(server.epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
-/* Sends what is left of the answer. False: the connection is closed. */
+/* Sends what is left of the answer. False: the connection is closed or only
+ * lingers. */
 static bool send_answer(struct connection *c)
 {
 	while (c->sent < c->x.answer.size) {
@@ -95,8 +125,7 @@ static bool send_answer(struct connection *c)
 	}
 	c->answering = false;
 	if (c->x.close || server.draining) {
-		shutdown(c->fd, SHUT_WR);
-		connection_close(c);
+		linger(c);
 		return false;
 	}
 	free(c->x.answer.data);
@@ -265,6 +294,10 @@ static void connection_ready(struct watch *w, uint32_t events)
 		connection_close(c);
 		return;
 	}
+	if (c->lingering) {
+		discard_input(c);
+		return;
+	}
 	if (c->busy) {
 		/* Gone in the middle of a run: the run is cancelled. */
 		if (events & EPOLLRDHUP)
@@ -335,7 +368,7 @@ static void check_deadlines(uint64_t now)
 		next = c->next;
 		if (now < c->deadline)
 			continue;
-		if (c->answering || c->in_size == 0) {
+		if (c->answering || c->lingering || c->in_size == 0) {
 			connection_close(c);
 			continue;
 		}
