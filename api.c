@@ -11,101 +11,210 @@
 
 #define DEFAULT_TIMEOUT 30
 #define MAX_TIMEOUT 300
-#define MAX_BATCH 100
+#define HEAD_ROOM 640 /* before the body, for a head that is written after it */
+#define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
+#define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */
+
+/* ---- identifiers ---- */
+
+/* Random bytes by the page: a system call for each answer would be dear. */
+static int random_bytes(uint8_t *to, size_t size)
+{
+	static uint8_t pool[4096];
+	static size_t left;
+
+	if (left < size) {
+		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
+			return -EIO;
+		left = sizeof(pool);
+	}
+	left -= size;
+	memcpy(to, pool + left, size);
+	explicit_bzero(pool + left, size);
+	return 0;
+}
+
+/* RFC 9562, 5.7; 36 characters and a NUL. */
+static void make_uuid(char to[37])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t ms = clock_wall() / 1000000;
+	uint8_t u[16] = { 0 };
+
+	random_bytes(u, sizeof(u));
+	for (int i = 0; i < 6; i++)
+		u[i] = (uint8_t)(ms >> (40 - 8 * i));
+	u[6] = (u[6] & 0x0f) | 0x70;
+	u[8] = (u[8] & 0x3f) | 0x80;
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*to++ = '-';
+		*to++ = digits[u[i] >> 4];
+		*to++ = digits[u[i] & 15];
+	}
+	*to = 0;
+}
+
+/* A client's own id is taken when it can do no harm in a header or a log. */
+static void take_id(struct exchange *x, struct http_span id)
+{
+	bool sane = id.size > 0 && id.size <= API_ID_MAX;
+
+	for (size_t i = 0; sane && i < id.size; i++)
+		sane = (id.data[i] >= '0' && id.data[i] <= '9') ||
+		       (id.data[i] >= 'a' && id.data[i] <= 'z') ||
+		       (id.data[i] >= 'A' && id.data[i] <= 'Z') ||
+		       memchr("-_.:/+=@~", id.data[i], 9);
+	if (!sane) {
+		make_uuid(x->id);
+		return;
+	}
+	memcpy(x->id, id.data, id.size);
+	x->id[id.size] = 0;
+}
 
 /* ---- answers ---- */
 
-static void put_head(struct text *t, const struct exchange *x, int status,
-		     const char *type, const char *extra, size_t size)
+static const char *date(void)
 {
-	char date[40];
-	time_t now = time(NULL);
+	static char text[40];
+	static time_t last;
+	time_t now = (time_t)(clock_wall() / 1000000000);
 	struct tm tm;
 
-	gmtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	text_format(t,
-		    "HTTP/1.1 %d %s\r\nServer: zeroboot\r\nDate: %s\r\n"
-		    "Content-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n",
-		    status, http_status_text(status), date, type, size, extra,
-		    x->close ? "Connection: close\r\n" : "");
+	if (now != last) {
+		gmtime_r(&now, &tm);
+		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		last = now;
+	}
+	return text;
 }
 
-static void put_answer(struct exchange *x, int status, const char *type,
-		       const char *extra, struct text *body)
+/* The body is written first, behind room for the head. */
+static struct text *begin_body(struct exchange *x)
 {
-	if (body->failed) {
-		free(body->data);
-		*body = (struct text){ 0 };
-		status = 500;
-		text_format(body, "{\"error\":\"out of memory\"}\n");
+	static const char room[HEAD_ROOM];
+
+	x->answer.size = 0;
+	x->answer.failed = false;
+	text_add(&x->answer, room, sizeof(room));
+	return &x->answer;
+}
+
+static void end_body(struct exchange *x, int status, const char *type,
+		     const char *extra)
+{
+	struct text *t = &x->answer;
+	char head[HEAD_ROOM];
+	int n;
+
+	x->status = status;
+	x->total_ns = clock_mono() - x->start_ns;
+	if (t->failed || t->size < HEAD_ROOM) {
+		/* Without memory for an answer, closing is all that is left. */
+		x->close = true;
+		x->answer_at = t->size = 0;
+		return;
 	}
-	put_head(&x->answer, x, status, type, extra, body->size);
-	if (!x->head_only)
-		text_add(&x->answer, body->data, body->size);
-	free(body->data);
+	if (!x->id[0])
+		make_uuid(x->id);
+	n = snprintf(head, sizeof(head),
+		     "HTTP/1.1 %d %s\r\nServer: zeroboot\r\nDate: %s\r\n"
+		     "Content-Type: %s\r\nContent-Length: %zu\r\n"
+		     "X-Request-Id: %s\r\n%s%s\r\n",
+		     status, http_status_text(status), date(), type,
+		     t->size - HEAD_ROOM, x->id, extra,
+		     x->close ? "Connection: close\r\n" : "");
+	if (n < 0 || (size_t)n >= sizeof(head)) {
+		x->close = true;
+		x->answer_at = t->size = 0;
+		return;
+	}
+	x->answer_at = HEAD_ROOM - (size_t)n;
+	memcpy(t->data + x->answer_at, head, (size_t)n);
+	if (x->head_only)
+		t->size = HEAD_ROOM;
 }
 
 void api_error(struct exchange *x, int status, const char *extra,
 	       const char *message)
 {
-	struct text body = { 0 };
+	struct text *t = begin_body(x);
 
-	text_add(&body, "{\"error\":", 9);
-	text_json_string(&body, message, strlen(message));
-	text_add(&body, "}\n", 2);
-	put_answer(x, status, "application/json", extra, &body);
+	if (!x->start_ns)
+		x->start_ns = clock_mono();
+	text_add(t, "{\"error\":", 9);
+	text_json_string(t, message, strlen(message));
+	text_add(t, "}\n", 2);
+	end_body(x, status, "application/json", extra);
 }
 
-/* RFC 9562, 5.7 */
-static void put_uuid(struct text *t)
+static const char *failure(const struct job *job)
 {
-	uint64_t ms = clock_wall() / 1000000;
-	uint8_t u[16];
-
-	if (getrandom(u, sizeof(u), 0) != (ssize_t)sizeof(u))
-		memset(u, 0, sizeof(u));
-	for (int i = 0; i < 6; i++)
-		u[i] = (uint8_t)(ms >> (40 - 8 * i));
-	u[6] = (u[6] & 0x0f) | 0x70;
-	u[8] = (u[8] & 0x3f) | 0x80;
-	text_format(t,
-		    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9],
-		    u[10], u[11], u[12], u[13], u[14], u[15]);
+	switch (job->status) {
+	case JOB_DRAINED:
+		return "the server is draining";
+	case JOB_REFUSED:
+		return "the queue is full";
+	default:
+		return job->message && job->message[0] ? job->message :
+							 "the worker failed";
+	}
 }
 
-static void put_result(struct text *t, struct exchange *x, struct job *job)
+static bool ran(const struct job *job)
 {
-	static const char newline[] = "\n";
-	struct text err = { 0 };
+	return job->status == JOB_DONE || job->status == JOB_TIMEOUT;
+}
 
-	if (job->status == JOB_FAULT || job->status == JOB_DRAINED) {
-		text_add(t, "{\"error\":", 9);
-		text_json_string(t, job->message ? job->message : "drained",
-				 job->message ? strlen(job->message) : 7);
+/* stderr, with what the timeout adds. */
+static void put_stderr(struct text *t, struct job *job)
+{
+	char note[64];
+	size_t size = job->err_size;
+	char *joined;
+	int n;
+
+	if (job->status != JOB_TIMEOUT) {
+		text_json_string(t, size ? job->err : "", size);
+		return;
+	}
+	n = snprintf(note, sizeof(note), "%sExecution timed out after %us",
+		     size && job->err[size - 1] != '\n' ? "\n" : "",
+		     job->timeout_ms / 1000);
+	joined = malloc(size + (size_t)n);
+	if (!joined) {
+		t->failed = true;
+		return;
+	}
+	memcpy(joined, job->err, size);
+	memcpy(joined + size, note, (size_t)n);
+	text_json_string(t, joined, size + (size_t)n);
+	free(joined);
+}
+
+static void put_result(struct text *t, const struct exchange *x,
+		       struct job *job)
+{
+	char id[37];
+
+	make_uuid(id);
+	text_format(t, "{\"id\":\"%s\",", id);
+	if (!ran(job)) {
+		text_add(t, "\"error\":", 8);
+		text_json_string(t, failure(job), strlen(failure(job)));
 		text_add(t, "}", 1);
 		return;
 	}
-	text_add(&err, job->err ? job->err : "", job->err_size);
-	if (job->status == JOB_TIMEOUT) {
-		if (err.size && err.data[err.size - 1] != '\n')
-			text_add(&err, newline, 1);
-		text_format(&err, "Execution timed out after %us",
-			    job->timeout_ms / 1000);
-	}
-	text_format(t, "{\"id\":\"");
-	put_uuid(t);
-	text_format(t, "\",\"stdout\":");
-	text_json_string(t, job->out ? job->out : "", job->out_size);
-	text_format(t, ",\"stderr\":");
-	text_json_string(t, err.data ? err.data : "", err.size);
+	text_add(t, "\"stdout\":", 9);
+	text_json_string(t, job->out_size ? job->out : "", job->out_size);
+	text_add(t, ",\"stderr\":", 10);
+	put_stderr(t, job);
 	text_format(t,
 		    ",\"exit_code\":%d,\"fork_time_ms\":%.3f,\"exec_time_ms\":%.3f,\"total_time_ms\":%.3f}",
 		    job->status == JOB_TIMEOUT ? -1 : job->exit_code,
 		    (double)job->fork_ns / 1e6, (double)job->exec_ns / 1e6,
 		    (double)(clock_mono() - x->start_ns) / 1e6);
-	free(err.data);
 }
 
 static void free_jobs(struct exchange *x)
@@ -118,30 +227,70 @@ static void free_jobs(struct exchange *x)
 	x->count = x->open = 0;
 }
 
+static void count_job(const struct exchange *x, const struct job *job)
+{
+	if (job->status == JOB_TIMEOUT)
+		metrics.timeout++;
+	else if (job->status == JOB_DONE && job->exit_code == 0)
+		metrics.success++;
+	else if (ran(job) || job->status == JOB_FAULT)
+		metrics.error++;
+	if (job->status == JOB_FAULT)
+		metrics.failures++;
+	if (!ran(job))
+		return;
+	histogram_add(&metrics.wait, job->wait_ns);
+	histogram_add(&metrics.fork, job->fork_ns);
+	histogram_add(&metrics.exec, job->exec_ns);
+	histogram_add(&metrics.total, x->total_ns);
+}
+
+static void answer_batch(struct exchange *x)
+{
+	struct text *t = begin_body(x);
+
+	text_add(t, "{\"results\":[", 12);
+	for (size_t i = 0; i < x->count; i++) {
+		if (i)
+			text_add(t, ",", 1);
+		put_result(t, x, x->jobs[i]);
+	}
+	text_add(t, "]}\n", 3);
+	end_body(x, 200, "application/json", "");
+}
+
+static void answer_one(struct exchange *x, struct job *job)
+{
+	struct text *t;
+	bool ready;
+	int memory;
+
+	if (!ran(job)) {
+		api_error(x, job->status == JOB_FAULT ? 500 : 503,
+			  job->status == JOB_FAULT ? "" :
+						     "Retry-After: 1\r\n",
+			  failure(job));
+		return;
+	}
+	t = begin_body(x);
+	put_result(t, x, job);
+	text_add(t, "\n", 1);
+	end_body(x, 200, "application/json", "");
+	x->language = pool_describe(job->language, &ready, &memory);
+	x->exit_code = job->status == JOB_TIMEOUT ? -1 : job->exit_code;
+	x->wait_ns = job->wait_ns;
+	x->fork_ns = job->fork_ns;
+	x->exec_ns = job->exec_ns;
+}
+
 static void answer_jobs(struct exchange *x)
 {
-	struct text body = { 0 };
-	struct job *only = x->jobs[0];
-
-	if (!x->batch && only->status == JOB_FAULT) {
-		api_error(x, 500, "",
-			  only->message ? only->message : "the worker failed");
-	} else if (!x->batch && only->status == JOB_DRAINED) {
-		api_error(x, 503, "Retry-After: 1\r\n",
-			  "the server is draining");
-	} else {
-		if (x->batch)
-			text_format(&body, "{\"results\":[");
-		for (size_t i = 0; i < x->count; i++) {
-			if (i)
-				text_add(&body, ",", 1);
-			put_result(&body, x, x->jobs[i]);
-		}
-		if (x->batch)
-			text_add(&body, "]}", 2);
-		text_add(&body, "\n", 1);
-		put_answer(x, 200, "application/json", "", &body);
-	}
+	if (x->batch)
+		answer_batch(x);
+	else
+		answer_one(x, x->jobs[0]);
+	for (size_t i = 0; i < x->count; i++)
+		count_job(x, x->jobs[i]);
 	free_jobs(x);
 	x->finished(x);
 }
@@ -156,11 +305,12 @@ static void job_done(struct job *job)
 
 void api_abandon(struct exchange *x)
 {
-	size_t n = x->count;
-
-	for (size_t i = 0; i < n; i++)
-		if (x->jobs[i] && x->open)
-			pool_cancel(x->jobs[i]);
+	for (size_t i = 0; i < x->count && x->open; i++) {
+		if (!pool_cancel(x->jobs[i]))
+			continue;
+		metrics.cancelled++;
+		x->open--;
+	}
 	free_jobs(x);
 	free(x->answer.data);
 	x->answer = (struct text){ 0 };
@@ -175,88 +325,138 @@ struct parse {
 	struct err *e;
 };
 
+/* "code: not a string", with the execution it is about. */
+static int bad_field(const struct parse *p, const char *name, const char *what)
+{
+	if (!p->x->batch)
+		return err_set(p->e, -EINVAL, "%s: %s", name, what);
+	return err_set(p->e, -EINVAL, "executions[%zu].%s: %s",
+		       p->x->count - 1, name, what);
+}
+
+static int bad_value(const struct parse *p, const char *name, const char *what,
+		     size_t at)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s, at byte %zu", what, at);
+	return bad_field(p, name, text);
+}
+
+static int take_code(struct json *j, struct parse *p)
+{
+	struct job *job = p->job;
+	char *shorter;
+	int r;
+
+	if (json_peek(j) != JSON_STRING)
+		return bad_value(p, "code", "not a string", j->at);
+	job->code = malloc(j->size - j->at + 1);
+	if (!job->code)
+		return err_set(p->e, -ENOMEM, "out of memory");
+	p->has_code = true;
+	r = json_string(j, job->code, j->size - j->at, &job->code_size);
+	if (r)
+		return r;
+	/* A batch must not keep the whole body's length for each of its runs. */
+	shorter = realloc(job->code, job->code_size + 1);
+	if (shorter)
+		job->code = shorter;
+	return 0;
+}
+
+static int take_language(struct json *j, struct parse *p)
+{
+	char name[64], text[128];
+	size_t at, size;
+	int r;
+
+	if (json_peek(j) != JSON_STRING)
+		return bad_value(p, "language", "not a string", j->at);
+	at = j->at;
+	r = json_string(j, name, sizeof(name), &size);
+	if (r)
+		return r;
+	p->job->language = pool_language(name, size);
+	if (p->job->language >= 0)
+		return 0;
+	snprintf(text, sizeof(text), "\"%.*s\" is unknown", (int)size, name);
+	return bad_value(p, "language", text, at);
+}
+
+static int take_timeout(struct json *j, struct parse *p)
+{
+	bool is_number = json_peek(j) == JSON_NUMBER;
+	size_t at = j->at;
+	int64_t value = 0;
+	int r = is_number ? json_integer(j, &value) : -ERANGE;
+
+	if (r == -ERANGE || (r == 0 && value < 1))
+		return bad_value(p, "timeout_seconds",
+				 "not a positive integer", at);
+	if (r)
+		return r;
+	if (value > MAX_TIMEOUT)
+		value = MAX_TIMEOUT;
+	p->job->timeout_ms = (uint32_t)value * 1000;
+	return 0;
+}
+
 static int exec_member(struct json *j, const char *key, size_t size,
 		       void *context)
 {
 	struct parse *p = context;
 	struct http_span k = { key, size };
-	int64_t value;
-	char name[64];
-	size_t n;
-	int r;
 
-	if (http_is(k, "code")) {
-		if (json_peek(j) != JSON_STRING)
-			return err_set(p->e, -EINVAL,
-				       "code: not a string, at byte %zu", j->at);
-		p->job->code = malloc(j->size - j->at + 1);
-		if (!p->job->code)
-			return err_set(p->e, -ENOMEM, "out of memory");
-		p->has_code = true;
-		return json_string(j, p->job->code, j->size - j->at,
-				   &p->job->code_size);
-	}
-	if (http_is(k, "language")) {
-		if (json_peek(j) != JSON_STRING)
-			return err_set(p->e, -EINVAL,
-				       "language: not a string, at byte %zu",
-				       j->at);
-		r = json_string(j, name, sizeof(name), &n);
-		if (r)
-			return r;
-		p->job->language = pool_language(name, n);
-		return p->job->language >= 0 ?
-			       0 :
-			       err_set(p->e, -EINVAL,
-				       "language: \"%.*s\" is unknown", (int)n,
-				       name);
-	}
-	if (http_is(k, "timeout_seconds")) {
-		r = json_peek(j) == JSON_NUMBER ? json_integer(j, &value) :
-						  -ERANGE;
-		if (r == -ERANGE || (r == 0 && value < 1))
-			return err_set(
-				p->e, -EINVAL,
-				"timeout_seconds: not a positive integer, at byte %zu",
-				j->at);
-		if (r)
-			return r;
-		p->job->timeout_ms =
-			(uint32_t)(value > MAX_TIMEOUT ? MAX_TIMEOUT : value) *
-			1000;
-		return 0;
-	}
+	if (http_is(k, "code"))
+		return take_code(j, p);
+	if (http_is(k, "language"))
+		return take_language(j, p);
+	if (http_is(k, "timeout_seconds"))
+		return take_timeout(j, p);
 	return json_skip(j);
+}
+
+static int add_job(struct parse *p)
+{
+	struct exchange *x = p->x;
+	struct job **bigger, *job;
+
+	if (x->count == API_BATCH_MAX)
+		return err_set(p->e, -EINVAL, "executions: more than %d",
+			       API_BATCH_MAX);
+	bigger = realloc(x->jobs, (x->count + 1) * sizeof(*bigger));
+	if (!bigger)
+		return err_set(p->e, -ENOMEM, "out of memory");
+	x->jobs = bigger;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return err_set(p->e, -ENOMEM, "out of memory");
+	x->jobs[x->count++] = job;
+	job->language = pool_language("python", 6);
+	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
+	job->node.owner = x->owner;
+	job->done = job_done;
+	job->context = x;
+	p->job = job;
+	p->has_code = false;
+	return 0;
 }
 
 static int parse_execution(struct json *j, void *context)
 {
 	struct parse *p = context;
-	struct exchange *x = p->x;
-	struct job **bigger;
+	int r = add_job(p);
 
-	if (x->count == MAX_BATCH)
-		return err_set(p->e, -EINVAL, "executions: more than %d",
-			       MAX_BATCH);
-	bigger = realloc(x->jobs, (x->count + 1) * sizeof(*bigger));
-	if (!bigger)
-		return err_set(p->e, -ENOMEM, "out of memory");
-	x->jobs = bigger;
-	p->job = calloc(1, sizeof(*p->job));
-	if (!p->job)
-		return err_set(p->e, -ENOMEM, "out of memory");
-	x->jobs[x->count++] = p->job;
-	p->job->language = pool_language("python", 6);
-	p->job->timeout_ms = DEFAULT_TIMEOUT * 1000;
-	p->job->done = job_done;
-	p->job->context = x;
-	p->has_code = false;
-	if (json_object(j, exec_member, p))
-		return -EINVAL;
+	if (r == 0)
+		r = json_object(j, exec_member, p);
+	if (r)
+		return r;
 	if (!p->has_code)
-		return err_set(p->e, -EINVAL, "code: missing");
+		return bad_field(p, "code", "missing");
 	if (p->job->language < 0)
-		return err_set(p->e, -EINVAL, "language: missing");
+		return bad_field(p, "language",
+				 "missing, and python is not served here");
 	return 0;
 }
 
@@ -268,174 +468,252 @@ static int batch_member(struct json *j, const char *key, size_t size,
 	if (!http_is((struct http_span){ key, size }, "executions"))
 		return json_skip(j);
 	p->has_executions = true;
+	if (json_peek(j) != JSON_ARRAY)
+		return err_set(p->e, -EINVAL,
+			       "executions: not an array, at byte %zu", j->at);
 	return json_array(j, parse_execution, p);
 }
 
-static void handle_exec(struct exchange *x, const char *body, size_t size,
-			bool batch)
+static int parse_body(struct exchange *x, const char *body, size_t size,
+		      struct err *e)
 {
-	struct err e = { "malformed request" };
-	struct json j = { .text = body, .size = size, .e = &e };
-	struct parse p = { .x = x, .e = &e };
-	int r;
+	struct json j = { .text = body, .size = size, .e = e };
+	struct parse p = { .x = x, .e = e };
+	int r = x->batch ? json_object(&j, batch_member, &p) :
+			   parse_execution(&j, &p);
 
-	x->batch = batch;
-	r = batch ? json_object(&j, batch_member, &p) :
-		    parse_execution(&j, &p);
 	if (r == 0)
 		r = json_end(&j);
 	if (r == 0 && x->count == 0)
-		r = err_set(&e, -EINVAL, "executions: %s",
+		r = err_set(e, -EINVAL, "executions: %s",
 			    p.has_executions ? "empty" : "missing");
-	if (r) {
-		free_jobs(x);
-		api_error(x, r == -ENOMEM ? 500 : 400, "", e.text);
-		x->finished(x);
-		return;
-	}
+	return r;
+}
+
+static void refuse(struct exchange *x, int status, const char *extra,
+		   const char *message)
+{
+	free_jobs(x);
+	api_error(x, status, extra, message);
+	x->finished(x);
+}
+
+/* Takes what the request costs from its key's bucket; false: answered. */
+static bool spend(struct exchange *x, size_t cost)
+{
+	unsigned wait = 0;
+	char header[64];
+
+	if (x->auth)
+		wait = auth_spend(x->auth, cost ? (unsigned)cost : 1,
+				  x->start_ns);
+	if (wait == 0)
+		return true;
+	metrics.rate_limited++;
+	snprintf(header, sizeof(header), "Retry-After: %u\r\n", wait);
+	refuse(x, 429, header, "more than 100 requests a second for this key");
+	return false;
+}
+
+/* True when every run finds a worker or a place to wait. */
+static bool room_for_all(const struct exchange *x)
+{
+	size_t counts[POOL_LANGUAGES] = { 0 };
+
+	for (size_t i = 0; i < x->count; i++)
+		counts[x->jobs[i]->language]++;
+	for (int l = 0; l < POOL_LANGUAGES; l++)
+		if (counts[l] && !pool_room(l, counts[l], x->owner))
+			return false;
+	return true;
+}
+
+static void submit(struct exchange *x)
+{
+	uint32_t limit = (uint32_t)(BATCH_OUTPUT_MAX / x->count);
+
+	x->executions = (unsigned)x->count;
 	x->open = x->count + 1; /* one for ourselves, until all are handed in */
 	for (size_t i = 0; i < x->count; i++) {
 		struct job *job = x->jobs[i];
 
+		job->submitted_ns = x->start_ns;
+		job->output_limit = limit < OUTPUT_MAX ? limit : OUTPUT_MAX;
 		if (pool_submit(job) == 0)
 			continue;
-		if (batch) {
-			job->status = JOB_FAULT;
-			job->message = strdup("the queue is full");
-			x->open--;
-			continue;
-		}
-		free_jobs(x);
-		api_error(x, 503, "Retry-After: 1\r\n", "the queue is full");
-		x->finished(x);
-		return;
+		metrics.refused++;
+		job->status = JOB_REFUSED;
+		x->open--;
 	}
 	if (--x->open == 0)
 		answer_jobs(x);
+}
+
+static void handle_exec(struct exchange *x, const char *body, size_t size)
+{
+	struct err e = { "malformed request" };
+	int r;
+
+	x->batch = x->path == METRICS_BATCH;
+	r = parse_body(x, body, size, &e);
+	if (!spend(x, r ? 1 : x->count))
+		return;
+	if (r) {
+		refuse(x, r == -ENOMEM ? 500 : 400, "", e.text);
+		return;
+	}
+	if (!room_for_all(x)) {
+		metrics.refused += x->count;
+		refuse(x, 503, "Retry-After: 1\r\n", "the queue is full");
+		return;
+	}
+	submit(x);
 }
 
 /* ---- GET ---- */
 
 static void handle_health(struct exchange *x)
 {
-	struct text body = { 0 }, list = { 0 };
+	struct text *t = begin_body(x);
 	bool ready, all = true;
 	const char *name;
 	int memory;
 
+	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++)
+		all = all && ready;
+	text_format(t, "{\"status\":\"%s\",\"templates\":{",
+		    all ? "ok" : "degraded");
 	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++) {
 		if (i)
-			text_add(&list, ",", 1);
-		text_json_string(&list, name, strlen(name));
-		text_format(&list, ":{\"ready\":%s,\"memory_mb\":%d}",
+			text_add(t, ",", 1);
+		text_json_string(t, name, strlen(name));
+		text_format(t, ":{\"ready\":%s,\"memory_mb\":%d}",
 			    ready ? "true" : "false", memory);
-		all = all && ready;
 	}
-	text_format(&body, "{\"status\":\"%s\",\"templates\":{",
-		    all ? "ok" : "degraded");
-	text_add(&body, list.data ? list.data : "", list.size);
-	text_add(&body, "}}\n", 3);
-	free(list.data);
-	put_answer(x, all ? 200 : 503, "application/json", "", &body);
+	text_add(t, "}}\n", 3);
+	end_body(x, all ? 200 : 503, "application/json",
+		 all ? "" : "Retry-After: 1\r\n");
 	x->finished(x);
 }
 
 static void handle_metrics(struct exchange *x)
 {
-	struct text body = { 0 };
+	struct text *t = begin_body(x);
 
-	text_format(
-		&body,
-		"# HELP zeroboot_total_executions Runs by how they ended.\n"
-		"# TYPE zeroboot_total_executions counter\n"
-		"zeroboot_total_executions{status=\"success\"} %llu\n"
-		"zeroboot_total_executions{status=\"error\"} %llu\n"
-		"zeroboot_total_executions{status=\"timeout\"} %llu\n"
-		"# HELP zeroboot_concurrent_forks Runs under way.\n"
-		"# TYPE zeroboot_concurrent_forks gauge\n"
-		"zeroboot_concurrent_forks %u\n"
-		"# HELP zeroboot_queue_depth Requests that wait.\n"
-		"# TYPE zeroboot_queue_depth gauge\n"
-		"zeroboot_queue_depth %u\n"
-		"# HELP zeroboot_worker_restarts_total Workers that ended.\n"
-		"# TYPE zeroboot_worker_restarts_total counter\n"
-		"zeroboot_worker_restarts_total %llu\n",
-		(unsigned long long)pool_stats.done,
-		(unsigned long long)pool_stats.faults,
-		(unsigned long long)pool_stats.timeouts, pool_stats.running,
-		pool_stats.queued, (unsigned long long)pool_stats.restarts);
-	put_answer(x, 200, "text/plain; version=0.0.4; charset=utf-8", "",
-		   &body);
+	metrics_write(t);
+	pool_metrics(t);
+	end_body(x, 200, "text/plain; version=0.0.4; charset=utf-8", "");
 	x->finished(x);
 }
 
 /* ---- routing ---- */
 
-enum route { EXEC, BATCH, HEALTH, METRICS };
-
 static const struct {
 	const char *path;
-	enum route route;
+	enum metrics_path route;
 } routes[] = {
-	{ "/v1/exec", EXEC },	  { "/exec", EXEC },
-	{ "/v1/exec/batch", BATCH }, { "/v1/health", HEALTH },
-	{ "/health", HEALTH },	  { "/v1/metrics", METRICS },
-	{ "/metrics", METRICS },
+	{ "/v1/exec", METRICS_EXEC },	    { "/exec", METRICS_EXEC },
+	{ "/v1/exec/batch", METRICS_BATCH }, { "/exec/batch", METRICS_BATCH },
+	{ "/v1/health", METRICS_HEALTH },   { "/health", METRICS_HEALTH },
+	{ "/v1/metrics", METRICS_METRICS }, { "/metrics", METRICS_METRICS },
 };
+
+static enum metrics_path route_of(struct http_span path)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (http_is(path, routes[i].path))
+			return routes[i].route;
+	return METRICS_OTHER;
+}
 
 /* JSON, or what `curl -d` says when nobody tells it otherwise. */
 static bool type_ok(struct http_span type)
 {
-	const char *end = memchr(type.data ? type.data : "", ';', type.size);
+	const char *end = type.size ? memchr(type.data, ';', type.size) : NULL;
 
 	if (!type.size)
 		return true;
 	if (end)
 		type.size = (size_t)(end - type.data);
-	while (type.size && type.data[type.size - 1] == ' ')
+	while (type.size && (type.data[type.size - 1] == ' ' ||
+			     type.data[type.size - 1] == '\t'))
 		type.size--;
 	return http_is_word(type, "application/json") ||
 	       http_is_word(type, "application/x-www-form-urlencoded");
 }
 
-static void refuse(struct exchange *x, int status, const char *extra,
-		   const char *message)
+static void copy_span(char *to, size_t room, struct http_span from)
 {
-	api_error(x, status, extra, message);
-	x->finished(x);
+	size_t size = from.size < room - 1 ? from.size : room - 1;
+
+	memcpy(to, from.data, size);
+	to[size] = 0;
 }
 
-void api_handle(struct exchange *x, const struct http_request *r,
-		const char *body, size_t body_size)
+static int deny(struct exchange *x, int status, const char *extra,
+		const char *message)
 {
-	size_t i = 0, count = sizeof(routes) / sizeof(routes[0]);
+	api_error(x, status, extra, message);
+	return -1;
+}
+
+/* A run asks for a key, a body of JSON, and a server that goes on. */
+static int admit_run(struct exchange *x, const struct http_request *r)
+{
+	if (auth_required()) {
+		x->auth = auth_lookup(r->authorization.data,
+				      r->authorization.size);
+		if (!x->auth) {
+			metrics.unauthorised++;
+			return deny(x, 401, "WWW-Authenticate: Bearer\r\n",
+				    r->authorization.data ? "unknown key" :
+							    "no key");
+		}
+		x->owner = x->auth->id;
+		auth_mask(x->auth, x->key);
+	}
+	if (!r->has_length && !r->chunked) {
+		x->close = true; /* what follows may be the body after all */
+		return deny(x, 411, "", "a POST needs a Content-Length");
+	}
+	if (!type_ok(r->content_type))
+		return deny(x, 415, "", "the body must be application/json");
+	if (x->draining)
+		return deny(x, 503, "Retry-After: 1\r\n",
+			    "the server is draining");
+	return 0;
+}
+
+int api_admit(struct exchange *x, const struct http_request *r)
+{
 	bool get;
 
-	x->start_ns = clock_mono();
+	if (!x->start_ns)
+		x->start_ns = clock_mono();
+	copy_span(x->method, sizeof(x->method), r->method);
+	copy_span(x->target, sizeof(x->target), r->path);
 	x->head_only = http_is(r->method, "HEAD");
-	while (i < count && !http_is(r->path, routes[i].path))
-		i++;
-	if (i == count) {
-		refuse(x, 404, "", "no such path");
-		return;
-	}
-	get = routes[i].route == HEALTH || routes[i].route == METRICS;
-	if (get && !http_is(r->method, "GET") && !x->head_only) {
-		refuse(x, 405, "Allow: GET, HEAD\r\n", "method not allowed");
-		return;
-	}
-	if (!get && !http_is(r->method, "POST")) {
-		refuse(x, 405, "Allow: POST\r\n", "method not allowed");
-		return;
-	}
-	if (routes[i].route == HEALTH)
+	x->path = route_of(r->path);
+	take_id(x, r->request_id);
+	if (x->path == METRICS_OTHER)
+		return deny(x, 404, "", "no such path");
+	get = x->path == METRICS_HEALTH || x->path == METRICS_METRICS;
+	if (get && !http_is(r->method, "GET") && !x->head_only)
+		return deny(x, 405, "Allow: GET, HEAD\r\n",
+			    "method not allowed");
+	if (!get && !http_is(r->method, "POST"))
+		return deny(x, 405, "Allow: POST\r\n", "method not allowed");
+	return get ? 0 : admit_run(x, r);
+}
+
+void api_handle(struct exchange *x, const char *body, size_t body_size)
+{
+	/* The time of a run counts from here: all of the request is read. */
+	x->start_ns = clock_mono();
+	if (x->path == METRICS_HEALTH)
 		handle_health(x);
-	else if (routes[i].route == METRICS)
+	else if (x->path == METRICS_METRICS)
 		handle_metrics(x);
-	else if (!type_ok(r->content_type))
-		refuse(x, 415, "", "the body must be application/json");
-	else if (x->draining)
-		refuse(x, 503, "Retry-After: 1\r\n", "the server is draining");
 	else
-		handle_exec(x, body, body_size, routes[i].route == BATCH);
+		handle_exec(x, body, body_size);
 }

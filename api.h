@@ -2,9 +2,14 @@
 #ifndef ZEROBOOT_API_H
 #define ZEROBOOT_API_H
 
+#include "auth.h"
 #include "http.h"
 #include "json.h"
+#include "metrics.h"
 #include "pool.h"
+
+#define API_ID_MAX 128   /* of an X-Request-Id that is taken over */
+#define API_BATCH_MAX 100
 
 /* One request under way; its jobs are answered one by one. */
 struct exchange {
@@ -13,16 +18,33 @@ struct exchange {
 	struct job **jobs;
 	size_t count, open; /* jobs in all, not yet done */
 	bool batch, close, head_only, draining;
+	struct auth_key *auth; /* valid while api_handle runs */
+	uint64_t owner;        /* the key's id; 0: no keys are asked for */
 	uint64_t start_ns;
-	struct text answer; /* the whole response */
+	/* The whole response: from answer_at to answer.size. */
+	struct text answer;
+	size_t answer_at;
+	/* what the log and the metrics say about it */
+	enum metrics_path path;
+	int status, exit_code;
+	unsigned executions;
+	const char *language; /* of a single run */
+	uint64_t wait_ns, fork_ns, exec_ns, total_ns;
+	char id[API_ID_MAX + 1], key[AUTH_MASK_SIZE];
+	char method[17], target[97]; /* their beginnings */
 };
 
 /*
- * Handles a request whose body is there. Either answers at once (finished has
- * been called when this returns) or when its jobs are done.
+ * Looks at a request's head: path, method, key, type. 0: its body is wanted;
+ * -1: refused, the answer is written (finished is not called). May be asked
+ * again when more has come.
  */
-void api_handle(struct exchange *x, const struct http_request *r,
-		const char *body, size_t body_size);
+int api_admit(struct exchange *x, const struct http_request *r);
+/*
+ * Handles an admitted request whose body is there. Calls finished, at once or
+ * when its jobs are done.
+ */
+void api_handle(struct exchange *x, const char *body, size_t body_size);
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#define HTTP_LINE_MAX 4096 /* of a chunk's size or a trailer */
+#define HTTP_CHUNKS_MAX HTTP_BODY_MAX /* bytes of framing */
+
 bool http_is(struct http_span s, const char *text)
 {
 	return s.size == strlen(text) && !memcmp(s.data, text, s.size);
@@ -105,7 +108,7 @@ static int request_line(struct http_span line, struct http_request *r)
 	    memchr(target.data, '\t', target.size))
 		return refuse(r, 400, "malformed request line");
 	if (http_is(version, "HTTP/1.0"))
-		r->close = true;
+		r->old = r->close = true;
 	else if (!http_is(version, "HTTP/1.1"))
 		return version.size == 8 && !memcmp(version.data, "HTTP/", 5) ?
 			       refuse(r, 505, "only HTTP/1.1 and 1.0") :
@@ -191,16 +194,22 @@ static int header(struct http_span line, struct http_request *r)
 		if (r->chunked || !http_is_word(v, "chunked"))
 			return refuse(r, 400, "unknown Transfer-Encoding");
 		r->chunked = true;
+	} else if (http_is_word(name, "host")) {
+		if (r->has_host)
+			return refuse(r, 400, "repeated Host");
+		r->has_host = true;
 	} else if (http_is_word(name, "connection")) {
 		r->close |= list_has(v, "close");
 	} else if (http_is_word(name, "expect")) {
-		r->expect_continue = http_is_word(v, "100-continue");
+		r->expect_continue |= http_is_word(v, "100-continue");
 	} else if (http_is_word(name, "authorization")) {
 		if (r->authorization.data)
 			return refuse(r, 400, "repeated Authorization");
 		r->authorization = v;
 	} else if (http_is_word(name, "content-type")) {
 		r->content_type = v;
+	} else if (http_is_word(name, "x-request-id")) {
+		r->request_id = v;
 	}
 	return 1;
 }
@@ -236,6 +245,11 @@ int http_parse(const char *data, size_t size, struct http_request *r)
 	if (r->chunked && r->has_length)
 		return refuse(r, 400,
 			      "both Content-Length and Transfer-Encoding");
+	/* RFC 9112, 6.1: a 1.0 sender cannot have meant it */
+	if (r->chunked && r->old)
+		return refuse(r, 400, "Transfer-Encoding in HTTP/1.0");
+	if (!r->has_host && !r->old) /* RFC 9112, 3.2 */
+		return refuse(r, 400, "no Host");
 	if (r->body_size > HTTP_BODY_MAX)
 		return refuse(r, 413, "body larger than 4 MiB");
 	r->head_size = at;
@@ -250,55 +264,66 @@ static int hex_digit(char c)
 				      -1;
 }
 
-int http_dechunk(char *data, size_t size, size_t *body, size_t *used)
+/* RFC 9112, 7.1: the size; extensions are passed over. -1: malformed. */
+static int chunk_size(struct http_span line, size_t *size)
 {
-	size_t at = 0;
-	bool last = false;
+	size_t i = 0;
 
-	/* Measured first, decoded when all of it is there. */
-	for (int pass = 0; pass < 2; pass++) {
-		at = *body = 0;
-		last = false;
-		while (!last) {
-			struct http_span line;
-			size_t length = 0, i;
-			int n = take_line(data, size, &at, &line);
-
-			if (n != 1)
-				return n;
-			for (i = 0; i < line.size && hex_digit(line.data[i]) >= 0;
-			     i++) {
-				if (i == 8)
-					return -1;
-				length = length << 4 |
-					 (size_t)hex_digit(line.data[i]);
-			}
-			if (i == 0 || (i < line.size && line.data[i] != ';'))
-				return -1;
-			last = length == 0;
-			if (last)
-				break;
-			if (length > HTTP_BODY_MAX - *body)
-				return -2;
-			if (size - at < length + 2)
-				return 0;
-			if (memcmp(data + at + length, "\r\n", 2))
-				return -1;
-			if (pass)
-				memmove(data + *body, data + at, length);
-			*body += length;
-			at += length + 2;
-		}
-		for (;;) { /* trailers, not looked at */
-			struct http_span line;
-			int n = take_line(data, size, &at, &line);
-
-			if (n != 1)
-				return n;
-			if (line.size == 0)
-				break;
-		}
+	*size = 0;
+	for (; i < line.size && hex_digit(line.data[i]) >= 0; i++) {
+		if (i == 8)
+			return -1;
+		*size = *size << 4 | (size_t)hex_digit(line.data[i]);
 	}
-	*used = at;
-	return 1;
+	if (i == 0)
+		return -1;
+	while (i < line.size && (line.data[i] == ' ' || line.data[i] == '\t'))
+		i++;
+	return i == line.size || line.data[i] == ';' ? 0 : -1;
+}
+
+/* One chunk, or one line of the trailers. As http_dechunk; 2: go on. */
+static int take_chunk(char *data, size_t size, struct http_chunks *c)
+{
+	struct http_span line;
+	size_t at = c->used, length;
+	int n = take_line(data, size, &at, &line);
+
+	if (n == 0 && size - c->used > HTTP_LINE_MAX)
+		return -1;
+	if (n != 1)
+		return n;
+	if (c->trailers) {
+		c->used = at;
+		return line.size ? 2 : 1;
+	}
+	if (chunk_size(line, &length))
+		return -1;
+	if (length == 0) {
+		c->used = at;
+		c->trailers = true;
+		return 2;
+	}
+	if (length > HTTP_BODY_MAX - c->body)
+		return -2;
+	if (size - at < length + 2)
+		return 0;
+	if (memcmp(data + at + length, "\r\n", 2))
+		return -1;
+	memmove(data + c->body, data + at, length);
+	c->body += length;
+	c->used = at + length + 2;
+	return 2;
+}
+
+int http_dechunk(char *data, size_t size, struct http_chunks *c)
+{
+	int n;
+
+	do {
+		n = take_chunk(data, size, c);
+		if (c->used - c->body > HTTP_CHUNKS_MAX)
+			n = -1; /* more framing than body: nobody means that */
+	} while (n == 2);
+	return n;
 }

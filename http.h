@@ -20,10 +20,11 @@ struct http_span { /* a part of the buffer */
 
 struct http_request {
 	struct http_span method, path; /* path without query */
-	struct http_span authorization, content_type;
+	struct http_span authorization, content_type, request_id;
 	size_t head_size;  /* where the body begins */
 	uint64_t body_size;
-	bool has_length, chunked;
+	bool old; /* HTTP/1.0 */
+	bool has_host, has_length, chunked;
 	bool close;        /* the connection ends after the answer */
 	bool expect_continue;
 	int status;        /* of a refusal */
@@ -36,11 +37,17 @@ struct http_request {
  */
 int http_parse(const char *data, size_t size, struct http_request *r);
 
+struct http_chunks { /* all zero before the first call */
+	size_t used, body; /* bytes of input taken, bytes of body they held */
+	bool trailers;
+};
+
 /*
- * Decodes a chunked body in place at data. 1: complete, *body bytes decoded,
- * *used bytes of input; 0: more is needed; -1: malformed; -2: over the limit.
+ * Decodes a chunked body in place at data as far as it has come; goes on where
+ * the last call ended, so that data may only have grown behind it. 1: complete;
+ * 0: more is needed; -1: malformed; -2: over HTTP_BODY_MAX.
  */
-int http_dechunk(char *data, size_t size, size_t *body, size_t *used);
+int http_dechunk(char *data, size_t size, struct http_chunks *c);
 
 bool http_is(struct http_span s, const char *text);      /* as it is */
 bool http_is_word(struct http_span s, const char *text); /* in any case */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define MAX_DEPTH 32
-#define MAX_KEY 128
-#define MAX_KEYS 64
+#define MAX_KEY 1024 /* bytes of a key */
+#define MAX_KEYS 256 /* in one object */
 
 /* ---- UTF-8 ---- */
 

@@ -24,8 +24,9 @@
 
 static const char usage_text[] =
 	"usage:\n"
-	"  zeroboot serve [--listen ADDR:PORT] [--templates DIR] [--workers N]\n"
-	"                 [--max-queue N] [--drain-seconds N]\n"
+	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
+	"                 [--workers N] [--max-queue N] [--drain-seconds N]\n"
+	"                 [--log logfmt|json]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
 	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
@@ -106,17 +107,48 @@ static bool is_option(const struct args *a)
 
 /* ---- the commands ---- */
 
+static bool listen_option(struct args *a, struct server_options *o, int *status)
+{
+	const char *address = NULL;
+
+	if (!option(a, "--listen", &address, status))
+		return false;
+	if (*status)
+		return true;
+	if (o->listen_count == LISTENERS_MAX)
+		*status = usage_error("--listen", "too many addresses");
+	else
+		o->listen[o->listen_count++] = address;
+	return true;
+}
+
+static bool log_option(struct args *a, enum log_format *format, int *status)
+{
+	const char *name = NULL;
+
+	if (!option(a, "--log", &name, status))
+		return false;
+	if (*status)
+		return true;
+	if (!strcmp(name, "logfmt"))
+		*format = LOG_LOGFMT;
+	else if (!strcmp(name, "json"))
+		*format = LOG_JSON;
+	else
+		*status = usage_error("--log", "wants logfmt or json");
+	return true;
+}
+
 static int command_serve(struct args a)
 {
-	struct server_options o = { .listen = "127.0.0.1:8080",
-				    .max_queue = 256,
-				    .drain_seconds = 30 };
 	unsigned long workers = 0, queue = 256, drain = 30;
+	struct server_options o = { 0 };
 	bool fresh = false;
 	int status = 0;
 
 	while (is_option(&a) && !status) {
-		if (!option(&a, "--listen", &o.listen, &status) &&
+		if (!listen_option(&a, &o, &status) &&
+		    !log_option(&a, &o.log, &status) &&
 		    !option(&a, "--templates", &o.templates, &status) &&
 		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&

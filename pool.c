@@ -14,7 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "metrics.h"
 #include "template.h"
+#include "vmm.h"
 #include "worker.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
@@ -31,6 +34,7 @@ struct worker {
 	struct job *job;
 	uint64_t deadline;   /* of the running job */
 	uint64_t not_before; /* of the next start */
+	uint64_t started;
 	/* what is under way on the channel */
 	struct worker_request request;
 	size_t sent;
@@ -42,16 +46,16 @@ struct worker {
 struct language {
 	char name[64], path[PATH_MAX];
 	int memory_mb;
+	uint64_t load_ns; /* from a worker's start to its first VM, last time */
+	struct queue queue;
 };
-
-struct pool_stats pool_stats;
 
 static struct language languages[POOL_LANGUAGES];
 static int language_count;
 static struct worker *workers;
 static size_t worker_count;
-static struct job *queue_first, *queue_last;
-static unsigned queue_max;
+static unsigned queue_max, queued, running;
+static uint64_t restarts;
 static int epoll_fd;
 static uint64_t next_id;
 
@@ -89,6 +93,7 @@ static void start(struct worker *w, uint64_t now)
 	int pair[2];
 
 	w->not_before = now + RESTART_NS;
+	w->started = now;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
@@ -127,11 +132,10 @@ static void stop(struct worker *w, const char *why)
 	w->payload = NULL;
 	w->job = NULL;
 	w->state = STOPPED;
-	pool_stats.restarts++;
+	restarts++;
 	if (!job)
 		return;
-	pool_stats.running--;
-	pool_stats.faults++;
+	running--;
 	job->message = strdup(why);
 	finish(job, JOB_FAULT);
 }
@@ -181,44 +185,44 @@ static bool send_request(struct worker *w)
 
 static void give(struct worker *w, struct job *job)
 {
+	uint64_t now;
+
 	w->job = job;
 	w->state = BUSY;
 	w->sent = w->received = 0;
-	w->request = (struct worker_request){ .id = ++next_id,
-					      .timeout_ms = job->timeout_ms,
-					      .code_size =
-						      (uint32_t)job->code_size };
-	w->deadline = clock_mono() + (uint64_t)job->timeout_ms * 1000000 +
-		      GRACE_NS;
+	w->request = (struct worker_request){
+		.id = ++next_id,
+		.timeout_ms = job->timeout_ms,
+		.code_size = (uint32_t)job->code_size,
+		.output_limit = job->output_limit,
+	};
+	now = clock_mono();
+	w->deadline = now + (uint64_t)job->timeout_ms * 1000000 + GRACE_NS;
+	job->wait_ns = now - job->submitted_ns;
 	job->worker = w;
-	pool_stats.running++;
+	running++;
 	if (!send_request(w))
 		stop(w, "the worker ended before the run began");
 }
 
-static void dispatch(void)
+static void unqueue(struct job *job)
 {
-	struct job **link = &queue_first, *previous = NULL;
+	queue_remove(&job->node);
+	queued--;
+}
 
-	while (*link) {
-		struct job *job = *link;
-		struct worker *w = NULL;
+/* A worker is free: the next in turn for its language gets it. */
+static void dispatch(struct worker *w)
+{
+	struct queue_node *n;
 
-		for (size_t i = 0; i < worker_count && !w; i++)
-			if (workers[i].state == READY &&
-			    workers[i].language == job->language)
-				w = &workers[i];
-		if (!w) {
-			previous = job;
-			link = &job->next;
-			continue;
-		}
-		*link = job->next;
-		if (queue_last == job)
-			queue_last = previous;
-		pool_stats.queued--;
-		give(w, job);
-	}
+	if (w->state != READY)
+		return;
+	n = queue_take(&languages[w->language].queue);
+	if (!n)
+		return;
+	queued--;
+	give(w, (struct job *)n);
 }
 
 static bool reply_ok(const struct worker *w)
@@ -257,7 +261,8 @@ static void complete(struct worker *w)
 	if (w->state == STARTING) {
 		w->state = READY;
 		w->not_before = 0;
-		dispatch();
+		languages[w->language].load_ns = clock_mono() - w->started;
+		dispatch(w);
 		return;
 	}
 	job->out = copy(w->payload, r->stdout_size);
@@ -269,22 +274,21 @@ static void complete(struct worker *w)
 	job->exit_code = r->exit_code;
 	job->fork_ns = r->fork_ns;
 	job->exec_ns = r->exec_ns;
-	if (r->status == WORKER_DONE) {
+	if (r->status == WORKER_DONE)
 		status = JOB_DONE;
-		pool_stats.done++;
-	} else if (r->status == WORKER_TIMEOUT) {
+	else if (r->status == WORKER_TIMEOUT)
 		status = JOB_TIMEOUT;
-		pool_stats.timeouts++;
-	} else {
-		pool_stats.faults++;
-	}
+	if (r->recycled)
+		metrics.recycled++;
+	else
+		metrics.fresh++;
 	free(w->payload);
 	w->payload = NULL;
 	w->job = NULL;
 	w->state = READY;
-	pool_stats.running--;
+	running--;
 	finish(job, status);
-	dispatch();
+	dispatch(w);
 }
 
 static void receive(struct worker *w)
@@ -350,65 +354,103 @@ static void worker_ready(struct watch *watch, uint32_t events)
 
 /* ---- the interface ---- */
 
-int pool_submit(struct job *job)
+static struct worker *free_worker(int language)
 {
-	bool free_worker = false;
+	for (size_t i = 0; i < worker_count; i++)
+		if (workers[i].state == READY &&
+		    workers[i].language == language)
+			return &workers[i];
+	return NULL;
+}
+
+/* Somebody's newest job that must go, so that this owner gets a place. */
+static struct job *victim(uint64_t owner)
+{
+	struct queue_node *found = NULL;
+	unsigned most = 0, count, own = 0;
+
+	for (int i = 0; i < language_count; i++) {
+		struct queue_node *n =
+			queue_longest(&languages[i].queue, &count);
+
+		if (n && count > most) {
+			most = count;
+			found = n;
+		}
+		own += queue_count(&languages[i].queue, owner);
+	}
+	return found && found->owner != owner && most > own + 1 ?
+		       (struct job *)found :
+		       NULL;
+}
+
+bool pool_room(int language, size_t count, uint64_t owner)
+{
+	size_t room = queue_max > queued ? queue_max - queued : 0;
 
 	for (size_t i = 0; i < worker_count; i++)
-		free_worker |= workers[i].state == READY &&
-			       workers[i].language == job->language;
-	if (!free_worker && pool_stats.queued >= queue_max)
-		return -EAGAIN;
-	job->next = NULL;
+		room += workers[i].state == READY &&
+			workers[i].language == language;
+	return count <= room || (count == 1 && victim(owner));
+}
+
+int pool_submit(struct job *job)
+{
+	struct worker *w = free_worker(job->language);
+
+	job->node.lane = NULL;
 	job->worker = NULL;
-	if (queue_last)
-		queue_last->next = job;
-	else
-		queue_first = job;
-	queue_last = job;
-	pool_stats.queued++;
-	dispatch();
+	if (w) {
+		give(w, job);
+		return 0;
+	}
+	if (queued >= queue_max) {
+		struct job *other = victim(job->node.owner);
+
+		if (!other)
+			return -EAGAIN;
+		unqueue(other);
+		metrics.refused++;
+		finish(other, JOB_REFUSED);
+	}
+	if (queue_add(&languages[job->language].queue, &job->node))
+		return -EAGAIN;
+	queued++;
 	return 0;
 }
 
-void pool_cancel(struct job *job)
+bool pool_cancel(struct job *job)
 {
-	struct job *previous = NULL;
+	struct worker *w = job->worker;
 
-	if (job->worker) {
-		struct worker *w = job->worker;
-
+	if (w) {
 		w->job = NULL;
-		pool_stats.running--;
+		running--;
 		stop(w, "");
 		w->not_before = 0;
-		return;
+		return true;
 	}
-	for (struct job *i = queue_first; i; previous = i, i = i->next) {
-		if (i != job)
-			continue;
-		if (previous)
-			previous->next = job->next;
-		else
-			queue_first = job->next;
-		if (queue_last == job)
-			queue_last = previous;
-		pool_stats.queued--;
-		return;
-	}
+	if (!job->node.lane)
+		return false;
+	unqueue(job);
+	return true;
 }
 
 void pool_drain(void)
 {
-	while (queue_first) {
-		struct job *job = queue_first;
+	for (int i = 0; i < language_count; i++) {
+		struct queue_node *n;
 
-		queue_first = job->next;
-		if (!queue_first)
-			queue_last = NULL;
-		pool_stats.queued--;
-		finish(job, JOB_DRAINED);
+		while ((n = queue_take(&languages[i].queue))) {
+			queued--;
+			finish((struct job *)n, JOB_DRAINED);
+		}
 	}
+}
+
+bool pool_idle(void)
+{
+	return running == 0 && queued == 0;
 }
 
 void pool_tick(uint64_t now)
@@ -446,6 +488,74 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 		*ready |= workers[i].language == language &&
 			  workers[i].state >= READY;
 	return languages[language].name;
+}
+
+/* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
+static uint64_t private_memory(pid_t pid)
+{
+	unsigned long resident, shared;
+	char path[64];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	f = fopen(path, "re");
+	if (f) {
+		n = fscanf(f, "%*u %lu %lu", &resident, &shared);
+		fclose(f);
+	}
+	return n == 2 && resident > shared ? (resident - shared) * 4096 : 0;
+}
+
+static void put_workers(struct text *t)
+{
+	static const char *const states[] = { "stopped", "starting", "ready",
+					      "busy" };
+	const char *name = "zeroboot_workers";
+
+	metrics_series(t, name, "gauge", "Worker processes by state.");
+	for (int l = 0; l < language_count; l++) {
+		unsigned counts[4] = { 0 };
+
+		for (size_t i = 0; i < worker_count; i++)
+			if (workers[i].language == l)
+				counts[workers[i].state]++;
+		for (int s = 0; s < 4; s++)
+			text_format(t,
+				    "%s{language=\"%s\",state=\"%s\"} %u\n",
+				    name, languages[l].name, states[s],
+				    counts[s]);
+	}
+}
+
+void pool_metrics(struct text *t)
+{
+	uint64_t memory = private_memory(getpid());
+
+	for (size_t i = 0; i < worker_count; i++)
+		if (workers[i].state != STOPPED)
+			memory += private_memory(workers[i].pid);
+	metrics_series(t, "zeroboot_memory_usage_bytes", "gauge",
+		       "Private memory of the server and its workers.");
+	text_format(t, "zeroboot_memory_usage_bytes %llu\n",
+		    (unsigned long long)memory);
+	metrics_series(t, "zeroboot_concurrent_forks", "gauge",
+		       "Runs under way.");
+	text_format(t, "zeroboot_concurrent_forks %u\n", running);
+	metrics_series(t, "zeroboot_queue_depth", "gauge", "Runs that wait.");
+	text_format(t, "zeroboot_queue_depth %u\n", queued);
+	put_workers(t);
+	metrics_series(t, "zeroboot_worker_restarts_total", "counter",
+		       "Workers that ended and were replaced.");
+	text_format(t, "zeroboot_worker_restarts_total %llu\n",
+		    (unsigned long long)restarts);
+	metrics_series(t, "zeroboot_template_load_seconds", "gauge",
+		       "From a worker's start to its first VM, last time.");
+	for (int l = 0; l < language_count; l++)
+		text_format(t,
+			    "zeroboot_template_load_seconds{language=\"%s\"} %.6f\n",
+			    languages[l].name,
+			    (double)languages[l].load_ns / 1e9);
 }
 
 static int add_language(const char *directory, const char *file,

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "json.h"
+#include "queue.h"
 
 #define POOL_LANGUAGES 16
 
@@ -18,14 +20,21 @@ struct watch {
 	void (*ready)(struct watch *w, uint32_t events);
 };
 
-enum job_status { JOB_DONE, JOB_TIMEOUT, JOB_FAULT, JOB_DRAINED };
+enum job_status {
+	JOB_DONE,
+	JOB_TIMEOUT,
+	JOB_FAULT,   /* the worker failed */
+	JOB_DRAINED, /* the server is ending */
+	JOB_REFUSED, /* gave up its place in a full queue */
+};
 
 /* One execution. Owned by the caller, who frees it after done or cancel. */
 struct job {
-	struct job *next;
-	struct worker *worker; /* that runs it; NULL: queued or ended */
+	struct queue_node node; /* first; its owner is set by the caller */
+	struct worker *worker;  /* that runs it; NULL: queued or ended */
 	int language;
 	uint32_t timeout_ms;
+	uint32_t output_limit; /* bytes of stdout, of stderr */
 	char *code;
 	size_t code_size;
 	void (*done)(struct job *job);
@@ -35,14 +44,9 @@ struct job {
 	int exit_code;
 	char *out, *err, *message; /* freed by job_free */
 	size_t out_size, err_size;
+	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
 	uint64_t fork_ns, exec_ns;
 };
-
-struct pool_stats {
-	uint64_t done, timeouts, faults, restarts;
-	unsigned queued, running;
-};
-extern struct pool_stats pool_stats;
 
 /* Starts the workers of every *.zbt in the directory (NULL: the defaults).
  * 0 or -errno. */
@@ -53,14 +57,19 @@ void pool_close(void);
 int pool_language(const char *name, size_t size);
 /* The name of a language, NULL behind the last; ready: a worker is there. */
 const char *pool_describe(int language, bool *ready, int *memory_mb);
+/* Whether this many more jobs of the language find a worker or a place. */
+bool pool_room(int language, size_t count, uint64_t owner);
 /* 0, or -EAGAIN when the queue is full. */
 int pool_submit(struct job *job);
-/* The job is not wanted any more; done is not called. */
-void pool_cancel(struct job *job);
+/* The job is not wanted any more; done is not called. False: it has ended. */
+bool pool_cancel(struct job *job);
 /* Ends what has overrun, starts workers again; every some 100 ms. */
 void pool_tick(uint64_t now);
 /* Answers all that is queued with JOB_DRAINED. */
 void pool_drain(void);
+/* Nothing runs and nothing waits. */
+bool pool_idle(void);
+void pool_metrics(struct text *t);
 void job_free(struct job *job);
 
 #endif

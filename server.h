@@ -2,12 +2,17 @@
 #ifndef ZEROBOOT_SERVER_H
 #define ZEROBOOT_SERVER_H
 
+#include "listen.h"
+#include "log.h"
+
 struct server_options {
-	const char *listen;    /* ADDR:PORT or [ADDR6]:PORT */
+	const char *listen[LISTENERS_MAX]; /* see listen_open */
+	unsigned listen_count;
 	const char *templates; /* directory; NULL: the default ones */
 	unsigned workers;      /* per language; 0: as many as CPUs */
 	unsigned max_queue;
 	unsigned drain_seconds;
+	enum log_format log;
 };
 
 /* Serves until SIGTERM or SIGINT. Returns the exit status of the process. */

@@ -104,8 +104,8 @@ int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 	return n;
 }
 
-static int answer(struct worker *w, struct worker_reply *reply,
-		  const struct err *e)
+static int answer(struct worker *w, const struct worker_request *request,
+		  struct worker_reply *reply, const struct err *e)
 {
 	char note[256];
 	uint64_t out_total = 0, err_total = 0;
@@ -118,12 +118,12 @@ static int answer(struct worker *w, struct worker_reply *reply,
 		reply->message_size =
 			(uint32_t)strnlen(e->text, sizeof(e->text));
 	} else {
-		out = vm_output(&w->vm, 1, ZB_OUTPUT_SIZE, &out_size,
+		out = vm_output(&w->vm, 1, request->output_limit, &out_size,
 				&out_total);
-		err = vm_output(&w->vm, 2, ZB_OUTPUT_SIZE, &err_size,
+		err = vm_output(&w->vm, 2, request->output_limit, &err_size,
 				&err_total);
 		note_size = output_note(note, sizeof(note), out_total,
-					err_total, ZB_OUTPUT_SIZE);
+					err_total, request->output_limit);
 	}
 	reply->stdout_size = (uint32_t)out_size;
 	reply->stderr_size = (uint32_t)err_size + (uint32_t)note_size;
@@ -142,7 +142,7 @@ static void run(struct worker *w, const struct worker_request *request,
 	uint64_t start, faults = fault_count();
 
 	if (template_request(&w->template, &w->vm, w->code, request->code_size,
-			     ZB_OUTPUT_SIZE) < 0) {
+			     request->output_limit) < 0) {
 		err_set(e, -E2BIG, "code does not fit");
 		reply->status = WORKER_FAULT;
 		return;
@@ -180,9 +180,9 @@ static int serve_one(struct worker *w, struct err *e)
 
 	if (r <= 0)
 		return r;
-	if (request.code_size > WORKER_CODE_MAX)
-		return err_set(e, -EPROTO, "request of %u bytes",
-			       request.code_size);
+	if (request.code_size > WORKER_CODE_MAX ||
+	    request.output_limit > ZB_OUTPUT_SIZE)
+		return err_set(e, -EPROTO, "request out of range");
 	r = read_all(w->channel, w->code, request.code_size);
 	if (r <= 0)
 		return r;
@@ -190,7 +190,7 @@ static int serve_one(struct worker *w, struct err *e)
 	memset(&reply, 0, sizeof(reply));
 	reply.id = request.id;
 	run(w, &request, received, &reply, e);
-	r = answer(w, &reply, e);
+	r = answer(w, &request, &reply, e);
 	/* The answer is out; the next VM is made while nobody waits for it. */
 	drop_vm(w);
 	if (r)

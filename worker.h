@@ -21,6 +21,8 @@ struct worker_request {
 	uint64_t id;         /* returned as it is */
 	uint32_t timeout_ms; /* from entering the guest */
 	uint32_t code_size;  /* bytes of code behind this header */
+	uint32_t output_limit; /* bytes of stdout, of stderr; ZB_OUTPUT_SIZE at most */
+	uint32_t reserved;
 };
 
 enum worker_status {

@@ -1,0 +1,255 @@
+#include "auth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "vmm.h"
+
+#define DEFAULT_FILE "api_keys.json"
+#define TOKEN_NS (1000000000ull / AUTH_RATE)
+#define FULL_NS (TOKEN_NS * AUTH_CAPACITY)
+#define SECOND_NS 1000000000ull
+
+static struct {
+	char *path; /* NULL: no keys are asked for */
+	struct auth_keys keys;
+	uint64_t last_id;
+} state;
+
+/* ---- the pieces ---- */
+
+struct parse {
+	struct auth_keys *keys;
+	size_t room;
+};
+
+static int take_key(struct json *j, void *context)
+{
+	struct parse *p = context;
+	struct auth_keys *keys = p->keys;
+	struct auth_key *key;
+	size_t at = j->at;
+
+	if (json_peek(j) != JSON_STRING)
+		return err_set(j->e, -EINVAL, "key %zu is not a string",
+			       keys->count + 1);
+	if (keys->count == AUTH_KEYS_MAX)
+		return err_set(j->e, -E2BIG, "more than %d keys",
+			       AUTH_KEYS_MAX);
+	if (keys->count == p->room) {
+		size_t room = p->room ? p->room * 2 : 16;
+		struct auth_key *bigger =
+			realloc(keys->list, room * sizeof(*bigger));
+
+		if (!bigger)
+			return err_set(j->e, -ENOMEM, "no memory");
+		keys->list = bigger;
+		p->room = room;
+	}
+	key = &keys->list[keys->count];
+	memset(key, 0, sizeof(*key));
+	if (json_string(j, key->text, sizeof(key->text), &key->size))
+		return err_set(j->e, -EINVAL,
+			       "key %zu, at byte %zu: not a string of 1 to %d visible ASCII characters",
+			       keys->count + 1, at, AUTH_KEY_SIZE);
+	for (size_t i = 0; i < key->size; i++)
+		if (key->text[i] <= ' ' || key->text[i] > '~')
+			key->size = 0;
+	if (key->size == 0)
+		return err_set(j->e, -EINVAL,
+			       "key %zu, at byte %zu: not 1 to %d visible ASCII characters",
+			       keys->count + 1, at, AUTH_KEY_SIZE);
+	keys->count++;
+	return 0;
+}
+
+int auth_parse(const char *text, size_t size, struct auth_keys *keys,
+	       struct err *e)
+{
+	struct json j = { .text = text, .size = size, .e = e };
+	struct parse p = { .keys = keys };
+	int r;
+
+	*keys = (struct auth_keys){ 0 };
+	r = json_array(&j, take_key, &p);
+	if (r == 0)
+		r = json_end(&j);
+	if (r == 0 && keys->count == 0)
+		r = err_set(e, -EINVAL, "holds no key");
+	return r;
+}
+
+void auth_keys_free(struct auth_keys *keys)
+{
+	if (keys->list)
+		explicit_bzero(keys->list,
+			       keys->count * sizeof(*keys->list));
+	free(keys->list);
+	*keys = (struct auth_keys){ 0 };
+}
+
+int auth_find(const struct auth_keys *keys, const char *value, size_t size)
+{
+	int found = -1;
+
+	if (size < 8 || strncasecmp(value, "Bearer ", 7))
+		return -1;
+	for (value += 7, size -= 7; size && *value == ' '; size--)
+		value++;
+	if (size == 0 || size > AUTH_KEY_SIZE)
+		return -1;
+	for (size_t k = 0; k < keys->count; k++) {
+		const struct auth_key *key = &keys->list[k];
+		volatile unsigned char differs = key->size != size;
+		int match;
+
+		for (size_t i = 0; i < size; i++)
+			differs |= (unsigned char)(value[i] ^ key->text[i]);
+		/* all ones when equal, without a branch */
+		match = ((int)differs - 1) >> 8;
+		found = (found & ~match) | ((int)k & match);
+	}
+	return found;
+}
+
+unsigned auth_spend(struct auth_key *key, unsigned cost, uint64_t now)
+{
+	uint64_t price = cost * TOKEN_NS, gained = now - key->updated_ns;
+
+	if (gained > FULL_NS - key->tokens_ns)
+		key->tokens_ns = FULL_NS;
+	else
+		key->tokens_ns += gained;
+	key->updated_ns = now;
+	if (key->tokens_ns < price)
+		return (unsigned)((price - key->tokens_ns + SECOND_NS - 1) /
+				  SECOND_NS);
+	key->tokens_ns -= price;
+	return 0;
+}
+
+/* ---- the server's keys ---- */
+
+static int read_file(const char *path, char **text, size_t *size,
+		     struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	int r = 0;
+
+	*text = NULL;
+	if (!f)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	*text = malloc(AUTH_FILE_MAX);
+	if (!*text) {
+		r = err_set(e, -ENOMEM, "no memory");
+		goto out;
+	}
+	*size = fread(*text, 1, AUTH_FILE_MAX, f);
+	if (ferror(f))
+		r = err_set(e, -EIO, "%s: %s", path, strerror(errno));
+	else if (*size == AUTH_FILE_MAX)
+		r = err_set(e, -E2BIG, "%s: larger than 1 MiB", path);
+out:
+	fclose(f);
+	return r;
+}
+
+/* A key that was there before keeps its number and its bucket. */
+static void inherit(struct auth_key *key, uint64_t now)
+{
+	key->tokens_ns = FULL_NS;
+	key->updated_ns = now;
+	for (size_t i = 0; i < state.keys.count; i++) {
+		const struct auth_key *old = &state.keys.list[i];
+
+		if (old->size != key->size ||
+		    memcmp(old->text, key->text, key->size))
+			continue;
+		key->id = old->id;
+		key->tokens_ns = old->tokens_ns;
+		key->updated_ns = old->updated_ns;
+		return;
+	}
+	key->id = ++state.last_id;
+}
+
+static int load(struct err *e)
+{
+	struct auth_keys keys = { 0 };
+	struct err why = { "malformed" };
+	uint64_t now = clock_mono();
+	size_t size = 0;
+	char *text;
+	int r = read_file(state.path, &text, &size, e);
+
+	if (r)
+		goto out;
+	r = auth_parse(text, size, &keys, &why);
+	if (r) {
+		err_set(e, r, "%s: %s", state.path, why.text);
+		goto out;
+	}
+	for (size_t i = 0; i < keys.count; i++)
+		inherit(&keys.list[i], now);
+	auth_keys_free(&state.keys);
+	state.keys = keys;
+	keys = (struct auth_keys){ 0 };
+out:
+	auth_keys_free(&keys);
+	if (text)
+		explicit_bzero(text, size);
+	free(text);
+	return r;
+}
+
+int auth_open(struct err *e)
+{
+	const char *path = getenv("ZEROBOOT_API_KEYS_FILE");
+
+	/* Whatever is wrong with a file that is there must not open the door:
+	 * only a name that does not exist means that no keys are wanted. */
+	if (!path) {
+		path = DEFAULT_FILE;
+		if (access(path, F_OK) < 0 && errno == ENOENT)
+			return 0;
+	}
+	state.path = strdup(path);
+	if (!state.path)
+		return err_set(e, -ENOMEM, "no memory");
+	return load(e);
+}
+
+int auth_reload(struct err *e)
+{
+	return state.path ? load(e) : 0;
+}
+
+void auth_close(void)
+{
+	auth_keys_free(&state.keys);
+	free(state.path);
+	state.path = NULL;
+}
+
+bool auth_required(void)
+{
+	return state.path != NULL;
+}
+
+struct auth_key *auth_lookup(const char *value, size_t size)
+{
+	int k = auth_find(&state.keys, value, size);
+
+	return k < 0 ? NULL : &state.keys.list[k];
+}
+
+void auth_mask(const struct auth_key *key, char mask[AUTH_MASK_SIZE])
+{
+	snprintf(mask, AUTH_MASK_SIZE, "%.*s...", key->size >= 16 ? 4 : 0,
+		 key->text);
+}

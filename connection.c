@@ -1,0 +1,552 @@
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "http.h"
+#include "log.h"
+#include "metrics.h"
+#include "pool.h"
+#include "vmm.h"
+
+#define SECOND_NS 1000000000ull
+#define IDLE_NS (60 * SECOND_NS)    /* between requests */
+#define REQUEST_NS (30 * SECOND_NS) /* for a whole request to arrive */
+#define SEND_NS (30 * SECOND_NS)    /* for an answer to be taken, and */
+#define SEND_BYTE_NS 15000          /* for each byte of it: 64 KiB a second */
+#define LINGER_NS SECOND_NS         /* for the client to read the last answer */
+#define SCRATCH 65536
+#define EARLY_BODY 65536 /* a larger one is not taken from just anyone */
+#define INPUT_MAX (HTTP_HEAD_MAX + 2 * HTTP_BODY_MAX)
+#define INPUT_TOTAL_MAX (512u << 20) /* of all connections together */
+#define SPARE_MAX 65536
+#define CLIENT_CLOSED 499 /* in the log, as nginx has it */
+
+struct connection {
+	struct watch watch; /* first */
+	struct connection *next, *previous;
+	struct connection *next_done;
+	int fd;
+	uint32_t events; /* that are watched for */
+	/* Input not yet used: bytes at to size. Without any, no buffer. */
+	char *in;
+	size_t in_at, in_size, in_room;
+	size_t need; /* bytes that the request under way has at least */
+	struct http_chunks chunks;
+	struct exchange x;
+	size_t sent, taken; /* bytes of the answer, of the request */
+	bool busy;      /* jobs are running */
+	bool answering; /* x.answer is being sent */
+	bool done;      /* in the list of those that were busy */
+	bool admitted;  /* api_admit has passed the head */
+	bool continued; /* 100 Continue has been sent */
+	bool ended;     /* the client has sent all it will */
+	bool lingering; /* answered for the last time */
+	bool closed;    /* freed after this round of events */
+	uint64_t deadline;
+	char client[CLIENT_NAME_SIZE];
+};
+
+static struct {
+	int epoll;
+	struct connection *all, *dead, *done;
+	size_t buffered; /* bytes of all input buffers */
+	struct text spare; /* the last answer's buffer */
+	bool draining;
+	char scratch[SCRATCH];
+} all;
+
+/* ---- the end of one ---- */
+
+static void log_exchange(const struct connection *c, int status)
+{
+	const struct exchange *x = &c->x;
+	struct log_request r = {
+		.id = x->id,
+		.client = c->client,
+		.key = x->key[0] ? x->key : NULL,
+		.method = x->method,
+		.method_size = strlen(x->method),
+		.path = x->target,
+		.path_size = strlen(x->target),
+		.status = status,
+		.language = x->language,
+		.exit_code = x->exit_code,
+		.executions = x->executions,
+		.fork_ns = x->fork_ns,
+		.exec_ns = x->exec_ns,
+		.wait_ns = x->wait_ns,
+		.total_ns = x->total_ns,
+		.bytes_in = c->taken,
+		.bytes_out = c->sent,
+	};
+
+	log_put_request(&r);
+}
+
+static void drop_input(struct connection *c)
+{
+	if (c->in && c->in != all.scratch) {
+		all.buffered -= c->in_room;
+		free(c->in);
+	}
+	c->in = NULL;
+	c->in_at = c->in_size = c->in_room = 0;
+}
+
+static void connection_close(struct connection *c)
+{
+	if (c->closed)
+		return;
+	if (c->busy || c->answering)
+		log_exchange(c, c->busy ? CLIENT_CLOSED : c->x.status);
+	api_abandon(&c->x);
+	close(c->fd);
+	if (c->previous)
+		c->previous->next = c->next;
+	else
+		all.all = c->next;
+	if (c->next)
+		c->next->previous = c->previous;
+	metrics.connections--;
+	drop_input(c);
+	c->closed = true;
+	c->next = all.dead;
+	all.dead = c;
+}
+
+static void watch_for(struct connection *c, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = c };
+
+	if (c->events == events)
+		return;
+	c->events = events;
+	epoll_ctl(all.epoll, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+/*
+ * Closing with unread input makes the kernel send a reset, which may overtake
+ * the answer: what still comes is read and thrown away first.
+ */
+static void linger(struct connection *c)
+{
+	shutdown(c->fd, SHUT_WR);
+	c->lingering = true;
+	drop_input(c);
+	c->deadline = clock_mono() + LINGER_NS;
+	watch_for(c, EPOLLIN | EPOLLRDHUP);
+}
+
+static void discard_input(struct connection *c)
+{
+	ssize_t n;
+
+	do
+		n = recv(c->fd, all.scratch, sizeof(all.scratch), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n == 0 || errno != EAGAIN)
+		connection_close(c);
+}
+
+/* ---- answers ---- */
+
+/* The answer is out: ready for the next request. */
+static void reset(struct connection *c)
+{
+	if (!all.spare.data && c->x.answer.room <= SPARE_MAX)
+		all.spare = c->x.answer;
+	else
+		free(c->x.answer.data);
+	memset(&c->x, 0, sizeof(c->x));
+	c->sent = c->taken = 0;
+	c->continued = c->admitted = false;
+}
+
+static void begin_answer(struct connection *c)
+{
+	c->answering = true;
+	c->deadline = clock_mono() + SEND_NS +
+		      (c->x.answer.size - c->x.answer_at) * SEND_BYTE_NS;
+}
+
+/* Sends what is left of the answer. True: all of it is out, and the
+ * connection goes on. */
+static bool send_answer(struct connection *c)
+{
+	size_t size = c->x.answer.size - c->x.answer_at;
+	const char *data = c->x.answer.data + c->x.answer_at;
+
+	while (c->sent < size) {
+		ssize_t n = send(c->fd, data + c->sent, size - c->sent,
+				 MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			watch_for(c, EPOLLOUT);
+			return false;
+		}
+		if (n < 0) {
+			connection_close(c);
+			return false;
+		}
+		c->sent += (size_t)n;
+		metrics.bytes_out += (uint64_t)n;
+	}
+	c->answering = false;
+	metrics_request(c->x.path, c->x.status);
+	log_exchange(c, c->x.status);
+	if (c->x.close || all.draining) {
+		linger(c);
+		return false;
+	}
+	reset(c);
+	c->deadline = clock_mono() +
+		      (c->in_size > c->in_at ? REQUEST_NS : IDLE_NS);
+	watch_for(c, EPOLLIN | EPOLLRDHUP);
+	return true;
+}
+
+/* The answer is complete. It goes out from the event loop's own calls, so that
+ * nothing here is entered twice. */
+static void on_finished(struct exchange *x)
+{
+	struct connection *c = x->context;
+
+	if (!c->busy) {
+		begin_answer(c); /* process() is on the stack and goes on */
+		return;
+	}
+	c->done = true;
+	c->next_done = all.done;
+	all.done = c;
+}
+
+static void refuse(struct connection *c, int status, const char *reason)
+{
+	c->x.close = true;
+	api_error(&c->x, status, status == 503 ? "Retry-After: 1\r\n" : "",
+		  reason);
+	begin_answer(c);
+}
+
+/* ---- requests ---- */
+
+static void send_continue(struct connection *c)
+{
+	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	c->continued = true;
+	(void)!send(c->fd, line, sizeof(line) - 1, MSG_NOSIGNAL);
+}
+
+static void consume(struct connection *c, size_t size)
+{
+	c->taken = size;
+	c->in_at += size;
+	c->need = 0;
+	c->chunks = (struct http_chunks){ 0 };
+	if (c->in_at == c->in_size)
+		drop_input(c);
+}
+
+/* The head is there and the body is not: is it worth waiting for? */
+static bool wait_for_body(struct connection *c, const struct http_request *r)
+{
+	size_t size = c->in_size - c->in_at;
+
+	if (!c->admitted && (r->expect_continue || r->body_size > EARLY_BODY ||
+			     size > EARLY_BODY)) {
+		c->x.close = true; /* the body will not be read */
+		if (api_admit(&c->x, r)) {
+			begin_answer(c);
+			return false;
+		}
+		c->admitted = true;
+	}
+	if (r->expect_continue && !c->continued)
+		send_continue(c);
+	return true;
+}
+
+/* Takes one request from the buffer. False: more is needed. */
+static bool take_request(struct connection *c)
+{
+	char *data = c->in + c->in_at;
+	size_t size = c->in_size - c->in_at, body, used;
+	struct http_request r;
+	int n;
+
+	if (size < c->need)
+		return false;
+	n = http_parse(data, size, &r);
+	if (n < 0) {
+		refuse(c, r.status, r.reason);
+		return true;
+	}
+	if (n == 0)
+		return false;
+	if (r.chunked) {
+		n = http_dechunk(data + r.head_size, size - r.head_size,
+				 &c->chunks);
+		body = c->chunks.body;
+		used = c->chunks.used;
+	} else {
+		body = used = (size_t)r.body_size;
+		n = size - r.head_size >= body;
+		c->need = r.head_size + body;
+	}
+	if (n < 0) {
+		refuse(c, n == -2 ? 413 : 400,
+		       n == -2 ? "body larger than 4 MiB" : "malformed chunk");
+		return true;
+	}
+	if (n == 0)
+		return !wait_for_body(c, &r);
+	c->x.close = r.close;
+	c->x.finished = on_finished;
+	c->x.context = c;
+	c->x.draining = all.draining;
+	if (api_admit(&c->x, &r))
+		begin_answer(c);
+	else
+		api_handle(&c->x, data + r.head_size, body);
+	consume(c, r.head_size + used);
+	return true;
+}
+
+/* A request that is not complete must not stay in the buffer all share. */
+static bool keep_input(struct connection *c)
+{
+	size_t size = c->in_size - c->in_at;
+	char *own;
+
+	if (c->in != all.scratch)
+		return true;
+	own = malloc(size);
+	if (!own) {
+		connection_close(c);
+		return false;
+	}
+	memcpy(own, c->in + c->in_at, size);
+	c->in = own;
+	c->in_at = 0;
+	c->in_size = c->in_room = size;
+	all.buffered += size;
+	return true;
+}
+
+/* Works through what has arrived, as far as it goes. */
+static void process(struct connection *c)
+{
+	while (!c->closed && !c->lingering && !c->busy && !c->answering) {
+		if (!c->x.answer.data) {
+			c->x.answer = all.spare;
+			all.spare = (struct text){ 0 };
+		}
+		if (c->in_size == c->in_at || !take_request(c)) {
+			if (!c->x.answer.size && !all.spare.data) {
+				all.spare = c->x.answer;
+				c->x.answer = (struct text){ 0 };
+			}
+			if (c->ended)
+				connection_close(c);
+			break;
+		}
+		if (!c->answering) {
+			c->busy = true;
+			c->deadline = UINT64_MAX;
+			break;
+		}
+		send_answer(c);
+	}
+	if (!c->closed && c->in)
+		keep_input(c);
+}
+
+/* ---- input ---- */
+
+/* Room for more in a buffer of the connection's own. */
+static bool grow_input(struct connection *c)
+{
+	size_t want = c->in_room < 4096 ? 8192 : c->in_room * 2;
+	char *bigger;
+
+	if (c->in_at) { /* what is used up makes room first */
+		memmove(c->in, c->in + c->in_at, c->in_size - c->in_at);
+		c->in_size -= c->in_at;
+		c->in_at = 0;
+	}
+	if (c->in_size < c->in_room)
+		return true;
+	if (want > INPUT_MAX)
+		want = INPUT_MAX + 1;
+	if (c->in_room >= want || all.buffered + want > INPUT_TOTAL_MAX) {
+		refuse(c, 503, "too much is being sent at once");
+		return false;
+	}
+	bigger = realloc(c->in, want);
+	if (!bigger) {
+		refuse(c, 503, "no memory");
+		return false;
+	}
+	all.buffered += want - c->in_room;
+	c->in = bigger;
+	c->in_room = want;
+	return true;
+}
+
+static void read_input(struct connection *c)
+{
+	bool shared = c->in == NULL;
+	ssize_t n;
+
+	if (shared) {
+		c->in = all.scratch;
+		c->in_room = sizeof(all.scratch);
+	} else if (!grow_input(c)) {
+		send_answer(c);
+		return;
+	}
+	do
+		n = recv(c->fd, c->in + c->in_size, c->in_room - c->in_size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		if (c->in_size == 0)
+			c->deadline = clock_mono() + REQUEST_NS;
+		c->in_size += (size_t)n;
+		metrics.bytes_in += (uint64_t)n;
+	} else if (n == 0) {
+		c->ended = true;
+	} else if (errno != EAGAIN) {
+		connection_close(c);
+		return;
+	}
+	if (c->in_size == 0)
+		drop_input(c);
+	process(c);
+}
+
+static void connection_ready(struct watch *w, uint32_t events)
+{
+	struct connection *c = (struct connection *)w;
+
+	if (c->closed)
+		return;
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		connection_close(c);
+	} else if (c->lingering) {
+		discard_input(c);
+	} else if (c->busy) {
+		/* Gone in the middle of a run: the run is cancelled. */
+		if ((events & EPOLLRDHUP) && !c->done)
+			connection_close(c);
+		else
+			watch_for(c, EPOLLRDHUP);
+	} else if (c->answering) {
+		if ((events & EPOLLOUT) && send_answer(c))
+			process(c);
+	} else if (events & (EPOLLIN | EPOLLRDHUP)) {
+		read_input(c);
+	}
+}
+
+/* ---- all of them ---- */
+
+void connections_open(int epoll)
+{
+	all.epoll = epoll;
+}
+
+int connection_open(int fd, const char *client)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->watch.ready = connection_ready;
+	c->fd = fd;
+	c->events = event.events;
+	c->deadline = clock_mono() + IDLE_NS;
+	memcpy(c->client, client, strnlen(client, sizeof(c->client) - 1));
+	event.data.ptr = c;
+	if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		free(c);
+		return -errno;
+	}
+	c->next = all.all;
+	if (c->next)
+		c->next->previous = c;
+	all.all = c;
+	metrics.connections++;
+	metrics.connections_total++;
+	return 0;
+}
+
+void connections_work(void)
+{
+	while (all.done) {
+		struct connection *c = all.done;
+
+		all.done = c->next_done;
+		c->done = false;
+		if (c->closed)
+			continue;
+		c->busy = false;
+		begin_answer(c);
+		if (send_answer(c))
+			process(c);
+	}
+	while (all.dead) {
+		struct connection *c = all.dead;
+
+		all.dead = c->next;
+		free(c);
+	}
+}
+
+void connections_tick(uint64_t now)
+{
+	struct connection *c = all.all, *next;
+
+	for (; c; c = next) {
+		next = c->next;
+		if (now < c->deadline)
+			continue;
+		if (c->answering || c->lingering || c->in_size == c->in_at) {
+			connection_close(c);
+			continue;
+		}
+		refuse(c, 408, "the request did not arrive in time");
+		send_answer(c);
+	}
+}
+
+void connections_drain(void)
+{
+	all.draining = true;
+}
+
+bool connections_active(void)
+{
+	for (const struct connection *c = all.all; c; c = c->next)
+		if (c->busy || c->answering || c->lingering)
+			return true;
+	return false;
+}
+
+void connections_close(void)
+{
+	while (all.all)
+		connection_close(all.all);
+	connections_work();
+	free(all.spare.data);
+	all.spare = (struct text){ 0 };
+}

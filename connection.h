@@ -1,0 +1,27 @@
+/*
+ * connection.h: one client each: bytes in, requests in order, answers out.
+ * Everything a client may take of time and memory is bounded here.
+ */
+#ifndef ZEROBOOT_CONNECTION_H
+#define ZEROBOOT_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CLIENT_NAME_SIZE 56
+
+void connections_open(int epoll);
+/* Takes over an accepted, non-blocking socket. 0 or -errno: fd stays open. */
+int connection_open(int fd, const char *client);
+/* Sends what has been answered in the meantime; after each round of events. */
+void connections_work(void);
+/* Cuts off who is too slow; every some 100 ms. */
+void connections_tick(uint64_t now);
+/* From now on everything new is answered with 503 and close. */
+void connections_drain(void);
+/* True while anyone waits for an answer or reads one. */
+bool connections_active(void);
+/* Ends them all. */
+void connections_close(void);
+
+#endif

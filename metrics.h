@@ -1,0 +1,52 @@
+/*
+ * metrics.h: what /v1/metrics shows, in Prometheus text format 0.0.4. The
+ * counters live in the front end, so they survive a worker's end.
+ */
+#ifndef ZEROBOOT_METRICS_H
+#define ZEROBOOT_METRICS_H
+
+#include <stdint.h>
+
+#include "json.h"
+
+#define METRICS_BUCKETS 20
+#define METRICS_STATUSES 15 /* the last: any other */
+
+enum metrics_path {
+	METRICS_OTHER,
+	METRICS_EXEC,
+	METRICS_BATCH,
+	METRICS_HEALTH,
+	METRICS_METRICS,
+	METRICS_PATHS
+};
+
+struct histogram { /* of times, from 10 us to 300 s */
+	uint64_t counts[METRICS_BUCKETS + 1]; /* not cumulative; last: above */
+	uint64_t sum_ns;
+};
+
+struct metrics {
+	uint64_t requests[METRICS_PATHS][METRICS_STATUSES];
+	uint64_t success, error, timeout; /* runs by how they ended */
+	uint64_t failures;                /* of them: the worker's fault */
+	uint64_t cancelled;               /* the client went away */
+	uint64_t fresh, recycled;         /* VMs taken for runs */
+	uint64_t unauthorised, rate_limited, refused;
+	uint64_t bytes_in, bytes_out;
+	uint64_t connections_total, connections_refused;
+	uint64_t log_lines_dropped;
+	unsigned connections;
+	struct histogram fork, exec, total, wait;
+};
+extern struct metrics metrics;
+
+void histogram_add(struct histogram *h, uint64_t ns);
+void metrics_request(enum metrics_path path, int status);
+/* Everything above; the pool adds its own by pool_metrics. */
+void metrics_write(struct text *t);
+/* The two lines before a series; also for those that others write. */
+void metrics_series(struct text *t, const char *name, const char *type,
+		    const char *help);
+
+#endif
