@@ -82,7 +82,8 @@ run: setup
 	$(MAKE) all templates
 	./zeroboot serve
 
-test: setup
+test:
+	./deploy/setup.sh test
 	$(MAKE) all templates
 	./tests/run.sh
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks. Debian 12.
+# Installs what building needs and this machine lacks, with the argument `test`
+# also what the tests need. Debian 12.
 set -euo pipefail
 
 missing=()
@@ -10,10 +11,13 @@ need gcc gcc
 need make make
 need ld binutils
 need musl-gcc musl-tools
-need bats bats
 need curl curl
 need python3 python3
 need ldconfig libc-bin
+if [ "${1:-}" = test ]; then
+	need bats bats
+	need promtool prometheus
+fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ "${#missing[@]}" -eq 0 ] && exit 0

@@ -5,8 +5,6 @@ load helpers
 setup_file() { start_server; }
 teardown_file() { stop_server; }
 
-url() { echo "http://127.0.0.1:$port$1"; }
-
 @test "api: exec answers with all fields" {
 	answer=$(run_code 'print(1 + 1)')
 	[ "$(field "$answer" stdout)" = "2" ]

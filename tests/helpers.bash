@@ -40,3 +40,27 @@ field() {
 status() {
 	curl -s -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "$@"
 }
+
+url() { echo "http://127.0.0.1:$port$1"; }
+
+# Waits until the server's log has line $1 $2 times.
+logged() {
+	for _ in $(seq 100); do
+		[ "$(grep -c "$1" "$BATS_FILE_TMPDIR/server.log")" -ge "${2:-1}" ] && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# Value of series $1 in the server's metrics.
+metric() { curl -s "$(url /metrics)" | awk -v name="$1" '$1 == name { print $2 }'; }
+metric_is() { [ "$(metric "$1")" = "$2" ]; }
+
+# Waits until the command succeeds, at most 10 s.
+eventually() {
+	for _ in $(seq 200); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	return 1
+}

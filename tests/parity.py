@@ -64,7 +64,9 @@ def start_server():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    server = subprocess.Popen([TOP / "zeroboot", "serve", "--listen", f"127.0.0.1:{port}", "--templates", TOP / "templates"])
+    with open(TOP / "build/tests/parity.log", "w") as log:
+        server = subprocess.Popen([TOP / "zeroboot", "serve", "--listen", f"127.0.0.1:{port}",
+                                   "--templates", TOP / "templates"], stderr=log)
     for _ in range(100):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=5)
