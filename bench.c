@@ -6,46 +6,88 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "recycle.h"
 #include "template.h"
 #include "vmm.h"
 
+#define WARM_RUNS 5
+
 struct sample {
-	uint64_t fork, exec, drop; /* ns */
+	uint64_t fork, exec, drop; /* ns; drop: destroy, or recycle */
 	uint64_t exits, faults, guest_faults, dirty, syscalls;
 };
 
-static int one(const struct template *t, const struct vmm *vmm,
-	       const char *code, struct sample *s, struct err *e)
+/* The one VM that is used again and again, or made anew for each run. */
+struct subject {
+	const struct template *template;
+	const struct vmm *vmm;
+	struct vm vm;
+	void *memory, *image;
+	struct recycle recycle;
+	bool fresh, learn;
+};
+
+static int make(struct subject *b, struct err *e)
+{
+	return template_fork(b->template, b->vmm, &b->vm, &b->memory, &b->image,
+			     e);
+}
+
+static void destroy(struct subject *b)
+{
+	vm_destroy(&b->vm);
+	template_unmap(b->template, b->memory, b->image);
+	b->memory = b->image = NULL;
+}
+
+/* The VM's end, or its new beginning. */
+static int finish(struct subject *b, struct sample *s, struct err *e)
+{
+	enum recycle_result result;
+
+	if (b->fresh) {
+		s->dirty = vm_dirty_pages(&b->vm);
+		destroy(b);
+		return 0;
+	}
+	result = recycle_vm(&b->recycle, &b->vm, b->learn);
+	s->dirty = b->recycle.copied + b->recycle.dropped;
+	if (result == RECYCLE_DONE)
+		return 0;
+	return err_set(e, -EIO, "bench: the VM cannot be recycled: %s",
+		       recycle_name(result));
+}
+
+static int one(struct subject *b, const char *code, struct sample *s,
+	       struct err *e)
 {
 	const struct zb_control *c;
 	struct rusage before, after;
-	void *memory, *image;
 	uint64_t t0, t1, t2, t3, faults, calls;
-	struct vm vm;
 	int r;
 
 	getrusage(RUSAGE_SELF, &before);
 	t0 = clock_mono();
-	r = template_fork(t, vmm, &vm, &memory, &image, e);
-	if (r)
-		return r;
-	c = vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
+	if (b->fresh) {
+		r = make(b, e);
+		if (r)
+			return r;
+	}
+	c = vm_memory(&b->vm, ZB_CONTROL_GPA, sizeof(*c));
 	faults = c->page_faults;
 	calls = c->syscalls;
-	template_request(t, &vm, code, strlen(code), ZB_OUTPUT_SIZE);
+	template_request(b->template, &b->vm, code, strlen(code),
+			 ZB_OUTPUT_SIZE);
 	t1 = clock_mono();
-	r = vm_run(&vm, t1 + 30000000000ull, e) == VM_EXIT ?
-		    0 :
-		    err_set(e, -EIO, "bench: the run failed: %s", e->text);
+	if (vm_run(&b->vm, t1 + 30000000000ull, e) != VM_EXIT)
+		return err_set(e, -EIO, "bench: the run failed: %s", e->text);
 	t2 = clock_mono();
 	getrusage(RUSAGE_SELF, &after);
-	s->exits = vm.exits;
+	s->exits = b->vm.exits;
 	s->guest_faults = c->page_faults - faults;
 	s->syscalls = c->syscalls - calls;
-	s->dirty = vm_dirty_pages(&vm);
 	t3 = clock_mono();
-	vm_destroy(&vm);
-	template_unmap(t, memory, image);
+	r = finish(b, s, e);
 	s->drop = clock_mono() - t3;
 	s->fork = t1 - t0;
 	s->exec = t2 - t1;
@@ -72,53 +114,76 @@ static void line(const char *name, const struct sample *samples,
 	       (double)sorted[n * 99 / 100] / unit);
 }
 
-static int table(const struct template *t, const struct vmm *vmm,
-		 const char *code, unsigned long n, struct sample *samples,
-		 uint64_t *sorted, struct err *e)
+static int samples_of(struct subject *b, const char *code, unsigned long n,
+		      struct sample *samples, struct err *e)
 {
-	for (unsigned long i = 0; i < n; i++) {
-		int r = one(t, vmm, code, &samples[i], e);
+	struct sample warm;
+	int r = 0;
 
-		if (r)
-			return r;
-	}
-	printf("%s, fresh VM, %lu runs%14s %10s %10s\n", code, n, "p50", "p90",
-	       "p99");
+	if (!b->fresh)
+		r = make(b, e);
+	b->learn = true;
+	for (int i = 0; i < WARM_RUNS && !b->fresh && r == 0; i++)
+		r = one(b, code, &warm, e);
+	b->learn = false;
+	for (unsigned long i = 0; i < n && r == 0; i++)
+		r = one(b, code, &samples[i], e);
+	destroy(b);
+	return r;
+}
+
+static int table(struct subject *b, const char *code, unsigned long n,
+		 struct sample *samples, uint64_t *sorted, struct err *e)
+{
+	int r = samples_of(b, code, n, samples, e);
+
+	if (r)
+		return r;
+	printf("%s, %s VM, %lu runs\n  %-22s %10s %10s %10s\n", code,
+	       b->fresh ? "fresh" : "recycled", n, "", "p50", "p90", "p99");
 #define LINE(label, field, unit)                                               \
 	line(label, samples, n, offsetof(struct sample, field), unit, sorted)
 	LINE("fork (us)", fork, 1e3);
 	LINE("exec (us)", exec, 1e3);
-	LINE("destroy (us)", drop, 1e3);
+	LINE(b->fresh ? "destroy (us)" : "recycle (us)", drop, 1e3);
 	LINE("VM exits", exits, 1);
 	LINE("host page faults", faults, 1);
 	LINE("guest page faults", guest_faults, 1);
-	LINE("pages dirtied", dirty, 1);
+	LINE(b->fresh ? "pages dirtied" : "pages copied back", dirty, 1);
 	LINE("system calls", syscalls, 1);
 	return 0;
 }
 
 int bench_run(const char *template_path, unsigned long n, struct err *e)
 {
-	bool node = strstr(template_path, "node.zbt") != NULL;
+	static const char *const python[] = {
+		"print(1+1)", "import numpy; print(numpy.random.rand(3))", NULL
+	};
+	static const char *const node[] = { "console.log(1+1)", NULL };
+	const char *const *codes =
+		strstr(template_path, "node.zbt") ? node : python;
 	struct sample *samples = calloc(n, sizeof(*samples));
 	uint64_t *sorted = calloc(n, sizeof(*sorted));
 	struct vmm vmm = { .fd = -1 };
 	struct template t = { .fd = -1 };
+	struct subject b = { .template = &t, .vmm = &vmm };
 	int r;
 
+	vm_init(&b.vm);
 	r = samples && sorted ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&vmm, e);
 	if (r == 0)
 		r = template_open(&t, template_path, &vmm, e);
-	if (r == 0) {
+	if (r == 0)
+		r = recycle_open(&b.recycle, &t, e);
+	if (r == 0)
 		printf("template built in %.3f s\n", (double)t.build_ns / 1e9);
-		r = table(&t, &vmm, node ? "console.log(1+1)" : "print(1+1)", n,
-			  samples, sorted, e);
+	for (int i = 0; r == 0 && codes[i / 2]; i++) {
+		b.fresh = i % 2 == 0;
+		r = table(&b, codes[i / 2], n, samples, sorted, e);
 	}
-	if (r == 0 && !node)
-		r = table(&t, &vmm, "import numpy; print(numpy.random.rand(3))",
-			  n, samples, sorted, e);
+	recycle_close(&b.recycle);
 	template_close(&t);
 	vmm_close(&vmm);
 	free(samples);

@@ -322,6 +322,7 @@ int template_request(const struct template *t, struct vm *vm, const void *code,
 		return -E2BIG;
 	memcpy(vm_memory(vm, ZB_REQUEST_GPA, size), code, size);
 	c->request_size = (uint32_t)size;
+	vm->request_size = (uint32_t)size;
 	/* Monotonic time goes on by what has passed, and never back. */
 	vm_prepare(vm,
 		   t->mono_ns + (wall > t->wall_ns ? wall - t->wall_ns : 0),

@@ -12,7 +12,7 @@
 #include "err.h"
 #include "vmm.h"
 
-#define TEMPLATE_VERSION 1
+#define TEMPLATE_VERSION 2
 
 struct template_header;
 

@@ -163,6 +163,29 @@ static int add_slot(struct vm *vm, uint32_t slot, uint32_t flags, gpa_t gpa,
 	return 0;
 }
 
+/*
+ * The guest needs no MSR but those that the VMM sets: what it cannot write need
+ * not be put back. A filter that denies by default must have one range; this
+ * one denies too (KVM API, 4.97).
+ */
+static int deny_msrs(struct vm *vm, struct err *e)
+{
+	uint8_t none[8] = { 0 };
+	struct kvm_msr_filter filter = {
+		.flags = KVM_MSR_FILTER_DEFAULT_DENY,
+		.ranges[0] = { .flags = KVM_MSR_FILTER_READ |
+					KVM_MSR_FILTER_WRITE,
+			       .nmsrs = 8,
+			       .base = MSR_STAR,
+			       .bitmap = none },
+	};
+
+	if (ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter) < 0)
+		return err_set(e, -errno, "KVM_X86_SET_MSR_FILTER: %s",
+			       strerror(errno));
+	return 0;
+}
+
 /* Everything but registers. vm was vm_init'ed and has its memory. */
 static int create(struct vm *vm, const struct vmm *vmm, void *image,
 		  uint64_t image_size, struct err *e)
@@ -176,8 +199,11 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 	vm->fd = ioctl(vmm->fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return err_set(e, -errno, "KVM_CREATE_VM: %s", strerror(errno));
-	/* Only statistics need it. */
-	(void)ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+	/* The log is fetched without protecting its pages again. */
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap) < 0)
+		return err_set(e, -errno,
+			       "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: %s",
+			       strerror(errno));
 	r = add_slot(vm, SLOT_MEMORY, KVM_MEM_LOG_DIRTY_PAGES, 0,
 		     vm->memory_size, vm->memory, e);
 	if (r)
@@ -188,6 +214,9 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 		if (r)
 			return r;
 	}
+	r = deny_msrs(vm, e);
+	if (r)
+		return r;
 	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
 	if (vm->vcpu < 0)
 		return err_set(e, -errno, "KVM_CREATE_VCPU: %s",
@@ -204,7 +233,7 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 	return 0;
 }
 
-static int load_state(struct vm *vm, const struct vm_state *s, struct err *e)
+int vm_load(struct vm *vm, const struct vm_state *s, struct err *e)
 {
 	struct {
 		struct kvm_msrs head;
@@ -224,6 +253,12 @@ static int load_state(struct vm *vm, const struct vm_state *s, struct err *e)
 	what = "KVM_SET_XSAVE";
 	if (ioctl(vm->vcpu, KVM_SET_XSAVE, &s->xsave) < 0)
 		goto fail;
+	what = "KVM_SET_DEBUGREGS";
+	if (ioctl(vm->vcpu, KVM_SET_DEBUGREGS, &s->debugregs) < 0)
+		goto fail;
+	what = "KVM_SET_VCPU_EVENTS";
+	if (ioctl(vm->vcpu, KVM_SET_VCPU_EVENTS, &s->events) < 0)
+		goto fail;
 	what = "KVM_SET_MSRS";
 	errno = EINVAL;
 	if (ioctl(vm->vcpu, KVM_SET_MSRS, &msrs) != (int)s->msr_count)
@@ -231,12 +266,32 @@ static int load_state(struct vm *vm, const struct vm_state *s, struct err *e)
 	what = "KVM_SET_REGS";
 	if (ioctl(vm->vcpu, KVM_SET_REGS, &s->regs) < 0)
 		goto fail;
+	/* What the last exit left there must not be set again. */
+	vm->run->kvm_dirty_regs = 0;
 	vm->preempt_entry = s->preempt_entry;
 	vm->text_start = s->text_start;
 	vm->text_end = s->text_end;
 	return 0;
 fail:
 	return err_set(e, -errno, "%s: %s", what, strerror(errno));
+}
+
+int vm_complete(struct vm *vm)
+{
+	int r;
+
+	/* The `out` is only finished by the next entry (KVM API, 5: "KVM_RUN",
+	 * note on completing I/O), which does not get as far as the guest. */
+	vm->run->immediate_exit = 1;
+	r = ioctl(vm->vcpu, KVM_RUN, 0);
+	vm->run->immediate_exit = 0;
+	return r < 0 && errno == EINTR ? 0 : -EIO;
+}
+
+void vm_forget(struct vm *vm)
+{
+	vm->exits = 0;
+	vm->log_lines = LOG_LINES;
 }
 
 int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
@@ -248,13 +303,9 @@ int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
 	const char *what;
 
 	memset(s, 0, sizeof(*s));
-	/* The `out` is only finished by the next entry (KVM API, 5: "KVM_RUN",
-	 * note on completing I/O). */
-	vm->run->immediate_exit = 1;
 	what = "KVM_RUN";
-	if (ioctl(vm->vcpu, KVM_RUN, 0) == 0 || errno != EINTR)
+	if (vm_complete(vm))
 		goto fail;
-	vm->run->immediate_exit = 0;
 	for (uint32_t i = 0; i < msrs.head.nmsrs; i++)
 		msrs.entries[i].index = saved_msrs[i];
 	what = "KVM_GET_REGS";
@@ -268,6 +319,12 @@ int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
 		goto fail;
 	what = "KVM_GET_XSAVE";
 	if (ioctl(vm->vcpu, KVM_GET_XSAVE, &s->xsave) < 0)
+		goto fail;
+	what = "KVM_GET_VCPU_EVENTS";
+	if (ioctl(vm->vcpu, KVM_GET_VCPU_EVENTS, &s->events) < 0)
+		goto fail;
+	what = "KVM_GET_DEBUGREGS";
+	if (ioctl(vm->vcpu, KVM_GET_DEBUGREGS, &s->debugregs) < 0)
 		goto fail;
 	what = "KVM_GET_MSRS";
 	if (ioctl(vm->vcpu, KVM_GET_MSRS, &msrs) != (int)msrs.head.nmsrs)
@@ -304,14 +361,16 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	state.xcrs.nr_xcrs = 1;
 	state.xcrs.xcrs[0].value = vmm->xcr0;
 	if (ioctl(vm->vcpu, KVM_GET_SREGS, &state.sregs) < 0 ||
-	    ioctl(vm->vcpu, KVM_GET_XSAVE, &state.xsave) < 0) {
+	    ioctl(vm->vcpu, KVM_GET_XSAVE, &state.xsave) < 0 ||
+	    ioctl(vm->vcpu, KVM_GET_VCPU_EVENTS, &state.events) < 0 ||
+	    ioctl(vm->vcpu, KVM_GET_DEBUGREGS, &state.debugregs) < 0) {
 		r = err_set(e, -errno, "vCPU: %s", strerror(errno));
 		goto fail;
 	}
 	r = boot_layout(vm, boot, &state, e);
 	if (r)
 		goto fail;
-	r = load_state(vm, &state, e);
+	r = vm_load(vm, &state, e);
 	if (r)
 		goto fail;
 	vm_prepare(vm, 1000000000, boot->output_limit);
@@ -334,7 +393,7 @@ int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
 	vm->memory_size = memory_size;
 	r = create(vm, vmm, image, image_size, e);
 	if (r == 0)
-		r = load_state(vm, state, e);
+		r = vm_load(vm, state, e);
 	if (r)
 		vm_destroy(vm);
 	return r;
@@ -389,20 +448,33 @@ const void *vm_output(const struct vm *vm, int stream, uint32_t limit,
 	return vm->memory + (stream == 1 ? ZB_STDOUT_GPA : ZB_STDERR_GPA);
 }
 
+int vm_dirty_log(const struct vm *vm, uint64_t *log)
+{
+	struct kvm_dirty_log l = { .slot = SLOT_MEMORY, .dirty_bitmap = log };
+
+	return ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0 ? -errno : 0;
+}
+
+int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
+		   uint64_t count)
+{
+	struct kvm_clear_dirty_log l = { .slot = SLOT_MEMORY,
+					 .first_page = first,
+					 .num_pages = (uint32_t)count,
+					 .dirty_bitmap = log };
+
+	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &l) < 0 ? -errno : 0;
+}
+
 uint64_t vm_dirty_pages(const struct vm *vm)
 {
 	size_t words = (size_t)(vm->memory_size / 4096 + 63) / 64;
-	uint64_t *bitmap = calloc(words, 8);
-	struct kvm_dirty_log log = { .slot = SLOT_MEMORY };
-	uint64_t count = 0;
+	uint64_t *log = calloc(words, 8), count = 0;
 
-	if (!bitmap)
-		return 0;
-	log.dirty_bitmap = bitmap;
-	if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) == 0)
+	if (log && vm_dirty_log(vm, log) == 0)
 		for (size_t i = 0; i < words; i++)
-			count += (uint64_t)__builtin_popcountll(bitmap[i]);
-	free(bitmap);
+			count += (uint64_t)__builtin_popcountll(log[i]);
+	free(log);
 	return count;
 }
 

@@ -37,6 +37,8 @@ struct vm_state {
 	struct kvm_sregs sregs;
 	struct kvm_xcrs xcrs;
 	struct kvm_xsave xsave;
+	struct kvm_vcpu_events events;
+	struct kvm_debugregs debugregs;
 	uint32_t msr_count;
 	uint32_t reserved;
 	struct kvm_msr_entry msrs[VMM_MAX_MSRS];
@@ -52,6 +54,7 @@ struct vm {
 	uint64_t memory_size;
 	bool owns_memory;
 	uint64_t preempt_entry, text_start, text_end;
+	uint32_t request_size; /* bytes of the request area that are in use */
 	int64_t mono_offset; /* guest's monotonic clock minus the host's */
 	uint64_t exits;      /* since creation */
 	uint32_t log_lines;  /* that this run may still write */
@@ -101,8 +104,17 @@ int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
 void vm_init(struct vm *vm);
 void vm_destroy(struct vm *vm);
 
-/* Reads the whole vCPU after VM_READY. 0 or -errno. */
+/*
+ * Reads the whole vCPU after VM_READY or VM_EXIT, completing the hypercall
+ * first. 0 or -errno. vm_load sets it.
+ */
 int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
+int vm_load(struct vm *vm, const struct vm_state *state, struct err *e);
+/* Lets KVM finish the hypercall that vm_run has returned for: until then a
+ * change of registers may be undone. 0 or -errno. */
+int vm_complete(struct vm *vm);
+/* The VM is as new: counters, and what the last run may log. */
+void vm_forget(struct vm *vm);
 
 /*
  * Sets what every entry needs anew: clocks, seed, counters. mono_ns: what the
@@ -129,6 +141,16 @@ const void *vm_output(const struct vm *vm, int stream, uint32_t limit,
 /* The only way from a guest address to a host one; NULL when it does not fit. */
 void *vm_memory(const struct vm *vm, gpa_t gpa, uint64_t size);
 
+/*
+ * The guest's writes since the VM was made, a bit for each page of memory, into
+ * log (memory_size / 4096 / 64 words, rounded up). What the host writes is not
+ * in it. 0 or -errno.
+ */
+int vm_dirty_log(const struct vm *vm, uint64_t *log);
+/* Forgets count pages from page first on, both multiples of 64, where log has
+ * a bit set; they are write-protected again. 0 or -errno. */
+int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
+		   uint64_t count);
 /* Pages written since the VM was made, or 0 when KVM does not say. */
 uint64_t vm_dirty_pages(const struct vm *vm);
 

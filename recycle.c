@@ -1,0 +1,269 @@
+#include "recycle.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#define PAGE 4096ull
+/* Beyond the usual pages, this many are copied back and not given up. */
+#define EXTRA_PAGES 512
+/* A run that wrote more than this costs more to clean than a new VM. */
+#define GREW_PAGES 16384
+
+#define PTE_P 0x001ull
+#define PTE_PS 0x080ull
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
+static bool has(const uint64_t *bits, uint64_t page)
+{
+	return bits[page / 64] >> (page % 64) & 1;
+}
+
+/* ---- page tables ---- */
+
+/*
+ * Marks the template's page-table pages, level 4 to 1. A table outside of
+ * memory or met again at another level makes the template unfit: -EINVAL.
+ */
+static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
+		       int level)
+{
+	const uint64_t *entries = (const uint64_t *)(r->pristine + table);
+	uint64_t page = table / PAGE;
+	int result = 0;
+
+	tables[page / 64] |= 1ull << (page % 64);
+	for (int i = 0; level > 1 && i < 512 && result == 0; i++) {
+		gpa_t next = entries[i] & PTE_ADDRESS;
+
+		if (!(entries[i] & PTE_P) || (level < 4 && entries[i] & PTE_PS))
+			continue;
+		if (next >= r->template->memory_size ||
+		    has(tables, next / PAGE))
+			return -EINVAL;
+		result = mark_tables(r, tables, next, level - 1);
+	}
+	return result;
+}
+
+int recycle_open(struct recycle *r, const struct template *t, struct err *e)
+{
+	gpa_t root = t->state->sregs.cr3 & PTE_ADDRESS;
+	void *map;
+
+	memset(r, 0, sizeof(*r));
+	r->template = t;
+	r->words = (t->memory_size / PAGE + 63) / 64;
+	r->log = calloc(r->words, 8);
+	r->usual = calloc(r->words, 8);
+	r->tables = calloc(r->words, 8);
+	if (!r->log || !r->usual || !r->tables) {
+		recycle_close(r);
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	map = mmap(NULL, t->memory_size, PROT_READ, MAP_SHARED, t->fd,
+		   (off_t)t->memory_offset);
+	if (map == MAP_FAILED) {
+		recycle_close(r);
+		return err_set(e, -errno, "template: %s", strerror(errno));
+	}
+	r->pristine = map;
+	if (root >= t->memory_size || mark_tables(r, r->tables, root, 4)) {
+		recycle_close(r);
+		return err_set(e, -EINVAL, "template: bad page tables");
+	}
+	return 0;
+}
+
+void recycle_close(struct recycle *r)
+{
+	if (r->pristine)
+		munmap((void *)(uintptr_t)r->pristine,
+		       r->template->memory_size);
+	free(r->log);
+	free(r->usual);
+	free(r->tables);
+	memset(r, 0, sizeof(*r));
+}
+
+/* ---- memory ---- */
+
+static void copy_pages(struct recycle *r, struct vm *vm, uint64_t word,
+		       uint64_t bits)
+{
+	for (; bits; bits &= bits - 1) {
+		uint64_t at = (word * 64 + (uint64_t)__builtin_ctzll(bits)) *
+			      PAGE;
+
+		memcpy(vm->memory + at, r->pristine + at, PAGE);
+		r->copied++;
+	}
+}
+
+/*
+ * Gives the pages of one word back to the host: the next access finds the
+ * template's page again. Their log is cleared, so that they cost nothing until
+ * they are written again.
+ */
+static int drop_pages(struct recycle *r, struct vm *vm, uint64_t word,
+		      uint64_t bits)
+{
+	uint64_t rest = bits;
+
+	while (rest) {
+		unsigned first = (unsigned)__builtin_ctzll(rest);
+		uint64_t run = rest >> first;
+		unsigned n = ~run ? (unsigned)__builtin_ctzll(~run) : 64;
+
+		if (madvise(vm->memory + (word * 64 + first) * PAGE, n * PAGE,
+			    MADV_DONTNEED) < 0)
+			return -errno;
+		r->dropped += n;
+		rest = n + first == 64 ? 0 : rest >> (first + n) << (first + n);
+	}
+	return vm_dirty_clear(vm, &bits, word * 64, 64);
+}
+
+/* What the host wrote is in no log. */
+static void copy_host_pages(struct recycle *r, struct vm *vm)
+{
+	memcpy(vm->memory + ZB_CONTROL_GPA, r->pristine + ZB_CONTROL_GPA, PAGE);
+	memcpy(vm->memory + ZB_REQUEST_GPA, r->pristine + ZB_REQUEST_GPA,
+	       vm->request_size);
+	vm->request_size = 0;
+}
+
+static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
+					  bool learn)
+{
+	uint64_t extra = 0;
+
+	if (vm_dirty_log(vm, r->log))
+		return RECYCLE_FAILED;
+	for (uint64_t i = 0; i < r->words; i++) {
+		if (r->log[i] & r->tables[i])
+			return RECYCLE_TABLES;
+		extra += (uint64_t)__builtin_popcountll(r->log[i] &
+							~r->usual[i]);
+	}
+	if (extra > GREW_PAGES)
+		return RECYCLE_GREW;
+	if (learn) {
+		memcpy(r->usual, r->log, r->words * 8);
+		extra = 0;
+	}
+	r->copied = r->dropped = 0;
+	for (uint64_t i = 0; i < r->words; i++) {
+		uint64_t drop = extra > EXTRA_PAGES ?
+					r->log[i] & ~r->usual[i] :
+					0;
+
+		copy_pages(r, vm, i, r->log[i] & ~drop);
+		if (drop && drop_pages(r, vm, i, drop))
+			return RECYCLE_FAILED;
+	}
+	copy_host_pages(r, vm);
+	return RECYCLE_DONE;
+}
+
+/* ---- registers ---- */
+
+static bool same_table(const struct kvm_dtable *a, const struct kvm_dtable *b)
+{
+	return a->base == b->base && a->limit == b->limit;
+}
+
+static bool same_segment(const struct kvm_segment *a,
+			 const struct kvm_segment *b)
+{
+	return a->base == b->base && a->limit == b->limit &&
+	       a->selector == b->selector && a->type == b->type &&
+	       a->present == b->present && a->unusable == b->unusable;
+}
+
+/* What decides how addresses are translated and events are delivered. */
+static bool same_system(const struct kvm_sregs *a, const struct kvm_sregs *b)
+{
+	return a->cr0 == b->cr0 && a->cr3 == b->cr3 && a->cr4 == b->cr4 &&
+	       a->efer == b->efer && a->apic_base == b->apic_base &&
+	       same_table(&a->gdt, &b->gdt) && same_table(&a->idt, &b->idt) &&
+	       same_segment(&a->tr, &b->tr) && same_segment(&a->ldt, &b->ldt);
+}
+
+enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
+{
+	struct kvm_sregs sregs;
+	enum recycle_result result;
+	struct err e;
+
+	/* What is left of the hypercall must not happen after the reset. */
+	if (vm_complete(vm))
+		return RECYCLE_FAILED;
+	if (ioctl(vm->vcpu, KVM_GET_SREGS, &sregs) < 0)
+		return RECYCLE_FAILED;
+	if (!same_system(&sregs, &r->template->state->sregs))
+		return RECYCLE_REGISTERS;
+	result = restore_memory(r, vm, learn);
+	if (result != RECYCLE_DONE)
+		return result;
+	if (vm_load(vm, r->template->state, &e))
+		return RECYCLE_FAILED;
+	vm_forget(vm);
+	return RECYCLE_DONE;
+}
+
+const char *recycle_name(enum recycle_result result)
+{
+	static const char *const names[RECYCLE_RESULTS] = {
+		"recycled", "page_tables", "registers", "grew", "failed"
+	};
+
+	return result < RECYCLE_RESULTS ? names[result] : "unknown";
+}
+
+/* ---- proof ---- */
+
+static int verify_memory(const struct recycle *r, const struct vm *vm,
+			 struct err *e)
+{
+	for (uint64_t at = 0; at < vm->memory_size; at += PAGE)
+		if (memcmp(vm->memory + at, r->pristine + at, PAGE))
+			return err_set(e, -EILSEQ,
+				       "the page at %#llx differs",
+				       (unsigned long long)at);
+	return 0;
+}
+
+#define SAME(field)                                                            \
+	if (memcmp(&now->field, &then->field, sizeof(now->field)))             \
+	return err_set(e, -EILSEQ, #field " differs")
+
+static int verify_state(const struct vm_state *now, const struct vm_state *then,
+			struct err *e)
+{
+	SAME(regs);
+	SAME(sregs);
+	SAME(xcrs);
+	SAME(xsave);
+	SAME(events);
+	SAME(debugregs);
+	SAME(msrs);
+	return 0;
+}
+
+int recycle_verify(const struct recycle *r, struct vm *vm, struct err *e)
+{
+	struct vm_state *now = malloc(sizeof(*now));
+	int result = now ? vm_save(vm, now, e) :
+			   err_set(e, -ENOMEM, "no memory");
+
+	if (result == 0)
+		result = verify_state(now, r->template->state, e);
+	if (result == 0)
+		result = verify_memory(r, vm, e);
+	free(now);
+	return result;
+}
