@@ -10,7 +10,7 @@ WARN    := -Wall -Wextra -Werror
 # musl-gcc leaves the kernel's headers out; these come after musl's own.
 UAPI    := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 BASE_release := -O2
-BASE_debug   := -O1 -g
+BASE_debug   := -O1 -g -DZEROBOOT_DEBUG
 BASE    := -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"' $(WARN) $(UAPI) -MMD -MP $(BASE_$(MODE))
 # General registers only: the program's vector registers stay in the CPU.
 KBASE   := -std=gnu11 -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
@@ -36,7 +36,7 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
 
-$(O)/blobs.o: blobs.S $(O)/kernel.elf guest/python/agent.py
+$(O)/blobs.o: blobs.S $(O)/kernel.elf guest/python/agent.py guest/python/training.py
 	$(KCC) -I$(O) -c -o $@ $<
 
 $(O)/kernel.elf: $(KERN_O) guest/kernel/kernel.lds

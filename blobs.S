@@ -1,11 +1,15 @@
-/* blobs.S: what the binary carries: the guest kernel and the agents. */
+/* blobs.S: what the binary carries: the guest kernel, the agents and their training. */
 	.section .rodata
 	.balign 64
 	.globl kernel_blob, kernel_blob_end, agent_python, agent_python_end
+	.globl training_python, training_python_end
 kernel_blob:
 	.incbin "kernel.elf"
 kernel_blob_end:
 agent_python:
 	.incbin "guest/python/agent.py"
 agent_python_end:
+training_python:
+	.incbin "guest/python/training.py"
+training_python_end:
 	.section .note.GNU-stack, "", @progbits

@@ -26,7 +26,7 @@ static const char usage_text[] =
 	"usage:\n"
 	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
 	"                 [--workers N] [--max-queue N] [--drain-seconds N]\n"
-	"                 [--log logfmt|json]\n"
+	"                 [--log logfmt|json] [--fresh]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
 	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
@@ -143,7 +143,6 @@ static int command_serve(struct args a)
 {
 	unsigned long workers = 0, queue = 256, drain = 30;
 	struct server_options o = { 0 };
-	bool fresh = false;
 	int status = 0;
 
 	while (is_option(&a) && !status) {
@@ -153,7 +152,7 @@ static int command_serve(struct args a)
 		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
 		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
-		    !flag(&a, "--fresh", &fresh))
+		    !flag(&a, "--fresh", &o.fresh))
 			return usage_error(a.list[0], "unknown option");
 	}
 	if (status)

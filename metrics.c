@@ -120,9 +120,22 @@ static void put_runs(struct text *t)
 		    (unsigned long long)metrics.recycled);
 }
 
+static void put_discarded(struct text *t)
+{
+	const char *name = "zeroboot_vms_discarded_total";
+
+	metrics_series(t, name, "counter",
+		       "Virtual machines not used again, by reason.");
+	for (int i = RECYCLE_DONE + 1; i < RECYCLE_RESULTS; i++)
+		text_format(t, "%s{reason=\"%s\"} %llu\n", name,
+			    recycle_name((enum recycle_result)i),
+			    (unsigned long long)metrics.discarded[i]);
+}
+
 void metrics_write(struct text *t)
 {
 	put_runs(t);
+	put_discarded(t);
 	put(t, "zeroboot_worker_failures_total", "counter", metrics.failures,
 	    "Runs that ended because their worker failed.");
 	put(t, "zeroboot_cancelled_total", "counter", metrics.cancelled,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "json.h"
+#include "recycle.h"
 
 #define METRICS_BUCKETS 20
 #define METRICS_STATUSES 15 /* the last: any other */
@@ -32,6 +33,7 @@ struct metrics {
 	uint64_t failures;                /* of them: the worker's fault */
 	uint64_t cancelled;               /* the client went away */
 	uint64_t fresh, recycled;         /* VMs taken for runs */
+	uint64_t discarded[RECYCLE_RESULTS]; /* VMs that were not recycled */
 	uint64_t unauthorised, rate_limited, refused;
 	uint64_t bytes_in, bytes_out;
 	uint64_t connections_total, connections_refused;

@@ -31,7 +31,9 @@ struct worker {
 	int language, channel;
 	pid_t pid;
 	enum state state;
+	bool warm;          /* its VM's pages are there already */
 	struct job *job;
+	uint64_t last_used; /* monotonic */
 	uint64_t deadline;   /* of the running job */
 	uint64_t not_before; /* of the next start */
 	uint64_t started;
@@ -54,7 +56,8 @@ static struct language languages[POOL_LANGUAGES];
 static int language_count;
 static struct worker *workers;
 static size_t worker_count;
-static unsigned queue_max, queued, running;
+static struct pool_options options;
+static unsigned queued, running;
 static uint64_t restarts;
 static int epoll_fd;
 static uint64_t next_id;
@@ -84,7 +87,7 @@ _Noreturn static void child(int channel, const char *path)
 	for (int fd = 3; fd < 65536; fd++)
 		if (fd != channel)
 			close(fd);
-	_exit(worker_main(channel, path));
+	_exit(worker_main(channel, path, options.fresh));
 }
 
 static void start(struct worker *w, uint64_t now)
@@ -108,6 +111,7 @@ static void start(struct worker *w, uint64_t now)
 	}
 	w->channel = pair[0];
 	w->state = STARTING;
+	w->warm = options.fresh;
 	w->received = w->sent = 0;
 }
 
@@ -197,6 +201,7 @@ static void give(struct worker *w, struct job *job)
 		.output_limit = job->output_limit,
 	};
 	now = clock_mono();
+	w->request.sent_ns = now;
 	w->deadline = now + (uint64_t)job->timeout_ms * 1000000 + GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;
 	job->worker = w;
@@ -231,11 +236,16 @@ static bool reply_ok(const struct worker *w)
 
 	if (r->stdout_size > WORKER_OUTPUT_MAX ||
 	    r->stderr_size > WORKER_OUTPUT_MAX ||
-	    r->message_size > WORKER_MESSAGE_MAX || r->status > WORKER_FAULT)
+	    r->message_size > WORKER_MESSAGE_MAX ||
+	    r->discarded >= RECYCLE_RESULTS)
 		return false;
+	if (r->status == WORKER_WARM)
+		return w->state >= READY && w->received == sizeof(*r) &&
+		       r->stdout_size + r->stderr_size + r->message_size == 0;
 	if (w->state == STARTING)
 		return r->status == WORKER_READY;
-	return w->state == BUSY && r->status != WORKER_READY &&
+	return w->state == BUSY && r->status > WORKER_READY &&
+	       r->status < WORKER_WARM &&
 	       r->id == w->request.id && r->exit_code >= 0 &&
 	       r->exit_code <= 255;
 }
@@ -258,6 +268,10 @@ static void complete(struct worker *w)
 	enum job_status status = JOB_FAULT;
 
 	w->received = 0;
+	if (r->status == WORKER_WARM) {
+		w->warm = true;
+		return;
+	}
 	if (w->state == STARTING) {
 		w->state = READY;
 		w->not_before = 0;
@@ -282,9 +296,15 @@ static void complete(struct worker *w)
 		metrics.recycled++;
 	else
 		metrics.fresh++;
+	if (r->discarded)
+		metrics.discarded[r->discarded]++;
 	free(w->payload);
 	w->payload = NULL;
 	w->job = NULL;
+	/* A run that was cut off takes its VM along. */
+	if (r->status != WORKER_DONE)
+		w->warm = options.fresh;
+	w->last_used = clock_mono();
 	w->state = READY;
 	running--;
 	finish(job, status);
@@ -330,7 +350,8 @@ static void receive(struct worker *w)
 		}
 		if (w->received == total) {
 			complete(w);
-			return;
+			if (w->state != BUSY)
+				return;
 		}
 	}
 }
@@ -354,13 +375,22 @@ static void worker_ready(struct watch *watch, uint32_t events)
 
 /* ---- the interface ---- */
 
+/* A warm one before a cold one, and the one that has had most time to make its
+ * VM ready again. */
 static struct worker *free_worker(int language)
 {
-	for (size_t i = 0; i < worker_count; i++)
-		if (workers[i].state == READY &&
-		    workers[i].language == language)
-			return &workers[i];
-	return NULL;
+	struct worker *best = NULL;
+
+	for (size_t i = 0; i < worker_count; i++) {
+		struct worker *w = &workers[i];
+
+		if (w->state != READY || w->language != language)
+			continue;
+		if (!best || (w->warm && !best->warm) ||
+		    (w->warm == best->warm && w->last_used < best->last_used))
+			best = w;
+	}
+	return best;
 }
 
 /* Somebody's newest job that must go, so that this owner gets a place. */
@@ -386,7 +416,7 @@ static struct job *victim(uint64_t owner)
 
 bool pool_room(int language, size_t count, uint64_t owner)
 {
-	size_t room = queue_max > queued ? queue_max - queued : 0;
+	size_t room = options.max_queue > queued ? options.max_queue - queued : 0;
 
 	for (size_t i = 0; i < worker_count; i++)
 		room += workers[i].state == READY &&
@@ -404,7 +434,7 @@ int pool_submit(struct job *job)
 		give(w, job);
 		return 0;
 	}
-	if (queued >= queue_max) {
+	if (queued >= options.max_queue) {
 		struct job *other = victim(job->node.owner);
 
 		if (!other)
@@ -583,9 +613,9 @@ static int add_language(const char *directory, const char *file,
 	return 0;
 }
 
-int pool_open(int epoll, const char *directory, unsigned count,
-	      unsigned max_queue, struct err *e)
+int pool_open(int epoll, const struct pool_options *o, struct err *e)
 {
+	const char *directory = o->directory;
 	struct dirent *entry;
 	int r = 0;
 	DIR *d;
@@ -606,8 +636,8 @@ int pool_open(int epoll, const char *directory, unsigned count,
 		return err_set(e, -ENOENT, "templates: %s: no *.zbt in it",
 			       directory);
 	epoll_fd = epoll;
-	queue_max = max_queue;
-	worker_count = (size_t)language_count * count;
+	options = *o;
+	worker_count = (size_t)language_count * o->workers;
 	workers = calloc(worker_count, sizeof(*workers));
 	if (!workers)
 		return err_set(e, -ENOMEM, "no memory");

@@ -48,10 +48,15 @@ struct job {
 	uint64_t fork_ns, exec_ns;
 };
 
-/* Starts the workers of every *.zbt in the directory (NULL: the defaults).
- * 0 or -errno. */
-int pool_open(int epoll, const char *directory, unsigned workers,
-	      unsigned max_queue, struct err *e);
+struct pool_options {
+	const char *directory; /* of templates; NULL: the defaults */
+	unsigned workers;      /* for each language */
+	unsigned max_queue;
+	bool fresh; /* VMs are not recycled */
+};
+
+/* Starts the workers of every *.zbt in the directory. 0 or -errno. */
+int pool_open(int epoll, const struct pool_options *o, struct err *e);
 void pool_close(void);
 /* The language's number, or -1. */
 int pool_language(const char *name, size_t size);

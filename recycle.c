@@ -218,7 +218,8 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 const char *recycle_name(enum recycle_result result)
 {
 	static const char *const names[RECYCLE_RESULTS] = {
-		"recycled", "page_tables", "registers", "grew", "failed"
+		"recycled", "page_tables", "registers",
+		"grew",	    "failed",	   "unfinished"
 	};
 
 	return result < RECYCLE_RESULTS ? names[result] : "unknown";

@@ -26,6 +26,7 @@ enum recycle_result {
 	RECYCLE_REGISTERS, /* a control register or descriptor table moved */
 	RECYCLE_GREW,      /* too much was written to be worth it */
 	RECYCLE_FAILED,    /* KVM refused something */
+	RECYCLE_UNFINISHED, /* the run was cut off, or --fresh: not tried */
 	RECYCLE_RESULTS
 };
 

@@ -15,14 +15,16 @@
 #include "worker.h"
 
 extern const char agent_python[], agent_python_end[];
+extern const char training_python[], training_python_end[];
 
-/* Which agent starts in which interpreter. */
-static const struct {
+/* Which agent starts in which interpreter, and what its VMs are warmed with. */
+static const struct agent {
 	const char *interpreter, *path;
 	const char *start, *end;
+	const char *training, *training_end;
 } agents[] = {
 	{ "/usr/bin/python3", "/run/zeroboot/agent.py", agent_python,
-	  agent_python_end },
+	  agent_python_end, training_python, training_python_end },
 };
 
 static const char *const environment[] = {
@@ -135,6 +137,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 				.output_limit = ZB_OUTPUT_SIZE,
 				.memory_size = o->memory_mb << 20,
 				.trace = o->trace };
+	struct template_source source = { 0 };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
 	uint64_t start = clock_mono();
@@ -146,12 +149,16 @@ int run_template_build(const struct template_options *o, struct err *e)
 	if (r)
 		goto out;
 	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
-		if (image_lookup(image.data, agents[i].interpreter) < 0)
+		const struct agent *a = &agents[i];
+
+		if (image_lookup(image.data, a->interpreter) < 0)
 			continue;
-		argv[0] = agents[i].interpreter;
-		argv[1] = agents[i].path;
-		boot.agent = agents[i].start;
-		boot.agent_size = (size_t)(agents[i].end - agents[i].start);
+		argv[0] = a->interpreter;
+		argv[1] = a->path;
+		boot.agent = a->start;
+		boot.agent_size = (size_t)(a->end - a->start);
+		source.training = a->training;
+		source.training_size = (size_t)(a->training_end - a->training);
 	}
 	if (!argv[0]) {
 		r = err_set(e, -ENOENT, "%s: no interpreter that has an agent",
@@ -180,8 +187,10 @@ int run_template_build(const struct template_options *o, struct err *e)
 		r = -EIO;
 		goto out;
 	}
-	r = template_save(o->output, &vm, &vmm, image.data, image.size,
-			  clock_mono() - start, e);
+	source.image = image.data;
+	source.image_size = image.size;
+	source.build_ns = clock_mono() - start;
+	r = template_save(o->output, &vm, &vmm, &source, e);
 out:
 	vm_destroy(&vm);
 	vmm_close(&vmm);

@@ -277,6 +277,7 @@ static void raise_limits(void)
 static int start(const struct server_options *o, struct err *e)
 {
 	unsigned workers = o->workers;
+	struct pool_options pool;
 	struct vmm vmm;
 	int r;
 
@@ -301,7 +302,11 @@ static int start(const struct server_options *o, struct err *e)
 	if (r)
 		return r;
 	connections_open(server.epoll);
-	return pool_open(server.epoll, o->templates, workers, o->max_queue, e);
+	pool = (struct pool_options){ .directory = o->templates,
+				      .workers = workers,
+				      .max_queue = o->max_queue,
+				      .fresh = o->fresh };
+	return pool_open(server.epoll, &pool, e);
 }
 
 static void tick(uint64_t now)

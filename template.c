@@ -30,6 +30,8 @@ struct template_header {
 	uint64_t xcr0;
 	struct cpu_features features;
 	struct vm_state state;
+	uint32_t training_size;
+	char training[TEMPLATE_TRAINING_MAX];
 };
 _Static_assert(sizeof(struct template_header) <= HEADER_SIZE, "header");
 
@@ -104,9 +106,11 @@ static int write_memory(int fd, const uint8_t *memory, uint64_t size,
 }
 
 static void fill_header(struct template_header *h, const struct vm *vm,
-			const struct vmm *vmm, uint64_t image_size,
-			uint64_t build_ns)
+			const struct vmm *vmm,
+			const struct template_source *source)
 {
+	uint64_t image_size = source->image_size;
+
 	memcpy(h->magic, MAGIC, sizeof(h->magic));
 	h->version = TEMPLATE_VERSION;
 	h->abi_version = ZB_ABI_VERSION;
@@ -117,26 +121,31 @@ static void fill_header(struct template_header *h, const struct vm *vm,
 	h->file_size = h->memory_offset + h->memory_size;
 	h->mono_ns = clock_mono() + (uint64_t)vm->mono_offset;
 	h->wall_ns = clock_wall();
-	h->build_ns = build_ns;
+	h->build_ns = source->build_ns;
+	h->training_size = (uint32_t)source->training_size;
+	if (source->training_size)
+		memcpy(h->training, source->training, source->training_size);
 	h->xcr0 = vmm->xcr0;
 	cpu_features_read(&h->features, vmm);
 }
 
 int template_save(const char *path, struct vm *vm, const struct vmm *vmm,
-		  const void *image, uint64_t image_size, uint64_t build_ns,
-		  struct err *e)
+		  const struct template_source *source, struct err *e)
 {
-	struct template_header *h = calloc(1, sizeof(*h));
+	struct template_header *h;
 	char temporary[4096];
 	int fd = -1, r, n;
 
 	temporary[0] = 0;
+	if (source->training_size > TEMPLATE_TRAINING_MAX)
+		return err_set(e, -E2BIG, "training: too long");
+	h = calloc(1, sizeof(*h));
 	if (!h)
 		return err_set(e, -ENOMEM, "%s: no memory", path);
 	r = vm_save(vm, &h->state, e);
 	if (r)
 		goto out;
-	fill_header(h, vm, vmm, image_size, build_ns);
+	fill_header(h, vm, vmm, source);
 	n = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path,
 		     (long)getpid());
 	if (n < 0 || (size_t)n >= sizeof(temporary)) {
@@ -152,7 +161,8 @@ int template_save(const char *path, struct vm *vm, const struct vmm *vmm,
 	}
 	r = ftruncate(fd, (off_t)h->file_size) < 0 ? -errno : 0;
 	if (r == 0)
-		r = write_at(fd, image, image_size, h->image_offset);
+		r = write_at(fd, source->image, source->image_size,
+			     h->image_offset);
 	if (r == 0)
 		r = write_memory(fd, vm->memory, vm->memory_size,
 				 h->memory_offset, &h->used_pages);
@@ -204,7 +214,8 @@ static int check(const struct template_header *h, uint64_t file_size,
 	    h->memory_size > file_size - h->memory_offset ||
 	    h->image_offset > file_size ||
 	    h->image_size > file_size - h->image_offset ||
-	    h->state.msr_count > VMM_MAX_MSRS)
+	    h->state.msr_count > VMM_MAX_MSRS ||
+	    h->training_size > TEMPLATE_TRAINING_MAX)
 		return err_set(e, -EINVAL, "%s: damaged: bad sizes", path);
 	if (!vmm)
 		return 0;
@@ -246,6 +257,8 @@ int template_open(struct template *t, const char *path, const struct vmm *vmm,
 	t->mono_ns = t->header->mono_ns;
 	t->wall_ns = t->header->wall_ns;
 	t->build_ns = t->header->build_ns;
+	t->training = t->header->training;
+	t->training_size = t->header->training_size;
 	return 0;
 fail:
 	template_close(t);

@@ -13,6 +13,7 @@
 #include "vmm.h"
 
 #define TEMPLATE_VERSION 2
+#define TEMPLATE_TRAINING_MAX 16384
 
 struct template_header;
 
@@ -26,15 +27,25 @@ struct template {
 	uint64_t mono_ns; /* the guest's clocks when it was taken */
 	uint64_t wall_ns;
 	uint64_t build_ns; /* how long it took to make */
+	const char *training; /* code that touches what runs touch */
+	size_t training_size; /* 0: none */
+};
+
+/* What a template is made from beside the VM. */
+struct template_source {
+	const void *image; /* mapped */
+	uint64_t image_size;
+	const char *training; /* TEMPLATE_TRAINING_MAX bytes at most */
+	size_t training_size;
+	uint64_t build_ns;
 };
 
 /*
  * Takes vm, which has just returned VM_READY, into the file path, replaced only
- * on success. image: mapped, image_size bytes. 0 or -errno.
+ * on success. 0 or -errno.
  */
 int template_save(const char *path, struct vm *vm, const struct vmm *vmm,
-		  const void *image, uint64_t image_size, uint64_t build_ns,
-		  struct err *e);
+		  const struct template_source *source, struct err *e);
 
 /*
  * Opens and checks a file: version, head checksum, sizes and, when vmm is not

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "recycle.h"
 #include "template.h"
 #include "vmm.h"
+
+#define WARM_RUNS 3
+#define TRAINING_NS 5000000000ull
 
 struct worker {
 	int channel;
@@ -20,6 +25,12 @@ struct worker {
 	struct template template;
 	struct vm vm;
 	void *memory, *image;
+	struct recycle recycle;
+	uint32_t discarded; /* enum recycle_result: why the last VM had to go;
+			     * told once */
+	bool fresh;  /* VMs are used once */
+	bool warm;   /* this VM needs no training any more */
+	bool used;   /* this VM has run before */
 	char *code;
 };
 
@@ -67,6 +78,8 @@ static int write_all(int fd, struct iovec *v, int count)
 
 static int fork_vm(struct worker *w, struct err *e)
 {
+	w->warm = w->fresh || w->template.training_size == 0;
+	w->used = false;
 	return template_fork(&w->template, &w->vmm, &w->vm, &w->memory,
 			     &w->image, e);
 }
@@ -76,14 +89,6 @@ static void drop_vm(struct worker *w)
 	vm_destroy(&w->vm);
 	template_unmap(&w->template, w->memory, w->image);
 	w->memory = w->image = NULL;
-}
-
-static uint64_t fault_count(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (uint64_t)usage.ru_minflt;
 }
 
 int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
@@ -137,9 +142,9 @@ static int answer(struct worker *w, const struct worker_request *request,
 }
 
 static void run(struct worker *w, const struct worker_request *request,
-		uint64_t received, struct worker_reply *reply, struct err *e)
+		struct worker_reply *reply, struct err *e)
 {
-	uint64_t start, faults = fault_count();
+	uint64_t start;
 
 	if (template_request(&w->template, &w->vm, w->code, request->code_size,
 			     request->output_limit) < 0) {
@@ -148,7 +153,8 @@ static void run(struct worker *w, const struct worker_request *request,
 		return;
 	}
 	start = clock_mono();
-	reply->fork_ns = start - received;
+	/* From the front end's having the request: the wake-up is in it. */
+	reply->fork_ns = start > request->sent_ns ? start - request->sent_ns : 0;
 	switch (vm_run(&w->vm,
 		       start + (uint64_t)request->timeout_ms * 1000000, e)) {
 	case VM_EXIT:
@@ -167,7 +173,27 @@ static void run(struct worker *w, const struct worker_request *request,
 	}
 	reply->exec_ns = clock_mono() - start;
 	reply->exits = w->vm.exits;
-	reply->faults = fault_count() - faults;
+}
+
+/* The VM after a run: as new, or another one. ended: it returned VM_EXIT. */
+static int renew(struct worker *w, bool ended, bool learn, struct err *e)
+{
+	enum recycle_result result = RECYCLE_UNFINISHED;
+
+	if (ended && !w->fresh)
+		result = recycle_vm(&w->recycle, &w->vm, learn);
+#ifdef ZEROBOOT_DEBUG
+	if (result == RECYCLE_DONE &&
+	    recycle_verify(&w->recycle, &w->vm, e))
+		return -EILSEQ;
+#endif
+	if (result == RECYCLE_DONE) {
+		w->used = true;
+		return 0;
+	}
+	w->discarded = result;
+	drop_vm(w);
+	return fork_vm(w, e);
 }
 
 /* One request. 1: go on; 0: the front end is gone; -errno: give up. */
@@ -175,7 +201,6 @@ static int serve_one(struct worker *w, struct err *e)
 {
 	struct worker_request request;
 	struct worker_reply reply;
-	uint64_t received;
 	int r = read_all(w->channel, &request, sizeof(request));
 
 	if (r <= 0)
@@ -186,51 +211,106 @@ static int serve_one(struct worker *w, struct err *e)
 	r = read_all(w->channel, w->code, request.code_size);
 	if (r <= 0)
 		return r;
-	received = clock_mono();
 	memset(&reply, 0, sizeof(reply));
 	reply.id = request.id;
-	run(w, &request, received, &reply, e);
+	reply.recycled = w->used;
+	reply.discarded = w->discarded;
+	w->discarded = RECYCLE_DONE;
+	run(w, &request, &reply, e);
 	r = answer(w, &request, &reply, e);
-	/* The answer is out; the next VM is made while nobody waits for it. */
-	drop_vm(w);
 	if (r)
 		return r;
-	r = fork_vm(w, e);
+	/* The answer is out; the VM is made ready while nobody waits for it. */
+	r = renew(w, reply.status == WORKER_DONE, false, e);
 	return r ? r : 1;
 }
 
-int worker_main(int channel, const char *template_path)
+static int tell(struct worker *w, enum worker_status status)
 {
-	struct worker_reply ready = { .status = WORKER_READY };
-	struct iovec v = { &ready, sizeof(ready) };
-	struct worker w = { .channel = channel, .template.fd = -1 };
+	struct worker_reply reply = { .status = status };
+	struct iovec v = { &reply, sizeof(reply) };
+
+	return write_all(w->channel, &v, 1);
+}
+
+static bool asked(const struct worker *w)
+{
+	struct pollfd p = { .fd = w->channel, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/*
+ * Runs the training until the VM is warm or a request comes. One that cannot be
+ * trained or recycled is left as it is: it works, only slower.
+ */
+static int warm_up(struct worker *w, struct err *e)
+{
+	const struct template *t = &w->template;
+
+	for (int i = 0; i < WARM_RUNS && !w->warm; i++) {
+		enum vm_event event;
+		int r;
+
+		if (asked(w))
+			return 0;
+		if (template_request(t, &w->vm, t->training, t->training_size,
+				     ZB_OUTPUT_SIZE) < 0)
+			break;
+		event = vm_run(&w->vm, clock_mono() + TRAINING_NS, e);
+		r = renew(w, event == VM_EXIT, true, e);
+		if (r)
+			return r;
+		if (!w->used)
+			break;
+	}
+	w->warm = true;
+	return tell(w, WORKER_WARM);
+}
+
+static int start(struct worker *w, const char *template_path, struct err *e)
+{
 	struct rlimit no_core = { 0, 0 };
+	int r;
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	w->code = malloc(WORKER_CODE_MAX);
+	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
+	if (r == 0)
+		r = vmm_open(&w->vmm, e);
+	if (r == 0)
+		r = template_open(&w->template, template_path, &w->vmm, e);
+	if (r == 0)
+		r = recycle_open(&w->recycle, &w->template, e);
+	if (r == 0)
+		r = fork_vm(w, e);
+	return r ? r : tell(w, WORKER_READY);
+}
+
+int worker_main(int channel, const char *template_path, bool fresh)
+{
+	struct worker w = { .channel = channel,
+			    .fresh = fresh,
+			    .template.fd = -1 };
 	struct err e = { "" };
 	int r;
 
 	vm_init(&w.vm);
 	w.vmm.fd = -1;
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	w.code = malloc(WORKER_CODE_MAX);
-	r = w.code ? 0 : err_set(&e, -ENOMEM, "no memory");
-	if (r == 0)
-		r = vmm_open(&w.vmm, &e);
-	if (r == 0)
-		r = template_open(&w.template, template_path, &w.vmm, &e);
-	if (r == 0)
-		r = fork_vm(&w, &e);
-	if (r == 0)
-		r = write_all(channel, &v, 1);
+	r = start(&w, template_path, &e);
 	while (r >= 0) {
 		e.text[0] = 0;
-		r = serve_one(&w, &e);
+		r = w.warm ? 0 : warm_up(&w, &e);
+		if (r == 0)
+			r = serve_one(&w, &e);
 		if (r == 0)
 			break;
 	}
 	if (r < 0 && e.text[0])
 		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
 	drop_vm(&w);
+	recycle_close(&w.recycle);
 	template_close(&w.template);
 	vmm_close(&w.vmm);
 	free(w.code);

@@ -1,7 +1,8 @@
 /*
- * worker.h: a worker is a process that owns one VM slot. It forks a VM from
- * its template ahead of time, takes one request at a time from its channel,
- * runs it, answers, and makes the next VM. The front end holds the other end.
+ * worker.h: a worker is a process that owns one VM. It makes the VM from its
+ * template ahead of time and warms it when nobody asks for it, takes one
+ * request at a time from its channel, runs it, answers, and recycles the VM or
+ * makes another. The front end holds the other end.
  *
  * The channel is a SOCK_STREAM socketpair. Everything on it is a fixed header
  * followed by the bytes it announces. The front end treats a reply as hostile:
@@ -10,6 +11,7 @@
 #ifndef ZEROBOOT_WORKER_H
 #define ZEROBOOT_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +25,7 @@ struct worker_request {
 	uint32_t code_size;  /* bytes of code behind this header */
 	uint32_t output_limit; /* bytes of stdout, of stderr; ZB_OUTPUT_SIZE at most */
 	uint32_t reserved;
+	uint64_t sent_ns;    /* CLOCK_MONOTONIC: when the front end sent it */
 };
 
 enum worker_status {
@@ -30,6 +33,8 @@ enum worker_status {
 	WORKER_DONE,    /* the program ended; exit_code is valid */
 	WORKER_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
 	WORKER_FAULT,   /* the VM failed (guest kernel bug, triple fault...) */
+	WORKER_WARM,    /* the VM has been trained and is as new again */
+	WORKER_STATUSES
 };
 
 struct worker_reply {
@@ -40,19 +45,21 @@ struct worker_reply {
 	uint32_t stderr_size; /* then of stderr, */
 	uint32_t message_size; /* then of a message (WORKER_FAULT: what failed) */
 	uint32_t recycled;    /* 1 when the VM had run before */
+	uint32_t discarded;   /* enum recycle_result: why the VM before this one
+	                       * had to go; RECYCLE_DONE: it did not */
+	uint32_t reserved;
 	uint64_t fork_ns;     /* from having the request to a VM ready to run it */
 	uint64_t exec_ns;     /* from entering the guest to the program's end */
 	uint64_t exits;       /* VM exits of this run */
-	uint64_t faults;      /* host page faults of this run */
-	uint64_t dirty_pages; /* pages written since the template, 0: unknown */
 };
 
 /*
  * Runs a worker until the channel closes; never returns to the caller's work.
- * channel: connected socket, owned. template_path: a *.zbt file.
- * Returns the process exit status; says on stderr why it could not start.
+ * channel: connected socket, owned. template_path: a *.zbt file. fresh: a VM
+ * runs one request only. Returns the process exit status; says on stderr why it
+ * could not start.
  */
-int worker_main(int channel, const char *template_path);
+int worker_main(int channel, const char *template_path, bool fresh);
 
 /*
  * What is said on stderr when output was cut at limit bytes; its length, 0 when
