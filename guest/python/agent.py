@@ -41,6 +41,10 @@ PRELOAD = (
 )
 
 
+for name in PRELOAD:
+    __import__(name)
+
+
 class State:
     exception = None
 
@@ -65,18 +69,18 @@ def read_request(fd):
     return b"".join(parts)
 
 
-def reseed():
-    """No two forks may draw the same numbers: all generators of user space."""
-    sys.modules["random"].seed()
-    sys.modules["numpy"].random.seed()
+def reseed(python=sys.modules["random"]._inst.seed,
+           legacy=sys.modules["numpy"].random.mtrand._rand._bit_generator._legacy_seeding,
+           words=sys.modules["numpy"].frombuffer):
+    """No two forks may draw the same numbers: what was seeded before the
+    snapshot. (OpenSSL's generator seeds itself at its first use, after it.)"""
+    seed = os.urandom(64)
+    python(int.from_bytes(seed[:32], "little"))
+    legacy(words(seed[32:], "<u4"))
     sys.modules["tempfile"]._name_sequence = None
-    ssl = sys.modules.get("ssl")
-    if ssl is not None:
-        ssl.RAND_add(os.urandom(48), 48.0)
 
 
-def write_file(code):
-    fd = os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+def write_file(fd, code):
     while code:
         code = code[os.write(fd, code):]
     os.close(fd)
@@ -84,11 +88,12 @@ def write_file(code):
 
 def wait():
     sys.modules["threading"] = threading
+    script = os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     fd = os.open("/dev/zeroboot", os.O_RDONLY)
     code = read_request(fd)
     os.close(fd)
     reseed()
-    write_file(code)
+    write_file(script, code)
     main = type(sys)("__main__")
     names = main.__dict__
     names.update(__loader__=SourceFileLoader("__main__", PATH),
@@ -181,8 +186,6 @@ def finish():
 
 run = functools.partial(exec)
 
-for name in PRELOAD:
-    __import__(name)
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]
 sys.path[0] = "/app"
