@@ -20,8 +20,10 @@ on but the main script's own exception), preloaded modules are in sys.modules,
 and str hashes are seeded once for a template.
 """
 import atexit
+import ctypes
 import functools
 import gc
+import logging
 import os
 import sys
 import threading
@@ -69,15 +71,22 @@ def read_request(fd):
     return b"".join(parts)
 
 
-def reseed(python=sys.modules["random"]._inst.seed,
-           legacy=sys.modules["numpy"].random.mtrand._rand._bit_generator._legacy_seeding,
-           words=sys.modules["numpy"].frombuffer):
+def numpy_state():
+    """The 624 words of numpy's global generator, to be written to."""
+    generator = sys.modules["numpy"].random.mtrand._rand._bit_generator
+    generator._legacy_seeding(0)  # leaves it at the end of its state
+    return memoryview((ctypes.c_char * 2496).from_address(generator.ctypes.state_address))
+
+
+def reseed(numbers=numpy_state(), seed=sys.modules["random"]._inst.seed):
     """No two forks may draw the same numbers: what was seeded before the
-    snapshot. (OpenSSL's generator seeds itself at its first use, after it.)"""
-    seed = os.urandom(64)
-    python(int.from_bytes(seed[:32], "little"))
-    legacy(words(seed[32:], "<u4"))
-    sys.modules["tempfile"]._name_sequence = None
+    snapshot. (OpenSSL's generator seeds itself at its first use, after it.)
+    Any words are a state of the Mersenne Twister that numpy.random.seed()
+    could have made, but for all zeros."""
+    random = os.open("/dev/urandom", os.O_RDONLY)
+    os.readv(random, (numbers,))
+    os.close(random)
+    seed(int.from_bytes(os.urandom(32), "little"))
 
 
 def write_file(fd, code):
@@ -166,13 +175,17 @@ def finish():
         if isinstance(e, BaseException):
             # Only sys.last_* keep the frames from here on, as natively.
             e = None
-    try:
-        threading._shutdown()
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
     for callback in (wait, run, finish):
         atexit.unregister(callback)
-    atexit._run_exitfuncs()
+    # One lock is the main thread's. Mostly there is nothing to end.
+    if atexit._ncallbacks() > CALLBACKS or threading._threading_atexits or len(threading._shutdown_locks) > 1:
+        try:
+            threading._shutdown()
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        atexit._run_exitfuncs()
+    if len(logging._handlerList) > HANDLERS:
+        logging.shutdown()
     ok = flush()
     # The program's globals go, and their __del__ run.
     run.__setstate__((bool, (), {}, {}))
@@ -184,6 +197,26 @@ def finish():
     os._exit(code)
 
 
+def warm():
+    """Runs what runs run, so that CPython has specialized it before the
+    snapshot and does not write its code's caches again after it."""
+    out = sys.modules["io"].StringIO()
+    code = (b"import json, random, re\nclass P:\n    def __init__(self, x): self.x = x\n"
+            b"def f(n): return [P(i) for i in range(n)]\n"
+            b"print(json.dumps({'a': [1, 2.5, None]}), re.sub('a', 'b', 'aa'), len(f(9)),\n"
+            b"      sum(i * i for i in range(9)), f'{1 + 1:>4}', random.random(), file=out)\n"
+            b"import numpy\nprint(numpy.random.rand(3), numpy.arange(4) * 2, file=out)\n")
+    for _ in range(16):
+        exec(compile(code, "<warm>", "exec", dont_inherit=True), {"out": out})
+        reseed()
+        flush()
+        try:
+            exec(compile("1/0", "<warm>", "exec", dont_inherit=True))
+        except ZeroDivisionError as e:
+            sys.modules["traceback"].print_exception(e, file=out)
+    sys.modules["linecache"].clearcache()
+
+
 run = functools.partial(exec)
 
 sys.argv[:] = [PATH]
@@ -191,9 +224,14 @@ sys.orig_argv[1:] = [PATH]
 sys.path[0] = "/app"
 os.chdir("/app")
 sys.unraisablehook = unraisable
+warm()
+# Done by `finish`, when somebody has added a handler.
+atexit.unregister(logging.shutdown)
+HANDLERS = len(logging._handlerList)
 atexit.register(finish)
 atexit.register(run)
 atexit.register(wait)
+CALLBACKS = atexit._ncallbacks()  # goes up only, whoever unregisters
 # Else the interpreter would end its threads before the first callback.
 del sys.modules["threading"]
 gc.collect()
