@@ -10,11 +10,11 @@
 #include "template.h"
 #include "vmm.h"
 
-#define WARM_RUNS 5
+#define WARM_RUNS 20
 
 struct sample {
 	uint64_t fork, exec, drop; /* ns; drop: destroy, or recycle */
-	uint64_t exits, faults, guest_faults, dirty, syscalls;
+	uint64_t exits, faults, guest_faults, dirty, changed, syscalls;
 };
 
 /* The one VM that is used again and again, or made anew for each run. */
@@ -51,7 +51,8 @@ static int finish(struct subject *b, struct sample *s, struct err *e)
 		return 0;
 	}
 	result = recycle_vm(&b->recycle, &b->vm, b->learn);
-	s->dirty = b->recycle.copied + b->recycle.dropped;
+	s->dirty = b->recycle.checked;
+	s->changed = b->recycle.changed;
 	if (result == RECYCLE_DONE)
 		return 0;
 	return err_set(e, -EIO, "bench: the VM cannot be recycled: %s",
@@ -149,7 +150,9 @@ static int table(struct subject *b, const char *code, unsigned long n,
 	LINE("VM exits", exits, 1);
 	LINE("host page faults", faults, 1);
 	LINE("guest page faults", guest_faults, 1);
-	LINE(b->fresh ? "pages dirtied" : "pages copied back", dirty, 1);
+	LINE(b->fresh ? "pages dirtied" : "pages checked", dirty, 1);
+	if (!b->fresh)
+		LINE("pages put right", changed, 1);
 	LINE("system calls", syscalls, 1);
 	return 0;
 }

@@ -13,6 +13,11 @@
 /* A run that wrote more than this costs more to clean than a new VM. */
 #define GREW_PAGES 16384
 
+/* Runs that may leave a page alone before it is taken out of the log, at first
+ * and at most: then it stays. */
+#define PATIENCE 16
+#define PATIENCE_MAX 255
+
 #define PTE_P 0x001ull
 #define PTE_PS 0x080ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
@@ -60,7 +65,9 @@ int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 	r->log = calloc(r->words, 8);
 	r->usual = calloc(r->words, 8);
 	r->tables = calloc(r->words, 8);
-	if (!r->log || !r->usual || !r->tables) {
+	r->idle = calloc(r->words, 64);
+	r->patience = calloc(r->words, 64);
+	if (!r->log || !r->usual || !r->tables || !r->idle || !r->patience) {
 		recycle_close(r);
 		return err_set(e, -ENOMEM, "no memory");
 	}
@@ -86,21 +93,66 @@ void recycle_close(struct recycle *r)
 	free(r->log);
 	free(r->usual);
 	free(r->tables);
+	free(r->idle);
+	free(r->patience);
 	memset(r, 0, sizeof(*r));
 }
 
 /* ---- memory ---- */
 
-static void copy_pages(struct recycle *r, struct vm *vm, uint64_t word,
-		       uint64_t bits)
+/* Makes a page equal to the template's; true when it was not. Only the lines
+ * that differ are written, the others stay clean in the caches. */
+static bool restore_page(uint8_t *page, const uint8_t *pristine)
 {
-	for (; bits; bits &= bits - 1) {
-		uint64_t at = (word * 64 + (uint64_t)__builtin_ctzll(bits)) *
-			      PAGE;
+	typedef uint64_t line __attribute__((vector_size(16), may_alias));
+	line *to = (line *)page;
+	const line *from = (const line *)pristine;
+	bool changed = false;
 
-		memcpy(vm->memory + at, r->pristine + at, PAGE);
-		r->copied++;
+	for (size_t i = 0; i < PAGE / sizeof(line); i += 4) {
+		line d = (to[i] ^ from[i]) | (to[i + 1] ^ from[i + 1]) |
+			 (to[i + 2] ^ from[i + 2]) | (to[i + 3] ^ from[i + 3]);
+
+		if (!(d[0] | d[1]))
+			continue;
+		memcpy(&to[i], &from[i], 4 * sizeof(line));
+		changed = true;
 	}
+	return changed;
+}
+
+/*
+ * Puts the pages of one word of the log right. Returns those that have been
+ * left alone for so long that they should leave the log: the next write to one
+ * is a fault, so a page that comes back is given more time.
+ */
+static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
+			      uint64_t bits)
+{
+	uint64_t leave = 0;
+
+	for (; bits; bits &= bits - 1) {
+		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+
+		r->checked++;
+		if (restore_page(vm->memory + page * PAGE,
+				 r->pristine + page * PAGE)) {
+			r->changed++;
+			r->idle[page] = 0;
+			continue;
+		}
+		if (r->patience[page] == 0)
+			r->patience[page] = PATIENCE;
+		if (r->patience[page] == PATIENCE_MAX ||
+		    ++r->idle[page] < r->patience[page])
+			continue;
+		r->idle[page] = 0;
+		r->patience[page] = r->patience[page] > PATIENCE_MAX / 4 ?
+					    PATIENCE_MAX :
+					    (uint8_t)(r->patience[page] * 4);
+		leave |= bits & -bits;
+	}
+	return leave;
 }
 
 /*
@@ -127,19 +179,24 @@ static int drop_pages(struct recycle *r, struct vm *vm, uint64_t word,
 	return vm_dirty_clear(vm, &bits, word * 64, 64);
 }
 
+/* Takes the pages in r->log out of KVM's. */
+static int leave_log(struct recycle *r, struct vm *vm)
+{
+	return vm_dirty_clear(vm, r->log, 0, r->words * 64);
+}
+
 /* What the host wrote is in no log. */
-static void copy_host_pages(struct recycle *r, struct vm *vm)
+static void restore_host_pages(struct recycle *r, struct vm *vm)
 {
 	memcpy(vm->memory + ZB_CONTROL_GPA, r->pristine + ZB_CONTROL_GPA, PAGE);
 	memcpy(vm->memory + ZB_REQUEST_GPA, r->pristine + ZB_REQUEST_GPA,
 	       vm->request_size);
-	vm->request_size = 0;
 }
 
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 					  bool learn)
 {
-	uint64_t extra = 0;
+	uint64_t extra = 0, any = 0;
 
 	if (vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
@@ -155,17 +212,20 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 		memcpy(r->usual, r->log, r->words * 8);
 		extra = 0;
 	}
-	r->copied = r->dropped = 0;
+	r->checked = r->changed = r->dropped = 0;
 	for (uint64_t i = 0; i < r->words; i++) {
 		uint64_t drop = extra > EXTRA_PAGES ?
 					r->log[i] & ~r->usual[i] :
 					0;
 
-		copy_pages(r, vm, i, r->log[i] & ~drop);
 		if (drop && drop_pages(r, vm, i, drop))
 			return RECYCLE_FAILED;
+		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop);
+		any |= r->log[i];
 	}
-	copy_host_pages(r, vm);
+	if (any && leave_log(r, vm))
+		return RECYCLE_FAILED;
+	restore_host_pages(r, vm);
 	return RECYCLE_DONE;
 }
 
@@ -195,24 +255,16 @@ static bool same_system(const struct kvm_sregs *a, const struct kvm_sregs *b)
 
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 {
-	struct kvm_sregs sregs;
 	enum recycle_result result;
 	struct err e;
 
-	/* What is left of the hypercall must not happen after the reset. */
-	if (vm_complete(vm))
-		return RECYCLE_FAILED;
-	if (ioctl(vm->vcpu, KVM_GET_SREGS, &sregs) < 0)
-		return RECYCLE_FAILED;
-	if (!same_system(&sregs, &r->template->state->sregs))
+	if (!same_system(&vm->run->s.regs.sregs, &r->template->state->sregs))
 		return RECYCLE_REGISTERS;
 	result = restore_memory(r, vm, learn);
 	if (result != RECYCLE_DONE)
 		return result;
-	if (vm_load(vm, r->template->state, &e))
-		return RECYCLE_FAILED;
-	vm_forget(vm);
-	return RECYCLE_DONE;
+	return vm_reset(vm, r->template->state, &e) ? RECYCLE_FAILED :
+						     RECYCLE_DONE;
 }
 
 const char *recycle_name(enum recycle_result result)

@@ -2,10 +2,10 @@
  * recycle.h: a used VM made equal to its template again, in a small part of the
  * time that a new one takes to be made and to fault its pages in.
  *
- * The pages that a run wrote are found in KVM's dirty log, which is never
- * cleared for the usual ones, so that nothing is write-protected again: a page
- * that was ever written is copied back after every run. The log is the host's;
- * the guest cannot hide from it.
+ * The pages that a run wrote are found in KVM's dirty log, which the guest
+ * cannot hide from. A page in it is compared with the template after every run
+ * and put right. It stays in the log, so that the next run writes to it without
+ * a fault; one that many runs left alone is taken out.
  *
  * A VM whose page tables, control registers or descriptor tables changed is not
  * recycled: KVM's shadow page tables and the CPU's TLB may remember what was in
@@ -38,7 +38,9 @@ struct recycle {
 	uint64_t *tables;  /* the template's page-table pages */
 	uint64_t *usual;   /* pages that are copied back, not dropped */
 	uint64_t words;    /* of each */
-	uint64_t copied, dropped; /* pages, last time */
+	uint8_t *idle;     /* runs that left a page as it was */
+	uint8_t *patience; /* of them until it is taken out of the log */
+	uint64_t checked, changed, dropped; /* pages, last time */
 };
 
 /* 0 or -errno. recycle_close undoes it, also when zeroed. */

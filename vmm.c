@@ -21,6 +21,8 @@
 /* Lines a run may send to the log when it is not being traced. */
 #define LOG_LINES 200
 
+#define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+
 #define SLOT_MEMORY 0
 #define SLOT_IMAGE 1
 
@@ -95,8 +97,7 @@ int vmm_open(struct vmm *vmm, struct err *e)
 	}
 	vmm->run_size = (size_t)r;
 	r = ioctl(vmm->fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
-	if ((r & (KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS)) !=
-	    (KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS)) {
+	if ((r & SYNC_ALL) != SYNC_ALL) {
 		r = err_set(e, -ENOTSUP, "/dev/kvm: no KVM_CAP_SYNC_REGS");
 		goto fail;
 	}
@@ -229,11 +230,12 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 	if (ioctl(vm->vcpu, KVM_SET_CPUID2, &vmm->cpuid) < 0)
 		return err_set(e, -errno, "KVM_SET_CPUID2: %s",
 			       strerror(errno));
-	vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
+	vm->run->kvm_valid_regs = SYNC_ALL;
 	return 0;
 }
 
-int vm_load(struct vm *vm, const struct vm_state *s, struct err *e)
+/* What kvm_run does not carry. */
+static int load_rest(struct vm *vm, const struct vm_state *s, struct err *e)
 {
 	struct {
 		struct kvm_msrs head;
@@ -244,9 +246,6 @@ int vm_load(struct vm *vm, const struct vm_state *s, struct err *e)
 	if (s->msr_count > VMM_MAX_MSRS)
 		return err_set(e, -EINVAL, "state: too many MSRs");
 	memcpy(msrs.entries, s->msrs, sizeof(msrs.entries));
-	what = "KVM_SET_SREGS";
-	if (ioctl(vm->vcpu, KVM_SET_SREGS, &s->sregs) < 0)
-		goto fail;
 	what = "KVM_SET_XCRS";
 	if (ioctl(vm->vcpu, KVM_SET_XCRS, &s->xcrs) < 0)
 		goto fail;
@@ -256,24 +255,38 @@ int vm_load(struct vm *vm, const struct vm_state *s, struct err *e)
 	what = "KVM_SET_DEBUGREGS";
 	if (ioctl(vm->vcpu, KVM_SET_DEBUGREGS, &s->debugregs) < 0)
 		goto fail;
-	what = "KVM_SET_VCPU_EVENTS";
-	if (ioctl(vm->vcpu, KVM_SET_VCPU_EVENTS, &s->events) < 0)
-		goto fail;
 	what = "KVM_SET_MSRS";
 	errno = EINVAL;
 	if (ioctl(vm->vcpu, KVM_SET_MSRS, &msrs) != (int)s->msr_count)
 		goto fail;
-	what = "KVM_SET_REGS";
-	if (ioctl(vm->vcpu, KVM_SET_REGS, &s->regs) < 0)
-		goto fail;
-	/* What the last exit left there must not be set again. */
-	vm->run->kvm_dirty_regs = 0;
-	vm->preempt_entry = s->preempt_entry;
-	vm->text_start = s->text_start;
-	vm->text_end = s->text_end;
 	return 0;
 fail:
 	return err_set(e, -errno, "%s: %s", what, strerror(errno));
+}
+
+/* A new vCPU's registers; CR4.OSXSAVE must be there before XCR0 is. */
+static int load_state(struct vm *vm, const struct vm_state *s, struct err *e)
+{
+	if (ioctl(vm->vcpu, KVM_SET_SREGS, &s->sregs) < 0)
+		return err_set(e, -errno, "KVM_SET_SREGS: %s", strerror(errno));
+	vm->preempt_entry = s->preempt_entry;
+	vm->text_start = s->text_start;
+	vm->text_end = s->text_end;
+	return vm_reset(vm, s, e);
+}
+
+int vm_reset(struct vm *vm, const struct vm_state *s, struct err *e)
+{
+	struct kvm_sync_regs *sync = &vm->run->s.regs;
+
+	sync->regs = s->regs;
+	sync->sregs = s->sregs;
+	sync->events = s->events;
+	vm->run->kvm_dirty_regs = SYNC_ALL;
+	vm->request_size = 0;
+	vm->exits = 0;
+	vm->log_lines = LOG_LINES;
+	return load_rest(vm, s, e);
 }
 
 int vm_complete(struct vm *vm)
@@ -286,12 +299,6 @@ int vm_complete(struct vm *vm)
 	r = ioctl(vm->vcpu, KVM_RUN, 0);
 	vm->run->immediate_exit = 0;
 	return r < 0 && errno == EINTR ? 0 : -EIO;
-}
-
-void vm_forget(struct vm *vm)
-{
-	vm->exits = 0;
-	vm->log_lines = LOG_LINES;
 }
 
 int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
@@ -370,7 +377,7 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	r = boot_layout(vm, boot, &state, e);
 	if (r)
 		goto fail;
-	r = vm_load(vm, &state, e);
+	r = load_state(vm, &state, e);
 	if (r)
 		goto fail;
 	vm_prepare(vm, 1000000000, boot->output_limit);
@@ -393,7 +400,7 @@ int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
 	vm->memory_size = memory_size;
 	r = create(vm, vmm, image, image_size, e);
 	if (r == 0)
-		r = vm_load(vm, state, e);
+		r = load_state(vm, state, e);
 	if (r)
 		vm_destroy(vm);
 	return r;

@@ -106,15 +106,16 @@ void vm_destroy(struct vm *vm);
 
 /*
  * Reads the whole vCPU after VM_READY or VM_EXIT, completing the hypercall
- * first. 0 or -errno. vm_load sets it.
+ * first. 0 or -errno.
  */
 int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
-int vm_load(struct vm *vm, const struct vm_state *state, struct err *e);
-/* Lets KVM finish the hypercall that vm_run has returned for: until then a
- * change of registers may be undone. 0 or -errno. */
-int vm_complete(struct vm *vm);
-/* The VM is as new: counters, and what the last run may log. */
-void vm_forget(struct vm *vm);
+/*
+ * Sets all registers of a VM that has returned from vm_run, and forgets what
+ * the run left in vm. Most go into kvm_run and take effect with the next entry;
+ * KVM finishes the last hypercall then too, and does not move RIP any more
+ * because RIP is no longer that of the `out`. 0 or -errno.
+ */
+int vm_reset(struct vm *vm, const struct vm_state *state, struct err *e);
 
 /*
  * Sets what every entry needs anew: clocks, seed, counters. mono_ns: what the
