@@ -216,11 +216,15 @@ static int header(struct http_span line, struct http_request *r)
 
 int http_parse(const char *data, size_t size, struct http_request *r)
 {
+	bool full = size >= HTTP_HEAD_MAX;
 	struct http_span line;
 	size_t at = 0;
 	int n;
 
 	memset(r, 0, sizeof(*r));
+	/* What is behind the limit must not matter: it may not be here yet. */
+	if (full)
+		size = HTTP_HEAD_MAX;
 	/* RFC 9112, 2.2: empty lines before a request are passed over */
 	while (size - at >= 2 && !memcmp(data + at, "\r\n", 2) && at < 8)
 		at += 2;
@@ -238,10 +242,8 @@ int http_parse(const char *data, size_t size, struct http_request *r)
 	if (n < 0)
 		return r->status ? -1 :
 				   refuse(r, 400, "control byte in the head");
-	if (n == 0 ? size > HTTP_HEAD_MAX : at > HTTP_HEAD_MAX)
-		return refuse(r, 431, "headers too large");
 	if (n == 0)
-		return 0;
+		return full ? refuse(r, 431, "headers too large") : 0;
 	if (r->chunked && r->has_length)
 		return refuse(r, 400,
 			      "both Content-Length and Transfer-Encoding");
@@ -289,7 +291,8 @@ static int take_chunk(char *data, size_t size, struct http_chunks *c)
 	size_t at = c->used, length;
 	int n = take_line(data, size, &at, &line);
 
-	if (n == 0 && size - c->used > HTTP_LINE_MAX)
+	/* However many packets it came in. */
+	if ((n == 1 ? at : size) - c->used > HTTP_LINE_MAX)
 		return -1;
 	if (n != 1)
 		return n;

@@ -10,8 +10,8 @@
 
 #include "http.h"
 
-#define STREAM_MAX 40000
-#define STEPS 64 /* prefixes tried of a long stream */
+#define STREAM_MAX 20000
+#define STEPS 24 /* prefixes tried of a long stream */
 
 /* ---- the input ---- */
 
@@ -38,7 +38,7 @@ static size_t expand(const uint8_t *data, size_t size, char *to)
  * always those of its end. */
 static size_t next_cut(size_t at, size_t size)
 {
-	if (size <= 512 || size - at <= STEPS)
+	if (size <= 128 || size - at <= STEPS)
 		return at + 1;
 	return at + 1 + (at * 2654435761u >> 7) % (2 * size / STEPS);
 }
@@ -93,14 +93,17 @@ static void same_span(struct http_span a, const char *a_base,
 	assert(a.data - a_base == b.data - b_base);
 }
 
-/* What a prefix was decided to be, the whole stream is too. */
+/* What a prefix was decided to be, the whole stream is too. The prefix is put
+ * at the end of room, for AddressSanitizer to see. */
 static void check_prefix(const char *data, size_t size, size_t cut, int whole,
-			 const struct http_request *r)
+			 const struct http_request *r, char *room)
 {
-	char *part = exact(data, cut);
+	char *part = room + size - cut;
 	struct http_request p;
-	int n = http_parse(part, cut, &p);
+	int n;
 
+	memcpy(part, data, cut);
+	n = http_parse(part, cut, &p);
 	if (n)
 		assert(n == whole);
 	if (n == 1) {
@@ -121,24 +124,24 @@ static void check_prefix(const char *data, size_t size, size_t cut, int whole,
 		assert(p.status == r->status);
 		assert(!strcmp(p.reason, r->reason));
 	}
-	if (n == 0)
-		assert(cut < size || whole == 0);
-	free(part);
 }
 
 static int check_head(const char *data, size_t size, struct http_request *r)
 {
 	int n = http_parse(data, size, r);
+	char *room = malloc(size + 1);
 
+	assert(room);
 	if (n == 1)
 		check_request(r, data, size);
 	else if (n < 0)
 		assert(r->reason && (r->status == 400 || r->status == 413 ||
 				     r->status == 431 || r->status == 505));
 	else
-		assert(n == 0 && size <= HTTP_HEAD_MAX);
+		assert(n == 0 && size < HTTP_HEAD_MAX);
 	for (size_t cut = 0; cut < size; cut = next_cut(cut, size))
-		check_prefix(data, size, cut, n, r);
+		check_prefix(data, size, cut, n, r, room + 1);
+	free(room);
 	return n;
 }
 
