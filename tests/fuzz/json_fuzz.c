@@ -131,28 +131,29 @@ static int put_element(struct json *j, void *context)
 	return put_value(j, l->t);
 }
 
-/* An integer is what its digits say. */
+/* An integer is what its digits say, or a limit. */
 static void check_integer(const struct json *before, const char *digits,
 			  size_t size)
 {
+	char text[32], copy[32] = "";
 	struct json j = *before;
-	char text[32], copy[32];
-	int64_t value;
+	bool integer = true;
+	int64_t value = 0;
 	int r = json_integer(&j, &value);
 
-	assert(r == 0 || r == -ERANGE);
-	if (r == 0) {
-		snprintf(text, sizeof(text), "%lld", (long long)value);
-		assert(size < sizeof(copy));
-		memcpy(copy, digits, size);
-		copy[size] = 0;
-		assert(!strcmp(text, copy) || !strcmp(copy, "-0"));
-		return;
-	}
 	for (size_t i = 0; i < size; i++)
 		if (strchr(".eE", digits[i]))
-			return;
-	assert(size >= 19);
+			integer = false;
+	assert(r == (integer ? 0 : -ERANGE));
+	if (r)
+		return;
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	memcpy(copy, digits, size < sizeof(copy) ? size : sizeof(copy) - 1);
+	if (!strcmp(text, copy) || !strcmp(copy, "-0"))
+		return;
+	assert(value == (digits[0] == '-' ? INT64_MIN : INT64_MAX));
+	assert(size > strlen(text) ||
+	       (size == strlen(text) && memcmp(digits, text, size) > 0));
 }
 
 static int put_plain(struct json *j, struct text *t)
