@@ -7,7 +7,7 @@ mkdir -p "$out"
 target() { # name source...
 	local name=$1
 	shift
-	clang -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror \
+	clang -std=c11 -D_GNU_SOURCE -g -O2 -Wall -Wextra -Werror \
 		-Wno-gnu-variable-sized-type-not-at-end -I. -fno-sanitize-recover=all \
 		-fsanitize=fuzzer,address,undefined -o "$out/$name" "tests/fuzz/${name}_fuzz.c" "$@"
 }

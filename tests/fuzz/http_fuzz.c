@@ -11,7 +11,7 @@
 #include "http.h"
 
 #define STREAM_MAX 20000
-#define STEPS 24 /* prefixes tried of a long stream */
+#define STEPS 8 /* prefixes tried of a long stream */
 
 /* ---- the input ---- */
 
