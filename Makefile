@@ -87,6 +87,12 @@ test:
 	$(MAKE) all templates
 	./tests/run.sh
 
+# Each target for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 1200
+fuzz:
+	./deploy/setup.sh test
+	./tests/fuzz/run.sh $(FUZZ_SECONDS)
+
 bench: all templates
 	./zeroboot bench
 
@@ -105,8 +111,9 @@ help:
 	@echo 'templates  templates/*.zbt, from distribution packages'
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
+	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'bench      fork and run times as a table'
 	@echo 'install    zeroboot into $$(DESTDIR)$$(PREFIX)/bin'
 	@echo 'clean, distclean; MODE=debug'
 
-.PHONY: all templates setup run test bench install clean distclean help
+.PHONY: all templates setup run test fuzz bench install clean distclean help

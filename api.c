@@ -337,7 +337,7 @@ static int bad_field(const struct parse *p, const char *name, const char *what)
 static int bad_value(const struct parse *p, const char *name, const char *what,
 		     size_t at)
 {
-	char text[128];
+	char text[192];
 
 	snprintf(text, sizeof(text), "%s, at byte %zu", what, at);
 	return bad_field(p, name, text);
@@ -402,18 +402,39 @@ static int take_timeout(struct json *j, struct parse *p)
 	return 0;
 }
 
+/* Adds to what json.c says about a field's value which field that is. */
+static int name_field(const struct parse *p, const char *name, int r)
+{
+	size_t size = strlen(p->e->text), room = sizeof(p->e->text) - size;
+
+	if (!r || strncmp(p->e->text, "malformed JSON", 14))
+		return r;
+	if (p->x->batch)
+		snprintf(p->e->text + size, room, ", in executions[%zu].%s",
+			 p->x->count - 1, name);
+	else
+		snprintf(p->e->text + size, room, ", in %s", name);
+	return r;
+}
+
 static int exec_member(struct json *j, const char *key, size_t size,
 		       void *context)
 {
-	struct parse *p = context;
+	static const struct {
+		const char *name;
+		int (*take)(struct json *j, struct parse *p);
+	} fields[] = {
+		{ "code", take_code },
+		{ "language", take_language },
+		{ "timeout_seconds", take_timeout },
+	};
 	struct http_span k = { key, size };
+	struct parse *p = context;
 
-	if (http_is(k, "code"))
-		return take_code(j, p);
-	if (http_is(k, "language"))
-		return take_language(j, p);
-	if (http_is(k, "timeout_seconds"))
-		return take_timeout(j, p);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (http_is(k, fields[i].name))
+			return name_field(p, fields[i].name,
+					  fields[i].take(j, p));
 	return json_skip(j);
 }
 

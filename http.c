@@ -90,6 +90,37 @@ static int take_line(const char *data, size_t size, size_t *at,
 	return 0;
 }
 
+/* RFC 9112, 3.2.2: of http://host:port/path the path, which may be left out. */
+static struct http_span without_authority(struct http_span target)
+{
+	size_t host = 7, at = host;
+
+	if (target.size <= host || strncasecmp(target.data, "http://", host))
+		return target;
+	while (at < target.size && target.data[at] != '/' &&
+	       target.data[at] != '?')
+		at++;
+	if (at == host)
+		return (struct http_span){ 0 };
+	if (at == target.size || target.data[at] == '?')
+		return (struct http_span){ "/", 1 };
+	return (struct http_span){ target.data + at, target.size - at };
+}
+
+/* RFC 3986, 3.2.2: what may stand in a host and port. */
+static bool host_ok(struct http_span v)
+{
+	for (size_t i = 0; i < v.size; i++) {
+		char c = v.data[i];
+		bool ok = token_char(c) ? !strchr("#^`|", c) :
+					  strchr("(),:;=[]", c) != NULL;
+
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
 static int request_line(struct http_span line, struct http_request *r)
 {
 	const char *first = memchr(line.data, ' ', line.size), *second, *end;
@@ -113,21 +144,13 @@ static int request_line(struct http_span line, struct http_request *r)
 		return version.size == 8 && !memcmp(version.data, "HTTP/", 5) ?
 			       refuse(r, 505, "only HTTP/1.1 and 1.0") :
 			       refuse(r, 400, "malformed request line");
-	if (target.size > 7 && !strncasecmp(target.data, "http://", 7)) {
-		const char *slash =
-			memchr(target.data + 7, '/', target.size - 7);
-
-		if (!slash)
-			slash = target.data + target.size;
-		target.size -= (size_t)(slash - target.data);
-		target.data = slash;
-	}
-	if (target.size && target.data[0] != '/')
+	target = without_authority(target);
+	if (target.size == 0 || target.data[0] != '/')
 		return refuse(r, 400, "malformed request target");
 	end = memchr(target.data, '?', target.size);
 	if (end)
 		target.size = (size_t)(end - target.data);
-	r->path = target.size ? target : (struct http_span){ "/", 1 };
+	r->path = target;
 	return 1;
 }
 
@@ -197,6 +220,8 @@ static int header(struct http_span line, struct http_request *r)
 	} else if (http_is_word(name, "host")) {
 		if (r->has_host)
 			return refuse(r, 400, "repeated Host");
+		if (!host_ok(v))
+			return refuse(r, 400, "malformed Host");
 		r->has_host = true;
 	} else if (http_is_word(name, "connection")) {
 		r->close |= list_has(v, "close");
@@ -216,11 +241,15 @@ static int header(struct http_span line, struct http_request *r)
 
 int http_parse(const char *data, size_t size, struct http_request *r)
 {
+	bool full = size >= HTTP_HEAD_MAX;
 	struct http_span line;
 	size_t at = 0;
 	int n;
 
 	memset(r, 0, sizeof(*r));
+	/* What is behind the limit must not matter: it may not be here yet. */
+	if (full)
+		size = HTTP_HEAD_MAX;
 	/* RFC 9112, 2.2: empty lines before a request are passed over */
 	while (size - at >= 2 && !memcmp(data + at, "\r\n", 2) && at < 8)
 		at += 2;
@@ -238,10 +267,10 @@ int http_parse(const char *data, size_t size, struct http_request *r)
 	if (n < 0)
 		return r->status ? -1 :
 				   refuse(r, 400, "control byte in the head");
-	if (n == 0 ? size > HTTP_HEAD_MAX : at > HTTP_HEAD_MAX)
-		return refuse(r, 431, "headers too large");
 	if (n == 0)
-		return 0;
+		return full ? refuse(r, 431, "headers too large") : 0;
+	if (r->old) /* RFC 9110, 10.1.1 */
+		r->expect_continue = false;
 	if (r->chunked && r->has_length)
 		return refuse(r, 400,
 			      "both Content-Length and Transfer-Encoding");
@@ -289,7 +318,8 @@ static int take_chunk(char *data, size_t size, struct http_chunks *c)
 	size_t at = c->used, length;
 	int n = take_line(data, size, &at, &line);
 
-	if (n == 0 && size - c->used > HTTP_LINE_MAX)
+	/* However many packets it came in. */
+	if ((n == 1 ? at : size) - c->used > HTTP_LINE_MAX)
 		return -1;
 	if (n != 1)
 		return n;

@@ -242,8 +242,8 @@ static int number(struct json *j, bool *integer)
 
 int json_integer(struct json *j, int64_t *value)
 {
-	char copy[24];
-	size_t start;
+	char copy[24] = "";
+	size_t start, size;
 	bool integer;
 	int r;
 
@@ -253,13 +253,13 @@ int json_integer(struct json *j, int64_t *value)
 	r = number(j, &integer);
 	if (r)
 		return r;
-	if (!integer || j->at - start >= sizeof(copy))
+	if (!integer)
 		return -ERANGE;
-	memcpy(copy, j->text + start, j->at - start);
-	copy[j->at - start] = 0;
-	errno = 0;
+	/* What does not fit is over the limit as well when it is cut. */
+	size = j->at - start < sizeof(copy) ? j->at - start : sizeof(copy) - 1;
+	memcpy(copy, j->text + start, size);
 	*value = strtoll(copy, NULL, 10);
-	return errno ? -ERANGE : 0;
+	return 0;
 }
 
 static int skip_member(struct json *j, const char *key, size_t size,

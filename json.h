@@ -29,8 +29,8 @@ enum json_kind json_peek(struct json *j);
 /* A string, unescaped into to, which has room for size bytes (the text's length
  * is always enough); *length without a NUL. */
 int json_string(struct json *j, char *to, size_t size, size_t *length);
-/* A number that is an integer between INT64_MIN and INT64_MAX; -ERANGE: some
- * other number. */
+/* An integer, or what of INT64_MIN and INT64_MAX is next to it; -ERANGE: a
+ * number with a fraction or an exponent. */
 int json_integer(struct json *j, int64_t *value);
 int json_skip(struct json *j);
 /* Calls member for each key (read), with the value not yet read. */

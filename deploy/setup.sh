@@ -16,6 +16,9 @@ need python3 python3
 need ldconfig libc-bin
 if [ "${1:-}" = test ]; then
 	need bats bats
+	need clang clang
+	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
+		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)

@@ -18,6 +18,8 @@ tests/guest/build.sh || fail "the guest programs do not build"
 {
 	timeout 300 bats --tap tests/*.bats
 	echo "status bats $?"
+	timeout 300 python3 tests/http_table.py
+	echo "status http $?"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
 } 2>&1 | tee "$log"

@@ -1,0 +1,13 @@
+# fuzz.bats: five seconds of each fuzz target; `make fuzz` for more.
+
+fuzz() {
+	run tests/fuzz/run.sh 5 "$1"
+	echo "$output" | tail -30
+	[ "$status" -eq 0 ]
+}
+
+@test "fuzz: a request does not depend on how its bytes were split" { fuzz http; }
+
+@test "fuzz: JSON that is read, written and read again is the same" { fuzz json; }
+
+@test "fuzz: a key is found exactly when it is in the file, and never outspends its rate" { fuzz auth; }

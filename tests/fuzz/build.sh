@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds libFuzzer targets into a directory: build.sh DIR [http|json|auth...]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=$1
+shift
+[ $# -gt 0 ] || set -- http json auth
+mkdir -p "$out"
+target() { # name source...
+	local name=$1
+	shift
+	clang -std=c11 -D_GNU_SOURCE -g -O2 -Wall -Wextra -Werror \
+		-Wno-gnu-variable-sized-type-not-at-end -I. -fno-sanitize-recover=all \
+		-fsanitize=fuzzer,address,undefined -o "$out/$name" "tests/fuzz/${name}_fuzz.c" "$@"
+}
+for name in "$@"; do
+	case $name in
+	http) target http http.c ;;
+	json) target json json.c err.c ;;
+	auth) target auth auth.c json.c err.c ;;
+	esac
+done

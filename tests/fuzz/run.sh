@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Fuzzes for a number of seconds each: run.sh SECONDS [http|json|auth...]
+# What is found stays in build/fuzz; the inputs of one run are where the next
+# begins.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=$1
+shift
+[ $# -gt 0 ] || set -- http json auth
+tests/fuzz/build.sh build/fuzz "$@"
+for name in "$@"; do
+	mkdir -p "build/fuzz/corpus/$name"
+	echo "fuzz: $name, $seconds s"
+	"build/fuzz/$name" -max_total_time="$seconds" -max_len=1024 -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix="build/fuzz/$name-" "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name"
+done

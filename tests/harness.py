@@ -1,0 +1,159 @@
+"""What the HTTP tests share: a server of their own, raw exchanges with it over
+sockets, answers taken apart, and lines of TAP."""
+import collections
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z][a-z] \d{4} \d\d:\d\d:\d\d GMT$")
+LOG_LINE = re.compile(r"time=\S+ level=(info|warning) msg=|zeroboot: serving on ")
+
+Answer = collections.namedtuple("Answer", "version status reason headers body")
+
+
+class Server:
+    """./zeroboot serve on a free port; use with `with`."""
+
+    def __init__(self, *options, files=None):
+        self.log = tempfile.TemporaryFile()
+        limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
+        self.process = subprocess.Popen(
+            limit + [TOP / "zeroboot", "serve", "--listen", "127.0.0.1:0", "--templates", TOP / "templates", *options],
+            stderr=self.log)
+        self.port = self.wait_for(rb"serving on 127\.0\.0\.1:(\d+)", int)
+        self.wait_for(rb"every template is ready", bytes)
+
+    def wait_for(self, pattern, convert):
+        for _ in range(600):
+            found = re.search(b"(?:" + pattern + b")", self.logged())
+            if found:
+                return convert(found[found.lastindex or 0])
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        sys.stderr.write(self.logged().decode(errors="replace"))
+        sys.exit(2)
+
+    def logged(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(60)
+
+    def unexpected(self):
+        """Lines of the log that are not a request's or an event's."""
+        return [line for line in self.logged().decode().splitlines() if not LOG_LINE.match(line)]
+
+    def connect(self, timeout=20):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s
+
+    def metric(self, name):
+        body = answers(self.ask(b"GET /metrics HTTP/1.0\r\n\r\n"))[0].body.decode()
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", body, re.M)[1])
+
+    def ask(self, *parts, pause=0.004):
+        """All that is answered to the parts, sent one after the other, until
+        the server closes."""
+        return self.ask_many([parts], pause)[0]
+
+    def ask_many(self, streams, pause=0.004, at_once=100):
+        """As ask, for many streams, each on a connection of its own."""
+        got = []
+        for start in range(0, len(streams), at_once):
+            some = [(self.connect(), list(parts)) for parts in streams[start:start + at_once]]
+            while any(parts for _, parts in some):
+                for s, parts in some:
+                    if parts:
+                        send(s, parts.pop(0))
+                time.sleep(pause)
+            for s, _ in some:
+                got.append(receive(s))
+                s.close()
+        return got
+
+
+def send(s, data):
+    try:
+        s.sendall(data)
+    except ConnectionError:
+        pass  # refused early; what was answered is read all the same
+
+
+def receive(s):
+    """Everything up to the end; a reset or a wait that is too long shows."""
+    data = []
+    try:
+        while part := s.recv(1 << 20):
+            data.append(part)
+    except ConnectionError:
+        data.append(b"(reset)")
+    except TimeoutError:
+        data.append(b"(no end)")
+    return b"".join(data)
+
+
+def answers(data, heads=()):
+    """The answers in data; those whose numbers are in heads have no body."""
+    found = []
+    while data:
+        head, end, rest = data.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        match = re.match(r"(HTTP/1\.1) (\d{3}) (.+)$", lines[0])
+        if not end or not match:
+            raise ValueError(f"not an answer: {data[:200]!r}")
+        headers = {}
+        for line in lines[1:]:
+            name, colon, value = line.partition(": ")
+            if not colon or name.lower() in headers:
+                raise ValueError(f"bad header: {line!r}")
+            headers[name.lower()] = value
+        status = int(match[2])
+        number = sum(a.status != 100 for a in found)
+        size = 0 if status == 100 or number in heads else int(headers["content-length"])
+        if len(rest) < size:
+            raise ValueError(f"cut short: {data[:200]!r}")
+        found.append(Answer(match[1], status, match[3], headers, rest[:size]))
+        data = rest[size:]
+    return found
+
+
+def post(body, path="/v1/exec", extra=b""):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return b"POST %s HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n%s" % (path.encode(), extra, len(body), body)
+
+
+class Report:
+    """Prints TAP lines and counts."""
+
+    def __init__(self, suite):
+        self.suite, self.failed, self.count = suite, 0, 0
+
+    def line(self, name, problem):
+        """problem: None or what is wrong."""
+        self.count += 1
+        self.failed += problem is not None
+        print(f"{'ok' if problem is None else 'not ok'} - {self.suite}: {name}", flush=True)
+        if problem is not None:
+            print("#", str(problem).replace("\n", "\n# ")[:1500], flush=True)
+
+    def check(self, name, function, *arguments):
+        """ok when the function returns; what it raises is the problem."""
+        try:
+            function(*arguments)
+        except Exception as e:
+            self.line(name, repr(e))
+        else:
+            self.line(name, None)
