@@ -83,7 +83,7 @@ assert answers[3]["total_time_ms"] > 3 * 600 and answers[3]["fork_time_ms"] < 60
 
 @test "queue: a client that goes away while it waits or runs frees its place" {
 	start_server --workers 1
-	curl -s -m 1 "$(url /v1/exec)" -d '{"code":"while True: pass","timeout_seconds":60}' &
+	curl -s -m 3 "$(url /v1/exec)" -d '{"code":"while True: pass","timeout_seconds":60}' &
 	eventually busy_is 1
 	curl -s -m 1 "$(url /v1/exec)" -d '{"code":"print(1)"}' &
 	eventually depth_is 1
