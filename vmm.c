@@ -32,6 +32,13 @@
 #define MSR_SYSCALL_MASK 0xc0000084
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
+/* First four letters of the vendor in CPUID 0: those whose CPUs have SVM. */
+#define VENDOR_AMD 0x68747541   /* "Auth" */
+#define VENDOR_HYGON 0x6f677948 /* "Hygo" */
+/* Types of a 64-bit TSS: SDM 3A, table 3-2. */
+#define TSS_AVAILABLE 0x9
+#define TSS_BUSY 0xb
+
 static const uint32_t saved_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_SYSCALL_MASK,
 				       MSR_KERNEL_GS_BASE };
 
@@ -76,6 +83,23 @@ static void restrict_cpuid(struct vmm *vmm)
 	}
 }
 
+/*
+ * VMX enters only with a TSS that is marked busy. SVM does not look at the mark
+ * and shows it always as set; QEMU's emulation of SVM finds the I/O permission
+ * bitmap only in a TSS without it.
+ */
+static uint8_t tss_type(const struct vmm *vmm)
+{
+	for (uint32_t i = 0; i < vmm->cpuid.head.nent; i++) {
+		const struct kvm_cpuid_entry2 *c = &vmm->cpuid.entries[i];
+
+		if (c->function == 0 && (c->ebx == VENDOR_AMD ||
+					 c->ebx == VENDOR_HYGON))
+			return TSS_AVAILABLE;
+	}
+	return TSS_BUSY;
+}
+
 int vmm_open(struct vmm *vmm, struct err *e)
 {
 	int r;
@@ -108,6 +132,7 @@ int vmm_open(struct vmm *vmm, struct err *e)
 		goto fail;
 	}
 	restrict_cpuid(vmm);
+	vmm->tss_type = tss_type(vmm);
 	return 0;
 fail:
 	vmm_close(vmm);
@@ -223,6 +248,7 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 		return err_set(e, -errno, "KVM_CREATE_VCPU: %s",
 			       strerror(errno));
 	vm->run_size = vmm->run_size;
+	vm->tss_type = vmm->tss_type;
 	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       vm->vcpu, 0);
 	if (vm->run == MAP_FAILED)
@@ -267,7 +293,10 @@ fail:
 /* A new vCPU's registers; CR4.OSXSAVE must be there before XCR0 is. */
 static int load_state(struct vm *vm, const struct vm_state *s, struct err *e)
 {
-	if (ioctl(vm->vcpu, KVM_SET_SREGS, &s->sregs) < 0)
+	struct kvm_sregs sregs = s->sregs;
+
+	sregs.tr.type = vm->tss_type;
+	if (ioctl(vm->vcpu, KVM_SET_SREGS, &sregs) < 0)
 		return err_set(e, -errno, "KVM_SET_SREGS: %s", strerror(errno));
 	vm->preempt_entry = s->preempt_entry;
 	vm->text_start = s->text_start;
@@ -281,6 +310,7 @@ int vm_reset(struct vm *vm, const struct vm_state *s, struct err *e)
 
 	sync->regs = s->regs;
 	sync->sregs = s->sregs;
+	sync->sregs.tr.type = vm->tss_type;
 	sync->events = s->events;
 	vm->run->kvm_dirty_regs = SYNC_ALL;
 	vm->request_size = 0;

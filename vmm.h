@@ -25,6 +25,7 @@ struct vmm {
 	int fd; /* /dev/kvm */
 	size_t run_size;
 	uint64_t xcr0; /* vector state that guests may use */
+	uint8_t tss_type; /* of the task register's segment: see vmm.c */
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[VMM_MAX_CPUID];
@@ -50,6 +51,7 @@ struct vm {
 	int fd, vcpu;
 	struct kvm_run *run;
 	size_t run_size;
+	uint8_t tss_type;
 	uint8_t *memory; /* mapped here, gpa 0.. */
 	uint64_t memory_size;
 	bool owns_memory;
