@@ -236,11 +236,15 @@ static bool same_table(const struct kvm_dtable *a, const struct kvm_dtable *b)
 	return a->base == b->base && a->limit == b->limit;
 }
 
+/* The busy mark of a TSS is as the back end shows it: see tss_type() in vmm.c. */
+#define TYPE_BUSY 0x2
+
 static bool same_segment(const struct kvm_segment *a,
 			 const struct kvm_segment *b)
 {
 	return a->base == b->base && a->limit == b->limit &&
-	       a->selector == b->selector && a->type == b->type &&
+	       a->selector == b->selector &&
+	       (a->type | TYPE_BUSY) == (b->type | TYPE_BUSY) &&
 	       a->present == b->present && a->unusable == b->unusable;
 }
 

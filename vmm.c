@@ -351,6 +351,7 @@ int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
 	what = "KVM_GET_SREGS";
 	if (ioctl(vm->vcpu, KVM_GET_SREGS, &s->sregs) < 0)
 		goto fail;
+	s->sregs.tr.type = TSS_BUSY;
 	what = "KVM_GET_XCRS";
 	if (ioctl(vm->vcpu, KVM_GET_XCRS, &s->xcrs) < 0)
 		goto fail;
