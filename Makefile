@@ -36,7 +36,7 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
 
-$(O)/blobs.o: blobs.S $(O)/kernel.elf guest/python/agent.py guest/python/training.py
+$(O)/blobs.o: blobs.S $(O)/kernel.elf $(wildcard guest/*/agent.* guest/*/training.*)
 	$(KCC) -I$(O) -c -o $@ $<
 
 $(O)/kernel.elf: $(KERN_O) guest/kernel/kernel.lds
@@ -61,18 +61,24 @@ $(O)/kernel/%.S.o: guest/kernel/%.S guest/abi.h Makefile
 -include $(wildcard $(O)/*.d $(O)/kernel/*.d)
 
 # ---- images and templates ----
-build/python-root/.done: guest/python/build.sh guest/python/packages.txt
-	guest/python/build.sh build/python-root
+LANGUAGES := python node
+
+build/%-root/.done: guest/%/build.sh guest/%/packages.txt guest/root.sh
+	guest/$*/build.sh build/$*-root
 	touch $@
 
-build/python.img: build/python-root/.done | zeroboot
-	./zeroboot image build -o $@ build/python-root
+build/node-root/.done: guest/node/addon.cc
 
-templates/python.zbt: build/python.img zeroboot
+build/%.img: build/%-root/.done | zeroboot
+	./zeroboot image build -o $@ build/$*-root
+
+templates/%.zbt: build/%.img zeroboot
 	@mkdir -p templates
-	./zeroboot template build -o $@ build/python.img
+	./zeroboot template build -o $@ build/$*.img
 
-templates: templates/python.zbt
+.SECONDARY: $(LANGUAGES:%=build/%-root/.done) $(LANGUAGES:%=build/%.img)
+
+templates: $(LANGUAGES:%=templates/%.zbt)
 
 # ---- the two commands ----
 setup:

@@ -3,6 +3,7 @@
 	.balign 64
 	.globl kernel_blob, kernel_blob_end, agent_python, agent_python_end
 	.globl training_python, training_python_end
+	.globl agent_node, agent_node_end, training_node, training_node_end
 kernel_blob:
 	.incbin "kernel.elf"
 kernel_blob_end:
@@ -12,4 +13,10 @@ agent_python_end:
 training_python:
 	.incbin "guest/python/training.py"
 training_python_end:
+agent_node:
+	.incbin "guest/node/agent.js"
+agent_node_end:
+training_node:
+	.incbin "guest/node/training.js"
+training_node_end:
 	.section .note.GNU-stack, "", @progbits

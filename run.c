@@ -16,16 +16,38 @@
 
 extern const char agent_python[], agent_python_end[];
 extern const char training_python[], training_python_end[];
+extern const char agent_node[], agent_node_end[];
+extern const char training_node[], training_node_end[];
 
-/* Which agent starts in which interpreter, and what its VMs are warmed with. */
+#define MAX_ARGUMENTS 8
+
+/* Which agent starts in which interpreter and how, and what its VMs are warmed
+ * with. */
 static const struct agent {
-	const char *interpreter, *path;
+	const char *interpreter;
+	const char *heap_option; /* MiB follow; may be NULL */
+	const char *arguments[MAX_ARGUMENTS - 2];
 	const char *start, *end;
 	const char *training, *training_end;
 } agents[] = {
-	{ "/usr/bin/python3", "/run/zeroboot/agent.py", agent_python,
-	  agent_python_end, training_python, training_python_end },
+	{ .interpreter = "/usr/bin/python3",
+	  .arguments = { ZB_AGENT_PATH },
+	  .start = agent_python,
+	  .end = agent_python_end,
+	  .training = training_python,
+	  .training_end = training_python_end },
+	{ .interpreter = "/usr/bin/node",
+	  .heap_option = "--max-old-space-size=",
+	  .arguments = { "--require", ZB_AGENT_PATH, "/app/main.js" },
+	  .start = agent_node,
+	  .end = agent_node_end,
+	  .training = training_node,
+	  .training_end = training_node_end },
 };
+
+/* Of the guest's memory, for a heap that is bounded by an option: the rest is
+ * for young objects, code, buffers, stacks and files. */
+#define HEAP_SHARE(mb) ((mb) / 2)
 
 static const char *const environment[] = {
 	"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL
@@ -129,9 +151,34 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	return -EIO;
 }
 
+static const struct agent *find_agent(const struct image *image)
+{
+	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
+		if (image_lookup(image->data, agents[i].interpreter) >= 0)
+			return &agents[i];
+	return NULL;
+}
+
+/* argv has room for MAX_ARGUMENTS and the NULL behind. */
+static void make_arguments(const struct agent *agent, unsigned int memory_mb,
+			   char *heap, size_t heap_size, const char **argv)
+{
+	*argv++ = agent->interpreter;
+	if (agent->heap_option) {
+		snprintf(heap, heap_size, "%s%u", agent->heap_option,
+			 HEAP_SHARE(memory_mb));
+		*argv++ = heap;
+	}
+	for (size_t i = 0; i < MAX_ARGUMENTS - 2 && agent->arguments[i]; i++)
+		*argv++ = agent->arguments[i];
+	*argv = NULL;
+}
+
 int run_template_build(const struct template_options *o, struct err *e)
 {
-	const char *argv[3] = { NULL };
+	const char *argv[MAX_ARGUMENTS + 1] = { NULL };
+	const struct agent *agent;
+	char heap[64];
 	struct vm_boot boot = { .argv = argv,
 				.envp = environment,
 				.output_limit = ZB_OUTPUT_SIZE,
@@ -148,23 +195,18 @@ int run_template_build(const struct template_options *o, struct err *e)
 	r = image_open(&image, o->image, e);
 	if (r)
 		goto out;
-	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
-		const struct agent *a = &agents[i];
-
-		if (image_lookup(image.data, a->interpreter) < 0)
-			continue;
-		argv[0] = a->interpreter;
-		argv[1] = a->path;
-		boot.agent = a->start;
-		boot.agent_size = (size_t)(a->end - a->start);
-		source.training = a->training;
-		source.training_size = (size_t)(a->training_end - a->training);
-	}
-	if (!argv[0]) {
+	agent = find_agent(&image);
+	if (!agent) {
 		r = err_set(e, -ENOENT, "%s: no interpreter that has an agent",
 			    o->image);
 		goto out;
 	}
+	make_arguments(agent, (unsigned int)o->memory_mb, heap, sizeof(heap),
+		       argv);
+	boot.agent = agent->start;
+	boot.agent_size = (size_t)(agent->end - agent->start);
+	source.training = agent->training;
+	source.training_size = (size_t)(agent->training_end - agent->training);
 	boot.image = image.data;
 	boot.image_size = image.size;
 	r = vmm_open(&vmm, e);

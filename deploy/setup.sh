@@ -8,12 +8,14 @@ need() { # command package
 	command -v "$1" >/dev/null 2>&1 || missing+=("$2")
 }
 need gcc gcc
+need g++ g++
 need make make
 need ld binutils
 need musl-gcc musl-tools
 need curl curl
 need python3 python3
 need ldconfig libc-bin
+need npm npm
 if [ "${1:-}" = test ]; then
 	need bats bats
 	need clang clang

@@ -65,6 +65,9 @@
 #define ZB_HC_LOG 4   /* control.log holds a line (tracing, missing calls) */
 #define ZB_HC_PANIC 5 /* guest kernel bug; control.log says what */
 
+/* Where the agent, which comes in the request area at boot, becomes a file. */
+#define ZB_AGENT_PATH "/run/zeroboot/agent"
+
 #define ZB_LOG_SIZE 1024
 #define ZB_SEED_SIZE 64
 #define ZB_ARGS_SIZE 1024

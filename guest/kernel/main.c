@@ -36,9 +36,7 @@ void request_wait(const u8 **code, size_t *size)
 	*size = MIN((size_t)control->request_size, (size_t)ZB_REQUEST_SIZE);
 }
 
-/* The agent comes in the request area and becomes a file: the program's first
- * argument says which. */
-static void make_agent(const char *path)
+static void make_agent(void)
 {
 	size_t size = MIN((size_t)control->request_size,
 			  (size_t)ZB_REQUEST_SIZE);
@@ -46,9 +44,9 @@ static void make_agent(const char *path)
 
 	if (size == 0)
 		return;
-	r = file_make(path, gpa_to_ptr(ZB_REQUEST_GPA), size, 0644);
+	r = file_make(ZB_AGENT_PATH, gpa_to_ptr(ZB_REQUEST_GPA), size, 0644);
 	if (r)
-		panic("cannot make %s: error %ld", path, r);
+		panic("cannot make %s: error %ld", ZB_AGENT_PATH, r);
 	memset(gpa_to_ptr(ZB_REQUEST_GPA), 0, size);
 	control->request_size = 0;
 }
@@ -58,7 +56,6 @@ _Noreturn void kernel_main(void)
 {
 	size_t size = MIN((size_t)control->args_size, sizeof(args));
 	u64 rip = 0, rsp = 0;
-	const char *second;
 	long r;
 
 	if (control->abi_version != ZB_ABI_VERSION)
@@ -74,9 +71,7 @@ _Noreturn void kernel_main(void)
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");
 	ksnprintf(exec_path, sizeof(exec_path), "%s", args);
-	second = args + strlen(args) + 1;
-	if (control->argc > 1)
-		make_agent(second);
+	make_agent();
 	r = exec_load(exec_path, args, size, control->argc, &rip, &rsp);
 	if (r)
 		panic("cannot start %s: error %ld", exec_path, r);

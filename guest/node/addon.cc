@@ -1,0 +1,290 @@
+// addon.cc: what the agent needs that JavaScript cannot do: to wait for the
+// request, to make the copies of one template draw different random numbers, and
+// to end without taking V8 apart, which the VM's end does for nothing.
+// It is compiled against the headers of the very Node.js it runs in.
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <node.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <uv.h>
+
+namespace node::binding {
+// Exported by the program, though not declared in its headers.
+void GetInternalBinding(const v8::FunctionCallbackInfo<v8::Value> &args);
+}
+
+namespace {
+using v8::Array;
+using v8::ArrayBufferView;
+using v8::Context;
+using v8::FunctionCallbackInfo;
+using v8::Global;
+using v8::HandleScope;
+using v8::Isolate;
+using v8::Local;
+using v8::Object;
+using v8::Private;
+using v8::Promise;
+using v8::String;
+using v8::Value;
+
+// V8's source of random numbers for an isolate: what it seeds each context's
+// Math.random() with, at the first call. (base::RandomNumberGenerator)
+struct Generator {
+	int64_t initial_seed;
+	uint64_t state0, state1;
+};
+
+Generator *generator;
+// internalBinding('performance').milestones: microseconds since 1970, and
+// nanoseconds on the monotonic clock.
+double *origin_wall, *origin_mono;
+// process[exit_info_private_symbol]
+int32_t *exit_info;
+int32_t exit_code_at, has_exit_code_at;
+Global<Context> main_context;
+Global<Private> entry_promise;
+
+constexpr int unsettled_top_level_await = 13; // Node's exit codes
+
+[[noreturn]] void die(const char *what)
+{
+	dprintf(STDERR_FILENO, "zeroboot: node agent: %s\n", what);
+	_exit(70);
+}
+
+Local<String> name(Isolate *isolate, const char *text)
+{
+	return String::NewFromUtf8(isolate, text).ToLocalChecked();
+}
+
+Local<Value> get(Local<Context> context, Local<Value> object, const char *key)
+{
+	Local<Value> value;
+
+	if (!object.As<Object>()->Get(context, name(context->GetIsolate(), key)).ToLocal(&value) ||
+	    value->IsUndefined())
+		die(key);
+	return value;
+}
+
+int32_t get_int(Local<Context> context, Local<Value> object, const char *key)
+{
+	return get(context, object, key).As<v8::Int32>()->Value();
+}
+
+void *data_of(Local<Value> view)
+{
+	auto array = view.As<ArrayBufferView>();
+
+	return static_cast<char *>(array->Buffer()->Data()) + array->ByteOffset();
+}
+
+// ---- random numbers ----
+
+uint64_t murmur(uint64_t h)
+{
+	h ^= h >> 33;
+	h *= 0xFF51AFD7ED558CCD;
+	h ^= h >> 33;
+	h *= 0xC4CEB9FE1A85EC53;
+	return h ^ h >> 33;
+}
+
+// Whether g is a generator that was seeded and has made a few numbers since.
+bool is_generator(const Generator &g)
+{
+	uint64_t a = murmur(static_cast<uint64_t>(g.initial_seed)), b = murmur(~a);
+
+	for (int i = 0; i < 10000; i++) {
+		if (a == g.state0 && b == g.state1)
+			return true;
+		uint64_t s1 = a, s0 = b; // xorshift128+
+		s1 ^= s1 << 23;
+		s1 ^= s1 >> 17;
+		s1 ^= s0;
+		s1 ^= s0 >> 26;
+		a = s0;
+		b = s1;
+	}
+	return false;
+}
+
+// Copies from an address that may not be mapped, by way of a pipe.
+bool probe(const int pipe[2], const void *from, void *to, size_t size)
+{
+	return write(pipe[1], from, size) == static_cast<ssize_t>(size) &&
+	       read(pipe[0], to, size) == static_cast<ssize_t>(size);
+}
+
+// The isolate has a pointer to its generator, at a place that no header tells.
+Generator *find_generator(Isolate *isolate)
+{
+	constexpr size_t isolate_size = 1 << 18;
+	auto *words = reinterpret_cast<Generator *const *>(isolate);
+	Generator *found = nullptr, *candidate, copy;
+	int p[2];
+
+	if (pipe(p))
+		die("pipe");
+	for (size_t i = 0; !found && i < isolate_size / sizeof(*words) &&
+			   probe(p, &words[i], &candidate, sizeof(candidate)); i++)
+		if (candidate && reinterpret_cast<uintptr_t>(candidate) % 16 == 0 &&
+		    probe(p, candidate, &copy, sizeof(copy)) && copy.initial_seed && is_generator(copy))
+			found = candidate;
+	close(p[0]);
+	close(p[1]);
+	return found;
+}
+
+// OpenSSL's generators are made anew at their next use.
+void forget_keys()
+{
+	for (auto *generator : { RAND_get0_private(nullptr), RAND_get0_public(nullptr), RAND_get0_primary(nullptr) })
+		if (generator)
+			EVP_RAND_uninstantiate(generator);
+}
+
+void reseed()
+{
+	uint64_t state[2] = { 0, 0 };
+
+	if (getrandom(state, sizeof(state), 0) != sizeof(state))
+		die("getrandom");
+	generator->state0 = state[0];
+	generator->state1 = state[1] | 1; // never all zeros
+}
+
+// performance.timeOrigin + performance.now() is now, as after any start.
+void set_time_origin()
+{
+	timespec wall, mono;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	*origin_wall = static_cast<double>(wall.tv_sec) * 1e6 + static_cast<double>(wall.tv_nsec) / 1e3 -
+		       (static_cast<double>(mono.tv_sec) * 1e9 + static_cast<double>(mono.tv_nsec) - *origin_mono) / 1e3;
+}
+
+// ---- the end ----
+
+bool awaits_forever(Isolate *isolate)
+{
+	HandleScope scope(isolate);
+	Local<Context> context = main_context.Get(isolate);
+	Local<Value> promise;
+
+	return context->Global()->GetPrivate(context, entry_promise.Get(isolate)).ToLocal(&promise) &&
+	       promise->IsPromise() && promise.As<Promise>()->State() == Promise::kPending;
+}
+
+// Called when 'exit' has been emitted and nothing of the program runs any more.
+void at_cleanup(void *isolate)
+{
+	if (exit_info[has_exit_code_at])
+		_exit(exit_info[exit_code_at]);
+	_exit(awaits_forever(static_cast<Isolate *>(isolate)) ? unsettled_top_level_await : 0);
+}
+
+// ---- called by the agent ----
+
+// Runs what is due in the event loop, and waits for something first.
+void turn(const FunctionCallbackInfo<Value> &args)
+{
+	uv_run(node::GetCurrentEventLoop(args.GetIsolate()), UV_RUN_ONCE);
+}
+
+void collect(const FunctionCallbackInfo<Value> &args)
+{
+	args.GetIsolate()->LowMemoryNotification();
+}
+
+void write_all(int fd, const char *p, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n <= 0)
+			die("cannot write the program");
+		p += n;
+		size -= static_cast<size_t>(n);
+	}
+}
+
+// wait(request, script): the template is taken in the first read; then copies the
+// code from the one descriptor to the other and closes both.
+void wait(const FunctionCallbackInfo<Value> &args)
+{
+	static char code[65536];
+	int request = args[0].As<v8::Int32>()->Value(), script = args[1].As<v8::Int32>()->Value();
+	ssize_t n;
+
+	forget_keys();
+	while ((n = read(request, code, sizeof(code))) > 0) {
+		write_all(script, code, static_cast<size_t>(n));
+		if (n < static_cast<ssize_t>(sizeof(code)))
+			break;
+	}
+	close(request);
+	close(script);
+	reseed();
+	set_time_origin();
+}
+
+// ---- start ----
+
+void find_internals(Local<Context> context)
+{
+	Isolate *isolate = context->GetIsolate();
+	Local<v8::Function> binding = v8::Function::New(context, node::binding::GetInternalBinding).ToLocalChecked();
+	auto load = [&](const char *which) {
+		Local<Value> argument = name(isolate, which), value;
+
+		if (!binding->Call(context, context->Global(), 1, &argument).ToLocal(&value))
+			die(which);
+		return value;
+	};
+	Local<Value> util = load("util"), performance = load("performance");
+	Local<Value> symbols = get(context, util, "privateSymbols"), constants = get(context, util, "constants");
+	auto *milestones = static_cast<double *>(data_of(get(context, performance, "milestones")));
+	Local<Value> indices = get(context, performance, "constants");
+	Local<Value> info;
+
+	origin_wall = milestones + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN_TIMESTAMP");
+	origin_mono = milestones + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN");
+	exit_code_at = get_int(context, constants, "kExitCode");
+	has_exit_code_at = get_int(context, constants, "kHasExitCode");
+	Local<Value> process = get(context, context->Global(), "process");
+	if (!process.As<Object>()->Get(context, get(context, symbols, "exit_info_private_symbol")).ToLocal(&info) ||
+	    !info->IsArrayBufferView())
+		die("exit_info");
+	exit_info = static_cast<int32_t *>(data_of(info));
+	entry_promise.Reset(isolate, get(context, symbols, "entry_point_promise_private_symbol").As<Private>());
+	main_context.Reset(isolate, context);
+}
+}
+
+NODE_MODULE_INIT()
+{
+	Isolate *isolate = context->GetIsolate();
+
+	(void)module;
+	generator = find_generator(isolate);
+	if (!generator)
+		die("this V8's generator of random numbers was not found");
+	find_internals(context);
+	node::SetProcessExitHandler(node::GetCurrentEnvironment(context),
+				    [](node::Environment *, int code) { _exit(code); });
+	node::AddEnvironmentCleanupHook(isolate, at_cleanup, isolate);
+	NODE_SET_METHOD(exports, "turn", turn);
+	NODE_SET_METHOD(exports, "collect", collect);
+	NODE_SET_METHOD(exports, "wait", wait);
+}
