@@ -328,7 +328,6 @@ int template_fork(const struct template *t, const struct vmm *vmm,
 int template_request(const struct template *t, struct vm *vm, const void *code,
 		     size_t size, uint32_t output_limit)
 {
-	uint64_t wall = clock_wall();
 	struct zb_control *c = vm_memory(vm, ZB_CONTROL_GPA, sizeof(*c));
 
 	if (size > ZB_REQUEST_SIZE)
@@ -336,10 +335,9 @@ int template_request(const struct template *t, struct vm *vm, const void *code,
 	memcpy(vm_memory(vm, ZB_REQUEST_GPA, size), code, size);
 	c->request_size = (uint32_t)size;
 	vm->request_size = (uint32_t)size;
-	/* Monotonic time goes on by what has passed, and never back. */
-	vm_prepare(vm,
-		   t->mono_ns + (wall > t->wall_ns ? wall - t->wall_ns : 0),
-		   output_limit);
+	/* Monotonic time stood still meanwhile: programs take it for the time
+	 * since they started. */
+	vm_prepare(vm, t->mono_ns, output_limit);
 	return 0;
 }
 

@@ -202,9 +202,13 @@ void turn(const FunctionCallbackInfo<Value> &args)
 	uv_run(node::GetCurrentEventLoop(args.GetIsolate()), UV_RUN_ONCE);
 }
 
+// Frees what is garbage; the threads that help with that have nothing left to do.
 void collect(const FunctionCallbackInfo<Value> &args)
 {
-	args.GetIsolate()->LowMemoryNotification();
+	Isolate *isolate = args.GetIsolate();
+
+	isolate->LowMemoryNotification();
+	node::GetMultiIsolatePlatform(node::GetCurrentEnvironment(isolate->GetCurrentContext()))->DrainTasks(isolate);
 }
 
 void write_all(int fd, const char *p, size_t size)

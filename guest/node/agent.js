@@ -106,7 +106,7 @@ function prepare() {
   // Worker threads preload this file too.
   fs.writeFileSync(__filename, 'delete require.cache[__filename];\n');
   fs.writeFileSync(MAIN, '');
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 150; i++) {
     rehearse(COMMONJS);
     rehearseModules();
   }
