@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Parity: every snippet prints the same natively and in a forked VM.
 
-Natively: Debian's python3.11 of the image, in a chroot of the image's root,
-with the snippet as /app/main.py. In the VM: POST /v1/exec to a server of this
-test's own. stdout, stderr and exit code are compared byte for byte. Snippets
-stand in tests/python/*.txt, separated by lines of `### name`.
+Natively: the interpreter of the image, in a chroot of the image's root, with the
+snippet as the main script. In the VM: POST /v1/exec to a server of this test's
+own. stdout, stderr and exit code are compared byte for byte. Snippets stand in
+tests/LANGUAGE/*.txt, separated by lines of `### name`.
+Usage: parity.py [LANGUAGE] [NAME...]
 """
 import json
 import os
@@ -18,12 +19,16 @@ import time
 import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-ROOT = TOP / "build/python-root"
+INTERPRETERS = {"python": ["/usr/bin/python3", "/app/main.py"], "node": ["/usr/bin/node", "/app/main.js"]}
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
-def snippets():
-    for path in sorted((TOP / "tests/python").glob("*.txt")):
+def root(language):
+    return TOP / f"build/{language}-root"
+
+
+def snippets(language):
+    for path in sorted((TOP / "tests" / language).glob("*.txt")):
         name, lines = None, []
         for line in path.read_text().splitlines(keepends=True):
             if line.startswith("### "):
@@ -36,28 +41,38 @@ def snippets():
             yield name, "".join(lines)
 
 
-def native(code):
-    (ROOT / "app/main.py").write_text(code)
-    for leftover in (ROOT / "tmp").iterdir():
+def native(language, code):
+    top, command = root(language), INTERPRETERS[language]
+    (top / command[1].lstrip("/")).write_text(code)
+    for leftover in (top / "tmp").iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     done = subprocess.run(
-        ["/usr/bin/python3", "/app/main.py"], stdin=subprocess.DEVNULL, capture_output=True, env=ENVIRONMENT,
-        timeout=60, preexec_fn=lambda: (os.chroot(ROOT), os.chdir("/app")))
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=ENVIRONMENT,
+        timeout=60, preexec_fn=lambda: (os.chroot(top), os.chdir("/app")))
     code = done.returncode
     return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), 128 - code if code < 0 else code
 
 
-def in_vm(port, code):
+def in_vm(port, language, code):
+    body = {"code": code, "language": language, "timeout_seconds": 60}
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/exec", json.dumps({"code": code, "timeout_seconds": 60}).encode(),
-        {"Content-Type": "application/json"})
+        f"http://127.0.0.1:{port}/v1/exec", json.dumps(body).encode(), {"Content-Type": "application/json"})
     answer = json.load(urllib.request.urlopen(request, timeout=90))
     return answer["stdout"], answer["stderr"], answer["exit_code"]
 
 
-def without_addresses(result):
-    """Object addresses differ between any two runs, natively too."""
-    return tuple(re.sub(r"\bat 0x[0-9a-f]+", "at 0x-", part) if isinstance(part, str) else part for part in result)
+# What differs between any two runs, natively too: where objects and code are, and
+# the number of the process in Node's warnings.
+VARYING = ((r"\bat 0x[0-9a-f]+", "at 0x-"), (r"\(node:\d+\)", "(node:-)"), (r"(?m)^ *\d+: 0x[0-9a-f]+ .*$", "frame"))
+
+
+def comparable(result):
+    parts = []
+    for part in result:
+        for pattern, same in VARYING if isinstance(part, str) else ():
+            part = re.sub(pattern, same, part)
+        parts.append(part)
+    return parts
 
 
 def start_server():
@@ -78,34 +93,46 @@ def start_server():
     sys.exit(2)
 
 
-def main():
-    wanted = sys.argv[1:]
+def compare(port, language, name, code):
+    """True when both sides say the same."""
+    try:
+        expected = comparable(native(language, code))
+        got = comparable(in_vm(port, language, code))
+    except Exception as e:  # an error of either side is a failure
+        expected, got = "an answer", repr(e)
+    print(f"{'ok' if expected == got else 'not ok'} - parity: {language}: {name}", flush=True)
+    if expected != got:
+        print("# native:", repr(expected)[-900:])
+        print("# guest: ", repr(got)[-900:])
+    return expected == got
+
+
+def compare_all(port, language, wanted):
+    """The number of snippets that differ."""
     # The chroot needs what the guest has: devices.
-    for name, minor in (("null", 3), ("zero", 5), ("full", 7), ("urandom", 9)):
-        path = ROOT / "dev" / name
+    devices = {"null": 3, "zero": 5, "full": 7, "urandom": 9}
+    for device, minor in devices.items():
+        path = root(language) / "dev" / device
         if not path.exists():
             os.mknod(path, 0o020666, os.makedev(1, minor))
-    server, port = start_server()
-    failed = 0
     try:
-        for name, code in snippets():
-            if wanted and name not in wanted:
-                continue
-            try:
-                expected, got = without_addresses(native(code)), without_addresses(in_vm(port, code))
-            except Exception as e:  # an error of either side is a failure
-                expected, got = "an answer", repr(e)
-            print(f"{'ok' if expected == got else 'not ok'} - parity: {name}", flush=True)
-            if expected != got:
-                failed += 1
-                print("# native:", repr(expected)[-900:])
-                print("# guest: ", repr(got)[-900:])
+        return sum(not compare(port, language, name, code)
+                   for name, code in snippets(language) if not wanted or name in wanted)
+    finally:
+        for device in devices:
+            (root(language) / "dev" / device).unlink(missing_ok=True)
+        (root(language) / INTERPRETERS[language][1].lstrip("/")).unlink(missing_ok=True)
+
+
+def main():
+    wanted = sys.argv[1:]
+    languages = [wanted.pop(0)] if wanted and wanted[0] in INTERPRETERS else list(INTERPRETERS)
+    server, port = start_server()
+    try:
+        failed = sum(compare_all(port, language, wanted) for language in languages)
     finally:
         server.terminate()
         server.wait()
-        for name in ("null", "zero", "full", "urandom"):
-            (ROOT / "dev" / name).unlink(missing_ok=True)
-        (ROOT / "app/main.py").unlink(missing_ok=True)
     return 1 if failed else 0
 
 

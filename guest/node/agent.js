@@ -118,10 +118,11 @@ function hide() {
   forget(__filename);
   module.parent.children.length = 0;
   process.execArgv.length = 0;
-  delete process._preload_modules;
+  Object.defineProperty(process, '_preload_modules', { value: [] });
   delete process.mainModule;
 }
 
+process.chdir('/app');
 prepare();
 hide();
 const script = fs.openSync(MAIN, 'w', 0o644);
