@@ -20,12 +20,12 @@ stop_server() {
 	wait "$server"
 }
 
-# The answer of /v1/exec for code $1 and timeout $2.
+# The answer of /v1/exec for code $1, timeout $2 and language $3.
 run_code() {
-	python3 - "$port" "$1" "${2:-30}" <<'PY'
+	python3 - "$port" "$1" "${2:-30}" "${3:-python}" <<'PY'
 import json, sys, urllib.request
-port, code, timeout = sys.argv[1:]
-body = json.dumps({"code": code, "timeout_seconds": int(timeout)}).encode()
+port, code, timeout, language = sys.argv[1:]
+body = json.dumps({"code": code, "timeout_seconds": int(timeout), "language": language}).encode()
 request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/exec", body, {"Content-Type": "application/json"})
 print(urllib.request.urlopen(request).read().decode())
 PY
