@@ -471,6 +471,8 @@ static int parse_execution(struct json *j, void *context)
 
 	if (r == 0)
 		r = json_object(j, exec_member, p);
+	if (r == 0 && !p->x->batch)
+		r = json_end(j); /* before a complaint of what is missing */
 	if (r)
 		return r;
 	if (!p->has_code)

@@ -415,7 +415,7 @@ def main():
         whole = run_table(report, server)
         run_others(report, server, whole)
         run_cuts(report, server, whole)
-        report.line("a line of log for each request and nothing else", server.unexpected() or None)
+        report.line("nothing in the log but lines of requests", server.unexpected() or None)
         print(f"# {len(cases)} cases in {time.monotonic() - started:.1f} s")
     return 1 if report.failed else 0
 

@@ -20,6 +20,8 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status bats $?"
 	timeout 300 python3 tests/http_table.py
 	echo "status http $?"
+	timeout 300 python3 tests/json_table.py
+	echo "status json $?"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
 } 2>&1 | tee "$log"
