@@ -15,8 +15,6 @@
 #include "vmm.h"
 
 #define SECOND_NS 1000000000ull
-#define IDLE_NS (60 * SECOND_NS)    /* between requests */
-#define REQUEST_NS (30 * SECOND_NS) /* for a whole request to arrive */
 #define SEND_NS (30 * SECOND_NS)    /* for an answer to be taken, and */
 #define SEND_BYTE_NS 15000          /* for each byte of it: 64 KiB a second */
 #define LINGER_NS SECOND_NS         /* for the client to read the last answer */
@@ -58,6 +56,7 @@ static struct {
 	size_t buffered; /* bytes of all input buffers */
 	struct text spare; /* the last answer's buffer */
 	bool draining;
+	uint64_t request_ns, idle_ns;
 	char scratch[SCRATCH];
 } all;
 
@@ -208,7 +207,7 @@ static bool send_answer(struct connection *c)
 	}
 	reset(c);
 	c->deadline = clock_mono() +
-		      (c->in_size > c->in_at ? REQUEST_NS : IDLE_NS);
+		      (c->in_size > c->in_at ? all.request_ns : all.idle_ns);
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 	return true;
 }
@@ -419,7 +418,7 @@ static void read_input(struct connection *c)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		if (c->in_size == 0)
-			c->deadline = clock_mono() + REQUEST_NS;
+			c->deadline = clock_mono() + all.request_ns;
 		c->in_size += (size_t)n;
 		metrics.bytes_in += (uint64_t)n;
 	} else if (n == 0) {
@@ -459,9 +458,12 @@ static void connection_ready(struct watch *w, uint32_t events)
 
 /* ---- all of them ---- */
 
-void connections_open(int epoll)
+void connections_open(int epoll, unsigned request_seconds,
+		      unsigned idle_seconds)
 {
 	all.epoll = epoll;
+	all.request_ns = request_seconds * SECOND_NS;
+	all.idle_ns = idle_seconds * SECOND_NS;
 }
 
 int connection_open(int fd, const char *client)
@@ -474,7 +476,7 @@ int connection_open(int fd, const char *client)
 	c->watch.ready = connection_ready;
 	c->fd = fd;
 	c->events = event.events;
-	c->deadline = clock_mono() + IDLE_NS;
+	c->deadline = clock_mono() + all.idle_ns;
 	memcpy(c->client, client, strnlen(client, sizeof(c->client) - 1));
 	event.data.ptr = c;
 	if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {

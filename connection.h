@@ -10,7 +10,9 @@
 
 #define CLIENT_NAME_SIZE 56
 
-void connections_open(int epoll);
+/* Times in seconds: for a whole request to arrive, and between requests. */
+void connections_open(int epoll, unsigned request_seconds,
+		      unsigned idle_seconds);
 /* Takes over an accepted, non-blocking socket. 0 or -errno: fd stays open. */
 int connection_open(int fd, const char *client);
 /* Sends what has been answered in the meantime; after each round of events. */

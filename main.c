@@ -26,6 +26,7 @@ static const char usage_text[] =
 	"usage:\n"
 	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
 	"                 [--workers N] [--max-queue N] [--drain-seconds N]\n"
+	"                 [--request-seconds N] [--idle-seconds N]\n"
 	"                 [--log logfmt|json] [--fresh]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
@@ -141,7 +142,8 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 
 static int command_serve(struct args a)
 {
-	unsigned long workers = 0, queue = 256, drain = 30;
+	unsigned long workers = 0, queue = 256, drain = 30, request = 30,
+		      idle = 60;
 	struct server_options o = { 0 };
 	int status = 0;
 
@@ -152,6 +154,9 @@ static int command_serve(struct args a)
 		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
 		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
+		    !number(&a, "--request-seconds", 1, 3600, &request,
+			    &status) &&
+		    !number(&a, "--idle-seconds", 1, 3600, &idle, &status) &&
 		    !flag(&a, "--fresh", &o.fresh))
 			return usage_error(a.list[0], "unknown option");
 	}
@@ -162,6 +167,8 @@ static int command_serve(struct args a)
 	o.workers = (unsigned)workers;
 	o.max_queue = (unsigned)queue;
 	o.drain_seconds = (unsigned)drain;
+	o.request_seconds = (unsigned)request;
+	o.idle_seconds = (unsigned)idle;
 	return server_run(&o);
 }
 

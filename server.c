@@ -301,7 +301,7 @@ static int start(const struct server_options *o, struct err *e)
 		r = open_listeners(o, e);
 	if (r)
 		return r;
-	connections_open(server.epoll);
+	connections_open(server.epoll, o->request_seconds, o->idle_seconds);
 	pool = (struct pool_options){ .directory = o->templates,
 				      .workers = workers,
 				      .max_queue = o->max_queue,

@@ -12,6 +12,7 @@ struct server_options {
 	unsigned workers;      /* per language; 0: as many as CPUs */
 	unsigned max_queue;
 	unsigned drain_seconds;
+	unsigned request_seconds, idle_seconds; /* see connections_open */
 	bool fresh; /* VMs are used once */
 	enum log_format log;
 };

@@ -22,6 +22,8 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status http $?"
 	timeout 300 python3 tests/json_table.py
 	echo "status json $?"
+	timeout 300 python3 tests/clients.py
+	echo "status clients $?"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
 } 2>&1 | tee "$log"
