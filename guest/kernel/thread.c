@@ -30,7 +30,6 @@ static struct waitq runnable;
 static struct thread *dead; /* its stack is free once another one runs */
 static s32 next_tid = PROCESS_ID;
 static u32 thread_count;
-static u32 tick_wanted;
 
 static void queue_push(struct waitq *q, struct thread *t)
 {
@@ -288,10 +287,8 @@ void thread_update_tick(void)
 {
 	u32 wanted = runnable.head != NULL || timer_next() != FOREVER;
 
-	if (wanted == tick_wanted)
-		return;
-	tick_wanted = wanted;
-	control->want_tick = wanted;
+	if (wanted != control->want_tick)
+		control->want_tick = wanted;
 }
 
 /* ---- ways in and out ---- */
