@@ -118,12 +118,12 @@ def run(n):
         assert json.load(connection.getresponse())["stdout"] == "true\n"
 
 def memory():
-    """KiB of the server and its workers that they share with nobody."""
+    """KiB that the server and its workers have written."""
     pids = [server] + subprocess.run(["ps", "-o", "pid=", "--ppid", server], capture_output=True, text=True).stdout.split()
     total = 0
     for pid in pids:
         for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private_"):
+            if line.startswith("Private_Dirty"):
                 total += int(line.split()[1])
     return total
 

@@ -45,7 +45,7 @@ teardown() { [ -z "$server" ] || stop_server; }
 @test "metrics: counters survive a worker's end" {
 	start_server --workers 1
 	run_code 'print(1)'
-	kill -9 "$(ps -o pid= --ppid "$server")"
+	ps -o pid= --ppid "$server" | xargs kill -9
 	[ "$(field "$(run_code 'print(2)')" stdout)" = 2 ]
 	[ "$(metric 'zeroboot_total_executions{status="success"}')" = 2 ]
 	[ "$(metric zeroboot_worker_restarts_total)" -ge 1 ]
