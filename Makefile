@@ -99,8 +99,14 @@ fuzz:
 	./deploy/setup.sh test
 	./tests/fuzz/run.sh $(FUZZ_SECONDS)
 
-bench: all templates
+build/bench/load: bench/load.c
+	@mkdir -p $(@D)
+	gcc -std=c11 -O2 $(WARN) -o $@ $<
+
+bench: all templates build/bench/load
 	./zeroboot bench
+	./zeroboot bench -l node
+	python3 bench/run.py
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
