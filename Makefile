@@ -5,13 +5,23 @@ O       := build/$(MODE)
 PREFIX  ?= /usr/local
 
 CC      := musl-gcc
+LINK    := -static -s
 KCC     := gcc
 WARN    := -Wall -Wextra -Werror
 # musl-gcc leaves the kernel's headers out; these come after musl's own.
 UAPI    := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 BASE_release := -O2
 BASE_debug   := -O1 -g -DZEROBOOT_DEBUG
-BASE    := -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"' $(WARN) $(UAPI) -MMD -MP $(BASE_$(MODE))
+BASE     = -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"' $(WARN) $(UAPI) -MMD -MP $(BASE_$(MODE))
+ifdef SANITIZE
+# The host side against glibc, with AddressSanitizer and UBSan.
+O       := build/sanitize
+CC      := gcc
+LINK    :=
+UAPI    :=
+CFLAGS  += -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
 # General registers only: the program's vector registers stay in the CPU.
 KBASE   := -std=gnu11 -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
            -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections $(WARN) -MMD -MP
@@ -30,7 +40,7 @@ zeroboot: $(O)/zeroboot
 	cp $< $@
 
 $(O)/zeroboot: $(HOST_O) $(O)/blobs.o
-	$(CC) -static -s $(LDFLAGS) -o $@ $^
+	$(CC) $(LINK) $(LDFLAGS) -o $@ $^
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)

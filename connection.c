@@ -105,6 +105,9 @@ static void connection_close(struct connection *c)
 	if (c->busy || c->answering)
 		log_exchange(c, c->busy ? CLIENT_CLOSED : c->x.status);
 	api_abandon(&c->x);
+	/* Closing alone leaves it in the set while a worker that was forked just
+	 * now still holds the socket (epoll(7), Q6). */
+	epoll_ctl(all.epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
 	if (c->previous)
 		c->previous->next = c->next;

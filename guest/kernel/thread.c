@@ -135,12 +135,14 @@ static void cpuid(u32 leaf, u32 subleaf, u32 *a, u32 *b, u32 *c, u32 *d)
 
 void threads_init(void)
 {
-	u32 a, b, c, d;
+	u32 a, b, c, d, low, high;
 
 	cpuid(0xd, 0, &a, &b, &c, &d);
 	xsave_size = b; /* for what XCR0 enables: SDM 1, 13.2 */
-	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-	xsave_mask = (u64)d << 32 | a;
+	/* On kvm-pvm the CPU's XCR0 is the host's and may have more in it than
+	 * the VM was given and the size counts. */
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	xsave_mask = ((u64)d << 32 | a) & ((u64)high << 32 | low);
 	current = thread_new();
 	if (!current)
 		panic("no memory for the first thread");
