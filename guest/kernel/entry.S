@@ -84,7 +84,8 @@ syscall_at_cpl3:
 	PUSH_GENERAL
 	cld
 	mov	%rsp, %rdi
-	call	syscall_handle
+	call	syscall_trap
+syscall_return:
 	test	%eax, %eax
 	jnz	return_full
 	/* What Linux gives back: all but rcx (rip) and r11 (rflags). */
@@ -108,6 +109,24 @@ syscall_from_cpl0:
 	mov	saved_rcx(%rip), %rcx
 	mov	saved_r11(%rip), %r11
 	jmp	syscall_at_cpl3
+
+	/* From patch.c's stubs, which have loaded %rcx with the address to return
+	 * to: what `syscall` does, without it. */
+	.globl call_entry
+call_entry:
+	mov	%rsp, saved_rsp(%rip)
+	mov	kernel_stack_top(%rip), %rsp
+	push	$ZB_SEL_UDATA
+	push	saved_rsp(%rip)
+	pushfq
+	push	$ZB_SEL_UCODE
+	push	%rcx
+	push	%rax
+	PUSH_GENERAL
+	cld
+	mov	%rsp, %rdi
+	call	syscall_handle
+	jmp	syscall_return
 
 	.globl return_full
 return_full:
