@@ -33,7 +33,7 @@ static const char usage_text[] =
 	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
 	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] IMAGE PROGRAM [ARGUMENT...]\n"
-	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N]\n"
+	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n";
 
 /* A list of arguments, taken from the front. */
@@ -325,8 +325,9 @@ static int command_bench(struct args a)
 	const char *language = NULL, *directory = NULL;
 	unsigned long n = 200;
 	struct err e = { "" };
-	int status = 0;
-	char path[PATH_MAX];
+	int status = 0, r = 0;
+	char path[PATH_MAX], *code = NULL;
+	size_t size = 0;
 
 	while (is_option(&a) && !status)
 		if (!option(&a, "-l", &language, &status) &&
@@ -335,12 +336,19 @@ static int command_bench(struct args a)
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
-	if (a.count)
-		return usage_error(a.list[0], "bench takes no arguments");
+	if (a.count > 1)
+		return usage_error(a.list[1], "bench takes one file");
 	if (template_path(path, sizeof(path), directory,
 			  language ? language : "python"))
 		return usage_error(language, "no such language");
-	return bench_run(path, n, &e) < 0 ? failed(&e) : 0;
+	if (a.count)
+		r = read_code(a.list[0], &code, &size, &e);
+	if (r == 0 && code)
+		code[size] = 0;
+	if (r == 0)
+		r = bench_run(path, code, n, &e);
+	free(code);
+	return r < 0 ? failed(&e) : 0;
 }
 
 int main(int argc, char **argv)
