@@ -189,6 +189,8 @@ static int leave_log(struct recycle *r, struct vm *vm)
 static void restore_host_pages(struct recycle *r, struct vm *vm)
 {
 	memcpy(vm->memory + ZB_CONTROL_GPA, r->pristine + ZB_CONTROL_GPA, PAGE);
+	memcpy(vm->memory + ZB_RANDOM_GPA, r->pristine + ZB_RANDOM_GPA,
+	       ZB_RANDOM_SIZE);
 	memcpy(vm->memory + ZB_REQUEST_GPA, r->pristine + ZB_REQUEST_GPA,
 	       vm->request_size);
 }

@@ -451,15 +451,26 @@ static volatile struct zb_control *control_page(const struct vm *vm)
 	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
 }
 
+static void fill_random(volatile void *to, size_t size)
+{
+	/* No entropy: two runs would draw the same numbers. */
+	if (getrandom((void *)(uintptr_t)to, size, 0) != (ssize_t)size)
+		abort();
+}
+
+void vm_seed(struct vm *vm)
+{
+	fill_random(control_page(vm)->seed, ZB_SEED_SIZE);
+	fill_random(vm->memory + ZB_RANDOM_GPA, ZB_RANDOM_SIZE);
+	vm->seeded = true;
+}
+
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 {
 	volatile struct zb_control *c = control_page(vm);
-	uint8_t seed[ZB_SEED_SIZE];
 
-	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
-		abort(); /* no entropy: two runs would draw the same numbers */
-	for (size_t i = 0; i < sizeof(seed); i++)
-		c->seed[i] = seed[i];
+	if (!vm->seeded)
+		vm_seed(vm);
 	c->output_limit =
 		output_limit < ZB_OUTPUT_SIZE ? output_limit : ZB_OUTPUT_SIZE;
 	c->stdout_size = c->stderr_size = 0;
@@ -728,6 +739,7 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 {
 	enum vm_event event = VM_FAULT;
 
+	vm->seeded = false;
 	running = vm->run;
 	vm->run->immediate_exit = 0;
 	if (tick_start(e) < 0)

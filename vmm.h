@@ -57,6 +57,7 @@ struct vm {
 	bool owns_memory;
 	uint64_t preempt_entry, text_start, text_end;
 	uint32_t request_size; /* bytes of the request area that are in use */
+	bool seeded;           /* vm_seed was called since the last run */
 	int64_t mono_offset; /* guest's monotonic clock minus the host's */
 	uint64_t exits;      /* since creation */
 	uint32_t log_lines;  /* that this run may still write */
@@ -119,9 +120,12 @@ int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
  */
 int vm_reset(struct vm *vm, const struct vm_state *state, struct err *e);
 
+/* Fresh random bytes for the next run, best before anybody waits for it. */
+void vm_seed(struct vm *vm);
+
 /*
- * Sets what every entry needs anew: clocks, seed, counters. mono_ns: what the
- * guest's monotonic clock shows now.
+ * Sets what every run needs anew: clocks, counters, and random bytes if there
+ * are none yet. mono_ns: what the guest's monotonic clock shows now.
  */
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
 

@@ -189,6 +189,7 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 #endif
 	if (result == RECYCLE_DONE) {
 		w->used = true;
+		vm_seed(&w->vm);
 		return 0;
 	}
 	w->discarded = result;

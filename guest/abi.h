@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 1
+#define ZB_ABI_VERSION 2
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -22,6 +22,7 @@
  *  0x0000'0000            unused (a null gpa is never valid)
  *  0x0000'1000            control page, struct zb_control
  *  0x0000'2000            GDT, TSS and IDT, written by the VMM at boot
+ *  0x0000'8000            random bytes (IN), fresh for each run
  *  0x0010'0000            guest kernel, loaded from its ELF segments
  *  0x0020'0000            request area (IN): the code to run
  *  0x0060'0000            standard output (OUT)
@@ -36,6 +37,8 @@
 #define ZB_CONTROL_GPA 0x1000
 #define ZB_TABLES_GPA 0x2000
 #define ZB_TABLES_SIZE 0x4000
+#define ZB_RANDOM_GPA 0x8000
+#define ZB_RANDOM_SIZE 0x2000
 #define ZB_KERNEL_GPA 0x100000
 #define ZB_REQUEST_GPA 0x200000
 #define ZB_REQUEST_SIZE 0x400000
@@ -94,7 +97,8 @@ struct zb_control {
 	uint64_t mono_ns;       /* 48 IN: CLOCK_MONOTONIC at this entry, goes on
 	                         * from the template's */
 	uint64_t cr3;           /* 56 IN */
-	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh random bytes for each run */
+	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh for each run; for what goes
+	                         * beyond the ZB_RANDOM_SIZE bytes */
 	uint32_t request_size;  /* 128 IN: bytes of the request area in use */
 	uint32_t output_limit;  /* 132 IN: bytes kept of each stream, at most
 	                         * ZB_OUTPUT_SIZE */

@@ -12,7 +12,9 @@
  *          the stub has the moved instructions. Only where no branch leads to
  *          these. The stub returns behind a syscall of its own, for restarts.
  *
- * Stubs live in pages near the code, for a jump reaches 2 GiB.
+ * Stubs live in pages near the code, for a jump reaches 2 GiB. A site is found
+ * when it is first executed; before the snapshot the rest of such code (the C
+ * library) is searched for what has the bytes of a call site.
  */
 #include "patch.h"
 
@@ -20,13 +22,16 @@
 
 #include "mm.h"
 #include "pte.h"
+#include "vma.h"
 
 #define STUB_SIZE 64
-#define STUBS_PAGES 4 /* in one piece */
+#define STUBS_PAGES 16 /* in one piece */
 #define PIECES 8
 #define STUBS_MAX 1024
 #define REACH ((1ul << 31) - (1ul << 20))
-#define BRANCH_SCAN (8ul << 20) /* larger code is not searched for branches */
+#define SEARCH_MAX (8ul << 20) /* larger code is left alone */
+#define SITES_MAX 256
+#define SYSCALL_NUMBERS 512
 #define MOVED_MAX 8
 #define CALL_SIZE 23 /* bytes that put_call writes */
 
@@ -44,11 +49,6 @@ static struct {
 static struct stub stubs[STUBS_MAX];
 static u32 stub_count;
 static bool closed;
-
-void patch_close(void)
-{
-	closed = true;
-}
 
 /* ---- pages ---- */
 
@@ -198,55 +198,87 @@ static size_t movable(const u8 *p)
 	return 0;
 }
 
-/* Whether what could be a branch in [start, end) leads into (from, to). */
-static bool branched_into(u64 start, u64 end, u64 from, u64 to)
+/* Bytes behind the syscall at site that must move, 0: they cannot. */
+static size_t moved_size(u64 site, u64 end)
 {
-	for (u64 a = start; a + 6 <= end; a++) {
-		const u8 *p = (const u8 *)a;
-		u64 target;
-		s32 offset;
-
-		if (*p == 0xeb || (*p & 0xf0) == 0x70 || (*p & 0xfc) == 0xe0) {
-			target = a + 2 + (u64)(s64)(int8_t)p[1];
-			if (target > from && target < to)
-				return true;
-		}
-		if (*p != 0xe9 && (*p != 0x0f || (p[1] & 0xf0) != 0x80))
-			continue;
-		p += *p == 0x0f ? 2 : 1;
-		memcpy(&offset, p, 4);
-		target = (u64)p + 4 + (u64)(s64)offset;
-		if (target > from && target < to)
-			return true;
-	}
-	return false;
-}
-
-static bool patch_behind(u64 site, const struct vma *v)
-{
-	u8 code[STUB_SIZE], jump[MOVED_MAX + 2], *p = code;
-	const u8 *moved = (const u8 *)site + 2;
-	u64 stub, resume;
 	size_t size = 0, n;
 
 	while (size < 3) {
-		if (site + 2 + size + MOVED_MAX > v->end)
-			return false;
-		n = movable(moved + size);
+		if (site + 2 + size + MOVED_MAX > end)
+			return 0;
+		n = movable((const u8 *)site + 2 + size);
 		if (n == 0 || size + n > MOVED_MAX)
-			return false;
+			return 0;
 		size += n;
 	}
-	if (v->end - v->start > BRANCH_SCAN ||
-	    branched_into(v->start, v->end, site, site + 2 + size))
-		return false;
-	stub = stub_room(site);
+	return size;
+}
+
+/* Call sites of one mapping, ascending, that are to become BEHIND. */
+struct sites {
+	u64 addr[SITES_MAX]; /* 0: a branch leads behind it */
+	u32 count;
+};
+
+/* Where a branch leads that could begin at p, or 0. */
+static u64 branch_target(const u8 *p)
+{
+	s32 offset;
+
+	if (*p == 0xeb || (*p & 0xf0) == 0x70 || (*p & 0xfc) == 0xe0)
+		return (u64)p + 2 + (u64)(s64)(int8_t)p[1];
+	if (*p != 0xe9 && (*p != 0x0f || (p[1] & 0xf0) != 0x80))
+		return 0;
+	p += *p == 0x0f ? 2 : 1;
+	memcpy(&offset, p, 4);
+	return (u64)p + 4 + (u64)(s64)offset;
+}
+
+/* Drops the site whose moved bytes a branch to target would hit. */
+static void drop_branched(struct sites *s, u64 target)
+{
+	u32 low = 0, high = s->count;
+
+	while (low < high) {
+		u32 middle = (low + high) / 2;
+
+		if (s->addr[middle] < target)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low > 0 && target - s->addr[low - 1] < 2 + MOVED_MAX)
+		s->addr[low - 1] = 0;
+}
+
+/*
+ * Takes the sites out that are branched into. Whatever could be a branch counts
+ * as one, wherever instructions begin.
+ */
+static void check_branches(struct sites *s, u64 start, u64 end)
+{
+	u64 low = s->addr[0], high = s->addr[s->count - 1] + 2 + MOVED_MAX;
+
+	for (u64 a = start; a + 6 <= end; a++) {
+		u64 target = branch_target((const u8 *)a);
+
+		if (target > low && target < high)
+			drop_branched(s, target);
+	}
+}
+
+static bool patch_behind(u64 site, u64 end)
+{
+	u8 code[STUB_SIZE], jump[MOVED_MAX + 2], *p = code;
+	size_t size = moved_size(site, end);
+	u64 stub = size ? stub_room(site) : 0, resume;
+
 	if (!stub)
 		return false;
 	resume = stub + CALL_SIZE + 2;
 	p = put_call(p, resume);
 	p = put(p, "\x0f\x05", 2); /* syscall */
-	p = put(p, moved, size);
+	p = put(p, (const u8 *)site + 2, size);
 	p = put_jump(p, stub + (u64)(p - code), site + 2 + size);
 	memset(jump, 0xcc, sizeof(jump)); /* int3 */
 	put_jump(jump, site, stub);
@@ -261,6 +293,8 @@ static bool patch_behind(u64 site, const struct vma *v)
 	return true;
 }
 
+/* ---- finding sites ---- */
+
 /* A restart executes the syscall that a patch has left. */
 static bool patched(u64 site)
 {
@@ -270,27 +304,104 @@ static bool patched(u64 site)
 	return false;
 }
 
+static bool may_patch(const struct vma *v)
+{
+	return v->file && (v->flags & MAP_PRIVATE) && (v->prot & PROT_EXEC) &&
+	       !(v->prot & PROT_WRITE) && v->end - v->start <= SEARCH_MAX &&
+	       frames_available() >= frames_total() / 8;
+}
+
+/* Behind a REX prefix it would be a mov to another register. */
+static bool is_before(u64 site, u64 start)
+{
+	const u8 *code = (const u8 *)site;
+
+	return site >= start + 6 && code[-5] == 0xb8 &&
+	       (code[-6] & 0xf0) != 0x40;
+}
+
+static u32 number_of(u64 site)
+{
+	u32 number;
+
+	memcpy(&number, (const u8 *)site - 4, 4);
+	return number;
+}
+
 bool patch_site(struct regs *r)
 {
+	struct sites one = { .addr = { r->rip - 2 }, .count = 1 };
 	u64 site = r->rip - 2;
 	const struct vma *v;
-	const u8 *code = (const u8 *)site;
-	u32 number;
 
 	if (closed || stub_count == STUBS_MAX)
 		return false;
 	v = vma_at(site);
-	if (!v || !v->file || !(v->flags & MAP_PRIVATE) ||
-	    (v->prot & PROT_WRITE) || site < v->start + 6 ||
-	    site + 2 > v->end ||
-	    frames_available() < frames_total() / 8 || patched(site))
+	if (!v || !may_patch(v) || patched(site))
 		return false;
 	current->regs = r;
-	memcpy(&number, code - 4, 4);
-	/* Behind a REX prefix it could be a mov to another register. */
-	if (code[-5] == 0xb8 && number == r->rax && (code[-6] & 0xf0) != 0x40)
-		return patch_before(site, number);
-	return patch_behind(site, v);
+	if (is_before(site, v->start) && number_of(site) == r->rax)
+		return patch_before(site, (u32)r->rax);
+	if (!moved_size(site, v->end))
+		return false;
+	check_branches(&one, v->start, v->end);
+	return one.addr[0] && patch_behind(site, v->end);
+}
+
+/* A syscall and, as the C library has it, a comparison with -4095. */
+static bool is_behind(u64 site, u64 end)
+{
+	const u8 *code = (const u8 *)site + 2;
+
+	if (site + 2 + MOVED_MAX > end)
+		return false;
+	return !memcmp(code, "\x48\x3d\x00\xf0\xff\xff", 6) ||
+	       !memcmp(code, "\x3d\x00\xf0\xff\xff", 5);
+}
+
+static void search(u64 start, u64 end)
+{
+	static struct sites behind;
+
+	behind.count = 0;
+	for (u64 a = start; a + 2 <= end && stub_count < STUBS_MAX; a++) {
+		const u8 *code = (const u8 *)a;
+
+		if (code[0] != 0x0f || code[1] != 0x05 || patched(a))
+			continue;
+		if (is_before(a, start) && number_of(a) < SYSCALL_NUMBERS)
+			patch_before(a, number_of(a));
+		else if (is_behind(a, end) && behind.count < SITES_MAX)
+			behind.addr[behind.count++] = a;
+	}
+	if (behind.count)
+		check_branches(&behind, start, end);
+	for (u32 i = 0; i < behind.count && stub_count < STUBS_MAX; i++)
+		if (behind.addr[i])
+			patch_behind(behind.addr[i], end);
+}
+
+/* Code that has made system calls so far. */
+static bool has_sites(const struct vma *v)
+{
+	for (u32 i = 0; i < stub_count; i++)
+		if (stubs[i].original > v->start && stubs[i].original <= v->end)
+			return true;
+	return false;
+}
+
+void patch_close(void)
+{
+	for (u64 at = 0;;) {
+		const struct vma *v = vma_next(at);
+
+		if (!v)
+			break;
+		at = v->end;
+		if (may_patch(v) && has_sites(v))
+			search(v->start, v->end);
+	}
+	closed = true;
 }
 
 /* ---- signal frames ---- */
