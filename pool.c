@@ -268,6 +268,10 @@ static void complete(struct worker *w)
 	enum job_status status = JOB_FAULT;
 
 	w->received = 0;
+	if (r->status == WORKER_WARM || w->state == STARTING) {
+		free(w->payload);
+		w->payload = NULL;
+	}
 	if (r->status == WORKER_WARM) {
 		w->warm = true;
 		return;
@@ -288,10 +292,14 @@ static void complete(struct worker *w)
 	job->exit_code = r->exit_code;
 	job->fork_ns = r->fork_ns;
 	job->exec_ns = r->exec_ns;
-	if (r->status == WORKER_DONE)
+	if (!job->out || !job->err) {
+		free(job->message);
+		job->message = strdup("no memory for the output");
+	} else if (r->status == WORKER_DONE) {
 		status = JOB_DONE;
-	else if (r->status == WORKER_TIMEOUT)
+	} else if (r->status == WORKER_TIMEOUT) {
 		status = JOB_TIMEOUT;
+	}
 	if (r->recycled)
 		metrics.recycled++;
 	else
