@@ -129,7 +129,8 @@ static void watch_for(struct connection *c, uint32_t events)
 	if (c->events == events)
 		return;
 	c->events = events;
-	epoll_ctl(all.epoll, EPOLL_CTL_MOD, c->fd, &event);
+	if (epoll_ctl(all.epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
+		connection_close(c); /* it would wait for nothing */
 }
 
 /*
