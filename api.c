@@ -173,6 +173,8 @@ static const char *failure(const struct job *job)
 		return "the server is draining";
 	case JOB_REFUSED:
 		return "the queue is full";
+	case JOB_UNSERVED:
+		return "no worker can be started";
 	default:
 		return job->message && job->message[0] ? job->message :
 							 "the worker failed";

@@ -23,6 +23,10 @@
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull   /* over its timeout, then a worker is hung */
 #define RESTART_NS 500000000ull  /* between starts of one that dies at once */
+#define START_NS 30000000000ull  /* for a start, then a worker is hung */
+#define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
+#define REPEAT_NS 60000000000ull /* between log lines that say the same */
+#define COMPLAIN_NS 1000000000ull /* between any two of a language */
 
 enum state { STOPPED, STARTING, READY, BUSY };
 
@@ -49,6 +53,10 @@ struct language {
 	char name[64], path[PATH_MAX];
 	int memory_mb;
 	uint64_t load_ns; /* from a worker's start to its first VM, last time */
+	uint64_t served;  /* when there was last a worker */
+	bool failed;      /* the last start of a worker did */
+	char complaint[WORKER_MESSAGE_MAX];
+	uint64_t complained;
 	struct queue queue;
 };
 
@@ -71,6 +79,20 @@ void job_free(struct job *job)
 	free(job);
 }
 
+/* Says in the log why workers fail, without flooding it. */
+static void complain(struct language *l, const char *why)
+{
+	bool same = strncmp(l->complaint, why, sizeof(l->complaint) - 1) == 0;
+	uint64_t now = clock_mono();
+
+	if (l->complained &&
+	    now - l->complained < (same ? REPEAT_NS : COMPLAIN_NS))
+		return;
+	l->complained = now;
+	snprintf(l->complaint, sizeof(l->complaint), "%s", why);
+	log_event("error", "%s: worker: %s", l->name, why);
+}
+
 /* ---- processes ---- */
 
 _Noreturn static void child(int channel, const char *path)
@@ -90,26 +112,48 @@ _Noreturn static void child(int channel, const char *path)
 	_exit(worker_main(channel, path, options.fresh));
 }
 
-static void start(struct worker *w, uint64_t now)
+/* The process behind a channel of ours. 0 or -errno. */
+static int spawn(struct worker *w)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
-	int pair[2];
+	int pair[2], r;
 
-	w->not_before = now + RESTART_NS;
-	w->started = now;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return;
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+		return -errno;
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
+		r = -errno;
+		goto fail;
+	}
 	w->pid = fork();
 	if (w->pid == 0)
 		child(pair[1], languages[w->language].path);
+	if (w->pid < 0) {
+		r = -errno;
+		goto fail;
+	}
 	close(pair[1]);
-	if (w->pid < 0 ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
-		close(pair[0]);
+	w->channel = pair[0];
+	return 0;
+fail:
+	close(pair[0]);
+	close(pair[1]);
+	return r;
+}
+
+static void start(struct worker *w, uint64_t now)
+{
+	struct language *l = &languages[w->language];
+	int r;
+
+	w->not_before = now + RESTART_NS;
+	w->started = now;
+	r = spawn(w);
+	if (r) {
+		l->failed = true;
+		complain(l, strerror(-r));
 		return;
 	}
-	w->channel = pair[0];
 	w->state = STARTING;
 	w->warm = options.fresh;
 	w->received = w->sent = 0;
@@ -129,6 +173,8 @@ static void stop(struct worker *w, const char *why)
 
 	if (w->state == STOPPED)
 		return;
+	if (w->state == STARTING)
+		languages[w->language].failed = true;
 	kill(w->pid, SIGKILL);
 	waitpid(w->pid, NULL, 0);
 	close(w->channel);
@@ -239,6 +285,8 @@ static bool reply_ok(const struct worker *w)
 	    r->message_size > WORKER_MESSAGE_MAX ||
 	    r->discarded >= RECYCLE_RESULTS)
 		return false;
+	if (r->status == WORKER_FAILED)
+		return r->stdout_size + r->stderr_size == 0;
 	if (r->status == WORKER_WARM)
 		return w->state >= READY && w->received == sizeof(*r) &&
 		       r->stdout_size + r->stderr_size + r->message_size == 0;
@@ -268,6 +316,13 @@ static void complete(struct worker *w)
 	enum job_status status = JOB_FAULT;
 
 	w->received = 0;
+	if (r->status == WORKER_FAILED) {
+		w->payload[r->message_size] = 0;
+		complain(&languages[w->language], w->payload);
+		w->not_before = clock_mono() + RESTART_NS;
+		stop(w, "the worker failed");
+		return;
+	}
 	if (r->status == WORKER_WARM || w->state == STARTING) {
 		free(w->payload);
 		w->payload = NULL;
@@ -279,6 +334,7 @@ static void complete(struct worker *w)
 	if (w->state == STARTING) {
 		w->state = READY;
 		w->not_before = 0;
+		languages[w->language].failed = false;
 		languages[w->language].load_ns = clock_mono() - w->started;
 		dispatch(w);
 		return;
@@ -474,16 +530,20 @@ bool pool_cancel(struct job *job)
 	return true;
 }
 
+static void drain_queue(struct language *l, enum job_status status)
+{
+	struct queue_node *n;
+
+	while ((n = queue_take(&l->queue))) {
+		queued--;
+		finish((struct job *)n, status);
+	}
+}
+
 void pool_drain(void)
 {
-	for (int i = 0; i < language_count; i++) {
-		struct queue_node *n;
-
-		while ((n = queue_take(&languages[i].queue))) {
-			queued--;
-			finish((struct job *)n, JOB_DRAINED);
-		}
-	}
+	for (int i = 0; i < language_count; i++)
+		drain_queue(&languages[i], JOB_DRAINED);
 }
 
 bool pool_idle(void)
@@ -491,16 +551,46 @@ bool pool_idle(void)
 	return running == 0 && queued == 0;
 }
 
+/* Stopped by a signal, as by kill -STOP; it would take a run and not begin. */
+static bool is_stopped(const struct worker *w)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)w->pid, &info,
+		      WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == w->pid;
+}
+
+static bool is_hung(const struct worker *w, uint64_t now)
+{
+	switch (w->state) {
+	case STARTING:
+		return now > w->started + START_NS || is_stopped(w);
+	case READY:
+		return is_stopped(w);
+	case BUSY:
+		return now > w->deadline;
+	default:
+		return false;
+	}
+}
+
 void pool_tick(uint64_t now)
 {
 	for (size_t i = 0; i < worker_count; i++) {
 		struct worker *w = &workers[i];
 
-		if (w->state == BUSY && now > w->deadline)
+		if (is_hung(w, now))
 			stop(w, "the worker hung and was killed");
 		if (w->state == STOPPED && now >= w->not_before)
 			start(w, now);
+		if (w->state >= READY)
+			languages[w->language].served = now;
 	}
+	for (int i = 0; i < language_count; i++)
+		if (languages[i].failed &&
+		    now > languages[i].served + UNSERVED_NS)
+			drain_queue(&languages[i], JOB_UNSERVED);
 }
 
 int pool_language(const char *name, size_t size)
