@@ -41,6 +41,7 @@ struct worker {
 	uint64_t deadline;   /* of the running job */
 	uint64_t not_before; /* of the next start */
 	uint64_t started;
+	struct template_file file; /* that it was started from */
 	/* what is under way on the channel */
 	struct worker_request request;
 	size_t sent;
@@ -148,6 +149,7 @@ static void start(struct worker *w, uint64_t now)
 
 	w->not_before = now + RESTART_NS;
 	w->started = now;
+	w->file = template_look(l->path);
 	r = spawn(w);
 	if (r) {
 		l->failed = true;
@@ -577,11 +579,17 @@ static bool is_hung(const struct worker *w, uint64_t now)
 
 void pool_tick(uint64_t now)
 {
+	struct template_file files[POOL_LANGUAGES];
+
+	for (int i = 0; i < language_count; i++)
+		files[i] = template_look(languages[i].path);
 	for (size_t i = 0; i < worker_count; i++) {
 		struct worker *w = &workers[i];
 
 		if (is_hung(w, now))
 			stop(w, "the worker hung and was killed");
+		if (template_overwritten(&w->file, &files[w->language]))
+			stop(w, "the template was overwritten during the run");
 		if (w->state == STOPPED && now >= w->not_before)
 			start(w, now);
 		if (w->state >= READY)
