@@ -177,8 +177,8 @@ static void stop(struct worker *w, const char *why)
 		return;
 	if (w->state == STARTING)
 		languages[w->language].failed = true;
-	kill(w->pid, SIGKILL);
-	waitpid(w->pid, NULL, 0);
+	kill(w->pid, SIGKILL); /* reaped later: its memory takes time to free */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, w->channel, NULL);
 	close(w->channel);
 	free(w->payload);
 	w->payload = NULL;
@@ -563,6 +563,15 @@ static bool is_stopped(const struct worker *w)
 	       info.si_pid == w->pid;
 }
 
+/* Nothing is left of the process that a stopped worker had. */
+static bool is_gone(struct worker *w)
+{
+	if (w->pid > 0 && waitpid(w->pid, NULL, WNOHANG) == 0)
+		return false;
+	w->pid = 0;
+	return true;
+}
+
 static bool is_hung(const struct worker *w, uint64_t now)
 {
 	switch (w->state) {
@@ -590,7 +599,7 @@ void pool_tick(uint64_t now)
 			stop(w, "the worker hung and was killed");
 		if (template_overwritten(&w->file, &files[w->language]))
 			stop(w, "the template was overwritten during the run");
-		if (w->state == STOPPED && now >= w->not_before)
+		if (w->state == STOPPED && is_gone(w) && now >= w->not_before)
 			start(w, now);
 		if (w->state >= READY)
 			languages[w->language].served = now;
@@ -759,6 +768,9 @@ void pool_close(void)
 {
 	for (size_t i = 0; i < worker_count; i++)
 		stop(&workers[i], "the server is ending");
+	for (size_t i = 0; i < worker_count; i++)
+		if (workers[i].pid > 0)
+			waitpid(workers[i].pid, NULL, 0);
 	free(workers);
 	workers = NULL;
 	worker_count = 0;
