@@ -96,6 +96,18 @@ static void complain(struct language *l, const char *why)
 
 /* ---- processes ---- */
 
+/* Of all processes the kernel takes a worker when memory is short: the front
+ * end has nothing to give, and starts another (proc(5), oom_score_adj). */
+static void die_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "500", 3);
+	close(fd);
+}
+
 _Noreturn static void child(int channel, const char *path)
 {
 	sigset_t none;
@@ -106,6 +118,7 @@ _Noreturn static void child(int channel, const char *path)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
 	signal(SIGPIPE, SIG_IGN);
+	die_first();
 	/* Nothing of the front end's goes along: not a client, not a peer. */
 	for (int fd = 3; fd < 65536; fd++)
 		if (fd != channel)
