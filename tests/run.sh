@@ -26,6 +26,8 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status clients $?"
 	timeout 300 python3 tests/faults.py
 	echo "status faults $?"
+	timeout 300 python3 tests/soak.py
+	echo "status soak $?"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
 } 2>&1 | tee "$log"
