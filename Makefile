@@ -109,6 +109,13 @@ fuzz:
 	./deploy/setup.sh test
 	./tests/fuzz/run.sh $(FUZZ_SECONDS)
 
+# A mixture of runs in both languages, ordinary and hostile.
+SOAK_REQUESTS ?= 200000
+soak:
+	./deploy/setup.sh test
+	$(MAKE) all templates
+	SOAK_REQUESTS=$(SOAK_REQUESTS) python3 tests/soak.py
+
 build/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	gcc -std=c11 -O2 $(WARN) -o $@ $<
@@ -134,8 +141,9 @@ help:
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
+	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'bench      fork and run times as a table'
 	@echo 'install    zeroboot into $$(DESTDIR)$$(PREFIX)/bin'
 	@echo 'clean, distclean; MODE=debug'
 
-.PHONY: all templates setup run test fuzz bench install clean distclean help
+.PHONY: all templates setup run test fuzz soak bench install clean distclean help

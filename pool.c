@@ -23,6 +23,10 @@
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull   /* over its timeout, then a worker is hung */
 #define RESTART_NS 500000000ull  /* between starts of one that dies at once */
+#define START_NS 30000000000ull  /* for a start, then a worker is hung */
+#define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
+#define REPEAT_NS 60000000000ull /* between log lines that say the same */
+#define COMPLAIN_NS 1000000000ull /* between any two of a language */
 
 enum state { STOPPED, STARTING, READY, BUSY };
 
@@ -37,6 +41,7 @@ struct worker {
 	uint64_t deadline;   /* of the running job */
 	uint64_t not_before; /* of the next start */
 	uint64_t started;
+	struct template_file file; /* that it was started from */
 	/* what is under way on the channel */
 	struct worker_request request;
 	size_t sent;
@@ -49,6 +54,10 @@ struct language {
 	char name[64], path[PATH_MAX];
 	int memory_mb;
 	uint64_t load_ns; /* from a worker's start to its first VM, last time */
+	uint64_t served;  /* when there was last a worker */
+	bool failed;      /* the last start of a worker did */
+	char complaint[WORKER_MESSAGE_MAX];
+	uint64_t complained;
 	struct queue queue;
 };
 
@@ -71,7 +80,33 @@ void job_free(struct job *job)
 	free(job);
 }
 
+/* Says in the log why workers fail, without flooding it. */
+static void complain(struct language *l, const char *why)
+{
+	bool same = strncmp(l->complaint, why, sizeof(l->complaint) - 1) == 0;
+	uint64_t now = clock_mono();
+
+	if (l->complained &&
+	    now - l->complained < (same ? REPEAT_NS : COMPLAIN_NS))
+		return;
+	l->complained = now;
+	snprintf(l->complaint, sizeof(l->complaint), "%s", why);
+	log_event("error", "%s: worker: %s", l->name, why);
+}
+
 /* ---- processes ---- */
+
+/* Of all processes the kernel takes a worker when memory is short: the front
+ * end has nothing to give, and starts another (proc(5), oom_score_adj). */
+static void die_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "500", 3);
+	close(fd);
+}
 
 _Noreturn static void child(int channel, const char *path)
 {
@@ -83,6 +118,7 @@ _Noreturn static void child(int channel, const char *path)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
 	signal(SIGPIPE, SIG_IGN);
+	die_first();
 	/* Nothing of the front end's goes along: not a client, not a peer. */
 	for (int fd = 3; fd < 65536; fd++)
 		if (fd != channel)
@@ -90,26 +126,49 @@ _Noreturn static void child(int channel, const char *path)
 	_exit(worker_main(channel, path, options.fresh));
 }
 
-static void start(struct worker *w, uint64_t now)
+/* The process behind a channel of ours. 0 or -errno. */
+static int spawn(struct worker *w)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
-	int pair[2];
+	int pair[2], r;
 
-	w->not_before = now + RESTART_NS;
-	w->started = now;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return;
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+		return -errno;
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
+		r = -errno;
+		goto fail;
+	}
 	w->pid = fork();
 	if (w->pid == 0)
 		child(pair[1], languages[w->language].path);
+	if (w->pid < 0) {
+		r = -errno;
+		goto fail;
+	}
 	close(pair[1]);
-	if (w->pid < 0 ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
-		close(pair[0]);
+	w->channel = pair[0];
+	return 0;
+fail:
+	close(pair[0]);
+	close(pair[1]);
+	return r;
+}
+
+static void start(struct worker *w, uint64_t now)
+{
+	struct language *l = &languages[w->language];
+	int r;
+
+	w->not_before = now + RESTART_NS;
+	w->started = now;
+	w->file = template_look(l->path);
+	r = spawn(w);
+	if (r) {
+		l->failed = true;
+		complain(l, strerror(-r));
 		return;
 	}
-	w->channel = pair[0];
 	w->state = STARTING;
 	w->warm = options.fresh;
 	w->received = w->sent = 0;
@@ -129,8 +188,10 @@ static void stop(struct worker *w, const char *why)
 
 	if (w->state == STOPPED)
 		return;
-	kill(w->pid, SIGKILL);
-	waitpid(w->pid, NULL, 0);
+	if (w->state == STARTING)
+		languages[w->language].failed = true;
+	kill(w->pid, SIGKILL); /* reaped later: its memory takes time to free */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, w->channel, NULL);
 	close(w->channel);
 	free(w->payload);
 	w->payload = NULL;
@@ -239,6 +300,8 @@ static bool reply_ok(const struct worker *w)
 	    r->message_size > WORKER_MESSAGE_MAX ||
 	    r->discarded >= RECYCLE_RESULTS)
 		return false;
+	if (r->status == WORKER_FAILED)
+		return r->stdout_size + r->stderr_size == 0;
 	if (r->status == WORKER_WARM)
 		return w->state >= READY && w->received == sizeof(*r) &&
 		       r->stdout_size + r->stderr_size + r->message_size == 0;
@@ -268,6 +331,17 @@ static void complete(struct worker *w)
 	enum job_status status = JOB_FAULT;
 
 	w->received = 0;
+	if (r->status == WORKER_FAILED) {
+		w->payload[r->message_size] = 0;
+		complain(&languages[w->language], w->payload);
+		w->not_before = clock_mono() + RESTART_NS;
+		stop(w, "the worker failed");
+		return;
+	}
+	if (r->status == WORKER_WARM || w->state == STARTING) {
+		free(w->payload);
+		w->payload = NULL;
+	}
 	if (r->status == WORKER_WARM) {
 		w->warm = true;
 		return;
@@ -275,6 +349,7 @@ static void complete(struct worker *w)
 	if (w->state == STARTING) {
 		w->state = READY;
 		w->not_before = 0;
+		languages[w->language].failed = false;
 		languages[w->language].load_ns = clock_mono() - w->started;
 		dispatch(w);
 		return;
@@ -288,10 +363,14 @@ static void complete(struct worker *w)
 	job->exit_code = r->exit_code;
 	job->fork_ns = r->fork_ns;
 	job->exec_ns = r->exec_ns;
-	if (r->status == WORKER_DONE)
+	if (!job->out || !job->err) {
+		free(job->message);
+		job->message = strdup("no memory for the output");
+	} else if (r->status == WORKER_DONE) {
 		status = JOB_DONE;
-	else if (r->status == WORKER_TIMEOUT)
+	} else if (r->status == WORKER_TIMEOUT) {
 		status = JOB_TIMEOUT;
+	}
 	if (r->recycled)
 		metrics.recycled++;
 	else
@@ -466,16 +545,20 @@ bool pool_cancel(struct job *job)
 	return true;
 }
 
+static void drain_queue(struct language *l, enum job_status status)
+{
+	struct queue_node *n;
+
+	while ((n = queue_take(&l->queue))) {
+		queued--;
+		finish((struct job *)n, status);
+	}
+}
+
 void pool_drain(void)
 {
-	for (int i = 0; i < language_count; i++) {
-		struct queue_node *n;
-
-		while ((n = queue_take(&languages[i].queue))) {
-			queued--;
-			finish((struct job *)n, JOB_DRAINED);
-		}
-	}
+	for (int i = 0; i < language_count; i++)
+		drain_queue(&languages[i], JOB_DRAINED);
 }
 
 bool pool_idle(void)
@@ -483,16 +566,61 @@ bool pool_idle(void)
 	return running == 0 && queued == 0;
 }
 
+/* Stopped by a signal, as by kill -STOP; it would take a run and not begin. */
+static bool is_stopped(const struct worker *w)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)w->pid, &info,
+		      WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == w->pid;
+}
+
+/* Nothing is left of the process that a stopped worker had. */
+static bool is_gone(struct worker *w)
+{
+	if (w->pid > 0 && waitpid(w->pid, NULL, WNOHANG) == 0)
+		return false;
+	w->pid = 0;
+	return true;
+}
+
+static bool is_hung(const struct worker *w, uint64_t now)
+{
+	switch (w->state) {
+	case STARTING:
+		return now > w->started + START_NS || is_stopped(w);
+	case READY:
+		return is_stopped(w);
+	case BUSY:
+		return now > w->deadline;
+	default:
+		return false;
+	}
+}
+
 void pool_tick(uint64_t now)
 {
+	struct template_file files[POOL_LANGUAGES];
+
+	for (int i = 0; i < language_count; i++)
+		files[i] = template_look(languages[i].path);
 	for (size_t i = 0; i < worker_count; i++) {
 		struct worker *w = &workers[i];
 
-		if (w->state == BUSY && now > w->deadline)
+		if (is_hung(w, now))
 			stop(w, "the worker hung and was killed");
-		if (w->state == STOPPED && now >= w->not_before)
+		if (template_overwritten(&w->file, &files[w->language]))
+			stop(w, "the template was overwritten during the run");
+		if (w->state == STOPPED && is_gone(w) && now >= w->not_before)
 			start(w, now);
+		if (w->state >= READY)
+			languages[w->language].served = now;
 	}
+	for (int i = 0; i < language_count; i++)
+		if (languages[i].failed &&
+		    now > languages[i].served + UNSERVED_NS)
+			drain_queue(&languages[i], JOB_UNSERVED);
 }
 
 int pool_language(const char *name, size_t size)
@@ -653,6 +781,9 @@ void pool_close(void)
 {
 	for (size_t i = 0; i < worker_count; i++)
 		stop(&workers[i], "the server is ending");
+	for (size_t i = 0; i < worker_count; i++)
+		if (workers[i].pid > 0)
+			waitpid(workers[i].pid, NULL, 0);
 	free(workers);
 	workers = NULL;
 	worker_count = 0;

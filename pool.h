@@ -26,6 +26,7 @@ enum job_status {
 	JOB_FAULT,   /* the worker failed */
 	JOB_DRAINED, /* the server is ending */
 	JOB_REFUSED, /* gave up its place in a full queue */
+	JOB_UNSERVED, /* its language has no worker */
 };
 
 /* One execution. Owned by the caller, who frees it after done or cancel. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -639,8 +640,14 @@ static void write_log(struct vm *vm)
 
 	if (vm->log_lines == 0 || prefix > 60)
 		return;
-	if (vm->log_lines != UINT32_MAX)
+	if (vm->log_lines != UINT32_MAX) {
+		struct pollfd p = { .fd = vm->log_fd, .events = POLLOUT };
+
+		/* A run does not wait for whoever does not read the log. */
+		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+			return;
 		vm->log_lines--;
+	}
 	memcpy(line, vm->log_prefix, prefix);
 	n = prefix + copy_log(vm, line + prefix, sizeof(line) - prefix - 1);
 	line[n++] = '\n';

@@ -234,6 +234,20 @@ static int tell(struct worker *w, enum worker_status status)
 	return write_all(w->channel, &v, 1);
 }
 
+/* The front end writes it to the log: it knows what it has said already. */
+static void tell_failure(struct worker *w, const struct err *e)
+{
+	struct worker_reply reply = {
+		.status = WORKER_FAILED,
+		.message_size = (uint32_t)strnlen(e->text, sizeof(e->text))
+	};
+	struct iovec v[2] = { { &reply, sizeof(reply) },
+			      { (void *)(uintptr_t)e->text,
+				reply.message_size } };
+
+	write_all(w->channel, v, 2);
+}
+
 static bool asked(const struct worker *w)
 {
 	struct pollfd p = { .fd = w->channel, .events = POLLIN };
@@ -309,7 +323,7 @@ int worker_main(int channel, const char *template_path, bool fresh)
 			break;
 	}
 	if (r < 0 && e.text[0])
-		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
+		tell_failure(&w, &e);
 	drop_vm(&w);
 	recycle_close(&w.recycle);
 	template_close(&w.template);
