@@ -20,12 +20,13 @@
 
 #define EXIT_USAGE 2
 #define DEFAULT_MEMORY_MB 256
+#define MAX_WORKERS 4096 /* for each language */
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 
 static const char usage_text[] =
 	"usage:\n"
 	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
-	"                 [--workers N] [--max-queue N] [--drain-seconds N]\n"
+	"                 [--workers N|MIN:MAX] [--max-queue N] [--drain-seconds N]\n"
 	"                 [--request-seconds N] [--idle-seconds N]\n"
 	"                 [--log logfmt|json] [--fresh]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
@@ -80,6 +81,11 @@ static bool flag(struct args *a, const char *name, bool *value)
 	return true;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static bool number(struct args *a, const char *name, unsigned long low,
 		   unsigned long high, unsigned long *value, int *status)
 {
@@ -92,7 +98,7 @@ static bool number(struct args *a, const char *name, unsigned long low,
 		return true;
 	errno = 0;
 	*value = strtoul(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || *value < low ||
+	if (errno || *end || !is_digit(text[0]) || *value < low ||
 	    *value > high) {
 		fprintf(stderr, "zeroboot: %s: %s is not between %lu and %lu\n",
 			name, text, low, high);
@@ -140,9 +146,35 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 	return true;
 }
 
+/* N: always so many; MIN:MAX: as many as are of use. */
+static bool workers_option(struct args *a, struct server_options *o,
+			   int *status)
+{
+	const char *text = NULL;
+	unsigned long low, high;
+	char *end;
+
+	if (!option(a, "--workers", &text, status))
+		return false;
+	if (*status)
+		return true;
+	low = high = is_digit(text[0]) ? strtoul(text, &end, 10) : 0;
+	if (low && *end == ':')
+		high = is_digit(end[1]) ? strtoul(end + 1, &end, 10) : 0;
+	if (low == 0 || *end || low > high || high > MAX_WORKERS) {
+		fprintf(stderr,
+			"zeroboot: --workers: %s is not N or MIN:MAX, 1 to %d\n",
+			text, MAX_WORKERS);
+		*status = EXIT_USAGE;
+	}
+	o->minimum = (unsigned)low;
+	o->maximum = (unsigned)high;
+	return true;
+}
+
 static int command_serve(struct args a)
 {
-	unsigned long workers = 0, queue = 256, drain = 30, request = 30,
+	unsigned long queue = 256, drain = 30, request = 30,
 		      idle = 60;
 	struct server_options o = { 0 };
 	int status = 0;
@@ -151,7 +183,7 @@ static int command_serve(struct args a)
 		if (!listen_option(&a, &o, &status) &&
 		    !log_option(&a, &o.log, &status) &&
 		    !option(&a, "--templates", &o.templates, &status) &&
-		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
+		    !workers_option(&a, &o, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
 		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
 		    !number(&a, "--request-seconds", 1, 3600, &request,
@@ -164,7 +196,6 @@ static int command_serve(struct args a)
 		return status;
 	if (a.count)
 		return usage_error(a.list[0], "serve takes no arguments");
-	o.workers = (unsigned)workers;
 	o.max_queue = (unsigned)queue;
 	o.drain_seconds = (unsigned)drain;
 	o.request_seconds = (unsigned)request;

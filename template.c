@@ -341,18 +341,6 @@ int template_request(const struct template *t, struct vm *vm, const void *code,
 	return 0;
 }
 
-int template_memory_mb(const char *path, struct err *e)
-{
-	struct template t;
-	int r = template_open(&t, path, NULL, e);
-
-	if (r)
-		return r;
-	r = (int)(t.memory_size >> 20);
-	template_close(&t);
-	return r;
-}
-
 int template_info(const char *path, struct err *e)
 {
 	struct template t;

@@ -72,9 +72,6 @@ int template_fork(const struct template *t, const struct vmm *vmm,
 int template_request(const struct template *t, struct vm *vm, const void *code,
 		     size_t size, uint32_t output_limit);
 
-/* MiB of guest memory of the file, or -errno. */
-int template_memory_mb(const char *path, struct err *e);
-
 /* Writes what `zeroboot template info` shows to stdout. 0 or -errno. */
 int template_info(const char *path, struct err *e);
 

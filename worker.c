@@ -21,8 +21,8 @@
 
 struct worker {
 	int channel;
-	struct vmm vmm;
-	struct template template;
+	const struct vmm *vmm;
+	const struct template *template;
 	struct vm vm;
 	void *memory, *image;
 	struct recycle recycle;
@@ -78,16 +78,16 @@ static int write_all(int fd, struct iovec *v, int count)
 
 static int fork_vm(struct worker *w, struct err *e)
 {
-	w->warm = w->fresh || w->template.training_size == 0;
+	w->warm = w->fresh || w->template->training_size == 0;
 	w->used = false;
-	return template_fork(&w->template, &w->vmm, &w->vm, &w->memory,
+	return template_fork(w->template, w->vmm, &w->vm, &w->memory,
 			     &w->image, e);
 }
 
 static void drop_vm(struct worker *w)
 {
 	vm_destroy(&w->vm);
-	template_unmap(&w->template, w->memory, w->image);
+	template_unmap(w->template, w->memory, w->image);
 	w->memory = w->image = NULL;
 }
 
@@ -146,7 +146,7 @@ static void run(struct worker *w, const struct worker_request *request,
 {
 	uint64_t start;
 
-	if (template_request(&w->template, &w->vm, w->code, request->code_size,
+	if (template_request(w->template, &w->vm, w->code, request->code_size,
 			     request->output_limit) < 0) {
 		err_set(e, -E2BIG, "code does not fit");
 		reply->status = WORKER_FAULT;
@@ -196,35 +196,6 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 	return fork_vm(w, e);
 }
 
-/* One request. 1: go on; 0: the front end is gone; -errno: give up. */
-static int serve_one(struct worker *w, struct err *e)
-{
-	struct worker_request request;
-	struct worker_reply reply;
-	int r = read_all(w->channel, &request, sizeof(request));
-
-	if (r <= 0)
-		return r;
-	if (request.code_size > WORKER_CODE_MAX ||
-	    request.output_limit > ZB_OUTPUT_SIZE)
-		return err_set(e, -EPROTO, "request out of range");
-	r = read_all(w->channel, w->code, request.code_size);
-	if (r <= 0)
-		return r;
-	memset(&reply, 0, sizeof(reply));
-	reply.id = request.id;
-	reply.recycled = w->used;
-	reply.discarded = w->discarded;
-	w->discarded = RECYCLE_DONE;
-	run(w, &request, &reply, e);
-	r = answer(w, &request, &reply, e);
-	if (r)
-		return r;
-	/* The answer is out; the VM is made ready while nobody waits for it. */
-	r = renew(w, reply.status == WORKER_DONE, false, e);
-	return r ? r : 1;
-}
-
 static int tell(struct worker *w, enum worker_status status)
 {
 	struct worker_reply reply = { .status = status };
@@ -246,7 +217,7 @@ static bool asked(const struct worker *w)
  */
 static int warm_up(struct worker *w, struct err *e)
 {
-	const struct template *t = &w->template;
+	const struct template *t = w->template;
 
 	for (int i = 0; i < WARM_RUNS && !w->warm; i++) {
 		enum vm_event event;
@@ -268,7 +239,40 @@ static int warm_up(struct worker *w, struct err *e)
 	return tell(w, WORKER_WARM);
 }
 
-static int start(struct worker *w, const char *template_path, struct err *e)
+/* One request. 1: go on; 0: the front end is gone; -errno: give up. */
+static int serve_one(struct worker *w, struct err *e)
+{
+	struct worker_request request;
+	struct worker_reply reply;
+	int r = read_all(w->channel, &request, sizeof(request));
+
+	if (r <= 0)
+		return r;
+	if (request.train) {
+		r = warm_up(w, e);
+		return r ? r : 1;
+	}
+	if (request.code_size > WORKER_CODE_MAX ||
+	    request.output_limit > ZB_OUTPUT_SIZE)
+		return err_set(e, -EPROTO, "request out of range");
+	r = read_all(w->channel, w->code, request.code_size);
+	if (r <= 0)
+		return r;
+	memset(&reply, 0, sizeof(reply));
+	reply.id = request.id;
+	reply.recycled = w->used;
+	reply.discarded = w->discarded;
+	w->discarded = RECYCLE_DONE;
+	run(w, &request, &reply, e);
+	r = answer(w, &request, &reply, e);
+	if (r)
+		return r;
+	/* The answer is out; the VM is made ready while nobody waits for it. */
+	r = renew(w, reply.status == WORKER_DONE, false, e);
+	return r ? r : 1;
+}
+
+static int start(struct worker *w, struct err *e)
 {
 	struct rlimit no_core = { 0, 0 };
 	int r;
@@ -278,32 +282,27 @@ static int start(struct worker *w, const char *template_path, struct err *e)
 	w->code = malloc(WORKER_CODE_MAX);
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
-		r = vmm_open(&w->vmm, e);
-	if (r == 0)
-		r = template_open(&w->template, template_path, &w->vmm, e);
-	if (r == 0)
-		r = recycle_open(&w->recycle, &w->template, e);
+		r = recycle_open(&w->recycle, w->template, e);
 	if (r == 0)
 		r = fork_vm(w, e);
 	return r ? r : tell(w, WORKER_READY);
 }
 
-int worker_main(int channel, const char *template_path, bool fresh)
+int worker_main(int channel, const struct vmm *vmm,
+		const struct template *template, bool fresh)
 {
 	struct worker w = { .channel = channel,
-			    .fresh = fresh,
-			    .template.fd = -1 };
+			    .vmm = vmm,
+			    .template = template,
+			    .fresh = fresh };
 	struct err e = { "" };
 	int r;
 
 	vm_init(&w.vm);
-	w.vmm.fd = -1;
-	r = start(&w, template_path, &e);
+	r = start(&w, &e);
 	while (r >= 0) {
 		e.text[0] = 0;
-		r = w.warm ? 0 : warm_up(&w, &e);
-		if (r == 0)
-			r = serve_one(&w, &e);
+		r = serve_one(&w, &e);
 		if (r == 0)
 			break;
 	}
@@ -311,8 +310,6 @@ int worker_main(int channel, const char *template_path, bool fresh)
 		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
 	drop_vm(&w);
 	recycle_close(&w.recycle);
-	template_close(&w.template);
-	vmm_close(&w.vmm);
 	free(w.code);
 	close(channel);
 	return r < 0 ? 1 : 0;

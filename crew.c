@@ -1,0 +1,324 @@
+#include "crew.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RESTART_NS 500000000ull /* between starts of one that dies at once */
+#define START_NS 10000000000ull /* a start that takes longer hangs */
+#define SHORT_NS 20000000ull    /* without a free worker before one is added */
+#define STUCK_NS 100000000ull   /* without a run's end: sharing CPUs is better */
+#define IDLE_NS 10000000000ull  /* free for so long, one is not needed */
+#define STARTS_PER_CPU 4        /* at once, of the minimum */
+#define GONE_MAX 256
+
+struct crews crews;
+
+/* Killed, not waited for yet: the end of a VM takes some ms. */
+static pid_t gone[GONE_MAX];
+static size_t gone_count;
+
+/* ---- free workers ---- */
+
+/* The lists in the order in which they are taken from. Of the minimum the one
+ * that has had most time to make its VM ready again comes first; of the others
+ * the one that was used last, so that the rest can go. */
+enum { WARM, WARM_EXTRA, COLD, COLD_EXTRA };
+
+static struct free_list *list_of(const struct worker *w)
+{
+	return &w->crew->free[w->warm ? (w->extra ? WARM_EXTRA : WARM) :
+					(w->extra ? COLD_EXTRA : COLD)];
+}
+
+static void append(struct free_list *l, struct worker *w)
+{
+	w->next = NULL;
+	w->previous = l->last;
+	if (l->last)
+		l->last->next = w;
+	else
+		l->first = w;
+	l->last = w;
+}
+
+static void prepend(struct free_list *l, struct worker *w)
+{
+	w->previous = NULL;
+	w->next = l->first;
+	if (l->first)
+		l->first->previous = w;
+	else
+		l->last = w;
+	l->first = w;
+}
+
+static void take_out(struct worker *w)
+{
+	struct free_list *l = list_of(w);
+
+	if (w->previous)
+		w->previous->next = w->next;
+	else
+		l->first = w->next;
+	if (w->next)
+		w->next->previous = w->previous;
+	else
+		l->last = w->previous;
+}
+
+struct worker *crew_choose(const struct crew *c)
+{
+	for (int i = 0; i < 4; i++)
+		if (c->free[i].first)
+			return c->free[i].first;
+	return NULL;
+}
+
+static void set_training(struct worker *w, bool training)
+{
+	if (w->training == training)
+		return;
+	w->training = training;
+	w->crew->training += training ? 1 : -1u;
+	crews.training += training ? 1 : -1u;
+}
+
+void crew_move(struct worker *w, enum worker_state state, uint64_t now)
+{
+	struct crew *c = w->crew;
+
+	if (w->state == READY)
+		take_out(w);
+	else
+		w->free_since = now;
+	set_training(w, false);
+	crews.starting -= w->state == STARTING;
+	crews.starting += state == STARTING;
+	c->count[w->state]--;
+	c->count[state]++;
+	w->state = state;
+	if (state == STOPPED || state == STARTING)
+		w->warm = crews.fresh;
+	if (state == READY) {
+		if (w->extra)
+			prepend(list_of(w), w);
+		else
+			append(list_of(w), w);
+	}
+	if (c->count[READY] && !c->queue.turn)
+		c->short_since = 0;
+	else if (!c->short_since)
+		c->short_since = now;
+}
+
+void crew_set_warm(struct worker *w, bool warm)
+{
+	if (w->state == READY)
+		take_out(w);
+	w->warm = warm;
+	set_training(w, false);
+	if (w->state == READY)
+		append(list_of(w), w);
+}
+
+/* ---- processes ---- */
+
+/* Nothing of the front end's goes along: not a client, not a peer. */
+static void close_others(const int *kept, int count)
+{
+	unsigned from = STDERR_FILENO + 1, next;
+
+	do {
+		next = UINT_MAX;
+		for (int i = 0; i < count; i++)
+			if ((unsigned)kept[i] >= from &&
+			    (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		if (next > from)
+			syscall(SYS_close_range, from, next - 1, 0);
+		from = next + 1;
+	} while (next != UINT_MAX);
+}
+
+_Noreturn static void child(const struct crew *c, int channel)
+{
+	const int kept[] = { channel, crews.vmm->fd, c->template.fd };
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
+	signal(SIGPIPE, SIG_IGN);
+	close_others(kept, 3);
+	_exit(worker_main(channel, crews.vmm, &c->template, crews.fresh));
+}
+
+static bool start(struct worker *w, uint64_t now)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
+	int other;
+
+	w->not_before = now + RESTART_NS;
+	w->started = now;
+	if (channel_open(&w->channel, &other))
+		return false;
+	w->pid = fork();
+	if (w->pid == 0)
+		child(w->crew, other);
+	close(other);
+	if (w->pid < 0) {
+		channel_close(&w->channel);
+		return false;
+	}
+	crew_move(w, STARTING, now);
+	if (epoll_ctl(crews.epoll, EPOLL_CTL_ADD, w->channel.fd, &event) < 0) {
+		crew_end(w);
+		return false;
+	}
+	return true;
+}
+
+void crew_end(struct worker *w)
+{
+	kill(w->pid, SIGKILL);
+	if (gone_count == GONE_MAX)
+		crew_reap(false);
+	if (gone_count < GONE_MAX)
+		gone[gone_count++] = w->pid;
+	else
+		waitpid(w->pid, NULL, 0);
+	channel_close(&w->channel);
+	w->job = NULL;
+	crew_move(w, STOPPED, clock_mono());
+}
+
+void crew_reap(bool wait)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < gone_count; i++)
+		if (waitpid(gone[i], NULL, wait ? 0 : WNOHANG) == 0)
+			gone[kept++] = gone[i];
+	gone_count = kept;
+}
+
+int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
+{
+	c->workers = calloc(maximum, sizeof(*c->workers));
+	if (!c->workers)
+		return -ENOMEM;
+	c->minimum = minimum;
+	c->maximum = maximum;
+	c->count[STOPPED] = maximum;
+	for (unsigned i = 0; i < maximum; i++) {
+		struct worker *w = &c->workers[i];
+
+		w->watch.ready = crews.ready;
+		w->crew = c;
+		w->channel.fd = -1;
+		w->extra = i >= minimum;
+	}
+	return 0;
+}
+
+void crew_close(struct crew *c)
+{
+	free(c->workers);
+	c->workers = NULL;
+	template_close(&c->template);
+}
+
+/* ---- how many ---- */
+
+void crew_fill(struct crew *c, uint64_t now)
+{
+	if (c->count[STOPPED] == 0)
+		return;
+	for (unsigned i = 0; i < c->minimum; i++) {
+		struct worker *w = &c->workers[i];
+
+		if (crews.starting >= STARTS_PER_CPU * crews.cpus)
+			return;
+		if (w->state == STOPPED && now >= w->not_before)
+			start(w, now);
+	}
+}
+
+void crew_add(struct crew *c, uint64_t now)
+{
+	for (unsigned i = c->minimum; i < c->maximum; i++) {
+		struct worker *w = &c->workers[i];
+
+		if (w->state != STOPPED || now < w->not_before)
+			continue;
+		crews.added += start(w, now);
+		return;
+	}
+}
+
+void crew_shrink(struct crew *c, uint64_t now)
+{
+	/* One that is free stays, ahead of demand. */
+	struct worker *w = c->free[COLD_EXTRA].last;
+
+	if (!w)
+		w = c->free[WARM_EXTRA].last;
+	if (!w || c->count[READY] < 2 || now - w->free_since < IDLE_NS)
+		return;
+	crew_end(w);
+	w->not_before = 0;
+	crews.removed++;
+}
+
+void crew_end_hung(struct crew *c, uint64_t now)
+{
+	for (unsigned i = 0; i < c->maximum && c->count[STARTING]; i++) {
+		struct worker *w = &c->workers[i];
+
+		if (w->state == STARTING && now - w->started > START_NS)
+			crew_end(w);
+	}
+}
+
+void crew_train(struct crew *c)
+{
+	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
+
+	while (crews.training < most && !c->queue.turn) {
+		struct worker *w = c->free[COLD].first;
+
+		if (!w || w->training)
+			w = c->free[COLD_EXTRA].first;
+		if (!w || w->training)
+			return;
+		w->channel.request = (struct worker_request){ .train = 1 };
+		w->channel.sent = 0;
+		/* It is taken last now; a failure comes back as an end. */
+		take_out(w);
+		append(list_of(w), w);
+		set_training(w, true);
+		channel_send(&w->channel, NULL);
+	}
+}
+
+bool crew_is_short(const struct crew *c, bool idle_cpu, uint64_t now)
+{
+	uint64_t since = c->short_since;
+
+	if (!since || now - since < SHORT_NS || crews.starting)
+		return false;
+	if (idle_cpu)
+		return true;
+	if (c->run_ended > since)
+		since = c->run_ended;
+	return c->queue.turn && now - since >= STUCK_NS;
+}
