@@ -497,6 +497,22 @@ static void put_workers(struct text *t)
 				    languages[l].count[s]);
 }
 
+static void put_warm(struct text *t)
+{
+	metrics_series(t, "zeroboot_workers_warm", "gauge",
+		       "Workers whose VM has been trained.");
+	for (int l = 0; l < language_count; l++) {
+		const struct crew *c = &languages[l];
+		unsigned warm = 0;
+
+		for (unsigned i = 0; i < c->maximum; i++)
+			warm += c->workers[i].state >= READY &&
+				c->workers[i].warm;
+		text_format(t, "zeroboot_workers_warm{language=\"%s\"} %u\n",
+			    c->name, warm);
+	}
+}
+
 static void put_counter(struct text *t, const char *name, const char *help,
 			uint64_t value)
 {
@@ -530,6 +546,7 @@ void pool_metrics(struct text *t)
 	metrics_series(t, "zeroboot_queue_depth", "gauge", "Runs that wait.");
 	text_format(t, "zeroboot_queue_depth %u\n", queued);
 	put_workers(t);
+	put_warm(t);
 	put_counter(t, "zeroboot_worker_restarts_total",
 		    "Workers that ended and were replaced.", restarts);
 	put_counter(t, "zeroboot_workers_added_total",
