@@ -16,6 +16,7 @@
 #define STUCK_NS 100000000ull   /* without a run's end: sharing CPUs is better */
 #define IDLE_NS 10000000000ull  /* free for so long, one is not needed */
 #define STARTS_PER_CPU 4        /* at once, of the minimum */
+#define WARM_PER_CPU 4          /* free ones, ahead of demand */
 #define GONE_MAX 256
 
 struct crews crews;
@@ -46,6 +47,7 @@ static void append(struct free_list *l, struct worker *w)
 	else
 		l->first = w;
 	l->last = w;
+	l->count++;
 }
 
 static void prepend(struct free_list *l, struct worker *w)
@@ -57,6 +59,7 @@ static void prepend(struct free_list *l, struct worker *w)
 	else
 		l->last = w;
 	l->first = w;
+	l->count++;
 }
 
 static void take_out(struct worker *w)
@@ -71,6 +74,7 @@ static void take_out(struct worker *w)
 		w->next->previous = w->previous;
 	else
 		l->last = w->previous;
+	l->count--;
 }
 
 struct worker *crew_choose(const struct crew *c)
@@ -293,7 +297,9 @@ void crew_train(struct crew *c)
 {
 	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
 
-	while (crews.training < most && !c->queue.turn) {
+	while (crews.training < most && !c->queue.turn &&
+	       c->free[WARM].count + c->free[WARM_EXTRA].count + c->training <
+		       WARM_PER_CPU * crews.cpus) {
 		struct worker *w = c->free[COLD].first;
 
 		if (!w || w->training)

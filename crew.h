@@ -5,7 +5,8 @@
  * they have had nothing to do. Part of the front end's event loop.
  *
  * A worker is trained (worker.h) when the crew says so, a few at a time, so that
- * a start of many does not keep the first request waiting.
+ * a start of many does not keep the first request waiting; and only so many are
+ * kept trained ahead of demand: that costs a VM three times the memory.
  */
 #ifndef ZEROBOOT_CREW_H
 #define ZEROBOOT_CREW_H
@@ -41,6 +42,7 @@ struct worker {
 /* The free ones of a kind, the next to be taken first. */
 struct free_list {
 	struct worker *first, *last;
+	unsigned count;
 };
 
 struct crew {
@@ -78,7 +80,7 @@ void crew_fill(struct crew *c, uint64_t now);
 void crew_add(struct crew *c, uint64_t now);
 /* Ends a worker that has been free for long and is not needed. */
 void crew_shrink(struct crew *c, uint64_t now);
-/* Tells free workers to train. */
+/* Tells free workers to train, while few are warm. */
 void crew_train(struct crew *c);
 
 /* The best free worker or NULL. */
