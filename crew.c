@@ -1,29 +1,32 @@
 #include "crew.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "vmm.h"
+
 #define RESTART_NS 500000000ull /* between starts of one that dies at once */
-#define START_NS 10000000000ull /* a start that takes longer hangs */
+#define START_NS 30000000000ull /* for a start, then a worker is hung */
+#define REPEAT_NS 60000000000ull  /* between log lines that say the same */
+#define COMPLAIN_NS 1000000000ull /* between any two of a crew */
 #define SHORT_NS 20000000ull    /* without a free worker before one is added */
 #define STUCK_NS 100000000ull   /* without a run's end: sharing CPUs is better */
 #define IDLE_NS 10000000000ull  /* free for so long, one is not needed */
 #define STARTS_PER_CPU 4        /* at once, of the minimum */
 #define WARM_PER_CPU 4          /* free ones, ahead of demand */
-#define GONE_MAX 256
 
 struct crews crews;
-
-/* Killed, not waited for yet: the end of a VM takes some ms. */
-static pid_t gone[GONE_MAX];
-static size_t gone_count;
 
 /* ---- free workers ---- */
 
@@ -151,9 +154,20 @@ static void close_others(const int *kept, int count)
 	} while (next != UINT_MAX);
 }
 
-_Noreturn static void child(const struct crew *c, int channel)
+/* Of all processes the kernel takes a worker when memory is short: the front
+ * end has nothing to give, and starts another (proc(5), oom_score_adj). */
+static void die_first(void)
 {
-	const int kept[] = { channel, crews.vmm->fd, c->template.fd };
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "500", 3);
+	close(fd);
+}
+
+_Noreturn static void child(int channel, const char *path)
+{
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -162,57 +176,119 @@ _Noreturn static void child(const struct crew *c, int channel)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
 	signal(SIGPIPE, SIG_IGN);
-	close_others(kept, 3);
-	_exit(worker_main(channel, crews.vmm, &c->template, crews.fresh));
+	die_first();
+	close_others(&channel, 1);
+	_exit(worker_main(channel, path, crews.fresh));
+}
+
+/* The process behind a channel of ours. 0 or -errno. */
+static int spawn(struct worker *w)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
+	int other, r = channel_open(&w->channel, &other);
+
+	if (r)
+		return r;
+	if (epoll_ctl(crews.epoll, EPOLL_CTL_ADD, w->channel.fd, &event) < 0) {
+		r = -errno;
+		goto fail;
+	}
+	w->pid = fork();
+	if (w->pid == 0)
+		child(other, w->crew->path);
+	if (w->pid < 0) {
+		r = -errno;
+		w->pid = 0;
+		goto fail;
+	}
+	close(other);
+	return 0;
+fail:
+	channel_close(&w->channel);
+	close(other);
+	return r;
+}
+
+/* A slot that may be used now. */
+static bool is_open(const struct worker *w, uint64_t now)
+{
+	return w->state == STOPPED && w->pid == 0 && now >= w->not_before;
 }
 
 static bool start(struct worker *w, uint64_t now)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
-	int other;
+	int r;
 
 	w->not_before = now + RESTART_NS;
 	w->started = now;
-	if (channel_open(&w->channel, &other))
-		return false;
-	w->pid = fork();
-	if (w->pid == 0)
-		child(w->crew, other);
-	close(other);
-	if (w->pid < 0) {
-		channel_close(&w->channel);
+	w->file = template_look(w->crew->path);
+	r = spawn(w);
+	if (r) {
+		w->crew->failed = true;
+		crew_complain(w->crew, strerror(-r));
 		return false;
 	}
 	crew_move(w, STARTING, now);
-	if (epoll_ctl(crews.epoll, EPOLL_CTL_ADD, w->channel.fd, &event) < 0) {
-		crew_end(w);
-		return false;
-	}
 	return true;
 }
 
 void crew_end(struct worker *w)
 {
-	kill(w->pid, SIGKILL);
-	if (gone_count == GONE_MAX)
-		crew_reap(false);
-	if (gone_count < GONE_MAX)
-		gone[gone_count++] = w->pid;
-	else
-		waitpid(w->pid, NULL, 0);
+	if (w->state == STARTING)
+		w->crew->failed = true;
+	kill(w->pid, SIGKILL); /* reaped later: its memory takes time to free */
+	epoll_ctl(crews.epoll, EPOLL_CTL_DEL, w->channel.fd, NULL);
 	channel_close(&w->channel);
 	w->job = NULL;
 	crew_move(w, STOPPED, clock_mono());
 }
 
-void crew_reap(bool wait)
+void crew_reap(struct crew *c, bool wait)
 {
-	size_t kept = 0;
+	for (unsigned i = 0; i < c->maximum; i++) {
+		struct worker *w = &c->workers[i];
 
-	for (size_t i = 0; i < gone_count; i++)
-		if (waitpid(gone[i], NULL, wait ? 0 : WNOHANG) == 0)
-			gone[kept++] = gone[i];
-	gone_count = kept;
+		if (w->state == STOPPED && w->pid > 0 &&
+		    waitpid(w->pid, NULL, wait ? 0 : WNOHANG) != 0)
+			w->pid = 0;
+	}
+}
+
+/* Stopped by a signal, as by kill -STOP; it would take a run and not begin. */
+static bool is_stopped(const struct worker *w)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)w->pid, &info,
+		      WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == w->pid;
+}
+
+bool crew_is_hung(const struct worker *w, uint64_t now)
+{
+	switch (w->state) {
+	case STARTING:
+		return now > w->started + START_NS || is_stopped(w);
+	case READY:
+		return is_stopped(w);
+	case BUSY:
+		return now > w->deadline;
+	default:
+		return false;
+	}
+}
+
+void crew_complain(struct crew *c, const char *why)
+{
+	bool same = strncmp(c->complaint, why, sizeof(c->complaint) - 1) == 0;
+	uint64_t now = clock_mono();
+
+	if (c->complained &&
+	    now - c->complained < (same ? REPEAT_NS : COMPLAIN_NS))
+		return;
+	c->complained = now;
+	snprintf(c->complaint, sizeof(c->complaint), "%s", why);
+	log_event("error", "%s: worker: %s", c->name, why);
 }
 
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
@@ -238,7 +314,6 @@ void crew_close(struct crew *c)
 {
 	free(c->workers);
 	c->workers = NULL;
-	template_close(&c->template);
 }
 
 /* ---- how many ---- */
@@ -252,7 +327,7 @@ void crew_fill(struct crew *c, uint64_t now)
 
 		if (crews.starting >= STARTS_PER_CPU * crews.cpus)
 			return;
-		if (w->state == STOPPED && now >= w->not_before)
+		if (is_open(w, now))
 			start(w, now);
 	}
 }
@@ -262,7 +337,7 @@ void crew_add(struct crew *c, uint64_t now)
 	for (unsigned i = c->minimum; i < c->maximum; i++) {
 		struct worker *w = &c->workers[i];
 
-		if (w->state != STOPPED || now < w->not_before)
+		if (!is_open(w, now))
 			continue;
 		crews.added += start(w, now);
 		return;
@@ -281,16 +356,6 @@ void crew_shrink(struct crew *c, uint64_t now)
 	crew_end(w);
 	w->not_before = 0;
 	crews.removed++;
-}
-
-void crew_end_hung(struct crew *c, uint64_t now)
-{
-	for (unsigned i = 0; i < c->maximum && c->count[STARTING]; i++) {
-		struct worker *w = &c->workers[i];
-
-		if (w->state == STARTING && now - w->started > START_NS)
-			crew_end(w);
-	}
 }
 
 void crew_train(struct crew *c)

@@ -11,6 +11,7 @@
 #ifndef ZEROBOOT_CREW_H
 #define ZEROBOOT_CREW_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,7 +20,6 @@
 #include "pool.h"
 #include "queue.h"
 #include "template.h"
-#include "vmm.h"
 
 enum worker_state { STOPPED, STARTING, READY, BUSY, WORKER_STATES };
 
@@ -27,7 +27,8 @@ struct worker {
 	struct watch watch; /* first */
 	struct crew *crew;
 	struct channel channel;
-	pid_t pid;
+	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
+	struct template_file file; /* that it was started from */
 	enum worker_state state;
 	bool extra;    /* beyond the minimum */
 	bool warm;     /* its VM has been trained */
@@ -46,8 +47,8 @@ struct free_list {
 };
 
 struct crew {
-	char name[64];
-	struct template template;
+	char name[64], path[PATH_MAX];
+	int memory_mb;
 	struct queue queue;
 	struct worker *workers; /* maximum of them */
 	unsigned minimum, maximum;
@@ -56,11 +57,14 @@ struct crew {
 	uint64_t load_ns; /* from a worker's start to its first VM, last time */
 	uint64_t short_since; /* no worker was free, or runs waited; 0: neither */
 	uint64_t run_ended;   /* when one did, last time */
+	uint64_t served;      /* when there was last a worker */
+	bool failed;          /* the last start of one did */
+	char complaint[WORKER_MESSAGE_MAX];
+	uint64_t complained;
 };
 
 /* For all crews: set before crew_open. */
 struct crews {
-	const struct vmm *vmm;
 	int epoll;
 	unsigned cpus;
 	bool fresh; /* VMs are used once */
@@ -70,7 +74,7 @@ struct crews {
 };
 extern struct crews crews;
 
-/* crew has its template and name; nothing is started yet. 0 or -ENOMEM. */
+/* crew has its name and path; nothing is started yet. 0 or -ENOMEM. */
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum);
 void crew_close(struct crew *c);
 
@@ -91,10 +95,13 @@ void crew_move(struct worker *w, enum worker_state state, uint64_t now);
 void crew_set_warm(struct worker *w, bool warm);
 /* Kills the process; its job, if any, is the caller's matter. */
 void crew_end(struct worker *w);
-/* Kills those whose start takes too long. */
-void crew_end_hung(struct crew *c, uint64_t now);
-/* Takes note of processes that have ended; wait: all that were killed. */
-void crew_reap(bool wait);
+/* Takes note of killed processes that are gone: until then their slots are not
+ * used again. wait: for all of them. */
+void crew_reap(struct crew *c, bool wait);
+/* Does not answer though it should: is stopped, starts or runs for too long. */
+bool crew_is_hung(const struct worker *w, uint64_t now);
+/* Says in the log why workers fail, without flooding it. */
+void crew_complain(struct crew *c, const char *why);
 
 /* Whether one more worker would help: for some time none was free, and there is
  * an idle CPU for it, or so long nothing has moved that sharing one is better. */

@@ -1,5 +1,6 @@
 /* main.c: the command line. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -374,6 +375,20 @@ static int command_bench(struct args a)
 	return bench_run(path, n, &e) < 0 ? failed(&e) : 0;
 }
 
+/* Without these three, the first sockets would be taken for them. */
+static int open_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -385,6 +400,8 @@ int main(int argc, char **argv)
 		{ "run", command_run },	    { "bench", command_bench },
 	};
 
+	if (open_streams())
+		return 1;
 	if (argc < 2) {
 		fputs(usage_text, stderr);
 		return EXIT_USAGE;

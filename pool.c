@@ -16,12 +16,13 @@
 #include "metrics.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
-#define GRACE_NS 2000000000ull /* over its timeout, then a worker is hung */
+#define GRACE_NS 2000000000ull  /* over its timeout, then a worker is hung */
+#define RESTART_NS 500000000ull /* after a failure */
+#define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
 #define LOOK_NS 30000000ull /* between looks at crews without a free worker */
 
 static struct crew languages[POOL_LANGUAGES];
 static int language_count;
-static struct vmm vmm = { .fd = -1 };
 static struct pool_options options;
 static unsigned queued, running;
 static uint64_t restarts;
@@ -192,6 +193,8 @@ static bool expected(const struct worker *w)
 {
 	const struct worker_reply *r = &w->channel.reply;
 
+	if (r->status == WORKER_FAILED)
+		return r->stdout_size + r->stderr_size == 0;
 	if (r->status == WORKER_WARM)
 		return w->state >= READY && !w->channel.payload;
 	if (w->state == STARTING)
@@ -213,7 +216,8 @@ static char *copy(const char *from, size_t size)
 	return to;
 }
 
-static void take_results(struct job *job, const struct channel *c)
+/* False: there was no memory for them. */
+static bool take_results(struct job *job, const struct channel *c)
 {
 	const struct worker_reply *r = &c->reply;
 	const char *at = c->payload;
@@ -227,6 +231,11 @@ static void take_results(struct job *job, const struct channel *c)
 	job->exit_code = r->exit_code;
 	job->fork_ns = r->fork_ns;
 	job->exec_ns = r->exec_ns;
+	if (job->out && job->err)
+		return true;
+	free(job->message);
+	job->message = strdup("no memory for the output");
+	return false;
 }
 
 static void count_vm(const struct worker_reply *r)
@@ -245,6 +254,7 @@ static void started(struct worker *w)
 
 	channel_next(&w->channel);
 	w->not_before = 0;
+	w->crew->failed = false;
 	w->crew->load_ns = now - w->started;
 	crew_move(w, READY, now);
 	dispatch(w);
@@ -252,12 +262,28 @@ static void started(struct worker *w)
 	train(w->crew);
 }
 
+/* The last words of a worker that cannot go on. */
+static void failed(struct worker *w)
+{
+	char *why = copy(w->channel.payload, w->channel.reply.message_size);
+
+	crew_complain(w->crew, why ? why : "no memory");
+	free(why);
+	w->not_before = clock_mono() + RESTART_NS;
+	stop(w, "the worker failed");
+}
+
 static void complete(struct worker *w)
 {
 	struct job *job = w->job;
 	uint32_t status = w->channel.reply.status;
 	uint64_t now;
+	bool whole;
 
+	if (status == WORKER_FAILED) {
+		failed(w);
+		return;
+	}
 	if (status == WORKER_WARM) {
 		channel_next(&w->channel);
 		crew_set_warm(w, true);
@@ -268,7 +294,7 @@ static void complete(struct worker *w)
 		started(w);
 		return;
 	}
-	take_results(job, &w->channel);
+	whole = take_results(job, &w->channel);
 	count_vm(&w->channel.reply);
 	channel_next(&w->channel);
 	w->job = NULL;
@@ -279,7 +305,8 @@ static void complete(struct worker *w)
 	w->crew->run_ended = now;
 	crew_move(w, READY, now);
 	running--;
-	finish(job, status == WORKER_DONE    ? JOB_DONE :
+	finish(job, !whole		     ? JOB_FAULT :
+		    status == WORKER_DONE    ? JOB_DONE :
 		    status == WORKER_TIMEOUT ? JOB_TIMEOUT :
 					       JOB_FAULT);
 	dispatch(w);
@@ -389,7 +416,6 @@ bool pool_cancel(struct job *job)
 		running--;
 		stop(w, "");
 		w->not_before = 0;
-		crew_fill(w->crew, clock_mono());
 		return true;
 	}
 	if (!job->node.lane)
@@ -398,16 +424,20 @@ bool pool_cancel(struct job *job)
 	return true;
 }
 
+static void drain_queue(struct crew *c, enum job_status status)
+{
+	struct queue_node *n;
+
+	while ((n = queue_take(&c->queue))) {
+		queued--;
+		finish((struct job *)n, status);
+	}
+}
+
 void pool_drain(void)
 {
-	for (int i = 0; i < language_count; i++) {
-		struct queue_node *n;
-
-		while ((n = queue_take(&languages[i].queue))) {
-			queued--;
-			finish((struct job *)n, JOB_DRAINED);
-		}
-	}
+	for (int i = 0; i < language_count; i++)
+		drain_queue(&languages[i], JOB_DRAINED);
 }
 
 bool pool_idle(void)
@@ -415,13 +445,18 @@ bool pool_idle(void)
 	return running == 0 && queued == 0;
 }
 
-static void end_overdue(struct crew *c, uint64_t now)
+/* Those that hang, and those that have a mixture of two templates. */
+static void end_bad(struct crew *c, uint64_t now)
 {
-	for (unsigned i = 0; i < c->maximum && c->count[BUSY]; i++) {
+	struct template_file file = template_look(c->path);
+
+	for (unsigned i = 0; i < c->maximum; i++) {
 		struct worker *w = &c->workers[i];
 
-		if (w->state == BUSY && now > w->deadline)
+		if (crew_is_hung(w, now))
 			stop(w, "the worker hung and was killed");
+		if (template_overwritten(&w->file, &file))
+			stop(w, "the template was overwritten during the run");
 	}
 }
 
@@ -430,14 +465,17 @@ void pool_tick(uint64_t now)
 	for (int i = 0; i < language_count; i++) {
 		struct crew *c = &languages[i];
 
-		end_overdue(c, now);
-		crew_end_hung(c, now);
+		end_bad(c, now);
+		crew_reap(c, false);
 		crew_fill(c, now);
 		crew_shrink(c, now);
 		watch_crew(c);
+		if (c->count[READY] || c->count[BUSY])
+			c->served = now;
+		else if (c->failed && now > c->served + UNSERVED_NS)
+			drain_queue(c, JOB_UNSERVED);
 	}
 	train(languages);
-	crew_reap(false);
 }
 
 int pool_language(const char *name, size_t size)
@@ -459,7 +497,7 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 		return NULL;
 	*ready = languages[language].count[READY] ||
 		 languages[language].count[BUSY];
-	*memory_mb = (int)(languages[language].template.memory_size >> 20);
+	*memory_mb = languages[language].memory_mb;
 	return languages[language].name;
 }
 
@@ -570,8 +608,7 @@ static int add_language(const char *directory, const char *file,
 {
 	struct crew *c = &languages[language_count];
 	size_t size = strlen(file);
-	char path[PATH_MAX];
-	int n, r;
+	int n;
 
 	if (size <= 4 || size - 4 >= sizeof(c->name) ||
 	    strcmp(file + size - 4, ".zbt"))
@@ -581,17 +618,14 @@ static int add_language(const char *directory, const char *file,
 			       directory, POOL_LANGUAGES);
 	memcpy(c->name, file, size - 4);
 	c->name[size - 4] = 0;
-	n = snprintf(path, sizeof(path), "%s/%s", directory, file);
-	if (n < 0 || (size_t)n >= sizeof(path))
+	n = snprintf(c->path, sizeof(c->path), "%s/%s", directory, file);
+	if (n < 0 || (size_t)n >= sizeof(c->path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", file);
-	/* Once for all workers: they inherit it. */
-	r = template_open(&c->template, path, &vmm, e);
-	if (r)
-		return r;
-	if (crew_open(c, options.minimum, options.maximum)) {
-		template_close(&c->template);
+	c->memory_mb = template_memory_mb(c->path, e);
+	if (c->memory_mb < 0)
+		return c->memory_mb;
+	if (crew_open(c, options.minimum, options.maximum))
 		return err_set(e, -ENOMEM, "no memory");
-	}
 	language_count++;
 	return 0;
 }
@@ -613,14 +647,11 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 {
 	const char *directory = o->directory;
 	struct dirent *entry;
-	int r = vmm_open(&vmm, e);
 	DIR *d;
+	int r;
 
-	if (r)
-		return r;
 	options = *o;
-	crews = (struct crews){ .vmm = &vmm,
-				.epoll = epoll,
+	crews = (struct crews){ .epoll = epoll,
 				.cpus = o->cpus,
 				.fresh = o->fresh,
 				.ready = worker_ready };
@@ -654,13 +685,13 @@ void pool_close(void)
 		for (unsigned i = 0; i < languages[l].maximum; i++)
 			stop(&languages[l].workers[i],
 			     "the server is ending");
-	crew_reap(true);
-	while (language_count > 0)
-		crew_close(&languages[--language_count]);
+	while (language_count > 0) {
+		crew_reap(&languages[--language_count], true);
+		crew_close(&languages[language_count]);
+	}
 	if (timer.fd >= 0)
 		close(timer.fd);
 	if (timer.uptime >= 0)
 		close(timer.uptime);
 	timer.fd = timer.uptime = -1;
-	vmm_close(&vmm);
 }

@@ -26,6 +26,7 @@ enum job_status {
 	JOB_FAULT,   /* the worker failed */
 	JOB_DRAINED, /* the server is ending */
 	JOB_REFUSED, /* gave up its place in a full queue */
+	JOB_UNSERVED, /* its language has no worker */
 };
 
 /* One execution. Owned by the caller, who frees it after done or cancel. */
@@ -56,7 +57,7 @@ struct pool_options {
 	bool fresh; /* VMs are not recycled */
 };
 
-/* Opens KVM and every *.zbt in the directory; pool_tick starts their workers.
+/* Finds every *.zbt in the directory; pool_tick starts their workers.
  * 0 or -errno; pool_close undoes it. */
 int pool_open(int epoll, const struct pool_options *o, struct err *e);
 void pool_close(void);

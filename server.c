@@ -72,17 +72,23 @@ static void name_client(char name[CLIENT_NAME_SIZE],
 	}
 }
 
-static void turn_away(int fd)
+static void turn_away(int fd, const char *why)
 {
-	static const char answer[] =
+	char answer[256], rest[4096];
+	int n = snprintf(
+		answer, sizeof(answer),
 		"HTTP/1.1 503 Service Unavailable\r\nServer: zeroboot\r\n"
-		"Content-Type: application/json\r\nContent-Length: 33\r\n"
+		"Content-Type: application/json\r\nContent-Length: %zu\r\n"
 		"Retry-After: 1\r\nConnection: close\r\n\r\n"
-		"{\"error\":\"too many connections\"}\n";
+		"{\"error\":\"%s\"}\n",
+		strlen(why) + sizeof("{\"error\":\"\"}"), why);
 
 	metrics.connections_refused++;
-	(void)!send(fd, answer, sizeof(answer) - 1,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, answer, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* Closing with unread input is a reset, which overtakes the answer. */
+	for (int i = 0; i < 16; i++)
+		if (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
+			break;
 	close(fd);
 }
 
@@ -112,7 +118,7 @@ static void accept_ready(struct watch *w, uint32_t events)
 		if (client < 0)
 			continue; /* that one is gone again: accept(2) */
 		if (metrics.connections >= server.max_connections) {
-			turn_away(client);
+			turn_away(client, "too many connections");
 			continue;
 		}
 		if (a.ss_family != AF_UNIX)
@@ -120,7 +126,7 @@ static void accept_ready(struct watch *w, uint32_t events)
 				   sizeof(one));
 		name_client(name, &a);
 		if (connection_open(client, name))
-			close(client);
+			turn_away(client, "no memory");
 	}
 }
 
@@ -299,6 +305,7 @@ static int open_pool(const struct server_options *o, struct err *e)
 
 static int start(const struct server_options *o, struct err *e)
 {
+	struct vmm vmm;
 	int r;
 
 	drain_seconds = o->drain_seconds;
@@ -306,6 +313,10 @@ static int start(const struct server_options *o, struct err *e)
 	r = auth_open(e);
 	if (r)
 		return r;
+	r = vmm_open(&vmm, e); /* only to say early what is wrong */
+	if (r)
+		return r;
+	vmm_close(&vmm);
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server.epoll < 0)
 		return err_set(e, -errno, "epoll: %s", strerror(errno));

@@ -341,6 +341,37 @@ int template_request(const struct template *t, struct vm *vm, const void *code,
 	return 0;
 }
 
+struct template_file template_look(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return (struct template_file){ 0 };
+	return (struct template_file){ st.st_dev, st.st_ino, st.st_size,
+				       st.st_mtim };
+}
+
+bool template_overwritten(const struct template_file *then,
+			  const struct template_file *now)
+{
+	return then->device == now->device && then->inode == now->inode &&
+	       (then->size != now->size ||
+		then->written.tv_sec != now->written.tv_sec ||
+		then->written.tv_nsec != now->written.tv_nsec);
+}
+
+int template_memory_mb(const char *path, struct err *e)
+{
+	struct template t;
+	int r = template_open(&t, path, NULL, e);
+
+	if (r)
+		return r;
+	r = (int)(t.memory_size >> 20);
+	template_close(&t);
+	return r;
+}
+
 int template_info(const char *path, struct err *e)
 {
 	struct template t;

@@ -21,8 +21,8 @@
 
 struct worker {
 	int channel;
-	const struct vmm *vmm;
-	const struct template *template;
+	struct vmm vmm;
+	struct template template;
 	struct vm vm;
 	void *memory, *image;
 	struct recycle recycle;
@@ -78,16 +78,16 @@ static int write_all(int fd, struct iovec *v, int count)
 
 static int fork_vm(struct worker *w, struct err *e)
 {
-	w->warm = w->fresh || w->template->training_size == 0;
+	w->warm = w->fresh || w->template.training_size == 0;
 	w->used = false;
-	return template_fork(w->template, w->vmm, &w->vm, &w->memory,
+	return template_fork(&w->template, &w->vmm, &w->vm, &w->memory,
 			     &w->image, e);
 }
 
 static void drop_vm(struct worker *w)
 {
 	vm_destroy(&w->vm);
-	template_unmap(w->template, w->memory, w->image);
+	template_unmap(&w->template, w->memory, w->image);
 	w->memory = w->image = NULL;
 }
 
@@ -146,7 +146,7 @@ static void run(struct worker *w, const struct worker_request *request,
 {
 	uint64_t start;
 
-	if (template_request(w->template, &w->vm, w->code, request->code_size,
+	if (template_request(&w->template, &w->vm, w->code, request->code_size,
 			     request->output_limit) < 0) {
 		err_set(e, -E2BIG, "code does not fit");
 		reply->status = WORKER_FAULT;
@@ -204,6 +204,20 @@ static int tell(struct worker *w, enum worker_status status)
 	return write_all(w->channel, &v, 1);
 }
 
+/* The front end writes it to the log: it knows what it has said already. */
+static void tell_failure(struct worker *w, const struct err *e)
+{
+	struct worker_reply reply = {
+		.status = WORKER_FAILED,
+		.message_size = (uint32_t)strnlen(e->text, sizeof(e->text))
+	};
+	struct iovec v[2] = { { &reply, sizeof(reply) },
+			      { (void *)(uintptr_t)e->text,
+				reply.message_size } };
+
+	write_all(w->channel, v, 2);
+}
+
 static bool asked(const struct worker *w)
 {
 	struct pollfd p = { .fd = w->channel, .events = POLLIN };
@@ -217,7 +231,7 @@ static bool asked(const struct worker *w)
  */
 static int warm_up(struct worker *w, struct err *e)
 {
-	const struct template *t = w->template;
+	const struct template *t = &w->template;
 
 	for (int i = 0; i < WARM_RUNS && !w->warm; i++) {
 		enum vm_event event;
@@ -272,7 +286,7 @@ static int serve_one(struct worker *w, struct err *e)
 	return r ? r : 1;
 }
 
-static int start(struct worker *w, struct err *e)
+static int start(struct worker *w, const char *template_path, struct err *e)
 {
 	struct rlimit no_core = { 0, 0 };
 	int r;
@@ -282,24 +296,27 @@ static int start(struct worker *w, struct err *e)
 	w->code = malloc(WORKER_CODE_MAX);
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
-		r = recycle_open(&w->recycle, w->template, e);
+		r = vmm_open(&w->vmm, e);
+	if (r == 0)
+		r = template_open(&w->template, template_path, &w->vmm, e);
+	if (r == 0)
+		r = recycle_open(&w->recycle, &w->template, e);
 	if (r == 0)
 		r = fork_vm(w, e);
 	return r ? r : tell(w, WORKER_READY);
 }
 
-int worker_main(int channel, const struct vmm *vmm,
-		const struct template *template, bool fresh)
+int worker_main(int channel, const char *template_path, bool fresh)
 {
 	struct worker w = { .channel = channel,
-			    .vmm = vmm,
-			    .template = template,
-			    .fresh = fresh };
+			    .fresh = fresh,
+			    .template.fd = -1 };
 	struct err e = { "" };
 	int r;
 
 	vm_init(&w.vm);
-	r = start(&w, &e);
+	w.vmm.fd = -1;
+	r = start(&w, template_path, &e);
 	while (r >= 0) {
 		e.text[0] = 0;
 		r = serve_one(&w, &e);
@@ -307,9 +324,11 @@ int worker_main(int channel, const struct vmm *vmm,
 			break;
 	}
 	if (r < 0 && e.text[0])
-		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
+		tell_failure(&w, &e);
 	drop_vm(&w);
 	recycle_close(&w.recycle);
+	template_close(&w.template);
+	vmm_close(&w.vmm);
 	free(w.code);
 	close(channel);
 	return r < 0 ? 1 : 0;

@@ -15,9 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct template;
-struct vmm;
-
 #define WORKER_CODE_MAX (4u << 20)   /* bytes of code in one request */
 #define WORKER_OUTPUT_MAX ((1u << 20) + 4096) /* bytes of stdout, of stderr */
 #define WORKER_MESSAGE_MAX 512
@@ -38,6 +35,7 @@ enum worker_status {
 	WORKER_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
 	WORKER_FAULT,   /* the VM failed (guest kernel bug, triple fault...) */
 	WORKER_WARM,    /* the VM has been trained and is as new again */
+	WORKER_FAILED,  /* the last words of one that cannot go on; why */
 	WORKER_STATUSES
 };
 
@@ -47,7 +45,7 @@ struct worker_reply {
 	int32_t exit_code;    /* 0-255 */
 	uint32_t stdout_size; /* bytes of stdout behind this header, */
 	uint32_t stderr_size; /* then of stderr, */
-	uint32_t message_size; /* then of a message (WORKER_FAULT: what failed) */
+	uint32_t message_size; /* then of a message (FAULT, FAILED: what failed) */
 	uint32_t recycled;    /* 1 when the VM had run before */
 	uint32_t discarded;   /* enum recycle_result: why the VM before this one
 	                       * had to go; RECYCLE_DONE: it did not */
@@ -59,12 +57,11 @@ struct worker_reply {
 
 /*
  * Runs a worker until the channel closes; never returns to the caller's work.
- * channel: connected socket. vmm, template: open, inherited. fresh: a VM runs one
- * request only. Returns the process exit status; says on stderr why it could not
- * start.
+ * channel: connected socket, owned. template_path: a *.zbt file. fresh: a VM
+ * runs one request only. Returns the process exit status; tells the front end
+ * why it could not start or go on.
  */
-int worker_main(int channel, const struct vmm *vmm,
-		const struct template *template, bool fresh);
+int worker_main(int channel, const char *template_path, bool fresh);
 
 /*
  * What is said on stderr when output was cut at limit bytes; its length, 0 when

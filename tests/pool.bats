@@ -40,14 +40,26 @@ children() { ps -o stat= --ppid "$server" | grep -vc Z; }
 	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 }
 
-@test "pool: one worker stays free ahead of demand" {
-	start_server --workers 1:8
-	start_batch 1 'import time; time.sleep(58)'
-	for _ in 1 2 3 4 5; do # until a CPU is idle
-		eventually metric_is 'zeroboot_workers{language="python",state="ready"}' 1 && break
-	done
+# Tells the server that the CPUs have idled for another 100 s.
+idle() { echo "1.00 $((idle += 100)).00" >"$BATS_TEST_TMPDIR/uptime"; }
+ready_when_idle() { idle; [ "$(python_workers ready)" = 1 ]; }
+
+@test "pool: one worker stays free ahead of demand while a CPU is idle, none is added while not" {
+	idle=0
+	idle
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	unshare -m --propagation private sh -c 'mount --bind "$0" /proc/uptime && exec "$@"' "$BATS_TEST_TMPDIR/uptime" \
+		./zeroboot serve --templates templates --listen "127.0.0.1:$port" --workers 1:8 \
+		2>"$BATS_FILE_TMPDIR/server.log" 3>&- &
+	server=$!
+	logged 'every template is ready'
+	start_batch 1 'import time; time.sleep(50)'
+	eventually busy_is 1
+	run_code '' 1 node >/dev/null # some time for the first look
+	[ "$(metric zeroboot_workers_added_total)" = 0 ]
+	eventually ready_when_idle
 	[ "$(python_workers busy)" = 1 ]
-	[ "$(python_workers ready)" = 1 ]
+	[ "$(metric zeroboot_workers_added_total)" = 1 ]
 	kill $client
 }
 

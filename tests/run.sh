@@ -24,6 +24,8 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status json $?"
 	timeout 300 python3 tests/clients.py
 	echo "status clients $?"
+	timeout 300 python3 tests/faults.py
+	echo "status faults $?"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
 } 2>&1 | tee "$log"
