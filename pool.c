@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "log.h"
 #include "metrics.h"
 #include "template.h"
@@ -73,21 +73,21 @@ void job_free(struct job *job)
 
 /* ---- processes ---- */
 
-_Noreturn static void child(int channel, const char *path)
+/* The process, or -errno. Its channel arrives as WORKER_CHANNEL. */
+static pid_t spawn(int channel, const struct language *l)
 {
-	sigset_t none;
+	const char *argv[8] = { "zeroboot", "worker" }, *user = jail_user();
+	int n = 2;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
-	signal(SIGPIPE, SIG_IGN);
-	/* Nothing of the front end's goes along: not a client, not a peer. */
-	for (int fd = 3; fd < 65536; fd++)
-		if (fd != channel)
-			close(fd);
-	_exit(worker_main(channel, path, options.fresh));
+	if (options.fresh)
+		argv[n++] = "--fresh";
+	if (user) {
+		argv[n++] = "--user";
+		argv[n++] = user;
+	}
+	argv[n++] = "--template";
+	argv[n++] = l->path;
+	return jail_spawn((char *const *)(uintptr_t)argv, &channel, 1);
 }
 
 static void start(struct worker *w, uint64_t now)
@@ -100,9 +100,7 @@ static void start(struct worker *w, uint64_t now)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	w->pid = fork();
-	if (w->pid == 0)
-		child(pair[1], languages[w->language].path);
+	w->pid = spawn(pair[1], &languages[w->language]);
 	close(pair[1]);
 	if (w->pid < 0 ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
