@@ -1,18 +1,15 @@
 #include "crew.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "log.h"
 #include "vmm.h"
 
@@ -137,48 +134,21 @@ void crew_set_warm(struct worker *w, bool warm)
 
 /* ---- processes ---- */
 
-/* Nothing of the front end's goes along: not a client, not a peer. */
-static void close_others(const int *kept, int count)
+/* Its channel arrives as WORKER_CHANNEL. The process or -errno. */
+static pid_t execute(const struct crew *c, int channel)
 {
-	unsigned from = STDERR_FILENO + 1, next;
+	const char *argv[8] = { "zeroboot", "worker" }, *user = jail_user();
+	int n = 2;
 
-	do {
-		next = UINT_MAX;
-		for (int i = 0; i < count; i++)
-			if ((unsigned)kept[i] >= from &&
-			    (unsigned)kept[i] < next)
-				next = (unsigned)kept[i];
-		if (next > from)
-			syscall(SYS_close_range, from, next - 1, 0);
-		from = next + 1;
-	} while (next != UINT_MAX);
-}
-
-/* Of all processes the kernel takes a worker when memory is short: the front
- * end has nothing to give, and starts another (proc(5), oom_score_adj). */
-static void die_first(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	(void)!write(fd, "500", 3);
-	close(fd);
-}
-
-_Noreturn static void child(int channel, const char *path)
-{
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
-	signal(SIGPIPE, SIG_IGN);
-	die_first();
-	close_others(&channel, 1);
-	_exit(worker_main(channel, path, crews.fresh));
+	if (crews.fresh)
+		argv[n++] = "--fresh";
+	if (user) {
+		argv[n++] = "--user";
+		argv[n++] = user;
+	}
+	argv[n++] = "--template";
+	argv[n++] = c->path;
+	return jail_spawn((char *const *)(uintptr_t)argv, &channel, 1);
 }
 
 /* The process behind a channel of ours. 0 or -errno. */
@@ -193,11 +163,9 @@ static int spawn(struct worker *w)
 		r = -errno;
 		goto fail;
 	}
-	w->pid = fork();
-	if (w->pid == 0)
-		child(other, w->crew->path);
+	w->pid = execute(w->crew, other);
 	if (w->pid < 0) {
-		r = -errno;
+		r = w->pid;
 		w->pid = 0;
 		goto fail;
 	}

@@ -14,6 +14,7 @@
 #include "run.h"
 #include "server.h"
 #include "template.h"
+#include "worker.h"
 
 #ifndef ZEROBOOT_VERSION
 #define ZEROBOOT_VERSION "0.1.0"
@@ -29,7 +30,7 @@ static const char usage_text[] =
 	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
 	"                 [--workers N|MIN:MAX] [--max-queue N] [--drain-seconds N]\n"
 	"                 [--request-seconds N] [--idle-seconds N]\n"
-	"                 [--log logfmt|json] [--fresh]\n"
+	"                 [--log logfmt|json] [--fresh] [--user NAME|UID[:GID]]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
 	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
@@ -185,6 +186,7 @@ static int command_serve(struct args a)
 		    !log_option(&a, &o.log, &status) &&
 		    !option(&a, "--templates", &o.templates, &status) &&
 		    !workers_option(&a, &o, &status) &&
+		    !option(&a, "--user", &o.user, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
 		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
 		    !number(&a, "--request-seconds", 1, 3600, &request,
@@ -202,6 +204,24 @@ static int command_serve(struct args a)
 	o.request_seconds = (unsigned)request;
 	o.idle_seconds = (unsigned)idle;
 	return server_run(&o);
+}
+
+/* What the server starts its workers with; see pool.c. */
+static int command_worker(struct args a)
+{
+	struct worker_options o = { 0 };
+	int status = 0;
+
+	while (is_option(&a) && !status)
+		if (!option(&a, "--user", &o.user, &status) &&
+		    !option(&a, "--template", &o.template, &status) &&
+		    !flag(&a, "--fresh", &o.fresh))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (a.count || !o.template)
+		return usage_error("worker", "is started by zeroboot serve");
+	_exit(worker_main(&o));
 }
 
 /* The language's template file, in buf. */
@@ -398,6 +418,7 @@ int main(int argc, char **argv)
 		{ "serve", command_serve }, { "exec", command_exec },
 		{ "image", command_image }, { "template", command_template },
 		{ "run", command_run },	    { "bench", command_bench },
+		{ "worker", command_worker },
 	};
 
 	if (open_streams())

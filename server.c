@@ -17,6 +17,7 @@
 #include "api.h"
 #include "auth.h"
 #include "connection.h"
+#include "jail.h"
 #include "metrics.h"
 #include "pool.h"
 #include "vmm.h"
@@ -325,6 +326,8 @@ static int start(const struct server_options *o, struct err *e)
 		r = open_pool(o, e);
 	if (r == 0)
 		r = open_listeners(o, e);
+	if (r == 0)
+		r = jail_open(o->user, e);
 	if (r)
 		return r;
 	connections_open(server.epoll, o->request_seconds, o->idle_seconds);
@@ -368,7 +371,8 @@ static void loop(void)
 int server_run(const struct server_options *o)
 {
 	struct err e = { "" };
-	int r = start(o, &e);
+	int r = start(o, &e), error;
+	const char *missing;
 
 	if (r) {
 		fprintf(stderr, "zeroboot: %s\n", e.text);
@@ -379,12 +383,18 @@ int server_run(const struct server_options *o)
 		if (!auth_required())
 			log_event("warning",
 				  "no key file: anyone who can connect can run code");
+		missing = jail_missing(&error);
+		if (missing)
+			log_event("warning",
+				  "workers have no %s of their own: %s",
+				  missing, strerror(error));
 		loop();
 		log_event("info", "stopped");
 	}
 	close_listeners();
 	connections_close();
 	pool_close();
+	jail_close();
 	auth_close();
 	log_flush();
 	return r ? 1 : 0;

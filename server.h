@@ -14,6 +14,7 @@ struct server_options {
 	unsigned drain_seconds;
 	unsigned request_seconds, idle_seconds; /* see connections_open */
 	bool fresh; /* VMs are used once */
+	const char *user; /* of workers: see jail_open */
 	enum log_format log;
 };
 

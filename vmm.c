@@ -531,21 +531,29 @@ static void on_tick(int signal)
 static timer_t tick_timer;
 static bool tick_ready;
 
+int vm_tick_open(struct err *e)
+{
+	struct sigaction action = { .sa_handler = on_tick };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGALRM };
+
+	if (tick_ready)
+		return 0;
+	if (sigaction(SIGALRM, &action, NULL) < 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &tick_timer) < 0)
+		return err_set(e, -errno, "timer: %s", strerror(errno));
+	tick_ready = true;
+	return 0;
+}
+
 static int tick_start(struct err *e)
 {
 	struct itimerspec t = { .it_interval.tv_nsec = TICK_NS,
 				.it_value.tv_nsec = TICK_NS };
+	int r = vm_tick_open(e);
 
-	if (!tick_ready) {
-		struct sigaction action = { .sa_handler = on_tick };
-		struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
-					  .sigev_signo = SIGALRM };
-
-		if (sigaction(SIGALRM, &action, NULL) < 0 ||
-		    timer_create(CLOCK_MONOTONIC, &event, &tick_timer) < 0)
-			return err_set(e, -errno, "timer: %s", strerror(errno));
-		tick_ready = true;
-	}
+	if (r)
+		return r;
 	if (timer_settime(tick_timer, 0, &t, NULL) < 0)
 		return err_set(e, -errno, "timer: %s", strerror(errno));
 	return 0;

@@ -1,17 +1,18 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "recycle.h"
 #include "template.h"
 #include "vmm.h"
@@ -286,37 +287,78 @@ static int serve_one(struct worker *w, struct err *e)
 	return r ? r : 1;
 }
 
-static int start(struct worker *w, const char *template_path, struct err *e)
+/* Of all processes the kernel takes a worker when memory is short: the front
+ * end has nothing to give, and starts another (proc(5), oom_score_adj). */
+static void die_first(void)
 {
-	struct rlimit no_core = { 0, 0 };
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "500", 3);
+	close(fd);
+}
+
+/* The front end decides when to end, not who signals all of its processes. */
+static void set_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int lock(const struct worker *w, const char *user, struct err *e)
+{
+	struct seccomp_files files = { .channel = w->channel,
+				       .log = w->vm.log_fd,
+				       .kvm = w->vmm.fd,
+				       .template = w->template.fd,
+				       .vm = w->vm.fd,
+				       .vcpu = w->vm.vcpu };
+
+	return jail_enter(user, &files, e);
+}
+
+static int start(struct worker *w, const struct worker_options *o,
+		 struct err *e)
+{
 	int r;
 
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	set_signals();
+	die_first();
 	w->code = malloc(WORKER_CODE_MAX);
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&w->vmm, e);
 	if (r == 0)
-		r = template_open(&w->template, template_path, &w->vmm, e);
+		r = vm_tick_open(e);
+	if (r == 0)
+		r = template_open(&w->template, o->template, &w->vmm, e);
 	if (r == 0)
 		r = recycle_open(&w->recycle, &w->template, e);
 	if (r == 0)
 		r = fork_vm(w, e);
+	if (r == 0)
+		r = lock(w, o->user, e);
 	return r ? r : tell(w, WORKER_READY);
 }
 
-int worker_main(int channel, const char *template_path, bool fresh)
+int worker_main(const struct worker_options *o)
 {
-	struct worker w = { .channel = channel,
-			    .fresh = fresh,
+	struct worker w = { .channel = WORKER_CHANNEL,
+			    .fresh = o->fresh,
 			    .template.fd = -1 };
 	struct err e = { "" };
 	int r;
 
 	vm_init(&w.vm);
 	w.vmm.fd = -1;
-	r = start(&w, template_path, &e);
+	r = start(&w, o, &e);
 	while (r >= 0) {
 		e.text[0] = 0;
 		r = serve_one(&w, &e);
@@ -325,11 +367,5 @@ int worker_main(int channel, const char *template_path, bool fresh)
 	}
 	if (r < 0 && e.text[0])
 		tell_failure(&w, &e);
-	drop_vm(&w);
-	recycle_close(&w.recycle);
-	template_close(&w.template);
-	vmm_close(&w.vmm);
-	free(w.code);
-	close(channel);
-	return r < 0 ? 1 : 0;
+	return r < 0 ? 1 : 0; /* the process ends and takes all with it */
 }

@@ -55,13 +55,19 @@ struct worker_reply {
 	uint64_t exits;       /* VM exits of this run */
 };
 
+#define WORKER_CHANNEL 0 /* the descriptor of it, in a worker */
+
+struct worker_options {
+	const char *template; /* a *.zbt file */
+	const char *user;     /* see jail_enter */
+	bool fresh;           /* a VM runs one request only */
+};
+
 /*
- * Runs a worker until the channel closes; never returns to the caller's work.
- * channel: connected socket, owned. template_path: a *.zbt file. fresh: a VM
- * runs one request only. Returns the process exit status; tells the front end
- * why it could not start or go on.
+ * Runs a worker until the channel closes. Returns the process exit status; tells
+ * the front end why it could not start or go on.
  */
-int worker_main(int channel, const char *template_path, bool fresh);
+int worker_main(const struct worker_options *o);
 
 /*
  * What is said on stderr when output was cut at limit bytes; its length, 0 when
