@@ -14,6 +14,7 @@
 #include "run.h"
 #include "server.h"
 #include "template.h"
+#include "worker.h"
 
 #ifndef ZEROBOOT_VERSION
 #define ZEROBOOT_VERSION "0.1.0"
@@ -21,14 +22,15 @@
 
 #define EXIT_USAGE 2
 #define DEFAULT_MEMORY_MB 256
+#define MAX_WORKERS 4096 /* for each language */
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 
 static const char usage_text[] =
 	"usage:\n"
 	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
-	"                 [--workers N] [--max-queue N] [--drain-seconds N]\n"
+	"                 [--workers N|MIN:MAX] [--max-queue N] [--drain-seconds N]\n"
 	"                 [--request-seconds N] [--idle-seconds N]\n"
-	"                 [--log logfmt|json] [--fresh]\n"
+	"                 [--log logfmt|json] [--fresh] [--user NAME|UID[:GID]]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
 	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
@@ -81,6 +83,11 @@ static bool flag(struct args *a, const char *name, bool *value)
 	return true;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static bool number(struct args *a, const char *name, unsigned long low,
 		   unsigned long high, unsigned long *value, int *status)
 {
@@ -93,7 +100,7 @@ static bool number(struct args *a, const char *name, unsigned long low,
 		return true;
 	errno = 0;
 	*value = strtoul(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || *value < low ||
+	if (errno || *end || !is_digit(text[0]) || *value < low ||
 	    *value > high) {
 		fprintf(stderr, "zeroboot: %s: %s is not between %lu and %lu\n",
 			name, text, low, high);
@@ -141,9 +148,35 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 	return true;
 }
 
+/* N: always so many; MIN:MAX: as many as are of use. */
+static bool workers_option(struct args *a, struct server_options *o,
+			   int *status)
+{
+	const char *text = NULL;
+	unsigned long low, high;
+	char *end;
+
+	if (!option(a, "--workers", &text, status))
+		return false;
+	if (*status)
+		return true;
+	low = high = is_digit(text[0]) ? strtoul(text, &end, 10) : 0;
+	if (low && *end == ':')
+		high = is_digit(end[1]) ? strtoul(end + 1, &end, 10) : 0;
+	if (low == 0 || *end || low > high || high > MAX_WORKERS) {
+		fprintf(stderr,
+			"zeroboot: --workers: %s is not N or MIN:MAX, 1 to %d\n",
+			text, MAX_WORKERS);
+		*status = EXIT_USAGE;
+	}
+	o->minimum = (unsigned)low;
+	o->maximum = (unsigned)high;
+	return true;
+}
+
 static int command_serve(struct args a)
 {
-	unsigned long workers = 0, queue = 256, drain = 30, request = 30,
+	unsigned long queue = 256, drain = 30, request = 30,
 		      idle = 60;
 	struct server_options o = { 0 };
 	int status = 0;
@@ -152,7 +185,8 @@ static int command_serve(struct args a)
 		if (!listen_option(&a, &o, &status) &&
 		    !log_option(&a, &o.log, &status) &&
 		    !option(&a, "--templates", &o.templates, &status) &&
-		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
+		    !workers_option(&a, &o, &status) &&
+		    !option(&a, "--user", &o.user, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
 		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
 		    !number(&a, "--request-seconds", 1, 3600, &request,
@@ -165,12 +199,29 @@ static int command_serve(struct args a)
 		return status;
 	if (a.count)
 		return usage_error(a.list[0], "serve takes no arguments");
-	o.workers = (unsigned)workers;
 	o.max_queue = (unsigned)queue;
 	o.drain_seconds = (unsigned)drain;
 	o.request_seconds = (unsigned)request;
 	o.idle_seconds = (unsigned)idle;
 	return server_run(&o);
+}
+
+/* What the server starts its workers with; see pool.c. */
+static int command_worker(struct args a)
+{
+	struct worker_options o = { 0 };
+	int status = 0;
+
+	while (is_option(&a) && !status)
+		if (!option(&a, "--user", &o.user, &status) &&
+		    !option(&a, "--template", &o.template, &status) &&
+		    !flag(&a, "--fresh", &o.fresh))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (a.count || !o.template)
+		return usage_error("worker", "is started by zeroboot serve");
+	_exit(worker_main(&o));
 }
 
 /* The language's template file, in buf. */
@@ -375,6 +426,7 @@ int main(int argc, char **argv)
 		{ "serve", command_serve }, { "exec", command_exec },
 		{ "image", command_image }, { "template", command_template },
 		{ "run", command_run },	    { "bench", command_bench },
+		{ "worker", command_worker },
 	};
 
 	if (open_streams())

@@ -129,6 +129,10 @@ void vm_seed(struct vm *vm);
  */
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
 
+/* The process's timer, made by the first vm_run unless this was called before
+ * the rights to make it are gone. 0 or -errno. */
+int vm_tick_open(struct err *e);
+
 /*
  * Runs until the guest has something to say or the host's monotonic clock
  * passes deadline (ns, ~0: never). e says why for VM_FAULT.
