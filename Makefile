@@ -128,6 +128,10 @@ bench: all templates build/bench/load
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 zeroboot $(DESTDIR)$(PREFIX)/bin/zeroboot
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/zeroboot.service > \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/zeroboot.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/zeroboot.service
 
 clean:
 	rm -rf build/release build/debug zeroboot templates
@@ -143,7 +147,7 @@ help:
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'bench      fork and run times as a table'
-	@echo 'install    zeroboot into $$(DESTDIR)$$(PREFIX)/bin'
+	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'
 	@echo 'clean, distclean; MODE=debug'
 
 .PHONY: all templates setup run test fuzz soak bench install clean distclean help
