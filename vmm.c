@@ -25,6 +25,7 @@
 
 #define SLOT_MEMORY 0
 #define SLOT_IMAGE 1
+#define SLOT_LOCKED 2
 
 /* Intel SDM 4, table 2-2, and AMD APM 2, appendix A. */
 #define MSR_STAR 0xc0000081
@@ -173,7 +174,7 @@ void vm_destroy(struct vm *vm)
 }
 
 static int add_slot(struct vm *vm, uint32_t slot, uint32_t flags, gpa_t gpa,
-		    uint64_t size, void *host, struct err *e)
+		    uint64_t size, const void *host, struct err *e)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -213,8 +214,8 @@ static int deny_msrs(struct vm *vm, struct err *e)
 }
 
 /* Everything but registers. vm was vm_init'ed and has its memory. */
-static int create(struct vm *vm, const struct vmm *vmm, void *image,
-		  uint64_t image_size, struct err *e)
+static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
+		  const void *image, uint64_t image_size, struct err *e)
 {
 	struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
@@ -232,6 +233,10 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 			       strerror(errno));
 	r = add_slot(vm, SLOT_MEMORY, KVM_MEM_LOG_DIRTY_PAGES, 0,
 		     vm->memory_size, vm->memory, e);
+	if (r)
+		return r;
+	r = add_slot(vm, SLOT_LOCKED, KVM_MEM_READONLY, ZB_LOCKED_GPA,
+		     ZB_LOCKED_SIZE, locked, e);
 	if (r)
 		return r;
 	if (image_size) {
@@ -391,8 +396,7 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	if (vm->memory == MAP_FAILED)
 		return err_set(e, -errno, "guest memory: %s", strerror(errno));
 	vm->owns_memory = true;
-	r = create(vm, vmm, (void *)(uintptr_t)boot->image, boot->image_size,
-		   e);
+	r = create(vm, vmm, vm->memory, boot->image, boot->image_size, e);
 	if (r)
 		goto fail;
 	memset(&state, 0, sizeof(state));
@@ -420,18 +424,18 @@ fail:
 	return r;
 }
 
-int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
-	    void *memory, uint64_t memory_size, void *image,
-	    uint64_t image_size, struct err *e)
+int vm_fork(struct vm *vm, const struct vmm *vmm,
+	    const struct vm_source *source, struct err *e)
 {
 	int r;
 
 	vm_init(vm);
-	vm->memory = memory;
-	vm->memory_size = memory_size;
-	r = create(vm, vmm, image, image_size, e);
+	vm->memory = source->memory;
+	vm->memory_size = source->memory_size;
+	r = create(vm, vmm, source->locked, source->image, source->image_size,
+		   e);
 	if (r == 0)
-		r = load_state(vm, state, e);
+		r = load_state(vm, source->state, e);
 	if (r)
 		vm_destroy(vm);
 	return r;
