@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -36,6 +37,8 @@
 /* First four letters of the vendor in CPUID 0: those whose CPUs have SVM. */
 #define VENDOR_AMD 0x68747541   /* "Auth" */
 #define VENDOR_HYGON 0x6f677948 /* "Hygo" */
+/* Linux, Documentation/arch/x86/x86_64/fsgs.rst. */
+#define HWCAP2_FSGSBASE 2
 /* Types of a 64-bit TSS: SDM 3A, table 3-2. */
 #define TSS_AVAILABLE 0x9
 #define TSS_BUSY 0xb
@@ -728,10 +731,36 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 	}
 }
 
+/*
+ * On kvm-pvm the guest's DS, ES, FS and GS are this thread's, and no register
+ * of the vCPU shows them: a run would find what an earlier one left, even one
+ * of another VM. They are 0 in a process of Linux.
+ */
+static void clear_segments(void)
+{
+	uint32_t ds, es, fs, gs;
+	uint64_t base;
+
+	__asm__ volatile("mov %%ds, %0\n\tmov %%es, %1\n\t"
+			 "mov %%fs, %2\n\tmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (!(ds | es | fs | gs))
+		return;
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%gs"
+			 :
+			 : "r"(0));
+	/* libc's thread is found by FS.base, which goes with the selector. */
+	if (fs && getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+		__asm__ volatile("rdfsbase %0\n\tmov %1, %%fs\n\twrfsbase %0"
+				 : "=&r"(base)
+				 : "r"(0));
+}
+
 enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 {
 	enum vm_event event = VM_FAULT;
 
+	clear_segments();
 	running = vm->run;
 	vm->run->immediate_exit = 0;
 	if (tick_start(e) < 0)
