@@ -20,11 +20,11 @@ Answer = collections.namedtuple("Answer", "version status reason headers body")
 class Server:
     """./zeroboot serve on a free port; use with `with`."""
 
-    def __init__(self, *options, files=None):
+    def __init__(self, *options, files=None, templates=TOP / "templates"):
         self.log = tempfile.TemporaryFile()
         limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.process = subprocess.Popen(
-            limit + [TOP / "zeroboot", "serve", "--listen", "127.0.0.1:0", "--templates", TOP / "templates", *options],
+            limit + [TOP / "zeroboot", "serve", "--listen", "127.0.0.1:0", "--templates", templates, *options],
             stderr=self.log)
         self.port = self.wait_for(rb"serving on 127\.0\.0\.1:(\d+)", int)
         self.wait_for(rb"every template is ready", bytes)
