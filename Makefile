@@ -105,7 +105,7 @@ run: setup
 
 test:
 	./deploy/setup.sh test
-	$(MAKE) all templates
+	$(MAKE) all templates build/tests/recycle
 	./tests/run.sh
 
 # Each target for FUZZ_SECONDS.
