@@ -42,6 +42,11 @@ zeroboot: $(O)/zeroboot
 $(O)/zeroboot: $(HOST_O) $(O)/blobs.o
 	$(CC) $(LINK) $(LDFLAGS) -o $@ $^
 
+# All of the host but main.c, for tests of its own.
+build/tests/%: tests/recycle/%.c $(filter-out $(O)/main.o,$(HOST_O)) $(O)/blobs.o
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $^
+
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
@@ -100,7 +105,7 @@ run: setup
 
 test:
 	./deploy/setup.sh test
-	$(MAKE) all templates
+	$(MAKE) all templates build/tests/recycle
 	./tests/run.sh
 
 # Each target for FUZZ_SECONDS.

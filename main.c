@@ -33,7 +33,7 @@ static const char usage_text[] =
 	"                 [--log logfmt|json] [--fresh] [--user NAME|UID[:GID]]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
-	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
+	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] [--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
 	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] IMAGE PROGRAM [ARGUMENT...]\n"
 	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
@@ -339,6 +339,7 @@ static int command_template(struct args a)
 	a.count--;
 	while (is_option(&a) && !status)
 		if (!option(&a, "-o", &o.output, &status) &&
+		    !option(&a, "--program", &o.program, &status) &&
 		    !number(&a, "--memory", 32, 3072, &memory, &status) &&
 		    !flag(&a, "--trace", &o.trace))
 			return usage_error(a.list[0], "unknown option");

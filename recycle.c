@@ -259,12 +259,31 @@ static bool same_system(const struct kvm_sregs *a, const struct kvm_sregs *b)
 	       same_segment(&a->tr, &b->tr) && same_segment(&a->ldt, &b->ldt);
 }
 
+/*
+ * Nothing of the run is left for KVM or the CPU to do at the next entry. KVM
+ * finishes the last `out` then, and takes RIP for that of the `out` if it is
+ * the same: a program can put its last `out` where the template goes on. And a
+ * breakpoint that was hit in the shadow of a stack switch is pending in the CPU,
+ * where no register shows it.
+ */
+static bool settled(const struct kvm_sync_regs *now,
+		    const struct vm_state *then)
+{
+	const struct kvm_vcpu_events *e = &now->events;
+
+	return now->regs.rip != then->regs.rip && !e->interrupt.shadow &&
+	       !e->interrupt.injected && !e->exception.injected &&
+	       !e->exception.pending && !e->nmi.injected && !e->nmi.pending;
+}
+
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 {
+	const struct kvm_sync_regs *now = &vm->run->s.regs;
 	enum recycle_result result;
 	struct err e;
 
-	if (!same_system(&vm->run->s.regs.sregs, &r->template->state->sregs))
+	if (!same_system(&now->sregs, &r->template->state->sregs) ||
+	    !settled(now, r->template->state))
 		return RECYCLE_REGISTERS;
 	result = restore_memory(r, vm, learn);
 	if (result != RECYCLE_DONE)

@@ -95,13 +95,20 @@ void vmm_close(struct vmm *vmm);
 int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	    struct err *e);
 
-/*
- * A new VM in the given state. memory and image are mapped by the caller, stay
- * the caller's, and outlive the VM.
- */
-int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
-	    void *memory, uint64_t memory_size, void *image,
-	    uint64_t image_size, struct err *e);
+/* What a VM starts from. Mapped by the caller, stays the caller's, and outlives
+ * the VM. */
+struct vm_source {
+	const struct vm_state *state;
+	void *memory;       /* private */
+	uint64_t memory_size;
+	const void *locked; /* ZB_LOCKED_SIZE: memory's beginning as it was */
+	const void *image;  /* may be NULL */
+	uint64_t image_size;
+};
+
+/* A new VM in the given state. */
+int vm_fork(struct vm *vm, const struct vmm *vmm,
+	    const struct vm_source *source, struct err *e);
 
 /* Safe on a VM that was zeroed with vm_init and never made. */
 void vm_init(struct vm *vm);

@@ -28,10 +28,15 @@
  *  0x0060'0000            standard output (OUT)
  *  0x0070'0000            standard error (OUT)
  *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
+ *  0xf000'0000            locked area: the first 2 MiB of the template's memory
+ *                         again, read-only whatever page tables say
  *  0x1'0000'0000 ..       the image, read-only
  *
  * gva = ZB_DIRECT_BASE + gpa for all of memory (4 KiB pages, read, write,
- * execute), gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB
+ * execute), but what CPL0 uses (GDT, TSS, IDT, the kernel's first pages up to
+ * header.cpl0_end) leads to the locked area: the program runs beside the kernel
+ * at CPL3 and can overwrite it, but cannot get to CPL0 without writing a page
+ * table, which shows. gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB
  * pages, read-only).
  */
 #define ZB_CONTROL_GPA 0x1000
@@ -46,11 +51,13 @@
 #define ZB_STDERR_GPA 0x700000
 #define ZB_OUTPUT_SIZE 0x100000
 #define ZB_FRAMES_GPA 0x800000
+#define ZB_LOCKED_GPA 0xf0000000
+#define ZB_LOCKED_SIZE 0x200000
 #define ZB_IMAGE_GPA 0x100000000
 #define ZB_DIRECT_BASE 0x100000000000
 #define ZB_IMAGE_BASE 0x200000000000
 #define ZB_MIN_MEMORY 0x2000000  /* 32 MiB */
-#define ZB_MAX_MEMORY 0xc0000000 /* 3 GiB: below the image */
+#define ZB_MAX_MEMORY 0xc0000000 /* 3 GiB: below the locked area */
 
 /* Segment selectors; kvm-pvm accepts no others (docs/platform.md). */
 #define ZB_SEL_KCODE 0x10
@@ -148,6 +155,8 @@ struct zb_kernel_header {
 	uint64_t preempt_entry; /* see control.preempt_rip */
 	uint64_t exc_stack;     /* top of the CPL0 stack, for TSS.RSP0 */
 	uint64_t vectors;       /* 32 uint64_t: gva of the CPL0 stub per vector */
+	uint64_t cpl0_end;      /* end of the pages from ZB_KERNEL_GPA on that
+	                         * CPL0 executes and reads */
 };
 
 /*

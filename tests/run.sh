@@ -15,6 +15,7 @@ fail() {
 log=build/tests/output.tap
 mkdir -p build/tests
 tests/guest/build.sh || fail "the guest programs do not build"
+tests/hostile/build.sh || fail "the hostile guest does not build"
 {
 	timeout 300 bats --tap tests/*.bats
 	echo "status bats $?"
@@ -30,6 +31,14 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status soak $?"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
+	timeout 400 python3 tests/hostile.py
+	echo "status hostile $?"
+	# Not recycled: what starts a thread, maps a library or overflows a heap
+	# for the first time; of Node's, V8's heap grows in every second one.
+	timeout 300 build/tests/recycle -r 80 templates/python.zbt tests/python/snippets.txt tests/recycle/python.txt
+	echo "status recycle $?"
+	timeout 300 build/tests/recycle -r 25 templates/node.zbt tests/node/snippets.txt tests/recycle/node.txt
+	echo "status recycle-node $?"
 } 2>&1 | tee "$log"
 
 passed=$(grep -c '^ok ' "$log")
