@@ -54,6 +54,11 @@ static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 	return result;
 }
 
+static uint64_t root_page(const struct recycle *r)
+{
+	return (r->template->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
+}
+
 int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 {
 	gpa_t root = t->state->sregs.cr3 & PTE_ADDRESS;
@@ -193,6 +198,46 @@ static void restore_host_pages(struct recycle *r, struct vm *vm)
 	       vm->request_size);
 }
 
+/*
+ * With shadow paging a page table in the log is one that the guest wrote, and
+ * KVM may go by what was in it for a moment. With nested paging it is one that
+ * was used: its content tells, and flush_tlb() does the rest. The root is in
+ * the log then, or there is nothing for flush_tlb() to take out.
+ */
+static bool tables_are_pristine(const struct recycle *r, const struct vm *vm)
+{
+	if (vm->nested_paging && !has(r->log, root_page(r)))
+		return false;
+	for (uint64_t i = 0; i < r->words; i++) {
+		uint64_t bits = r->log[i] & r->tables[i];
+
+		if (bits && !vm->nested_paging)
+			return false;
+		for (; bits; bits &= bits - 1) {
+			uint64_t at = (i * 64 + (uint64_t)__builtin_ctzll(bits)) *
+				      PAGE;
+
+			if (memcmp(vm->memory + at, r->pristine + at, PAGE))
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * An entry that the guest changed, used and put back may still be in the TLB.
+ * Taking a page that is in the log out of it makes KVM flush all of the VM's
+ * translations, as the page must not stay writable; the root is one that is
+ * certain to come back. (KVM_SET_SREGS flushes as well when a control register
+ * changes, but Linux 6.1 then drops every nested mapping, too.)
+ */
+static int flush_tlb(const struct recycle *r, struct vm *vm)
+{
+	uint64_t root = root_page(r), bit = 1ull << (root % 64);
+
+	return vm_dirty_clear(vm, &bit, root / 64 * 64, 64);
+}
+
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 					  bool learn)
 {
@@ -200,9 +245,10 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 
 	if (vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
+	if (!tables_are_pristine(r, vm))
+		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
-		if (r->log[i] & r->tables[i])
-			return RECYCLE_TABLES;
+		r->log[i] &= ~r->tables[i];
 		extra += (uint64_t)__builtin_popcountll(r->log[i] &
 							~r->usual[i]);
 	}
@@ -224,6 +270,8 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 		any |= r->log[i];
 	}
 	if (any && leave_log(r, vm))
+		return RECYCLE_FAILED;
+	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
 	restore_host_pages(r, vm);
 	return RECYCLE_DONE;

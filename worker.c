@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "paging.h"
 #include "recycle.h"
 #include "template.h"
 #include "vmm.h"
@@ -279,6 +280,8 @@ static int start(struct worker *w, const char *template_path, struct err *e)
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&w->vmm, e);
+	if (r == 0 && !w->fresh)
+		r = paging_probe(&w->vmm, e);
 	if (r == 0)
 		r = template_open(&w->template, template_path, &w->vmm, e);
 	if (r == 0)
