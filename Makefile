@@ -103,6 +103,11 @@ test:
 	$(MAKE) all templates
 	./tests/run.sh
 
+test-svm:
+	./deploy/setup.sh test
+	$(MAKE) all $(LANGUAGES:%=build/%.img)
+	./tests/svm/run.sh
+
 # Each target for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 1200
 fuzz:
@@ -133,9 +138,10 @@ help:
 	@echo 'templates  templates/*.zbt, from distribution packages'
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
+	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'bench      fork and run times as a table'
 	@echo 'install    zeroboot into $$(DESTDIR)$$(PREFIX)/bin'
 	@echo 'clean, distclean; MODE=debug'
 
-.PHONY: all templates setup run test fuzz bench install clean distclean help
+.PHONY: all templates setup run test test-svm fuzz bench install clean distclean help

@@ -199,37 +199,12 @@ static void restore_host_pages(struct recycle *r, struct vm *vm)
 }
 
 /*
- * With shadow paging a page table in the log is one that the guest wrote, and
- * KVM may go by what was in it for a moment. With nested paging it is one that
- * was used: its content tells, and flush_tlb() does the rest. The root is in
- * the log then, or there is nothing for flush_tlb() to take out.
- */
-static bool tables_are_pristine(const struct recycle *r, const struct vm *vm)
-{
-	if (vm->nested_paging && !has(r->log, root_page(r)))
-		return false;
-	for (uint64_t i = 0; i < r->words; i++) {
-		uint64_t bits = r->log[i] & r->tables[i];
-
-		if (bits && !vm->nested_paging)
-			return false;
-		for (; bits; bits &= bits - 1) {
-			uint64_t at = (i * 64 + (uint64_t)__builtin_ctzll(bits)) *
-				      PAGE;
-
-			if (memcmp(vm->memory + at, r->pristine + at, PAGE))
-				return false;
-		}
-	}
-	return true;
-}
-
-/*
- * An entry that the guest changed, used and put back may still be in the TLB.
- * Taking a page that is in the log out of it makes KVM flush all of the VM's
- * translations, as the page must not stay writable; the root is one that is
- * certain to come back. (KVM_SET_SREGS flushes as well when a control register
- * changes, but Linux 6.1 then drops every nested mapping, too.)
+ * With nested paging what the page tables said before, or what the guest put
+ * there, used and took away again, may still be in the TLB. Taking a page that
+ * is in the log out of it makes KVM flush all of the VM's translations, as the
+ * page must not stay writable; the root is one that every run brings back.
+ * (KVM_SET_SREGS flushes as well when a control register changes, but Linux 6.1
+ * then drops every nested mapping, too.)
  */
 static int flush_tlb(const struct recycle *r, struct vm *vm)
 {
@@ -245,10 +220,12 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 
 	if (vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
-	if (!tables_are_pristine(r, vm))
+	/* The root was used, or flush_tlb() has nothing to take out. */
+	if (vm->nested_paging && !has(r->log, root_page(r)))
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
-		r->log[i] &= ~r->tables[i];
+		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
+			return RECYCLE_TABLES;
 		extra += (uint64_t)__builtin_popcountll(r->log[i] &
 							~r->usual[i]);
 	}
@@ -261,12 +238,13 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 	r->checked = r->changed = r->dropped = 0;
 	for (uint64_t i = 0; i < r->words; i++) {
 		uint64_t drop = extra > EXTRA_PAGES ?
-					r->log[i] & ~r->usual[i] :
+					r->log[i] & ~r->usual[i] & ~r->tables[i] :
 					0;
 
 		if (drop && drop_pages(r, vm, i, drop))
 			return RECYCLE_FAILED;
-		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop);
+		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop) &
+			    ~r->tables[i];
 		any |= r->log[i];
 	}
 	if (any && leave_log(r, vm))

@@ -8,9 +8,10 @@
  * a fault; one that many runs left alone is taken out.
  *
  * A VM whose page tables, control registers or descriptor tables changed is not
- * recycled: KVM's shadow page tables may remember what was in them, and no
- * comparison of memory shows it. With nested paging (paging.h) there is only the
- * TLB to remember it, which is flushed.
+ * recycled: KVM's shadow page tables and the CPU's TLB may remember what was in
+ * them, and no comparison of memory shows it. With nested paging (paging.h)
+ * there are no shadow page tables: page tables are put back like any page, and
+ * the TLB is flushed.
  */
 #ifndef ZEROBOOT_RECYCLE_H
 #define ZEROBOOT_RECYCLE_H
@@ -23,7 +24,7 @@
 
 enum recycle_result {
 	RECYCLE_DONE,
-	RECYCLE_TABLES,    /* a page table was written, or changed: paging.h */
+	RECYCLE_TABLES,    /* a page-table page was written */
 	RECYCLE_REGISTERS, /* a control register or descriptor table moved */
 	RECYCLE_GREW,      /* too much was written to be worth it */
 	RECYCLE_FAILED,    /* KVM refused something */

@@ -22,6 +22,10 @@ if [ "${1:-}" = test ]; then
 	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
+	# tests/svm
+	need qemu-system-x86_64 qemu-system-x86
+	need busybox busybox-static
+	PATH=$PATH:/usr/sbin need mke2fs e2fsprogs
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)

@@ -30,7 +30,7 @@ class Machine:
         forward = ",".join(f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in
                            ((self.shell_port, SHELL_PORT), (self.http_port, HTTP_PORT)))
         command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "EPYC-v1,+svm,+npt",
+            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "EPYC-v1,+svm,+npt",
             "-smp", "2", "-m", "3072", "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", next(KERNEL.glob("vmlinuz-*")), "-initrd", OUT / "initramfs.cpio",
             "-append", "console=ttyS0 quiet panic=-1 mitigations=off", "-serial", f"file:{OUT}/console",
