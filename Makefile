@@ -108,6 +108,11 @@ test:
 	$(MAKE) all templates build/tests/recycle
 	./tests/run.sh
 
+test-svm:
+	./deploy/setup.sh test
+	$(MAKE) all $(LANGUAGES:%=build/%.img)
+	./tests/svm/run.sh
+
 # Each target for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 1200
 fuzz:
@@ -149,10 +154,11 @@ help:
 	@echo 'templates  templates/*.zbt, from distribution packages'
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
+	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'bench      fork and run times as a table'
 	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'
 	@echo 'clean, distclean; MODE=debug'
 
-.PHONY: all templates setup run test fuzz soak bench install clean distclean help
+.PHONY: all templates setup run test test-svm fuzz soak bench install clean distclean help

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "paging.h"
 #include "recycle.h"
 #include "template.h"
 #include "vmm.h"
@@ -179,6 +180,8 @@ int bench_run(const char *template_path, const char *code, unsigned long n,
 	r = samples && sorted ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&vmm, e);
+	if (r == 0)
+		r = paging_probe(&vmm, e);
 	if (r == 0)
 		r = template_open(&t, template_path, &vmm, e);
 	if (r == 0)

@@ -54,6 +54,11 @@ static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 	return result;
 }
 
+static uint64_t root_page(const struct recycle *r)
+{
+	return (r->template->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
+}
+
 int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 {
 	gpa_t root = t->state->sregs.cr3 & PTE_ADDRESS;
@@ -195,6 +200,21 @@ static void restore_host_pages(struct recycle *r, struct vm *vm)
 	       vm->request_size);
 }
 
+/*
+ * With nested paging what the page tables said before, or what the guest put
+ * there, used and took away again, may still be in the TLB. Taking a page that
+ * is in the log out of it makes KVM flush all of the VM's translations, as the
+ * page must not stay writable; the root is one that every run brings back.
+ * (KVM_SET_SREGS flushes as well when a control register changes, but Linux 6.1
+ * then drops every nested mapping, too.)
+ */
+static int flush_tlb(const struct recycle *r, struct vm *vm)
+{
+	uint64_t root = root_page(r), bit = 1ull << (root % 64);
+
+	return vm_dirty_clear(vm, &bit, root / 64 * 64, 64);
+}
+
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 					  bool learn)
 {
@@ -202,8 +222,11 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 
 	if (vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
+	/* The root was used, or flush_tlb() has nothing to take out. */
+	if (vm->nested_paging && !has(r->log, root_page(r)))
+		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
-		if (r->log[i] & r->tables[i])
+		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
 			return RECYCLE_TABLES;
 		extra += (uint64_t)__builtin_popcountll(r->log[i] &
 							~r->usual[i]);
@@ -217,15 +240,18 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 	r->checked = r->changed = r->dropped = 0;
 	for (uint64_t i = 0; i < r->words; i++) {
 		uint64_t drop = extra > EXTRA_PAGES ?
-					r->log[i] & ~r->usual[i] :
+					r->log[i] & ~r->usual[i] & ~r->tables[i] :
 					0;
 
 		if (drop && drop_pages(r, vm, i, drop))
 			return RECYCLE_FAILED;
-		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop);
+		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop) &
+			    ~r->tables[i];
 		any |= r->log[i];
 	}
 	if (any && leave_log(r, vm))
+		return RECYCLE_FAILED;
+	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
 	restore_host_pages(r, vm);
 	return RECYCLE_DONE;

@@ -255,6 +255,7 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 			       strerror(errno));
 	vm->run_size = vmm->run_size;
 	vm->tss_type = vmm->tss_type;
+	vm->nested_paging = vmm->nested_paging;
 	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       vm->vcpu, 0);
 	if (vm->run == MAP_FAILED)

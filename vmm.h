@@ -26,6 +26,7 @@ struct vmm {
 	size_t run_size;
 	uint64_t xcr0; /* vector state that guests may use */
 	uint8_t tss_type; /* of the task register's segment: see vmm.c */
+	bool nested_paging; /* see paging.h; false until it is asked */
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[VMM_MAX_CPUID];
@@ -52,6 +53,7 @@ struct vm {
 	struct kvm_run *run;
 	size_t run_size;
 	uint8_t tss_type;
+	bool nested_paging; /* the log has each page table that was used */
 	uint8_t *memory; /* mapped here, gpa 0.. */
 	uint64_t memory_size;
 	bool owns_memory;

@@ -23,6 +23,10 @@ if [ "${1:-}" = test ]; then
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
 	need strace strace
+	# tests/svm
+	need qemu-system-x86_64 qemu-system-x86
+	need busybox busybox-static
+	PATH=$PATH:/usr/sbin need mke2fs e2fsprogs
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
