@@ -256,6 +256,7 @@ static char *copy(const char *from, size_t size)
 
 	if (!to)
 		return NULL;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): see receive() */
 	memcpy(to, from, size);
 	to[size] = 0;
 	return to;
@@ -298,8 +299,6 @@ static void complete(struct worker *w)
 		metrics.fresh++;
 	if (r->discarded)
 		metrics.discarded[r->discarded]++;
-	free(w->payload);
-	w->payload = NULL;
 	w->job = NULL;
 	/* A run that was cut off takes its VM along. */
 	if (r->status != WORKER_DONE)
@@ -350,6 +349,8 @@ static void receive(struct worker *w)
 		}
 		if (w->received == total) {
 			complete(w);
+			free(w->payload);
+			w->payload = NULL;
 			if (w->state != BUSY)
 				return;
 		}
@@ -523,7 +524,7 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 /* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
 static uint64_t private_memory(pid_t pid)
 {
-	unsigned long resident, shared;
+	unsigned long resident = 0, shared = 0;
 	char path[64];
 	int n = 0;
 	FILE *f;
@@ -531,6 +532,7 @@ static uint64_t private_memory(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	f = fopen(path, "re");
 	if (f) {
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
 		n = fscanf(f, "%*u %lu %lu", &resident, &shared);
 		fclose(f);
 	}
