@@ -22,7 +22,7 @@
 #include "vmm.h"
 
 #define MAX_CONNECTIONS 8192
-#define SPARE_FILES 256 /* descriptors that are not connections */
+#define SPARE_FILES 256ul /* descriptors that are not connections */
 #define ACCEPT_BURST 64
 #define EVENT_BURST 64
 #define TICK_MS 100
@@ -268,7 +268,7 @@ static void raise_limits(void)
 	getrlimit(RLIMIT_NOFILE, &limit);
 	server.max_connections =
 		limit.rlim_cur > 2 * SPARE_FILES ?
-			(unsigned)limit.rlim_cur - SPARE_FILES :
+			(unsigned)(limit.rlim_cur - SPARE_FILES) :
 			SPARE_FILES;
 	if (server.max_connections > MAX_CONNECTIONS)
 		server.max_connections = MAX_CONNECTIONS;
