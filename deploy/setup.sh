@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building needs and this machine lacks, with the argument `test`
-# also what the tests need. Debian 12.
+# also what the tests need, with `lint` what `make lint` needs. Debian 12.
 set -euo pipefail
 
 missing=()
@@ -22,6 +22,10 @@ if [ "${1:-}" = test ]; then
 	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
+fi
+if [ "${1:-}" = lint ]; then
+	need clang-tidy clang-tidy
+	need cppcheck cppcheck
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
