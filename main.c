@@ -96,7 +96,7 @@ static bool number(struct args *a, const char *name, unsigned long low,
 
 	if (!option(a, name, &text, status))
 		return false;
-	if (*status)
+	if (!text)
 		return true;
 	errno = 0;
 	*value = strtoul(text, &end, 10);
@@ -122,7 +122,7 @@ static bool listen_option(struct args *a, struct server_options *o, int *status)
 
 	if (!option(a, "--listen", &address, status))
 		return false;
-	if (*status)
+	if (!address)
 		return true;
 	if (o->listen_count == LISTENERS_MAX)
 		*status = usage_error("--listen", "too many addresses");
@@ -137,7 +137,7 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 
 	if (!option(a, "--log", &name, status))
 		return false;
-	if (*status)
+	if (!name)
 		return true;
 	if (!strcmp(name, "logfmt"))
 		*format = LOG_LOGFMT;

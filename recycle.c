@@ -33,6 +33,7 @@ static bool has(const uint64_t *bits, uint64_t page)
  * Marks the template's page-table pages, level 4 to 1. A table outside of
  * memory or met again at another level makes the template unfit: -EINVAL.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): four levels */
 static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 		       int level)
 {

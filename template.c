@@ -396,7 +396,7 @@ int template_info(const char *path, struct err *e)
 	struct tm tm;
 	int r = template_open(&t, path, NULL, e);
 
-	if (r)
+	if (r || !t.header)
 		return r;
 	when = (time_t)(t.wall_ns / 1000000000);
 	if (fstat(t.fd, &st) < 0 || !gmtime_r(&when, &tm) ||

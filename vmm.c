@@ -641,9 +641,9 @@ static size_t copy_log(const struct vm *vm, char *line, size_t size)
 	if (n > size - 1)
 		n = size - 1;
 	for (size_t i = 0; i < n; i++) {
-		char ch = c->log[i];
-
-		line[i] = ch < ' ' || ch == 0x7f ? '?' : ch;
+		line[i] = c->log[i];
+		if (line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
 	}
 	line[n] = 0;
 	return n;

@@ -60,7 +60,7 @@ static gpa_t table_new(struct tables *t)
 /* The table that entry index of table leads to, made when missing. */
 static gpa_t table_next(struct tables *t, gpa_t table, unsigned index)
 {
-	uint64_t *entry = vm_memory(t->vm, table + index * 8, 8);
+	uint64_t *entry = vm_memory(t->vm, table + 8ull * index, 8);
 	gpa_t gpa;
 
 	if (*entry & PTE_P)
@@ -193,7 +193,7 @@ static int build_descriptors(struct vm *vm, const struct zb_kernel_header *h,
 	memset(tss + IO_BITMAP, 0xff, TSS_LIMIT + 1 - IO_BITMAP);
 	for (int port = ZB_PORT; port < ZB_PORT + 4; port++)
 		tss[IO_BITMAP + port / 8] &= (uint8_t)~(1u << (port % 8));
-	for (int i = 0; i < VECTORS; i++) {
+	for (size_t i = 0; i < VECTORS; i++) {
 		/* Only int3 and into may come from an instruction at CPL3. */
 		uint64_t type = i == 3 || i == 4 ? 0xee : 0x8e;
 
