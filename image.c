@@ -607,11 +607,15 @@ static int64_t find_entry(const void *data, uint32_t directory,
 	const char *base = data;
 	const struct zb_image_inode *i =
 		(const struct zb_image_inode *)(base + h->inodes) + directory;
-	const struct zb_image_dirent *d =
-		(const struct zb_image_dirent *)(base + h->dirents) + i->data;
+	const struct zb_image_dirent *d;
 
 	if (!S_ISDIR(i->mode))
 		return -ENOTDIR;
+	if (size == 1 && name[0] == '.')
+		return directory;
+	if (size == 2 && !memcmp(name, "..", 2))
+		return i->parent;
+	d = (const struct zb_image_dirent *)(base + h->dirents) + i->data;
 	for (uint64_t n = 0; n < i->size; n++)
 		if (d[n].name_size == size &&
 		    !memcmp(base + h->names + d[n].name, name, size))
@@ -619,9 +623,10 @@ static int64_t find_entry(const void *data, uint32_t directory,
 	return -ENOENT;
 }
 
+/* links: how many may still be followed, in all. */
 /* NOLINTNEXTLINE(misc-no-recursion): MAX_LINKS deep */
 static int64_t lookup(const void *data, uint32_t at, const char *path,
-		      int links)
+		      int *links)
 {
 	const struct zb_image_header *h = data;
 	const char *base = data;
@@ -637,13 +642,7 @@ static int64_t lookup(const void *data, uint32_t at, const char *path,
 		size = strcspn(path, "/");
 		if (size == 0)
 			break;
-		i = (const struct zb_image_inode *)(base + h->inodes) + at;
-		if (size == 1 && path[0] == '.')
-			next = at;
-		else if (size == 2 && !memcmp(path, "..", 2))
-			next = i->parent;
-		else
-			next = find_entry(data, at, path, size);
+		next = find_entry(data, at, path, size);
 		if (next < 0)
 			return next;
 		path += size;
@@ -652,12 +651,11 @@ static int64_t lookup(const void *data, uint32_t at, const char *path,
 			at = (uint32_t)next;
 			continue;
 		}
-		if (links >= MAX_LINKS)
+		if ((*links)-- == 0)
 			return -ELOOP;
 		memcpy(target, base + h->names + i->data, i->size);
 		target[i->size] = 0;
-		next = lookup(data, target[0] == '/' ? 0 : at, target,
-			      links + 1);
+		next = lookup(data, target[0] == '/' ? 0 : at, target, links);
 		if (next < 0)
 			return next;
 		at = (uint32_t)next;
@@ -667,5 +665,7 @@ static int64_t lookup(const void *data, uint32_t at, const char *path,
 
 int64_t image_lookup(const void *data, const char *path)
 {
-	return lookup(data, 0, path, 0);
+	int links = MAX_LINKS;
+
+	return lookup(data, 0, path, &links);
 }
