@@ -27,7 +27,7 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	timeout 600 python3 tests/parity.py
 	echo "status parity $?"
 	# Its own summary would be taken for the last line.
-	timeout 600 tests/svm/run.sh | grep --line-buffered -v ' passed, '
+	timeout 900 tests/svm/run.sh | grep --line-buffered -v ' passed, '
 	echo "status svm ${PIPESTATUS[0]}"
 } 2>&1 | tee "$log"
 
