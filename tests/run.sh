@@ -54,7 +54,7 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 	limit 300 build/tests/recycle -r 25 templates/node.zbt tests/node/snippets.txt tests/recycle/node.txt
 	echo "status recycle-node $?"
 	# Its own summary would be taken for the last line.
-	limit 600 tests/svm/run.sh | grep --line-buffered -v ' passed, '
+	limit 900 tests/svm/run.sh | grep --line-buffered -v ' passed, '
 	echo "status svm ${PIPESTATUS[0]}"
 } 2>&1 | tee "$log"
 
