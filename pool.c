@@ -107,6 +107,10 @@ static void start(struct worker *w, uint64_t now)
 	if (w->pid < 0 ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
 		close(pair[0]);
+		if (w->pid > 0) {
+			kill(w->pid, SIGKILL);
+			waitpid(w->pid, NULL, 0);
+		}
 		return;
 	}
 	w->channel = pair[0];
@@ -256,8 +260,8 @@ static char *copy(const char *from, size_t size)
 
 	if (!to)
 		return NULL;
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): see receive() */
-	memcpy(to, from, size);
+	if (from) /* NULL: of no bytes */
+		memcpy(to, from, size);
 	to[size] = 0;
 	return to;
 }
@@ -293,6 +297,8 @@ static void complete(struct worker *w)
 		status = JOB_DONE;
 	else if (r->status == WORKER_TIMEOUT)
 		status = JOB_TIMEOUT;
+	if (!job->out || !job->err)
+		status = JOB_FAULT; /* half of the output is no answer */
 	if (r->recycled)
 		metrics.recycled++;
 	else
@@ -341,8 +347,9 @@ static void receive(struct worker *w)
 			}
 			total = head + w->reply.stdout_size +
 				w->reply.stderr_size + w->reply.message_size;
-			w->payload = malloc(total - head + 1);
-			if (!w->payload) {
+			if (total > head)
+				w->payload = malloc(total - head);
+			if (total > head && !w->payload) {
 				stop(w, "no memory for the output");
 				return;
 			}
@@ -639,10 +646,10 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 			       directory);
 	epoll_fd = epoll;
 	options = *o;
-	worker_count = (size_t)language_count * o->workers;
-	workers = calloc(worker_count, sizeof(*workers));
+	workers = calloc((size_t)language_count * o->workers, sizeof(*workers));
 	if (!workers)
 		return err_set(e, -ENOMEM, "no memory");
+	worker_count = (size_t)language_count * o->workers;
 	for (size_t i = 0; i < worker_count; i++) {
 		workers[i].watch.ready = worker_ready;
 		workers[i].language = (int)(i % (size_t)language_count);
