@@ -49,6 +49,10 @@ build/mode: always
 $(O)/zeroboot: $(HOST_O) $(O)/blobs.o
 	$(CC) $(LINK) $(LDFLAGS) -o $@ $^
 
+# Allocations that fail when a test says so.
+$(O)/zeroboot-oom: $(HOST_O) $(O)/blobs.o tests/oom/fail.c
+	$(CC) $(BASE) $(LINK) -o $@ $^ -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<

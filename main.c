@@ -322,7 +322,7 @@ static int command_run(struct args a)
 
 static int command_bench(struct args a)
 {
-	const char *language = NULL, *directory = NULL;
+	const char *language = "python", *directory = NULL;
 	unsigned long n = 200;
 	struct err e = { "" };
 	int status = 0;
@@ -337,8 +337,7 @@ static int command_bench(struct args a)
 		return status;
 	if (a.count)
 		return usage_error(a.list[0], "bench takes no arguments");
-	if (template_path(path, sizeof(path), directory,
-			  language ? language : "python"))
+	if (template_path(path, sizeof(path), directory, language))
 		return usage_error(language, "no such language");
 	return bench_run(path, n, &e) < 0 ? failed(&e) : 0;
 }

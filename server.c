@@ -276,13 +276,14 @@ static void raise_limits(void)
 
 static int start(const struct server_options *o, struct err *e)
 {
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned workers = o->workers;
 	struct pool_options pool;
 	struct vmm vmm;
 	int r;
 
 	if (workers == 0)
-		workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+		workers = cpus > 0 ? (unsigned)cpus : 1;
 	drain_seconds = o->drain_seconds;
 	log_open(o->log);
 	r = auth_open(e);

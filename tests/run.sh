@@ -38,6 +38,8 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status json $?"
 	limit 300 python3 tests/clients.py
 	echo "status clients $?"
+	limit 300 python3 tests/oom.py
+	echo "status oom $?"
 	limit 600 python3 tests/parity.py
 	echo "status parity $?"
 } 2>&1 | tee "$log"
