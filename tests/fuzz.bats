@@ -11,3 +11,5 @@ fuzz() {
 @test "fuzz: JSON that is read, written and read again is the same" { fuzz json; }
 
 @test "fuzz: a key is found exactly when it is in the file, and never outspends its rate" { fuzz auth; }
+
+@test "fuzz: no image leads the look-up of a path out of it" { fuzz image; }

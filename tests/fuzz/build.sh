@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds libFuzzer targets into a directory: build.sh DIR [http|json|auth...]
+# Builds libFuzzer targets into a directory: build.sh DIR [http|json|auth|image...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-[ $# -gt 0 ] || set -- http json auth
+[ $# -gt 0 ] || set -- http json auth image
 mkdir -p "$out"
 target() { # name source...
 	local name=$1
@@ -18,5 +18,6 @@ for name in "$@"; do
 	http) target http http.c ;;
 	json) target json json.c err.c ;;
 	auth) target auth auth.c json.c err.c ;;
+	image) target image err.c ;; # it includes image.c
 	esac
 done
