@@ -43,6 +43,8 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 	echo "status faults $?"
 	limit 300 python3 tests/soak.py
 	echo "status soak $?"
+	limit 300 python3 tests/oom.py
+	echo "status oom $?"
 	limit 600 python3 tests/parity.py
 	echo "status parity $?"
 	limit 400 python3 tests/hostile.py
