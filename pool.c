@@ -90,6 +90,19 @@ static pid_t spawn(int channel, const struct language *l)
 	return jail_spawn((char *const *)(uintptr_t)argv, &channel, 1);
 }
 
+/* Says so when it was the filter that ended it: somebody got that far. */
+static void end_process(pid_t pid)
+{
+	int status = 0;
+
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_event("error",
+			  "worker %d made a system call that it may not make",
+			  (int)pid);
+}
+
 static void start(struct worker *w, uint64_t now)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
@@ -104,7 +117,11 @@ static void start(struct worker *w, uint64_t now)
 	close(pair[1]);
 	if (w->pid < 0 ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
+		log_event("error", "a worker does not start: %s",
+			  strerror(w->pid < 0 ? -w->pid : errno));
 		close(pair[0]);
+		if (w->pid > 0)
+			end_process(w->pid);
 		return;
 	}
 	w->channel = pair[0];
@@ -127,8 +144,7 @@ static void stop(struct worker *w, const char *why)
 
 	if (w->state == STOPPED)
 		return;
-	kill(w->pid, SIGKILL);
-	waitpid(w->pid, NULL, 0);
+	end_process(w->pid);
 	close(w->channel);
 	free(w->payload);
 	w->payload = NULL;

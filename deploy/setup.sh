@@ -22,6 +22,7 @@ if [ "${1:-}" = test ]; then
 	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
+	need systemd-analyze systemd
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)

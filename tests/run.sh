@@ -16,7 +16,7 @@ log=build/tests/output.tap
 mkdir -p build/tests
 tests/guest/build.sh || fail "the guest programs do not build"
 {
-	timeout 300 bats --tap tests/*.bats
+	timeout 600 bats --tap tests/*.bats
 	echo "status bats $?"
 	timeout 300 python3 tests/http_table.py
 	echo "status http $?"
