@@ -64,7 +64,7 @@ static void take_id(struct exchange *x, struct http_span id)
 		sane = (id.data[i] >= '0' && id.data[i] <= '9') ||
 		       (id.data[i] >= 'a' && id.data[i] <= 'z') ||
 		       (id.data[i] >= 'A' && id.data[i] <= 'Z') ||
-		       memchr("-_.:/+=@~", id.data[i], 9);
+		       (id.data[i] && strchr("-_.:/+=@~", id.data[i]));
 	if (!sane) {
 		make_uuid(x->id);
 		return;
@@ -621,7 +621,7 @@ static void handle_health(struct exchange *x)
 	const char *name;
 	int memory;
 
-	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++)
+	for (int i = 0; pool_describe(i, &ready, &memory); i++)
 		all = all && ready;
 	text_format(t, "{\"status\":\"%s\",\"templates\":{",
 		    all ? "ok" : "degraded");

@@ -181,6 +181,7 @@ static int add_tree(struct builder *b, uint32_t parent, int depth,
 
 /* Fills a directory's entries: all of its own first, so that they are
  * adjacent, then what is below. */
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH deep */
 static int add_children(struct builder *b, uint32_t directory, int depth)
 {
 	size_t length = strlen(b->path), count, first;
@@ -230,15 +231,17 @@ static int add_symlink(struct builder *b, uint32_t inode)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlink(b->path, target, sizeof(target));
-	uint64_t offset;
+	uint64_t offset = 0;
 	int r;
 
 	if (n < 0)
 		return err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
 	r = add_name(b, target, (size_t)n, &offset);
+	if (r)
+		return r;
 	inode_at(b, inode)->data = offset;
 	inode_at(b, inode)->size = (uint64_t)n;
-	return r;
+	return 0;
 }
 
 static int add_link(struct builder *b, const struct stat *st, uint32_t inode)
@@ -251,6 +254,7 @@ static int add_link(struct builder *b, const struct stat *st, uint32_t inode)
 	return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH deep */
 static int add_tree(struct builder *b, uint32_t parent, int depth,
 		    uint32_t *number)
 {
@@ -615,6 +619,7 @@ static int64_t find_entry(const void *data, uint32_t directory,
 	return -ENOENT;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_LINKS deep */
 static int64_t lookup(const void *data, uint32_t at, const char *path,
 		      int links)
 {

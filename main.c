@@ -33,10 +33,10 @@ static const char usage_text[] =
 	"                 [--log logfmt|json] [--fresh] [--user NAME|UID[:GID]]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
-	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
+	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] [--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
 	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] IMAGE PROGRAM [ARGUMENT...]\n"
-	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N]\n"
+	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n";
 
 /* A list of arguments, taken from the front. */
@@ -96,7 +96,7 @@ static bool number(struct args *a, const char *name, unsigned long low,
 
 	if (!option(a, name, &text, status))
 		return false;
-	if (*status)
+	if (!text)
 		return true;
 	errno = 0;
 	*value = strtoul(text, &end, 10);
@@ -122,7 +122,7 @@ static bool listen_option(struct args *a, struct server_options *o, int *status)
 
 	if (!option(a, "--listen", &address, status))
 		return false;
-	if (*status)
+	if (!address)
 		return true;
 	if (o->listen_count == LISTENERS_MAX)
 		*status = usage_error("--listen", "too many addresses");
@@ -137,7 +137,7 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 
 	if (!option(a, "--log", &name, status))
 		return false;
-	if (*status)
+	if (!name)
 		return true;
 	if (!strcmp(name, "logfmt"))
 		*format = LOG_LOGFMT;
@@ -339,6 +339,7 @@ static int command_template(struct args a)
 	a.count--;
 	while (is_option(&a) && !status)
 		if (!option(&a, "-o", &o.output, &status) &&
+		    !option(&a, "--program", &o.program, &status) &&
 		    !number(&a, "--memory", 32, 3072, &memory, &status) &&
 		    !flag(&a, "--trace", &o.trace))
 			return usage_error(a.list[0], "unknown option");
@@ -377,8 +378,9 @@ static int command_bench(struct args a)
 	const char *language = NULL, *directory = NULL;
 	unsigned long n = 200;
 	struct err e = { "" };
-	int status = 0;
-	char path[PATH_MAX];
+	int status = 0, r = 0;
+	char path[PATH_MAX], *code = NULL;
+	size_t size = 0;
 
 	while (is_option(&a) && !status)
 		if (!option(&a, "-l", &language, &status) &&
@@ -387,12 +389,19 @@ static int command_bench(struct args a)
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
-	if (a.count)
-		return usage_error(a.list[0], "bench takes no arguments");
+	if (a.count > 1)
+		return usage_error(a.list[1], "bench takes one file");
 	if (template_path(path, sizeof(path), directory,
 			  language ? language : "python"))
 		return usage_error(language, "no such language");
-	return bench_run(path, n, &e) < 0 ? failed(&e) : 0;
+	if (a.count)
+		r = read_code(a.list[0], &code, &size, &e);
+	if (r == 0 && code)
+		code[size] = 0;
+	if (r == 0)
+		r = bench_run(path, code, n, &e);
+	free(code);
+	return r < 0 ? failed(&e) : 0;
 }
 
 /* Without these three, the first sockets would be taken for them. */

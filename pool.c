@@ -504,7 +504,7 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 /* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
 static uint64_t private_memory(pid_t pid)
 {
-	unsigned long resident, shared;
+	unsigned long resident = 0, shared = 0;
 	char path[64];
 	int n = 0;
 	FILE *f;
@@ -512,6 +512,7 @@ static uint64_t private_memory(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	f = fopen(path, "re");
 	if (f) {
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
 		n = fscanf(f, "%*u %lu %lu", &resident, &shared);
 		fclose(f);
 	}

@@ -33,6 +33,7 @@ static bool has(const uint64_t *bits, uint64_t page)
  * Marks the template's page-table pages, level 4 to 1. A table outside of
  * memory or met again at another level makes the template unfit: -EINVAL.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): four levels */
 static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 		       int level)
 {
@@ -52,6 +53,11 @@ static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 		result = mark_tables(r, tables, next, level - 1);
 	}
 	return result;
+}
+
+static uint64_t root_page(const struct recycle *r)
+{
+	return (r->template->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
 }
 
 int recycle_open(struct recycle *r, const struct template *t, struct err *e)
@@ -189,8 +195,25 @@ static int leave_log(struct recycle *r, struct vm *vm)
 static void restore_host_pages(struct recycle *r, struct vm *vm)
 {
 	memcpy(vm->memory + ZB_CONTROL_GPA, r->pristine + ZB_CONTROL_GPA, PAGE);
+	memcpy(vm->memory + ZB_RANDOM_GPA, r->pristine + ZB_RANDOM_GPA,
+	       ZB_RANDOM_SIZE);
 	memcpy(vm->memory + ZB_REQUEST_GPA, r->pristine + ZB_REQUEST_GPA,
 	       vm->request_size);
+}
+
+/*
+ * With nested paging what the page tables said before, or what the guest put
+ * there, used and took away again, may still be in the TLB. Taking a page that
+ * is in the log out of it makes KVM flush all of the VM's translations, as the
+ * page must not stay writable; the root is one that every run brings back.
+ * (KVM_SET_SREGS flushes as well when a control register changes, but Linux 6.1
+ * then drops every nested mapping, too.)
+ */
+static int flush_tlb(const struct recycle *r, struct vm *vm)
+{
+	uint64_t root = root_page(r), bit = 1ull << (root % 64);
+
+	return vm_dirty_clear(vm, &bit, root / 64 * 64, 64);
 }
 
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
@@ -200,8 +223,11 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 
 	if (vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
+	/* The root was used, or flush_tlb() has nothing to take out. */
+	if (vm->nested_paging && !has(r->log, root_page(r)))
+		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
-		if (r->log[i] & r->tables[i])
+		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
 			return RECYCLE_TABLES;
 		extra += (uint64_t)__builtin_popcountll(r->log[i] &
 							~r->usual[i]);
@@ -215,15 +241,18 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
 	r->checked = r->changed = r->dropped = 0;
 	for (uint64_t i = 0; i < r->words; i++) {
 		uint64_t drop = extra > EXTRA_PAGES ?
-					r->log[i] & ~r->usual[i] :
+					r->log[i] & ~r->usual[i] & ~r->tables[i] :
 					0;
 
 		if (drop && drop_pages(r, vm, i, drop))
 			return RECYCLE_FAILED;
-		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop);
+		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop) &
+			    ~r->tables[i];
 		any |= r->log[i];
 	}
 	if (any && leave_log(r, vm))
+		return RECYCLE_FAILED;
+	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
 	restore_host_pages(r, vm);
 	return RECYCLE_DONE;
@@ -257,12 +286,31 @@ static bool same_system(const struct kvm_sregs *a, const struct kvm_sregs *b)
 	       same_segment(&a->tr, &b->tr) && same_segment(&a->ldt, &b->ldt);
 }
 
+/*
+ * Nothing of the run is left for KVM or the CPU to do at the next entry. KVM
+ * finishes the last `out` then, and takes RIP for that of the `out` if it is
+ * the same: a program can put its last `out` where the template goes on. And a
+ * breakpoint that was hit in the shadow of a stack switch is pending in the CPU,
+ * where no register shows it.
+ */
+static bool settled(const struct kvm_sync_regs *now,
+		    const struct vm_state *then)
+{
+	const struct kvm_vcpu_events *e = &now->events;
+
+	return now->regs.rip != then->regs.rip && !e->interrupt.shadow &&
+	       !e->interrupt.injected && !e->exception.injected &&
+	       !e->exception.pending && !e->nmi.injected && !e->nmi.pending;
+}
+
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 {
+	const struct kvm_sync_regs *now = &vm->run->s.regs;
 	enum recycle_result result;
 	struct err e;
 
-	if (!same_system(&vm->run->s.regs.sregs, &r->template->state->sregs))
+	if (!same_system(&now->sregs, &r->template->state->sregs) ||
+	    !settled(now, r->template->state))
 		return RECYCLE_REGISTERS;
 	result = restore_memory(r, vm, learn);
 	if (result != RECYCLE_DONE)

@@ -9,7 +9,9 @@
  *
  * A VM whose page tables, control registers or descriptor tables changed is not
  * recycled: KVM's shadow page tables and the CPU's TLB may remember what was in
- * them, and no comparison of memory shows it.
+ * them, and no comparison of memory shows it. With nested paging (paging.h)
+ * there are no shadow page tables: page tables are put back like any page, and
+ * the TLB is flushed.
  */
 #ifndef ZEROBOOT_RECYCLE_H
 #define ZEROBOOT_RECYCLE_H
@@ -23,7 +25,8 @@
 enum recycle_result {
 	RECYCLE_DONE,
 	RECYCLE_TABLES,    /* a page-table page was written */
-	RECYCLE_REGISTERS, /* a control register or descriptor table moved */
+	RECYCLE_REGISTERS, /* a control register or descriptor table moved, or an
+			    * event is pending */
 	RECYCLE_GREW,      /* too much was written to be worth it */
 	RECYCLE_FAILED,    /* KVM refused something */
 	RECYCLE_UNFINISHED, /* the run was cut off, or --fresh: not tried */

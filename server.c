@@ -23,7 +23,7 @@
 #include "vmm.h"
 
 #define MAX_CONNECTIONS 8192
-#define SPARE_FILES 256 /* descriptors that are not connections or workers */
+#define SPARE_FILES 256u /* descriptors that are not connections or workers */
 #define WORKERS_PER_CPU 4 /* at most: runs that sleep leave the CPU to others */
 #define ACCEPT_BURST 64
 #define EVENT_BURST 64

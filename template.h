@@ -27,6 +27,7 @@ struct template {
 	const struct vm_state *state;
 	uint64_t memory_offset, memory_size;
 	uint64_t image_offset, image_size;
+	const void *locked; /* the beginning of memory, read-only */
 	uint64_t mono_ns; /* the guest's clocks when it was taken */
 	uint64_t wall_ns;
 	uint64_t build_ns; /* how long it took to make */

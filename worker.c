@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "jail.h"
+#include "paging.h"
 #include "recycle.h"
 #include "template.h"
 #include "vmm.h"
@@ -190,6 +191,7 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 #endif
 	if (result == RECYCLE_DONE) {
 		w->used = true;
+		vm_seed(&w->vm);
 		return 0;
 	}
 	w->discarded = result;
@@ -335,6 +337,8 @@ static int start(struct worker *w, const struct worker_options *o,
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&w->vmm, e);
+	if (r == 0 && !w->fresh)
+		r = paging_probe(&w->vmm, e);
 	if (r == 0)
 		r = vm_tick_open(e);
 	if (r == 0)

@@ -23,7 +23,8 @@ import time
 from harness import TOP, Report, Server, answers, post, receive, send
 
 PLACE = TOP / "build/tests/faults"
-BACK = 1.0  # seconds from a fault's end to a right answer
+BACK = 1.0  # seconds from a fault's end to a right answer; more on a busy
+            # machine, by how long a server took to start just before
 HANG = 15   # seconds: no answer by then is none
 numbers = itertools.count(1)
 
@@ -165,7 +166,7 @@ def health(server):
     return answer.status, json.loads(answer.body)
 
 
-slowest = 0.0
+slowest = starting = 0.0
 
 
 def check_back(server):
@@ -173,18 +174,22 @@ def check_back(server):
     start = time.monotonic()
     while (found := ask(server)) != "right":
         assert found == "honest", found
-        assert time.monotonic() - start < BACK, f"not back after {time.monotonic() - start:.2f} s: {found}"
+        assert time.monotonic() - start < HANG, "not back"
         time.sleep(0.01)
-    slowest = max(slowest, time.monotonic() - start)
-    assert time.monotonic() - start < BACK, f"back only after {time.monotonic() - start:.2f} s"
+    took = time.monotonic() - start
+    slowest = max(slowest, took)
+    assert took < BACK + 5 * starting, f"back only after {took:.2f} s, with {starting:.2f} s for a start"
 
 
 @contextlib.contextmanager
 def serving(*options, place="python", **more):
     """A server with workers for Python only. Afterwards it has as many workers
     and descriptors as before and nothing of it is left."""
+    global starting
+    start = time.monotonic()
     with Server("--workers", "2", *options, templates=PLACE / place, **more) as server:
         eventually(lambda: ready(server) == 2)
+        starting = time.monotonic() - start
         before = descriptors(server)
         yield server
         check_back(server)
@@ -499,11 +504,14 @@ def free_port():
 @contextlib.contextmanager
 def plain(command, port, **more):
     """A server whose log is not the harness's."""
+    global starting
+    start = time.monotonic()
     server = Server.__new__(Server)
     server.port = port
     server.process = subprocess.Popen(command, cwd=TOP, **more)
     try:
         eventually(lambda: answered(port))
+        starting = time.monotonic() - start
         yield server
         left = workers(server)
     finally:
@@ -544,7 +552,9 @@ def check_closed_pipe(reading):
             eventually(lambda: load.counts["right"] > (500 if reading else 50), 30)
             kill_workers(server)
         check_back(server)
-        if reading:
+        if reading: # also when the guest has something for the log
+            unknown = "import ctypes\nprint(ctypes.CDLL(None).syscall(9999))"
+            assert ask(server, unknown, "-1\n") == "right"
             server.process.stderr.close()
 
 

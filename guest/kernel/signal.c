@@ -148,7 +148,8 @@ sigset signal_visible(const struct thread *t)
 
 static void restart_call(struct regs *r, bool handler, bool restart)
 {
-	if ((s64)r->rax != -ERESTARTSYS)
+	/* After a fault or tick rax is the program's, whatever it holds. */
+	if (r->orig_rax == ~0ull || (s64)r->rax != -ERESTARTSYS)
 		return;
 	if (handler && !restart) {
 		r->rax = (u64)-EINTR;

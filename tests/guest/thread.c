@@ -53,6 +53,26 @@ static void *spin(void *arg)
 	return (void *)(long)(x > y - 1 && x < y + 1);
 }
 
+/* Holds -512 in rax, which is ERESTARTSYS when a system call returns it. */
+static void *hold(void *arg)
+{
+	long rax = -512;
+
+	(void)arg;
+	while (!stop && rax == -512)
+		__asm__ volatile("mov $10000, %%ecx\n"
+				 "1: nop; nop; nop; nop; nop; nop; nop; nop\n"
+				 "cmp $-512, %0\n"
+				 "jne 2f\n"
+				 "dec %%ecx\n"
+				 "jnz 1b\n"
+				 "2:"
+				 : "+a"(rax)
+				 :
+				 : "rcx", "cc");
+	return (void *)(long)(rax == -512);
+}
+
 static void *meet(void *arg)
 {
 	(void)arg;
@@ -90,6 +110,16 @@ int main(void)
 		sum += (long)r;
 	}
 	printf("spinners preempted, %ld kept their registers\n", sum);
+	stop = sum = 0;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, hold, NULL);
+	usleep(200000);
+	stop = 1;
+	for (int i = 0; i < 2; i++) {
+		pthread_join(t[i], &r);
+		sum += (long)r;
+	}
+	printf("a number like a call's restart, kept by %ld\n", sum);
 	pthread_barrier_init(&barrier, NULL, 3);
 	for (int i = 0; i < 3; i++)
 		pthread_create(&t[i], NULL, meet, NULL);

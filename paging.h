@@ -1,0 +1,17 @@
+/*
+ * paging.h: how this host's KVM translates a guest's addresses. It decides what
+ * a written page-table page means to recycle.c.
+ */
+#ifndef ZEROBOOT_PAGING_H
+#define ZEROBOOT_PAGING_H
+
+#include "vmm.h"
+
+/*
+ * Finds out whether KVM uses nested paging whose walks count as writes, with a
+ * VM of a few instructions; sets vmm->nested_paging, which VMs made from then
+ * on inherit. 0 or -errno.
+ */
+int paging_probe(struct vmm *vmm, struct err *e);
+
+#endif
