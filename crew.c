@@ -299,6 +299,15 @@ void crew_close(struct crew *c)
 
 /* ---- how many ---- */
 
+unsigned crew_missing(const struct crew *c)
+{
+	unsigned missing = 0;
+
+	for (unsigned i = 0; i < c->minimum; i++)
+		missing += c->workers[i].state == STOPPED;
+	return missing;
+}
+
 void crew_fill(struct crew *c, uint64_t now)
 {
 	if (c->count[STOPPED] == 0)

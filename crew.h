@@ -80,6 +80,8 @@ void crew_close(struct crew *c);
 
 /* Starts what is missing of the minimum, some at a time. */
 void crew_fill(struct crew *c, uint64_t now);
+/* How many are missing of the minimum. */
+unsigned crew_missing(const struct crew *c);
 /* One more worker, if the maximum allows it and not too many are starting. */
 void crew_add(struct crew *c, uint64_t now);
 /* Ends a worker that has been free for long and is not needed. */

@@ -430,7 +430,8 @@ int main(int argc, char **argv)
 		{ "worker", command_worker },
 	};
 
-	if (open_streams())
+	/* A worker has what it was given, and no more. */
+	if ((argc < 2 || strcmp(argv[1], "worker")) && open_streams())
 		return 1;
 	if (argc < 2) {
 		fputs(usage_text, stderr);

@@ -527,13 +527,20 @@ static void put_workers(struct text *t)
 	const char *name = "zeroboot_workers";
 
 	metrics_series(t, name, "gauge",
-		       "Worker processes by state; stopped: there may be so many more.");
+		       "Worker processes by state; stopped: missing of the minimum.");
 	for (int l = 0; l < language_count; l++)
 		for (int s = 0; s < WORKER_STATES; s++)
 			text_format(t,
 				    "%s{language=\"%s\",state=\"%s\"} %u\n",
 				    name, languages[l].name, states[s],
-				    languages[l].count[s]);
+				    s == STOPPED ?
+					    crew_missing(&languages[l]) :
+					    languages[l].count[s]);
+	name = "zeroboot_workers_maximum";
+	metrics_series(t, name, "gauge", "How many there may be.");
+	for (int l = 0; l < language_count; l++)
+		text_format(t, "%s{language=\"%s\"} %u\n", name,
+			    languages[l].name, languages[l].maximum);
 }
 
 static void put_warm(struct text *t)

@@ -208,7 +208,7 @@ static int tell(struct worker *w, enum worker_status status)
 }
 
 /* The front end writes it to the log: it knows what it has said already. */
-static void tell_failure(struct worker *w, const struct err *e)
+static int tell_failure(struct worker *w, const struct err *e)
 {
 	struct worker_reply reply = {
 		.status = WORKER_FAILED,
@@ -218,7 +218,7 @@ static void tell_failure(struct worker *w, const struct err *e)
 			      { (void *)(uintptr_t)e->text,
 				reply.message_size } };
 
-	write_all(w->channel, v, 2);
+	return write_all(w->channel, v, 2);
 }
 
 static bool asked(const struct worker *w)
@@ -369,7 +369,7 @@ int worker_main(const struct worker_options *o)
 		if (r == 0)
 			break;
 	}
-	if (r < 0 && e.text[0])
-		tell_failure(&w, &e);
+	if (r < 0 && e.text[0] && tell_failure(&w, &e))
+		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
 	return r < 0 ? 1 : 0; /* the process ends and takes all with it */
 }

