@@ -27,6 +27,42 @@ static bool has(const uint64_t *bits, uint64_t page)
 	return bits[page / 64] >> (page % 64) & 1;
 }
 
+/* ---- one page ---- */
+
+/* Makes a page equal to the template's; true when it was not. Only the lines
+ * that differ are written, the others stay clean in the caches. */
+static inline __attribute__((always_inline)) bool
+restore_lines(uint8_t *page, const uint8_t *pristine)
+{
+	typedef uint64_t half __attribute__((vector_size(32), may_alias));
+	half *to = (half *)page;
+	const half *from = (const half *)pristine;
+	bool changed = false;
+
+	for (size_t i = 0; i < PAGE / sizeof(half); i += 2) {
+		half a = from[i], b = from[i + 1];
+		half d = (to[i] ^ a) | (to[i + 1] ^ b);
+
+		if (!(d[0] | d[1] | d[2] | d[3]))
+			continue;
+		to[i] = a;
+		to[i + 1] = b;
+		changed = true;
+	}
+	return changed;
+}
+
+static bool restore_page(uint8_t *page, const uint8_t *pristine)
+{
+	return restore_lines(page, pristine);
+}
+
+__attribute__((target("avx2"))) static bool
+restore_page_avx2(uint8_t *page, const uint8_t *pristine)
+{
+	return restore_lines(page, pristine);
+}
+
 /* ---- page tables ---- */
 
 /*
@@ -67,6 +103,8 @@ int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 
 	memset(r, 0, sizeof(*r));
 	r->template = t;
+	r->restore_page = __builtin_cpu_supports("avx2") ? restore_page_avx2 :
+							  restore_page;
 	r->words = (t->memory_size / PAGE + 63) / 64;
 	r->log = calloc(r->words, 8);
 	r->usual = calloc(r->words, 8);
@@ -106,25 +144,17 @@ void recycle_close(struct recycle *r)
 
 /* ---- memory ---- */
 
-/* Makes a page equal to the template's; true when it was not. Only the lines
- * that differ are written, the others stay clean in the caches. */
-static bool restore_page(uint8_t *page, const uint8_t *pristine)
+/* The first lines of a page that comes next; the CPU finds the others. */
+static void prefetch(const struct recycle *r, const struct vm *vm,
+		     uint64_t page)
 {
-	typedef uint64_t line __attribute__((vector_size(16), may_alias));
-	line *to = (line *)page;
-	const line *from = (const line *)pristine;
-	bool changed = false;
+	const uint8_t *to = vm->memory + page * PAGE;
+	const uint8_t *from = r->pristine + page * PAGE;
 
-	for (size_t i = 0; i < PAGE / sizeof(line); i += 4) {
-		line d = (to[i] ^ from[i]) | (to[i + 1] ^ from[i + 1]) |
-			 (to[i + 2] ^ from[i + 2]) | (to[i + 3] ^ from[i + 3]);
-
-		if (!(d[0] | d[1]))
-			continue;
-		memcpy(&to[i], &from[i], 4 * sizeof(line));
-		changed = true;
+	for (int i = 0; i < 256; i += 64) {
+		__builtin_prefetch(to + i, 1);
+		__builtin_prefetch(from + i);
 	}
-	return changed;
 }
 
 /*
@@ -140,9 +170,13 @@ static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
 	for (; bits; bits &= bits - 1) {
 		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
 
+		if (bits & (bits - 1))
+			prefetch(r, vm, word * 64 + (uint64_t)__builtin_ctzll(
+							    bits & (bits - 1)));
+
 		r->checked++;
-		if (restore_page(vm->memory + page * PAGE,
-				 r->pristine + page * PAGE)) {
+		if (r->restore_page(vm->memory + page * PAGE,
+				    r->pristine + page * PAGE)) {
 			r->changed++;
 			r->idle[page] = 0;
 			continue;
@@ -315,8 +349,15 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 	result = restore_memory(r, vm, learn);
 	if (result != RECYCLE_DONE)
 		return result;
-	return vm_reset(vm, r->template->state, &e) ? RECYCLE_FAILED :
-						     RECYCLE_DONE;
+	/*
+	 * Without a write to a page table nothing of the program's has run at
+	 * CPL0 (docs/architecture.md): XCR0, MSRs and debug registers are the
+	 * template's. With nested paging such writes are put back, so that says
+	 * nothing.
+	 */
+	return vm_reset(vm, r->template->state, vm->nested_paging, &e) ?
+		       RECYCLE_FAILED :
+		       RECYCLE_DONE;
 }
 
 const char *recycle_name(enum recycle_result result)

@@ -37,6 +37,8 @@ enum recycle_result {
 struct recycle {
 	const struct template *template;
 	const uint8_t *pristine; /* the template's memory, read-only */
+	/* for this CPU */
+	bool (*restore_page)(uint8_t *page, const uint8_t *pristine);
 	uint64_t *log;     /* KVM's dirty log, a bit a page */
 	uint64_t *tables;  /* the template's page-table pages */
 	uint64_t *usual;   /* pages that are copied back, not dropped */

@@ -275,7 +275,14 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 	return deny_msrs(vm, e);
 }
 
-/* What kvm_run does not carry. */
+static int load_vectors(struct vm *vm, const struct vm_state *s, struct err *e)
+{
+	if (ioctl(vm->vcpu, KVM_SET_XSAVE, &s->xsave) < 0)
+		return err_set(e, -errno, "KVM_SET_XSAVE: %s", strerror(errno));
+	return 0;
+}
+
+/* What kvm_run does not carry and only CPL0 can write. */
 static int load_rest(struct vm *vm, const struct vm_state *s, struct err *e)
 {
 	struct {
@@ -289,9 +296,6 @@ static int load_rest(struct vm *vm, const struct vm_state *s, struct err *e)
 	memcpy(msrs.entries, s->msrs, sizeof(msrs.entries));
 	what = "KVM_SET_XCRS";
 	if (ioctl(vm->vcpu, KVM_SET_XCRS, &s->xcrs) < 0)
-		goto fail;
-	what = "KVM_SET_XSAVE";
-	if (ioctl(vm->vcpu, KVM_SET_XSAVE, &s->xsave) < 0)
 		goto fail;
 	what = "KVM_SET_DEBUGREGS";
 	if (ioctl(vm->vcpu, KVM_SET_DEBUGREGS, &s->debugregs) < 0)
@@ -316,22 +320,32 @@ static int load_state(struct vm *vm, const struct vm_state *s, struct err *e)
 	vm->preempt_entry = s->preempt_entry;
 	vm->text_start = s->text_start;
 	vm->text_end = s->text_end;
-	return vm_reset(vm, s, e);
+	return vm_reset(vm, s, true, e);
 }
 
-int vm_reset(struct vm *vm, const struct vm_state *s, struct err *e)
+int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 {
 	struct kvm_sync_regs *sync = &vm->run->s.regs;
+	struct kvm_sregs sregs = s->sregs;
+	int r;
 
+	sregs.tr.type = vm->tss_type;
+	vm->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	sync->regs = s->regs;
-	sync->sregs = s->sregs;
-	sync->sregs.tr.type = vm->tss_type;
-	sync->events = s->events;
-	vm->run->kvm_dirty_regs = SYNC_ALL;
+	/* Mostly they are as they should be, and setting them takes time. */
+	if (all || memcmp(&sync->sregs, &sregs, sizeof(sregs))) {
+		sync->sregs = sregs;
+		vm->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	}
+	if (all || memcmp(&sync->events, &s->events, sizeof(s->events))) {
+		sync->events = s->events;
+		vm->run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+	}
 	vm->request_size = 0;
 	vm->exits = 0;
 	vm->log_lines = LOG_LINES;
-	return load_rest(vm, s, e);
+	r = load_vectors(vm, s, e);
+	return r == 0 && all ? load_rest(vm, s, e) : r;
 }
 
 int vm_complete(struct vm *vm)

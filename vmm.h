@@ -125,9 +125,11 @@ int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
  * Sets all registers of a VM that has returned from vm_run, and forgets what
  * the run left in vm. Most go into kvm_run and take effect with the next entry;
  * KVM finishes the last hypercall then too, and does not move RIP any more
- * because RIP is no longer that of the `out`. 0 or -errno.
+ * because RIP is no longer that of the `out`. all: also what only CPL0 can have
+ * changed, and what kvm_run shows as unchanged. 0 or -errno.
  */
-int vm_reset(struct vm *vm, const struct vm_state *state, struct err *e);
+int vm_reset(struct vm *vm, const struct vm_state *state, bool all,
+	     struct err *e);
 
 /* Fresh random bytes for the next run, best before anybody waits for it. */
 void vm_seed(struct vm *vm);
