@@ -282,6 +282,10 @@ static void complete(struct worker *w)
 	enum job_status status = JOB_FAULT;
 
 	w->received = 0;
+	if (r->status == WORKER_WARM || w->state == STARTING) {
+		free(w->payload);
+		w->payload = NULL;
+	}
 	if (r->status == WORKER_WARM) {
 		w->warm = true;
 		return;
