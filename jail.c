@@ -416,7 +416,11 @@ static bool place(int from, int to)
  */
 static int spawn_child(void *argument)
 {
-	static char *const no_environment[] = { NULL };
+#ifdef __SANITIZE_ADDRESS__
+	char **environment = environ; /* has options for its run time */
+#else
+	char *environment[] = { NULL };
+#endif
 	struct spawn *s = argument;
 	int files[JAIL_FILES_MAX];
 	bool ok = true;
@@ -433,15 +437,9 @@ static int spawn_child(void *argument)
 	     fcntl(FD_SELF, F_SETFD, FD_CLOEXEC) == 0;
 	if (ok) {
 		close_from(FD_FREE);
-		syscall(SYS_execveat, FD_SELF, "", s->argv,
-#ifdef __SANITIZE_ADDRESS__
-			environ, /* has options for its run time */
-#else
-			no_environment,
-#endif
+		syscall(SYS_execveat, FD_SELF, "", s->argv, environment,
 			AT_EMPTY_PATH);
 	}
-	(void)no_environment;
 	s->error = errno;
 	_exit(127);
 }
