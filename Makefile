@@ -54,6 +54,10 @@ build/tests/%: tests/recycle/%.c $(filter-out $(O)/main.o,$(HOST_O)) $(O)/blobs.
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $^
 
+# Allocations that fail when a test says so.
+$(O)/zeroboot-oom: $(HOST_O) $(O)/blobs.o tests/oom/fail.c
+	$(CC) $(BASE) $(LINK) -o $@ $^ -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<

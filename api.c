@@ -206,7 +206,8 @@ static void put_stderr(struct text *t, struct job *job)
 		t->failed = true;
 		return;
 	}
-	memcpy(joined, job->err, size);
+	if (size)
+		memcpy(joined, job->err, size);
 	memcpy(joined + size, note, (size_t)n);
 	text_json_string(t, joined, size + (size_t)n);
 	free(joined);

@@ -486,8 +486,10 @@ int connection_open(int fd, const char *client)
 	memcpy(c->client, client, strnlen(client, sizeof(c->client) - 1));
 	event.data.ptr = c;
 	if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int r = -errno;
+
 		free(c);
-		return -errno;
+		return r;
 	}
 	c->next = all.all;
 	if (c->next)

@@ -211,14 +211,27 @@ void crew_end(struct worker *w)
 	crew_move(w, STOPPED, clock_mono());
 }
 
+/* Whom the filter of system calls has ended, somebody had got that far. */
+static void take_note(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_event("error",
+			  "worker %d made a system call that it may not make",
+			  (int)pid);
+}
+
 void crew_reap(struct crew *c, bool wait)
 {
+	int status = 0;
+
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct worker *w = &c->workers[i];
 
-		if (w->state == STOPPED && w->pid > 0 &&
-		    waitpid(w->pid, NULL, wait ? 0 : WNOHANG) != 0)
-			w->pid = 0;
+		if (w->state != STOPPED || w->pid <= 0 ||
+		    waitpid(w->pid, &status, wait ? 0 : WNOHANG) == 0)
+			continue;
+		take_note(w->pid, status);
+		w->pid = 0;
 	}
 }
 

@@ -375,7 +375,7 @@ static int command_run(struct args a)
 
 static int command_bench(struct args a)
 {
-	const char *language = NULL, *directory = NULL;
+	const char *language = "python", *directory = NULL;
 	unsigned long n = 200;
 	struct err e = { "" };
 	int status = 0, r = 0;

@@ -73,6 +73,11 @@ static void restrict_cpuid(struct vmm *vmm)
 	for (uint32_t i = 0; i < vmm->cpuid.head.nent; i++) {
 		struct kvm_cpuid_entry2 *c = &vmm->cpuid.entries[i];
 
+		/* No guests of guests: VMX, SVM. */
+		if (c->function == 1)
+			c->ecx &= ~(1u << 5);
+		if (c->function == 0x80000001)
+			c->ecx &= ~(1u << 2);
 		if (c->function == 7 && c->index == 0) {
 			c->ebx &= ~(1u << 14);   /* MPX */
 			c->ecx &= ~(1u << 3);    /* PKU: no tables for it */

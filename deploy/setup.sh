@@ -23,6 +23,7 @@ if [ "${1:-}" = test ]; then
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
 	need strace strace
+	need systemd-analyze systemd
 	# tests/svm
 	need qemu-system-x86_64 qemu-system-x86
 	need busybox busybox-static

@@ -41,6 +41,14 @@ as_stranger='
 	mknod -m 666 "$0/kvm" c 10 232 && mount --bind "$0/kvm" /dev/kvm &&
 	exec setpriv --reuid 12345 --regid 12345 --clear-groups "$0/zeroboot" serve "$@"'
 
+# The same as deploy/zeroboot.service makes it: the device by group, no way to
+# more rights, everything read-only, other processes hidden.
+as_service='
+	mknod -m 660 "$0/kvm" c 10 232 && chgrp 4444 "$0/kvm" && mount --bind "$0/kvm" /dev/kvm &&
+	mount -t proc -o hidepid=invisible,subset=pid proc /proc && mount -o remount,bind,ro / &&
+	exec setpriv --reuid 12345 --regid 12345 --groups 4444 --no-new-privs --bounding-set=-all --inh-caps=-all \
+		"$0/zeroboot" serve "$@"'
+
 make_place() {
 	place=$(mktemp -d)
 	chmod 755 "$place"
@@ -213,20 +221,37 @@ PY
 }
 
 @test "jail: started by an account without rights, all of it but the user is there" {
-	make_place
-	start_through unshare -m sh -c "$as_stranger" "$place"
-	run ! grep -q 'of their own' "$BATS_FILE_TMPDIR/server.log"
-	for pid in $(workers); do
-		locked "$pid"
-		[ "$(line_of "$pid" CapBnd)" = 0000000000000000 ]
-		[ "$(line_of "$pid" Uid)" = '12345 12345 12345 12345' ]
-		[ -z "$(ls -A "/proc/$pid/root/")" ]
-		for space in mnt net ipc uts cgroup pid; do
-			differ "$(space "$pid" $space)" "$(space "$server" $space)"
+	for way in "$as_stranger" "$as_service"; do
+		make_place
+		start_through unshare -m sh -c "$way" "$place"
+		run ! grep -q 'of their own' "$BATS_FILE_TMPDIR/server.log"
+		[ "$(workers | wc -l)" -gt 1 ]
+		for pid in $(workers); do
+			locked "$pid"
+			[ "$(line_of "$pid" CapBnd)" = 0000000000000000 ]
+			[ "$(line_of "$pid" Uid)" = '12345 12345 12345 12345' ]
+			[ -z "$(ls -A "/proc/$pid/root/")" ]
+			for space in mnt net ipc uts cgroup pid; do
+				differ "$(space "$pid" $space)" "$(space "$server" $space)"
+			done
+			differ "$(space "$pid" user)" "$(space self user)"
 		done
-		differ "$(space "$pid" user)" "$(space self user)"
+		answers
+		[ "$(metric zeroboot_memory_usage_bytes)" -gt 2000000 ] # it can look at its workers
+		stop_server
+		rm -r "$place"
 	done
-	answers
+}
+
+@test "jail: the systemd unit is sound and leaves little open" {
+	sed "s|/usr/local/bin/zeroboot|$PWD/zeroboot|" deploy/zeroboot.service >"$BATS_TEST_TMPDIR/zeroboot.service"
+	run systemd-analyze verify "$BATS_TEST_TMPDIR/zeroboot.service"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	systemd-analyze security --offline=true --threshold=30 --no-pager "$BATS_TEST_TMPDIR/zeroboot.service"
+	make install DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/zb
+	grep -qx 'ExecStart=/opt/zb/bin/zeroboot serve' "$BATS_TEST_TMPDIR/root/opt/zb/lib/systemd/system/zeroboot.service"
+	[ -x "$BATS_TEST_TMPDIR/root/opt/zb/bin/zeroboot" ]
 }
 
 @test "jail: where no namespace can be had that is said once, and the rest is there" {
@@ -256,6 +281,10 @@ PY
 		[[ "$(readlink "/proc/$pid/root")" == *'(deleted)' ]]
 	done
 	answers
+	# The end that the filter makes is told apart from others.
+	pid=$(workers | head -n 1)
+	kill -SYS "$pid"
+	logged "level=error msg=\"worker $pid made a system call that it may not make\""
 }
 
 @test "jail: the worker command by hand is an error, not a shell for nobody" {

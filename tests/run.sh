@@ -43,6 +43,8 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 	echo "status faults $?"
 	limit 300 python3 tests/soak.py
 	echo "status soak $?"
+	limit 300 python3 tests/oom.py
+	echo "status oom $?"
 	limit 600 python3 tests/parity.py
 	echo "status parity $?"
 	limit 400 python3 tests/hostile.py
@@ -54,7 +56,7 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 	limit 300 build/tests/recycle -r 25 templates/node.zbt tests/node/snippets.txt tests/recycle/node.txt
 	echo "status recycle-node $?"
 	# Its own summary would be taken for the last line.
-	limit 600 tests/svm/run.sh | grep --line-buffered -v ' passed, '
+	limit 900 tests/svm/run.sh | grep --line-buffered -v ' passed, '
 	echo "status svm ${PIPESTATUS[0]}"
 } 2>&1 | tee "$log"
 

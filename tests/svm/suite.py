@@ -218,7 +218,7 @@ def timeouts(server):
 def output(server):
     answer = server.run("print('x' * 3000000)")
     equal((len(answer["stdout"]), "stdout truncated" in answer["stderr"]), (1 << 20, True))
-    expect(server.run("import sys\nfor i in range(2000): print(i); print(-i, file=sys.stderr)\nsys.stdout.buffer.write(b'\\xff\\0')"),
+    expect(server.run("import sys\nfor i in range(2000): print(i); print(-i, file=sys.stderr)\nsys.stdout.flush(); sys.stdout.buffer.write(b'\\xff\\0')"),
            "".join(f"{i}\n" for i in range(2000)) + "\ufffd\0", 0, "".join(f"{-i}\n" for i in range(2000)))
 
 
