@@ -460,14 +460,21 @@ static void end_bad(struct crew *c, uint64_t now)
 	}
 }
 
+void pool_reap(uint64_t now)
+{
+	for (int i = 0; i < language_count; i++) {
+		crew_reap(&languages[i], false);
+		crew_fill(&languages[i], now);
+	}
+}
+
 void pool_tick(uint64_t now)
 {
+	pool_reap(now);
 	for (int i = 0; i < language_count; i++) {
 		struct crew *c = &languages[i];
 
 		end_bad(c, now);
-		crew_reap(c, false);
-		crew_fill(c, now);
 		crew_shrink(c, now);
 		watch_crew(c);
 		if (c->count[READY] || c->count[BUSY])

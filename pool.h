@@ -73,6 +73,8 @@ bool pool_room(int language, size_t count, uint64_t owner);
 int pool_submit(struct job *job);
 /* The job is not wanted any more; done is not called. False: it has ended. */
 bool pool_cancel(struct job *job);
+/* Processes have ended: others take their place. */
+void pool_reap(uint64_t now);
 /* Ends what has overrun, starts workers again; every some 100 ms. */
 void pool_tick(uint64_t now);
 /* Answers all that is queued with JOB_DRAINED. */

@@ -194,6 +194,8 @@ static void signal_ready(struct watch *w, uint32_t events)
 	while (read(server.signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
 			reload();
+		else if (info.ssi_signo == SIGCHLD)
+			pool_reap(clock_mono());
 		else
 			drain(drain_seconds);
 	}
@@ -225,6 +227,7 @@ static int open_signals(struct err *e)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	server.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -4,6 +4,7 @@ growth.py [--requests 100000] [--language python]
 """
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 
@@ -18,7 +19,7 @@ def load(server, language, count):
     body = json.dumps({"code": PROGRAMS[language], "language": language})
     done = wrong = 0
     while done < count:
-        out = subprocess.run([TOP / "build/bench/load", str(server.port), "/v1/exec", body, r'"stdout":"2\n"', "8", "5", "keep"],
+        out = subprocess.run([TOP / "build/bench/load", str(server.port), "/v1/exec", body, r'"stdout":"2\n"', "8", "20", "keep"],
                              capture_output=True, text=True, check=True).stdout.split()
         done += int(out[0])
         wrong += int(out[1])
@@ -40,22 +41,29 @@ def sample(server):
     return values
 
 
+def settle(server, language, workers):
+    """Runs that the end of a load cut off took their workers along."""
+    server.wait(f'zeroboot_workers_warm{{language="{language}"}}', workers)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--requests", type=int, default=100000)
     parser.add_argument("--language", default="python")
     o = parser.parse_args()
-    server = Server(o.language, [])
+    workers = os.cpu_count()
+    server = Server(o.language, ["--workers", str(workers)])
     try:
-        server.wait(f'zeroboot_workers_warm{{language="{o.language}"}}', 1)
         load(server, o.language, o.requests // 20)
+        settle(server, o.language, workers)
         before = sample(server)
         done, wrong = load(server, o.language, o.requests)
+        settle(server, o.language, workers)
         after = sample(server)
         restarts = server.metric("zeroboot_worker_restarts_total")
     finally:
         server.stop()
-    print(f"{done} requests, {wrong} wrong answers, {restarts:.0f} workers replaced")
+    print(f"{done} requests, {wrong} wrong answers, {restarts:.0f} workers replaced after runs that were cut off")
     print(f"{'':32}{'before':>12}{'after':>12}{'change':>10}")
     for name, value in before.items():
         print(f"{name:32}{value:12.0f}{after[name]:12.0f}{after[name] - value:+10.0f}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Many VMs at once: how long until all are ready, and what they take. Usage:
-many.py [--language python] [--workers 1000] [--warm]   (--warm: until all are trained)
+many.py [--language python] [--workers 1000] [--warm]
+--warm: with as many as are trained ahead of demand, when all are.
 """
 import argparse
 import contextlib
@@ -85,6 +86,8 @@ def main():
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--warm", action="store_true")
     o = parser.parse_args()
+    if o.warm:
+        o.workers = 4 * os.cpu_count()
     before = meminfo()
     server = Server(o.language, ["--workers", str(o.workers)])
     try:
