@@ -15,7 +15,7 @@ programs=(
 )
 
 fail() {
-	echo "zeroboot: test-svm: $*" >&2
+	echo "not ok - svm: $*"
 	echo "0 passed, 1 failed"
 	exit 1
 }
@@ -47,7 +47,7 @@ make_initramfs() {
 	mkdir -p $root/{bin,dev,disk,modules,proc,sys,test,tmp}
 	cp /bin/busybox $root/bin/
 	cp tests/svm/init $root/init
-	cp zeroboot build/tests/guest.img $root/test/
+	cp build/release/zeroboot build/tests/guest.img $root/test/
 	cp build/debug/zeroboot $root/test/zeroboot-debug
 	for program in "${programs[@]}"; do
 		cp "${program%% *}" $root/test/
@@ -76,7 +76,9 @@ for command in qemu-system-x86_64 busybox mke2fs; do
 done
 mkdir -p $out
 tests/guest/build.sh || fail "the guest programs do not build"
-make -s MODE=debug build/debug/zeroboot || fail "the debug build fails"
+# Static, whatever ./zeroboot is.
+env -u MAKEFLAGS -u MODE -u SANITIZE make -s build/release/zeroboot || fail "the build fails"
+env -u MAKEFLAGS -u MODE -u SANITIZE make -s MODE=debug build/debug/zeroboot || fail "the debug build fails"
 fetch_kernel || fail "the kernel cannot be fetched"
 make_initramfs || fail "the initramfs cannot be made"
 make_disk || fail "the disk cannot be made"
