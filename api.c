@@ -64,7 +64,7 @@ static void take_id(struct exchange *x, struct http_span id)
 		sane = (id.data[i] >= '0' && id.data[i] <= '9') ||
 		       (id.data[i] >= 'a' && id.data[i] <= 'z') ||
 		       (id.data[i] >= 'A' && id.data[i] <= 'Z') ||
-		       memchr("-_.:/+=@~", id.data[i], 9);
+		       (id.data[i] && strchr("-_.:/+=@~", id.data[i]));
 	if (!sane) {
 		make_uuid(x->id);
 		return;
@@ -110,10 +110,10 @@ static void end_body(struct exchange *x, int status, const char *type,
 
 	x->status = status;
 	x->total_ns = clock_mono() - x->start_ns;
-	if (t->failed || t->size < HEAD_ROOM) {
-		/* Without memory for an answer, closing is all that is left. */
+	x->starved = t->failed || t->size < HEAD_ROOM;
+	if (x->starved) {
+		x->status = 500;
 		x->close = true;
-		x->answer_at = t->size = 0;
 		return;
 	}
 	if (!x->id[0])
@@ -126,14 +126,31 @@ static void end_body(struct exchange *x, int status, const char *type,
 		     t->size - HEAD_ROOM, x->id, extra,
 		     x->close ? "Connection: close\r\n" : "");
 	if (n < 0 || (size_t)n >= sizeof(head)) {
-		x->close = true;
-		x->answer_at = t->size = 0;
+		x->status = 500;
+		x->close = x->starved = true;
 		return;
 	}
 	x->answer_at = HEAD_ROOM - (size_t)n;
 	memcpy(t->data + x->answer_at, head, (size_t)n);
 	if (x->head_only)
 		t->size = HEAD_ROOM;
+}
+
+const char *api_answer(const struct exchange *x, size_t *size)
+{
+	static const char head[] = "HTTP/1.1 500 Internal Server Error\r\n"
+				   "Server: zeroboot\r\n"
+				   "Content-Type: application/json\r\n"
+				   "Content-Length: 37\r\n"
+				   "Connection: close\r\n\r\n"
+				   "{\"error\":\"no memory for the answer\"}\n";
+
+	if (x->starved) {
+		*size = sizeof(head) - 1 - (x->head_only ? 37 : 0);
+		return head;
+	}
+	*size = x->answer.size - x->answer_at;
+	return x->answer.data + x->answer_at;
 }
 
 void api_error(struct exchange *x, int status, const char *extra,
@@ -156,6 +173,8 @@ static const char *failure(const struct job *job)
 		return "the server is draining";
 	case JOB_REFUSED:
 		return "the queue is full";
+	case JOB_UNSERVED:
+		return "no worker can be started";
 	default:
 		return job->message && job->message[0] ? job->message :
 							 "the worker failed";
@@ -187,7 +206,8 @@ static void put_stderr(struct text *t, struct job *job)
 		t->failed = true;
 		return;
 	}
-	memcpy(joined, job->err, size);
+	if (size)
+		memcpy(joined, job->err, size);
 	memcpy(joined + size, note, (size_t)n);
 	text_json_string(t, joined, size + (size_t)n);
 	free(joined);
@@ -602,7 +622,7 @@ static void handle_health(struct exchange *x)
 	const char *name;
 	int memory;
 
-	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++)
+	for (int i = 0; pool_describe(i, &ready, &memory); i++)
 		all = all && ready;
 	text_format(t, "{\"status\":\"%s\",\"templates\":{",
 		    all ? "ok" : "degraded");

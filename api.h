@@ -21,9 +21,10 @@ struct exchange {
 	struct auth_key *auth; /* valid while api_handle runs */
 	uint64_t owner;        /* the key's id; 0: no keys are asked for */
 	uint64_t start_ns;
-	/* The whole response: from answer_at to answer.size. */
+	/* The whole response: see api_answer. */
 	struct text answer;
 	size_t answer_at;
+	bool starved; /* there was no memory for it */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
 	int status, exit_code;
@@ -48,6 +49,8 @@ void api_handle(struct exchange *x, const char *body, size_t body_size);
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);
+/* The bytes of the answer, head and body. */
+const char *api_answer(const struct exchange *x, size_t *size);
 /* The client is gone: its jobs are cancelled. Frees what x holds, not x. */
 void api_abandon(struct exchange *x);
 

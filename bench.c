@@ -104,6 +104,13 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static double at(const uint64_t *sorted, unsigned long n, unsigned percent)
+{
+	unsigned long i = n * percent / 100;
+
+	return (double)sorted[i];
+}
+
 /* One line: p50, p90, p99 of the field at offset, divided by unit. */
 static void line(const char *name, const struct sample *samples,
 		 unsigned long n, size_t offset, double unit, uint64_t *sorted)
@@ -112,8 +119,8 @@ static void line(const char *name, const struct sample *samples,
 		memcpy(&sorted[i], (const char *)&samples[i] + offset, 8);
 	qsort(sorted, n, sizeof(*sorted), compare);
 	printf("  %-22s %10.1f %10.1f %10.1f\n", name,
-	       (double)sorted[n / 2] / unit, (double)sorted[n * 9 / 10] / unit,
-	       (double)sorted[n * 99 / 100] / unit);
+	       at(sorted, n, 50) / unit, at(sorted, n, 90) / unit,
+	       at(sorted, n, 99) / unit);
 }
 
 static int samples_of(struct subject *b, const char *code, unsigned long n,
@@ -158,14 +165,17 @@ static int table(struct subject *b, const char *code, unsigned long n,
 	return 0;
 }
 
-int bench_run(const char *template_path, unsigned long n, struct err *e)
+int bench_run(const char *template_path, const char *code, unsigned long n,
+	      struct err *e)
 {
 	static const char *const python[] = {
 		"print(1+1)", "import numpy; print(numpy.random.rand(3))", NULL
 	};
 	static const char *const node[] = { "console.log(1+1)", NULL };
-	const char *const *codes =
-		strstr(template_path, "node.zbt") ? node : python;
+	const char *const own[] = { code, NULL };
+	const char *const *codes = code ? own :
+				   strstr(template_path, "node.zbt") ? node :
+								       python;
 	struct sample *samples = calloc(n, sizeof(*samples));
 	uint64_t *sorted = calloc(n, sizeof(*sorted));
 	struct vmm vmm = { .fd = -1 };

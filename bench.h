@@ -6,7 +6,11 @@
 
 #include "err.h"
 
-/* Runs a snippet n times in fresh forks of a template. 0 or -errno. */
-int bench_run(const char *template_path, unsigned long n, struct err *e);
+/*
+ * Runs code, or for NULL what the project measures itself by, n times each in
+ * fresh and in recycled VMs, and prints a table. 0 or -errno.
+ */
+int bench_run(const char *template_path, const char *code, unsigned long n,
+	      struct err *e);
 
 #endif

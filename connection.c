@@ -129,7 +129,8 @@ static void watch_for(struct connection *c, uint32_t events)
 	if (c->events == events)
 		return;
 	c->events = events;
-	epoll_ctl(all.epoll, EPOLL_CTL_MOD, c->fd, &event);
+	if (epoll_ctl(all.epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
+		connection_close(c); /* it would wait for nothing */
 }
 
 /*
@@ -172,17 +173,19 @@ static void reset(struct connection *c)
 
 static void begin_answer(struct connection *c)
 {
+	size_t size;
+
+	api_answer(&c->x, &size);
 	c->answering = true;
-	c->deadline = clock_mono() + SEND_NS +
-		      (c->x.answer.size - c->x.answer_at) * SEND_BYTE_NS;
+	c->deadline = clock_mono() + SEND_NS + size * SEND_BYTE_NS;
 }
 
 /* Sends what is left of the answer. True: all of it is out, and the
  * connection goes on. */
 static bool send_answer(struct connection *c)
 {
-	size_t size = c->x.answer.size - c->x.answer_at;
-	const char *data = c->x.answer.data + c->x.answer_at;
+	size_t size;
+	const char *data = api_answer(&c->x, &size);
 
 	while (c->sent < size) {
 		ssize_t n = send(c->fd, data + c->sent, size - c->sent,
@@ -483,8 +486,10 @@ int connection_open(int fd, const char *client)
 	memcpy(c->client, client, strnlen(client, sizeof(c->client) - 1));
 	event.data.ptr = c;
 	if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int r = -errno;
+
 		free(c);
-		return -errno;
+		return r;
 	}
 	c->next = all.all;
 	if (c->next)

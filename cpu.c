@@ -75,7 +75,7 @@ void cpu_features_read(struct cpu_features *f, const struct vmm *vmm)
 	for (uint32_t i = 0; i < 12; i++) {
 		uint32_t part = find(vmm, 0x80000002 + i / 4, 0, (int)(i % 4));
 
-		memcpy(f->brand + 4 * i, &part, 4);
+		memcpy(f->brand + 4ul * i, &part, 4);
 	}
 	f->brand[sizeof(f->brand) - 1] = 0;
 }
@@ -111,8 +111,8 @@ int cpu_features_check(const struct cpu_features *f, uint64_t xcr0,
 			else
 				n += (size_t)snprintf(
 					list + n, sizeof(list) - n,
-					" cpuid.%x.%u.%u:%d", words[i].leaf,
-					words[i].index, words[i].reg, bit);
+					" cpuid.%x.%u.%d:%d", words[i].leaf,
+					words[i].index, (int)words[i].reg, bit);
 		}
 	}
 	if (n)

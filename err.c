@@ -1,16 +1,18 @@
 #include "err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-int err_set(struct err *e, int code, const char *format, ...)
+void err_format(struct err *e, const char *format, ...)
 {
+	int saved = errno;
 	va_list ap;
 
 	if (!e)
-		return code;
+		return;
 	va_start(ap, format);
 	vsnprintf(e->text, sizeof(e->text), format, ap);
 	va_end(ap);
-	return code;
+	errno = saved;
 }

@@ -5,15 +5,27 @@
 #ifndef ZEROBOOT_ERR_H
 #define ZEROBOOT_ERR_H
 
+#include <errno.h>
+
 struct err {
 	char text[256];
 };
 
 /*
- * Writes the message (cut to fit) unless e is NULL. Returns code, so that a
- * failing function can end with `return err_set(e, -EINVAL, ...)`.
+ * Writes the message (cut to fit) unless e is NULL. Its value is code, which may
+ * be -errno, so that a failing function can end with
+ * `return err_set(e, -EINVAL, ...)`. Never 0: an error does not become a success
+ * because errno was lost. A macro: analysers see what comes out.
  */
-int err_set(struct err *e, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+#define err_set(e, code, ...) err_code((err_format(e, __VA_ARGS__), (code)))
+
+/* Leaves errno as it is. */
+void err_format(struct err *e, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static inline int err_code(int code)
+{
+	return code ? code : -EIO;
+}
 
 #endif

@@ -18,6 +18,7 @@
 #define MAX_DEPTH 128
 #define MAX_INODES (1u << 24)
 #define MAX_NAMES (1u << 30)
+#define MAX_DATA (1ull << 40) /* bytes of all files */
 #define MAX_LINKS 40
 #define COPY_SIZE (1u << 20)
 
@@ -30,7 +31,7 @@ struct buffer {
 
 static void *buffer_add(struct buffer *b, size_t size)
 {
-	if (size > b->room - b->size) {
+	if (size > b->room - b->size || !b->data) {
 		size_t want = b->room ? b->room * 2 : 4096;
 		char *bigger;
 
@@ -149,7 +150,7 @@ static int list_directory(struct builder *b, char ***names, size_t *count)
 	*count = 0;
 	if (!d)
 		return err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
-	while ((entry = readdir(d))) {
+	while (errno = 0, (entry = readdir(d))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
 		if (*count == room) {
@@ -170,6 +171,8 @@ static int list_directory(struct builder *b, char ***names, size_t *count)
 		}
 		++*count;
 	}
+	if (!entry && errno)
+		r = err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
 	closedir(d);
 	if (*count)
 		qsort(*names, *count, sizeof(**names), compare_names);
@@ -181,6 +184,7 @@ static int add_tree(struct builder *b, uint32_t parent, int depth,
 
 /* Fills a directory's entries: all of its own first, so that they are
  * adjacent, then what is below. */
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH deep */
 static int add_children(struct builder *b, uint32_t directory, int depth)
 {
 	size_t length = strlen(b->path), count, first;
@@ -230,15 +234,17 @@ static int add_symlink(struct builder *b, uint32_t inode)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlink(b->path, target, sizeof(target));
-	uint64_t offset;
+	uint64_t offset = 0;
 	int r;
 
 	if (n < 0)
 		return err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
 	r = add_name(b, target, (size_t)n, &offset);
+	if (r)
+		return r;
 	inode_at(b, inode)->data = offset;
 	inode_at(b, inode)->size = (uint64_t)n;
-	return r;
+	return 0;
 }
 
 static int add_link(struct builder *b, const struct stat *st, uint32_t inode)
@@ -251,6 +257,7 @@ static int add_link(struct builder *b, const struct stat *st, uint32_t inode)
 	return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH deep */
 static int add_tree(struct builder *b, uint32_t parent, int depth,
 		    uint32_t *number)
 {
@@ -294,6 +301,8 @@ static int add_tree(struct builder *b, uint32_t parent, int depth,
 	switch (st.st_mode & S_IFMT) {
 	case S_IFREG:
 		inode->size = (uint64_t)st.st_size;
+		if (inode->size > MAX_DATA - b->data)
+			return err_set(b->e, -EFBIG, "%s: too large", b->path);
 		inode->data = b->data;
 		b->data += (inode->size + 4095) & ~4095ull;
 		return remember_path(b, *number);
@@ -500,8 +509,13 @@ static int pack_tar(const char *output, const char *source, struct err *e)
 {
 	char directory[PATH_MAX];
 	/* tar itself refuses members that lead outside of -C. */
-	const char *const unpack[] = { "tar",	   "-xf", source, "-C",
-				       directory, "--delay-directory-restore",
+	const char *const unpack[] = { "tar",
+				       "--force-local", /* a:b is no host */
+				       "-xf",
+				       source,
+				       "-C",
+				       directory,
+				       "--delay-directory-restore",
 				       NULL };
 	const char *const clean[] = { "rm", "-rf", "--", directory, NULL };
 	int r, n = snprintf(directory, sizeof(directory), "%s.XXXXXX", output);
@@ -603,11 +617,8 @@ static int64_t find_entry(const void *data, uint32_t directory,
 	const char *base = data;
 	const struct zb_image_inode *i =
 		(const struct zb_image_inode *)(base + h->inodes) + directory;
-	const struct zb_image_dirent *d =
-		(const struct zb_image_dirent *)(base + h->dirents) + i->data;
+	const struct zb_image_dirent *d;
 
-	if (!S_ISDIR(i->mode))
-		return -ENOTDIR;
 	for (uint64_t n = 0; n < i->size; n++)
 		if (d[n].name_size == size &&
 		    !memcmp(base + h->names + d[n].name, name, size))
@@ -615,8 +626,10 @@ static int64_t find_entry(const void *data, uint32_t directory,
 	return -ENOENT;
 }
 
+/* Follows at most *links symbolic links in all. */
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_LINKS deep */
 static int64_t lookup(const void *data, uint32_t at, const char *path,
-		      int links)
+		      int *links)
 {
 	const struct zb_image_header *h = data;
 	const char *base = data;
@@ -633,6 +646,10 @@ static int64_t lookup(const void *data, uint32_t at, const char *path,
 		if (size == 0)
 			break;
 		i = (const struct zb_image_inode *)(base + h->inodes) + at;
+		/* Only of a directory parent, data and size are checked to be
+		 * what is meant here. */
+		if (!S_ISDIR(i->mode))
+			return -ENOTDIR;
 		if (size == 1 && path[0] == '.')
 			next = at;
 		else if (size == 2 && !memcmp(path, "..", 2))
@@ -647,12 +664,11 @@ static int64_t lookup(const void *data, uint32_t at, const char *path,
 			at = (uint32_t)next;
 			continue;
 		}
-		if (links >= MAX_LINKS)
+		if (--*links < 0)
 			return -ELOOP;
 		memcpy(target, base + h->names + i->data, i->size);
 		target[i->size] = 0;
-		next = lookup(data, target[0] == '/' ? 0 : at, target,
-			      links + 1);
+		next = lookup(data, target[0] == '/' ? 0 : at, target, links);
 		if (next < 0)
 			return next;
 		at = (uint32_t)next;
@@ -662,5 +678,7 @@ static int64_t lookup(const void *data, uint32_t at, const char *path,
 
 int64_t image_lookup(const void *data, const char *path)
 {
-	return lookup(data, 0, path, 0);
+	int links = MAX_LINKS;
+
+	return lookup(data, 0, path, &links);
 }

@@ -457,10 +457,9 @@ static void add_escaped(struct text *t, uint8_t c)
 {
 	static const char from[] = "\"\\\b\f\n\r\t", into[] = "\"\\bfnrt";
 	const char *which = c ? memchr(from, c, sizeof(from) - 1) : NULL;
-	char pair[2] = { '\\', which ? into[which - from] : 0 };
 
 	if (which)
-		text_add(t, pair, 2);
+		text_format(t, "\\%c", into[which - from]);
 	else
 		text_format(t, "\\u%04x", c);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 /* What is bound, with the port the kernel chose. */
 static void name_listener(struct listener *l)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = { 0 };
 	socklen_t size = sizeof(a);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
@@ -98,9 +99,26 @@ static int open_unix(struct listener *l, const char *path, struct err *e)
 	return 0;
 }
 
+/* Decimal digits, at most limit: libc's own idea of a number may wrap. */
+static bool number_ok(const char *text, unsigned long limit)
+{
+	unsigned long value = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		value = value * 10 + (unsigned long)(*text - '0');
+		if (value > limit)
+			return false;
+	}
+	return true;
+}
+
 int listen_open(struct listener *l, const char *address, struct err *e)
 {
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE,
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 				  .ai_socktype = SOCK_STREAM },
 			*list = NULL;
 	const char *colon = strrchr(address, ':');
@@ -111,7 +129,7 @@ int listen_open(struct listener *l, const char *address, struct err *e)
 	*l = (struct listener){ .fd = -1 };
 	if (!strncmp(address, "unix:", 5))
 		return open_unix(l, address + 5, e);
-	if (!colon || !colon[1] || size >= sizeof(host))
+	if (!colon || !number_ok(colon + 1, 65535) || size >= sizeof(host))
 		return err_set(e, -EINVAL,
 			       "listen: %s: not ADDR:PORT, [ADDR6]:PORT or unix:PATH",
 			       address);
@@ -145,22 +163,27 @@ void listen_close(struct listener *l)
 int listen_inherit(struct listener *list, size_t room, struct err *e)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	int count = fds ? atoi(fds) : 0;
+	char own[24];
+	size_t count;
 
-	if (!pid || !fds || atol(pid) != (long)getpid() || count <= 0)
+	snprintf(own, sizeof(own), "%ld", (long)getpid());
+	if (!pid || !fds || strcmp(pid, own))
 		return 0;
+	if (!number_ok(fds, INT_MAX))
+		return err_set(e, -EINVAL, "LISTEN_FDS: not a number");
+	count = strtoul(fds, NULL, 10);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	if ((size_t)count > room)
+	if (count > room)
 		return err_set(e, -E2BIG, "LISTEN_FDS: more than %zu sockets",
 			       room);
-	for (int i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct listener *l = &list[i];
 		int accepts = 0;
 		socklen_t size = sizeof(accepts);
 
-		*l = (struct listener){ .fd = FIRST_INHERITED + i };
+		*l = (struct listener){ .fd = FIRST_INHERITED + (int)i };
 		if (getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts,
 			       &size) < 0 ||
 		    !accepts)
@@ -171,7 +194,7 @@ int listen_inherit(struct listener *list, size_t room, struct err *e)
 		fcntl(l->fd, F_SETFL, O_NONBLOCK);
 		name_listener(l);
 	}
-	return count;
+	return (int)count;
 }
 
 void notify(const char *state)

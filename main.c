@@ -1,5 +1,6 @@
 /* main.c: the command line. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "run.h"
 #include "server.h"
 #include "template.h"
+#include "worker.h"
 
 #ifndef ZEROBOOT_VERSION
 #define ZEROBOOT_VERSION "0.1.0"
@@ -20,20 +22,21 @@
 
 #define EXIT_USAGE 2
 #define DEFAULT_MEMORY_MB 256
+#define MAX_WORKERS 4096 /* for each language */
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 
 static const char usage_text[] =
 	"usage:\n"
 	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
-	"                 [--workers N] [--max-queue N] [--drain-seconds N]\n"
+	"                 [--workers N|MIN:MAX] [--max-queue N] [--drain-seconds N]\n"
 	"                 [--request-seconds N] [--idle-seconds N]\n"
-	"                 [--log logfmt|json] [--fresh]\n"
+	"                 [--log logfmt|json] [--fresh] [--user NAME|UID[:GID]]\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
-	"  zeroboot template build -o FILE [--memory MIB] [--trace] IMAGE\n"
+	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] [--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
 	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] IMAGE PROGRAM [ARGUMENT...]\n"
-	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N]\n"
+	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n";
 
 /* A list of arguments, taken from the front. */
@@ -80,6 +83,11 @@ static bool flag(struct args *a, const char *name, bool *value)
 	return true;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static bool number(struct args *a, const char *name, unsigned long low,
 		   unsigned long high, unsigned long *value, int *status)
 {
@@ -88,11 +96,11 @@ static bool number(struct args *a, const char *name, unsigned long low,
 
 	if (!option(a, name, &text, status))
 		return false;
-	if (*status)
+	if (!text)
 		return true;
 	errno = 0;
 	*value = strtoul(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || *value < low ||
+	if (errno || *end || !is_digit(text[0]) || *value < low ||
 	    *value > high) {
 		fprintf(stderr, "zeroboot: %s: %s is not between %lu and %lu\n",
 			name, text, low, high);
@@ -114,7 +122,7 @@ static bool listen_option(struct args *a, struct server_options *o, int *status)
 
 	if (!option(a, "--listen", &address, status))
 		return false;
-	if (*status)
+	if (!address)
 		return true;
 	if (o->listen_count == LISTENERS_MAX)
 		*status = usage_error("--listen", "too many addresses");
@@ -129,7 +137,7 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 
 	if (!option(a, "--log", &name, status))
 		return false;
-	if (*status)
+	if (!name)
 		return true;
 	if (!strcmp(name, "logfmt"))
 		*format = LOG_LOGFMT;
@@ -140,9 +148,35 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 	return true;
 }
 
+/* N: always so many; MIN:MAX: as many as are of use. */
+static bool workers_option(struct args *a, struct server_options *o,
+			   int *status)
+{
+	const char *text = NULL;
+	unsigned long low, high;
+	char *end;
+
+	if (!option(a, "--workers", &text, status))
+		return false;
+	if (*status)
+		return true;
+	low = high = is_digit(text[0]) ? strtoul(text, &end, 10) : 0;
+	if (low && *end == ':')
+		high = is_digit(end[1]) ? strtoul(end + 1, &end, 10) : 0;
+	if (low == 0 || *end || low > high || high > MAX_WORKERS) {
+		fprintf(stderr,
+			"zeroboot: --workers: %s is not N or MIN:MAX, 1 to %d\n",
+			text, MAX_WORKERS);
+		*status = EXIT_USAGE;
+	}
+	o->minimum = (unsigned)low;
+	o->maximum = (unsigned)high;
+	return true;
+}
+
 static int command_serve(struct args a)
 {
-	unsigned long workers = 0, queue = 256, drain = 30, request = 30,
+	unsigned long queue = 256, drain = 30, request = 30,
 		      idle = 60;
 	struct server_options o = { 0 };
 	int status = 0;
@@ -151,7 +185,8 @@ static int command_serve(struct args a)
 		if (!listen_option(&a, &o, &status) &&
 		    !log_option(&a, &o.log, &status) &&
 		    !option(&a, "--templates", &o.templates, &status) &&
-		    !number(&a, "--workers", 1, 1024, &workers, &status) &&
+		    !workers_option(&a, &o, &status) &&
+		    !option(&a, "--user", &o.user, &status) &&
 		    !number(&a, "--max-queue", 0, 100000, &queue, &status) &&
 		    !number(&a, "--drain-seconds", 0, 3600, &drain, &status) &&
 		    !number(&a, "--request-seconds", 1, 3600, &request,
@@ -164,12 +199,29 @@ static int command_serve(struct args a)
 		return status;
 	if (a.count)
 		return usage_error(a.list[0], "serve takes no arguments");
-	o.workers = (unsigned)workers;
 	o.max_queue = (unsigned)queue;
 	o.drain_seconds = (unsigned)drain;
 	o.request_seconds = (unsigned)request;
 	o.idle_seconds = (unsigned)idle;
 	return server_run(&o);
+}
+
+/* What the server starts its workers with; see pool.c. */
+static int command_worker(struct args a)
+{
+	struct worker_options o = { 0 };
+	int status = 0;
+
+	while (is_option(&a) && !status)
+		if (!option(&a, "--user", &o.user, &status) &&
+		    !option(&a, "--template", &o.template, &status) &&
+		    !flag(&a, "--fresh", &o.fresh))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (a.count || !o.template)
+		return usage_error("worker", "is started by zeroboot serve");
+	_exit(worker_main(&o));
 }
 
 /* The language's template file, in buf. */
@@ -287,6 +339,7 @@ static int command_template(struct args a)
 	a.count--;
 	while (is_option(&a) && !status)
 		if (!option(&a, "-o", &o.output, &status) &&
+		    !option(&a, "--program", &o.program, &status) &&
 		    !number(&a, "--memory", 32, 3072, &memory, &status) &&
 		    !flag(&a, "--trace", &o.trace))
 			return usage_error(a.list[0], "unknown option");
@@ -322,11 +375,12 @@ static int command_run(struct args a)
 
 static int command_bench(struct args a)
 {
-	const char *language = NULL, *directory = NULL;
+	const char *language = "python", *directory = NULL;
 	unsigned long n = 200;
 	struct err e = { "" };
-	int status = 0;
-	char path[PATH_MAX];
+	int status = 0, r = 0;
+	char path[PATH_MAX], *code = NULL;
+	size_t size = 0;
 
 	while (is_option(&a) && !status)
 		if (!option(&a, "-l", &language, &status) &&
@@ -335,12 +389,33 @@ static int command_bench(struct args a)
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
-	if (a.count)
-		return usage_error(a.list[0], "bench takes no arguments");
+	if (a.count > 1)
+		return usage_error(a.list[1], "bench takes one file");
 	if (template_path(path, sizeof(path), directory,
 			  language ? language : "python"))
 		return usage_error(language, "no such language");
-	return bench_run(path, n, &e) < 0 ? failed(&e) : 0;
+	if (a.count)
+		r = read_code(a.list[0], &code, &size, &e);
+	if (r == 0 && code)
+		code[size] = 0;
+	if (r == 0)
+		r = bench_run(path, code, n, &e);
+	free(code);
+	return r < 0 ? failed(&e) : 0;
+}
+
+/* Without these three, the first sockets would be taken for them. */
+static int open_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -352,8 +427,12 @@ int main(int argc, char **argv)
 		{ "serve", command_serve }, { "exec", command_exec },
 		{ "image", command_image }, { "template", command_template },
 		{ "run", command_run },	    { "bench", command_bench },
+		{ "worker", command_worker },
 	};
 
+	/* A worker has what it was given, and no more. */
+	if ((argc < 2 || strcmp(argv[1], "worker")) && open_streams())
+		return 1;
 	if (argc < 2) {
 		fputs(usage_text, stderr);
 		return EXIT_USAGE;

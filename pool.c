@@ -4,63 +4,38 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "log.h"
 #include "metrics.h"
-#include "template.h"
-#include "vmm.h"
-#include "worker.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
-#define GRACE_NS 2000000000ull   /* over its timeout, then a worker is hung */
-#define RESTART_NS 500000000ull  /* between starts of one that dies at once */
+#define GRACE_NS 2000000000ull  /* over its timeout, then a worker is hung */
+#define RESTART_NS 500000000ull /* after a failure */
+#define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
+#define LOOK_NS 30000000ull /* between looks at crews without a free worker */
 
-enum state { STOPPED, STARTING, READY, BUSY };
-
-struct worker {
-	struct watch watch; /* first */
-	int language, channel;
-	pid_t pid;
-	enum state state;
-	bool warm;          /* its VM's pages are there already */
-	struct job *job;
-	uint64_t last_used; /* monotonic */
-	uint64_t deadline;   /* of the running job */
-	uint64_t not_before; /* of the next start */
-	uint64_t started;
-	/* what is under way on the channel */
-	struct worker_request request;
-	size_t sent;
-	struct worker_reply reply;
-	char *payload;
-	size_t received;
-};
-
-struct language {
-	char name[64], path[PATH_MAX];
-	int memory_mb;
-	uint64_t load_ns; /* from a worker's start to its first VM, last time */
-	struct queue queue;
-};
-
-static struct language languages[POOL_LANGUAGES];
+static struct crew languages[POOL_LANGUAGES];
 static int language_count;
-static struct worker *workers;
-static size_t worker_count;
 static struct pool_options options;
 static unsigned queued, running;
 static uint64_t restarts;
-static int epoll_fd;
 static uint64_t next_id;
+
+/* Goes off while a crew has no free worker. */
+static struct {
+	struct watch watch; /* first */
+	int fd;
+	bool armed;
+	int uptime;            /* /proc/uptime, -1: not there */
+	uint64_t idle_ns, set; /* CPUs' idle time when it was set, and when */
+} timer = { .fd = -1, .uptime = -1 };
 
 void job_free(struct job *job)
 {
@@ -69,50 +44,6 @@ void job_free(struct job *job)
 	free(job->err);
 	free(job->message);
 	free(job);
-}
-
-/* ---- processes ---- */
-
-_Noreturn static void child(int channel, const char *path)
-{
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_IGN); /* the front end decides when to end */
-	signal(SIGPIPE, SIG_IGN);
-	/* Nothing of the front end's goes along: not a client, not a peer. */
-	for (int fd = 3; fd < 65536; fd++)
-		if (fd != channel)
-			close(fd);
-	_exit(worker_main(channel, path, options.fresh));
-}
-
-static void start(struct worker *w, uint64_t now)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
-	int pair[2];
-
-	w->not_before = now + RESTART_NS;
-	w->started = now;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return;
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	w->pid = fork();
-	if (w->pid == 0)
-		child(pair[1], languages[w->language].path);
-	close(pair[1]);
-	if (w->pid < 0 ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) < 0) {
-		close(pair[0]);
-		return;
-	}
-	w->channel = pair[0];
-	w->state = STARTING;
-	w->warm = options.fresh;
-	w->received = w->sent = 0;
 }
 
 static void finish(struct job *job, enum job_status status)
@@ -129,19 +60,69 @@ static void stop(struct worker *w, const char *why)
 
 	if (w->state == STOPPED)
 		return;
-	kill(w->pid, SIGKILL);
-	waitpid(w->pid, NULL, 0);
-	close(w->channel);
-	free(w->payload);
-	w->payload = NULL;
-	w->job = NULL;
-	w->state = STOPPED;
+	crew_end(w);
 	restarts++;
 	if (!job)
 		return;
 	running--;
 	job->message = strdup(why);
 	finish(job, JOB_FAULT);
+}
+
+/* ---- more workers ---- */
+
+/* Sum of all CPUs' idle time, in steps of 10 ms; 0: not known (proc(5)). */
+static uint64_t idle_time(void)
+{
+	unsigned long long seconds, hundredths;
+	char text[64];
+	ssize_t n = pread(timer.uptime, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	if (sscanf(text, "%*s %llu.%2llu", &seconds, &hundredths) != 2)
+		return 0;
+	return seconds * 1000000000 + hundredths * 10000000;
+}
+
+/* A crew that may need another worker is looked at in a while. */
+static void watch_crew(const struct crew *c)
+{
+	struct itimerspec t = { .it_value.tv_nsec = LOOK_NS };
+
+	if (timer.armed || !c->short_since || c->count[STOPPED] == 0)
+		return;
+	timer.armed = timerfd_settime(timer.fd, 0, &t, NULL) == 0;
+	timer.set = clock_mono();
+	timer.idle_ns = idle_time();
+}
+
+static void timer_ready(struct watch *w, uint32_t events)
+{
+	uint64_t now = clock_mono(), expired;
+	bool idle;
+
+	(void)w;
+	(void)events;
+	if (read(timer.fd, &expired, sizeof(expired)) < 0)
+		return;
+	timer.armed = false;
+	/* Two thirds of a CPU: the steps are coarse. */
+	idle = (idle_time() - timer.idle_ns) * 3 >= (now - timer.set) * 2;
+	for (int i = 0; i < language_count; i++) {
+		if (crew_is_short(&languages[i], idle, now))
+			crew_add(&languages[i], now);
+		watch_crew(&languages[i]);
+	}
+}
+
+/* The crew behind this one first, so that all get warm at the same pace. */
+static void train(const struct crew *after)
+{
+	for (int i = 1; i <= language_count; i++)
+		crew_train(&languages[(after - languages + i) %
+				      language_count]);
 }
 
 /* ---- the channel ---- */
@@ -152,62 +133,39 @@ static void watch_output(struct worker *w, bool output)
 					       (output ? EPOLLOUT : 0),
 				     .data.ptr = w };
 
-	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, w->channel, &event);
+	epoll_ctl(crews.epoll, EPOLL_CTL_MOD, w->channel.fd, &event);
 }
 
-/* Sends header and code as far as the channel takes them. */
-static bool send_request(struct worker *w)
+static void send_request(struct worker *w)
 {
-	const size_t head = sizeof(w->request);
-	size_t total = head + w->job->code_size;
+	int r = channel_send(&w->channel, w->job->code);
 
-	while (w->sent < total) {
-		struct iovec v[2] = {
-			{ (char *)&w->request + w->sent, head - w->sent },
-			{ w->job->code, w->job->code_size }
-		};
-		struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
-		ssize_t n;
-
-		if (w->sent >= head) {
-			v[0] = (struct iovec){ w->job->code + w->sent - head,
-					       total - w->sent };
-			m.msg_iovlen = 1;
-		}
-		n = sendmsg(w->channel, &m, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN) {
-			watch_output(w, true);
-			return true;
-		}
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			w->sent += (size_t)n;
-	}
-	return true;
+	if (r < 0)
+		stop(w, "the worker ended before the run began");
+	else if (r == 0)
+		watch_output(w, true);
 }
 
 static void give(struct worker *w, struct job *job)
 {
-	uint64_t now;
+	uint64_t now = clock_mono();
 
+	crew_move(w, BUSY, now);
+	watch_crew(w->crew);
 	w->job = job;
-	w->state = BUSY;
-	w->sent = w->received = 0;
-	w->request = (struct worker_request){
+	w->channel.sent = 0;
+	w->channel.request = (struct worker_request){
 		.id = ++next_id,
 		.timeout_ms = job->timeout_ms,
 		.code_size = (uint32_t)job->code_size,
 		.output_limit = job->output_limit,
+		.sent_ns = now,
 	};
-	now = clock_mono();
-	w->request.sent_ns = now;
 	w->deadline = now + (uint64_t)job->timeout_ms * 1000000 + GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;
 	job->worker = w;
 	running++;
-	if (!send_request(w))
-		stop(w, "the worker ended before the run began");
+	send_request(w);
 }
 
 static void unqueue(struct job *job)
@@ -223,31 +181,27 @@ static void dispatch(struct worker *w)
 
 	if (w->state != READY)
 		return;
-	n = queue_take(&languages[w->language].queue);
+	n = queue_take(&w->crew->queue);
 	if (!n)
 		return;
 	queued--;
 	give(w, (struct job *)n);
 }
 
-static bool reply_ok(const struct worker *w)
+/* Whether the worker may say this now. */
+static bool expected(const struct worker *w)
 {
-	const struct worker_reply *r = &w->reply;
+	const struct worker_reply *r = &w->channel.reply;
 
-	if (r->stdout_size > WORKER_OUTPUT_MAX ||
-	    r->stderr_size > WORKER_OUTPUT_MAX ||
-	    r->message_size > WORKER_MESSAGE_MAX ||
-	    r->discarded >= RECYCLE_RESULTS)
-		return false;
+	if (r->status == WORKER_FAILED)
+		return r->stdout_size + r->stderr_size == 0;
 	if (r->status == WORKER_WARM)
-		return w->state >= READY && w->received == sizeof(*r) &&
-		       r->stdout_size + r->stderr_size + r->message_size == 0;
+		return w->state >= READY && !w->channel.payload;
 	if (w->state == STARTING)
-		return r->status == WORKER_READY;
+		return r->status == WORKER_READY && !w->channel.payload;
 	return w->state == BUSY && r->status > WORKER_READY &&
-	       r->status < WORKER_WARM &&
-	       r->id == w->request.id && r->exit_code >= 0 &&
-	       r->exit_code <= 255;
+	       r->status < WORKER_WARM && r->id == w->channel.request.id &&
+	       r->exit_code >= 0 && r->exit_code <= 255;
 }
 
 static char *copy(const char *from, size_t size)
@@ -256,103 +210,128 @@ static char *copy(const char *from, size_t size)
 
 	if (!to)
 		return NULL;
-	memcpy(to, from, size);
+	if (size)
+		memcpy(to, from, size);
 	to[size] = 0;
 	return to;
 }
 
-static void complete(struct worker *w)
+/* False: there was no memory for them. */
+static bool take_results(struct job *job, const struct channel *c)
 {
-	const struct worker_reply *r = &w->reply;
-	struct job *job = w->job;
-	enum job_status status = JOB_FAULT;
+	const struct worker_reply *r = &c->reply;
+	const char *at = c->payload;
 
-	w->received = 0;
-	if (r->status == WORKER_WARM) {
-		w->warm = true;
-		return;
-	}
-	if (w->state == STARTING) {
-		w->state = READY;
-		w->not_before = 0;
-		languages[w->language].load_ns = clock_mono() - w->started;
-		dispatch(w);
-		return;
-	}
-	job->out = copy(w->payload, r->stdout_size);
-	job->err = copy(w->payload + r->stdout_size, r->stderr_size);
-	job->message = copy(w->payload + r->stdout_size + r->stderr_size,
+	job->out = copy(at, r->stdout_size);
+	job->err = copy(at ? at + r->stdout_size : at, r->stderr_size);
+	job->message = copy(at ? at + r->stdout_size + r->stderr_size : at,
 			    r->message_size);
 	job->out_size = job->out ? r->stdout_size : 0;
 	job->err_size = job->err ? r->stderr_size : 0;
 	job->exit_code = r->exit_code;
 	job->fork_ns = r->fork_ns;
 	job->exec_ns = r->exec_ns;
-	if (r->status == WORKER_DONE)
-		status = JOB_DONE;
-	else if (r->status == WORKER_TIMEOUT)
-		status = JOB_TIMEOUT;
+	if (job->out && job->err)
+		return true;
+	free(job->message);
+	job->message = strdup("no memory for the output");
+	return false;
+}
+
+static void count_vm(const struct worker_reply *r)
+{
 	if (r->recycled)
 		metrics.recycled++;
 	else
 		metrics.fresh++;
 	if (r->discarded)
 		metrics.discarded[r->discarded]++;
-	free(w->payload);
-	w->payload = NULL;
+}
+
+static void started(struct worker *w)
+{
+	uint64_t now = clock_mono();
+
+	channel_next(&w->channel);
+	w->not_before = 0;
+	w->crew->failed = false;
+	w->crew->load_ns = now - w->started;
+	crew_move(w, READY, now);
+	dispatch(w);
+	crew_fill(w->crew, now);
+	train(w->crew);
+}
+
+/* The last words of a worker that cannot go on. */
+static void failed(struct worker *w)
+{
+	char *why = copy(w->channel.payload, w->channel.reply.message_size);
+
+	crew_complain(w->crew, why ? why : "no memory");
+	free(why);
+	w->not_before = clock_mono() + RESTART_NS;
+	stop(w, "the worker failed");
+}
+
+static void complete(struct worker *w)
+{
+	struct job *job = w->job;
+	uint32_t status = w->channel.reply.status;
+	uint64_t now;
+	bool whole;
+
+	if (status == WORKER_FAILED) {
+		failed(w);
+		return;
+	}
+	if (status == WORKER_WARM) {
+		channel_next(&w->channel);
+		crew_set_warm(w, true);
+		train(w->crew);
+		return;
+	}
+	if (w->state == STARTING) {
+		started(w);
+		return;
+	}
+	whole = take_results(job, &w->channel);
+	count_vm(&w->channel.reply);
+	channel_next(&w->channel);
 	w->job = NULL;
 	/* A run that was cut off takes its VM along. */
-	if (r->status != WORKER_DONE)
+	if (status != WORKER_DONE)
 		w->warm = options.fresh;
-	w->last_used = clock_mono();
-	w->state = READY;
+	now = clock_mono();
+	w->crew->run_ended = now;
+	crew_move(w, READY, now);
 	running--;
-	finish(job, status);
+	finish(job, !whole		     ? JOB_FAULT :
+		    status == WORKER_DONE    ? JOB_DONE :
+		    status == WORKER_TIMEOUT ? JOB_TIMEOUT :
+					       JOB_FAULT);
 	dispatch(w);
+	if (w->state == READY && !w->warm)
+		train(w->crew);
 }
 
 static void receive(struct worker *w)
 {
-	const size_t head = sizeof(w->reply);
+	int r;
 
-	for (;;) {
-		size_t total = head;
-		char *to = (char *)&w->reply + w->received;
-		ssize_t n;
-
-		if (w->received >= head) {
-			total += w->reply.stdout_size + w->reply.stderr_size +
-				 w->reply.message_size;
-			to = w->payload + (w->received - head);
-		}
-		n = recv(w->channel, to, total - w->received, 0);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	while (w->state != STOPPED) {
+		r = channel_receive(&w->channel);
+		if (r == 0)
 			return;
-		if (n <= 0) {
+		if (r == -EPIPE)
 			stop(w, "the worker ended during the run");
-			return;
-		}
-		w->received += (size_t)n;
-		if (w->received < head)
-			continue;
-		if (w->received == head) {
-			if (!reply_ok(w)) {
-				stop(w, "the worker sent a bad answer");
-				return;
-			}
-			total = head + w->reply.stdout_size +
-				w->reply.stderr_size + w->reply.message_size;
-			w->payload = malloc(total - head + 1);
-			if (!w->payload) {
-				stop(w, "no memory for the output");
-				return;
-			}
-		}
-		if (w->received == total) {
+		else if (r == -ENOMEM)
+			stop(w, "no memory for the output");
+		else if (r < 0 || !expected(w))
+			stop(w, "the worker sent a bad answer");
+		else
 			complete(w);
-			if (w->state != BUSY)
-				return;
-		}
+		if (w->state != BUSY)
+			return;
 	}
 }
 
@@ -364,34 +343,13 @@ static void worker_ready(struct watch *watch, uint32_t events)
 		return;
 	if ((events & EPOLLOUT) && w->state == BUSY) {
 		watch_output(w, false);
-		if (!send_request(w)) {
-			stop(w, "the worker ended before the run began");
-			return;
-		}
+		send_request(w);
 	}
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (w->state != STOPPED && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		receive(w);
 }
 
 /* ---- the interface ---- */
-
-/* A warm one before a cold one, and the one that has had most time to make its
- * VM ready again. */
-static struct worker *free_worker(int language)
-{
-	struct worker *best = NULL;
-
-	for (size_t i = 0; i < worker_count; i++) {
-		struct worker *w = &workers[i];
-
-		if (w->state != READY || w->language != language)
-			continue;
-		if (!best || (w->warm && !best->warm) ||
-		    (w->warm == best->warm && w->last_used < best->last_used))
-			best = w;
-	}
-	return best;
-}
 
 /* Somebody's newest job that must go, so that this owner gets a place. */
 static struct job *victim(uint64_t owner)
@@ -418,15 +376,14 @@ bool pool_room(int language, size_t count, uint64_t owner)
 {
 	size_t room = options.max_queue > queued ? options.max_queue - queued : 0;
 
-	for (size_t i = 0; i < worker_count; i++)
-		room += workers[i].state == READY &&
-			workers[i].language == language;
+	room += languages[language].count[READY];
 	return count <= room || (count == 1 && victim(owner));
 }
 
 int pool_submit(struct job *job)
 {
-	struct worker *w = free_worker(job->language);
+	struct crew *c = &languages[job->language];
+	struct worker *w = crew_choose(c);
 
 	job->node.lane = NULL;
 	job->worker = NULL;
@@ -443,9 +400,10 @@ int pool_submit(struct job *job)
 		metrics.refused++;
 		finish(other, JOB_REFUSED);
 	}
-	if (queue_add(&languages[job->language].queue, &job->node))
+	if (queue_add(&c->queue, &job->node))
 		return -EAGAIN;
 	queued++;
+	watch_crew(c);
 	return 0;
 }
 
@@ -466,16 +424,20 @@ bool pool_cancel(struct job *job)
 	return true;
 }
 
+static void drain_queue(struct crew *c, enum job_status status)
+{
+	struct queue_node *n;
+
+	while ((n = queue_take(&c->queue))) {
+		queued--;
+		finish((struct job *)n, status);
+	}
+}
+
 void pool_drain(void)
 {
-	for (int i = 0; i < language_count; i++) {
-		struct queue_node *n;
-
-		while ((n = queue_take(&languages[i].queue))) {
-			queued--;
-			finish((struct job *)n, JOB_DRAINED);
-		}
-	}
+	for (int i = 0; i < language_count; i++)
+		drain_queue(&languages[i], JOB_DRAINED);
 }
 
 bool pool_idle(void)
@@ -483,16 +445,37 @@ bool pool_idle(void)
 	return running == 0 && queued == 0;
 }
 
+/* Those that hang, and those that have a mixture of two templates. */
+static void end_bad(struct crew *c, uint64_t now)
+{
+	struct template_file file = template_look(c->path);
+
+	for (unsigned i = 0; i < c->maximum; i++) {
+		struct worker *w = &c->workers[i];
+
+		if (crew_is_hung(w, now))
+			stop(w, "the worker hung and was killed");
+		if (template_overwritten(&w->file, &file))
+			stop(w, "the template was overwritten during the run");
+	}
+}
+
 void pool_tick(uint64_t now)
 {
-	for (size_t i = 0; i < worker_count; i++) {
-		struct worker *w = &workers[i];
+	for (int i = 0; i < language_count; i++) {
+		struct crew *c = &languages[i];
 
-		if (w->state == BUSY && now > w->deadline)
-			stop(w, "the worker hung and was killed");
-		if (w->state == STOPPED && now >= w->not_before)
-			start(w, now);
+		end_bad(c, now);
+		crew_reap(c, false);
+		crew_fill(c, now);
+		crew_shrink(c, now);
+		watch_crew(c);
+		if (c->count[READY] || c->count[BUSY])
+			c->served = now;
+		else if (c->failed && now > c->served + UNSERVED_NS)
+			drain_queue(c, JOB_UNSERVED);
 	}
+	train(languages);
 }
 
 int pool_language(const char *name, size_t size)
@@ -512,18 +495,16 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 {
 	if (language >= language_count)
 		return NULL;
-	*ready = false;
+	*ready = languages[language].count[READY] ||
+		 languages[language].count[BUSY];
 	*memory_mb = languages[language].memory_mb;
-	for (size_t i = 0; i < worker_count; i++)
-		*ready |= workers[i].language == language &&
-			  workers[i].state >= READY;
 	return languages[language].name;
 }
 
 /* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
 static uint64_t private_memory(pid_t pid)
 {
-	unsigned long resident, shared;
+	unsigned long resident = 0, shared = 0;
 	char path[64];
 	int n = 0;
 	FILE *f;
@@ -531,6 +512,7 @@ static uint64_t private_memory(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	f = fopen(path, "re");
 	if (f) {
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
 		n = fscanf(f, "%*u %lu %lu", &resident, &shared);
 		fclose(f);
 	}
@@ -539,46 +521,85 @@ static uint64_t private_memory(pid_t pid)
 
 static void put_workers(struct text *t)
 {
-	static const char *const states[] = { "stopped", "starting", "ready",
-					      "busy" };
+	static const char *const states[WORKER_STATES] = {
+		"stopped", "starting", "ready", "busy"
+	};
 	const char *name = "zeroboot_workers";
 
-	metrics_series(t, name, "gauge", "Worker processes by state.");
-	for (int l = 0; l < language_count; l++) {
-		unsigned counts[4] = { 0 };
-
-		for (size_t i = 0; i < worker_count; i++)
-			if (workers[i].language == l)
-				counts[workers[i].state]++;
-		for (int s = 0; s < 4; s++)
+	metrics_series(t, name, "gauge",
+		       "Worker processes by state; stopped: missing of the minimum.");
+	for (int l = 0; l < language_count; l++)
+		for (int s = 0; s < WORKER_STATES; s++)
 			text_format(t,
 				    "%s{language=\"%s\",state=\"%s\"} %u\n",
 				    name, languages[l].name, states[s],
-				    counts[s]);
+				    s == STOPPED ?
+					    crew_missing(&languages[l]) :
+					    languages[l].count[s]);
+	name = "zeroboot_workers_maximum";
+	metrics_series(t, name, "gauge", "How many there may be.");
+	for (int l = 0; l < language_count; l++)
+		text_format(t, "%s{language=\"%s\"} %u\n", name,
+			    languages[l].name, languages[l].maximum);
+}
+
+static void put_warm(struct text *t)
+{
+	metrics_series(t, "zeroboot_workers_warm", "gauge",
+		       "Workers whose VM has been trained.");
+	for (int l = 0; l < language_count; l++) {
+		const struct crew *c = &languages[l];
+		unsigned warm = 0;
+
+		for (unsigned i = 0; i < c->maximum; i++)
+			warm += c->workers[i].state >= READY &&
+				c->workers[i].warm;
+		text_format(t, "zeroboot_workers_warm{language=\"%s\"} %u\n",
+			    c->name, warm);
 	}
+}
+
+static void put_counter(struct text *t, const char *name, const char *help,
+			uint64_t value)
+{
+	metrics_series(t, name, "counter", help);
+	text_format(t, "%s %llu\n", name, (unsigned long long)value);
+}
+
+static uint64_t memory(void)
+{
+	uint64_t sum = private_memory(getpid());
+
+	for (int l = 0; l < language_count; l++) {
+		const struct crew *c = &languages[l];
+
+		for (unsigned i = 0; i < c->maximum; i++)
+			if (c->workers[i].state != STOPPED)
+				sum += private_memory(c->workers[i].pid);
+	}
+	return sum;
 }
 
 void pool_metrics(struct text *t)
 {
-	uint64_t memory = private_memory(getpid());
-
-	for (size_t i = 0; i < worker_count; i++)
-		if (workers[i].state != STOPPED)
-			memory += private_memory(workers[i].pid);
 	metrics_series(t, "zeroboot_memory_usage_bytes", "gauge",
 		       "Private memory of the server and its workers.");
 	text_format(t, "zeroboot_memory_usage_bytes %llu\n",
-		    (unsigned long long)memory);
+		    (unsigned long long)memory());
 	metrics_series(t, "zeroboot_concurrent_forks", "gauge",
 		       "Runs under way.");
 	text_format(t, "zeroboot_concurrent_forks %u\n", running);
 	metrics_series(t, "zeroboot_queue_depth", "gauge", "Runs that wait.");
 	text_format(t, "zeroboot_queue_depth %u\n", queued);
 	put_workers(t);
-	metrics_series(t, "zeroboot_worker_restarts_total", "counter",
-		       "Workers that ended and were replaced.");
-	text_format(t, "zeroboot_worker_restarts_total %llu\n",
-		    (unsigned long long)restarts);
+	put_warm(t);
+	put_counter(t, "zeroboot_worker_restarts_total",
+		    "Workers that ended and were replaced.", restarts);
+	put_counter(t, "zeroboot_workers_added_total",
+		    "Workers started beyond the minimum.", crews.added);
+	put_counter(t, "zeroboot_workers_removed_total",
+		    "Of them, those that ended because they were idle.",
+		    crews.removed);
 	metrics_series(t, "zeroboot_template_load_seconds", "gauge",
 		       "From a worker's start to its first VM, last time.");
 	for (int l = 0; l < language_count; l++)
@@ -588,28 +609,45 @@ void pool_metrics(struct text *t)
 			    (double)languages[l].load_ns / 1e9);
 }
 
+/* ---- start and end ---- */
+
 static int add_language(const char *directory, const char *file,
 			struct err *e)
 {
-	struct language *l = &languages[language_count];
+	struct crew *c = &languages[language_count];
 	size_t size = strlen(file);
 	int n;
 
-	if (size <= 4 || size - 4 >= sizeof(l->name) ||
+	if (size <= 4 || size - 4 >= sizeof(c->name) ||
 	    strcmp(file + size - 4, ".zbt"))
 		return 0;
 	if (language_count == POOL_LANGUAGES)
 		return err_set(e, -E2BIG, "%s: more than %d templates",
 			       directory, POOL_LANGUAGES);
-	memcpy(l->name, file, size - 4);
-	l->name[size - 4] = 0;
-	n = snprintf(l->path, sizeof(l->path), "%s/%s", directory, file);
-	if (n < 0 || (size_t)n >= sizeof(l->path))
+	memcpy(c->name, file, size - 4);
+	c->name[size - 4] = 0;
+	n = snprintf(c->path, sizeof(c->path), "%s/%s", directory, file);
+	if (n < 0 || (size_t)n >= sizeof(c->path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", file);
-	l->memory_mb = template_memory_mb(l->path, e);
-	if (l->memory_mb < 0)
-		return l->memory_mb;
+	c->memory_mb = template_memory_mb(c->path, e);
+	if (c->memory_mb < 0)
+		return c->memory_mb;
+	if (crew_open(c, options.minimum, options.maximum))
+		return err_set(e, -ENOMEM, "no memory");
 	language_count++;
+	return 0;
+}
+
+static int open_timer(struct err *e)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &timer };
+
+	timer.watch.ready = timer_ready;
+	timer.uptime = open("/proc/uptime", O_RDONLY | O_CLOEXEC);
+	timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (timer.fd < 0 ||
+	    epoll_ctl(crews.epoll, EPOLL_CTL_ADD, timer.fd, &event) < 0)
+		return err_set(e, -errno, "timer: %s", strerror(errno));
 	return 0;
 }
 
@@ -617,9 +655,17 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 {
 	const char *directory = o->directory;
 	struct dirent *entry;
-	int r = 0;
 	DIR *d;
+	int r;
 
+	options = *o;
+	crews = (struct crews){ .epoll = epoll,
+				.cpus = o->cpus,
+				.fresh = o->fresh,
+				.ready = worker_ready };
+	r = open_timer(e);
+	if (r)
+		return r;
 	if (!directory)
 		directory = access("templates", F_OK) == 0 ? "templates" :
 							     SYSTEM_TEMPLATES;
@@ -630,30 +676,30 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 	while (r == 0 && (entry = readdir(d)))
 		r = add_language(directory, entry->d_name, e);
 	closedir(d);
-	if (r)
-		return r;
-	if (language_count == 0)
-		return err_set(e, -ENOENT, "templates: %s: no *.zbt in it",
-			       directory);
-	epoll_fd = epoll;
-	options = *o;
-	worker_count = (size_t)language_count * o->workers;
-	workers = calloc(worker_count, sizeof(*workers));
-	if (!workers)
-		return err_set(e, -ENOMEM, "no memory");
-	for (size_t i = 0; i < worker_count; i++) {
-		workers[i].watch.ready = worker_ready;
-		workers[i].language = (int)(i % (size_t)language_count);
-	}
-	pool_tick(clock_mono());
-	return 0;
+	if (r == 0 && language_count == 0)
+		r = err_set(e, -ENOENT, "templates: %s: no *.zbt in it",
+			    directory);
+	return r;
+}
+
+unsigned pool_size(void)
+{
+	return (unsigned)language_count * options.maximum;
 }
 
 void pool_close(void)
 {
-	for (size_t i = 0; i < worker_count; i++)
-		stop(&workers[i], "the server is ending");
-	free(workers);
-	workers = NULL;
-	worker_count = 0;
+	for (int l = 0; l < language_count; l++)
+		for (unsigned i = 0; i < languages[l].maximum; i++)
+			stop(&languages[l].workers[i],
+			     "the server is ending");
+	while (language_count > 0) {
+		crew_reap(&languages[--language_count], true);
+		crew_close(&languages[language_count]);
+	}
+	if (timer.fd >= 0)
+		close(timer.fd);
+	if (timer.uptime >= 0)
+		close(timer.uptime);
+	timer.fd = timer.uptime = -1;
 }

@@ -26,6 +26,7 @@ enum job_status {
 	JOB_FAULT,   /* the worker failed */
 	JOB_DRAINED, /* the server is ending */
 	JOB_REFUSED, /* gave up its place in a full queue */
+	JOB_UNSERVED, /* its language has no worker */
 };
 
 /* One execution. Owned by the caller, who frees it after done or cancel. */
@@ -50,14 +51,18 @@ struct job {
 
 struct pool_options {
 	const char *directory; /* of templates; NULL: the defaults */
-	unsigned workers;      /* for each language */
+	unsigned minimum, maximum; /* workers for each language */
+	unsigned cpus;
 	unsigned max_queue;
 	bool fresh; /* VMs are not recycled */
 };
 
-/* Starts the workers of every *.zbt in the directory. 0 or -errno. */
+/* Finds every *.zbt in the directory; pool_tick starts their workers.
+ * 0 or -errno; pool_close undoes it. */
 int pool_open(int epoll, const struct pool_options *o, struct err *e);
 void pool_close(void);
+/* How many workers there may be in all. */
+unsigned pool_size(void);
 /* The language's number, or -1. */
 int pool_language(const char *name, size_t size);
 /* The name of a language, NULL behind the last; ready: a worker is there. */

@@ -33,6 +33,7 @@ static bool has(const uint64_t *bits, uint64_t page)
  * Marks the template's page-table pages, level 4 to 1. A table outside of
  * memory or met again at another level makes the template unfit: -EINVAL.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): four levels */
 static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 		       int level)
 {
@@ -194,6 +195,8 @@ static int leave_log(struct recycle *r, struct vm *vm)
 static void restore_host_pages(struct recycle *r, struct vm *vm)
 {
 	memcpy(vm->memory + ZB_CONTROL_GPA, r->pristine + ZB_CONTROL_GPA, PAGE);
+	memcpy(vm->memory + ZB_RANDOM_GPA, r->pristine + ZB_RANDOM_GPA,
+	       ZB_RANDOM_SIZE);
 	memcpy(vm->memory + ZB_REQUEST_GPA, r->pristine + ZB_REQUEST_GPA,
 	       vm->request_size);
 }
@@ -283,12 +286,31 @@ static bool same_system(const struct kvm_sregs *a, const struct kvm_sregs *b)
 	       same_segment(&a->tr, &b->tr) && same_segment(&a->ldt, &b->ldt);
 }
 
+/*
+ * Nothing of the run is left for KVM or the CPU to do at the next entry. KVM
+ * finishes the last `out` then, and takes RIP for that of the `out` if it is
+ * the same: a program can put its last `out` where the template goes on. And a
+ * breakpoint that was hit in the shadow of a stack switch is pending in the CPU,
+ * where no register shows it.
+ */
+static bool settled(const struct kvm_sync_regs *now,
+		    const struct vm_state *then)
+{
+	const struct kvm_vcpu_events *e = &now->events;
+
+	return now->regs.rip != then->regs.rip && !e->interrupt.shadow &&
+	       !e->interrupt.injected && !e->exception.injected &&
+	       !e->exception.pending && !e->nmi.injected && !e->nmi.pending;
+}
+
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 {
+	const struct kvm_sync_regs *now = &vm->run->s.regs;
 	enum recycle_result result;
 	struct err e;
 
-	if (!same_system(&vm->run->s.regs.sregs, &r->template->state->sregs))
+	if (!same_system(&now->sregs, &r->template->state->sregs) ||
+	    !settled(now, r->template->state))
 		return RECYCLE_REGISTERS;
 	result = restore_memory(r, vm, learn);
 	if (result != RECYCLE_DONE)

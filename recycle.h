@@ -25,7 +25,8 @@
 enum recycle_result {
 	RECYCLE_DONE,
 	RECYCLE_TABLES,    /* a page-table page was written */
-	RECYCLE_REGISTERS, /* a control register or descriptor table moved */
+	RECYCLE_REGISTERS, /* a control register or descriptor table moved, or an
+			    * event is pending */
 	RECYCLE_GREW,      /* too much was written to be worth it */
 	RECYCLE_FAILED,    /* KVM refused something */
 	RECYCLE_UNFINISHED, /* the run was cut off, or --fresh: not tried */

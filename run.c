@@ -174,10 +174,38 @@ static void make_arguments(const struct agent *agent, unsigned int memory_mb,
 	*argv = NULL;
 }
 
+/* What starts in the template: the program, or the image's interpreter with its
+ * agent. argv as in make_arguments. */
+static int choose_program(const struct template_options *o,
+			  const struct image *image, struct vm_boot *boot,
+			  struct template_source *source, char *heap,
+			  size_t heap_size, const char **argv, struct err *e)
+{
+	const struct agent *agent;
+
+	if (o->program) {
+		if (image_lookup(image->data, o->program) < 0)
+			return err_set(e, -ENOENT, "%s: no %s in it", o->image,
+				       o->program);
+		argv[0] = o->program;
+		return 0;
+	}
+	agent = find_agent(image);
+	if (!agent)
+		return err_set(e, -ENOENT, "%s: no interpreter that has an agent",
+			       o->image);
+	make_arguments(agent, (unsigned int)o->memory_mb, heap, heap_size,
+		       argv);
+	boot->agent = agent->start;
+	boot->agent_size = (size_t)(agent->end - agent->start);
+	source->training = agent->training;
+	source->training_size = (size_t)(agent->training_end - agent->training);
+	return 0;
+}
+
 int run_template_build(const struct template_options *o, struct err *e)
 {
 	const char *argv[MAX_ARGUMENTS + 1] = { NULL };
-	const struct agent *agent;
 	char heap[64];
 	struct vm_boot boot = { .argv = argv,
 				.envp = environment,
@@ -195,18 +223,10 @@ int run_template_build(const struct template_options *o, struct err *e)
 	r = image_open(&image, o->image, e);
 	if (r)
 		goto out;
-	agent = find_agent(&image);
-	if (!agent) {
-		r = err_set(e, -ENOENT, "%s: no interpreter that has an agent",
-			    o->image);
+	r = choose_program(o, &image, &boot, &source, heap, sizeof(heap), argv,
+			   e);
+	if (r)
 		goto out;
-	}
-	make_arguments(agent, (unsigned int)o->memory_mb, heap, sizeof(heap),
-		       argv);
-	boot.agent = agent->start;
-	boot.agent_size = (size_t)(agent->end - agent->start);
-	source.training = agent->training;
-	source.training_size = (size_t)(agent->training_end - agent->training);
 	boot.image = image.data;
 	boot.image_size = image.size;
 	r = vmm_open(&vmm, e);
@@ -221,7 +241,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 	case VM_EXIT:
 		show_output(&vm);
 		r = err_set(e, -EPROTO,
-			    "%s: the interpreter ended with %d before it was ready",
+			    "%s: the program ended with %d before it was ready",
 			    o->image, vm_exit_code(&vm));
 		goto out;
 	default:

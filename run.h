@@ -13,12 +13,13 @@
 
 struct template_options {
 	const char *output, *image;
+	const char *program; /* started instead of an interpreter; may be NULL */
 	uint64_t memory_mb;
 	bool trace;
 };
 
-/* Boots the image's interpreter with its agent until it waits for a request,
- * and saves that. 0 or -errno. */
+/* Boots the image's interpreter with its agent, or the program, until it waits
+ * for a request, and saves that. 0 or -errno. */
 int run_template_build(const struct template_options *o, struct err *e);
 
 struct exec_options {

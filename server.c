@@ -17,12 +17,14 @@
 #include "api.h"
 #include "auth.h"
 #include "connection.h"
+#include "jail.h"
 #include "metrics.h"
 #include "pool.h"
 #include "vmm.h"
 
 #define MAX_CONNECTIONS 8192
-#define SPARE_FILES 256 /* descriptors that are not connections */
+#define SPARE_FILES 256u /* descriptors that are not connections or workers */
+#define WORKERS_PER_CPU 4 /* at most: runs that sleep leave the CPU to others */
 #define ACCEPT_BURST 64
 #define EVENT_BURST 64
 #define TICK_MS 100
@@ -71,17 +73,23 @@ static void name_client(char name[CLIENT_NAME_SIZE],
 	}
 }
 
-static void turn_away(int fd)
+static void turn_away(int fd, const char *why)
 {
-	static const char answer[] =
+	char answer[256], rest[4096];
+	int n = snprintf(
+		answer, sizeof(answer),
 		"HTTP/1.1 503 Service Unavailable\r\nServer: zeroboot\r\n"
-		"Content-Type: application/json\r\nContent-Length: 33\r\n"
+		"Content-Type: application/json\r\nContent-Length: %zu\r\n"
 		"Retry-After: 1\r\nConnection: close\r\n\r\n"
-		"{\"error\":\"too many connections\"}\n";
+		"{\"error\":\"%s\"}\n",
+		strlen(why) + sizeof("{\"error\":\"\"}"), why);
 
 	metrics.connections_refused++;
-	(void)!send(fd, answer, sizeof(answer) - 1,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, answer, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* Closing with unread input is a reset, which overtakes the answer. */
+	for (int i = 0; i < 16; i++)
+		if (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
+			break;
 	close(fd);
 }
 
@@ -111,7 +119,7 @@ static void accept_ready(struct watch *w, uint32_t events)
 		if (client < 0)
 			continue; /* that one is gone again: accept(2) */
 		if (metrics.connections >= server.max_connections) {
-			turn_away(client);
+			turn_away(client, "too many connections");
 			continue;
 		}
 		if (a.ss_family != AF_UNIX)
@@ -119,7 +127,7 @@ static void accept_ready(struct watch *w, uint32_t events)
 				   sizeof(one));
 		name_client(name, &a);
 		if (connection_open(client, name))
-			close(client);
+			turn_away(client, "no memory");
 	}
 }
 
@@ -255,34 +263,52 @@ static int open_listeners(const struct server_options *o, struct err *e)
 	return 0;
 }
 
-/* As many connections as descriptors allow. */
-static void raise_limits(void)
+/* As many connections as descriptors allow beside the workers' channels. */
+static int raise_limits(unsigned workers, struct err *e)
 {
+	rlim_t spare = SPARE_FILES + workers;
 	struct rlimit limit = { 1024, 1024 };
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
-	if (limit.rlim_cur > MAX_CONNECTIONS + SPARE_FILES)
-		limit.rlim_cur = MAX_CONNECTIONS + SPARE_FILES;
+	if (limit.rlim_cur > MAX_CONNECTIONS + spare)
+		limit.rlim_cur = MAX_CONNECTIONS + spare;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	server.max_connections =
-		limit.rlim_cur > 2 * SPARE_FILES ?
-			(unsigned)limit.rlim_cur - SPARE_FILES :
-			SPARE_FILES;
+	if (limit.rlim_cur <= spare)
+		return err_set(e, -EMFILE,
+			       "%llu descriptors are too few for %u workers",
+			       (unsigned long long)limit.rlim_cur, workers);
+	server.max_connections = (unsigned)(limit.rlim_cur - spare);
 	if (server.max_connections > MAX_CONNECTIONS)
 		server.max_connections = MAX_CONNECTIONS;
+	return 0;
+}
+
+static int open_pool(const struct server_options *o, struct err *e)
+{
+	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	struct pool_options pool = { .directory = o->templates,
+				     .minimum = o->minimum,
+				     .maximum = o->maximum,
+				     .cpus = cpus,
+				     .max_queue = o->max_queue,
+				     .fresh = o->fresh };
+	int r;
+
+	if (pool.minimum == 0) {
+		pool.minimum = cpus;
+		pool.maximum = WORKERS_PER_CPU * cpus;
+	}
+	r = pool_open(server.epoll, &pool, e);
+	return r ? r : raise_limits(pool_size(), e);
 }
 
 static int start(const struct server_options *o, struct err *e)
 {
-	unsigned workers = o->workers;
-	struct pool_options pool;
 	struct vmm vmm;
 	int r;
 
-	if (workers == 0)
-		workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	drain_seconds = o->drain_seconds;
 	log_open(o->log);
 	r = auth_open(e);
@@ -292,21 +318,21 @@ static int start(const struct server_options *o, struct err *e)
 	if (r)
 		return r;
 	vmm_close(&vmm);
-	raise_limits();
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server.epoll < 0)
 		return err_set(e, -errno, "epoll: %s", strerror(errno));
 	r = open_signals(e);
 	if (r == 0)
+		r = open_pool(o, e);
+	if (r == 0)
 		r = open_listeners(o, e);
+	if (r == 0)
+		r = jail_open(o->user, e);
 	if (r)
 		return r;
 	connections_open(server.epoll, o->request_seconds, o->idle_seconds);
-	pool = (struct pool_options){ .directory = o->templates,
-				      .workers = workers,
-				      .max_queue = o->max_queue,
-				      .fresh = o->fresh };
-	return pool_open(server.epoll, &pool, e);
+	pool_tick(clock_mono());
+	return 0;
 }
 
 static void tick(uint64_t now)
@@ -314,7 +340,6 @@ static void tick(uint64_t now)
 	pool_tick(now);
 	connections_tick(now);
 	resume_listeners();
-	check_ready();
 }
 
 static void loop(void)
@@ -332,6 +357,7 @@ static void loop(void)
 			w->ready(w, events[i].events);
 		}
 		connections_work();
+		check_ready();
 		log_flush();
 		now = clock_mono();
 		if (now >= next_tick) {
@@ -345,7 +371,8 @@ static void loop(void)
 int server_run(const struct server_options *o)
 {
 	struct err e = { "" };
-	int r = start(o, &e);
+	int r = start(o, &e), error;
+	const char *missing;
 
 	if (r) {
 		fprintf(stderr, "zeroboot: %s\n", e.text);
@@ -356,12 +383,18 @@ int server_run(const struct server_options *o)
 		if (!auth_required())
 			log_event("warning",
 				  "no key file: anyone who can connect can run code");
+		missing = jail_missing(&error);
+		if (missing)
+			log_event("warning",
+				  "workers have no %s of their own: %s",
+				  missing, strerror(error));
 		loop();
 		log_event("info", "stopped");
 	}
 	close_listeners();
 	connections_close();
 	pool_close();
+	jail_close();
 	auth_close();
 	log_flush();
 	return r ? 1 : 0;

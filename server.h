@@ -9,11 +9,12 @@ struct server_options {
 	const char *listen[LISTENERS_MAX]; /* see listen_open */
 	unsigned listen_count;
 	const char *templates; /* directory; NULL: the default ones */
-	unsigned workers;      /* per language; 0: as many as CPUs */
+	unsigned minimum, maximum; /* workers per language; 0: see server.c */
 	unsigned max_queue;
 	unsigned drain_seconds;
 	unsigned request_seconds, idle_seconds; /* see connections_open */
 	bool fresh; /* VMs are used once */
+	const char *user; /* of workers: see jail_open */
 	enum log_format log;
 };
 

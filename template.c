@@ -248,6 +248,13 @@ int template_open(struct template *t, const char *path, const struct vmm *vmm,
 	r = check(t->header, (uint64_t)st.st_size, vmm, path, e);
 	if (r)
 		goto fail;
+	map = mmap(NULL, ZB_LOCKED_SIZE, PROT_READ, MAP_PRIVATE, t->fd,
+		   (off_t)t->header->memory_offset);
+	if (map == MAP_FAILED) {
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+		goto fail;
+	}
+	t->locked = map;
 	t->size = (size_t)st.st_size;
 	t->state = &t->header->state;
 	t->memory_offset = t->header->memory_offset;
@@ -269,9 +276,12 @@ void template_close(struct template *t)
 {
 	if (t->header)
 		munmap((void *)(uintptr_t)t->header, HEADER_SIZE);
+	if (t->locked)
+		munmap((void *)(uintptr_t)t->locked, ZB_LOCKED_SIZE);
 	if (t->fd >= 0)
 		close(t->fd);
 	t->header = NULL;
+	t->locked = NULL;
 	t->fd = -1;
 }
 
@@ -312,12 +322,17 @@ void template_unmap(const struct template *t, void *memory, void *image)
 int template_fork(const struct template *t, const struct vmm *vmm,
 		  struct vm *vm, void **memory, void **image, struct err *e)
 {
+	struct vm_source source = { .state = t->state,
+				    .memory_size = t->memory_size,
+				    .locked = t->locked,
+				    .image_size = t->image_size };
 	int r = template_map(t, memory, image, e);
 
 	if (r)
 		return r;
-	r = vm_fork(vm, vmm, t->state, *memory, t->memory_size, *image,
-		    t->image_size, e);
+	source.memory = *memory;
+	source.image = *image;
+	r = vm_fork(vm, vmm, &source, e);
 	if (r) {
 		template_unmap(t, *memory, *image);
 		*memory = *image = NULL;
@@ -341,6 +356,25 @@ int template_request(const struct template *t, struct vm *vm, const void *code,
 	return 0;
 }
 
+struct template_file template_look(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return (struct template_file){ 0 };
+	return (struct template_file){ st.st_dev, st.st_ino, st.st_size,
+				       st.st_mtim };
+}
+
+bool template_overwritten(const struct template_file *then,
+			  const struct template_file *now)
+{
+	return then->device == now->device && then->inode == now->inode &&
+	       (then->size != now->size ||
+		then->written.tv_sec != now->written.tv_sec ||
+		then->written.tv_nsec != now->written.tv_nsec);
+}
+
 int template_memory_mb(const char *path, struct err *e)
 {
 	struct template t;
@@ -362,7 +396,7 @@ int template_info(const char *path, struct err *e)
 	struct tm tm;
 	int r = template_open(&t, path, NULL, e);
 
-	if (r)
+	if (r || !t.header)
 		return r;
 	when = (time_t)(t.wall_ns / 1000000000);
 	if (fstat(t.fd, &st) < 0 || !gmtime_r(&when, &tm) ||

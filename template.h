@@ -6,8 +6,11 @@
 #ifndef ZEROBOOT_TEMPLATE_H
 #define ZEROBOOT_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "err.h"
 #include "vmm.h"
@@ -24,6 +27,7 @@ struct template {
 	const struct vm_state *state;
 	uint64_t memory_offset, memory_size;
 	uint64_t image_offset, image_size;
+	const void *locked; /* the beginning of memory, read-only */
 	uint64_t mono_ns; /* the guest's clocks when it was taken */
 	uint64_t wall_ns;
 	uint64_t build_ns; /* how long it took to make */
@@ -71,6 +75,21 @@ int template_fork(const struct template *t, const struct vmm *vmm,
 /* Hands code to a forked VM. -E2BIG when it does not fit. */
 int template_request(const struct template *t, struct vm *vm, const void *code,
 		     size_t size, uint32_t output_limit);
+
+/* Which file has a path, and its content's size and age. */
+struct template_file {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec written;
+};
+
+/* All zero when there is none. */
+struct template_file template_look(const char *path);
+/* It is the same file with other content, as after cp: who has it mapped has a
+ * mixture. (A rename to its name leaves the old file whole.) */
+bool template_overwritten(const struct template_file *then,
+			  const struct template_file *now);
 
 /* MiB of guest memory of the file, or -errno. */
 int template_memory_mb(const char *path, struct err *e);

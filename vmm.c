@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -25,6 +27,7 @@
 
 #define SLOT_MEMORY 0
 #define SLOT_IMAGE 1
+#define SLOT_LOCKED 2
 
 /* Intel SDM 4, table 2-2, and AMD APM 2, appendix A. */
 #define MSR_STAR 0xc0000081
@@ -35,6 +38,8 @@
 /* First four letters of the vendor in CPUID 0: those whose CPUs have SVM. */
 #define VENDOR_AMD 0x68747541   /* "Auth" */
 #define VENDOR_HYGON 0x6f677948 /* "Hygo" */
+/* Linux, Documentation/arch/x86/x86_64/fsgs.rst. */
+#define HWCAP2_FSGSBASE 2
 /* Types of a 64-bit TSS: SDM 3A, table 3-2. */
 #define TSS_AVAILABLE 0x9
 #define TSS_BUSY 0xb
@@ -68,7 +73,7 @@ static void restrict_cpuid(struct vmm *vmm)
 	for (uint32_t i = 0; i < vmm->cpuid.head.nent; i++) {
 		struct kvm_cpuid_entry2 *c = &vmm->cpuid.entries[i];
 
-		/* No hypervisor in a guest: VMX, SVM. */
+		/* No guests of guests: VMX, SVM. */
 		if (c->function == 1)
 			c->ecx &= ~(1u << 5);
 		if (c->function == 0x80000001)
@@ -178,7 +183,7 @@ void vm_destroy(struct vm *vm)
 }
 
 static int add_slot(struct vm *vm, uint32_t slot, uint32_t flags, gpa_t gpa,
-		    uint64_t size, void *host, struct err *e)
+		    uint64_t size, const void *host, struct err *e)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -218,8 +223,8 @@ static int deny_msrs(struct vm *vm, struct err *e)
 }
 
 /* Everything but registers. vm was vm_init'ed and has its memory. */
-static int create(struct vm *vm, const struct vmm *vmm, void *image,
-		  uint64_t image_size, struct err *e)
+static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
+		  const void *image, uint64_t image_size, struct err *e)
 {
 	struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
@@ -239,15 +244,16 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 		     vm->memory_size, vm->memory, e);
 	if (r)
 		return r;
+	r = add_slot(vm, SLOT_LOCKED, KVM_MEM_READONLY, ZB_LOCKED_GPA,
+		     ZB_LOCKED_SIZE, locked, e);
+	if (r)
+		return r;
 	if (image_size) {
 		r = add_slot(vm, SLOT_IMAGE, KVM_MEM_READONLY, ZB_IMAGE_GPA,
 			     image_size, image, e);
 		if (r)
 			return r;
 	}
-	r = deny_msrs(vm, e);
-	if (r)
-		return r;
 	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
 	if (vm->vcpu < 0)
 		return err_set(e, -errno, "KVM_CREATE_VCPU: %s",
@@ -263,7 +269,10 @@ static int create(struct vm *vm, const struct vmm *vmm, void *image,
 		return err_set(e, -errno, "KVM_SET_CPUID2: %s",
 			       strerror(errno));
 	vm->run->kvm_valid_regs = SYNC_ALL;
-	return 0;
+	/* Last, some time after the slots: the kernel waits for readers of what
+	 * it replaces, and within 25 us of the wait before this takes 20 ms
+	 * (srcutree.exp_holdoff) instead of nothing. */
+	return deny_msrs(vm, e);
 }
 
 /* What kvm_run does not carry. */
@@ -397,8 +406,7 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	if (vm->memory == MAP_FAILED)
 		return err_set(e, -errno, "guest memory: %s", strerror(errno));
 	vm->owns_memory = true;
-	r = create(vm, vmm, (void *)(uintptr_t)boot->image, boot->image_size,
-		   e);
+	r = create(vm, vmm, vm->memory, boot->image, boot->image_size, e);
 	if (r)
 		goto fail;
 	memset(&state, 0, sizeof(state));
@@ -426,18 +434,18 @@ fail:
 	return r;
 }
 
-int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
-	    void *memory, uint64_t memory_size, void *image,
-	    uint64_t image_size, struct err *e)
+int vm_fork(struct vm *vm, const struct vmm *vmm,
+	    const struct vm_source *source, struct err *e)
 {
 	int r;
 
 	vm_init(vm);
-	vm->memory = memory;
-	vm->memory_size = memory_size;
-	r = create(vm, vmm, image, image_size, e);
+	vm->memory = source->memory;
+	vm->memory_size = source->memory_size;
+	r = create(vm, vmm, source->locked, source->image, source->image_size,
+		   e);
 	if (r == 0)
-		r = load_state(vm, state, e);
+		r = load_state(vm, source->state, e);
 	if (r)
 		vm_destroy(vm);
 	return r;
@@ -457,15 +465,26 @@ static volatile struct zb_control *control_page(const struct vm *vm)
 	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
 }
 
+static void fill_random(volatile void *to, size_t size)
+{
+	/* No entropy: two runs would draw the same numbers. */
+	if (getrandom((void *)(uintptr_t)to, size, 0) != (ssize_t)size)
+		abort();
+}
+
+void vm_seed(struct vm *vm)
+{
+	fill_random(control_page(vm)->seed, ZB_SEED_SIZE);
+	fill_random(vm->memory + ZB_RANDOM_GPA, ZB_RANDOM_SIZE);
+	vm->seeded = true;
+}
+
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 {
 	volatile struct zb_control *c = control_page(vm);
-	uint8_t seed[ZB_SEED_SIZE];
 
-	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
-		abort(); /* no entropy: two runs would draw the same numbers */
-	for (size_t i = 0; i < sizeof(seed); i++)
-		c->seed[i] = seed[i];
+	if (!vm->seeded)
+		vm_seed(vm);
 	c->output_limit =
 		output_limit < ZB_OUTPUT_SIZE ? output_limit : ZB_OUTPUT_SIZE;
 	c->stdout_size = c->stderr_size = 0;
@@ -537,21 +556,29 @@ static void on_tick(int signal)
 static timer_t tick_timer;
 static bool tick_ready;
 
+int vm_tick_open(struct err *e)
+{
+	struct sigaction action = { .sa_handler = on_tick };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGALRM };
+
+	if (tick_ready)
+		return 0;
+	if (sigaction(SIGALRM, &action, NULL) < 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &tick_timer) < 0)
+		return err_set(e, -errno, "timer: %s", strerror(errno));
+	tick_ready = true;
+	return 0;
+}
+
 static int tick_start(struct err *e)
 {
 	struct itimerspec t = { .it_interval.tv_nsec = TICK_NS,
 				.it_value.tv_nsec = TICK_NS };
+	int r = vm_tick_open(e);
 
-	if (!tick_ready) {
-		struct sigaction action = { .sa_handler = on_tick };
-		struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
-					  .sigev_signo = SIGALRM };
-
-		if (sigaction(SIGALRM, &action, NULL) < 0 ||
-		    timer_create(CLOCK_MONOTONIC, &event, &tick_timer) < 0)
-			return err_set(e, -errno, "timer: %s", strerror(errno));
-		tick_ready = true;
-	}
+	if (r)
+		return r;
 	if (timer_settime(tick_timer, 0, &t, NULL) < 0)
 		return err_set(e, -errno, "timer: %s", strerror(errno));
 	return 0;
@@ -619,9 +646,9 @@ static size_t copy_log(const struct vm *vm, char *line, size_t size)
 	if (n > size - 1)
 		n = size - 1;
 	for (size_t i = 0; i < n; i++) {
-		char ch = c->log[i];
-
-		line[i] = ch < ' ' || ch == 0x7f ? '?' : ch;
+		line[i] = c->log[i];
+		if (line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
 	}
 	line[n] = 0;
 	return n;
@@ -634,8 +661,14 @@ static void write_log(struct vm *vm)
 
 	if (vm->log_lines == 0 || prefix > 60)
 		return;
-	if (vm->log_lines != UINT32_MAX)
+	if (vm->log_lines != UINT32_MAX) {
+		struct pollfd p = { .fd = vm->log_fd, .events = POLLOUT };
+
+		/* A run does not wait for whoever does not read the log. */
+		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+			return;
 		vm->log_lines--;
+	}
 	memcpy(line, vm->log_prefix, prefix);
 	n = prefix + copy_log(vm, line + prefix, sizeof(line) - prefix - 1);
 	line[n++] = '\n';
@@ -730,10 +763,37 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 	}
 }
 
+/*
+ * On kvm-pvm the guest's DS, ES, FS and GS are this thread's, and no register
+ * of the vCPU shows them: a run would find what an earlier one left, even one
+ * of another VM. They are 0 in a process of Linux.
+ */
+static void clear_segments(void)
+{
+	uint32_t ds, es, fs, gs;
+	uint64_t base;
+
+	__asm__ volatile("mov %%ds, %0\n\tmov %%es, %1\n\t"
+			 "mov %%fs, %2\n\tmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (!(ds | es | fs | gs))
+		return;
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%gs"
+			 :
+			 : "r"(0));
+	/* libc's thread is found by FS.base, which goes with the selector. */
+	if (fs && getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+		__asm__ volatile("rdfsbase %0\n\tmov %1, %%fs\n\twrfsbase %0"
+				 : "=&r"(base)
+				 : "r"(0));
+}
+
 enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 {
 	enum vm_event event = VM_FAULT;
 
+	vm->seeded = false;
+	clear_segments();
 	running = vm->run;
 	vm->run->immediate_exit = 0;
 	if (tick_start(e) < 0)

@@ -59,6 +59,7 @@ struct vm {
 	bool owns_memory;
 	uint64_t preempt_entry, text_start, text_end;
 	uint32_t request_size; /* bytes of the request area that are in use */
+	bool seeded;           /* vm_seed was called since the last run */
 	int64_t mono_offset; /* guest's monotonic clock minus the host's */
 	uint64_t exits;      /* since creation */
 	uint32_t log_lines;  /* that this run may still write */
@@ -96,13 +97,20 @@ void vmm_close(struct vmm *vmm);
 int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	    struct err *e);
 
-/*
- * A new VM in the given state. memory and image are mapped by the caller, stay
- * the caller's, and outlive the VM.
- */
-int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_state *state,
-	    void *memory, uint64_t memory_size, void *image,
-	    uint64_t image_size, struct err *e);
+/* What a VM starts from. Mapped by the caller, stays the caller's, and outlives
+ * the VM. */
+struct vm_source {
+	const struct vm_state *state;
+	void *memory;       /* private */
+	uint64_t memory_size;
+	const void *locked; /* ZB_LOCKED_SIZE: memory's beginning as it was */
+	const void *image;  /* may be NULL */
+	uint64_t image_size;
+};
+
+/* A new VM in the given state. */
+int vm_fork(struct vm *vm, const struct vmm *vmm,
+	    const struct vm_source *source, struct err *e);
 
 /* Safe on a VM that was zeroed with vm_init and never made. */
 void vm_init(struct vm *vm);
@@ -121,11 +129,18 @@ int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
  */
 int vm_reset(struct vm *vm, const struct vm_state *state, struct err *e);
 
+/* Fresh random bytes for the next run, best before anybody waits for it. */
+void vm_seed(struct vm *vm);
+
 /*
- * Sets what every entry needs anew: clocks, seed, counters. mono_ns: what the
- * guest's monotonic clock shows now.
+ * Sets what every run needs anew: clocks, counters, and random bytes if there
+ * are none yet. mono_ns: what the guest's monotonic clock shows now.
  */
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
+
+/* The process's timer, made by the first vm_run unless this was called before
+ * the rights to make it are gone. 0 or -errno. */
+int vm_tick_open(struct err *e);
 
 /*
  * Runs until the guest has something to say or the host's monotonic clock

@@ -60,7 +60,7 @@ static gpa_t table_new(struct tables *t)
 /* The table that entry index of table leads to, made when missing. */
 static gpa_t table_next(struct tables *t, gpa_t table, unsigned index)
 {
-	uint64_t *entry = vm_memory(t->vm, table + index * 8, 8);
+	uint64_t *entry = vm_memory(t->vm, table + 8ull * index, 8);
 	gpa_t gpa;
 
 	if (*entry & PTE_P)
@@ -88,8 +88,16 @@ static int map_page(struct tables *t, gpa_t root, uint64_t gva, int level,
 	return 0;
 }
 
-static int build_page_tables(struct vm *vm, uint64_t image_size, gpa_t *root,
-			     gpa_t *end)
+/* Whether CPL0 takes code or descriptors from the page. */
+static bool is_locked(gpa_t page, const struct zb_kernel_header *h)
+{
+	return (page >= ZB_TABLES_GPA &&
+		page < ZB_TABLES_GPA + ZB_TABLES_SIZE) ||
+	       (page >= ZB_KERNEL_GPA && page < h->cpl0_end - ZB_DIRECT_BASE);
+}
+
+static int build_page_tables(struct vm *vm, const struct zb_kernel_header *h,
+			     uint64_t image_size, gpa_t *root, gpa_t *end)
 {
 	struct tables t = { .vm = vm, .next = ZB_FRAMES_GPA };
 	int r = 0;
@@ -98,7 +106,10 @@ static int build_page_tables(struct vm *vm, uint64_t image_size, gpa_t *root,
 	if (!*root)
 		return -ENOMEM;
 	for (gpa_t p = 4096; p < vm->memory_size && r == 0; p += 4096)
-		r = map_page(&t, *root, ZB_DIRECT_BASE + p, 1, p | PTE_TABLE);
+		r = map_page(&t, *root, ZB_DIRECT_BASE + p, 1,
+			     is_locked(p, h) ? (ZB_LOCKED_GPA + p) | PTE_P |
+						       PTE_U | PTE_A | PTE_D :
+					       p | PTE_TABLE);
 	for (uint64_t p = 0; p < image_size && r == 0; p += 2 << 20)
 		r = map_page(&t, *root, ZB_IMAGE_BASE + p, 2,
 			     (ZB_IMAGE_GPA + p) | PTE_P | PTE_U | PTE_A |
@@ -141,6 +152,9 @@ static int load_kernel(struct vm *vm, struct zb_kernel_header *header,
 		return err_set(e, -EINVAL,
 			       "guest kernel: ABI version %u, not %u",
 			       header->abi_version, ZB_ABI_VERSION);
+	if (header->cpl0_end <= ZB_DIRECT_BASE + ZB_KERNEL_GPA ||
+	    header->cpl0_end > ZB_DIRECT_BASE + ZB_LOCKED_SIZE)
+		goto bad;
 	return 0;
 bad:
 	return err_set(e, -EINVAL, "guest kernel: damaged");
@@ -179,7 +193,7 @@ static int build_descriptors(struct vm *vm, const struct zb_kernel_header *h,
 	memset(tss + IO_BITMAP, 0xff, TSS_LIMIT + 1 - IO_BITMAP);
 	for (int port = ZB_PORT; port < ZB_PORT + 4; port++)
 		tss[IO_BITMAP + port / 8] &= (uint8_t)~(1u << (port % 8));
-	for (int i = 0; i < VECTORS; i++) {
+	for (size_t i = 0; i < VECTORS; i++) {
 		/* Only int3 and into may come from an instruction at CPL3. */
 		uint64_t type = i == 3 || i == 4 ? 0xee : 0x8e;
 
@@ -300,7 +314,8 @@ int boot_layout(struct vm *vm, const struct vm_boot *boot,
 	r = build_descriptors(vm, &header, e);
 	if (r)
 		return r;
-	if (build_page_tables(vm, boot->image_size, &root, &frames) < 0)
+	if (build_page_tables(vm, &header, boot->image_size, &root, &frames) <
+	    0)
 		return err_set(e, -ENOMEM, "memory: too small for page tables");
 	set_registers(vm, &header, root, state);
 	return fill_control(vm, boot, root, frames, e);

@@ -1,17 +1,18 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "paging.h"
 #include "recycle.h"
 #include "template.h"
@@ -190,40 +191,12 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 #endif
 	if (result == RECYCLE_DONE) {
 		w->used = true;
+		vm_seed(&w->vm);
 		return 0;
 	}
 	w->discarded = result;
 	drop_vm(w);
 	return fork_vm(w, e);
-}
-
-/* One request. 1: go on; 0: the front end is gone; -errno: give up. */
-static int serve_one(struct worker *w, struct err *e)
-{
-	struct worker_request request;
-	struct worker_reply reply;
-	int r = read_all(w->channel, &request, sizeof(request));
-
-	if (r <= 0)
-		return r;
-	if (request.code_size > WORKER_CODE_MAX ||
-	    request.output_limit > ZB_OUTPUT_SIZE)
-		return err_set(e, -EPROTO, "request out of range");
-	r = read_all(w->channel, w->code, request.code_size);
-	if (r <= 0)
-		return r;
-	memset(&reply, 0, sizeof(reply));
-	reply.id = request.id;
-	reply.recycled = w->used;
-	reply.discarded = w->discarded;
-	w->discarded = RECYCLE_DONE;
-	run(w, &request, &reply, e);
-	r = answer(w, &request, &reply, e);
-	if (r)
-		return r;
-	/* The answer is out; the VM is made ready while nobody waits for it. */
-	r = renew(w, reply.status == WORKER_DONE, false, e);
-	return r ? r : 1;
 }
 
 static int tell(struct worker *w, enum worker_status status)
@@ -232,6 +205,20 @@ static int tell(struct worker *w, enum worker_status status)
 	struct iovec v = { &reply, sizeof(reply) };
 
 	return write_all(w->channel, &v, 1);
+}
+
+/* The front end writes it to the log: it knows what it has said already. */
+static int tell_failure(struct worker *w, const struct err *e)
+{
+	struct worker_reply reply = {
+		.status = WORKER_FAILED,
+		.message_size = (uint32_t)strnlen(e->text, sizeof(e->text))
+	};
+	struct iovec v[2] = { { &reply, sizeof(reply) },
+			      { (void *)(uintptr_t)e->text,
+				reply.message_size } };
+
+	return write_all(w->channel, v, 2);
 }
 
 static bool asked(const struct worker *w)
@@ -269,13 +256,83 @@ static int warm_up(struct worker *w, struct err *e)
 	return tell(w, WORKER_WARM);
 }
 
-static int start(struct worker *w, const char *template_path, struct err *e)
+/* One request. 1: go on; 0: the front end is gone; -errno: give up. */
+static int serve_one(struct worker *w, struct err *e)
 {
-	struct rlimit no_core = { 0, 0 };
+	struct worker_request request;
+	struct worker_reply reply;
+	int r = read_all(w->channel, &request, sizeof(request));
+
+	if (r <= 0)
+		return r;
+	if (request.train) {
+		r = warm_up(w, e);
+		return r ? r : 1;
+	}
+	if (request.code_size > WORKER_CODE_MAX ||
+	    request.output_limit > ZB_OUTPUT_SIZE)
+		return err_set(e, -EPROTO, "request out of range");
+	r = read_all(w->channel, w->code, request.code_size);
+	if (r <= 0)
+		return r;
+	memset(&reply, 0, sizeof(reply));
+	reply.id = request.id;
+	reply.recycled = w->used;
+	reply.discarded = w->discarded;
+	w->discarded = RECYCLE_DONE;
+	run(w, &request, &reply, e);
+	r = answer(w, &request, &reply, e);
+	if (r)
+		return r;
+	/* The answer is out; the VM is made ready while nobody waits for it. */
+	r = renew(w, reply.status == WORKER_DONE, false, e);
+	return r ? r : 1;
+}
+
+/* Of all processes the kernel takes a worker when memory is short: the front
+ * end has nothing to give, and starts another (proc(5), oom_score_adj). */
+static void die_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "500", 3);
+	close(fd);
+}
+
+/* The front end decides when to end, not who signals all of its processes. */
+static void set_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int lock(const struct worker *w, const char *user, struct err *e)
+{
+	struct seccomp_files files = { .channel = w->channel,
+				       .log = w->vm.log_fd,
+				       .kvm = w->vmm.fd,
+				       .template = w->template.fd,
+				       .vm = w->vm.fd,
+				       .vcpu = w->vm.vcpu };
+
+	return jail_enter(user, &files, e);
+}
+
+static int start(struct worker *w, const struct worker_options *o,
+		 struct err *e)
+{
 	int r;
 
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	set_signals();
+	die_first();
 	w->code = malloc(WORKER_CODE_MAX);
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
@@ -283,40 +340,36 @@ static int start(struct worker *w, const char *template_path, struct err *e)
 	if (r == 0 && !w->fresh)
 		r = paging_probe(&w->vmm, e);
 	if (r == 0)
-		r = template_open(&w->template, template_path, &w->vmm, e);
+		r = vm_tick_open(e);
+	if (r == 0)
+		r = template_open(&w->template, o->template, &w->vmm, e);
 	if (r == 0)
 		r = recycle_open(&w->recycle, &w->template, e);
 	if (r == 0)
 		r = fork_vm(w, e);
+	if (r == 0)
+		r = lock(w, o->user, e);
 	return r ? r : tell(w, WORKER_READY);
 }
 
-int worker_main(int channel, const char *template_path, bool fresh)
+int worker_main(const struct worker_options *o)
 {
-	struct worker w = { .channel = channel,
-			    .fresh = fresh,
+	struct worker w = { .channel = WORKER_CHANNEL,
+			    .fresh = o->fresh,
 			    .template.fd = -1 };
 	struct err e = { "" };
 	int r;
 
 	vm_init(&w.vm);
 	w.vmm.fd = -1;
-	r = start(&w, template_path, &e);
+	r = start(&w, o, &e);
 	while (r >= 0) {
 		e.text[0] = 0;
-		r = w.warm ? 0 : warm_up(&w, &e);
-		if (r == 0)
-			r = serve_one(&w, &e);
+		r = serve_one(&w, &e);
 		if (r == 0)
 			break;
 	}
-	if (r < 0 && e.text[0])
+	if (r < 0 && e.text[0] && tell_failure(&w, &e))
 		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
-	drop_vm(&w);
-	recycle_close(&w.recycle);
-	template_close(&w.template);
-	vmm_close(&w.vmm);
-	free(w.code);
-	close(channel);
-	return r < 0 ? 1 : 0;
+	return r < 0 ? 1 : 0; /* the process ends and takes all with it */
 }

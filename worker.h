@@ -1,8 +1,8 @@
 /*
  * worker.h: a worker is a process that owns one VM. It makes the VM from its
- * template ahead of time and warms it when nobody asks for it, takes one
- * request at a time from its channel, runs it, answers, and recycles the VM or
- * makes another. The front end holds the other end.
+ * template ahead of time and warms it when it is told to, takes one request at
+ * a time from its channel, runs it, answers, and recycles the VM or makes
+ * another. The front end holds the other end.
  *
  * The channel is a SOCK_STREAM socketpair. Everything on it is a fixed header
  * followed by the bytes it announces. The front end treats a reply as hostile:
@@ -24,7 +24,8 @@ struct worker_request {
 	uint32_t timeout_ms; /* from entering the guest */
 	uint32_t code_size;  /* bytes of code behind this header */
 	uint32_t output_limit; /* bytes of stdout, of stderr; ZB_OUTPUT_SIZE at most */
-	uint32_t reserved;
+	uint32_t train;      /* 1: no code; the VM is trained, unless a request
+	                      * comes meanwhile; answered by WORKER_WARM */
 	uint64_t sent_ns;    /* CLOCK_MONOTONIC: when the front end sent it */
 };
 
@@ -34,6 +35,7 @@ enum worker_status {
 	WORKER_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
 	WORKER_FAULT,   /* the VM failed (guest kernel bug, triple fault...) */
 	WORKER_WARM,    /* the VM has been trained and is as new again */
+	WORKER_FAILED,  /* the last words of one that cannot go on; why */
 	WORKER_STATUSES
 };
 
@@ -43,7 +45,7 @@ struct worker_reply {
 	int32_t exit_code;    /* 0-255 */
 	uint32_t stdout_size; /* bytes of stdout behind this header, */
 	uint32_t stderr_size; /* then of stderr, */
-	uint32_t message_size; /* then of a message (WORKER_FAULT: what failed) */
+	uint32_t message_size; /* then of a message (FAULT, FAILED: what failed) */
 	uint32_t recycled;    /* 1 when the VM had run before */
 	uint32_t discarded;   /* enum recycle_result: why the VM before this one
 	                       * had to go; RECYCLE_DONE: it did not */
@@ -53,13 +55,19 @@ struct worker_reply {
 	uint64_t exits;       /* VM exits of this run */
 };
 
+#define WORKER_CHANNEL 0 /* the descriptor of it, in a worker */
+
+struct worker_options {
+	const char *template; /* a *.zbt file */
+	const char *user;     /* see jail_enter */
+	bool fresh;           /* a VM runs one request only */
+};
+
 /*
- * Runs a worker until the channel closes; never returns to the caller's work.
- * channel: connected socket, owned. template_path: a *.zbt file. fresh: a VM
- * runs one request only. Returns the process exit status; says on stderr why it
- * could not start.
+ * Runs a worker until the channel closes. Returns the process exit status; tells
+ * the front end why it could not start or go on.
  */
-int worker_main(int channel, const char *template_path, bool fresh);
+int worker_main(const struct worker_options *o);
 
 /*
  * What is said on stderr when output was cut at limit bytes; its length, 0 when

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building needs and this machine lacks, with the argument `test`
-# also what the tests need. Debian 12.
+# also what the tests need, with `lint` what `make lint` needs. Debian 12.
 set -euo pipefail
 
 missing=()
@@ -22,10 +22,16 @@ if [ "${1:-}" = test ]; then
 	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
+	need strace strace
+	need systemd-analyze systemd
 	# tests/svm
 	need qemu-system-x86_64 qemu-system-x86
 	need busybox busybox-static
 	PATH=$PATH:/usr/sbin need mke2fs e2fsprogs
+fi
+if [ "${1:-}" = lint ]; then
+	need clang-tidy clang-tidy
+	need cppcheck cppcheck
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)

@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 1
+#define ZB_ABI_VERSION 2
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -22,20 +22,28 @@
  *  0x0000'0000            unused (a null gpa is never valid)
  *  0x0000'1000            control page, struct zb_control
  *  0x0000'2000            GDT, TSS and IDT, written by the VMM at boot
+ *  0x0000'8000            random bytes (IN), fresh for each run
  *  0x0010'0000            guest kernel, loaded from its ELF segments
  *  0x0020'0000            request area (IN): the code to run
  *  0x0060'0000            standard output (OUT)
  *  0x0070'0000            standard error (OUT)
  *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
+ *  0xf000'0000            locked area: the first 2 MiB of the template's memory
+ *                         again, read-only whatever page tables say
  *  0x1'0000'0000 ..       the image, read-only
  *
  * gva = ZB_DIRECT_BASE + gpa for all of memory (4 KiB pages, read, write,
- * execute), gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB
+ * execute), but what CPL0 uses (GDT, TSS, IDT, the kernel's first pages up to
+ * header.cpl0_end) leads to the locked area: the program runs beside the kernel
+ * at CPL3 and can overwrite it, but cannot get to CPL0 without writing a page
+ * table, which shows. gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB
  * pages, read-only).
  */
 #define ZB_CONTROL_GPA 0x1000
 #define ZB_TABLES_GPA 0x2000
 #define ZB_TABLES_SIZE 0x4000
+#define ZB_RANDOM_GPA 0x8000
+#define ZB_RANDOM_SIZE 0x2000
 #define ZB_KERNEL_GPA 0x100000
 #define ZB_REQUEST_GPA 0x200000
 #define ZB_REQUEST_SIZE 0x400000
@@ -43,11 +51,13 @@
 #define ZB_STDERR_GPA 0x700000
 #define ZB_OUTPUT_SIZE 0x100000
 #define ZB_FRAMES_GPA 0x800000
+#define ZB_LOCKED_GPA 0xf0000000
+#define ZB_LOCKED_SIZE 0x200000
 #define ZB_IMAGE_GPA 0x100000000
 #define ZB_DIRECT_BASE 0x100000000000
 #define ZB_IMAGE_BASE 0x200000000000
 #define ZB_MIN_MEMORY 0x2000000  /* 32 MiB */
-#define ZB_MAX_MEMORY 0xc0000000 /* 3 GiB: below the image */
+#define ZB_MAX_MEMORY 0xc0000000 /* 3 GiB: below the locked area */
 
 /* Segment selectors; kvm-pvm accepts no others (docs/platform.md). */
 #define ZB_SEL_KCODE 0x10
@@ -94,7 +104,8 @@ struct zb_control {
 	uint64_t mono_ns;       /* 48 IN: CLOCK_MONOTONIC at this entry, goes on
 	                         * from the template's */
 	uint64_t cr3;           /* 56 IN */
-	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh random bytes for each run */
+	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh for each run; for what goes
+	                         * beyond the ZB_RANDOM_SIZE bytes */
 	uint32_t request_size;  /* 128 IN: bytes of the request area in use */
 	uint32_t output_limit;  /* 132 IN: bytes kept of each stream, at most
 	                         * ZB_OUTPUT_SIZE */
@@ -144,6 +155,8 @@ struct zb_kernel_header {
 	uint64_t preempt_entry; /* see control.preempt_rip */
 	uint64_t exc_stack;     /* top of the CPL0 stack, for TSS.RSP0 */
 	uint64_t vectors;       /* 32 uint64_t: gva of the CPL0 stub per vector */
+	uint64_t cpl0_end;      /* end of the pages from ZB_KERNEL_GPA on that
+	                         * CPL0 executes and reads */
 };
 
 /*

@@ -85,3 +85,18 @@ bats_require_minimum_version 1.5.0
 	[ ! -e "$BATS_TEST_TMPDIR/cut.img" ]
 	[ "$(find "$BATS_TEST_TMPDIR" -name 'cut.img*' | wc -l)" = 0 ]
 }
+
+@test "image: an empty directory packs; a tar whose name looks like a host's is a file" {
+	mkdir -p "$BATS_TEST_TMPDIR/none"
+	./zeroboot image build -o "$BATS_TEST_TMPDIR/none.img" "$BATS_TEST_TMPDIR/none"
+	cd "$BATS_TEST_TMPDIR"
+	tar -cf host:t.tar --force-local none
+	"$BATS_TEST_DIRNAME/../zeroboot" image build -o t.img host:t.tar
+}
+
+@test "image: a file that no image can hold is refused by its name" {
+	truncate -s 4T "$BATS_TEST_TMPDIR/huge"
+	run ./zeroboot image build -o "$BATS_TEST_TMPDIR/huge.img" "$BATS_TEST_TMPDIR"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"/huge: too large" ]]
+}

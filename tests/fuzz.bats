@@ -11,3 +11,9 @@ fuzz() {
 @test "fuzz: JSON that is read, written and read again is the same" { fuzz json; }
 
 @test "fuzz: a key is found exactly when it is in the file, and never outspends its rate" { fuzz auth; }
+
+@test "fuzz: whatever a guest writes and however it exits, the VMM stays within bounds and its deadline" { fuzz shared; }
+
+@test "fuzz: a template that is taken can be mapped and its page tables walked" { fuzz template; }
+
+@test "fuzz: an image that is taken can be searched" { fuzz image; }

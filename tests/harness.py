@@ -18,14 +18,16 @@ Answer = collections.namedtuple("Answer", "version status reason headers body")
 
 
 class Server:
-    """./zeroboot serve on a free port; use with `with`."""
+    """./zeroboot serve on a free port; use with `with`. prefix: a command that
+    runs it in its own place, by exec."""
 
-    def __init__(self, *options, files=None):
+    def __init__(self, *options, files=None, prefix=(), templates=TOP / "templates", program="zeroboot",
+                 environment=None):
         self.log = tempfile.TemporaryFile()
         limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.process = subprocess.Popen(
-            limit + [TOP / "zeroboot", "serve", "--listen", "127.0.0.1:0", "--templates", TOP / "templates", *options],
-            stderr=self.log)
+            [*prefix, *limit, TOP / program, "serve", "--listen", "127.0.0.1:0", "--templates", templates, *options],
+            stderr=self.log, env=environment)
         self.port = self.wait_for(rb"serving on 127\.0\.0\.1:(\d+)", int)
         self.wait_for(rb"every template is ready", bytes)
 

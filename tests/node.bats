@@ -2,7 +2,11 @@
 
 load helpers
 
-setup_file() { start_server --workers 3; }
+# Memory is measured: an address sanitizer must not keep much that was freed.
+setup_file() {
+	export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1
+	start_server --workers 3
+}
 teardown_file() { stop_server; }
 
 js() { run_code "$1" "${2:-30}" node; }

@@ -6,6 +6,10 @@
  * at CPL3 in both cases. Code at CPL0 is emulated on kvm-pvm (0.6 us for an
  * instruction), so the exception stubs only leave the frame where CPL3 can read
  * it and return to exc_entry.
+ *
+ * All that CPL0 executes or takes an address from is in section .cpl0, which
+ * the VMM maps read-only, also for CPL0: the program can overwrite the rest of
+ * the kernel, but it never runs code of its own at CPL0.
  */
 
 #include "../abi.h"
@@ -17,7 +21,7 @@
 	.long ZB_ABI_VERSION, 0
 	.quad __text_start, __text_end
 	.quad start, boot_stack_top, lstar, preempt_entry, exc_stack_top
-	.quad vectors
+	.quad vectors, __cpl0_end
 
 	.section .text.entry, "ax"
 
@@ -65,6 +69,7 @@ start:
 .endm
 
 /* ---- system calls ---- */
+	.section .cpl0, "ax"
 	.globl lstar
 lstar:
 	/* %rsp is the one register that may be used: it is saved here, and the
@@ -72,7 +77,19 @@ lstar:
 	mov	%rsp, saved_rsp(%rip)
 	mov	%cs, %esp
 	test	$3, %esp
-	jz	syscall_at_cpl0
+	jnz	syscall_at_cpl3
+	/* sysretq goes to %rcx with flags %r11 at CPL3; both hold what the
+	 * program needs back, so they are put aside. */
+	mov	%rcx, saved_rcx(%rip)
+	mov	%r11, saved_r11(%rip)
+	lea	syscall_from_cpl0(%rip), %rcx
+	mov	$RFLAGS_KERNEL, %r11d
+	sysretq
+
+	.section .text.entry, "ax"
+syscall_from_cpl0:
+	mov	saved_rcx(%rip), %rcx
+	mov	saved_r11(%rip), %r11
 syscall_at_cpl3:
 	mov	kernel_stack_top(%rip), %rsp
 	push	$ZB_SEL_UDATA
@@ -84,7 +101,8 @@ syscall_at_cpl3:
 	PUSH_GENERAL
 	cld
 	mov	%rsp, %rdi
-	call	syscall_handle
+	call	syscall_trap
+syscall_return:
 	test	%eax, %eax
 	jnz	return_full
 	/* What Linux gives back: all but rcx (rip) and r11 (rflags). */
@@ -96,18 +114,23 @@ syscall_at_cpl3:
 	mov	32(%rsp), %rsp
 	jmp	*%rcx
 
-syscall_at_cpl0:
-	/* sysretq goes to %rcx with flags %r11 at CPL3; both hold what the
-	 * program needs back, so they are put aside. */
-	mov	%rcx, saved_rcx(%rip)
-	mov	%r11, saved_r11(%rip)
-	lea	syscall_from_cpl0(%rip), %rcx
-	mov	$RFLAGS_KERNEL, %r11d
-	sysretq
-syscall_from_cpl0:
-	mov	saved_rcx(%rip), %rcx
-	mov	saved_r11(%rip), %r11
-	jmp	syscall_at_cpl3
+	/* From patch.c's stubs, which have loaded %rcx with the address to return
+	 * to: what `syscall` does, without it. */
+	.globl call_entry
+call_entry:
+	mov	%rsp, saved_rsp(%rip)
+	mov	kernel_stack_top(%rip), %rsp
+	push	$ZB_SEL_UDATA
+	push	saved_rsp(%rip)
+	pushfq
+	push	$ZB_SEL_UCODE
+	push	%rcx
+	push	%rax
+	PUSH_GENERAL
+	cld
+	mov	%rsp, %rdi
+	call	syscall_handle
+	jmp	syscall_return
 
 	.globl return_full
 return_full:
@@ -133,6 +156,7 @@ preempt_entry:
 	jmp	return_full
 
 /* ---- exceptions, CPL0 part ---- */
+	.section .cpl0, "ax"
 /*
  * The CPU has pushed SS, RSP, RFLAGS, CS, RIP (and an error code) at
  * exc_stack_top. The stub adds the vector and leaves for exc_entry with a frame
@@ -180,6 +204,16 @@ stub_6:
 	addq	$2, (%rsp)
 	iretq
 
+	.balign 16
+exc_frame:
+	.quad	exc_entry, ZB_SEL_UCODE, RFLAGS_KERNEL, fault_stack_top, ZB_SEL_UDATA
+vectors:
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28
+	.quad	stub_\n
+	.endr
+	.quad	stub_29, stub_30, stub_31
+
+	.section .text.entry, "ax"
 	.globl tlb_flush
 tlb_flush:
 	ud2
@@ -248,16 +282,6 @@ thread_start:
 	jmp	return_full
 
 /* ---- data ---- */
-	.data
-	.balign 16
-exc_frame:
-	.quad	exc_entry, ZB_SEL_UCODE, RFLAGS_KERNEL, fault_stack_top, ZB_SEL_UDATA
-vectors:
-	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28
-	.quad	stub_\n
-	.endr
-	.quad	stub_29, stub_30, stub_31
-
 	.bss
 	.balign 16
 	.globl kernel_stack_top

@@ -167,6 +167,7 @@ static long item_add(struct epoll *ep, struct file *f, s32 fd,
 
 /* ---- nesting ---- */
 
+/* NOLINTNEXTLINE(misc-no-recursion): limit deep */
 static int depth_above(const struct file *f, int limit)
 {
 	int depth = 0;
@@ -177,6 +178,7 @@ static int depth_above(const struct file *f, int limit)
 }
 
 /* Levels of sets below ep, or more than limit when `forbidden` is among them. */
+/* NOLINTNEXTLINE(misc-no-recursion): limit deep */
 static int depth_below(const struct epoll *ep, const struct epoll *forbidden,
 		       int limit)
 {

@@ -275,16 +275,12 @@ long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
 	return file_node(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
 }
 
-static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
+static long each_part(struct file *f, u64 iov, u64 count, u64 *pos,
 		      long (*op)(struct file *, u64, u64, u64 *))
 {
 	struct iovec v;
 	long total = 0, r;
 
-	if (count > MAX_IOV)
-		return -EINVAL;
-	if (!user_readable(iov, count * sizeof(v)))
-		return -EFAULT;
 	for (u64 i = 0; i < count; i++) {
 		if (copy_from_user(&v, iov + i * sizeof(v), sizeof(v)))
 			return total ? total : -EFAULT;
@@ -302,6 +298,21 @@ static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
 			break;
 	}
 	return total;
+}
+
+static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
+		      long (*op)(struct file *, u64, u64, u64 *))
+{
+	long r;
+
+	if (count > MAX_IOV)
+		return -EINVAL;
+	if (!user_readable(iov, count * sizeof(struct iovec)))
+		return -EFAULT;
+	file_ref(f); /* another thread may close it while a part waits */
+	r = each_part(f, iov, count, pos, op);
+	file_unref(f);
+	return r;
 }
 
 static long vector_at(u64 fd, u64 iov, u64 count, u64 pos,
@@ -435,17 +446,12 @@ static long copy_between(struct file *in, u64 *in_pos, struct file *out,
 	return total ? total : r;
 }
 
-static long copy_with_offsets(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
-			      u64 size)
+static long copy_files(struct file *in, u64 in_off, struct file *out,
+		       u64 out_off, u64 size)
 {
-	struct file *in = fd_file((s32)in_fd), *out = fd_file((s32)out_fd);
 	u64 in_pos, out_pos;
 	long r;
 
-	if (!in || !out)
-		return -EBADF;
-	if (!file_node(in))
-		return -EINVAL;
 	in_pos = in->pos;
 	out_pos = out->pos;
 	if ((in_off && copy_from_user(&in_pos, in_off, 8)) ||
@@ -462,6 +468,24 @@ static long copy_with_offsets(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
 		out->pos = out_pos;
 	else if (copy_to_user(out_off, &out_pos, 8))
 		return -EFAULT;
+	return r;
+}
+
+static long copy_with_offsets(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
+			      u64 size)
+{
+	struct file *in = fd_file((s32)in_fd), *out = fd_file((s32)out_fd);
+	long r;
+
+	if (!in || !out)
+		return -EBADF;
+	if (!file_node(in))
+		return -EINVAL;
+	file_ref(in); /* another thread may close them while one waits */
+	file_ref(out);
+	r = copy_files(in, in_off, out, out_off, size);
+	file_unref(out);
+	file_unref(in);
 	return r;
 }
 

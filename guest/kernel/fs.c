@@ -123,7 +123,7 @@ static char *absolute(const char *path, s32 fd)
 
 	if (path[0] == '/' || start_node(fd, &start))
 		return kstrdup(path);
-	buf = kmalloc(PATH_MAX * 2);
+	buf = kmalloc(2ul * PATH_MAX);
 	if (!buf)
 		return NULL;
 	at = node_path(start, buf, PATH_MAX);
@@ -863,8 +863,8 @@ static long fill_statfs(u64 address)
 	memset(&s, 0, sizeof(s));
 	s.f_type = 0x01021994; /* TMPFS_MAGIC */
 	s.f_bsize = s.f_frsize = PAGE_SIZE;
-	s.f_blocks = frames_total();
-	s.f_bfree = s.f_bavail = frames_available();
+	s.f_blocks = (long)frames_total();
+	s.f_bfree = s.f_bavail = (long)frames_available();
 	s.f_files = s.f_ffree = 1 << 20;
 	s.f_namelen = NAME_MAX;
 	return copy_to_user(address, &s, sizeof(s));

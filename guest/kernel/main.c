@@ -5,6 +5,7 @@
 #include "frame.h"
 #include "hypercall.h"
 #include "mm.h"
+#include "patch.h"
 #include "random.h"
 #include "thread.h"
 
@@ -28,6 +29,7 @@ void request_wait(const u8 **code, size_t *size)
 	if (!waited) {
 		waited = true;
 		control->want_tick = 0;
+		patch_close();
 		frames_scrub();
 		hypercall(ZB_HC_READY);
 		start_run();

@@ -436,7 +436,7 @@ long sys_munmap(u64 addr, u64 size)
 
 static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
 {
-	u64 old = *pte, entry = old;
+	u64 old = *pte, entry;
 
 	if (!(old & (PTE_P | PTE_SAVED)))
 		return false;

@@ -107,11 +107,11 @@ static size_t gen_cpuinfo(char *buf, size_t size)
 {
 	u32 name[13] = { 0 };
 
-	for (u32 i = 0; i < 3; i++)
+	for (size_t i = 0; i < 3; i++)
 		__asm__ volatile("cpuid"
 				 : "=a"(name[4 * i]), "=b"(name[4 * i + 1]),
 				   "=c"(name[4 * i + 2]), "=d"(name[4 * i + 3])
-				 : "a"(0x80000002 + i), "c"(0));
+				 : "a"(0x80000002 + (u32)i), "c"(0));
 	return (size_t)ksnprintf(
 		buf, size,
 		"processor\t: 0\nmodel name\t: %s\ncpu MHz\t\t: %lu.000\n"

@@ -1,7 +1,8 @@
 /*
- * random.c: the random numbers of getrandom: ChaCha20 (RFC 8439) with fast key
- * erasure: the first block of every request becomes the next key. The host
- * seeds it anew in every fork.
+ * random.c: the random numbers of getrandom. The first ones of a run are the
+ * host's own, made before the request came; what follows is ChaCha20 (RFC 8439)
+ * with fast key erasure: the first block of every request becomes the next key.
+ * The host seeds it anew in every fork. What has been given out is erased.
  */
 #include "random.h"
 
@@ -9,6 +10,7 @@
 #include "syscalls.h"
 
 static u32 key[8];
+static size_t ready; /* bytes of the host's that are left, the last ones */
 
 static u32 rotate(u32 v, int by)
 {
@@ -50,7 +52,16 @@ static void block(u32 out[16], const u32 k[8], u64 counter)
 		out[i] += in[i];
 }
 
-void random_fill(void *buf, size_t n)
+static void take_ready(void *buf, size_t n)
+{
+	u8 *from = (u8 *)gpa_to_ptr(ZB_RANDOM_GPA) + ready - n;
+
+	memcpy(buf, from, n);
+	memset(from, 0, n);
+	ready -= n;
+}
+
+static void generate(void *buf, size_t n)
 {
 	u32 old[8], out[16];
 	u8 *p = buf;
@@ -70,6 +81,14 @@ void random_fill(void *buf, size_t n)
 	memset(out, 0, sizeof(out));
 }
 
+void random_fill(void *buf, size_t n)
+{
+	if (n <= ready)
+		take_ready(buf, n);
+	else
+		generate(buf, n);
+}
+
 void random_reseed(void)
 {
 	u32 seed[ZB_SEED_SIZE / 4], out[16];
@@ -84,6 +103,7 @@ void random_reseed(void)
 		key[i] ^= seed[8 + i];
 	block(out, key, 0);
 	memcpy(key, out, sizeof(key));
+	ready = ZB_RANDOM_SIZE;
 }
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)

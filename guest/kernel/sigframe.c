@@ -4,6 +4,7 @@
 #include <asm/sigcontext.h>
 #include <asm/ucontext.h>
 
+#include "patch.h"
 #include "syscalls.h"
 #include "thread.h"
 
@@ -88,7 +89,7 @@ static void save_registers(struct sigcontext *c, const struct regs *r,
 	c->rax = r->rax;
 	c->rcx = r->rcx;
 	c->rsp = r->rsp;
-	c->rip = r->rip;
+	c->rip = patch_to_original(r->rip);
 	c->eflags = r->rflags;
 	c->cs = ZB_SEL_UCODE;
 	c->ss = ZB_SEL_UDATA;
@@ -198,7 +199,7 @@ long sys_rt_sigreturn(void)
 	r->rax = c->rax;
 	r->rcx = c->rcx;
 	r->rsp = c->rsp;
-	r->rip = c->rip;
+	r->rip = patch_from_original(c->rip);
 	r->rflags = (c->eflags & FLAG_MASK) | 0x202;
 	r->cs = ZB_SEL_UCODE;
 	r->ss = ZB_SEL_UDATA;

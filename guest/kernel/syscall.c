@@ -1,5 +1,6 @@
 /* syscall.c: from the number to the handler, and the tracer. */
 #include "console.h"
+#include "patch.h"
 #include "syscalls.h"
 #include "thread.h"
 
@@ -105,10 +106,11 @@ static void trace(const struct entry *e, u64 number, const u64 *arguments,
 }
 
 /*
- * From entry.S. Returns 0 when only rax has changed, and the quick way out
- * will do.
+ * From entry.S. Both return 0 when only rax has changed, and the quick way out
+ * will do. syscall_trap: the instruction was executed, not its patch.
  */
 int syscall_handle(struct regs *r);
+int syscall_trap(struct regs *r);
 int syscall_handle(struct regs *r)
 {
 	const u64 arguments[6] = { r->rdi, r->rsi, r->rdx,
@@ -130,4 +132,11 @@ int syscall_handle(struct regs *r)
 		r->rax = (u64)result;
 	exit_work(r);
 	return r->orig_rax == ~0ull || r->rip != rip || r->rsp != rsp;
+}
+
+int syscall_trap(struct regs *r)
+{
+	bool changed = patch_site(r);
+
+	return syscall_handle(r) || changed;
 }

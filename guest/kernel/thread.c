@@ -397,7 +397,7 @@ static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 			   "d"((u32)(xsave_mask >> 32))
 			 : "memory");
 	frame = (u64 *)r - 7; /* six registers, then where to return to */
-	memset(frame, 0, 6 * 8);
+	memset(frame, 0, 6 * sizeof(*frame));
 	frame[6] = (u64)thread_start;
 	t->kernel_sp = (u64)frame;
 	if (flags & CLONE_PARENT_SETTID)

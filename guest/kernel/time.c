@@ -378,6 +378,7 @@ long sys_timer_settime(u64 id, u64 flags, u64 new_value, u64 old_value)
 	struct posix_timer *p = timer_at(id);
 	struct timespec value[2], old[2];
 	u64 first, now;
+	long r;
 
 	if (!p)
 		return -EINVAL;
@@ -388,12 +389,14 @@ long sys_timer_settime(u64 id, u64 flags, u64 new_value, u64 old_value)
 	posix_timer_read(p, old);
 	if (old_value && copy_to_user(old_value, old, sizeof(old)))
 		return -EFAULT;
-	p->period = from_timespec(&value[0]);
 	first = from_timespec(&value[1]);
 	if (first && (flags & TIMER_ABSTIME)) {
-		clock_read(p->clock, &now);
+		r = clock_read(p->clock, &now);
+		if (r)
+			return r; /* of a thread that has ended */
 		first = first > now ? first - now : 1;
 	}
+	p->period = from_timespec(&value[0]);
 	timer_arm(&p->timer, first ? mono_now() + first : FOREVER);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* vma.h: the sorted table of mappings; used by mm.c only. */
+/* vma.h: the sorted table of mappings; for mm.c, which changes it, and patch.c. */
 #ifndef VMA_H
 #define VMA_H
 

@@ -16,9 +16,15 @@
 #include <openssl/rand.h>
 #include <uv.h>
 
-namespace node::binding {
 // Exported by the program, though not declared in its headers.
+namespace node::binding {
 void GetInternalBinding(const v8::FunctionCallbackInfo<v8::Value> &args);
+}
+namespace node::per_process {
+extern uint64_t node_start_time; // nanoseconds on the monotonic clock
+}
+namespace node::performance {
+extern uint64_t performance_process_start; // the same
 }
 
 namespace {
@@ -45,8 +51,9 @@ struct Generator {
 
 Generator *generator;
 // internalBinding('performance').milestones: microseconds since 1970, and
-// nanoseconds on the monotonic clock.
-double *origin_wall, *origin_mono;
+// nanoseconds on the monotonic clock, the origin first.
+double *origin_wall, *milestones[4];
+uint64_t loaded_at; // monotonic
 // process[exit_info_private_symbol]
 int32_t *exit_info;
 int32_t exit_code_at, has_exit_code_at;
@@ -163,15 +170,26 @@ void reseed()
 	generator->state1 = state[1] | 1; // never all zeros
 }
 
-// performance.timeOrigin + performance.now() is now, as after any start.
+uint64_t clock_ns(clockid_t clock)
+{
+	timespec t;
+
+	clock_gettime(clock, &t);
+	return static_cast<uint64_t>(t.tv_sec) * 1000000000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+// As if what the agent has done, and the snapshot, had taken no time: programs
+// see the age and the milestones of a process that has just started.
 void set_time_origin()
 {
-	timespec wall, mono;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), lost = now - loaded_at;
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	*origin_wall = static_cast<double>(wall.tv_sec) * 1e6 + static_cast<double>(wall.tv_nsec) / 1e3 -
-		       (static_cast<double>(mono.tv_sec) * 1e9 + static_cast<double>(mono.tv_nsec) - *origin_mono) / 1e3;
+	for (double *milestone : milestones)
+		*milestone += static_cast<double>(lost);
+	node::performance::performance_process_start += lost;
+	node::per_process::node_start_time += lost;
+	*origin_wall = static_cast<double>(clock_ns(CLOCK_REALTIME)) / 1e3 -
+		       (static_cast<double>(now) - *milestones[0]) / 1e3;
 }
 
 // ---- the end ----
@@ -258,12 +276,15 @@ void find_internals(Local<Context> context)
 	};
 	Local<Value> util = load("util"), performance = load("performance");
 	Local<Value> symbols = get(context, util, "privateSymbols"), constants = get(context, util, "constants");
-	auto *milestones = static_cast<double *>(data_of(get(context, performance, "milestones")));
+	auto *values = static_cast<double *>(data_of(get(context, performance, "milestones")));
 	Local<Value> indices = get(context, performance, "constants");
 	Local<Value> info;
 
-	origin_wall = milestones + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN_TIMESTAMP");
-	origin_mono = milestones + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN");
+	origin_wall = values + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN_TIMESTAMP");
+	milestones[0] = values + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN");
+	milestones[1] = values + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_ENVIRONMENT");
+	milestones[2] = values + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_NODE_START");
+	milestones[3] = values + get_int(context, indices, "NODE_PERFORMANCE_MILESTONE_V8_START");
 	exit_code_at = get_int(context, constants, "kExitCode");
 	has_exit_code_at = get_int(context, constants, "kHasExitCode");
 	Local<Value> process = get(context, context->Global(), "process");
@@ -281,6 +302,7 @@ NODE_MODULE_INIT()
 	Isolate *isolate = context->GetIsolate();
 
 	(void)module;
+	loaded_at = clock_ns(CLOCK_MONOTONIC);
 	generator = find_generator(isolate);
 	if (!generator)
 		die("this V8's generator of random numbers was not found");

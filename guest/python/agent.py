@@ -61,8 +61,8 @@ def unraisable(args, default=sys.unraisablehook):
 
 def read_request(fd):
     """The whole code. The first read is where the template is taken."""
-    data = os.read(fd, 16384)
-    if len(data) < 16384:
+    data = os.read(fd, 4000)
+    if len(data) < 4000:
         return data
     parts = [data]
     while data:
@@ -71,44 +71,59 @@ def read_request(fd):
     return b"".join(parts)
 
 
-def numpy_state():
-    """The 624 words of numpy's global generator, to be written to."""
-    generator = sys.modules["numpy"].random.mtrand._rand._bit_generator
-    generator._legacy_seeding(0)  # leaves it at the end of its state
-    return memoryview((ctypes.c_char * 2496).from_address(generator.ctypes.state_address))
+class Generators:
+    """The states of random's and numpy's global generators, 624 words each."""
+
+    def __init__(self):
+        self.python = sys.modules["random"]._inst
+        self.numpy = sys.modules["numpy"].random.mtrand._rand._bit_generator
+        # RandomObject of CPython's _randommodule.c: object head, int index, words
+        words = (ctypes.c_uint32 * 624).from_address(id(self.python) + object.__basicsize__ + 4)
+        numpy_words = (ctypes.c_uint32 * 624).from_address(self.numpy.ctypes.state_address)
+        self.rewind()
+        if (tuple(words) != self.python.getstate()[1][:624] or
+                tuple(numpy_words) != tuple(self.numpy.state["state"]["key"].tolist())):
+            raise RuntimeError("the generators' states are not where they should be")
+        self.states = memoryview(words), memoryview(numpy_words)
+
+    def rewind(self):
+        """At the end of their states: the next number is made from all words."""
+        self.python.seed(0)
+        self.numpy._legacy_seeding(0)
 
 
-def reseed(numbers=numpy_state(), seed=sys.modules["random"]._inst.seed):
+def reseed(fd, states):
     """No two forks may draw the same numbers: what was seeded before the
     snapshot. (OpenSSL's generator seeds itself at its first use, after it.)
-    Any words are a state of the Mersenne Twister that numpy.random.seed()
-    could have made, but for all zeros."""
-    random = os.open("/dev/urandom", os.O_RDONLY)
-    os.readv(random, (numbers,))
-    os.close(random)
-    seed(int.from_bytes(os.urandom(32), "little"))
+    Any words but all zeros are a state of the Mersenne Twister."""
+    os.readv(fd, states)
 
 
-def write_file(fd, code):
-    while code:
-        code = code[os.write(fd, code):]
-    os.close(fd)
+def write_all(fd, data):
+    while data:
+        data = data[os.write(fd, data):]
+
+
+def main_module():
+    main = type(sys)("__main__")
+    main.__dict__.update(__loader__=SourceFileLoader("__main__", PATH),
+                         __annotations__={}, __builtins__=__builtins__,
+                         __file__=PATH, __cached__=None)
+    return main
 
 
 def wait():
     sys.modules["threading"] = threading
+    main = main_module()
     script = os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    random = os.open("/dev/urandom", os.O_RDONLY)
     fd = os.open("/dev/zeroboot", os.O_RDONLY)
-    code = read_request(fd)
-    os.close(fd)
-    reseed()
-    write_file(script, code)
-    main = type(sys)("__main__")
-    names = main.__dict__
-    names.update(__loader__=SourceFileLoader("__main__", PATH),
-                 __annotations__={}, __builtins__=__builtins__, __file__=PATH,
-                 __cached__=None)
     sys.modules["__main__"] = main
+    generators.rewind()
+    code = read_request(fd)
+    reseed(random, generators.states)
+    write_all(script, code)
+    os.closerange(script, fd + 1)
     try:
         if b"\0" in code:
             raise SyntaxError("source code cannot contain null bytes")
@@ -118,7 +133,7 @@ def wait():
         e.__context__ = None
         run.__setstate__((bool, (), {}, {}))
     else:
-        run.__setstate__((exec, (compiled, names), {}, {}))
+        run.__setstate__((exec, (compiled, main.__dict__), {}, {}))
 
 
 def exit_code(e):
@@ -206,18 +221,21 @@ def warm():
             b"print(json.dumps({'a': [1, 2.5, None]}), re.sub('a', 'b', 'aa'), len(f(9)),\n"
             b"      sum(i * i for i in range(9)), f'{1 + 1:>4}', random.random(), file=out)\n"
             b"import numpy\nprint(numpy.random.rand(3), numpy.arange(4) * 2, file=out)\n")
+    random = os.open("/dev/urandom", os.O_RDONLY)
     for _ in range(16):
         exec(compile(code, "<warm>", "exec", dont_inherit=True), {"out": out})
-        reseed()
+        reseed(random, generators.states)
         flush()
         try:
             exec(compile("1/0", "<warm>", "exec", dont_inherit=True))
         except ZeroDivisionError as e:
             sys.modules["traceback"].print_exception(e, file=out)
+    os.close(random)
     sys.modules["linecache"].clearcache()
 
 
 run = functools.partial(exec)
+generators = Generators()
 
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]

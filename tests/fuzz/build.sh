@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds libFuzzer targets into a directory: build.sh DIR [http|json|auth...]
+# Builds libFuzzer targets into a directory: build.sh DIR [TARGET...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-[ $# -gt 0 ] || set -- http json auth
+[ $# -gt 0 ] || set -- http json auth shared template image
 mkdir -p "$out"
 target() { # name source...
 	local name=$1
@@ -18,5 +18,9 @@ for name in "$@"; do
 	http) target http http.c ;;
 	json) target json json.c err.c ;;
 	auth) target auth auth.c json.c err.c ;;
+	shared) target shared vmm.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dclock_nanosleep=fake_clock_nanosleep \
+		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
+	template) target template recycle.c cpu.c err.c ;;
+	image) target image err.c ;;
 	esac
 done

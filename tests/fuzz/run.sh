@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Fuzzes for a number of seconds each: run.sh SECONDS [http|json|auth...]
+# Fuzzes for a number of seconds each: run.sh SECONDS [TARGET...]
 # What is found stays in build/fuzz; the inputs of one run are where the next
 # begins.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- http json auth
+[ $# -gt 0 ] || set -- http json auth shared template image
 tests/fuzz/build.sh build/fuzz "$@"
 for name in "$@"; do
 	mkdir -p "build/fuzz/corpus/$name"

@@ -147,6 +147,36 @@ static void threads(void)
 	close(p[0]);
 }
 
+static void *write_parts(void *arg)
+{
+	struct iovec v[2] = { { big, sizeof(big) }, { "end", 3 } };
+
+	(void)arg;
+	SHOW(writev(p[1], v, 2));
+	return NULL;
+}
+
+/* The descriptor is closed while a part of a writev waits: all of it is
+ * written all the same. */
+static void closed_while_writing(void)
+{
+	struct pollfd full;
+	pthread_t t;
+	long total = 0, n;
+
+	SHOW(pipe(p));
+	pthread_create(&t, NULL, write_parts, NULL);
+	full = (struct pollfd){ .fd = p[1], .events = POLLOUT };
+	while (poll(&full, 1, 0) == 1)
+		usleep(1000);
+	close(p[1]);
+	while ((n = read(p[0], back, sizeof(back))) > 0)
+		total += n;
+	pthread_join(t, NULL);
+	printf("read %ld of %zu\n", total, sizeof(big) + 3);
+	close(p[0]);
+}
+
 /* Every offset of the ring against every size: wraps at all places. */
 static void wrap(void)
 {
@@ -176,6 +206,7 @@ int main(void)
 	full();
 	broken();
 	threads();
+	closed_while_writing();
 	wrap();
 	return 0;
 }

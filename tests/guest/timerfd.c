@@ -79,7 +79,8 @@ static void interval(void)
 	SHOW(poll(&p, 1, 0));
 	SHOW(get());
 	while (total < 5) {
-		SHOW(poll(&p, 1, -1));
+		if (poll(&p, 1, -1) != 1)
+			SHOW(errno);
 		total += get();
 	}
 	printf("enough %d\n", total >= 5);

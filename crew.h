@@ -1,0 +1,112 @@
+/*
+ * crew.h: the worker processes of one language: started, chosen, ended, and how
+ * many of them there should be. The first `minimum` are always kept; others are
+ * added while no worker is free and another one would help, and go again when
+ * they have had nothing to do. Part of the front end's event loop.
+ *
+ * A worker is trained (worker.h) when the crew says so, a few at a time, so that
+ * a start of many does not keep the first request waiting; and only so many are
+ * kept trained ahead of demand: that costs a VM three times the memory.
+ */
+#ifndef ZEROBOOT_CREW_H
+#define ZEROBOOT_CREW_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "channel.h"
+#include "pool.h"
+#include "queue.h"
+#include "template.h"
+
+enum worker_state { STOPPED, STARTING, READY, BUSY, WORKER_STATES };
+
+struct worker {
+	struct watch watch; /* first */
+	struct crew *crew;
+	struct channel channel;
+	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
+	struct template_file file; /* that it was started from */
+	enum worker_state state;
+	bool extra;    /* beyond the minimum */
+	bool warm;     /* its VM has been trained */
+	bool training; /* it was told to */
+	struct job *job;
+	struct worker *next, *previous; /* among the free ones */
+	uint64_t started, not_before;   /* its process; monotonic, as all below */
+	uint64_t free_since;
+	uint64_t deadline; /* of the running job */
+};
+
+/* The free ones of a kind, the next to be taken first. */
+struct free_list {
+	struct worker *first, *last;
+	unsigned count;
+};
+
+struct crew {
+	char name[64], path[PATH_MAX];
+	int memory_mb;
+	struct queue queue;
+	struct worker *workers; /* maximum of them */
+	unsigned minimum, maximum;
+	unsigned count[WORKER_STATES], training;
+	struct free_list free[4]; /* see crew.c */
+	uint64_t load_ns; /* from a worker's start to its first VM, last time */
+	uint64_t short_since; /* no worker was free, or runs waited; 0: neither */
+	uint64_t run_ended;   /* when one did, last time */
+	uint64_t served;      /* when there was last a worker */
+	bool failed;          /* the last start of one did */
+	char complaint[WORKER_MESSAGE_MAX];
+	uint64_t complained;
+};
+
+/* For all crews: set before crew_open. */
+struct crews {
+	int epoll;
+	unsigned cpus;
+	bool fresh; /* VMs are used once */
+	void (*ready)(struct watch *w, uint32_t events); /* of workers */
+	unsigned starting, training;
+	uint64_t added, removed; /* workers beyond the minimum */
+};
+extern struct crews crews;
+
+/* crew has its name and path; nothing is started yet. 0 or -ENOMEM. */
+int crew_open(struct crew *c, unsigned minimum, unsigned maximum);
+void crew_close(struct crew *c);
+
+/* Starts what is missing of the minimum, some at a time. */
+void crew_fill(struct crew *c, uint64_t now);
+/* How many are missing of the minimum. */
+unsigned crew_missing(const struct crew *c);
+/* One more worker, if the maximum allows it and not too many are starting. */
+void crew_add(struct crew *c, uint64_t now);
+/* Ends a worker that has been free for long and is not needed. */
+void crew_shrink(struct crew *c, uint64_t now);
+/* Tells free workers to train, while few are warm. */
+void crew_train(struct crew *c);
+
+/* The best free worker or NULL. */
+struct worker *crew_choose(const struct crew *c);
+/* To another state, with what goes by it. */
+void crew_move(struct worker *w, enum worker_state state, uint64_t now);
+/* Whether its VM has been trained, and it is not being so any more. */
+void crew_set_warm(struct worker *w, bool warm);
+/* Kills the process; its job, if any, is the caller's matter. */
+void crew_end(struct worker *w);
+/* Takes note of killed processes that are gone: until then their slots are not
+ * used again. wait: for all of them. */
+void crew_reap(struct crew *c, bool wait);
+/* Does not answer though it should: is stopped, starts or runs for too long. */
+bool crew_is_hung(const struct worker *w, uint64_t now);
+/* Says in the log why workers fail, without flooding it. */
+void crew_complain(struct crew *c, const char *why);
+
+/* Whether one more worker would help: for some time none was free, and there is
+ * an idle CPU for it, or so long nothing has moved that sharing one is better. */
+bool crew_is_short(const struct crew *c, bool idle_cpu, uint64_t now);
+
+#endif

@@ -1,0 +1,433 @@
+/*
+ * patch.c: two forms of call sites are known.
+ *
+ * BEFORE   mov $N, %eax; syscall
+ *          The five bytes of the mov become `jmp stub`; the stub loads the
+ *          number and calls the kernel with the address behind the syscall,
+ *          which stays: a branch to it, a restart, an unwinder find it there.
+ *
+ * BEHIND   syscall; INSTRUCTION...
+ *          Where the number is set elsewhere, the syscall and what follows it
+ *          (at least three bytes, of kinds that may be moved) become `jmp stub`;
+ *          the stub has the moved instructions. Only where no branch leads to
+ *          these. The stub returns behind a syscall of its own, for restarts.
+ *
+ * Stubs live in pages near the code, for a jump reaches 2 GiB. A site is found
+ * when it is first executed; before the snapshot the rest of such code (the C
+ * library) is searched for what has the bytes of a call site.
+ */
+#include "patch.h"
+
+#include <linux/mman.h>
+
+#include "mm.h"
+#include "pte.h"
+#include "vma.h"
+
+#define STUB_SIZE 64
+#define STUBS_PAGES 16 /* in one piece */
+#define PIECES 8
+#define STUBS_MAX 1024
+#define REACH ((1ul << 31) - (1ul << 20))
+#define SEARCH_MAX (8ul << 20) /* larger code is left alone */
+#define SITES_MAX 256
+#define SYSCALL_NUMBERS 512
+#define MOVED_MAX 8
+#define CALL_SIZE 23 /* bytes that put_call writes */
+
+extern const u8 call_entry[]; /* entry.S */
+
+struct stub {
+	u64 original; /* BEHIND: the address behind the syscall */
+	u64 resume;   /* and what stands for it in the stub; 0: BEFORE */
+};
+
+static struct {
+	u64 start; /* STUBS_PAGES pages */
+	u32 used;  /* bytes */
+} pieces[PIECES];
+static struct stub stubs[STUBS_MAX];
+static u32 stub_count;
+static bool closed;
+
+/* ---- pages ---- */
+
+/* The page's content to write to, in a frame of its own; NULL: not possible. */
+static u8 *own_page(u64 page)
+{
+	u64 *pte = pte_find(page, false);
+	gpa_t copy;
+
+	if (!pte || !(*pte & PTE_P))
+		return NULL;
+	if (!(*pte & PTE_OWNED)) {
+		copy = frames_alloc(1);
+		if (!copy)
+			return NULL;
+		memcpy(gpa_to_ptr(copy), (const void *)page, PAGE_SIZE);
+		*pte = pte_make(copy, *pte & PTE_W, true);
+		tlb_flush();
+	}
+	return gpa_to_ptr(*pte & PTE_GPA);
+}
+
+/* All of the bytes or none; they may lie in two pages. */
+static bool write_code(u64 addr, const u8 *bytes, size_t n)
+{
+	u8 *first = own_page(PAGE_DOWN(addr));
+	u8 *last = own_page(PAGE_DOWN(addr + n - 1));
+
+	if (!first || !last)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		u8 *page = PAGE_DOWN(addr + i) == PAGE_DOWN(addr) ? first : last;
+
+		page[(addr + i) % PAGE_SIZE] = bytes[i];
+	}
+	return true;
+}
+
+static u64 distance(u64 a, u64 b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* A free range near site, above it. */
+static u64 piece_new(u64 site)
+{
+	const u64 size = STUBS_PAGES * PAGE_SIZE;
+	const struct vma *v = vma_at(site);
+	u64 at = v->end;
+	long r;
+
+	while ((v = vma_at(at)) && distance(at, site) < REACH)
+		at = v->end;
+	r = mm_map(at, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		   NULL, 0);
+	if (r < 0)
+		return 0;
+	mm_populate((u64)r, size);
+	return (u64)r;
+}
+
+/* Room for a stub within a jump's reach of site, or 0. */
+static u64 stub_room(u64 site)
+{
+	for (int i = 0; i < PIECES; i++) {
+		if (!pieces[i].start) {
+			pieces[i].start = piece_new(site);
+			if (!pieces[i].start)
+				return 0;
+		}
+		if (distance(pieces[i].start, site) < REACH &&
+		    pieces[i].used < STUBS_PAGES * PAGE_SIZE)
+			return pieces[i].start + pieces[i].used;
+	}
+	return 0;
+}
+
+static void stub_taken(u64 stub, u64 original, u64 resume)
+{
+	for (int i = 0; i < PIECES; i++)
+		if (stub == pieces[i].start + pieces[i].used) {
+			pieces[i].used += STUB_SIZE;
+			break;
+		}
+	stubs[stub_count++] = (struct stub){ original, resume };
+}
+
+/* ---- code ---- */
+
+static u8 *put(u8 *p, const void *bytes, size_t n)
+{
+	memcpy(p, bytes, n);
+	return p + n;
+}
+
+static u8 *put_jump(u8 *p, u64 at, u64 to)
+{
+	s32 offset = (s32)(to - (at + 5));
+
+	*p++ = 0xe9; /* jmp rel32 */
+	return put(p, &offset, 4);
+}
+
+/* Into the kernel, as if a syscall had been executed that ends at resume. */
+static u8 *put_call(u8 *p, u64 resume)
+{
+	u64 entry = (u64)call_entry;
+
+	p = put(p, "\x48\xb9", 2); /* movabs $resume, %rcx */
+	p = put(p, &resume, 8);
+	p = put(p, "\x49\xbb", 2); /* movabs $entry, %r11 */
+	p = put(p, &entry, 8);
+	return put(p, "\x41\xff\xe3", 3); /* jmp *%r11 */
+}
+
+static bool patch_before(u64 site, u32 number)
+{
+	u64 stub = stub_room(site);
+	u8 code[STUB_SIZE], jump[5], *p = code;
+
+	if (!stub)
+		return false;
+	*p++ = 0xb8; /* mov $number, %eax */
+	p = put(p, &number, 4);
+	p = put_call(p, site + 2);
+	put_jump(jump, site - 5, stub);
+	if (!write_code(stub, code, (size_t)(p - code)) ||
+	    !write_code(site - 5, jump, sizeof(jump)))
+		return false;
+	stub_taken(stub, site + 2, 0);
+	return true;
+}
+
+/* Bytes of an instruction that means the same at any address; 0: not known. */
+static size_t movable(const u8 *p)
+{
+	size_t prefix = (p[0] & 0xf0) == 0x40; /* REX */
+	u8 opcode = p[prefix];
+
+	if (opcode == 0x3d) /* cmp $imm32, %eax */
+		return prefix + 5;
+	/* xor, test, mov between registers */
+	if ((opcode == 0x31 || opcode == 0x85 || opcode == 0x89 ||
+	     opcode == 0x8b) &&
+	    p[prefix + 1] >= 0xc0)
+		return prefix + 2;
+	return 0;
+}
+
+/* Bytes behind the syscall at site that must move, 0: they cannot. */
+static size_t moved_size(u64 site, u64 end)
+{
+	size_t size = 0, n;
+
+	while (size < 3) {
+		if (site + 2 + size + MOVED_MAX > end)
+			return 0;
+		n = movable((const u8 *)site + 2 + size);
+		if (n == 0 || size + n > MOVED_MAX)
+			return 0;
+		size += n;
+	}
+	return size;
+}
+
+/* Call sites of one mapping, ascending, that are to become BEHIND. */
+struct sites {
+	u64 addr[SITES_MAX]; /* 0: a branch leads behind it */
+	u32 count;
+};
+
+/* Where a branch leads that could begin at p, or 0. */
+static u64 branch_target(const u8 *p)
+{
+	s32 offset;
+
+	if (*p == 0xeb || (*p & 0xf0) == 0x70 || (*p & 0xfc) == 0xe0)
+		return (u64)p + 2 + (u64)(s64)(int8_t)p[1];
+	if (*p != 0xe9 && (*p != 0x0f || (p[1] & 0xf0) != 0x80))
+		return 0;
+	p += *p == 0x0f ? 2 : 1;
+	memcpy(&offset, p, 4);
+	return (u64)p + 4 + (u64)(s64)offset;
+}
+
+/* Drops the site whose moved bytes a branch to target would hit. */
+static void drop_branched(struct sites *s, u64 target)
+{
+	u32 low = 0, high = s->count;
+
+	while (low < high) {
+		u32 middle = (low + high) / 2;
+
+		if (s->addr[middle] < target)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low > 0 && target - s->addr[low - 1] < 2 + MOVED_MAX)
+		s->addr[low - 1] = 0;
+}
+
+/*
+ * Takes the sites out that are branched into. Whatever could be a branch counts
+ * as one, wherever instructions begin.
+ */
+static void check_branches(struct sites *s, u64 start, u64 end)
+{
+	u64 low = s->addr[0], high = s->addr[s->count - 1] + 2 + MOVED_MAX;
+
+	for (u64 a = start; a + 6 <= end; a++) {
+		u64 target = branch_target((const u8 *)a);
+
+		if (target > low && target < high)
+			drop_branched(s, target);
+	}
+}
+
+static bool patch_behind(u64 site, u64 end)
+{
+	u8 code[STUB_SIZE], jump[MOVED_MAX + 2], *p = code;
+	size_t size = moved_size(site, end);
+	u64 stub = size ? stub_room(site) : 0, resume;
+
+	if (!stub)
+		return false;
+	resume = stub + CALL_SIZE + 2;
+	p = put_call(p, resume);
+	p = put(p, "\x0f\x05", 2); /* syscall */
+	p = put(p, (const u8 *)site + 2, size);
+	p = put_jump(p, stub + (u64)(p - code), site + 2 + size);
+	memset(jump, 0xcc, sizeof(jump)); /* int3 */
+	put_jump(jump, site, stub);
+	if (!write_code(stub, code, (size_t)(p - code)) ||
+	    !write_code(site, jump, size + 2))
+		return false;
+	stub_taken(stub, site + 2, resume);
+	/* Whoever is about to return behind the syscall: us, and maybe others. */
+	for (struct thread *t = threads; t; t = t->all_next)
+		if (t->regs && t->regs->rip == site + 2)
+			t->regs->rip = resume;
+	return true;
+}
+
+/* ---- finding sites ---- */
+
+/* A restart executes the syscall that a patch has left. */
+static bool patched(u64 site)
+{
+	for (u32 i = 0; i < stub_count; i++)
+		if (stubs[i].original == site + 2)
+			return true;
+	return false;
+}
+
+static bool may_patch(const struct vma *v)
+{
+	return v->file && (v->flags & MAP_PRIVATE) && (v->prot & PROT_EXEC) &&
+	       !(v->prot & PROT_WRITE) && v->end - v->start <= SEARCH_MAX &&
+	       frames_available() >= frames_total() / 8;
+}
+
+/* Behind a REX prefix it would be a mov to another register. */
+static bool is_before(u64 site, u64 start)
+{
+	const u8 *code = (const u8 *)site;
+
+	return site >= start + 6 && code[-5] == 0xb8 &&
+	       (code[-6] & 0xf0) != 0x40;
+}
+
+static u32 number_of(u64 site)
+{
+	u32 number;
+
+	memcpy(&number, (const u8 *)site - 4, 4);
+	return number;
+}
+
+bool patch_site(struct regs *r)
+{
+	struct sites one = { .addr = { r->rip - 2 }, .count = 1 };
+	u64 site = r->rip - 2;
+	const struct vma *v;
+
+	if (closed || stub_count == STUBS_MAX)
+		return false;
+	v = vma_at(site);
+	if (!v || !may_patch(v) || patched(site))
+		return false;
+	current->regs = r;
+	if (is_before(site, v->start) && number_of(site) == r->rax)
+		return patch_before(site, (u32)r->rax);
+	if (!moved_size(site, v->end))
+		return false;
+	check_branches(&one, v->start, v->end);
+	return one.addr[0] && patch_behind(site, v->end);
+}
+
+/* A syscall and, as the C library has it, a comparison with -4095. */
+static bool is_behind(u64 site, u64 end)
+{
+	const u8 *code = (const u8 *)site + 2;
+
+	if (site + 2 + MOVED_MAX > end)
+		return false;
+	return !memcmp(code, "\x48\x3d\x00\xf0\xff\xff", 6) ||
+	       !memcmp(code, "\x3d\x00\xf0\xff\xff", 5);
+}
+
+static void search(u64 start, u64 end)
+{
+	static struct sites behind;
+
+	behind.count = 0;
+	for (u64 a = start; a + 2 <= end && stub_count < STUBS_MAX; a++) {
+		const u8 *code = (const u8 *)a;
+
+		if (code[0] != 0x0f || code[1] != 0x05 || patched(a))
+			continue;
+		if (is_before(a, start) && number_of(a) < SYSCALL_NUMBERS)
+			patch_before(a, number_of(a));
+		else if (is_behind(a, end) && behind.count < SITES_MAX)
+			behind.addr[behind.count++] = a;
+	}
+	if (behind.count)
+		check_branches(&behind, start, end);
+	for (u32 i = 0; i < behind.count && stub_count < STUBS_MAX; i++)
+		if (behind.addr[i])
+			patch_behind(behind.addr[i], end);
+}
+
+/* Code that has made system calls so far. */
+static bool has_sites(const struct vma *v)
+{
+	for (u32 i = 0; i < stub_count; i++)
+		if (stubs[i].original > v->start && stubs[i].original <= v->end)
+			return true;
+	return false;
+}
+
+void patch_close(void)
+{
+	for (u64 at = 0;;) {
+		const struct vma *v = vma_next(at);
+
+		if (!v)
+			break;
+		at = v->end;
+		if (may_patch(v) && has_sites(v))
+			search(v->start, v->end);
+	}
+	closed = true;
+}
+
+/* ---- signal frames ---- */
+
+static bool in_stubs(u64 rip)
+{
+	for (int i = 0; i < PIECES && pieces[i].start; i++)
+		if (rip - pieces[i].start < STUBS_PAGES * PAGE_SIZE)
+			return true;
+	return false;
+}
+
+u64 patch_to_original(u64 rip)
+{
+	if (!in_stubs(rip))
+		return rip;
+	for (u32 i = 0; i < stub_count; i++)
+		if (stubs[i].resume == rip)
+			return stubs[i].original;
+	return rip;
+}
+
+u64 patch_from_original(u64 rip)
+{
+	for (u32 i = 0; i < stub_count; i++)
+		if (stubs[i].original == rip && stubs[i].resume)
+			return stubs[i].resume;
+	return rip;
+}

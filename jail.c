@@ -1,0 +1,603 @@
+#include "jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+#define ACCOUNT "zeroboot"
+
+/* Descriptors in a worker: below those of jail_spawn's caller and stderr, then
+ * these, closed by jail_enter. Sources are kept above all targets. */
+#define FD_SPACES 10
+#define FD_ROOT 15
+#define FD_SELF 16
+#define FD_FREE 17
+#define FD_SOURCES 32
+
+/* Of a locked worker: it has six open and may open one VM after another. */
+#define WORKER_FILES 16
+/* Address space that a worker may take beyond what it has when locked. */
+#define WORKER_SPARE (64ull << 20)
+
+static const struct space {
+	int flag;
+	const char *file, *name; /* in /proc/PID/ns; for people */
+} spaces[] = {
+	/* The mount namespace last: entering it takes the old root away. */
+	{ CLONE_NEWCGROUP, "cgroup", "cgroup" },
+	{ CLONE_NEWIPC, "ipc", "IPC" },
+	{ CLONE_NEWUTS, "uts", "UTS" },
+	{ CLONE_NEWNET, "net", "network" },
+	{ CLONE_NEWNS, "mnt", "mount" },
+};
+#define SPACES (sizeof(spaces) / sizeof(spaces[0]))
+
+static struct {
+	int self, root;
+	int spaces[SPACES];
+	int clone_flags; /* CLONE_NEWPID when the host allows it */
+	char user[32];   /* UID:GID; empty: the same as the front end */
+	char missing[256];
+	int error; /* the reason of the first that is missing */
+} jail = { .self = -1, .root = -1,
+	   .spaces = { -1, -1, -1, -1, -1 } };
+_Static_assert(SPACES == 5, "jail.spaces, FD_SPACES and FD_ROOT");
+
+const char *jail_missing(int *error)
+{
+	*error = jail.error;
+	return jail.missing[0] ? jail.missing : NULL;
+}
+
+const char *jail_user(void)
+{
+	return jail.user[0] ? jail.user : NULL;
+}
+
+int jail_file(size_t n)
+{
+	return (int)n + (n >= STDERR_FILENO);
+}
+
+static void miss(const char *what, int error)
+{
+	size_t n = strlen(jail.missing);
+
+	snprintf(jail.missing + n, sizeof(jail.missing) - n, "%s%s",
+		 n ? ", " : "", what);
+	if (!jail.error)
+		jail.error = error;
+}
+
+/* ---- who ---- */
+
+static bool has_capability(int capability)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return false;
+	return data[CAP_TO_INDEX(capability)].effective &
+	       CAP_TO_MASK(capability);
+}
+
+static bool parse_id(const char *text, char end, unsigned *id,
+		     const char **rest)
+{
+	char *stop;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &stop, 10);
+	if (text[0] < '0' || text[0] > '9' || errno || n >= UINT_MAX ||
+	    (*stop && *stop != end))
+		return false;
+	*id = (unsigned)n;
+	*rest = *stop ? stop + 1 : NULL;
+	return true;
+}
+
+/* NAME, UID or UID:GID. 0 or -errno. */
+static int find_user(const char *text, unsigned *uid, unsigned *gid,
+		     struct err *e)
+{
+	const struct passwd *account;
+	const char *group = NULL, *rest;
+	bool number = parse_id(text, ':', uid, &group);
+
+	if (group) {
+		if (!parse_id(group, 0, gid, &rest))
+			return err_set(e, -EINVAL, "--user: %s: bad group",
+				       text);
+	} else {
+		account = number ? getpwuid(*uid) : getpwnam(text);
+		if (!account && !number)
+			return err_set(e, -EINVAL, "--user: %s: no such user",
+				       text);
+		*uid = account ? account->pw_uid : *uid;
+		*gid = account ? account->pw_gid : *uid;
+	}
+	if (*uid == 0 || *gid == 0)
+		return err_set(e, -EINVAL,
+			       "--user: %s: workers must not be root", text);
+	return 0;
+}
+
+static int choose_user(const char *text, struct err *e)
+{
+	unsigned uid = NOBODY, gid = NOBODY;
+	int r;
+
+	if (geteuid() != 0)
+		return text ? err_set(e, -EPERM, "--user: only root can") : 0;
+	if (!text && getpwnam(ACCOUNT))
+		text = ACCOUNT;
+	r = text ? find_user(text, &uid, &gid, e) : 0;
+	if (r)
+		return r;
+	/* Without CAP_KILL the front end could not end them. */
+	if (!has_capability(CAP_SETUID) || !has_capability(CAP_SETGID) ||
+	    !has_capability(CAP_KILL)) {
+		miss("user", EPERM);
+		return 0;
+	}
+	snprintf(jail.user, sizeof(jail.user), "%u:%u", uid, gid);
+	return 0;
+}
+
+/* ---- the place ---- */
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* The right to make the others, for who is not root. Only its own user is in it,
+ * as root, who keeps that right in the workers that are executed. 0 or -errno. */
+static int enter_user_space(void)
+{
+	unsigned uid = geteuid(), gid = getegid();
+	char map[64];
+	int r;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	/* user_namespaces(7): before gid_map, for who is not privileged. */
+	r = write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %u 1", gid);
+	if (r == 0)
+		r = write_file("/proc/self/gid_map", map);
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	if (r == 0)
+		r = write_file("/proc/self/uid_map", map);
+	return r;
+}
+
+/* Makes an empty read-only file system the root of this mount namespace. */
+static int empty_root(void)
+{
+	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV |
+				    MS_NOEXEC;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/proc", "tmpfs", flags, "size=4k,mode=555") < 0 ||
+	    chdir("/proc") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
+/* Makes the namespaces, tells how each went, and holds them until done closes. */
+_Noreturn static void hold_spaces(int told, int done)
+{
+	int results[SPACES];
+	char c;
+
+	for (size_t i = 0; i < SPACES; i++) {
+		results[i] = unshare(spaces[i].flag) < 0 ? errno : 0;
+		if (results[i] == 0 && spaces[i].flag == CLONE_NEWNS)
+			results[i] = -empty_root();
+	}
+	if (write(told, results, sizeof(results)) == sizeof(results))
+		while (read(done, &c, 1) < 0 && errno == EINTR)
+			;
+	_exit(0);
+}
+
+/* Opens a namespace, out of the targets' way; it lives as long as this does. */
+static int open_space(pid_t pid, const char *file)
+{
+	char path[64];
+	int fd, high;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
+	close(fd);
+	return high;
+}
+
+/* A directory that has been removed is empty, and nothing can be made in it: a
+ * root for who may not make namespaces. A descriptor or -errno. */
+static int open_removed(void)
+{
+	char name[] = "/tmp/zeroboot-XXXXXX";
+	int fd, high = -1;
+
+	if (!has_capability(CAP_SYS_CHROOT))
+		return -EPERM;
+	if (!mkdtemp(name))
+		return -errno;
+	fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rmdir(name);
+	if (fd >= 0)
+		high = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
+	close(fd);
+	return high >= 0 ? high : -EMFILE;
+}
+
+static void take_spaces(pid_t pid, const int results[SPACES])
+{
+	char name[64];
+
+	for (size_t i = 0; i < SPACES; i++) {
+		int error = results[i];
+
+		if (error == 0) {
+			jail.spaces[i] = open_space(pid, spaces[i].file);
+			if (jail.spaces[i] < 0)
+				error = errno;
+		}
+		if (error == 0)
+			continue;
+		snprintf(name, sizeof(name), "%s namespace", spaces[i].name);
+		miss(name, error);
+	}
+	if (jail.spaces[SPACES - 1] >= 0)
+		return;
+	jail.root = open_removed();
+	if (jail.root < 0)
+		miss("empty root", -jail.root);
+}
+
+static pid_t fork_into(int flags)
+{
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+}
+
+static int make_spaces(struct err *e)
+{
+	int results[SPACES], told[2] = { -1, -1 }, done[2] = { -1, -1 }, r = 0;
+	pid_t pid;
+
+	if (pipe2(told, O_CLOEXEC) < 0 || pipe2(done, O_CLOEXEC) < 0) {
+		r = err_set(e, -errno, "pipe: %s", strerror(errno));
+		goto out;
+	}
+	jail.clone_flags = CLONE_NEWPID;
+	pid = fork_into(jail.clone_flags);
+	if (pid < 0) {
+		miss("PID namespace", errno);
+		jail.clone_flags = 0;
+		pid = fork_into(0);
+	}
+	if (pid == 0) {
+		close(told[0]);
+		close(done[1]);
+		hold_spaces(told[1], done[0]);
+	}
+	if (pid < 0) {
+		r = err_set(e, -errno, "fork: %s", strerror(errno));
+		goto out;
+	}
+	close(told[1]);
+	told[1] = -1;
+	if (read(told[0], results, sizeof(results)) != sizeof(results))
+		r = err_set(e, -EIO, "namespaces: the helper ended");
+	else
+		take_spaces(pid, results);
+	close(done[1]);
+	done[1] = -1;
+	waitpid(pid, NULL, 0);
+out:
+	for (int i = 0; i < 2; i++) {
+		if (told[i] >= 0)
+			close(told[i]);
+		if (done[i] >= 0)
+			close(done[i]);
+	}
+	return r;
+}
+
+/* This program's file, which may have another name by the time of use. */
+static int open_self(struct err *e)
+{
+	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = open((const char *)getauxval(AT_EXECFN),
+			  O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, -errno, "/proc/self/exe: %s",
+			       strerror(errno));
+	jail.self = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
+	close(fd);
+	return jail.self < 0 ? err_set(e, -errno, "too few descriptors") : 0;
+}
+
+int jail_open(const char *user, struct err *e)
+{
+	int r = open_self(e);
+
+	if (r == 0)
+		r = choose_user(user, e);
+	if (r)
+		return r;
+	if (geteuid() != 0 && !has_capability(CAP_SYS_ADMIN)) {
+		r = enter_user_space();
+		if (r)
+			miss("user namespace", -r);
+	}
+	return make_spaces(e);
+}
+
+void jail_close(void)
+{
+	for (size_t i = 0; i < SPACES; i++)
+		if (jail.spaces[i] >= 0)
+			close(jail.spaces[i]);
+	if (jail.root >= 0)
+		close(jail.root);
+	if (jail.self >= 0)
+		close(jail.self);
+}
+
+/* ---- starting ---- */
+
+struct spawn {
+	char *const *argv;
+	const int *files;
+	size_t count;
+	int error;
+};
+
+static void close_from(unsigned first)
+{
+	long limit = sysconf(_SC_OPEN_MAX);
+
+	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
+		return;
+	for (long fd = first; fd < limit; fd++)
+		close((int)fd);
+}
+
+/* Puts a descriptor where it belongs, or leaves that place empty. */
+static bool place(int from, int to)
+{
+	if (from < 0)
+		return close(to) == 0 || errno == EBADF;
+	return dup2(from, to) == to;
+}
+
+/*
+ * The child, in the parent's memory and on a stack of its own until execve: it
+ * makes system calls and nothing else.
+ */
+static int spawn_child(void *argument)
+{
+	static char *const no_environment[] = { NULL };
+	struct spawn *s = argument;
+	int files[JAIL_FILES_MAX];
+	bool ok = true;
+
+	for (size_t i = 0; i < s->count; i++) {
+		files[i] = fcntl(s->files[i], F_DUPFD, FD_SOURCES);
+		ok = ok && files[i] >= 0;
+	}
+	for (size_t i = 0; jail_file(i) < FD_SPACES; i++)
+		ok = ok && place(i < s->count ? files[i] : -1, jail_file(i));
+	for (size_t i = 0; i < SPACES; i++)
+		ok = ok && place(jail.spaces[i], FD_SPACES + (int)i);
+	ok = ok && place(jail.root, FD_ROOT) && place(jail.self, FD_SELF) &&
+	     fcntl(FD_SELF, F_SETFD, FD_CLOEXEC) == 0;
+	if (ok) {
+		close_from(FD_FREE);
+		syscall(SYS_execveat, FD_SELF, "", s->argv,
+#ifdef __SANITIZE_ADDRESS__
+			environ, /* has options for its run time */
+#else
+			no_environment,
+#endif
+			AT_EMPTY_PATH);
+	}
+	(void)no_environment;
+	s->error = errno;
+	_exit(127);
+}
+
+pid_t jail_spawn(char *const argv[], const int *files, size_t count)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	struct spawn s = { argv, files, count, 0 };
+	pid_t pid;
+
+	if (count > JAIL_FILES_MAX)
+		return -E2BIG;
+	pid = clone(spawn_child, stack + sizeof(stack),
+		    jail.clone_flags | CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
+	if (pid < 0)
+		return -errno;
+	if (!s.error)
+		return pid;
+	waitpid(pid, NULL, 0);
+	return -s.error;
+}
+
+/* ---- shutting the door ---- */
+
+static int enter_spaces(struct err *e)
+{
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; i < SPACES && r == 0; i++) {
+		int fd = FD_SPACES + (int)i;
+
+		if (fstat(fd, &st) < 0)
+			continue;
+		if (setns(fd, spaces[i].flag) < 0)
+			r = err_set(e, -errno, "%s namespace: %s",
+				    spaces[i].name, strerror(errno));
+		close(fd);
+	}
+	if (r || fstat(FD_ROOT, &st) < 0)
+		return r;
+	if (fchdir(FD_ROOT) < 0 || chroot(".") < 0)
+		r = err_set(e, -errno, "chroot: %s", strerror(errno));
+	close(FD_ROOT);
+	return r;
+}
+
+/* Who may not do these has none of the capabilities that they are about. */
+static void drop_bounds(void)
+{
+	for (unsigned long c = 0; c < 64; c++)
+		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			break;
+	prctl(PR_SET_SECUREBITS,
+	      SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+		      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+		      SECBIT_NO_CAP_AMBIENT_RAISE |
+		      SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+	      0, 0, 0);
+}
+
+static int become(const char *user, struct err *e)
+{
+	unsigned uid, gid;
+	int r;
+
+	if (!user)
+		return 0;
+	r = find_user(user, &uid, &gid, e);
+	if (r)
+		return r;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return err_set(e, -errno, "user %s: %s", user, strerror(errno));
+	return 0;
+}
+
+static int drop_capabilities(struct err *e)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &head, none) < 0)
+		return err_set(e, -errno, "capabilities: %s", strerror(errno));
+	return 0;
+}
+
+/* Bytes of address space, or 0 where /proc does not say. */
+static unsigned long long address_space(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages * 4096;
+}
+
+/*
+ * RLIMIT_NPROC stays: KVM may start a kernel thread in the process, and the
+ * limit counts all of the user's processes. RLIMIT_SIGPENDING likewise: timers
+ * count against it.
+ */
+static int set_limits(unsigned long long size, struct err *e)
+{
+	static const int none[] = { RLIMIT_CORE,     RLIMIT_MEMLOCK,
+				    RLIMIT_MSGQUEUE, RLIMIT_NICE,
+				    RLIMIT_RTPRIO,   RLIMIT_LOCKS };
+	struct rlimit limit = { 0, 0 };
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		r |= setrlimit(none[i], &limit);
+	/* Only the log may be a file. */
+	if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
+		r |= setrlimit(RLIMIT_FSIZE, &limit);
+	limit = (struct rlimit){ WORKER_FILES, WORKER_FILES };
+	r |= setrlimit(RLIMIT_NOFILE, &limit);
+#ifndef __SANITIZE_ADDRESS__
+	limit.rlim_cur = limit.rlim_max = size + WORKER_SPARE;
+	if (size)
+		r |= setrlimit(RLIMIT_AS, &limit);
+#else
+	(void)size;
+#endif
+	return r ? err_set(e, -errno, "limits: %s", strerror(errno)) : 0;
+}
+
+int jail_enter(const char *user, const struct seccomp_files *files,
+	       struct err *e)
+{
+	unsigned long long size = address_space(); /* while there is a /proc */
+	int r = enter_spaces(e);
+
+	if (r)
+		return r;
+	drop_bounds();
+	r = become(user, e);
+	if (r == 0)
+		r = drop_capabilities(e);
+	if (r == 0)
+		r = set_limits(size, e);
+	if (r)
+		return r;
+	/* After the last change of user, which takes these back. A parent that
+	 * ended before shows as a closed channel. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(e, -errno, "prctl: %s", strerror(errno));
+	return seccomp_enter(files, e);
+}

@@ -1,0 +1,96 @@
+/*
+ * image_fuzz.c: an image that image_check takes can be searched for any path
+ * without leaving it, in bounded time.
+ *
+ * Input: a path, a NUL, and bytes that become the image: header, inodes,
+ * entries, names. Its sizes and its checksum are made right, or nothing would
+ * get any further.
+ */
+#include "fuzz.h"
+
+#include "../../image.c"
+
+#define INODES 8
+#define DIRENTS 16
+#define NAMES 256
+#define SIZE 8192
+
+/* Takes up to size bytes from the input; the rest stays. */
+static void fill(void *to, size_t size, const uint8_t **data, size_t *left)
+{
+	if (size > *left)
+		size = *left;
+	memcpy(to, *data, size);
+	*data += size;
+	*left -= size;
+}
+
+/* Half of the numbers are brought near to what they count. */
+static void tame(struct zb_image_inode *inodes, struct zb_image_dirent *dirents)
+{
+	static const uint32_t kinds[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR };
+
+	for (int i = 0; i < INODES; i++) {
+		if (inodes[i].gid & 1)
+			continue;
+		inodes[i].mode = kinds[inodes[i].mode % 4];
+		inodes[i].size %= 8;
+		inodes[i].data %= DIRENTS;
+		if (S_ISREG(inodes[i].mode))
+			inodes[i].data = 4096;
+		if (S_ISDIR(inodes[i].mode))
+			inodes[i].parent %= INODES;
+	}
+	for (int i = 0; i < DIRENTS; i++) {
+		dirents[i].inode %= INODES;
+		dirents[i].name_size = 1 + dirents[i].name_size % 3;
+		dirents[i].name %= NAMES - 3;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
+	struct zb_image_header *h;
+	struct zb_image_inode *inodes;
+	struct zb_image_dirent *dirents;
+	struct err e = { "" };
+	uint8_t *image;
+	char *path;
+
+	if (!nul)
+		return 0;
+	path = exact(data, (size_t)(nul - data) + 1);
+	size -= (size_t)(nul - data) + 1;
+	data = nul + 1;
+	image = calloc(1, SIZE);
+	assert(image && path);
+	h = (void *)image;
+	memcpy(h->magic, ZB_IMAGE_MAGIC, sizeof(h->magic));
+	h->version = ZB_IMAGE_VERSION;
+	h->size = SIZE;
+	h->inodes = sizeof(*h);
+	h->inode_count = INODES;
+	h->dirents = h->inodes + INODES * sizeof(*inodes);
+	h->dirent_count = DIRENTS;
+	h->names = h->dirents + DIRENTS * sizeof(*dirents);
+	h->names_size = NAMES;
+	inodes = (void *)(image + h->inodes);
+	dirents = (void *)(image + h->dirents);
+	fill(image + sizeof(*h), SIZE - sizeof(*h), &data, &size);
+	tame(inodes, dirents);
+	fill(image, sizeof(*h), &data, &size);
+	if (fits(h->inodes, h->inode_count, sizeof(*inodes), SIZE) &&
+	    fits(h->dirents, h->dirent_count, sizeof(*dirents), SIZE) &&
+	    fits(h->names, h->names_size, 1, SIZE) &&
+	    !(h->inodes & 7) && !(h->dirents & 3))
+		h->checksum = checksum(h, image + h->inodes,
+				       image + h->dirents, image + h->names);
+	if (image_check(image, SIZE, &e) == 0)
+		assert(image_lookup(image, path) < (int64_t)h->inode_count);
+	else
+		assert(e.text[0]);
+	free(image);
+	free(path);
+	return 0;
+}

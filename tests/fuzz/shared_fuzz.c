@@ -1,0 +1,271 @@
+/*
+ * shared_fuzz.c: a guest that writes anything into the control page and exits
+ * for any reason, at any moment. The VMM stays within its memory, ends by the
+ * deadline, sleeps no longer than it, logs what is printable and no more than
+ * its share, and hands out output that is there.
+ *
+ * vmm.c is linked with ioctl, write, clock_nanosleep, timer_create and
+ * timer_settime from here (build.sh). Input: the deadline, then steps; KVM_RUN
+ * takes steps up to one that returns.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm.h"
+#include "vmm_boot.h"
+
+#define MEMORY (8u << 20)
+#define RUN_SIZE 12288
+#define PREEMPT_ENTRY 0x100000101234
+#define LINE_MAX_SIZE (ZB_LOG_SIZE + 64)
+
+static uint8_t *memory;
+static struct kvm_run *run;
+static const uint8_t *input, *end;
+static uint64_t deadline;
+static unsigned lines, sleeps;
+static bool interrupted; /* the last KVM_RUN returned EINTR */
+
+/* ---- what vmm.c needs and is not tested here ---- */
+
+int boot_layout(struct vm *vm, const struct vm_boot *boot,
+		struct vm_state *state, struct err *e)
+{
+	(void)vm, (void)boot, (void)state, (void)e;
+	return -ENOSYS;
+}
+
+int fake_timer_create(clockid_t clock, struct sigevent *event, timer_t *timer)
+{
+	(void)clock, (void)event;
+	*timer = NULL;
+	return 0;
+}
+
+int fake_timer_settime(timer_t timer, int flags, const struct itimerspec *value,
+		       struct itimerspec *old)
+{
+	(void)timer, (void)flags, (void)value, (void)old;
+	return 0;
+}
+
+/* ---- promises ---- */
+
+int fake_clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
+			 struct timespec *rest)
+{
+	uint64_t until = (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+
+	(void)rest;
+	assert(clock == CLOCK_MONOTONIC && flags == TIMER_ABSTIME);
+	assert(t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000);
+	assert(until <= deadline);
+	return sleeps++ % 3 == 1 ? EINTR : 0;
+}
+
+ssize_t fake_write(int fd, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	assert(fd == -7);
+	assert(size > 0 && size <= LINE_MAX_SIZE && p[size - 1] == '\n');
+	for (size_t i = 0; i < size - 1; i++)
+		assert(p[i] >= ' ' && p[i] < 0x7f);
+	lines++;
+	return (ssize_t)size;
+}
+
+/* ---- steps ---- */
+
+static uint64_t take(size_t size)
+{
+	uint64_t value = 0;
+
+	if (size > (size_t)(end - input))
+		size = (size_t)(end - input);
+	memcpy(&value, input, size);
+	input += size;
+	return value;
+}
+
+static void write_control(void)
+{
+	uint64_t offset = take(2) % (4096 - 8), value;
+
+	/* Small numbers by far the most often, and the edges. */
+	switch (take(1) % 4) {
+	case 0:
+		value = take(1);
+		break;
+	case 1:
+		value = ~take(1);
+		break;
+	case 2:
+		value = 1ull << take(1) % 64;
+		break;
+	default:
+		value = take(8);
+	}
+	if (take(1) & 1)
+		offset = 144 + offset % 80;
+	memcpy(memory + ZB_CONTROL_GPA + offset, &value, 8);
+}
+
+static void hypercall(uint32_t code)
+{
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = KVM_EXIT_IO_OUT;
+	run->io.size = 4;
+	run->io.count = 1;
+	run->io.port = ZB_PORT;
+	run->io.data_offset = 4096;
+	memcpy((char *)run + 4096, &code, 4);
+}
+
+static int kvm_run(void)
+{
+	if (interrupted) {
+		struct kvm_sync_regs *s = &run->s.regs;
+		const struct zb_control *c = (void *)(memory + ZB_CONTROL_GPA);
+
+		if (run->kvm_dirty_regs & KVM_SYNC_X86_REGS)
+			assert(s->regs.rip == PREEMPT_ENTRY && c->want_tick);
+		assert(!run->immediate_exit);
+	}
+	interrupted = false;
+	run->kvm_dirty_regs = 0;
+	while (input < end) {
+		switch (take(1) % 8) {
+		case 0:
+		case 1:
+			write_control();
+			break;
+		case 2:
+			memset(memory + ZB_CONTROL_GPA + 216, (int)take(1),
+			       take(2) % (4096 - 216));
+			break;
+		case 3: /* what KVM tells, whatever it is */
+			((uint8_t *)run)[take(2) % sizeof(*run)] ^=
+				(uint8_t)take(1);
+			break;
+		case 4:
+			hypercall((uint32_t)take(1) % 7);
+			return 0;
+		case 5:
+			run->exit_reason = (uint32_t)take(1) % 40;
+			return 0;
+		case 6:
+			run->s.regs.regs.rip = take(8);
+			run->s.regs.events.exception.injected = take(1) == 1;
+			interrupted = true;
+			errno = take(1) & 1 ? EAGAIN : EINTR;
+			return -1;
+		default: /* the pages as they are, out again */
+			return 0;
+		}
+	}
+	errno = EIO;
+	return -1;
+}
+
+int fake_ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	int r;
+
+	(void)fd;
+	va_start(ap, request);
+	if (request == KVM_RUN) {
+		r = kvm_run();
+	} else {
+		errno = ENOTTY;
+		r = -1;
+	}
+	va_end(ap);
+	return r;
+}
+
+/* ---- one VM ---- */
+
+static void check_output(const struct vm *vm, int stream, uint32_t limit)
+{
+	uint64_t total;
+	size_t size;
+	const uint8_t *p = vm_output(vm, stream, limit, &size, &total);
+	volatile uint8_t sum;
+
+	assert(size <= limit && size <= ZB_OUTPUT_SIZE && size <= total);
+	assert(p >= memory && p + size <= memory + MEMORY);
+	for (size_t i = 0; i < size; i += 4095)
+		sum = p[i];
+	(void)sum;
+}
+
+static void check_memory(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint8_t *p = vm_memory(vm, gpa, size);
+
+	assert(!p == (gpa > MEMORY || size > MEMORY - gpa));
+	assert(!p || p == memory + gpa);
+}
+
+static void setup(void)
+{
+	memory = mmap(NULL, MEMORY + 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert(memory != MAP_FAILED);
+	mprotect(memory + MEMORY, 4096, PROT_NONE);
+	run = malloc(RUN_SIZE);
+	assert(run);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err e = { "" };
+	enum vm_event event;
+	struct vm vm;
+	uint32_t limit;
+
+	if (!memory)
+		setup();
+	memset(memory + ZB_CONTROL_GPA, 0, 4096);
+	memset(run, 0, RUN_SIZE);
+	input = data;
+	end = data + size;
+	lines = sleeps = 0;
+	interrupted = false;
+	vm_init(&vm);
+	vm.memory = memory;
+	vm.memory_size = MEMORY;
+	vm.run = run;
+	vm.run_size = RUN_SIZE;
+	vm.log_fd = -7;
+	vm.preempt_entry = PREEMPT_ENTRY;
+	vm.text_start = 0x100000100000;
+	vm.text_end = 0x100000120000;
+	deadline = take(1);
+	deadline = deadline < 64 ? UINT64_MAX :
+		   deadline < 128 ? 0 :
+				    clock_mono() + (deadline << 20);
+	limit = (uint32_t)take(4);
+	check_memory(&vm, take(8), take(8));
+	vm_prepare(&vm, take(8), limit);
+	event = vm_run(&vm, deadline, &e);
+	assert(event == VM_READY || event == VM_EXIT || event == VM_TIMEOUT ||
+	       event == VM_FAULT);
+	assert(event != VM_FAULT || e.text[0]);
+	assert(event != VM_TIMEOUT || clock_mono() >= deadline);
+	for (const char *p = e.text; *p; p++)
+		assert(*p >= ' ' && *p < 0x7f);
+	assert(lines <= 200);
+	assert(vm_exit_code(&vm) >= 0 && vm_exit_code(&vm) <= 255);
+	check_output(&vm, 1, limit);
+	check_output(&vm, 2, ZB_OUTPUT_SIZE);
+	return 0;
+}
