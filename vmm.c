@@ -327,6 +327,8 @@ int vm_reset(struct vm *vm, const struct vm_state *s, struct err *e)
 	sync->sregs = s->sregs;
 	sync->sregs.tr.type = vm->tss_type;
 	sync->events = s->events;
+	/* Without an APIC in KVM this one counts, not sregs' (KVM API, 5). */
+	vm->run->cr8 = s->sregs.cr8;
 	vm->run->kvm_dirty_regs = SYNC_ALL;
 	vm->request_size = 0;
 	vm->exits = 0;
