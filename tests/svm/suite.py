@@ -25,9 +25,9 @@ PAGE_TABLES = ZB_DIRECT_BASE + 0x800000  # ZB_FRAMES_GPA; the first is the root
 class Server(harness.Server):
     """zeroboot serve inside; requests to it as harness.Server has them."""
 
-    def __init__(self, inside, *options, binary="zeroboot"):
+    def __init__(self, inside, *options, binary="zeroboot", templates="/tmp/t"):
         self.inside, self.port = inside, inside.http_port
-        self.shell(f"/test/{binary} serve --listen 10.0.2.15:{machine.HTTP_PORT} --templates /tmp/t "
+        self.shell(f"/test/{binary} serve --listen 10.0.2.15:{machine.HTTP_PORT} --templates {templates} "
                    f"{' '.join(options)} >/tmp/log 2>&1 & echo $! >/tmp/server")
         self.wait_for("every template is ready")
 
@@ -471,7 +471,25 @@ def whole(inside, report):
         report.check("the server has nothing to complain about", quiet, server)
     verified(inside, report)
     programs(inside, report)
+    hostile(inside, report)
     shadow_paging(inside, report)
+
+
+# Parts of the names of tests/hostile.py's attacks; all of them take too long.
+HOSTILE = ("CR3", "CR4.PGE", "CR8", "tables of its own", "DR7")
+
+
+def hostile(inside, report):
+    output, status = inside.run("mkdir -p /tmp/h; /test/zeroboot template build -o /tmp/h/hostile.zbt --memory 32 "
+                                "--program /hostile /test/hostile.img", 100)
+    report.line("the hostile template is built", output if status else None)
+    with Server(inside, "--workers", "1", templates="/tmp/h") as server:
+        for part in HOSTILE:
+            done = subprocess.run([sys.executable, TOP / "tests/hostile.py", "--nested", f"127.0.0.1:{server.port}", part],
+                                  capture_output=True, text=True, timeout=300)
+            attacks = done.stdout.count("\nok ") + done.stdout.startswith("ok ")
+            report.line(f"hostile: {part}: {attacks} attacks are met",
+                        None if done.returncode == 0 and attacks else done.stdout + done.stderr)
 
 
 def main():
