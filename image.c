@@ -617,7 +617,8 @@ static int64_t find_entry(const void *data, uint32_t directory,
 	const char *base = data;
 	const struct zb_image_inode *i =
 		(const struct zb_image_inode *)(base + h->inodes) + directory;
-	const struct zb_image_dirent *d;
+	const struct zb_image_dirent *d =
+		(const struct zb_image_dirent *)(base + h->dirents) + i->data;
 
 	for (uint64_t n = 0; n < i->size; n++)
 		if (d[n].name_size == size &&

@@ -341,6 +341,8 @@ int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 		sync->events = s->events;
 		vm->run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
+	/* Without an APIC in KVM this one counts, not sregs' (KVM API, 5). */
+	vm->run->cr8 = s->sregs.cr8;
 	vm->request_size = 0;
 	vm->exits = 0;
 	vm->log_lines = LOG_LINES;

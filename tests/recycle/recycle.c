@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "paging.h"
 #include "recycle.h"
 #include "template.h"
 #include "vmm.h"
@@ -211,7 +212,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: recycle [-v] [-p] [-r PERCENT] TEMPLATE FILE...\n");
 		return 2;
 	}
-	if (vmm_open(&s.vmm, &e) ||
+	if (vmm_open(&s.vmm, &e) || paging_probe(&s.vmm, &e) ||
 	    template_open(&s.template, argv[optind], &s.vmm, &e) ||
 	    recycle_open(&s.recycle, &s.template, &e) || make(&s, &e))
 		die(&e);

@@ -2,7 +2,6 @@
 import pathlib
 import socket
 import subprocess
-import sys
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -48,10 +47,9 @@ class Machine:
             except OSError:
                 pass
             time.sleep(0.2)
-        for name in ("qemu.log", "console"):
-            sys.stderr.write((OUT / name).read_text(errors="replace"))
         self.__exit__()
-        sys.exit("zeroboot: test-svm: the machine does not come up")
+        said = [(OUT / name).read_text(errors="replace") for name in ("qemu.log", "console")]
+        raise RuntimeError("the machine does not come up: " + "\n".join(said)[-1000:])
 
     def __exit__(self, *_):
         self.process.kill()

@@ -12,10 +12,13 @@ out=build/tests/svm
 # Static programs that run inside, beside what suite.py sends: each must end
 # with 0. FILE [ARGUMENT...]; /tmp/t holds the templates, /disk the images.
 programs=(
+	"build/tests/recycle -r 80 /tmp/t/python.zbt /test/python.txt"
 )
+# What else they read, in /test.
+files=(build/tests/guest.img build/tests/hostile/hostile.img tests/recycle/python.txt)
 
 fail() {
-	echo "zeroboot: test-svm: $*" >&2
+	echo "not ok - svm: $*"
 	echo "0 passed, 1 failed"
 	exit 1
 }
@@ -47,7 +50,7 @@ make_initramfs() {
 	mkdir -p $root/{bin,dev,disk,modules,proc,sys,test,tmp}
 	cp /bin/busybox $root/bin/
 	cp tests/svm/init $root/init
-	cp zeroboot build/tests/guest.img $root/test/
+	cp build/release/zeroboot "${files[@]}" $root/test/
 	cp build/debug/zeroboot $root/test/zeroboot-debug
 	for program in "${programs[@]}"; do
 		cp "${program%% *}" $root/test/
@@ -75,8 +78,11 @@ for command in qemu-system-x86_64 busybox mke2fs; do
 	command -v $command >/dev/null || fail "$command is missing: deploy/setup.sh test installs it"
 done
 mkdir -p $out
+# Static, whatever ./zeroboot is.
+env -u MAKEFLAGS -u MODE -u SANITIZE make -s build/release/zeroboot build/tests/recycle || fail "the build fails"
+env -u MAKEFLAGS -u MODE -u SANITIZE make -s MODE=debug build/debug/zeroboot || fail "the debug build fails"
 tests/guest/build.sh || fail "the guest programs do not build"
-make -s MODE=debug build/debug/zeroboot || fail "the debug build fails"
+env -u MODE tests/hostile/build.sh image || fail "the hostile guest does not build"
 fetch_kernel || fail "the kernel cannot be fetched"
 make_initramfs || fail "the initramfs cannot be made"
 make_disk || fail "the disk cannot be made"
