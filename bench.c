@@ -51,7 +51,10 @@ static int finish(struct subject *b, struct sample *s, struct err *e)
 		destroy(b);
 		return 0;
 	}
+	if (b->learn)
+		vm_learn(&b->vm);
 	result = recycle_vm(&b->recycle, &b->vm, b->learn);
+	vm_seed(&b->vm);
 	s->dirty = b->recycle.checked;
 	s->changed = b->recycle.changed;
 	if (result == RECYCLE_DONE)

@@ -20,6 +20,9 @@
  * short against CPython's switch interval of 5 ms. */
 #define TICK_NS 4000000
 
+/* Random bytes beyond what the training used. */
+#define RANDOM_SPARE 128
+
 /* Lines a run may send to the log when it is not being traced. */
 #define LOG_LINES 200
 
@@ -167,6 +170,7 @@ void vm_init(struct vm *vm)
 	vm->log_fd = STDERR_FILENO;
 	vm->log_prefix = "zeroboot: guest: ";
 	vm->log_lines = LOG_LINES;
+	vm->random_size = ZB_RANDOM_SIZE;
 }
 
 void vm_destroy(struct vm *vm)
@@ -491,8 +495,17 @@ static void fill_random(volatile void *to, size_t size)
 void vm_seed(struct vm *vm)
 {
 	fill_random(control_page(vm)->seed, ZB_SEED_SIZE);
-	fill_random(vm->memory + ZB_RANDOM_GPA, ZB_RANDOM_SIZE);
+	fill_random(vm->memory + ZB_RANDOM_GPA, vm->random_size);
+	control_page(vm)->random_size = vm->random_size;
 	vm->seeded = true;
+}
+
+void vm_learn(struct vm *vm)
+{
+	uint32_t used = control_page(vm)->random_used;
+
+	if (used < ZB_RANDOM_SIZE - RANDOM_SPARE)
+		vm->random_size = used + RANDOM_SPARE;
 }
 
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)

@@ -60,6 +60,7 @@ struct vm {
 	uint64_t preempt_entry, text_start, text_end;
 	uint32_t request_size; /* bytes of the request area that are in use */
 	bool seeded;           /* vm_seed was called since the last run */
+	uint32_t random_size;  /* bytes that vm_seed makes, beside the seed */
 	int64_t mono_offset; /* guest's monotonic clock minus the host's */
 	uint64_t exits;      /* since creation */
 	uint32_t log_lines;  /* that this run may still write */
@@ -133,6 +134,9 @@ int vm_reset(struct vm *vm, const struct vm_state *state, bool all,
 
 /* Fresh random bytes for the next run, best before anybody waits for it. */
 void vm_seed(struct vm *vm);
+/* From now on about as many as the run that has just ended used; making them
+ * takes time. */
+void vm_learn(struct vm *vm);
 
 /*
  * Sets what every run needs anew: clocks, counters, and random bytes if there

@@ -182,6 +182,8 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 {
 	enum recycle_result result = RECYCLE_UNFINISHED;
 
+	if (learn)
+		vm_learn(&w->vm);
 	if (ended && !w->fresh)
 		result = recycle_vm(&w->recycle, &w->vm, learn);
 #ifdef ZEROBOOT_DEBUG

@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 2
+#define ZB_ABI_VERSION 3
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -105,7 +105,7 @@ struct zb_control {
 	                         * from the template's */
 	uint64_t cr3;           /* 56 IN */
 	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh for each run; for what goes
-	                         * beyond the ZB_RANDOM_SIZE bytes */
+	                         * beyond the random_size bytes */
 	uint32_t request_size;  /* 128 IN: bytes of the request area in use */
 	uint32_t output_limit;  /* 132 IN: bytes kept of each stream, at most
 	                         * ZB_OUTPUT_SIZE */
@@ -125,8 +125,11 @@ struct zb_control {
 	uint64_t frames_free;   /* 192 OUT: free frames, for statistics */
 	uint64_t page_faults;   /* 200 OUT: faults handled since boot */
 	uint64_t syscalls;      /* 208 OUT: system calls since boot */
-	char log[ZB_LOG_SIZE];  /* 216 OUT */
-	char args[ZB_ARGS_SIZE]; /* 1240 IN */
+	uint32_t random_size;   /* 216 IN: bytes at ZB_RANDOM_GPA, at most
+	                         * ZB_RANDOM_SIZE */
+	uint32_t random_used;   /* 220 OUT: how many of them the run has taken */
+	char log[ZB_LOG_SIZE];  /* 224 OUT */
+	char args[ZB_ARGS_SIZE]; /* 1248 IN */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -136,8 +139,8 @@ ZB_OFFSET_IS(seed, 64);
 ZB_OFFSET_IS(request_size, 128);
 ZB_OFFSET_IS(preempt, 144);
 ZB_OFFSET_IS(exit_code, 168);
-ZB_OFFSET_IS(log, 216);
-ZB_OFFSET_IS(args, 1240);
+ZB_OFFSET_IS(log, 224);
+ZB_OFFSET_IS(args, 1248);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
 
 /*

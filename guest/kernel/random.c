@@ -10,7 +10,7 @@
 #include "syscalls.h"
 
 static u32 key[8];
-static size_t ready; /* bytes of the host's that are left, the last ones */
+static size_t given, ready; /* bytes of the host's; that are left, the first */
 
 static u32 rotate(u32 v, int by)
 {
@@ -59,6 +59,7 @@ static void take_ready(void *buf, size_t n)
 	memcpy(buf, from, n);
 	memset(from, 0, n);
 	ready -= n;
+	control->random_used = (u32)(given - ready);
 }
 
 static void generate(void *buf, size_t n)
@@ -103,7 +104,9 @@ void random_reseed(void)
 		key[i] ^= seed[8 + i];
 	block(out, key, 0);
 	memcpy(key, out, sizeof(key));
-	ready = ZB_RANDOM_SIZE;
+	given = MIN((size_t)control->random_size, (size_t)ZB_RANDOM_SIZE);
+	ready = given;
+	control->random_used = 0;
 }
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)

@@ -56,8 +56,8 @@ static void log_sizes(u64 a, u64 b)
 				     0x80000000, ~0u };
 
 	(void)a, (void)b;
-	for (size_t i = 0; i < PAGE - 216; i++)
-		((volatile char *)control)[216 + i] = (char)i;
+	for (size_t i = 0; i < PAGE - 224; i++)
+		((volatile char *)control)[224 + i] = (char)i;
 	for (int i = 0; i < 8; i++) {
 		control->log_size = sizes[i];
 		hypercall(ZB_HC_LOG);
