@@ -268,6 +268,10 @@ static void complete(struct worker *w)
 	enum job_status status = JOB_FAULT;
 
 	w->received = 0;
+	if (w->state != BUSY || r->status == WORKER_WARM) {
+		free(w->payload); /* of no bytes, but allocated */
+		w->payload = NULL;
+	}
 	if (r->status == WORKER_WARM) {
 		w->warm = true;
 		return;
