@@ -165,10 +165,10 @@ class Suite:
     def attacks(self):
         yield from self.listed()
         yield from at_either(CODE)
-        yield from at_either({f"{name} written": wrmsr(*msr) for name, msr in MSRS.items()})
-        for name, code in HANGS.items():
-            yield "any", f"code {code}", f"{name} at CPL3"
-            yield "lost", f"cpl0 {code}", f"{name} at CPL0"
+        yield from at_either(HANGS)
+        yield "any", "code " + wrmsr(*MSRS["LSTAR"]), "an MSR written at CPL3"
+        for name, msr in MSRS.items():
+            yield "lost", "cpl0 " + wrmsr(*msr), f"{name} written at CPL0"
         yield "lost", "cpl0 ba425a0000b802000000ef", "the end at CPL0"
 
     def controls(self):
