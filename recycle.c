@@ -351,9 +351,8 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 		return result;
 	/*
 	 * Without a write to a page table nothing of the program's has run at
-	 * CPL0 (docs/architecture.md): XCR0, MSRs and debug registers are the
-	 * template's. With nested paging such writes are put back, so that says
-	 * nothing.
+	 * CPL0 (docs/architecture.md): XCR0 and MSRs are the template's. With
+	 * nested paging such writes are put back, so that says nothing.
 	 */
 	return vm_reset(vm, r->template->state, vm->nested_paging, &e) ?
 		       RECYCLE_FAILED :

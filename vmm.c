@@ -279,10 +279,15 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 	return deny_msrs(vm, e);
 }
 
+/* What kvm_run does not carry and a program changes: vectors, and DR6 with a
+ * single step. */
 static int load_vectors(struct vm *vm, const struct vm_state *s, struct err *e)
 {
 	if (ioctl(vm->vcpu, KVM_SET_XSAVE, &s->xsave) < 0)
 		return err_set(e, -errno, "KVM_SET_XSAVE: %s", strerror(errno));
+	if (ioctl(vm->vcpu, KVM_SET_DEBUGREGS, &s->debugregs) < 0)
+		return err_set(e, -errno, "KVM_SET_DEBUGREGS: %s",
+			       strerror(errno));
 	return 0;
 }
 
@@ -300,9 +305,6 @@ static int load_rest(struct vm *vm, const struct vm_state *s, struct err *e)
 	memcpy(msrs.entries, s->msrs, sizeof(msrs.entries));
 	what = "KVM_SET_XCRS";
 	if (ioctl(vm->vcpu, KVM_SET_XCRS, &s->xcrs) < 0)
-		goto fail;
-	what = "KVM_SET_DEBUGREGS";
-	if (ioctl(vm->vcpu, KVM_SET_DEBUGREGS, &s->debugregs) < 0)
 		goto fail;
 	what = "KVM_SET_MSRS";
 	errno = EINVAL;

@@ -30,6 +30,7 @@ void request_wait(const u8 **code, size_t *size)
 		waited = true;
 		control->want_tick = 0;
 		patch_close();
+		mm_settle();
 		frames_scrub();
 		hypercall(ZB_HC_READY);
 		start_run();

@@ -12,6 +12,8 @@
 #define EAGER_COPY (4ul << 20)  /* private writable file data copied at once */
 #define EAGER_MAP (64ul << 20)  /* image pages mapped at once: 8 bytes a page */
 #define AROUND 16               /* pages brought in by one fault */
+#define BLOCK 64                /* pages that are completed before the snapshot */
+#define NEAR (1ul << 31)        /* bytes that a jump reaches */
 #define RELEASE 64              /* pages from which DONTNEED gives frames back */
 
 static u64 brk_start, brk_end;
@@ -257,6 +259,36 @@ void mm_populate(u64 addr, u64 size)
 	}
 }
 
+/* Whether a page of the block at start has a frame. */
+static bool block_used(u64 start, u64 end)
+{
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		u64 *pte = pte_find(a, false);
+
+		if (pte && (*pte & PTE_P))
+			return true;
+	}
+	return false;
+}
+
+void mm_settle(void)
+{
+	for (struct vma *v = vma_next(0); v; v = vma_after(v)) {
+		if (direct(v) || v->file || (v->flags & MAP_SHARED) ||
+		    !(v->prot & PROT_WRITE))
+			continue;
+		for (u64 a = v->start; a < v->end;) {
+			u64 end = MIN(v->end, (a / PAGE_SIZE / BLOCK + 1) *
+						      BLOCK * PAGE_SIZE);
+
+			if (frames_available() > frames_total() / 2 &&
+			    block_used(a, end))
+				mm_populate(a, end - a);
+			a = end;
+		}
+	}
+}
+
 /* ---- mmap ---- */
 
 /* What runs need is mapped when it is cheap: their faults would cost 22 us
@@ -274,10 +306,25 @@ static void populate_file(u64 addr, u64 size, u32 prot, u32 flags)
 		mm_populate(addr, size);
 }
 
-/* Plain memory for reading and writing, anywhere: the direct map. */
-static bool wants_direct(u64 addr, u32 prot, u32 flags, struct file *file)
+/* A wish for an address that a program may have its reasons for: one of 32 bits,
+ * or one within a jump of something. Others are only meant to be random. */
+static bool is_wish(u64 addr, u64 size)
 {
-	return !file && addr == 0 && (prot & PROT_WRITE) &&
+	const struct vma *v;
+
+	if (addr == 0)
+		return false;
+	if (addr < (4 * NEAR))
+		return true;
+	v = vma_next(addr - NEAR);
+	return v && v->start < addr + size + NEAR;
+}
+
+/* Plain memory for reading and writing, anywhere: the direct map. */
+static bool wants_direct(u64 addr, u64 size, u32 prot, u32 flags,
+			 struct file *file)
+{
+	return !file && !is_wish(addr, size) && (prot & PROT_WRITE) &&
 	       !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE |
 			  MAP_STACK | MAP_GROWSDOWN));
 }
@@ -341,7 +388,7 @@ long mm_map(u64 addr, u64 size, u32 prot, u32 flags, struct file *file,
 
 	if (vma_count() >= MAX_VMAS || !vma_reserve(3))
 		return -ENOMEM;
-	if (wants_direct(addr, prot, flags, file)) {
+	if (wants_direct(addr, size, prot, flags, file)) {
 		gpa = frames_alloc(size / PAGE_SIZE);
 		if (gpa) {
 			v.start = ZB_DIRECT_BASE + gpa;

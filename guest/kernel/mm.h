@@ -35,5 +35,10 @@ long mm_fault(u64 addr, bool write);
 /* Makes all of the range present, as far as memory goes. */
 void mm_populate(u64 addr, u64 size);
 bool in_direct_map(u64 addr);
+/*
+ * Before the snapshot: completes the blocks of 256 KiB that the program has
+ * begun to use, so that it can go on in them without changing a page table.
+ */
+void mm_settle(void);
 
 #endif
