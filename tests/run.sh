@@ -24,7 +24,7 @@ tests/guest/build.sh || fail "the guest programs do not build"
 	echo "status json $?"
 	timeout 300 python3 tests/clients.py
 	echo "status clients $?"
-	timeout 300 python3 tests/faults.py
+	timeout 600 python3 tests/faults.py
 	echo "status faults $?"
 	timeout 300 python3 tests/soak.py
 	echo "status soak $?"
