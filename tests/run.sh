@@ -39,7 +39,7 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 	echo "status json $?"
 	limit 300 python3 tests/clients.py
 	echo "status clients $?"
-	limit 300 python3 tests/faults.py
+	limit 600 python3 tests/faults.py
 	echo "status faults $?"
 	limit 300 python3 tests/soak.py
 	echo "status soak $?"

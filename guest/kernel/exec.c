@@ -10,7 +10,7 @@
 
 #define PIE_BASE 0x555555554000ull /* where Linux puts them without ASLR */
 #define STACK_SIZE (8ul << 20)
-#define STACK_READY (256ul << 10) /* mapped at once: runs seldom need more */
+#define STACK_READY (1ul << 20) /* mapped at once: runs seldom need more */
 #define MAX_SEGMENTS 64
 #define MAX_STRINGS 256
 

@@ -271,22 +271,29 @@ static bool block_used(u64 start, u64 end)
 	return false;
 }
 
+/* A block is completed when it is used, or the one before it of a reservation
+ * is, which is used upwards. From the top down, or one would bring the next. */
+static void settle(const struct vma *v)
+{
+	const u64 size = BLOCK * PAGE_SIZE;
+	bool upwards = v->flags & MAP_NORESERVE;
+
+	for (u64 end = v->end, a; end > v->start; end = a) {
+		a = MAX(v->start, (end - 1) / size * size);
+		if (block_used(a, end) ||
+		    (upwards && a > v->start &&
+		     block_used(MAX(v->start, a - size), a)))
+			mm_populate(a, end - a);
+	}
+}
+
 void mm_settle(void)
 {
-	for (struct vma *v = vma_next(0); v; v = vma_after(v)) {
-		if (direct(v) || v->file || (v->flags & MAP_SHARED) ||
-		    !(v->prot & PROT_WRITE))
-			continue;
-		for (u64 a = v->start; a < v->end;) {
-			u64 end = MIN(v->end, (a / PAGE_SIZE / BLOCK + 1) *
-						      BLOCK * PAGE_SIZE);
-
-			if (frames_available() > frames_total() / 2 &&
-			    block_used(a, end))
-				mm_populate(a, end - a);
-			a = end;
-		}
-	}
+	for (struct vma *v = vma_next(0); v; v = vma_after(v))
+		if (!direct(v) && !v->file && !(v->flags & MAP_SHARED) &&
+		    (v->prot & PROT_WRITE) &&
+		    frames_available() > frames_total() / 2)
+			settle(v);
 }
 
 /* ---- mmap ---- */

@@ -100,6 +100,13 @@ function rehearseWorker() {
   settle(new Promise((resolve) => worker.on('exit', resolve)));
 }
 
+// The threads of the pool: all of them, with what each keeps for itself.
+function rehearsePool() {
+  const { pbkdf2 } = require('crypto');
+  settle(Promise.all(Array.from({ length: 8 }, () =>
+    new Promise((resolve) => pbkdf2('a', 'b', 2000, 32, 'sha512', resolve)))));
+}
+
 function prepare() {
   for (const id of PRELOAD) require(id);
   for (const name of GLOBALS) void globalThis[name];
@@ -111,6 +118,7 @@ function prepare() {
     rehearseModules();
   }
   rehearseWorker();
+  rehearsePool();
 }
 
 // Nothing is left that a program started plainly would not find.
