@@ -12,10 +12,9 @@ out=build/tests/svm
 # Static programs that run inside, beside what suite.py sends: each must end
 # with 0. FILE [ARGUMENT...]; /tmp/t holds the templates, /disk the images.
 programs=(
-	"build/tests/recycle -r 80 /tmp/t/python.zbt /test/python.txt"
 )
 # What else they read, in /test.
-files=(build/tests/guest.img build/tests/hostile/hostile.img tests/recycle/python.txt)
+files=(build/tests/guest.img build/tests/hostile/hostile.img)
 
 fail() {
 	echo "not ok - svm: $*"
@@ -79,7 +78,7 @@ for command in qemu-system-x86_64 busybox mke2fs; do
 done
 mkdir -p $out
 # Static, whatever ./zeroboot is.
-env -u MAKEFLAGS -u MODE -u SANITIZE make -s build/release/zeroboot build/tests/recycle || fail "the build fails"
+env -u MAKEFLAGS -u MODE -u SANITIZE make -s build/release/zeroboot || fail "the build fails"
 env -u MAKEFLAGS -u MODE -u SANITIZE make -s MODE=debug build/debug/zeroboot || fail "the debug build fails"
 tests/guest/build.sh || fail "the guest programs do not build"
 env -u MODE tests/hostile/build.sh image || fail "the hostile guest does not build"

@@ -451,7 +451,7 @@ def programs(inside, report):
     output, status = inside.run("cat /test/programs", 10)
     for line in output.splitlines() if status == 0 else []:
         def runs(command):
-            equal(inside.run(f"cd /tmp && /test/{command}", 120)[1], 0)
+            equal(inside.run(f"cd /tmp && timeout 110 /test/{command}", 120)[1], 0)
         report.check(line, runs, line)
 
 
