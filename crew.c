@@ -22,14 +22,16 @@
 #define IDLE_NS 10000000000ull  /* free for so long, one is not needed */
 #define STARTS_PER_CPU 4        /* at once, of the minimum */
 #define WARM_PER_CPU 4          /* free ones, ahead of demand */
+#define WAKE_NS 60000           /* what another worker takes to wake up */
 
 struct crews crews;
 
 /* ---- free workers ---- */
 
-/* The lists in the order in which they are taken from. Of the minimum the one
- * that has had most time to make its VM ready again comes first; of the others
- * the one that was used last, so that the rest can go. */
+/* The lists in the order in which they are taken from. The one that was used
+ * last comes first, so that its pages are in the CPU's caches and the others can
+ * sleep or go, unless its VM is still being made ready and that takes longer than
+ * another worker needs to wake up. */
 enum { WARM, WARM_EXTRA, COLD, COLD_EXTRA };
 
 static struct free_list *list_of(const struct worker *w)
@@ -77,11 +79,16 @@ static void take_out(struct worker *w)
 	l->count--;
 }
 
-struct worker *crew_choose(const struct crew *c)
+struct worker *crew_choose(const struct crew *c, uint64_t now)
 {
-	for (int i = 0; i < 4; i++)
-		if (c->free[i].first)
-			return c->free[i].first;
+	for (int i = 0; i < 4; i++) {
+		if (!c->free[i].first)
+			continue;
+		for (struct worker *w = c->free[i].first; w; w = w->next)
+			if (w->ready_at <= now + WAKE_NS)
+				return w;
+		return c->free[i].last;
+	}
 	return NULL;
 }
 
@@ -110,12 +117,8 @@ void crew_move(struct worker *w, enum worker_state state, uint64_t now)
 	w->state = state;
 	if (state == STOPPED || state == STARTING)
 		w->warm = crews.fresh;
-	if (state == READY) {
-		if (w->extra)
-			prepend(list_of(w), w);
-		else
-			append(list_of(w), w);
-	}
+	if (state == READY)
+		prepend(list_of(w), w);
 	if (c->count[READY] && !c->queue.turn)
 		c->short_since = 0;
 	else if (!c->short_since)

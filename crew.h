@@ -37,6 +37,7 @@ struct worker {
 	struct worker *next, *previous; /* among the free ones */
 	uint64_t started, not_before;   /* its process; monotonic, as all below */
 	uint64_t free_since;
+	uint64_t ready_at; /* its VM is likely to be so from here on */
 	uint64_t deadline; /* of the running job */
 };
 
@@ -90,7 +91,7 @@ void crew_shrink(struct crew *c, uint64_t now);
 void crew_train(struct crew *c);
 
 /* The best free worker or NULL. */
-struct worker *crew_choose(const struct crew *c);
+struct worker *crew_choose(const struct crew *c, uint64_t now);
 /* To another state, with what goes by it. */
 void crew_move(struct worker *w, enum worker_state state, uint64_t now);
 /* Whether its VM has been trained, and it is not being so any more. */

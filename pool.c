@@ -24,6 +24,9 @@
 static struct crew languages[POOL_LANGUAGES];
 static int language_count;
 static struct pool_options options;
+/* As long as last time; a new VM takes longer, then another is as good. */
+#define RENEW_NS(us) ((us) < 1000 ? (us) * 1000ull : 1000000ull)
+
 static unsigned queued, running;
 static uint64_t restarts;
 static uint64_t next_id;
@@ -303,6 +306,7 @@ static void complete(struct worker *w)
 		w->warm = options.fresh;
 	now = clock_mono();
 	w->crew->run_ended = now;
+	w->ready_at = now + RENEW_NS(w->channel.reply.renew_us);
 	crew_move(w, READY, now);
 	running--;
 	finish(job, !whole		     ? JOB_FAULT :
@@ -383,7 +387,7 @@ bool pool_room(int language, size_t count, uint64_t owner)
 int pool_submit(struct job *job)
 {
 	struct crew *c = &languages[job->language];
-	struct worker *w = crew_choose(c);
+	struct worker *w = crew_choose(c, job->submitted_ns);
 
 	job->node.lane = NULL;
 	job->worker = NULL;
@@ -438,6 +442,11 @@ void pool_drain(void)
 {
 	for (int i = 0; i < language_count; i++)
 		drain_queue(&languages[i], JOB_DRAINED);
+}
+
+unsigned pool_running(void)
+{
+	return running;
 }
 
 bool pool_idle(void)

@@ -81,6 +81,8 @@ void pool_tick(uint64_t now);
 void pool_drain(void);
 /* Nothing runs and nothing waits. */
 bool pool_idle(void);
+/* Runs under way. */
+unsigned pool_running(void);
 void pool_metrics(struct text *t);
 void job_free(struct job *job);
 

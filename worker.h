@@ -49,7 +49,7 @@ struct worker_reply {
 	uint32_t recycled;    /* 1 when the VM had run before */
 	uint32_t discarded;   /* enum recycle_result: why the VM before this one
 	                       * had to go; RECYCLE_DONE: it did not */
-	uint32_t reserved;
+	uint32_t renew_us;    /* how long the VM was made ready again, last time */
 	uint64_t fork_ns;     /* from having the request to a VM ready to run it */
 	uint64_t exec_ns;     /* from entering the guest to the program's end */
 	uint64_t exits;       /* VM exits of this run */

@@ -48,6 +48,7 @@ static struct {
 } pieces[PIECES];
 static struct stub stubs[STUBS_MAX];
 static u32 stub_count;
+static u64 refused[SITES_MAX]; /* looked at and left; by address, the last one */
 static bool closed;
 
 /* ---- pages ---- */
@@ -337,15 +338,20 @@ bool patch_site(struct regs *r)
 	if (closed || stub_count == STUBS_MAX)
 		return false;
 	v = vma_at(site);
-	if (!v || !may_patch(v) || patched(site))
+	if (!v || !may_patch(v) || patched(site) ||
+	    refused[site % SITES_MAX] == site)
 		return false;
 	current->regs = r;
 	if (is_before(site, v->start) && number_of(site) == r->rax)
 		return patch_before(site, (u32)r->rax);
-	if (!moved_size(site, v->end))
-		return false;
-	check_branches(&one, v->start, v->end);
-	return one.addr[0] && patch_behind(site, v->end);
+	if (moved_size(site, v->end))
+		check_branches(&one, v->start, v->end);
+	else
+		one.addr[0] = 0;
+	if (one.addr[0] && patch_behind(site, v->end))
+		return true;
+	refused[site % SITES_MAX] = site;
+	return false;
 }
 
 /* A syscall and, as the C library has it, a comparison with -4095. */
