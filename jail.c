@@ -389,7 +389,6 @@ struct spawn {
 	char *const *argv;
 	const int *files;
 	size_t count;
-	int error;
 };
 
 static void close_from(unsigned first)
@@ -411,8 +410,8 @@ static bool place(int from, int to)
 }
 
 /*
- * The child, in the parent's memory and on a stack of its own until execve: it
- * makes system calls and nothing else.
+ * The child, in a copy of the parent's memory until execve: it makes system calls
+ * and nothing else.
  */
 static int spawn_child(void *argument)
 {
@@ -421,7 +420,7 @@ static int spawn_child(void *argument)
 #else
 	char *environment[] = { NULL };
 #endif
-	struct spawn *s = argument;
+	const struct spawn *s = argument;
 	int files[JAIL_FILES_MAX];
 	bool ok = true;
 
@@ -440,26 +439,23 @@ static int spawn_child(void *argument)
 		syscall(SYS_execveat, FD_SELF, "", s->argv, environment,
 			AT_EMPTY_PATH);
 	}
-	s->error = errno;
+	dprintf(STDERR_FILENO, "zeroboot: worker: cannot be executed: %s\n",
+		strerror(errno));
 	_exit(127);
 }
 
 pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 {
 	static char stack[16384] __attribute__((aligned(16)));
-	struct spawn s = { argv, files, count, 0 };
+	struct spawn s = { argv, files, count };
 	pid_t pid;
 
 	if (count > JAIL_FILES_MAX)
 		return -E2BIG;
+	/* Not as vfork(2): who stops the child would stop the front end. */
 	pid = clone(spawn_child, stack + sizeof(stack),
-		    jail.clone_flags | CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
-	if (pid < 0)
-		return -errno;
-	if (!s.error)
-		return pid;
-	waitpid(pid, NULL, 0);
-	return -s.error;
+		    jail.clone_flags | SIGCHLD, &s);
+	return pid < 0 ? -errno : pid;
 }
 
 /* ---- shutting the door ---- */

@@ -538,6 +538,25 @@ static long check_mapped(u64 start, u64 end)
 	return 0;
 }
 
+/*
+ * Whether there is memory for pages of a reservation that are put to use: better
+ * an error now than an end at the first write. More than all memory is a
+ * reservation still.
+ */
+static bool can_promise(u64 addr, u64 end, u32 prot)
+{
+	u64 pages = 0;
+
+	if (!(prot & PROT_WRITE))
+		return true;
+	for (const struct vma *v = vma_next(addr); v && v->start < end;
+	     v = vma_after(v))
+		if (v->prot == PROT_NONE && !v->file && !direct(v))
+			pages += (MIN(end, v->end) - MAX(addr, v->start)) /
+				 PAGE_SIZE;
+	return pages <= frames_available() || pages > frames_total();
+}
+
 long sys_mprotect(u64 addr, u64 size, u64 prot64)
 {
 	u32 prot = (u32)prot64 & 7;
@@ -554,6 +573,8 @@ long sys_mprotect(u64 addr, u64 size, u64 prot64)
 	r = check_mapped(addr, end);
 	if (r)
 		return r;
+	if (!can_promise(addr, end, prot))
+		return -ENOMEM;
 	if (!vma_cut(addr, end))
 		return -ENOMEM;
 	for (struct vma *v = vma_next(addr); v && v->start < end;

@@ -33,9 +33,9 @@ int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_source *s,
 	(void)vm, (void)vmm, (void)s, (void)e;
 	return -ENOSYS;
 }
-int vm_reset(struct vm *vm, const struct vm_state *s, struct err *e)
+int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 {
-	(void)vm, (void)s, (void)e;
+	(void)vm, (void)s, (void)all, (void)e;
 	return -ENOSYS;
 }
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)

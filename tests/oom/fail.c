@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,12 +21,7 @@ static struct {
 
 static int32_t is_child;
 
-static void forked(void)
-{
-	is_child = 1;
-}
-
-__attribute__((constructor)) static void start(void)
+__attribute__((constructor)) static void start(int argc, char **argv)
 {
 	const char *path = getenv("ZEROBOOT_FAIL");
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -38,9 +32,10 @@ __attribute__((constructor)) static void start(void)
 	map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
 		   fd, 0);
 	close(fd);
-	if (map == MAP_FAILED || pthread_atfork(NULL, NULL, forked))
+	if (map == MAP_FAILED)
 		abort();
 	control = map;
+	is_child = argc > 1 && !strcmp(argv[1], "worker");
 }
 
 static bool fails(void)
