@@ -116,7 +116,7 @@ void crew_move(struct worker *w, enum worker_state state, uint64_t now)
 	c->count[state]++;
 	w->state = state;
 	if (state == STOPPED || state == STARTING)
-		w->warm = crews.fresh;
+		w->warm = false;
 	if (state == READY)
 		prepend(list_of(w), w);
 	if (c->count[READY] && !c->queue.turn)

@@ -301,9 +301,9 @@ static void complete(struct worker *w)
 	count_vm(&w->channel.reply);
 	channel_next(&w->channel);
 	w->job = NULL;
-	/* A run that was cut off takes its VM along. */
-	if (status != WORKER_DONE)
-		w->warm = options.fresh;
+	/* A run that was cut off takes its VM along; some all do. */
+	if (status != WORKER_DONE || options.fresh)
+		w->warm = false;
 	now = clock_mono();
 	w->crew->run_ended = now;
 	w->ready_at = now + RENEW_NS(w->channel.reply.renew_us);

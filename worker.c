@@ -98,7 +98,7 @@ static int write_all(int fd, struct iovec *v, int count)
 
 static int fork_vm(struct worker *w, struct err *e)
 {
-	w->warm = w->fresh || w->template.training_size == 0;
+	w->warm = w->template.training_size == 0;
 	w->used = false;
 	return template_fork(&w->template, &w->vmm, &w->vm, &w->memory,
 			     &w->image, e);
@@ -202,7 +202,7 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 
 	if (learn)
 		vm_learn(&w->vm);
-	if (ended && !w->fresh)
+	if (ended && (learn || !w->fresh))
 		result = recycle_vm(&w->recycle, &w->vm, learn);
 #ifdef ZEROBOOT_DEBUG
 	if (result == RECYCLE_DONE &&
@@ -298,7 +298,7 @@ static int serve_one(struct worker *w, struct err *e)
 		return r;
 	memset(&reply, 0, sizeof(reply));
 	reply.id = request.id;
-	reply.recycled = w->used;
+	reply.recycled = w->used && !w->fresh;
 	reply.discarded = w->discarded;
 	reply.renew_us = w->renew_us;
 	w->discarded = RECYCLE_DONE;
@@ -364,7 +364,7 @@ static int start(struct worker *w, const struct worker_options *o,
 	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&w->vmm, e);
-	if (r == 0 && !w->fresh)
+	if (r == 0)
 		r = paging_probe(&w->vmm, e);
 	if (r == 0)
 		r = vm_tick_open(e);

@@ -285,7 +285,13 @@ def check_stopped_starting():
             eventually(lambda: set(workers(server)) - set(before))
             for pid in set(workers(server)) - set(before):
                 kill(pid, signal.SIGSTOP)
-            eventually(lambda: ready(server) == 2, 5)
+            eventually(lambda: ready(server) == 2 and not any(map(is_stopped, workers(server))), 5)
+
+
+def is_stopped(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return "\nState:\tT" in pathlib.Path(f"/proc/{pid}/status").read_text()
+    return False
 
 
 # ---- resources ----
@@ -451,7 +457,8 @@ def check_garbage():
         os.rename(PLACE / "junk", path)
         assert ask(server) == "right" and health(server)[0] == 200
         kill(workers(server)[0])
-        assert ask(server) == "right" and health(server)[0] == 200
+        check_back(server)
+        assert health(server)[0] == 200
         start = time.monotonic()
         kill_workers(server)
         eventually(lambda: health(server)[0] == 503)
