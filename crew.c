@@ -22,6 +22,7 @@
 #define IDLE_NS 10000000000ull  /* free for so long, one is not needed */
 #define STARTS_PER_CPU 4        /* at once, of the minimum */
 #define WARM_PER_CPU 4          /* free ones, ahead of demand */
+#define CALM_NS 30000000        /* without a run's end */
 #define WAKE_NS 60000           /* what another worker takes to wake up */
 
 struct crews crews;
@@ -355,6 +356,10 @@ void crew_train(struct crew *c)
 {
 	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
 
+	/* Where every run takes its VM along, training under load would only
+	 * take the CPU from runs. */
+	if (crews.fresh && clock_mono() - c->run_ended < CALM_NS)
+		return;
 	while (crews.training < most && !c->queue.turn &&
 	       c->free[WARM].count + c->free[WARM_EXTRA].count + c->training <
 		       WARM_PER_CPU * crews.cpus) {

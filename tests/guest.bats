@@ -22,6 +22,7 @@ same() {
 @test "guest: signals" { same signal; }
 @test "guest: files" { same file; }
 @test "guest: time" { same time; }
+@test "guest: system calls at sites that are patched" { same patch; }
 
 @test "guest: a missing system call is logged once and answers ENOSYS" {
 	run timeout 20 ./zeroboot run build/tests/guest.img /bin/missing

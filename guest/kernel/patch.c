@@ -424,9 +424,12 @@ u64 patch_to_original(u64 rip)
 {
 	if (!in_stubs(rip))
 		return rip;
-	for (u32 i = 0; i < stub_count; i++)
+	for (u32 i = 0; i < stub_count; i++) {
 		if (stubs[i].resume == rip)
 			return stubs[i].original;
+		if (stubs[i].resume == rip + 2) /* to be restarted */
+			return stubs[i].original - 2;
+	}
 	return rip;
 }
 
