@@ -637,6 +637,12 @@ static int add_language(const char *directory, const char *file,
 	if (size <= 4 || size - 4 >= sizeof(c->name) ||
 	    strcmp(file + size - 4, ".zbt"))
 		return 0;
+	/* It is a label in the metrics and a word in requests and logs. */
+	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789_.+-") != size)
+		return err_set(e, -EINVAL,
+			       "%s/%s: other characters in the name than A-Z a-z 0-9 _ . + -",
+			       directory, file);
 	if (language_count == POOL_LANGUAGES)
 		return err_set(e, -E2BIG, "%s: more than %d templates",
 			       directory, POOL_LANGUAGES);

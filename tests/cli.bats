@@ -32,6 +32,13 @@ bats_require_minimum_version 1.5.0
 	[[ "$output" == *"no *.zbt in it"* ]]
 }
 
+@test "cli: a template whose name cannot be a language is refused" {
+	touch "$BATS_TEST_TMPDIR/a \"b.zbt"
+	run ./zeroboot serve --listen 127.0.0.1:0 --templates "$BATS_TEST_TMPDIR"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"other characters in the name"* ]]
+}
+
 @test "template: info shows what is in it" {
 	run ./zeroboot template info templates/python.zbt
 	[ "$status" -eq 0 ]

@@ -20,6 +20,8 @@ start_through() {
 }
 
 workers() { ps -o pid=,args= --ppid "$server" | awk '/zeroboot worker/ { print $1 }'; }
+# A worker that has just been started has yet to lock itself.
+has() { [ "$(line_of "$1" "$2")" = "$3" ]; }
 line_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' ' | sed 's/ *$//'; }
 limit() { sed -n "s/^$2  *\([^ ]*\)  *\([^ ]*\).*/\1 \2/p" "/proc/$1/limits"; }
 space() { readlink "/proc/$1/ns/$2"; }
@@ -28,6 +30,7 @@ answers() { [ "$(field "$(run_code 'print(1 + 1)')" stdout)" = 2 ]; }
 
 # The locks that need no right at all.
 locked() {
+	eventually has "$1" Seccomp 2
 	[ "$(line_of "$1" NoNewPrivs)" = 1 ]
 	[ "$(line_of "$1" Seccomp)" = 2 ]
 	for set in CapInh CapPrm CapEff CapAmb; do
@@ -61,7 +64,7 @@ make_place() {
 	for pid in $(workers); do
 		locked "$pid"
 		[ "$(line_of "$pid" CapBnd)" = 0000000000000000 ]
-		[ "$(line_of "$pid" Uid)" = '65534 65534 65534 65534' ]
+		eventually has "$pid" Uid '65534 65534 65534 65534'
 		[ "$(line_of "$pid" Gid)" = '65534 65534 65534 65534' ]
 		[ "$(line_of "$pid" Groups)" = '' ]
 		[ "$(stat -c %u "/proc/$pid/fd")" = 0 ] # not dumpable
@@ -72,14 +75,14 @@ make_place() {
 @test "jail: --user says who workers are; root and strangers are refused" {
 	start_server --user 4242:4343
 	for pid in $(workers); do
-		[ "$(line_of "$pid" Uid)" = '4242 4242 4242 4242' ]
+		eventually has "$pid" Uid '4242 4242 4242 4242'
 		[ "$(line_of "$pid" Gid)" = '4343 4343 4343 4343' ]
 	done
 	answers
 	stop_server
 	start_server --user daemon
 	for pid in $(workers); do
-		[ "$(line_of "$pid" Uid | cut -d ' ' -f 1)" = "$(id -u daemon)" ]
+		eventually has "$pid" Uid "$(id -u daemon) $(id -u daemon) $(id -u daemon) $(id -u daemon)"
 		[ "$(line_of "$pid" Gid | cut -d ' ' -f 1)" = "$(id -g daemon)" ]
 	done
 	for user in root 0 1:0 no-such-user 1:x -1 ''; do
@@ -229,7 +232,7 @@ PY
 		for pid in $(workers); do
 			locked "$pid"
 			[ "$(line_of "$pid" CapBnd)" = 0000000000000000 ]
-			[ "$(line_of "$pid" Uid)" = '12345 12345 12345 12345' ]
+			eventually has "$pid" Uid '12345 12345 12345 12345'
 			[ -z "$(ls -A "/proc/$pid/root/")" ]
 			for space in mnt net ipc uts cgroup pid; do
 				differ "$(space "$pid" $space)" "$(space "$server" $space)"
@@ -276,7 +279,7 @@ PY
 	for pid in $(workers); do
 		locked "$pid"
 		[ "$(line_of "$pid" CapBnd)" = 0000000000000000 ]
-		[ "$(line_of "$pid" Uid)" = '65534 65534 65534 65534' ]
+		eventually has "$pid" Uid '65534 65534 65534 65534'
 		[ -z "$(ls -A "/proc/$pid/root/")" ]
 		[[ "$(readlink "/proc/$pid/root")" == *'(deleted)' ]]
 	done

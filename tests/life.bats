@@ -20,7 +20,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	start_server --workers 1
 	for n in 1 2; do
 		curl -s -D "$BATS_TEST_TMPDIR/head$n" -o "$BATS_TEST_TMPDIR/answer$n" "$(url /v1/exec)" \
-			-d '{"code":"import time; time.sleep(1); print(\"whole\")"}' &
+			-d '{"code":"import time; time.sleep(3); print(\"whole\")"}' &
 		clients+=($!)
 		eventually metric_is zeroboot_queue_depth $((n - 1))
 		eventually metric_is zeroboot_concurrent_forks 1
