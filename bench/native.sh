@@ -21,8 +21,8 @@ def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
 fib(30)
 sum(i * i for i in range(5_000_000))
 import numpy
-a = numpy.arange(1e6)
-for _ in range(50): (a * a + a).sum()
+a = numpy.arange(1e4)
+for _ in range(10000): (a * a + a).sum()
 print(time.monotonic() - start)
 PY
 cat >"$dir/node" <<'JS'
@@ -30,7 +30,7 @@ const start = process.hrtime.bigint();
 function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
 fib(38);
 const a = [];
-for (let i = 0; i < 2e6; i++) a.push({ i, s: String(i) });
+for (let i = 0; i < 2e5; i++) a.push({ i, s: String(i) });
 a.sort((x, y) => (x.s < y.s ? -1 : 1));
 console.log(Number(process.hrtime.bigint() - start) / 1e9);
 JS
