@@ -68,6 +68,23 @@ start:
 	pop	%rdi
 .endm
 
+/*
+ * From the program, whose %rsp is in saved_rsp: struct regs on the thread's
+ * kernel stack, and its address in %rdi. flags: the instruction that pushes them.
+ */
+.macro ENTER flags, rip, number
+	mov	kernel_stack_top(%rip), %rsp
+	push	$ZB_SEL_UDATA
+	push	saved_rsp(%rip)
+	\flags
+	push	$ZB_SEL_UCODE
+	push	\rip
+	push	\number
+	PUSH_GENERAL
+	cld
+	mov	%rsp, %rdi
+.endm
+
 /* ---- system calls ---- */
 	.section .cpl0, "ax"
 	.globl lstar
@@ -91,16 +108,7 @@ syscall_from_cpl0:
 	mov	saved_rcx(%rip), %rcx
 	mov	saved_r11(%rip), %r11
 syscall_at_cpl3:
-	mov	kernel_stack_top(%rip), %rsp
-	push	$ZB_SEL_UDATA
-	push	saved_rsp(%rip)
-	push	%r11
-	push	$ZB_SEL_UCODE
-	push	%rcx
-	push	%rax
-	PUSH_GENERAL
-	cld
-	mov	%rsp, %rdi
+	ENTER	"push %r11", %rcx, %rax
 	call	syscall_trap
 syscall_return:
 	test	%eax, %eax
@@ -119,16 +127,7 @@ syscall_return:
 	.globl call_entry
 call_entry:
 	mov	%rsp, saved_rsp(%rip)
-	mov	kernel_stack_top(%rip), %rsp
-	push	$ZB_SEL_UDATA
-	push	saved_rsp(%rip)
-	pushfq
-	push	$ZB_SEL_UCODE
-	push	%rcx
-	push	%rax
-	PUSH_GENERAL
-	cld
-	mov	%rsp, %rdi
+	ENTER	pushfq, %rcx, %rax
 	call	syscall_handle
 	jmp	syscall_return
 
@@ -142,16 +141,7 @@ return_full:
 	.globl preempt_entry
 preempt_entry:
 	mov	%rsp, saved_rsp(%rip)
-	mov	kernel_stack_top(%rip), %rsp
-	push	$ZB_SEL_UDATA
-	push	saved_rsp(%rip)
-	pushfq
-	push	$ZB_SEL_UCODE
-	push	tick_rip(%rip)
-	push	$-1
-	PUSH_GENERAL
-	cld
-	mov	%rsp, %rdi
+	ENTER	pushfq, tick_rip(%rip), $-1
 	call	tick_handle
 	jmp	return_full
 
