@@ -11,6 +11,7 @@
  * and nothing for a back end that is not known yet.
  */
 #include "paging.h"
+#include "vmm_run.h"
 
 #include <errno.h>
 #include <stdlib.h>

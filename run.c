@@ -11,7 +11,7 @@
 #include "guest/abi.h"
 #include "image.h"
 #include "template.h"
-#include "vmm.h"
+#include "vmm_run.h"
 #include "worker.h"
 
 extern const char agent_python[], agent_python_end[];

@@ -79,13 +79,6 @@ struct vm_boot {
 	bool trace;
 };
 
-enum vm_event {
-	VM_READY,   /* the agent waits for a request */
-	VM_EXIT,    /* the program ended */
-	VM_TIMEOUT, /* the deadline passed */
-	VM_FAULT,   /* see err */
-};
-
 /* Host's clocks in ns. */
 uint64_t clock_mono(void);
 uint64_t clock_wall(void);
@@ -144,16 +137,6 @@ void vm_learn(struct vm *vm);
  */
 void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
 
-/* The process's timer, made by the first vm_run unless this was called before
- * the rights to make it are gone. 0 or -errno. */
-int vm_tick_open(struct err *e);
-
-/*
- * Runs until the guest has something to say or the host's monotonic clock
- * passes deadline (ns, ~0: never). e says why for VM_FAULT.
- */
-enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e);
-
 /* Exit status of the program after VM_EXIT, 0-255. */
 int vm_exit_code(const struct vm *vm);
 
@@ -163,6 +146,12 @@ int vm_exit_code(const struct vm *vm);
  */
 const void *vm_output(const struct vm *vm, int stream, uint32_t limit,
 		      size_t *size, uint64_t *total);
+
+/* The control page, which the guest writes to at any time: read a field once. */
+static inline volatile struct zb_control *vm_control(const struct vm *vm)
+{
+	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
+}
 
 /* The only way from a guest address to a host one; NULL when it does not fit. */
 void *vm_memory(const struct vm *vm, gpa_t gpa, uint64_t size);

@@ -17,7 +17,7 @@
 #include "paging.h"
 #include "recycle.h"
 #include "template.h"
-#include "vmm.h"
+#include "vmm_run.h"
 
 #define WARM_RUNS 3
 #define AWAKE_NS 200000

@@ -4,7 +4,7 @@
  * deadline, sleeps no longer than it, logs what is printable and no more than
  * its share, and hands out output that is there.
  *
- * vmm.c is linked with ioctl, write, clock_nanosleep, timer_create and
+ * vmm.c and vmm_run.c are linked with ioctl, write, clock_nanosleep, timer_create and
  * timer_settime from here (build.sh). Input: the deadline, then steps; KVM_RUN
  * takes steps up to one that returns.
  */
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm.h"
+#include "vmm_run.h"
 #include "vmm_boot.h"
 
 #define MEMORY (8u << 20)

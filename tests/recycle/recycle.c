@@ -17,7 +17,7 @@
 #include "paging.h"
 #include "recycle.h"
 #include "template.h"
-#include "vmm.h"
+#include "vmm_run.h"
 
 #define TIMEOUT_NS 8000000000ull
 #define TRAINING_RUNS 3

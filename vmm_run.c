@@ -1,0 +1,299 @@
+#include "vmm_run.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Linux, Documentation/arch/x86/x86_64/fsgs.rst. */
+#define HWCAP2_FSGSBASE 2
+
+/* How often a guest that asks for it is interrupted. Longer than a usual run,
+ * short against CPython's switch interval of 5 ms. */
+#define TICK_NS 4000000
+
+/* The tick's signal handler must reach the VM that is running. */
+static struct kvm_run *volatile running;
+
+static void on_tick(int signal)
+{
+	struct kvm_run *run = running;
+
+	(void)signal;
+	/* So that an entry that is about to happen returns at once. */
+	if (run)
+		run->immediate_exit = 1;
+}
+
+static timer_t tick_timer;
+static bool tick_ready;
+
+int vm_tick_open(struct err *e)
+{
+	struct sigaction action = { .sa_handler = on_tick };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGALRM };
+
+	if (tick_ready)
+		return 0;
+	if (sigaction(SIGALRM, &action, NULL) < 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &tick_timer) < 0)
+		return err_set(e, -errno, "timer: %s", strerror(errno));
+	tick_ready = true;
+	return 0;
+}
+
+static int tick_start(struct err *e)
+{
+	struct itimerspec t = { .it_interval.tv_nsec = TICK_NS,
+				.it_value.tv_nsec = TICK_NS };
+	int r = vm_tick_open(e);
+
+	if (r)
+		return r;
+	if (timer_settime(tick_timer, 0, &t, NULL) < 0)
+		return err_set(e, -errno, "timer: %s", strerror(errno));
+	return 0;
+}
+
+static void tick_stop(void)
+{
+	struct itimerspec t = { 0 };
+
+	timer_settime(tick_timer, 0, &t, NULL);
+}
+
+/*
+ * A tick has taken the vCPU out of KVM_RUN. If the program runs, it is made to
+ * call preempt_entry; if the kernel runs, or an exception is on its way in (it
+ * would be delivered at the changed RIP), a flag tells the kernel instead.
+ */
+static void deliver_tick(struct vm *vm)
+{
+	volatile struct zb_control *c = vm_control(vm);
+	struct kvm_sync_regs *s = &vm->run->s.regs;
+
+	if (!c->want_tick)
+		return;
+	if ((s->regs.rip >= vm->text_start && s->regs.rip < vm->text_end) ||
+	    s->events.exception.injected || s->events.exception.pending) {
+		c->preempt = 1;
+		return;
+	}
+	c->preempt_rip = s->regs.rip;
+	s->regs.rip = vm->preempt_entry;
+	vm->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+/* Sleeps until the guest's earliest timer or the deadline. */
+static void idle(struct vm *vm, uint64_t deadline)
+{
+	uint64_t until = vm_control(vm)->idle_until;
+	struct timespec t;
+
+	if (until != UINT64_MAX)
+		until -= (uint64_t)vm->mono_offset;
+	if (until > deadline)
+		until = deadline;
+	if (until > UINT64_MAX / 2)
+		until = UINT64_MAX / 2;
+	t.tv_sec = (time_t)(until / 1000000000);
+	t.tv_nsec = (long)(until % 1000000000);
+	tick_stop();
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
+	       EINTR)
+		;
+	vm->run->immediate_exit = 0;
+	tick_start(NULL);
+}
+
+/* Copies the guest's log line, made printable. */
+static size_t copy_log(const struct vm *vm, char *line, size_t size)
+{
+	volatile struct zb_control *c = vm_control(vm);
+	size_t n = c->log_size;
+
+	if (n > ZB_LOG_SIZE)
+		n = ZB_LOG_SIZE;
+	if (n > size - 1)
+		n = size - 1;
+	for (size_t i = 0; i < n; i++) {
+		line[i] = c->log[i];
+		if (line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	}
+	line[n] = 0;
+	return n;
+}
+
+static void write_log(struct vm *vm)
+{
+	char line[ZB_LOG_SIZE + 64];
+	size_t prefix = strlen(vm->log_prefix), n;
+
+	if (vm->log_lines == 0 || prefix > 60)
+		return;
+	if (vm->log_lines != UINT32_MAX) {
+		struct pollfd p = { .fd = vm->log_fd, .events = POLLOUT };
+
+		/* A run does not wait for whoever does not read the log. */
+		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+			return;
+		vm->log_lines--;
+	}
+	memcpy(line, vm->log_prefix, prefix);
+	n = prefix + copy_log(vm, line + prefix, sizeof(line) - prefix - 1);
+	line[n++] = '\n';
+	(void)!write(vm->log_fd, line, n);
+}
+
+static enum vm_event fault(struct vm *vm, struct err *e)
+{
+	struct kvm_run *run = vm->run;
+	uint64_t rip = run->s.regs.regs.rip;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_SHUTDOWN:
+		err_set(e, -EIO, "guest: triple fault");
+		break;
+	case KVM_EXIT_HLT:
+		err_set(e, -EIO, "guest: halted at %#llx",
+			(unsigned long long)rip);
+		break;
+	case KVM_EXIT_MMIO:
+		err_set(e, -EIO, "guest: access to %#llx, which is no memory, at %#llx",
+			(unsigned long long)run->mmio.phys_addr,
+			(unsigned long long)rip);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		err_set(e, -EIO, "KVM internal error %u at %#llx",
+			run->internal.suberror, (unsigned long long)rip);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		err_set(e, -EIO, "KVM entry failed: %#llx",
+			(unsigned long long)
+				run->fail_entry.hardware_entry_failure_reason);
+		break;
+	default:
+		err_set(e, -EIO, "guest: unexpected exit %u at %#llx",
+			run->exit_reason, (unsigned long long)rip);
+	}
+	return VM_FAULT;
+}
+
+/* The code of a hypercall, or 0 for any other exit. */
+static uint32_t hypercall_code(const struct vm *vm)
+{
+	const struct kvm_run *run = vm->run;
+	uint32_t code;
+
+	if (run->exit_reason != KVM_EXIT_IO || run->io.port != ZB_PORT ||
+	    run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 4 ||
+	    run->io.count != 1 || run->io.data_offset > vm->run_size - 4)
+		return 0;
+	memcpy(&code, (const char *)run + run->io.data_offset, 4);
+	return code;
+}
+
+/* One exit; true when *event is to be returned. */
+static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
+			struct err *e)
+{
+	char line[200];
+
+	vm->exits++;
+	switch (hypercall_code(vm)) {
+	case ZB_HC_READY:
+		*event = VM_READY;
+		return true;
+	case ZB_HC_EXIT:
+		*event = VM_EXIT;
+		return true;
+	case ZB_HC_IDLE:
+		if (vm_control(vm)->idle_until == UINT64_MAX &&
+		    deadline == UINT64_MAX) {
+			err_set(e, -EDEADLK, "guest: all threads wait forever");
+			*event = VM_FAULT;
+			return true;
+		}
+		idle(vm, deadline);
+		if (clock_mono() < deadline)
+			return false;
+		*event = VM_TIMEOUT;
+		return true;
+	case ZB_HC_LOG:
+		write_log(vm);
+		return false;
+	case ZB_HC_PANIC:
+		copy_log(vm, line, sizeof(line));
+		err_set(e, -EIO, "guest kernel: %s", line);
+		*event = VM_FAULT;
+		return true;
+	default:
+		*event = fault(vm, e);
+		return true;
+	}
+}
+
+/*
+ * On kvm-pvm the guest's DS, ES, FS and GS are this thread's, and no register
+ * of the vCPU shows them: a run would find what an earlier one left, even one
+ * of another VM. They are 0 in a process of Linux.
+ */
+static void clear_segments(void)
+{
+	uint32_t ds, es, fs, gs;
+	uint64_t base;
+
+	__asm__ volatile("mov %%ds, %0\n\tmov %%es, %1\n\t"
+			 "mov %%fs, %2\n\tmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (!(ds | es | fs | gs))
+		return;
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%gs"
+			 :
+			 : "r"(0));
+	/* libc's thread is found by FS.base, which goes with the selector. */
+	if (fs && getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+		__asm__ volatile("rdfsbase %0\n\tmov %1, %%fs\n\twrfsbase %0"
+				 : "=&r"(base)
+				 : "r"(0));
+}
+
+enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
+{
+	enum vm_event event = VM_FAULT;
+
+	vm->seeded = false;
+	clear_segments();
+	running = vm->run;
+	vm->run->immediate_exit = 0;
+	if (tick_start(e) < 0)
+		return VM_FAULT;
+	for (;;) {
+		if (ioctl(vm->vcpu, KVM_RUN, 0) == 0) {
+			if (handle_exit(vm, deadline, &event, e))
+				break;
+			continue;
+		}
+		if (errno != EINTR && errno != EAGAIN) {
+			err_set(e, -errno, "KVM_RUN: %s", strerror(errno));
+			break;
+		}
+		vm->exits++;
+		vm->run->immediate_exit = 0;
+		if (clock_mono() >= deadline) {
+			event = VM_TIMEOUT;
+			break;
+		}
+		deliver_tick(vm);
+	}
+	tick_stop();
+	running = NULL;
+	return event;
+}

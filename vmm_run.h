@@ -1,0 +1,28 @@
+/*
+ * vmm_run.h: a VM's run: enters the guest, delivers ticks, sleeps for it, and
+ * tells why it came back. What the guest leaves in kvm_run and in the control
+ * page is hostile.
+ */
+#ifndef ZEROBOOT_VMM_RUN_H
+#define ZEROBOOT_VMM_RUN_H
+
+#include "vmm.h"
+
+enum vm_event {
+	VM_READY,   /* the agent waits for a request */
+	VM_EXIT,    /* the program ended */
+	VM_TIMEOUT, /* the deadline passed */
+	VM_FAULT,   /* see err */
+};
+
+/* The process's timer, made by the first vm_run unless this was called before
+ * the rights to make it are gone. 0 or -errno. */
+int vm_tick_open(struct err *e);
+
+/*
+ * Runs until the guest has something to say or the host's monotonic clock
+ * passes deadline (ns, ~0: never). e says why for VM_FAULT.
+ */
+enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e);
+
+#endif
