@@ -19,6 +19,11 @@
 /* The entry of a page; NULL when its table is not there (and, with make, no
  * memory is left for it). */
 u64 *pte_find(u64 gva, bool make);
+/* Next address worth looking at when addr has no table. */
+static inline u64 pte_next_table(u64 addr)
+{
+	return (addr | ((2ul << 20) - 1)) + 1;
+}
 /* Present with these rights. */
 static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
 {
