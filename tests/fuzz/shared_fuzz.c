@@ -153,6 +153,7 @@ static int kvm_run(void)
 		case 3: /* what KVM tells, whatever it is */
 			((uint8_t *)run)[take(2) % sizeof(*run)] ^=
 				(uint8_t)take(1);
+			run->kvm_dirty_regs = 0; /* ours to tell KVM */
 			break;
 		case 4:
 			hypercall((uint32_t)take(1) % 7);
