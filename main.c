@@ -22,6 +22,7 @@
 
 #define EXIT_USAGE 2
 #define DEFAULT_MEMORY_MB 256
+#define DEFAULT_ADDRESS "127.0.0.1:8080"
 #define MAX_WORKERS 4096 /* for each language */
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 
@@ -199,6 +200,8 @@ static int command_serve(struct args a)
 		return status;
 	if (a.count)
 		return usage_error(a.list[0], "serve takes no arguments");
+	if (o.listen_count == 0)
+		o.listen[o.listen_count++] = DEFAULT_ADDRESS;
 	o.max_queue = (unsigned)queue;
 	o.drain_seconds = (unsigned)drain;
 	o.request_seconds = (unsigned)request;

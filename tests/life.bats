@@ -76,6 +76,23 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	[ "$(status "$(url /health)")" = 200 ]
 }
 
+@test "life: without --listen it serves on 127.0.0.1:8080" {
+	# In a network of its own, where that port is free.
+	unshare -n bash -c '
+		python3 -c "import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack(\"16sh14s\", b\"lo\", 1, b\"\"))"  # up: netdevice(7)
+		./zeroboot serve --templates templates 2>"$1/log" 3>&- &
+		for _ in $(seq 100); do
+			curl -s http://127.0.0.1:8080/v1/exec -d "{\"code\":\"print(6)\"}" >"$1/answer" && break
+			sleep 0.1
+		done
+		kill $!
+		wait
+	' - "$BATS_TEST_TMPDIR"
+	grep -q "serving on 127.0.0.1:8080" "$BATS_TEST_TMPDIR/log"
+	grep -q "\"stdout\":\"6\\\\n\"" "$BATS_TEST_TMPDIR/answer"
+}
+
 @test "life: IPv4, IPv6 and a Unix socket at once; the socket file is removed" {
 	socket=$BATS_TEST_TMPDIR/s
 	start_at --listen 127.0.0.1:0 --listen '[::1]:0' --listen "unix:$socket"
