@@ -312,8 +312,10 @@ static int serve_one(struct worker *w, struct err *e)
 	start = clock_mono();
 	r = renew(w, reply.status == WORKER_DONE, false, e);
 	w->renew_us = (uint32_t)((clock_mono() - start) / 1000);
+	if (r)
+		return r;
 	stay_awake(w);
-	return r ? r : 1;
+	return 1;
 }
 
 /* Of all processes the kernel takes a worker when memory is short: the front

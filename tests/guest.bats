@@ -24,6 +24,12 @@ same() {
 @test "guest: time" { same time; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
+@test "guest: known call sites become jumps, one that is branched into does not" {
+	run timeout 20 ./zeroboot run build/tests/guest.img /bin/patch bytes
+	[ "$status" -eq 0 ]
+	grep -q '^before e9, behind e9, branched 0f$' <<<"$output"
+}
+
 @test "guest: a missing system call is logged once and answers ENOSYS" {
 	run timeout 20 ./zeroboot run build/tests/guest.img /bin/missing
 	[ "$status" -eq 0 ]

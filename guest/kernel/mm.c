@@ -81,7 +81,7 @@ static bool is_wish(u64 addr, u64 size)
 
 	if (addr == 0)
 		return false;
-	if (addr < (4 * NEAR))
+	if (addr < 2 * NEAR)
 		return true;
 	v = vma_next(addr - NEAR);
 	return v && v->start < addr + size + NEAR;

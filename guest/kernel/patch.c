@@ -217,7 +217,8 @@ static size_t moved_size(u64 site, u64 end)
 
 /* Call sites of one mapping, ascending, that are to become BEHIND. */
 struct sites {
-	u64 addr[SITES_MAX]; /* 0: a branch leads behind it */
+	u64 addr[SITES_MAX];
+	bool branched[SITES_MAX]; /* a branch leads behind it */
 	u32 count;
 };
 
@@ -235,36 +236,38 @@ static u64 branch_target(const u8 *p)
 	return (u64)p + 4 + (u64)(s64)offset;
 }
 
-/* Drops the site whose moved bytes a branch to target would hit. */
-static void drop_branched(struct sites *s, u64 target)
+/* Marks the site whose moved bytes a branch to target would hit. */
+static void mark_branched(const u64 *addr, bool *branched, u32 count,
+			  u64 target)
 {
-	u32 low = 0, high = s->count;
+	u32 low = 0, high = count;
 
 	while (low < high) {
 		u32 middle = (low + high) / 2;
 
-		if (s->addr[middle] < target)
+		if (addr[middle] < target)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low > 0 && target - s->addr[low - 1] < 2 + MOVED_MAX)
-		s->addr[low - 1] = 0;
+	if (low > 0 && target - addr[low - 1] < 2 + MOVED_MAX)
+		branched[low - 1] = true;
 }
 
 /*
- * Takes the sites out that are branched into. Whatever could be a branch counts
+ * Marks the sites that are branched into; addr is ascending. Whatever could be a branch counts
  * as one, wherever instructions begin.
  */
-static void check_branches(struct sites *s, u64 start, u64 end)
+static void check_branches(const u64 *addr, bool *branched, u32 count,
+			   u64 start, u64 end)
 {
-	u64 low = s->addr[0], high = s->addr[s->count - 1] + 2 + MOVED_MAX;
+	u64 low = addr[0], high = addr[count - 1] + 2 + MOVED_MAX;
 
 	for (u64 a = start; a + 6 <= end; a++) {
 		u64 target = branch_target((const u8 *)a);
 
 		if (target > low && target < high)
-			drop_branched(s, target);
+			mark_branched(addr, branched, count, target);
 	}
 }
 
@@ -331,9 +334,9 @@ static u32 number_of(u64 site)
 
 bool patch_site(struct regs *r)
 {
-	struct sites one = { .addr = { r->rip - 2 }, .count = 1 };
 	u64 site = r->rip - 2;
 	const struct vma *v;
+	bool branched = false;
 
 	if (closed || stub_count == STUBS_MAX)
 		return false;
@@ -344,12 +347,11 @@ bool patch_site(struct regs *r)
 	current->regs = r;
 	if (is_before(site, v->start) && number_of(site) == r->rax)
 		return patch_before(site, (u32)r->rax);
-	if (moved_size(site, v->end))
-		check_branches(&one, v->start, v->end);
-	else
-		one.addr[0] = 0;
-	if (one.addr[0] && patch_behind(site, v->end))
-		return true;
+	if (moved_size(site, v->end)) {
+		check_branches(&site, &branched, 1, v->start, v->end);
+		if (!branched && patch_behind(site, v->end))
+			return true;
+	}
 	refused[site % SITES_MAX] = site;
 	return false;
 }
@@ -377,13 +379,16 @@ static void search(u64 start, u64 end)
 			continue;
 		if (is_before(a, start) && number_of(a) < SYSCALL_NUMBERS)
 			patch_before(a, number_of(a));
-		else if (is_behind(a, end) && behind.count < SITES_MAX)
+		else if (is_behind(a, end) && behind.count < SITES_MAX) {
+			behind.branched[behind.count] = false;
 			behind.addr[behind.count++] = a;
+		}
 	}
 	if (behind.count)
-		check_branches(&behind, start, end);
+		check_branches(behind.addr, behind.branched, behind.count,
+			       start, end);
 	for (u32 i = 0; i < behind.count && stub_count < STUBS_MAX; i++)
-		if (behind.addr[i])
+		if (!behind.branched[i])
 			patch_behind(behind.addr[i], end);
 }
 
