@@ -25,14 +25,14 @@ BASE_sanitize := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sa
 endif
 BASE     = -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"' $(WARN) $(UAPI) -MMD -MP $(BASE_$(MODE))
 # General registers only: the program's vector registers stay in the CPU.
-KBASE   := -std=gnu11 -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
+KBASE   := -std=gnu11 -iquote guest/kernel -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
            -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections $(WARN) -MMD -MP
 VDSOFLAGS := -std=gnu11 -O2 -fPIC -ffreestanding -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARN)
 
 HOST_C  := $(wildcard *.c)
 HOST_O  := $(HOST_C:%.c=$(O)/%.o)
-KERN_C  := $(wildcard guest/kernel/*.c)
+KERN_C  := $(wildcard guest/kernel/*.c guest/kernel/*/*.c)
 KERN_S  := $(wildcard guest/kernel/*.S)
 KERN_O  := $(KERN_C:guest/kernel/%.c=$(O)/kernel/%.o) $(KERN_S:guest/kernel/%.S=$(O)/kernel/%.S.o)
 
@@ -84,7 +84,7 @@ $(O)/kernel/%.S.o: guest/kernel/%.S guest/abi.h Makefile
 	@mkdir -p $(@D)
 	$(KCC) -I$(O)/kernel -c -o $@ $<
 
--include $(wildcard $(O)/*.d $(O)/kernel/*.d)
+-include $(wildcard $(O)/*.d $(O)/kernel/*.d $(O)/kernel/*/*.d)
 
 # ---- images and templates ----
 LANGUAGES := python node
@@ -128,7 +128,7 @@ test-svm:
 # .clang-tidy, cppcheck. Nothing they say is let pass. gcc's loses pointers that
 # go into lists and callbacks: leaks are left to clang's and to LeakSanitizer.
 LINT_HOST := -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"'
-LINT_KERN := -std=gnu11 -ffreestanding -mgeneral-regs-only -mno-red-zone
+LINT_KERN := -std=gnu11 -iquote guest/kernel -ffreestanding -mgeneral-regs-only -mno-red-zone
 ANALYZE   := -fanalyzer -Wno-analyzer-malloc-leak -o /dev/null -c
 LINT      := $(HOST_C:%=lint/%) $(KERN_C:%=lint/%)
 

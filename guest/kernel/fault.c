@@ -2,8 +2,10 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 
-#include "mm.h"
-#include "thread.h"
+#include "mm/map.h"
+#include "mm/user.h"
+#include "task/process.h"
+#include "task/signal.h"
 
 #define VECTOR_PF 14
 #define PF_WRITE 2 /* Intel SDM 3A, 4.7 */
@@ -69,8 +71,12 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 		process_exit(128 + SIGKILL);
 	}
 	if (from_kernel(r)) {
-		if (result == -ENXIO)
-			process_exit(128 + SIGBUS);
+		u64 resume = user_resume(r->rip);
+
+		if (resume) {
+			r->rip = resume;
+			return;
+		}
 		panic("page fault at %lx, address %lx, error %lx", r->rip, cr2,
 		      error);
 	}

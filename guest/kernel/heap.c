@@ -3,7 +3,9 @@
  * equal objects behind a header; larger ones are frames of their own. Both have
  * a header at the start of their first page, so kfree needs no size.
  */
-#include "kernel.h"
+#include "heap.h"
+
+#include "mm/frame.h"
 
 #define HEADER 64 /* keeps objects of 64 bytes and more aligned to 64 */
 #define CLASSES 8 /* 16 << 0 .. 16 << 7 */

@@ -1,43 +1,13 @@
 /* main.c: boots the kernel, starts the program, and waits for a request. */
-#include "clock.h"
-#include "console.h"
-#include "exec.h"
-#include "frame.h"
-#include "hypercall.h"
-#include "mm.h"
-#include "patch.h"
-#include "random.h"
-#include "thread.h"
-
-
-char exec_path[256];
+#include "fs/console.h"
+#include "fs/vfs.h"
+#include "mm/map.h"
+#include "request.h"
+#include "task/clock.h"
+#include "task/exec.h"
+#include "task/process.h"
 
 static char args[ZB_ARGS_SIZE];
-
-/* All that a fork must have for itself. */
-static void start_run(void)
-{
-	clock_start();
-	random_reseed();
-	console_start();
-}
-
-void request_wait(const u8 **code, size_t *size)
-{
-	static bool waited;
-
-	if (!waited) {
-		waited = true;
-		control->want_tick = 0;
-		patch_close();
-		mm_settle();
-		frames_scrub();
-		hypercall(ZB_HC_READY);
-		start_run();
-	}
-	*code = gpa_to_ptr(ZB_REQUEST_GPA);
-	*size = MIN((size_t)control->request_size, (size_t)ZB_REQUEST_SIZE);
-}
 
 static void make_agent(void)
 {
@@ -64,20 +34,19 @@ _Noreturn void kernel_main(void)
 	if (control->abi_version != ZB_ABI_VERSION)
 		panic("ABI version %u", control->abi_version);
 	mm_init();
-	clock_start();
-	random_reseed();
-	console_start();
+	request_start_run();
 	threads_init();
-	signal_init();
-	file_init();
+	process_init();
+	vfs_init();
+	console_open();
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");
-	ksnprintf(exec_path, sizeof(exec_path), "%s", args);
+	ksnprintf(current->process->exec_path, PROCESS_PATH, "%s", args);
 	make_agent();
-	r = exec_load(exec_path, args, size, control->argc, &rip, &rsp);
+	r = exec_load(args, args, size, control->argc, &rip, &rsp);
 	if (r)
-		panic("cannot start %s: error %ld", exec_path, r);
+		panic("cannot start %s: error %ld", args, r);
 	current->on_cpu_since = mono_now();
 	thread_enter(rip, rsp);
 }

@@ -20,9 +20,11 @@
 
 #include <linux/mman.h>
 
-#include "mm.h"
-#include "pte.h"
-#include "vma.h"
+#include "mm/frame.h"
+#include "mm/map.h"
+#include "mm/pte.h"
+#include "mm/space.h"
+#include "task/thread.h"
 
 #define STUB_SIZE 64
 #define STUBS_PAGES 16 /* in one piece */

@@ -11,7 +11,7 @@
 #ifndef PATCH_H
 #define PATCH_H
 
-#include "kernel.h"
+#include "task/thread.h"
 
 /* r has come by the instruction before r->rip: that one may be changed, and
  * r->rip with it. True when it was; the way back must then serialize the CPU

@@ -6,9 +6,6 @@
  */
 #include "random.h"
 
-#include "kernel.h"
-#include "syscalls.h"
-
 static u32 key[8];
 static size_t given, ready; /* bytes of the host's; that are left, the first */
 
@@ -107,15 +104,4 @@ void random_reseed(void)
 	given = MIN((size_t)control->random_size, (size_t)ZB_RANDOM_SIZE);
 	ready = given;
 	control->random_used = 0;
-}
-
-long sys_getrandom(u64 buf, u64 size, u64 flags)
-{
-	if (flags & ~7ull) /* GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE */
-		return -EINVAL;
-	size = MIN(size, 0x7fffffful);
-	if (!user_writable(buf, size))
-		return -EFAULT;
-	random_fill((void *)buf, size);
-	return (long)size;
 }

@@ -1,8 +1,10 @@
-/* random.h: see random.c. */
+/* random.h: random bytes, of the host's making and beyond. */
 #ifndef RANDOM_H
 #define RANDOM_H
 
-/* Mixes control->seed in, and wipes it: at boot and in every fork. */
-void random_reseed(void);
+#include "kernel.h"
+
+void random_fill(void *buf, size_t n);
+void random_reseed(void); /* in every fork, from the control page */
 
 #endif

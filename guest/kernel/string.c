@@ -1,7 +1,7 @@
 /* string.c: memory and text; the compiler calls the first four itself. */
-#include "kernel.h"
-
 #include <stdarg.h>
+
+#include "kernel.h"
 
 void *memcpy(void *restrict d, const void *restrict s, size_t n)
 {

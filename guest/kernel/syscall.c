@@ -1,8 +1,8 @@
 /* syscall.c: from the number to the handler, and the tracer. */
-#include "console.h"
+#include "mm/user.h"
 #include "patch.h"
 #include "syscalls.h"
-#include "thread.h"
+#include "task/thread.h"
 
 #define CALL_0(f) f()
 #define CALL_1(f) f(a[0])

@@ -1,7 +1,7 @@
 /* vdso.c: puts the vDSO into memory, its data page before it. */
 #include "vdso.h"
 
-#include "kernel.h"
+#include "mm/frame.h"
 
 extern const u8 vdso_blob[], vdso_blob_end[];
 

@@ -1,0 +1,12 @@
+/* console.h: the program's first three descriptors. */
+#ifndef FS_CONSOLE_H
+#define FS_CONSOLE_H
+
+#include "fs/file.h"
+
+/* Opens 0, 1 and 2; panics when it cannot. */
+void console_open(void);
+/* What /proc/self/fd/N links to; bytes, at most size. */
+size_t fd_describe(struct file *f, char *buf, size_t size);
+
+#endif

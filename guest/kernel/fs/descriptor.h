@@ -1,0 +1,22 @@
+/* descriptor.h: the running process's table of descriptors. */
+#ifndef FS_DESCRIPTOR_H
+#define FS_DESCRIPTOR_H
+
+#include "fs/file.h"
+
+struct descriptors;
+
+/* An empty table, or NULL. */
+struct descriptors *descriptors_new(void);
+struct file *fd_file(s32 fd);       /* borrowed, NULL when not open */
+/* Takes the reference, also on failure; lowest free number or -EMFILE. */
+long fd_install(struct file *f, bool cloexec);
+/* The lowest free number at or above low. */
+long fd_install_at(struct file *f, s32 low, bool cloexec);
+bool fd_cloexec(s32 fd); /* of one that is open */
+void fd_set_cloexec(s32 fd, bool cloexec);
+/* Numbers are below this. */
+u64 fd_limit(void);
+s32 fd_next(s32 fd); /* the first open one at or above, or -1 */
+
+#endif

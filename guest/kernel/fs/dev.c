@@ -1,0 +1,149 @@
+/* dev.c: character devices. */
+#include <linux/eventpoll.h>
+
+#include "fs/vfs.h"
+#include "heap.h"
+#include "mm/user.h"
+#include "random.h"
+#include "request.h"
+#include "syscalls.h"
+
+#define RDEV(major, minor) ((major) << 8 | (minor))
+#define RDEV_REQUEST RDEV(240, 0) /* local use: Linux, devices.txt */
+
+static long null_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	(void)f, (void)buf, (void)n, (void)pos;
+	return 0;
+}
+
+static long sink_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	(void)f, (void)buf, (void)pos;
+	return (long)n;
+}
+
+static long zero_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	size_t done = user_clear(buf, n);
+
+	(void)f, (void)pos;
+	return done || !n ? (long)done : -EFAULT;
+}
+
+static long full_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	(void)f, (void)buf, (void)pos;
+	return n ? -ENOSPC : 0;
+}
+
+static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	(void)f, (void)pos;
+	random_fill(buf, n);
+	return (long)n;
+}
+
+/* The code to run; the first read stops the VM until there is some. */
+static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	const u8 *code;
+	size_t size;
+
+	(void)f;
+	request_wait(&code, &size);
+	if (*pos >= size)
+		return 0;
+	n = MIN(n, size - *pos);
+	memcpy(buf, code + *pos, n);
+	*pos += n;
+	return (long)n;
+}
+
+static long dev_stat(struct file *f, struct stat *st)
+{
+	node_stat(f->node, st);
+	return 0;
+}
+
+static void dev_release(struct file *f)
+{
+	node_unref(f->node);
+}
+
+static u32 dev_poll(struct file *f)
+{
+	(void)f;
+	return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+}
+
+#define DEVICE(name, reader, writer)                                           \
+	static const struct file_ops name = {                                  \
+		.read = reader,                                                \
+		.write = writer,                                               \
+		.stat = dev_stat,                                              \
+		.poll = dev_poll,                                              \
+		.release = dev_release,                                        \
+	}
+DEVICE(null_ops, null_read, sink_write);
+DEVICE(zero_ops, zero_read, sink_write);
+DEVICE(full_ops, zero_read, full_write);
+DEVICE(random_ops, random_read, sink_write);
+DEVICE(request_ops, request_read, NULL);
+
+long sys_getrandom(u64 buf, u64 size, u64 flags)
+{
+	if (flags & ~7ull) /* GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE */
+		return -EINVAL;
+	size = MIN(size, 0x7fffffful);
+	if (!user_writable(buf, size))
+		return -EFAULT;
+	random_fill((void *)buf, size);
+	return (long)size;
+}
+
+static const struct {
+	const char *path;
+	u64 rdev;
+	const struct file_ops *ops;
+} devices[] = { /* numbers: Linux, devices.txt */
+	{ "/dev/null", RDEV(1, 3), &null_ops },
+	{ "/dev/zero", RDEV(1, 5), &zero_ops },
+	{ "/dev/full", RDEV(1, 7), &full_ops },
+	{ "/dev/random", RDEV(1, 8), &random_ops },
+	{ "/dev/urandom", RDEV(1, 9), &random_ops },
+	{ "/dev/zeroboot", RDEV_REQUEST, &request_ops },
+};
+
+const struct file_ops *dev_ops(u64 rdev)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (devices[i].rdev == rdev)
+			return devices[i].ops;
+	return NULL;
+}
+
+static void make_link(const char *path, const char *target)
+{
+	struct node *n = vfs_make(path, S_IFLNK | 0777);
+
+	if (!n)
+		return;
+	n->target = kstrdup(target);
+	n->size = strlen(target);
+}
+
+void dev_init(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		struct node *n = vfs_make(devices[i].path, S_IFCHR | 0666);
+
+		if (n)
+			n->rdev = devices[i].rdev;
+	}
+	vfs_make("/dev/shm", S_IFDIR | 01777);
+	make_link("/dev/fd", "/proc/self/fd");
+	make_link("/dev/stdin", "/proc/self/fd/0");
+	make_link("/dev/stdout", "/proc/self/fd/1");
+	make_link("/dev/stderr", "/proc/self/fd/2");
+}

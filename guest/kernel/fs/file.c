@@ -1,0 +1,57 @@
+/* file.c: open files: their references and readiness. */
+#include "fs/file.h"
+
+#include "heap.h"
+#include "io/poll.h"
+#include "task/thread.h"
+
+struct waitq file_pollers;
+
+struct file *file_new(const struct file_ops *ops, void *node, u32 flags)
+{
+	struct file *f = kmalloc(sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->ops = ops;
+	f->node = node;
+	f->flags = flags;
+	f->refs = 1;
+	return f;
+}
+
+void file_ref(struct file *f)
+{
+	f->refs++;
+}
+
+void file_unref(struct file *f)
+{
+	if (--f->refs)
+		return;
+	while (f->watchers)
+		f->watchers->gone(f->watchers);
+	if (f->ops->release)
+		f->ops->release(f);
+	kfree(f->path);
+	kfree(f);
+}
+
+void file_ready_events(struct file *f, u32 events)
+{
+	struct file_watcher *next;
+
+	if (!f)
+		return;
+	f->edges++;
+	for (struct file_watcher *w = f->watchers; w; w = next) {
+		next = w->next;
+		w->ready(w, events);
+	}
+	waitq_wake_all(&file_pollers);
+}
+
+void file_ready(struct file *f)
+{
+	file_ready_events(f, ~0u);
+}

@@ -1,0 +1,69 @@
+/* file.h: open files, of whatever kind. */
+#ifndef FS_FILE_H
+#define FS_FILE_H
+
+#include "task/thread.h"
+
+struct file;
+struct stat; /* <asm/stat.h> */
+
+/*
+ * Operations of an open file; a missing one answers as Linux does for such a
+ * file. buf is checked by the caller, until the operation waits: so wait first,
+ * then check again (the program may have unmapped it). It is used with
+ * user_copy() only; what that leaves out gives a short count, or -EFAULT when
+ * nothing was copied. pos is the offset to use and advance, NULL for files
+ * without one.
+ */
+struct file_ops {
+	long (*read)(struct file *f, void *buf, size_t n, u64 *pos);
+	long (*write)(struct file *f, const void *buf, size_t n, u64 *pos);
+	u32 (*poll)(struct file *f); /* EPOLLIN | EPOLLOUT | ... now */
+	long (*stat)(struct file *f, struct stat *st);
+	long (*ioctl)(struct file *f, u64 command, u64 arg);
+	long (*truncate)(struct file *f, u64 size);
+	/*
+	 * The frame that holds page `index`, for mmap; 0 past the end. Frames
+	 * of the image are at or above ZB_IMAGE_GPA and read-only. With
+	 * `write` the frame must be writable and belong to the file
+	 * (MAP_SHARED). A frame stays valid while the file is referenced.
+	 */
+	gpa_t (*page)(struct file *f, u64 index, bool write);
+	void (*release)(struct file *f); /* last reference is gone */
+};
+
+struct file {
+	const struct file_ops *ops;
+	u32 refs;
+	u32 flags;    /* O_* of open and F_SETFL; access mode in the low bits */
+	u64 pos;
+	void *node;   /* of the file system or object */
+	u32 edges;    /* raised with every new readiness, for EPOLLET */
+	char *path;   /* where opened (for /proc and *at), NULL otherwise */
+	struct file_watcher *watchers; /* epoll.c: who watches this file */
+};
+
+/* kmalloc'd with refs 1, or NULL. */
+struct file *file_new(const struct file_ops *ops, void *node, u32 flags);
+void file_ref(struct file *f);
+void file_unref(struct file *f);
+
+/* A watcher of a file's readiness; the list is kept by the file. */
+struct file_watcher {
+	struct file_watcher *next;
+	/* f may have become ready for these EPOLL* events */
+	void (*ready)(struct file_watcher *w, u32 events);
+	/* f's last reference is gone: the watcher must let go of it */
+	void (*gone)(struct file_watcher *w);
+};
+
+/* Tells pollers that f became ready; call after every change of readiness. f may
+ * be NULL. */
+void file_ready(struct file *f);
+/* The same for a change that concerns only these EPOLL* events: an
+ * edge-triggered watcher of other events is left alone. */
+void file_ready_events(struct file *f, u32 events);
+/* Where poll and select wait; file_ready wakes them all. */
+extern struct waitq file_pollers;
+
+#endif

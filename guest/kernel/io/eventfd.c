@@ -1,0 +1,130 @@
+/*
+ * eventfd.c: a counter to wait on.
+ */
+#include <linux/fcntl.h>
+
+#include "fs/descriptor.h"
+#include "heap.h"
+#include "io/poll.h"
+#include "mm/user.h"
+#include "syscalls.h"
+#include "task/thread.h"
+
+/* values of <linux/eventfd.h>, which older header sets lack */
+#define EFD_SEMAPHORE 1
+#define EFD_CLOEXEC O_CLOEXEC
+#define EFD_NONBLOCK O_NONBLOCK
+
+#define COUNT_MAX (~0ull - 1)
+
+struct eventfd {
+	u64 count;
+	bool semaphore;
+	struct waitq readers, writers;
+};
+
+static long eventfd_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	struct eventfd *e = f->node;
+	bool waited = false;
+	u64 value;
+
+	(void)pos;
+	if (n < sizeof(value))
+		return -EINVAL;
+	while (!e->count) {
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		waited = true;
+		if (thread_wait(&e->readers, FOREVER) == -EINTR)
+			return -ERESTARTSYS;
+	}
+	if (waited && !user_writable((u64)buf, sizeof(value)))
+		return -EFAULT;
+	value = e->semaphore ? 1 : e->count;
+	e->count -= value;
+	memcpy(buf, &value, sizeof(value));
+	waitq_wake_all(&e->writers);
+	file_ready_events(f, READY_WRITE);
+	return sizeof(value);
+}
+
+static long eventfd_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	struct eventfd *e = f->node;
+	u64 value;
+
+	(void)pos;
+	if (n < sizeof(value))
+		return -EINVAL;
+	memcpy(&value, buf, sizeof(value)); /* before the wait: stays valid */
+	if (value > COUNT_MAX)
+		return -EINVAL;
+	while (value > COUNT_MAX - e->count) {
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		if (thread_wait(&e->writers, FOREVER) == -EINTR)
+			return -ERESTARTSYS;
+	}
+	e->count += value;
+	waitq_wake_all(&e->readers);
+	file_ready_events(f, READY_READ);
+	return sizeof(value);
+}
+
+static u32 eventfd_poll(struct file *f)
+{
+	struct eventfd *e = f->node;
+
+	return (e->count ? EPOLLIN : 0) | (e->count < COUNT_MAX ? EPOLLOUT : 0);
+}
+
+static long eventfd_stat(struct file *f, struct stat *st)
+{
+	(void)f;
+	stat_object(st, ANON_MODE, ANON_INODE);
+	return 0;
+}
+
+static void eventfd_release(struct file *f)
+{
+	kfree(f->node);
+}
+
+static const struct file_ops eventfd_ops = {
+	.read = eventfd_read,
+	.write = eventfd_write,
+	.poll = eventfd_poll,
+	.stat = eventfd_stat,
+	.release = eventfd_release,
+};
+
+static long eventfd_create(u32 count, u32 flags)
+{
+	struct eventfd *e;
+	struct file *f;
+
+	if (flags & ~(u32)(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK))
+		return -EINVAL;
+	e = kmalloc(sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->count = count;
+	e->semaphore = flags & EFD_SEMAPHORE;
+	f = file_new(&eventfd_ops, e, O_RDWR | (flags & EFD_NONBLOCK));
+	if (!f) {
+		kfree(e);
+		return -ENOMEM;
+	}
+	return fd_install(f, flags & EFD_CLOEXEC);
+}
+
+long sys_eventfd(u64 count)
+{
+	return eventfd_create((u32)count, 0);
+}
+
+long sys_eventfd2(u64 count, u64 flags)
+{
+	return eventfd_create((u32)count, (u32)flags);
+}

@@ -1,0 +1,29 @@
+/*
+ * poll.h: readiness of files, shared by poll.c, epoll.c and the objects that
+ * become ready.
+ *
+ * Event bits are the EPOLL* ones; POLL* have the same values on x86-64.
+ */
+#ifndef IO_POLL_H
+#define IO_POLL_H
+
+#include "fs/file.h"
+#include "io/deadline.h"
+
+#include <asm/stat.h>
+#include <linux/eventpoll.h>
+
+#define READY_READ (EPOLLIN | EPOLLRDNORM)
+#define READY_WRITE (EPOLLOUT | EPOLLWRNORM)
+#define READY_ALWAYS (EPOLLERR | EPOLLHUP) /* reported without being asked for */
+
+/* What f is ready for now; a file without a poll op always reads and writes. */
+u32 file_poll(struct file *f);
+
+/* st for an object without a file system. */
+void stat_object(struct stat *st, u32 mode, u64 inode);
+#define ANON_MODE 0600 /* anon inodes have no file type */
+#define ANON_INODE 1   /* and share one number */
+u64 object_inode(void); /* a new number, for pipes and sockets */
+
+#endif

@@ -1,0 +1,131 @@
+/* signalfd.c: signals read from a file. */
+#include <linux/eventpoll.h>
+#include <linux/fcntl.h>
+#include <linux/signalfd.h>
+
+#include "fs/descriptor.h"
+#include "heap.h"
+#include "mm/user.h"
+#include "syscalls.h"
+#include "task/signal.h"
+
+struct signalfd {
+	sigset set;
+	struct signalfd *next;
+	struct file *file;
+};
+
+static struct signalfd *all;
+static struct waitq readers;
+
+static void notify(void)
+{
+	waitq_wake_all(&readers);
+	for (struct signalfd *s = all; s; s = s->next)
+		file_ready(s->file);
+}
+
+static struct signal_listener listener = { .notify = notify };
+static bool listening;
+
+static long signalfd_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	struct signalfd *s = f->node;
+	struct signalfd_siginfo *out = buf;
+	struct sigqueue_info info;
+	size_t count = 0;
+
+	(void)pos;
+	if (n < sizeof(*out))
+		return -EINVAL;
+	while (!(signal_visible(current) & s->set)) {
+		long r;
+
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		r = thread_wait(&readers, FOREVER);
+		if (r == -EINTR && !(signal_visible(current) & s->set))
+			return -ERESTARTSYS;
+	}
+	for (; (count + 1) * sizeof(*out) <= n; count++) {
+		if (!signal_take(current, s->set, &info))
+			break;
+		memset(&out[count], 0, sizeof(*out));
+		out[count].ssi_signo = (u32)info.signo;
+		out[count].ssi_code = info.code;
+		out[count].ssi_pid = (u32)info.pid;
+		out[count].ssi_uid = (u32)info.uid;
+		out[count].ssi_ptr = info.value;
+		out[count].ssi_int = (s32)info.value;
+	}
+	return (long)(count * sizeof(*out));
+}
+
+static u32 signalfd_poll(struct file *f)
+{
+	struct signalfd *s = f->node;
+
+	return signal_visible(current) & s->set ? EPOLLIN : 0;
+}
+
+static void signalfd_release(struct file *f)
+{
+	struct signalfd **link = &all;
+
+	while (*link && *link != f->node)
+		link = &(*link)->next;
+	if (*link)
+		*link = (*link)->next;
+	kfree(f->node);
+}
+
+static const struct file_ops signalfd_ops = {
+	.read = signalfd_read,
+	.poll = signalfd_poll,
+	.release = signalfd_release,
+};
+
+long sys_signalfd4(u64 fd, u64 mask, u64 size, u64 flags)
+{
+	struct signalfd *s;
+	struct file *f;
+	sigset set;
+
+	if (size != sizeof(set) ||
+	    (flags & ~(u64)(O_NONBLOCK | O_CLOEXEC)))
+		return -EINVAL;
+	if (copy_from_user(&set, mask, sizeof(set)))
+		return -EFAULT;
+	set &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1));
+	if ((s32)fd != -1) {
+		f = fd_file((s32)fd);
+		if (!f)
+			return -EBADF;
+		if (f->ops != &signalfd_ops)
+			return -EINVAL;
+		((struct signalfd *)f->node)->set = set;
+		return (s32)fd;
+	}
+	s = kmalloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->set = set;
+	f = file_new(&signalfd_ops, s, O_RDONLY | ((u32)flags & O_NONBLOCK));
+	if (!f) {
+		kfree(s);
+		return -ENOMEM;
+	}
+	s->file = f;
+	if (!listening) {
+		listening = true;
+		signal_listen(&listener);
+	}
+	s->next = all;
+	all = s;
+	return fd_install(f, (flags & O_CLOEXEC) != 0);
+}
+
+long sys_signalfd(u64 fd, u64 mask, u64 size)
+{
+	return sys_signalfd4(fd, mask, size, 0);
+}

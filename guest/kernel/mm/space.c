@@ -1,0 +1,178 @@
+/* space.c: an address space: the sorted table of its mappings. */
+#include "mm/space.h"
+
+#include "fs/file.h"
+#include "heap.h"
+
+struct space *space;
+
+static size_t search(u64 addr)
+{
+	size_t low = 0, high = space->count;
+
+	if (space->last < space->count && space->table[space->last].end > addr &&
+	    (space->last == 0 || space->table[space->last - 1].end <= addr))
+		return space->last;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (space->table[middle].end > addr)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	space->last = low;
+	return low;
+}
+
+const struct vma *vma_at(u64 addr)
+{
+	struct vma *v = vma_next(addr);
+
+	return v && v->start <= addr ? v : NULL;
+}
+
+struct vma *vma_next(u64 addr)
+{
+	size_t i = search(addr);
+
+	return i < space->count ? &space->table[i] : NULL;
+}
+
+struct vma *vma_after(const struct vma *v)
+{
+	size_t i = (size_t)(v - space->table) + 1;
+
+	return i < space->count ? &space->table[i] : NULL;
+}
+
+static bool joins(const struct vma *a, const struct vma *b)
+{
+	return a->end == b->start && a->prot == b->prot &&
+	       a->flags == b->flags && a->file == b->file &&
+	       (!a->file || a->offset + (a->end - a->start) == b->offset);
+}
+
+bool vma_reserve(size_t more)
+{
+	size_t want = space->room ? space->room : 64;
+	struct vma *bigger;
+
+	if (space->count + more <= space->room)
+		return true;
+	while (want < space->count + more)
+		want *= 2;
+	bigger = krealloc(space->table, want * sizeof(*space->table));
+	if (!bigger)
+		return false;
+	space->table = bigger;
+	space->room = want;
+	return true;
+}
+
+static void insert_at(size_t i, const struct vma *v)
+{
+	memmove(&space->table[i + 1], &space->table[i], (space->count - i) * sizeof(*space->table));
+	space->table[i] = *v;
+	space->count++;
+}
+
+static void remove_at(size_t i)
+{
+	space->count--;
+	memmove(&space->table[i], &space->table[i + 1], (space->count - i) * sizeof(*space->table));
+}
+
+void vma_insert(const struct vma *v)
+{
+	size_t i = search(v->start);
+
+	insert_at(i, v);
+	if (v->file)
+		file_ref(v->file);
+	vma_join(i ? i - 1 : 0, 2);
+}
+
+/* Joins neighbours, from the one at index i on, pairs of them. */
+void vma_join(size_t i, int pairs)
+{
+	while (pairs-- > 0 && i + 1 < space->count) {
+		if (!joins(&space->table[i], &space->table[i + 1])) {
+			i++;
+			continue;
+		}
+		space->table[i].end = space->table[i + 1].end;
+		if (space->table[i].file)
+			file_unref(space->table[i + 1].file);
+		remove_at(i + 1);
+	}
+}
+
+static void split(u64 addr)
+{
+	size_t i = search(addr);
+	struct vma right;
+
+	if (i == space->count || space->table[i].start >= addr)
+		return;
+	right = space->table[i];
+	right.offset += addr - right.start;
+	right.start = addr;
+	space->table[i].end = addr;
+	insert_at(i + 1, &right);
+	if (right.file)
+		file_ref(right.file);
+}
+
+bool vma_cut(u64 start, u64 end)
+{
+	if (!vma_reserve(2))
+		return false;
+	split(start);
+	split(end);
+	return true;
+}
+
+void vma_remove(struct vma *v)
+{
+	struct file *file = v->file;
+
+	remove_at((size_t)(v - space->table));
+	if (file)
+		file_unref(file);
+}
+
+void vma_tidy(u64 start, u64 end)
+{
+	size_t i = search(start), n = 1;
+
+	if (i > 0) {
+		i--;
+		n++;
+	}
+	for (size_t k = i; k < space->count && space->table[k].start < end; k++)
+		n++;
+	vma_join(i, (int)n);
+}
+
+size_t vma_count(void)
+{
+	return space->count;
+}
+
+u64 vma_gap(u64 size, u64 bottom, u64 top)
+{
+	u64 high = top;
+
+	for (size_t i = space->count; i-- > 0;) {
+		if (space->table[i].start >= top)
+			continue;
+		if (space->table[i].end < high && high - space->table[i].end >= size &&
+		    high - size >= bottom)
+			break;
+		high = MIN(high, space->table[i].start);
+		if (high < bottom + size)
+			return 0;
+	}
+	return high >= bottom + size ? high - size : 0;
+}

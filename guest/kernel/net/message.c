@@ -1,0 +1,445 @@
+/*
+ * socket_message.c: what goes through a socket: data from and to lists of user
+ * buffers, addresses, and files (SCM_RIGHTS).
+ */
+#include <linux/fcntl.h>
+
+#include "fs/descriptor.h"
+#include "heap.h"
+#include "mm/user.h"
+#include "net/socket.h"
+#include "syscalls.h"
+#include "task/process.h"
+
+#define IOV_MAX 1024
+#define IOV_FEW 8
+#define IO_MAX 0x7ffff000ull /* MAX_RW_COUNT */
+
+struct msghdr64 { /* struct msghdr of the ABI */
+	u64 name;
+	u32 name_size, pad;
+	u64 iov, iov_count;
+	u64 ancillary, ancillary_size;
+	u32 flags, pad2;
+};
+
+struct cmsg64 { /* struct cmsghdr of the ABI; data follows */
+	u64 size;
+	s32 level, type;
+};
+#define CMSG_ALIGN(n) (((n) + 7) & ~7ull)
+
+struct ucred64 {
+	s32 pid;
+	u32 uid, gid;
+};
+
+/* ---- user buffers ---- */
+
+static long io_copy(struct io *io, void *kernel, u64 n, bool in)
+{
+	u8 *k = kernel;
+	long r = 0;
+
+	io->left -= n;
+	while (n && !r) {
+		u64 part = MIN(n, io->v->size - io->done);
+		u64 user = io->v->base + io->done;
+
+		if (in && io->trusted)
+			memcpy(k, (void *)user, part);
+		else if (in)
+			r = copy_from_user(k, user, part);
+		else if (io->trusted)
+			memcpy((void *)user, k, part);
+		else
+			r = copy_to_user(user, k, part);
+		k += part;
+		n -= part;
+		io->done += part;
+		if (io->done == io->v->size) {
+			io->v++;
+			io->done = 0;
+		}
+	}
+	return r;
+}
+
+static long io_apply(struct io *io, void *kernel, u64 n, bool in)
+{
+	struct io before = *io;
+	long r = io_copy(io, kernel, n, in);
+
+	if (r)
+		*io = before;
+	return r;
+}
+
+long io_copy_in(struct io *io, void *to, u64 n)
+{
+	return io_apply(io, to, n, true);
+}
+
+long io_copy_out(struct io *io, const void *from, u64 n)
+{
+	return io_apply(io, (void *)from, n, false);
+}
+
+/* ---- files in flight ---- */
+
+void rights_free(struct rights *r)
+{
+	if (!r)
+		return;
+	for (u32 i = 0; i < r->count; i++)
+		if (r->files[i])
+			file_unref(r->files[i]);
+	kfree(r);
+}
+
+struct rights *rights_copy(const struct rights *r)
+{
+	u64 size;
+	struct rights *copy;
+
+	if (!r)
+		return NULL;
+	size = sizeof(*r) + r->count * sizeof(r->files[0]);
+	copy = kmalloc(size);
+	if (!copy)
+		return NULL;
+	memcpy(copy, r, size);
+	for (u32 i = 0; i < r->count; i++)
+		file_ref(copy->files[i]);
+	return copy;
+}
+
+static long rights_add(struct rights **rights, u64 user, u64 count)
+{
+	struct rights *r = *rights;
+
+	if (!r)
+		r = kmalloc(sizeof(*r) + SCM_MAX_FD * sizeof(r->files[0]));
+	if (!r)
+		return -ENOMEM;
+	*rights = r;
+	if (count > SCM_MAX_FD - r->count)
+		return -EINVAL;
+	for (u64 i = 0; i < count; i++) {
+		s32 fd;
+		struct file *f;
+
+		if (copy_from_user(&fd, user + i * sizeof(fd), sizeof(fd)))
+			return -EFAULT;
+		f = fd_file(fd);
+		if (!f)
+			return -EBADF;
+		file_ref(f);
+		r->files[r->count++] = f;
+	}
+	return 0;
+}
+
+/* ---- control messages ---- */
+
+static long control_take(const struct cmsg64 *c, u64 data, u64 size,
+			 struct rights **rights)
+{
+	if (c->level != SOL_SOCKET)
+		return 0;
+	if (c->type == SCM_RIGHTS)
+		return rights_add(rights, data, size / sizeof(s32));
+	if (c->type == SCM_CREDENTIALS)
+		return size == sizeof(struct ucred64) ? 0 : -EINVAL;
+	return -EINVAL;
+}
+
+static long control_parse(const struct msghdr64 *h, struct rights **rights)
+{
+	u64 at = 0;
+
+	while (h->ancillary && at + sizeof(struct cmsg64) <= h->ancillary_size) {
+		struct cmsg64 c;
+		long r = copy_from_user(&c, h->ancillary + at, sizeof(c));
+
+		if (r)
+			return r;
+		if (c.size < sizeof(c) || c.size > h->ancillary_size - at)
+			return -EINVAL;
+		r = control_take(&c, h->ancillary + at + sizeof(c),
+				 c.size - sizeof(c), rights);
+		if (r)
+			return r;
+		at += CMSG_ALIGN(c.size);
+	}
+	return 0;
+}
+
+/* Appends to what is stored in *h; what does not fit is cut. */
+static long control_put(struct msghdr64 *h, u64 *used, s32 type,
+			const void *data, u64 size)
+{
+	struct cmsg64 c = {.level = SOL_SOCKET, .type = type};
+	u64 room = h->ancillary ? h->ancillary_size - *used : 0;
+
+	if (room < sizeof(c)) {
+		h->flags |= MSG_CTRUNC;
+		return 0;
+	}
+	c.size = sizeof(c) + size;
+	if (c.size > room) {
+		h->flags |= MSG_CTRUNC;
+		c.size = room;
+	}
+	if (copy_to_user(h->ancillary + *used, &c, sizeof(c)) ||
+	    copy_to_user(h->ancillary + *used + sizeof(c), data,
+			 c.size - sizeof(c)))
+		return -EFAULT;
+	*used = MIN(*used + CMSG_ALIGN(c.size), h->ancillary_size);
+	return 0;
+}
+
+/* Installs the files for which there is room and stores their numbers. */
+static long rights_put(struct msghdr64 *h, u64 *used, struct rights *rights,
+		       u32 flags)
+{
+	u64 room = h->ancillary ? h->ancillary_size - *used : 0;
+	s32 fds[SCM_MAX_FD];
+	u32 n = 0, fit = 0;
+
+	if (room > sizeof(struct cmsg64))
+		fit = (u32)MIN((room - sizeof(struct cmsg64)) / sizeof(s32),
+			       rights->count);
+	for (; n < fit; n++) {
+		long fd;
+
+		file_ref(rights->files[n]);
+		fd = fd_install(rights->files[n], flags & MSG_CMSG_CLOEXEC);
+		if (fd < 0)
+			break;
+		fds[n] = (s32)fd;
+	}
+	if (n < rights->count)
+		h->flags |= MSG_CTRUNC;
+	return n ? control_put(h, used, SCM_RIGHTS, fds, n * sizeof(s32)) : 0;
+}
+
+static long control_store(const struct socket *s, struct msghdr64 *h,
+			  struct transfer *t)
+{
+	struct ucred64 creds = {current->process->pid, (u32)sys_getuid(),
+				(u32)sys_getgid()};
+	u64 used = 0;
+	long r = 0;
+
+	if (socket_option(s, SO_PASSCRED))
+		r = control_put(h, &used, SCM_CREDENTIALS, &creds,
+				sizeof(creds));
+	if (!r && t->rights)
+		r = rights_put(h, &used, t->rights, t->flags);
+	h->ancillary_size = used;
+	return r;
+}
+
+/* ---- send and receive ---- */
+
+static long do_send(struct socket *s, struct transfer *t)
+{
+	struct file *f = s->file;
+	long r;
+
+	if (t->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	t->deadline = socket_deadline(s, s->send_timeout, t->flags);
+	file_ref(f); /* another thread may close it while we wait */
+	r = s->family->send(s, t);
+	file_unref(f);
+	return r;
+}
+
+static long do_receive(struct socket *s, struct transfer *t)
+{
+	struct file *f = s->file;
+	long r;
+
+	if (t->flags & MSG_OOB)
+		return s->domain == AF_UNIX ? -EOPNOTSUPP : -EINVAL;
+	if (t->flags & MSG_ERRQUEUE)
+		return -EAGAIN;
+	t->deadline = socket_deadline(s, s->receive_timeout, t->flags);
+	file_ref(f);
+	r = s->family->receive(s, t);
+	file_unref(f);
+	return r;
+}
+
+long socket_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	struct iovec64 v = {(u64)buf, n};
+	struct transfer t = {.io = {.v = &v, .left = n, .trusted = true}};
+	long r = do_receive(f->node, &t);
+
+	(void)pos;
+	rights_free(t.rights);
+	return r;
+}
+
+long socket_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	struct iovec64 v = {(u64)buf, n};
+	struct transfer t = {.io = {.v = &v,
+				    .left = n,
+				    .trusted = true,
+				    .kernel = !user_readable((u64)buf, n)}};
+
+	(void)pos;
+	return do_send(f->node, &t);
+}
+
+long sys_sendto(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
+{
+	struct iovec64 v = {buf, MIN(n, IO_MAX)};
+	struct transfer t = {.io = {.v = &v, .left = v.size},
+			     .flags = (u32)flags};
+	struct socket *s;
+	long r = socket_find(fd, &s);
+
+	if (!r && name)
+		r = address_take(&t.address, name, (s32)name_size);
+	return r ? r : do_send(s, &t);
+}
+
+long sys_recvfrom(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
+{
+	struct iovec64 v = {buf, MIN(n, IO_MAX)};
+	struct transfer t = {.io = {.v = &v, .left = v.size},
+			     .flags = (u32)flags};
+	struct socket *s;
+	long r = socket_find(fd, &s), stored;
+
+	if (r)
+		return r;
+	r = do_receive(s, &t);
+	rights_free(t.rights);
+	if (r >= 0 && name) {
+		stored = address_put(&t.address, name, name_size);
+		r = stored ? stored : r;
+	}
+	return r;
+}
+
+static struct iovec64 *iov_load(const struct msghdr64 *h, struct iovec64 *few,
+				u64 *total, long *error)
+{
+	struct iovec64 *v = few;
+
+	*error = -EMSGSIZE;
+	if (h->iov_count > IOV_MAX)
+		return NULL;
+	if (h->iov_count > IOV_FEW)
+		v = kmalloc(h->iov_count * sizeof(*v));
+	*error = -ENOMEM;
+	if (!v)
+		return NULL;
+	*error = h->iov_count ? copy_from_user(v, h->iov,
+					       h->iov_count * sizeof(*v))
+			      : 0;
+	*total = 0;
+	for (u64 i = 0; !*error && i < h->iov_count; i++) {
+		if ((s64)v[i].size < 0)
+			*error = -EINVAL;
+		v[i].size = MIN(v[i].size, IO_MAX - *total);
+		*total += v[i].size;
+	}
+	if (!*error)
+		return v;
+	if (v != few)
+		kfree(v);
+	return NULL;
+}
+
+static long message_send(struct socket *s, const struct msghdr64 *h, u32 flags)
+{
+	struct transfer t = {.flags = flags};
+	struct iovec64 few[IOV_FEW], *v;
+	long r;
+
+	v = iov_load(h, few, &t.io.left, &r);
+	if (!v)
+		return r;
+	t.io.v = v;
+	if (h->name)
+		r = address_take(&t.address, h->name, (s32)h->name_size);
+	if (!r)
+		r = control_parse(h, &t.rights);
+	if (!r)
+		r = do_send(s, &t);
+	rights_free(t.rights);
+	if (v != few)
+		kfree(v);
+	return r;
+}
+
+long sys_sendmsg(u64 fd, u64 user, u64 flags)
+{
+	struct msghdr64 h;
+	struct socket *s;
+	long r = socket_find(fd, &s);
+
+	if (!r)
+		r = copy_from_user(&h, user, sizeof(h));
+	return r ? r : message_send(s, &h, (u32)flags);
+}
+
+/* Fills in name, control and flags of *h. */
+static long message_receive(struct socket *s, struct msghdr64 *h, u32 flags)
+{
+	struct transfer t = {.flags = flags};
+	struct iovec64 few[IOV_FEW], *v;
+	struct file *f = s->file;
+	long r, stored = 0;
+
+	v = iov_load(h, few, &t.io.left, &r);
+	if (!v)
+		return r;
+	t.io.v = v;
+	file_ref(f);
+	r = do_receive(s, &t);
+	if (v != few)
+		kfree(v);
+	if (r >= 0) {
+		h->flags = t.out_flags | (flags & MSG_CMSG_CLOEXEC);
+		if (h->name)
+			stored = copy_to_user(h->name, t.address.bytes,
+					      MIN(h->name_size, t.address.size));
+		h->name_size = t.address.size;
+		if (!stored)
+			stored = control_store(s, h, &t);
+	}
+	rights_free(t.rights);
+	file_unref(f);
+	return stored ? stored : r;
+}
+
+long sys_recvmsg(u64 fd, u64 user, u64 flags)
+{
+	struct msghdr64 h;
+	struct socket *s;
+	long r = socket_find(fd, &s), stored;
+	u32 name_size;
+
+	if (!r)
+		r = copy_from_user(&h, user, sizeof(h));
+	if (r)
+		return r;
+	name_size = h.name_size;
+	if ((s32)h.name_size < 0)
+		return -EINVAL;
+	r = message_receive(s, &h, (u32)flags);
+	if (r < 0)
+		return r;
+	if (!h.name)
+		h.name_size = name_size;
+	stored = copy_to_user(user, &h, sizeof(h));
+	return stored ? stored : r;
+}

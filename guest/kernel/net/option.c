@@ -1,0 +1,273 @@
+/*
+ * socket_option.c: setsockopt and getsockopt. Options that change nothing here
+ * (there is no network) are kept, so that they read back as they were set.
+ */
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/time_types.h>
+
+#include "mm/user.h"
+#include "net/socket.h"
+#include "syscalls.h"
+#include "task/process.h"
+
+/* Options of SOL_SOCKET that are on or off. */
+#define FLAG(name) (1ull << (name))
+#define FLAGS                                                                  \
+	(FLAG(SO_DEBUG) | FLAG(SO_REUSEADDR) | FLAG(SO_DONTROUTE) |            \
+	 FLAG(SO_BROADCAST) | FLAG(SO_KEEPALIVE) | FLAG(SO_OOBINLINE) |        \
+	 FLAG(SO_NO_CHECK) | FLAG(SO_REUSEPORT) | FLAG(SO_PASSCRED) |          \
+	 FLAG(SO_TIMESTAMP_OLD) | FLAG(SO_TIMESTAMPNS_OLD) |                   \
+	 FLAG(SO_PASSSEC) | FLAG(SO_RXQ_OVFL))
+
+#define BUFFER_MAX 212992 /* net.core.wmem_max, rmem_max */
+#define SEND_MIN 4608
+#define RECEIVE_MIN 2304
+
+static bool is_flag(s32 name)
+{
+	return name > 0 && name < 64 && FLAGS >> name & 1;
+}
+
+/* ---- set ---- */
+
+static long timeout_set(u64 *timeout, u64 user, s32 size)
+{
+	struct __kernel_old_timeval tv;
+	long r;
+
+	if (size < (s32)sizeof(tv))
+		return -EINVAL;
+	r = copy_from_user(&tv, user, sizeof(tv));
+	if (r)
+		return r;
+	if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+		return -EDOM;
+	*timeout = FOREVER;
+	if (tv.tv_sec < 0)
+		*timeout = 0;
+	else if ((tv.tv_sec || tv.tv_usec) &&
+		 (u64)tv.tv_sec < (FOREVER >> 2) / NSEC)
+		*timeout = (u64)tv.tv_sec * NSEC + (u64)tv.tv_usec * 1000;
+	return 0;
+}
+
+static long linger_set(struct socket *s, u64 user, s32 size)
+{
+	if (size < (s32)sizeof(s->linger))
+		return -EINVAL;
+	return copy_from_user(&s->linger, user, sizeof(s->linger));
+}
+
+/* Linux doubles what is asked for, to make room for its own overhead. */
+static u64 buffer_size(s32 value, u64 min)
+{
+	u64 size = (u64)MIN((u32)value, (u32)BUFFER_MAX) * 2;
+
+	return MAX(size, min);
+}
+
+static long integer_set(struct socket *s, s32 name, s32 value)
+{
+	if (is_flag(name)) {
+		s->options &= ~FLAG(name);
+		s->options |= value ? FLAG(name) : 0;
+		return 0;
+	}
+	switch (name) {
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+		s->send_buffer = buffer_size(value, SEND_MIN);
+		return 0;
+	case SO_RCVBUF:
+	case SO_RCVBUFFORCE:
+		s->receive_buffer = buffer_size(value, RECEIVE_MIN);
+		return 0;
+	case SO_PRIORITY:
+		s->priority = value;
+		return 0;
+	case SO_RCVLOWAT:
+	case SO_MARK:
+	case SO_BUSY_POLL:
+	case SO_INCOMING_CPU:
+		return 0; /* hints: a read returns what there is */
+	}
+	return -ENOPROTOOPT;
+}
+
+/* Keeps the value of an option of a protocol below. */
+static long other_set(struct socket *s, s32 level, s32 name, s32 value)
+{
+	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++) {
+		if (s->other[i].level &&
+		    (s->other[i].level != level || s->other[i].name != name))
+			continue;
+		s->other[i].level = level;
+		s->other[i].name = name;
+		s->other[i].value = value;
+		return 0;
+	}
+	return 0; /* of more than that many only the first read back */
+}
+
+static long family_level(const struct socket *s, s32 level)
+{
+	if (s->domain == AF_UNIX)
+		return -EOPNOTSUPP;
+	if (level == s->protocol || level == IPPROTO_IP ||
+	    (level == IPPROTO_IPV6 && s->domain == AF_INET6))
+		return 0;
+	return -ENOPROTOOPT;
+}
+
+long option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size)
+{
+	s32 value = 0;
+	long r = 0;
+
+	if (size < 0)
+		return -EINVAL;
+	if (level != SOL_SOCKET)
+		r = family_level(s, level);
+	if (r)
+		return r;
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return linger_set(s, user, size);
+	if (level == SOL_SOCKET && name == SO_RCVTIMEO_OLD)
+		return timeout_set(&s->receive_timeout, user, size);
+	if (level == SOL_SOCKET && name == SO_SNDTIMEO_OLD)
+		return timeout_set(&s->send_timeout, user, size);
+	if (level == SOL_SOCKET && size < (s32)sizeof(value))
+		return -EINVAL;
+	r = copy_from_user(&value, user, MIN((u64)size, sizeof(value)));
+	if (r)
+		return r;
+	return level == SOL_SOCKET ? integer_set(s, name, value)
+				   : other_set(s, level, name, value);
+}
+
+/* ---- get ---- */
+
+union value {
+	s32 integer;
+	s32 linger[2];
+	struct __kernel_old_timeval timeout;
+	struct {
+		s32 pid;
+		u32 uid, gid;
+	} creds;
+};
+
+static void timeout_get(union value *v, u64 timeout)
+{
+	if (timeout == FOREVER)
+		timeout = 0;
+	v->timeout.tv_sec = (s64)(timeout / NSEC);
+	v->timeout.tv_usec = (s64)(timeout % NSEC / 1000);
+}
+
+static void creds_get(const struct socket *s, union value *v)
+{
+	bool connected = s->peer || s->listening;
+
+	v->creds.pid = connected ? current->process->pid : 0;
+	v->creds.uid = connected ? (u32)sys_getuid() : ~0u;
+	v->creds.gid = connected ? (u32)sys_getgid() : ~0u;
+}
+
+static s32 error_take(struct socket *s)
+{
+	s32 error = s->error;
+
+	s->error = 0;
+	return error;
+}
+
+static long integer_get(struct socket *s, s32 name, s32 *value)
+{
+	switch (name) {
+	case SO_ERROR:
+		*value = error_take(s);
+		return sizeof(*value);
+	case SO_TYPE:
+		*value = s->type;
+		return sizeof(*value);
+	case SO_DOMAIN:
+		*value = s->domain;
+		return sizeof(*value);
+	case SO_PROTOCOL:
+		*value = s->protocol;
+		return sizeof(*value);
+	case SO_ACCEPTCONN:
+		*value = s->listening;
+		return sizeof(*value);
+	case SO_SNDBUF:
+		*value = (s32)s->send_buffer;
+		return sizeof(*value);
+	case SO_RCVBUF:
+		*value = (s32)s->receive_buffer;
+		return sizeof(*value);
+	case SO_PRIORITY:
+		*value = s->priority;
+		return sizeof(*value);
+	case SO_RCVLOWAT:
+	case SO_SNDLOWAT:
+		*value = 1;
+		return sizeof(*value);
+	}
+	if (!is_flag(name))
+		return -ENOPROTOOPT;
+	*value = socket_option(s, name);
+	return sizeof(*value);
+}
+
+/* The size of the value, or -errno. */
+static long socket_get(struct socket *s, s32 name, union value *v)
+{
+	switch (name) {
+	case SO_LINGER:
+		v->linger[0] = s->linger.on;
+		v->linger[1] = s->linger.seconds;
+		return sizeof(v->linger);
+	case SO_RCVTIMEO_OLD:
+		timeout_get(v, s->receive_timeout);
+		return sizeof(v->timeout);
+	case SO_SNDTIMEO_OLD:
+		timeout_get(v, s->send_timeout);
+		return sizeof(v->timeout);
+	case SO_PEERCRED:
+		creds_get(s, v);
+		return sizeof(v->creds);
+	}
+	return integer_get(s, name, &v->integer);
+}
+
+static long other_get(struct socket *s, s32 level, s32 name, s32 *value)
+{
+	long r = family_level(s, level);
+
+	*value = 0;
+	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++)
+		if (s->other[i].level == level && s->other[i].name == name)
+			*value = s->other[i].value;
+	return r ? r : (long)sizeof(*value);
+}
+
+long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size)
+{
+	union value v = {0};
+	s32 room;
+	long r = copy_from_user(&room, user_size, sizeof(room)), size;
+
+	if (r)
+		return r;
+	if (room < 0)
+		return -EINVAL;
+	size = level == SOL_SOCKET ? socket_get(s, name, &v)
+				   : other_get(s, level, name, &v.integer);
+	if (size < 0)
+		return size;
+	room = MIN(room, (s32)size);
+	r = copy_to_user(user, &v, (u64)room);
+	return r ? r : copy_to_user(user_size, &room, sizeof(room));
+}

@@ -1,0 +1,175 @@
+/*
+ * socket.h: what socket.c (system calls, options) and the address families
+ * (socket_unix.c, socket_inet.c) share.
+ *
+ * Numbers that Linux keeps in include/linux/socket.h and net.h, outside uapi,
+ * are defined here.
+ */
+#ifndef SOCKET_H
+#define SOCKET_H
+
+#include "kernel.h"
+#include "io/poll.h"
+
+#include <asm/socket.h>
+
+#define AF_UNSPEC 0
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define SOCK_RAW 3
+#define SOCK_SEQPACKET 5
+#define SOCK_MAX 11
+#define SOCK_TYPE_MASK 0xf
+#define SOCK_NONBLOCK 04000
+#define SOCK_CLOEXEC 02000000
+
+#define MSG_OOB 1
+#define MSG_PEEK 2
+#define MSG_CTRUNC 8
+#define MSG_TRUNC 0x20
+#define MSG_DONTWAIT 0x40
+#define MSG_WAITALL 0x100
+#define MSG_ERRQUEUE 0x2000
+#define MSG_NOSIGNAL 0x4000
+#define MSG_CMSG_CLOEXEC 0x40000000
+
+#define SCM_RIGHTS 1
+#define SCM_CREDENTIALS 2
+#define SCM_MAX_FD 253
+
+#define SHUT_READ 1 /* bits: shutdown's argument plus one */
+#define SHUT_WRITE 2
+#define SHUT_BOTH 3
+
+#define SOMAXCONN 4096
+#define BUFFER_DEFAULT 212992 /* net.core.wmem_default */
+#define ADDRESS_MAX 128       /* struct sockaddr_storage */
+
+struct iovec64 {
+	u64 base, size;
+};
+
+/* A place in a list of user buffers. */
+struct io {
+	const struct iovec64 *v; /* in kernel memory */
+	u64 done;                /* bytes of *v that are through */
+	u64 left;                /* bytes in all that are not */
+	bool trusted;            /* checked, and nothing has waited since */
+	bool kernel;             /* the kernel's own buffer: outlives a wait */
+};
+/* n <= left bytes; 0 or -EFAULT. They advance only on success. */
+long io_copy_in(struct io *io, void *to, u64 n);
+long io_copy_out(struct io *io, const void *from, u64 n);
+
+/* Open files on their way through a socket. */
+struct rights {
+	u32 count;
+	struct file *files[];
+};
+struct rights *rights_copy(const struct rights *r);
+void rights_free(struct rights *r); /* NULL allowed */
+
+struct address {
+	u32 size; /* 0: none */
+	union {
+		u16 family;
+		u8 bytes[ADDRESS_MAX];
+	};
+};
+
+/* One send or receive. */
+struct transfer {
+	struct io io;
+	u32 flags;             /* MSG_* in */
+	u32 out_flags;         /* MSG_* out */
+	struct address address; /* send: to; receive: from */
+	struct rights *rights; /* a send takes it (sets NULL), a receive gives */
+	u64 deadline;          /* 0: do not wait */
+};
+
+struct message;
+
+struct socket {
+	const struct family *family;
+	s32 domain, type, protocol;
+	struct file *file;       /* NULL while it waits to be accepted */
+	u32 refs;
+	u64 inode;
+	u32 shut;                /* SHUT_* bits */
+	s32 error;               /* SO_ERROR, positive */
+	bool listening, dead;
+	u64 options;             /* SO_* that are a flag, as bits */
+	s32 priority;
+	u64 send_buffer, receive_buffer;
+	u64 send_timeout, receive_timeout; /* ns, FOREVER */
+	struct {
+		s32 on, seconds;
+	} linger;
+	struct {
+		s32 level, name, value;
+	} other[8];              /* inet: options without an effect */
+	struct address name;     /* bound to */
+	struct waitq readers;    /* wait for data or a connection */
+	struct waitq senders;    /* wait for room in this socket's queue */
+	/* socket_unix.c */
+	struct socket *next;     /* all of them */
+	struct socket *peer;     /* referenced */
+	struct message *head, *tail;
+	u64 queued;              /* bytes in the queue, with overhead */
+	struct socket *pending, *pending_last, *pending_next; /* to accept */
+	u32 pending_count, backlog;
+	/* socket_inet.c */
+	struct socket *port_next;
+	u16 port;
+};
+
+/* What differs; each returns >= 0 or -errno. */
+struct family {
+	long (*create)(struct socket *s);
+	long (*bind)(struct socket *s, const struct address *a);
+	long (*listen)(struct socket *s, s32 backlog);
+	long (*connect)(struct socket *s, const struct address *a, u64 deadline);
+	/* a referenced socket without a file */
+	long (*accept)(struct socket *s, u64 deadline, struct socket **accepted);
+	long (*send)(struct socket *s, struct transfer *t);
+	long (*receive)(struct socket *s, struct transfer *t);
+	long (*peer_name)(struct socket *s, struct address *a);
+	long (*shut)(struct socket *s, u32 how);
+	long (*pending_bytes)(struct socket *s);
+	u32 (*poll)(struct socket *s);
+	void (*release)(struct socket *s);
+};
+extern const struct family unix_family, inet_family;
+
+struct socket *socket_new(const struct family *family, s32 domain, s32 type,
+			  s32 protocol);
+void socket_ref(struct socket *s);
+void socket_unref(struct socket *s);
+/* The socket behind a descriptor: 0, -EBADF, -ENOTSOCK. */
+long socket_find(u64 fd, struct socket **s);
+/* When a call with these MSG_* flags gives up: 0 at once, FOREVER never. */
+u64 socket_deadline(const struct socket *s, u64 timeout, u32 flags);
+/* An address of the program's: 0, -EINVAL, -EFAULT. */
+long address_take(struct address *a, u64 user, s32 size);
+/* Stores as much as *size_user says there is room for, and the true size. */
+long address_put(const struct address *a, u64 user, u64 size_user);
+/* File operations (socket_message.c). */
+long socket_read(struct file *f, void *buf, size_t n, u64 *pos);
+long socket_write(struct file *f, const void *buf, size_t n, u64 *pos);
+/* 0, -EAGAIN when the time is over, -EINTR or -ERESTARTSYS. s stays valid. */
+long socket_wait(struct socket *s, struct waitq *q, u64 deadline);
+/* -EPIPE, with the signal unless the flags say no. */
+long socket_broken(u32 flags);
+/* The values of setsockopt and getsockopt (socket_option.c). */
+long option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size);
+long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size);
+/* True when the flag option is on. */
+bool socket_option(const struct socket *s, int option);
+/* Makes two unix sockets each other's peer. */
+void unix_pair(struct socket *a, struct socket *b);
+
+#endif

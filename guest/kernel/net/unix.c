@@ -1,0 +1,742 @@
+/*
+ * socket_unix.c: AF_UNIX stream, datagram and seqpacket sockets.
+ *
+ * Every socket has one queue of messages that arrived; senders put them there
+ * and wait on the receiver when it is full. A connected socket holds a
+ * reference on its peer; the one that is closed first gives its reference up,
+ * so pairs do not keep each other alive. Until it is accepted, a connection's
+ * server end waits in its listener's `pending` list, without a file.
+ */
+#include <linux/un.h>
+
+#include "heap.h"
+#include "net/socket.h"
+#include "random.h"
+#include "task/thread.h"
+
+#define PATH_OFFSET 2         /* of sun_path */
+#define CHUNK 16384           /* bytes of a stream in one message */
+#define MESSAGE_OVERHEAD 512  /* counted for each, as Linux counts its skb */
+
+struct message {
+	struct message *next;
+	struct rights *rights;
+	struct address *from; /* NULL: unnamed */
+	u64 size, offset;     /* offset: consumed by a stream's reader */
+	u8 data[];
+};
+
+static struct socket *sockets; /* all of AF_UNIX */
+
+static bool is_connecting(const struct socket *s)
+{
+	return s->type != SOCK_DGRAM;
+}
+
+static long unix_create(struct socket *s)
+{
+	if (s->protocol && s->protocol != AF_UNIX)
+		return -EPROTONOSUPPORT;
+	if (s->type == SOCK_RAW)
+		s->type = SOCK_DGRAM;
+	if (s->type != SOCK_STREAM && s->type != SOCK_DGRAM &&
+	    s->type != SOCK_SEQPACKET)
+		return -ESOCKTNOSUPPORT;
+	s->protocol = 0;
+	s->next = sockets;
+	sockets = s;
+	return 0;
+}
+
+void unix_pair(struct socket *a, struct socket *b)
+{
+	a->peer = b;
+	socket_ref(b);
+	b->peer = a;
+	socket_ref(a);
+}
+
+/* ---- messages and the queue ---- */
+
+static u64 charge(const struct message *m)
+{
+	return m->size + MESSAGE_OVERHEAD;
+}
+
+static bool queue_full(const struct socket *to, const struct socket *from)
+{
+	return to->queued >= from->send_buffer;
+}
+
+static bool queue_roomy(const struct socket *to)
+{
+	return to->queued * 4 <= to->send_buffer;
+}
+
+static void queue_put(struct socket *s, struct message *m)
+{
+	if (s->tail)
+		s->tail->next = m;
+	else
+		s->head = m;
+	s->tail = m;
+	s->queued += charge(m);
+	waitq_wake_all(&s->readers);
+	file_ready_events(s->file, READY_READ);
+}
+
+/* Tells all who send to s that there is room (or nobody) now. */
+static void senders_ready(struct socket *s)
+{
+	waitq_wake_all(&s->senders);
+	if (is_connecting(s)) {
+		if (s->peer)
+			file_ready_events(s->peer->file, READY_WRITE);
+		return;
+	}
+	for (struct socket *o = sockets; o; o = o->next)
+		if (o->peer == s)
+			file_ready_events(o->file, READY_WRITE);
+}
+
+static void message_free(struct message *m)
+{
+	rights_free(m->rights);
+	kfree(m->from);
+	kfree(m);
+}
+
+static void queue_drop(struct socket *s)
+{
+	struct message *m = s->head;
+	bool was_roomy = queue_roomy(s);
+
+	s->head = m->next;
+	if (!s->head)
+		s->tail = NULL;
+	s->queued -= charge(m);
+	message_free(m);
+	waitq_wake_all(&s->senders);
+	if (!was_roomy && queue_roomy(s))
+		senders_ready(s);
+}
+
+static long message_make(struct socket *from, struct transfer *t, u64 size,
+			 struct message **made)
+{
+	struct message *m = kmalloc(sizeof(*m) + size);
+	long r = -ENOMEM;
+
+	if (!m)
+		return r;
+	if (from->name.size) {
+		m->from = kmalloc(sizeof(*m->from));
+		if (!m->from)
+			goto fail;
+		*m->from = from->name;
+	}
+	r = io_copy_in(&t->io, m->data, size);
+	if (r)
+		goto fail;
+	m->size = size;
+	m->rights = t->rights;
+	t->rights = NULL;
+	*made = m;
+	return 0;
+fail:
+	message_free(m);
+	return r;
+}
+
+/* ---- names ---- */
+
+static bool is_abstract(const struct address *a)
+{
+	return a->bytes[PATH_OFFSET] == 0;
+}
+
+/* Checks, and gives a path the one length it is compared with. */
+static long name_normalize(const struct address *from, struct address *to)
+{
+	u64 length;
+
+	if (from->size <= PATH_OFFSET || from->size > sizeof(struct sockaddr_un) ||
+	    from->family != AF_UNIX)
+		return -EINVAL;
+	*to = *from;
+	if (is_abstract(to))
+		return 0;
+	length = strnlen((char *)to->bytes + PATH_OFFSET,
+			 from->size - PATH_OFFSET);
+	to->bytes[PATH_OFFSET + length] = 0;
+	to->size = (u32)(PATH_OFFSET + length + 1);
+	return 0;
+}
+
+static struct socket *name_find(const struct address *a)
+{
+	for (struct socket *s = sockets; s; s = s->next)
+		if (s->name.size == a->size &&
+		    !(s->peer && is_connecting(s)) &&
+		    !memcmp(s->name.bytes, a->bytes, a->size))
+			return s;
+	return NULL;
+}
+
+static long name_auto(struct socket *s)
+{
+	struct address a = {.size = PATH_OFFSET + 6};
+	u32 number;
+
+	do {
+		random_fill(&number, sizeof(number));
+		memset(a.bytes, 0, sizeof(a.bytes));
+		a.family = AF_UNIX;
+		ksnprintf((char *)a.bytes + PATH_OFFSET + 1, 6, "%05x",
+			  number & 0xfffff);
+	} while (name_find(&a));
+	s->name = a;
+	return 0;
+}
+
+static long unix_bind(struct socket *s, const struct address *a)
+{
+	struct address name;
+	long r;
+
+	if (a->size == PATH_OFFSET && a->family == AF_UNIX)
+		return s->name.size ? 0 : name_auto(s);
+	r = name_normalize(a, &name);
+	if (r)
+		return r;
+	if (s->name.size)
+		return -EINVAL;
+	if (name_find(&name))
+		return -EADDRINUSE;
+	s->name = name;
+	return 0;
+}
+
+/* The socket of s's type that is bound to a: 0 or -errno. */
+static long name_resolve(const struct socket *s, const struct address *a,
+			 struct socket **found)
+{
+	struct address name;
+	long r = name_normalize(a, &name);
+
+	if (r)
+		return r;
+	*found = name_find(&name);
+	if (!*found)
+		return is_abstract(&name) ? -ECONNREFUSED : -ENOENT;
+	return (*found)->type == s->type ? 0 : -EPROTOTYPE;
+}
+
+static long unix_peer_name(struct socket *s, struct address *a)
+{
+	if (!s->peer)
+		return -ENOTCONN;
+	*a = s->peer->name;
+	if (!a->size) {
+		a->size = PATH_OFFSET;
+		a->family = AF_UNIX;
+	}
+	return 0;
+}
+
+/* ---- connections ---- */
+
+static long unix_listen(struct socket *s, s32 backlog)
+{
+	if (!is_connecting(s))
+		return -EOPNOTSUPP;
+	if (!s->name.size || s->peer)
+		return -EINVAL;
+	s->listening = true;
+	s->backlog = MIN((u32)backlog, SOMAXCONN);
+	waitq_wake_all(&s->senders); /* there may be more room to connect */
+	return 0;
+}
+
+static void pending_add(struct socket *listener, struct socket *s)
+{
+	if (listener->pending_last)
+		listener->pending_last->pending_next = s;
+	else
+		listener->pending = s;
+	listener->pending_last = s;
+	listener->pending_count++;
+	waitq_wake_all(&listener->readers);
+	file_ready_events(listener->file, READY_READ);
+}
+
+static struct socket *pending_take(struct socket *listener)
+{
+	struct socket *s = listener->pending;
+
+	if (!s)
+		return NULL;
+	listener->pending = s->pending_next;
+	if (!listener->pending)
+		listener->pending_last = NULL;
+	s->pending_next = NULL;
+	listener->pending_count--;
+	waitq_wake_all(&listener->senders);
+	return s;
+}
+
+/* Waits until the listener bound to a has room: 0 or -errno. */
+static long connect_wait(struct socket *s, const struct address *a,
+			 u64 deadline, struct socket **listener)
+{
+	for (;;) {
+		struct socket *l;
+		long r = name_resolve(s, a, &l);
+
+		if (r)
+			return r;
+		if (!l->listening || l->shut & SHUT_READ)
+			return -ECONNREFUSED;
+		if (s->listening || s->peer)
+			return s->peer ? -EISCONN : -EINVAL;
+		*listener = l;
+		if (l->pending_count <= l->backlog)
+			return 0;
+		if (!deadline)
+			return -EAGAIN;
+		socket_ref(l);
+		r = socket_wait(s, &l->senders, deadline);
+		socket_unref(l);
+		if (r)
+			return r;
+	}
+}
+
+static long connect_stream(struct socket *s, const struct address *a,
+			   u64 deadline)
+{
+	struct socket *listener, *server;
+	long r = connect_wait(s, a, deadline, &listener);
+
+	if (r)
+		return r;
+	server = socket_new(&unix_family, AF_UNIX, s->type, 0);
+	if (!server)
+		return -ENOMEM;
+	unix_create(server);
+	server->name = listener->name;
+	server->options = listener->options;
+	unix_pair(s, server);
+	pending_add(listener, server);
+	file_ready_events(s->file, READY_WRITE);
+	return 0;
+}
+
+static long connect_datagram(struct socket *s, const struct address *a)
+{
+	struct socket *to = NULL;
+	long r = 0;
+
+	if (a->size < PATH_OFFSET)
+		return -EINVAL;
+	if (a->family != AF_UNSPEC)
+		r = name_resolve(s, a, &to);
+	if (r)
+		return r;
+	if (to && to->peer && to->peer != s)
+		return -EPERM;
+	if (to)
+		socket_ref(to);
+	if (s->peer)
+		socket_unref(s->peer);
+	s->peer = to;
+	file_ready_events(s->file, READY_WRITE);
+	return 0;
+}
+
+static long unix_connect(struct socket *s, const struct address *a, u64 deadline)
+{
+	return is_connecting(s) ? connect_stream(s, a, deadline)
+				: connect_datagram(s, a);
+}
+
+static long unix_accept(struct socket *s, u64 deadline, struct socket **accepted)
+{
+	if (!is_connecting(s))
+		return -EOPNOTSUPP;
+	for (;;) {
+		long r;
+
+		if (!s->listening || s->shut & SHUT_READ)
+			return -EINVAL;
+		*accepted = pending_take(s);
+		if (*accepted)
+			return 0;
+		if (!deadline)
+			return -EAGAIN;
+		r = socket_wait(s, &s->readers, deadline);
+		if (r)
+			return r;
+	}
+}
+
+/* ---- sending ---- */
+
+/* Waits until `to` has room; the caller holds references on both. */
+static long room_wait(struct socket *s, struct socket *to, struct transfer *t)
+{
+	while (queue_full(to, s)) {
+		long r;
+
+		if (s->shut & SHUT_WRITE)
+			return socket_broken(t->flags);
+		if (to->dead || to->shut & SHUT_READ)
+			return 0; /* the caller says what that means */
+		if (!t->deadline)
+			return -EAGAIN;
+		t->io.trusted = t->io.kernel;
+		r = socket_wait(s, &to->senders, t->deadline);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static long send_chunk(struct socket *s, struct socket *to, struct transfer *t,
+		       u64 size)
+{
+	struct message *m;
+	long r;
+
+	if (s->shut & SHUT_WRITE)
+		return socket_broken(t->flags);
+	r = room_wait(s, to, t);
+	if (r)
+		return r;
+	if (s->shut & SHUT_WRITE || to->dead || to->shut & SHUT_READ)
+		return socket_broken(t->flags);
+	r = message_make(s, t, size, &m);
+	if (!r)
+		queue_put(to, m);
+	return r;
+}
+
+static long send_stream(struct socket *s, struct transfer *t)
+{
+	struct socket *to = s->peer;
+	u64 sent = 0;
+	long r = 0;
+
+	if (t->address.size)
+		return to ? -EISCONN : -EOPNOTSUPP;
+	if (s->shut & SHUT_WRITE)
+		return socket_broken(t->flags);
+	if (!to)
+		return -ENOTCONN;
+	socket_ref(to);
+	while (t->io.left && !r) {
+		u64 part = MIN(t->io.left, CHUNK);
+
+		r = send_chunk(s, to, t, part);
+		sent += r ? 0 : part;
+	}
+	socket_unref(to);
+	return sent ? (long)sent : r;
+}
+
+/* The receiver of a packet: the address given, or the peer. */
+static long packet_target(struct socket *s, const struct transfer *t,
+			  struct socket **to)
+{
+	if (t->address.size && !is_connecting(s))
+		return name_resolve(s, &t->address, to);
+	*to = s->peer;
+	return s->peer ? 0 : -ENOTCONN;
+}
+
+static long packet_allowed(struct socket *s, struct socket *to, u32 flags)
+{
+	if (to->dead && !is_connecting(s)) {
+		if (s->peer == to) {
+			s->peer = NULL;
+			socket_unref(to);
+		}
+		return -ECONNREFUSED;
+	}
+	if (!is_connecting(s) && to->peer && to->peer != s)
+		return -EPERM;
+	if (!is_connecting(s) && to->shut & SHUT_READ)
+		return -EPIPE;
+	if (s->shut & SHUT_WRITE)
+		return socket_broken(is_connecting(s) ? flags : MSG_NOSIGNAL);
+	return 0;
+}
+
+static long send_packet(struct socket *s, struct transfer *t)
+{
+	u64 size = t->io.left;
+	struct socket *to;
+	struct message *m;
+	long r;
+
+	if (size > s->send_buffer - 32)
+		return -EMSGSIZE;
+	r = packet_target(s, t, &to);
+	if (r)
+		return r;
+	socket_ref(to);
+	r = packet_allowed(s, to, t->flags);
+	if (!r)
+		r = room_wait(s, to, t);
+	if (!r)
+		r = packet_allowed(s, to, t->flags);
+	if (!r)
+		r = message_make(s, t, size, &m);
+	if (!r)
+		queue_put(to, m);
+	socket_unref(to);
+	return r ? r : (long)size;
+}
+
+static long unix_send(struct socket *s, struct transfer *t)
+{
+	return s->type == SOCK_STREAM ? send_stream(s, t) : send_packet(s, t);
+}
+
+/* ---- receiving ---- */
+
+/* Waits for a message: 1, 0 at the end, or -errno. */
+static long message_wait(struct socket *s, struct transfer *t)
+{
+	while (!s->head) {
+		long r;
+
+		if (s->error) {
+			r = -s->error;
+			s->error = 0;
+			return r;
+		}
+		/* a datagram socket says EAGAIN first, as Linux does */
+		if (s->shut & SHUT_READ && (is_connecting(s) || t->deadline))
+			return 0;
+		if (!t->deadline)
+			return -EAGAIN;
+		t->io.trusted = t->io.kernel;
+		r = socket_wait(s, &s->readers, t->deadline);
+		if (r)
+			return r;
+	}
+	return 1;
+}
+
+static void receive_from(struct transfer *t, const struct message *m)
+{
+	t->address.size = 0;
+	if (m->from)
+		t->address = *m->from;
+}
+
+/* Hands the files over: moved, or for a peek copied. */
+static void receive_rights(struct transfer *t, struct message *m)
+{
+	if (t->flags & MSG_PEEK) {
+		t->rights = rights_copy(m->rights);
+		return;
+	}
+	t->rights = m->rights;
+	m->rights = NULL;
+}
+
+/* Copies what is queued from m on; stops behind a message with files. */
+static long stream_copy(struct socket *s, struct transfer *t, u64 *got)
+{
+	struct message *m = s->head, *next;
+
+	for (; m && t->io.left && !t->rights; m = next) {
+		u64 part = MIN(t->io.left, m->size - m->offset);
+		long r = io_copy_out(&t->io, m->data + m->offset, part);
+
+		if (r)
+			return r;
+		if (!*got)
+			receive_from(t, m);
+		*got += part;
+		if (m->rights)
+			receive_rights(t, m);
+		next = m->next;
+		if (t->flags & MSG_PEEK)
+			continue;
+		m->offset += part;
+		if (m->offset == m->size)
+			queue_drop(s);
+	}
+	return 0;
+}
+
+static long receive_stream(struct socket *s, struct transfer *t)
+{
+	u64 got = 0;
+	long r;
+
+	if (!s->peer)
+		return -EINVAL;
+	if (!t->io.left)
+		return 0;
+	do {
+		r = message_wait(s, t);
+		if (r <= 0)
+			break;
+		r = stream_copy(s, t, &got);
+	} while (!r && t->io.left && t->flags & MSG_WAITALL &&
+		 !(t->flags & MSG_PEEK) && !t->rights);
+	return got ? (long)got : r;
+}
+
+static long receive_packet(struct socket *s, struct transfer *t)
+{
+	struct message *m;
+	u64 part;
+	long r;
+
+	if (is_connecting(s) && !s->peer)
+		return -ENOTCONN;
+	r = message_wait(s, t);
+	if (r <= 0)
+		return r;
+	m = s->head;
+	part = MIN(t->io.left, m->size);
+	r = io_copy_out(&t->io, m->data, part);
+	if (r)
+		return r;
+	receive_from(t, m);
+	receive_rights(t, m);
+	if (part < m->size)
+		t->out_flags |= MSG_TRUNC;
+	r = (long)(t->flags & MSG_TRUNC ? m->size : part);
+	if (!(t->flags & MSG_PEEK))
+		queue_drop(s);
+	return r;
+}
+
+static long unix_receive(struct socket *s, struct transfer *t)
+{
+	return s->type == SOCK_STREAM ? receive_stream(s, t)
+				      : receive_packet(s, t);
+}
+
+/* ---- state ---- */
+
+static void wake(struct socket *s)
+{
+	waitq_wake_all(&s->readers);
+	waitq_wake_all(&s->senders);
+	file_ready(s->file);
+}
+
+static long unix_shut(struct socket *s, u32 how)
+{
+	struct socket *peer = s->peer;
+
+	s->shut |= how;
+	wake(s);
+	if (!peer)
+		return 0;
+	if (is_connecting(s))
+		peer->shut |= (how & SHUT_READ ? SHUT_WRITE : 0) |
+			      (how & SHUT_WRITE ? SHUT_READ : 0);
+	wake(peer);
+	return 0;
+}
+
+static long unix_pending_bytes(struct socket *s)
+{
+	u64 n = 0;
+
+	if (s->listening)
+		return -EINVAL;
+	for (struct message *m = s->head; m; m = m->next) {
+		n += m->size - m->offset;
+		if (s->type == SOCK_DGRAM)
+			break;
+	}
+	return (long)n;
+}
+
+static bool unix_writable(const struct socket *s)
+{
+	if (s->listening)
+		return false;
+	return !s->peer || queue_roomy(s->peer);
+}
+
+static u32 unix_poll(struct socket *s)
+{
+	u32 events = 0;
+
+	if (s->error)
+		events |= EPOLLERR;
+	if (s->shut == SHUT_BOTH)
+		events |= EPOLLHUP;
+	if (s->shut & SHUT_READ)
+		events |= EPOLLRDHUP | READY_READ;
+	if (s->head || s->pending)
+		events |= READY_READ;
+	if (is_connecting(s) && !s->peer && !s->listening)
+		events |= EPOLLHUP;
+	if (unix_writable(s))
+		events |= READY_WRITE | EPOLLWRBAND;
+	return events;
+}
+
+static void peer_leave(struct socket *s, bool reset)
+{
+	struct socket *peer = s->peer;
+
+	if (!peer)
+		return;
+	if (is_connecting(s)) {
+		peer->shut = SHUT_BOTH;
+		if (reset)
+			peer->error = ECONNRESET;
+		wake(peer);
+	}
+	s->peer = NULL;
+	socket_unref(peer);
+}
+
+/* The socket is closed, by its file or with the listener it waited at. */
+/* NOLINTNEXTLINE(misc-no-recursion): a socket that waits has none waiting */
+static void unix_release(struct socket *s)
+{
+	bool unread = s->head || !s->file;
+	struct socket **p = &sockets, *embryo;
+
+	while (*p && *p != s)
+		p = &(*p)->next;
+	if (*p)
+		*p = s->next;
+	peer_leave(s, unread);
+	while ((embryo = pending_take(s))) {
+		embryo->dead = true;
+		unix_release(embryo);
+		socket_unref(embryo);
+	}
+	while (s->head)
+		queue_drop(s);
+	senders_ready(s);
+}
+
+const struct family unix_family = {
+	.create = unix_create,
+	.bind = unix_bind,
+	.listen = unix_listen,
+	.connect = unix_connect,
+	.accept = unix_accept,
+	.send = unix_send,
+	.receive = unix_receive,
+	.peer_name = unix_peer_name,
+	.shut = unix_shut,
+	.pending_bytes = unix_pending_bytes,
+	.poll = unix_poll,
+	.release = unix_release,
+};

@@ -1,0 +1,27 @@
+/* clock.h: time from rdtsc, and timers. */
+#ifndef TASK_CLOCK_H
+#define TASK_CLOCK_H
+
+#include "kernel.h"
+
+u64 mono_now(void); /* CLOCK_MONOTONIC, ns */
+u64 wall_now(void); /* CLOCK_REALTIME, ns */
+/* Takes the host's clocks from the control page: at boot and in every fork. */
+void clock_start(void);
+
+/*
+ * A timer calls fn from the kernel's way out or from the tick, never inside a
+ * system call; fn must not wait. Owned by the caller; deadline is mono ns.
+ */
+struct timer {
+	u64 deadline; /* FOREVER: not armed */
+	void (*fn)(struct timer *t);
+	struct timer *next;
+};
+void timer_arm(struct timer *t, u64 deadline); /* re-arms; FOREVER disarms */
+/* Deadline of the earliest timer, or FOREVER. */
+u64 timer_next(void);
+/* Calls what is due. */
+void timers_run(void);
+
+#endif

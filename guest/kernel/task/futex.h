@@ -1,0 +1,10 @@
+/* futex.h: what the end of a thread does to futexes. */
+#ifndef TASK_FUTEX_H
+#define TASK_FUTEX_H
+
+#include "task/thread.h"
+
+void futex_wake_address(u64 address, u32 count);
+void futex_release_robust(struct thread *t);
+
+#endif

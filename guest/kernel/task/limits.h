@@ -1,0 +1,17 @@
+/* limits.h: resource limits of a process. */
+#ifndef TASK_LIMITS_H
+#define TASK_LIMITS_H
+
+#include <linux/resource.h>
+
+#include "kernel.h"
+
+struct limits {
+	struct rlimit64 of[RLIM_NLIMITS];
+};
+
+void limits_init(struct limits *l);
+/* The soft limit RLIMIT_* of the running process. */
+u64 limit_of(int which);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * process.h: a process: what its threads share. There is one so far; nothing
+ * but process_init() assumes so. Threads reach theirs as current->process.
+ */
+#ifndef TASK_PROCESS_H
+#define TASK_PROCESS_H
+
+#include "task/limits.h"
+#include "task/sigset.h"
+#include "task/thread.h"
+
+#define FIRST_PROCESS 2 /* 1 is the kernel */
+#define PROCESS_PATH 256
+
+struct space;
+struct descriptors;
+struct node;
+
+struct process {
+	s32 pid, parent, group, session;
+	struct space *space;
+	struct descriptors *descriptors; /* fs/descriptor.h */
+	struct node *cwd;                /* referenced; NULL: the root */
+	u32 umask;
+	u32 thread_count;
+	struct signals signals;
+	struct limits limits;
+	char exec_path[PROCESS_PATH];    /* for /proc/PID/exe */
+};
+
+/* The first process, with the space that is there; its thread is current. */
+void process_init(void);
+/* Ends the running process; status as a shell shows it. */
+_Noreturn void process_exit(int status);
+/* The process with this number, or NULL. */
+struct process *process_find(s32 pid);
+
+#endif

@@ -1,0 +1,487 @@
+/*
+ * thread.c: threads and their scheduling: one vCPU, a queue of runnable
+ * threads, first come first served. `current` is not in the queue.
+ */
+#include "task/thread.h"
+
+#include <asm/prctl.h>
+#include <linux/sched.h>
+
+#include "heap.h"
+#include "host.h"
+#include "mm/frame.h"
+#include "mm/user.h"
+#include "syscalls.h"
+#include "task/clock.h"
+#include "task/futex.h"
+#include "task/process.h"
+#include "task/signal.h"
+
+#define STACK_FRAMES 4
+#define STACK_SIZE (STACK_FRAMES * PAGE_SIZE)
+#define RFLAGS_USER 0x202 /* IF and the bit that is always set */
+
+enum { RUNNABLE, WAITING, DEAD };
+
+struct thread *current;
+struct thread *threads;
+u32 xsave_size;
+u64 xsave_mask;
+
+extern u64 kernel_stack_top;
+extern void thread_start(void);
+extern void thread_switch_stack(u64 *save, u64 load);
+
+static struct waitq runnable;
+static struct thread *dead; /* its stack is free once another one runs */
+static s32 next_tid = FIRST_PROCESS;
+
+static void queue_push(struct waitq *q, struct thread *t)
+{
+	t->next = NULL;
+	if (q->tail)
+		q->tail->next = t;
+	else
+		q->head = t;
+	q->tail = t;
+}
+
+static void queue_remove(struct waitq *q, struct thread *t)
+{
+	struct thread *previous = NULL;
+
+	for (struct thread *i = q->head; i; previous = i, i = i->next) {
+		if (i != t)
+			continue;
+		if (previous)
+			previous->next = t->next;
+		else
+			q->head = t->next;
+		if (q->tail == t)
+			q->tail = previous;
+		return;
+	}
+}
+
+static struct thread *queue_pop(struct waitq *q)
+{
+	struct thread *t = q->head;
+
+	if (t)
+		queue_remove(q, t);
+	return t;
+}
+
+struct thread *thread_find(s32 tid)
+{
+	for (struct thread *t = threads; t; t = t->all_next)
+		if (t->tid == tid)
+			return t;
+	return NULL;
+}
+
+/* ---- making and ending ---- */
+
+static void on_wake_timer(struct timer *timer)
+{
+	struct thread *t = (struct thread *)((char *)timer -
+					     offsetof(struct thread, wake));
+
+	thread_wake(t, -ETIMEDOUT);
+}
+
+static struct thread *thread_new(void)
+{
+	struct thread *t = kmalloc(sizeof(*t));
+	gpa_t stack;
+
+	if (!t)
+		return NULL;
+	t->xsave = kmalloc(xsave_size);
+	stack = frames_alloc(STACK_FRAMES);
+	if (!t->xsave || !stack) {
+		kfree(t->xsave);
+		if (stack)
+			frames_free(stack, STACK_FRAMES);
+		kfree(t);
+		return NULL;
+	}
+	t->stack = gpa_to_ptr(stack);
+	t->tid = next_tid++;
+	t->wake = (struct timer){ .deadline = FOREVER, .fn = on_wake_timer };
+	t->all_next = threads;
+	threads = t;
+	return t;
+}
+
+static u64 stack_top(const struct thread *t)
+{
+	/* 8 short: struct regs then leaves the stack aligned for C. */
+	return (u64)t->stack + STACK_SIZE - 8;
+}
+
+static void bury(void)
+{
+	if (!dead)
+		return;
+	frames_free(ptr_to_gpa(dead->stack), STACK_FRAMES);
+	kfree(dead->xsave);
+	kfree(dead);
+	dead = NULL;
+}
+
+static void cpuid(u32 leaf, u32 subleaf, u32 *a, u32 *b, u32 *c, u32 *d)
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d)
+			 : "a"(leaf), "c"(subleaf));
+}
+
+void threads_init(void)
+{
+	u32 a, b, c, d, low, high;
+
+	cpuid(0xd, 0, &a, &b, &c, &d);
+	xsave_size = b; /* for what XCR0 enables: SDM 1, 13.2 */
+	/* On kvm-pvm the CPU's XCR0 is the host's and may have more in it than
+	 * the VM was given and the size counts. */
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	xsave_mask = ((u64)d << 32 | a) & ((u64)high << 32 | low);
+	current = thread_new();
+	if (!current)
+		panic("no memory for the first thread");
+	kernel_stack_top = stack_top(current);
+}
+
+void thread_enter(u64 rip, u64 rsp)
+{
+	struct regs *r = (struct regs *)(stack_top(current) - sizeof(*r));
+
+	memset(r, 0, sizeof(*r));
+	r->rip = rip;
+	r->rsp = rsp;
+	r->cs = ZB_SEL_UCODE;
+	r->ss = ZB_SEL_UDATA;
+	r->rflags = RFLAGS_USER;
+	current->regs = r;
+	__asm__ volatile("mov %0, %%rsp\n\tjmp return_full" : : "r"(r) : "memory");
+	__builtin_unreachable();
+}
+
+/* ---- switching ---- */
+
+static u64 read_fs(void)
+{
+	u64 base;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+static void write_fs(u64 base)
+{
+	__asm__ volatile("wrfsbase %0" : : "r"(base));
+}
+
+static void switch_to(struct thread *next)
+{
+	struct thread *previous = current;
+	u64 now = mono_now();
+
+	if (next == previous)
+		return;
+	previous->fs_base = read_fs();
+	previous->cpu_ns += now - previous->on_cpu_since;
+	__asm__ volatile("xsave64 (%0)"
+			 :
+			 : "r"(previous->xsave), "a"((u32)xsave_mask),
+			   "d"((u32)(xsave_mask >> 32))
+			 : "memory");
+	current = next;
+	next->on_cpu_since = now;
+	kernel_stack_top = stack_top(next);
+	write_fs(next->fs_base);
+	__asm__ volatile("xrstor64 (%0)"
+			 :
+			 : "r"(next->xsave), "a"((u32)xsave_mask),
+			   "d"((u32)(xsave_mask >> 32))
+			 : "memory");
+	thread_switch_stack(&previous->kernel_sp, next->kernel_sp);
+	bury();
+}
+
+/* Sleeps on the host until the next timer, when no thread can run. */
+static void idle(void)
+{
+	u64 start = mono_now();
+
+	control->idle_until = timer_next();
+	hypercall(ZB_HC_IDLE);
+	timers_run();
+	current->on_cpu_since += mono_now() - start;
+}
+
+/* Gives the CPU to the next runnable thread; current is in some queue. */
+static void schedule(void)
+{
+	struct thread *next;
+
+	while (!(next = queue_pop(&runnable))) {
+		timers_run();
+		if (!runnable.head)
+			idle();
+	}
+	switch_to(next);
+}
+
+void thread_wake(struct thread *t, long result)
+{
+	if (t->state != WAITING)
+		return;
+	if (t->queue)
+		queue_remove(t->queue, t);
+	t->queue = NULL;
+	timer_arm(&t->wake, FOREVER);
+	t->wait_result = result;
+	t->state = RUNNABLE;
+	queue_push(&runnable, t);
+}
+
+long thread_wait(struct waitq *q, u64 deadline)
+{
+	struct thread *t = current;
+
+	if (signal_pending(t))
+		return -EINTR;
+	if (deadline != FOREVER && deadline <= mono_now())
+		return -ETIMEDOUT;
+	t->state = WAITING;
+	t->queue = q;
+	queue_push(q, t);
+	if (deadline != FOREVER)
+		timer_arm(&t->wake, deadline);
+	schedule();
+	return t->wait_result;
+}
+
+void waitq_wake_one(struct waitq *q)
+{
+	if (q->head)
+		thread_wake(q->head, 0);
+}
+
+void waitq_wake_all(struct waitq *q)
+{
+	while (q->head)
+		thread_wake(q->head, 0);
+}
+
+void thread_interrupt(struct thread *t)
+{
+	thread_wake(t, -EINTR);
+}
+
+void thread_yield(void)
+{
+	if (!runnable.head)
+		return;
+	queue_push(&runnable, current);
+	schedule();
+}
+
+void thread_update_tick(void)
+{
+	u32 wanted = runnable.head != NULL || timer_next() != FOREVER;
+
+	if (wanted != control->want_tick)
+		control->want_tick = wanted;
+}
+
+/* ---- ways in and out ---- */
+
+/* `syscall` and faults leave no other way to see that this came in time. */
+static bool timer_due(void)
+{
+	u64 next = timer_next();
+
+	return next != FOREVER && next <= mono_now();
+}
+
+void exit_work(struct regs *r)
+{
+	if (control->preempt) {
+		control->preempt = 0;
+		thread_yield();
+	}
+	if (timer_due())
+		timers_run();
+	if (signal_pending(current) || (s64)r->rax == -ERESTARTSYS)
+		signal_deliver(r);
+	thread_update_tick();
+}
+
+/* From entry.S. */
+void tick_handle(struct regs *r);
+void tick_handle(struct regs *r)
+{
+	current->regs = r;
+	timers_run();
+	thread_yield();
+	exit_work(r);
+}
+
+void thread_first_run(struct regs *r);
+void thread_first_run(struct regs *r)
+{
+	bury();
+	exit_work(r);
+}
+
+_Noreturn static void thread_end(void)
+{
+	struct thread **link = &threads;
+
+	futex_release_robust(current);
+	if (current->clear_tid) {
+		u32 zero = 0;
+
+		if (copy_to_user(current->clear_tid, &zero, sizeof(zero)) == 0)
+			futex_wake_address(current->clear_tid, 1);
+	}
+	while (*link != current)
+		link = &(*link)->all_next;
+	*link = current->all_next;
+	current->process->thread_count--;
+	current->state = DEAD;
+	/* The previous one was buried when this thread came to run. */
+	dead = current;
+	schedule();
+	__builtin_unreachable();
+}
+
+/* ---- system calls ---- */
+
+static bool flags_ok(u64 flags)
+{
+	const u64 needed = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+			   CLONE_THREAD;
+
+	return (flags & needed) == needed;
+}
+
+static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
+		     u64 tls)
+{
+	struct thread *t;
+	struct regs *r;
+	u64 *frame;
+
+	if (!flags_ok(flags))
+		return -EAGAIN; /* a process: there is only one */
+	if ((flags & CLONE_PARENT_SETTID) && !user_writable(parent_tid, 4))
+		return -EFAULT;
+	if ((flags & CLONE_CHILD_SETTID) && !user_writable(child_tid, 4))
+		return -EFAULT;
+	t = thread_new();
+	if (!t)
+		return -EAGAIN;
+	t->process = current->process;
+	t->process->thread_count++;
+	r = (struct regs *)(stack_top(t) - sizeof(*r));
+	*r = *current->regs;
+	r->rax = 0;
+	r->orig_rax = ~0ull;
+	if (stack)
+		r->rsp = stack;
+	t->regs = r;
+	t->fs_base = flags & CLONE_SETTLS ? tls : read_fs();
+	t->blocked = current->blocked;
+	memcpy(t->name, current->name, sizeof(t->name));
+	__asm__ volatile("xsave64 (%0)"
+			 :
+			 : "r"(t->xsave), "a"((u32)xsave_mask),
+			   "d"((u32)(xsave_mask >> 32))
+			 : "memory");
+	frame = (u64 *)r - 7; /* six registers, then where to return to */
+	memset(frame, 0, 6 * sizeof(*frame));
+	frame[6] = (u64)thread_start;
+	t->kernel_sp = (u64)frame;
+	if (flags & CLONE_PARENT_SETTID)
+		*(s32 *)parent_tid = t->tid;
+	if (flags & CLONE_CHILD_SETTID)
+		*(s32 *)child_tid = t->tid;
+	if (flags & CLONE_CHILD_CLEARTID)
+		t->clear_tid = child_tid;
+	queue_push(&runnable, t);
+	return t->tid;
+}
+
+long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
+{
+	return do_clone(flags, stack, parent_tid, child_tid, tls);
+}
+
+long sys_clone3(u64 args, u64 size)
+{
+	struct clone_args a = { 0 };
+
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (copy_from_user(&a, args, MIN(size, sizeof(a))))
+		return -EFAULT;
+	if ((a.flags & 0xff) || (a.flags & CLONE_THREAD && a.exit_signal))
+		return -EINVAL;
+	if ((a.stack == 0) != (a.stack_size == 0))
+		return -EINVAL;
+	return do_clone(a.flags, a.stack ? a.stack + a.stack_size : 0,
+			a.parent_tid, a.child_tid, a.tls);
+}
+
+long sys_exit(u64 status)
+{
+	if (current->process->thread_count == 1)
+		process_exit((int)(status & 0xff));
+	thread_end();
+}
+
+long sys_exit_group(u64 status)
+{
+	process_exit((int)(status & 0xff));
+}
+
+long sys_gettid(void)
+{
+	return current->tid;
+}
+
+long sys_set_tid_address(u64 address)
+{
+	current->clear_tid = address;
+	return current->tid;
+}
+
+long sys_sched_yield(void)
+{
+	thread_yield();
+	return 0;
+}
+
+long sys_arch_prctl(u64 code, u64 address)
+{
+	u64 base;
+
+	switch (code) {
+	case ARCH_SET_FS:
+		if (address >= USER_TOP)
+			return -EPERM;
+		write_fs(address);
+		return 0;
+	case ARCH_GET_FS:
+		base = read_fs();
+		return copy_to_user(address, &base, sizeof(base));
+	default:
+		return -EINVAL;
+	}
+}

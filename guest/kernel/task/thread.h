@@ -1,0 +1,83 @@
+/* thread.h: threads, their waits, and the scheduler. */
+#ifndef TASK_THREAD_H
+#define TASK_THREAD_H
+
+#include "task/clock.h"
+#include "task/sigset.h"
+
+struct regs { /* what entry.S saves, in this order */
+	u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi,
+		rdi;
+	u64 orig_rax; /* system call number, or -1 for a fault or tick */
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+struct waitq {
+	struct thread *head, *tail;
+};
+
+
+struct thread {
+	struct thread *next;      /* run queue or wait queue */
+	struct thread *all_next;  /* list of all threads */
+	struct process *process;
+	u64 kernel_sp;            /* saved by thread_switch */
+	struct regs *regs;        /* user registers, on the kernel stack */
+	void *stack;              /* kernel stack */
+	void *xsave;              /* vector registers while not running */
+	u64 fs_base;
+	s32 tid;
+	u32 state;
+	struct waitq *queue;      /* where it waits, or NULL */
+	struct timer wake;        /* deadline of the wait */
+	long wait_result;
+	u64 clear_tid;            /* user address, 0 none */
+	u64 robust_list;
+	char name[16];
+	/* signal.c */
+	sigset blocked;
+	sigset pending;
+	sigset saved_blocked;     /* restored after a handler ran (sigsuspend,
+	                           * ppoll...), valid with restore_blocked */
+	bool restore_blocked;
+	u64 altstack_sp, altstack_size;
+	u32 altstack_flags;
+	sigset waiting_for;       /* sigtimedwait: wake for these, blocked or not */
+	u64 trap_number, error_code, cr2; /* of the last fault */
+	struct sigqueue_info info[SIGNAL_COUNT];
+	u64 cpu_ns;               /* time on the CPU so far */
+	u64 on_cpu_since;
+	/* futex.c */
+	u64 futex_key;
+	u32 futex_bits;
+};
+extern struct thread *current;
+extern struct thread *threads; /* all of them */
+struct thread *thread_find(s32 tid);
+
+/*
+ * Waits until woken, the deadline (mono ns) passes, or a signal that is not
+ * blocked is pending. 0, -ETIMEDOUT, -EINTR. The caller checks its condition
+ * again in a loop.
+ */
+long thread_wait(struct waitq *q, u64 deadline);
+void waitq_wake_all(struct waitq *q);
+void waitq_wake_one(struct waitq *q);
+/* Wakes t from its wait with -EINTR (a signal came). */
+void thread_interrupt(struct thread *t);
+void thread_yield(void);
+
+extern u32 xsave_size;  /* bytes of the vector state in the standard format */
+extern u64 xsave_mask;  /* XCR0 */
+
+void threads_init(void); /* makes the main thread, which is running */
+/* Starts the main thread's program; does not come back. */
+_Noreturn void thread_enter(u64 rip, u64 rsp);
+/* Removes t from the queue it waits in and makes it runnable. */
+void thread_wake(struct thread *t, long result);
+/* Tells the VMM whether ticks are wanted; on every way out. */
+void thread_update_tick(void);
+/* On the way out to the program, whatever the way in. */
+void exit_work(struct regs *r);
+
+#endif
