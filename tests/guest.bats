@@ -3,8 +3,8 @@
 
 same() {
 	local native guest native_status=0 guest_status=0
-	native=$(timeout 30 "build/tests/root/bin/$1" 2>&1 3>&- 4>&-) || native_status=$?
-	guest=$(timeout 60 ./zeroboot run -t 30 build/tests/guest.img "/bin/$1" 2>&1) || guest_status=$?
+	native=$(timeout 120 "build/tests/root/bin/$1" 2>&1 3>&- 4>&-) || native_status=$?
+	guest=$(timeout 140 ./zeroboot run -t 120 build/tests/guest.img "/bin/$1" 2>&1) || guest_status=$?
 	[ -n "$native" ]
 	diff <(echo "$native") <(echo "$guest")
 	[ "$native_status" -eq "$guest_status" ]
@@ -25,24 +25,24 @@ same() {
 @test "guest: system calls at sites that are patched" { same patch; }
 
 @test "guest: known call sites become jumps, one that is branched into does not" {
-	run timeout 20 ./zeroboot run build/tests/guest.img /bin/patch bytes
+	run timeout 120 ./zeroboot run build/tests/guest.img /bin/patch bytes
 	[ "$status" -eq 0 ]
 	grep -q '^before e9, behind e9, branched 0f$' <<<"$output"
 }
 
 @test "guest: a missing system call is logged once and answers ENOSYS" {
-	run timeout 20 ./zeroboot run build/tests/guest.img /bin/missing
+	run timeout 120 ./zeroboot run build/tests/guest.img /bin/missing
 	[ "$status" -eq 0 ]
 	[ "$(grep -c 'system call 999 is not implemented' <<<"$output")" -eq 1 ]
 	grep -q 'ENOSYS ENOSYS' <<<"$output"
 }
 
 @test "guest: a program that ends by a signal gives 128 and its number" {
-	run timeout 20 ./zeroboot run build/tests/guest.img /bin/missing segv
+	run timeout 120 ./zeroboot run build/tests/guest.img /bin/missing segv
 	[ "$status" -eq 139 ]
 }
 
 @test "guest: --trace shows the calls" {
-	run timeout 20 ./zeroboot run --trace build/tests/guest.img /bin/missing
+	run timeout 120 ./zeroboot run --trace build/tests/guest.img /bin/missing
 	grep -q 'getppid() = 1' <<<"$output"
 }

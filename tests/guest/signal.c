@@ -10,7 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t seen, last_code;
+static volatile sig_atomic_t seen, last_code, woken;
 static volatile long fault_address;
 static sigjmp_buf out;
 static int fds[2];
@@ -48,10 +48,13 @@ static void feed(int signo)
 		_exit(9);
 }
 
+/* Until it has been woken: the first may come before it waits. */
 static void *send_usr1(void *arg)
 {
-	usleep(20000);
-	pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	while (!woken) {
+		usleep(20000);
+		pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	}
 	return NULL;
 }
 
@@ -65,7 +68,9 @@ static void handle(int signo, void (*handler)(int), int flags)
 int main(void)
 {
 	struct sigaction a = { .sa_sigaction = note, .sa_flags = SA_SIGINFO };
-	struct itimerval timer = { { 0, 0 }, { 0, 20000 } };
+	/* again and again: the first may come before the call that it is to
+	 * interrupt */
+	struct itimerval timer = { { 0, 20000 }, { 0, 20000 } }, off = { 0 };
 	struct timespec soon = { 0, 20000000 };
 	struct signalfd_siginfo info;
 	sigset_t set, old;
@@ -74,7 +79,7 @@ int main(void)
 	double before = 1.25, after;
 	char c, stack_memory[65536];
 	stack_t stack = { .ss_sp = stack_memory, .ss_size = sizeof(stack_memory) };
-	int fd;
+	int fd, n;
 
 	sigaction(SIGUSR1, &a, NULL);
 	sigaction(SIGUSR2, &a, NULL);
@@ -101,11 +106,17 @@ int main(void)
 		return 1;
 	setitimer(ITIMER_REAL, &timer, NULL);
 	printf("restarted read %d\n", (int)read(fds[0], &c, 1));
+	setitimer(ITIMER_REAL, &off, NULL);
+	close(fds[0]);
+	close(fds[1]);
+	if (pipe(fds))
+		return 1;
 	handle(SIGALRM, spoil, 0);
 	setitimer(ITIMER_REAL, &timer, NULL);
-	printf("interrupted read %d %d\n", (int)read(fds[0], &c, 1), errno == EINTR);
-	setitimer(ITIMER_REAL, &timer, NULL);
-	printf("interrupted sleep %d\n", sleep(5) > 0);
+	n = (int)read(fds[0], &c, 1);
+	printf("interrupted read %d %d\n", n, errno == EINTR);
+	printf("interrupted sleep %d\n", sleep(100) > 0);
+	setitimer(ITIMER_REAL, &off, NULL);
 
 	seen = 0;
 	handle(SIGUSR1, spoil, 0);
@@ -126,7 +137,7 @@ int main(void)
 	printf("fault %d at %lx\n", seen, fault_address);
 	volatile int zero = 0;
 	if (!sigsetjmp(out, 1))
-		zero = 1 / zero;
+		zero = 7 / zero; /* for 1 the compiler makes a comparison */
 	printf("divide %d\n", seen);
 	if (!sigsetjmp(out, 1))
 		__asm__ volatile("ud2");
@@ -138,14 +149,16 @@ int main(void)
 	sigaction(SIGUSR1, &a, NULL);
 	pthread_create(&t, NULL, send_usr1, &main_thread);
 	printf("pause %d", pause());
-	printf(" %d\n", seen);
+	woken = 1;
 	pthread_join(t, NULL);
+	printf(" %d\n", seen % 100);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, 0);
 	kill(getpid(), SIGUSR2);
-	printf("signalfd %d %d\n", (int)read(fd, &info, sizeof(info)) == sizeof(info), (int)info.ssi_signo);
+	n = (int)read(fd, &info, sizeof(info));
+	printf("signalfd %d %d\n", n == sizeof(info), (int)info.ssi_signo);
 	printf("ignored %d\n", signal(SIGUSR2, SIG_IGN) != SIG_ERR && kill(getpid(), SIGUSR2) == 0);
 	printf("refused %d %d\n", signal(SIGKILL, SIG_IGN) == SIG_ERR && errno == EINVAL, kill(1 << 22, 0) < 0 && errno == ESRCH);
 	fflush(stdout);

@@ -8,7 +8,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = TOP / "build/tests/svm"
 KERNEL = TOP / "build/cache/svm/boot"
 SHELL_PORT, HTTP_PORT = 2222, 8080
-BOOT_SECONDS = 120
+PATIENCE = 290  # seconds: for whatever is to come about, on a machine that is busy
 
 
 def free_ports(count):
@@ -19,6 +19,10 @@ def free_ports(count):
     for s in sockets:
         s.close()
     return ports
+
+
+class Stopped(Exception):
+    """The machine says nothing any more."""
 
 
 class Machine:
@@ -39,23 +43,29 @@ class Machine:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def __enter__(self):
-        end = time.monotonic() + BOOT_SECONDS
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.run("test -c /dev/kvm && ls /disk", 10)[1] == 0:
+                if self.run("test -c /dev/kvm && ls /disk", 20)[1] == 0:
                     return self
             except OSError:
                 pass
             time.sleep(0.2)
         self.__exit__()
         said = [(OUT / name).read_text(errors="replace") for name in ("qemu.log", "console")]
-        raise RuntimeError("the machine does not come up: " + "\n".join(said)[-1000:])
+        raise Stopped("the machine does not come up: " + "\n".join(said)[-1000:])
 
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
 
-    def run(self, script, timeout):
+    def alive(self):
+        try:
+            return self.run("echo alive", 60) == ("alive\n", 0)
+        except OSError:
+            return False
+
+    def run(self, script, timeout=PATIENCE):
         """Output (stdout and stderr) and status of a shell script."""
         with socket.create_connection(("127.0.0.1", self.shell_port), timeout) as s:
             s.sendall(f"(\n{script}\n) </dev/null 2>&1; echo; echo status $?; exit\n".replace(
