@@ -155,6 +155,10 @@ class Report:
         if problem is not None:
             print("#", str(problem).replace("\n", "\n# ")[:1500], flush=True)
 
+    def todo(self, name, reason):
+        """What is known to fail, and not counted."""
+        print(f"not ok - {self.suite}: {name} # TODO {reason}", flush=True)
+
     def check(self, name, function, *arguments):
         """ok when the function returns; what it raises is the problem."""
         try:

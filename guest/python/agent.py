@@ -125,13 +125,11 @@ def wait():
     write_all(script, code)
     os.closerange(script, fd + 1)
     try:
-        if b"\0" in code:
-            raise SyntaxError("source code cannot contain null bytes")
         compiled = compile(code, PATH, "exec", dont_inherit=True)
-    except BaseException as e:
-        State.exception = e.with_traceback(None)
-        e.__context__ = None
-        run.__setstate__((bool, (), {}, {}))
+    except BaseException:
+        # What a string's parser refuses, a file's takes or refuses in other words.
+        names = main.__dict__
+        run.__setstate__((run_file, (open_file(PATH.encode(), b"rb"), PATH.encode(), FILE_INPUT, names, names, 1), {}, {}))
     else:
         run.__setstate__((exec, (compiled, main.__dict__), {}, {}))
 
@@ -171,15 +169,25 @@ def report(e):
 
 
 def flush():
-    """True when standard output could be written."""
-    ok = True
+    """What could not be written of standard output and error: (stream, exception)."""
+    failed = []
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None and not stream.closed:
                 stream.flush()
-        except BaseException:
-            ok = ok and stream is not sys.stdout
-    return ok
+        except BaseException as e:
+            failed.append((stream, e.with_traceback(None)))
+    return failed
+
+
+def flush_and_tell():
+    """True when all could be written. CPython tells of standard output only."""
+    failed = flush()
+    for stream, e in failed:
+        if stream is sys.stdout:
+            sys.unraisablehook(UnraisableHookArgs((type(e), e, None, None, stream)))
+            flush()
+    return not failed
 
 
 def finish():
@@ -201,14 +209,14 @@ def finish():
         atexit._run_exitfuncs()
     if len(logging._handlerList) > HANDLERS:
         logging.shutdown()
-    ok = flush()
+    if not flush_and_tell():
+        code = 120
     # The program's globals go, and their __del__ run.
     run.__setstate__((bool, (), {}, {}))
     sys.modules.pop("__main__", None)
     sys.last_type = sys.last_value = sys.last_traceback = None
     gc.collect()
-    if not (flush() and ok):
-        code = 120
+    flush()
     os._exit(code)
 
 
@@ -244,6 +252,24 @@ def warm_threads():
     for thread in some:
         thread.join()
 
+
+class Unraisable:
+    def __del__(self):
+        raise ValueError
+
+
+# A type that only what is passed to the hook has.
+sys.unraisablehook = lambda args: globals().update(UnraisableHookArgs=type(args))
+Unraisable()
+
+# PyRun_FileEx of the C API: what CPython runs its main script with.
+FILE_INPUT = 257
+run_file = ctypes.pythonapi.PyRun_FileEx
+run_file.restype = ctypes.py_object
+run_file.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object, ctypes.c_int)
+open_file = ctypes.CDLL(None).fopen
+open_file.restype = ctypes.c_void_p
+open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 
 run = functools.partial(exec)
 generators = Generators()

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Cases: inputs that once gave another answer than Linux, each with the native one.
+
+tests/cases.jsonl has one a line: name, subsystem, language, code, stdout,
+exit_code, and stderr where it matters. `todo` says why a case still fails; one
+that passes in spite of it fails the suite, so that the mark goes away.
+Usage: cases.py [--report] [NAME...]; --report prints only what fails, sorted by
+subsystem.
+"""
+import json
+import subprocess
+import sys
+
+from harness import TOP, Report
+
+SECONDS = 10
+FIELDS = ("stdout", "stderr", "exit_code")
+
+
+def cases(wanted):
+    with open(TOP / "tests/cases.jsonl") as lines:
+        for line in lines:
+            case = json.loads(line)
+            if not wanted or case["name"] in wanted:
+                yield case
+
+
+def run(case):
+    """What the guest answers."""
+    done = subprocess.run(
+        [TOP / "zeroboot", "exec", "-l", case["language"], "-t", str(SECONDS)], input=case["code"].encode(),
+        capture_output=True, timeout=SECONDS + 20, check=False)
+    code = done.returncode
+    return {"stdout": done.stdout.decode(errors="replace"), "stderr": done.stderr.decode(errors="replace"),
+            "exit_code": 128 - code if code < 0 else code}
+
+
+def difference(case):
+    """None, or the fields that differ."""
+    answer = run(case)
+    wrong = [field for field in FIELDS if field in case and case[field] != answer[field]]
+    if not wrong:
+        return None
+    lines = [f"{field}: got {answer[field]!r:.300}, natively {case[field]!r:.300}" for field in wrong]
+    if "stderr" not in wrong and answer["stderr"]:
+        lines.append(f"stderr: {answer['stderr'][-300:]!r}")
+    return "\n".join(lines)
+
+
+def report(wanted):
+    """Prints what fails today, grouped."""
+    failing = [(case["subsystem"], case, problem) for case in cases(wanted) if (problem := difference(case))]
+    for subsystem in sorted({subsystem for subsystem, _, _ in failing}):
+        print(f"== {subsystem}")
+        for _, case, problem in (row for row in failing if row[0] == subsystem):
+            print(f"{case['name']}{' (' + case['todo'] + ')' if 'todo' in case else ''}")
+            print("    " + problem.replace("\n", "\n    "))
+
+
+def test(wanted):
+    tap = Report("cases")
+    for case in cases(wanted):
+        problem = difference(case)
+        if "todo" not in case:
+            tap.line(case["name"], problem)
+        elif problem is None:
+            tap.line(case["name"], f"passes now; take its todo ({case['todo']}) out of tests/cases.jsonl")
+        else:
+            tap.todo(case["name"], case["todo"])
+    return 1 if tap.failed else 0
+
+
+def main():
+    arguments = sys.argv[1:]
+    if "--report" in arguments:
+        arguments.remove("--report")
+        report(arguments)
+        return 0
+    return test(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
