@@ -47,6 +47,8 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 	echo "status oom $?"
 	limit 600 python3 tests/parity.py
 	echo "status parity $?"
+	limit 300 python3 tests/cases.py
+	echo "status cases $?"
 	limit 400 python3 tests/hostile.py
 	echo "status hostile $?"
 	# Not recycled: what starts more threads than were rehearsed, maps a
@@ -61,7 +63,8 @@ tests/hostile/build.sh || fail "the hostile guest does not build"
 } 2>&1 | tee "$log"
 
 passed=$(grep -c '^ok ' "$log")
-failed=$(grep -c '^not ok ' "$log")
+# What is known to fail says so, and fails when it passes.
+failed=$(grep '^not ok ' "$log" | grep -vc ' # TODO ')
 # A suite that died did not run all of its tests.
 while read -r _ suite status; do
 	if [ "$status" -gt 1 ]; then
