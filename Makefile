@@ -106,6 +106,16 @@ templates/%.zbt: build/%.img zeroboot
 
 templates: $(LANGUAGES:%=templates/%.zbt)
 
+# ---- documents that are made of the source ----
+$(O)/syscalls: docs/syscalls.c guest/kernel/syscalls.def
+	@mkdir -p $(@D)
+	$(KCC) -std=c11 -O1 $(WARN) -o $@ $<
+
+docs/syscalls.md: $(O)/syscalls
+	$(O)/syscalls >$@.new && mv $@.new $@ || { rm -f $@.new; false; }
+
+docs: docs/syscalls.md
+
 # ---- the two commands ----
 setup:
 	./deploy/setup.sh
@@ -116,7 +126,7 @@ run: setup
 
 test:
 	./deploy/setup.sh test
-	$(MAKE) all templates build/tests/recycle
+	$(MAKE) all templates build/tests/recycle $(O)/syscalls
 	./tests/run.sh
 
 test-svm:
@@ -193,9 +203,10 @@ help:
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'bench      fork and run times as a table'
+	@echo 'docs       docs/syscalls.md, from guest/kernel/syscalls.def'
 	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'
 	@echo 'clean, distclean; MODE=debug; SANITIZE=1: the host side with ASan and UBSan'
 
 always:
 
-.PHONY: all always templates setup run test test-svm lint lint-tools fuzz soak bench install clean distclean help
+.PHONY: all always docs templates setup run test test-svm lint lint-tools fuzz soak bench install clean distclean help

@@ -1,4 +1,6 @@
 /* syscall.c: from the number to the handler, and the tracer. */
+#include <asm/unistd.h>
+
 #include "mm/user.h"
 #include "patch.h"
 #include "syscalls.h"
@@ -80,28 +82,48 @@ static size_t format_argument(char *buf, size_t size, char kind, u64 value)
 	}
 }
 
+/* The call as text; returns its length. */
+static size_t format_call(char *line, size_t size, const struct entry *e,
+			  u64 number, const u64 *arguments)
+{
+	size_t n;
+
+	if (!e)
+		return (size_t)ksnprintf(line, size, "[%d] syscall_%lu(",
+					 current->tid, number);
+	n = (size_t)ksnprintf(line, size, "[%d] %s(", current->tid, e->name);
+	for (size_t i = 0; e->kinds[i]; i++) {
+		if (i)
+			n += (size_t)ksnprintf(line + n, size - n, ", ");
+		n += format_argument(line + n, size - n, e->kinds[i],
+				     arguments[i]);
+	}
+	return n;
+}
+
 static void trace(const struct entry *e, u64 number, const u64 *arguments,
 		  long result)
 {
 	char line[600];
-	size_t n = 0;
+	size_t n = format_call(line, sizeof(line), e, number, arguments);
 
-	if (!e)
-		n = (size_t)ksnprintf(line, sizeof(line), "[%d] syscall_%lu(",
-				      current->tid, number);
-	else
-		n = (size_t)ksnprintf(line, sizeof(line), "[%d] %s(",
-				      current->tid, e->name);
-	for (size_t i = 0; e && e->kinds[i]; i++) {
-		if (i)
-			n += (size_t)ksnprintf(line + n, sizeof(line) - n, ", ");
-		n += format_argument(line + n, sizeof(line) - n, e->kinds[i],
-				     arguments[i]);
-	}
 	if (result > -4096 && result < 4096)
 		ksnprintf(line + n, sizeof(line) - n, ") = %ld", result);
 	else
 		ksnprintf(line + n, sizeof(line) - n, ") = 0x%lx", (u64)result);
+	klog("%s", line);
+}
+
+/* A call that does not come back is traced before it is made. */
+static void trace_last(const struct entry *e, u64 number, const u64 *arguments)
+{
+	char line[600];
+	size_t n;
+
+	if (number != __NR_exit && number != __NR_exit_group)
+		return;
+	n = format_call(line, sizeof(line), e, number, arguments);
+	ksnprintf(line + n, sizeof(line) - n, ") = ?");
 	klog("%s", line);
 }
 
@@ -124,6 +146,8 @@ int syscall_handle(struct regs *r)
 	control->syscalls++;
 	if (number < ARRAY_SIZE(table) && table[number].call)
 		e = &table[number];
+	if (control->flags & ZB_FLAG_TRACE)
+		trace_last(e, number, arguments);
 	result = e ? e->call(arguments) : missing(number);
 	if (control->flags & ZB_FLAG_TRACE)
 		trace(e, number, arguments, result);
