@@ -20,6 +20,7 @@ same() {
 @test "guest: memory" { same memory; }
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: signals" { same signal; }
+@test "guest: waits with a mask of their own" { same sigwait; }
 @test "guest: files" { same file; }
 @test "guest: time" { same time; }
 @test "guest: system calls at sites that are patched" { same patch; }

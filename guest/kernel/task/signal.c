@@ -59,16 +59,25 @@ static void notify_listeners(void)
 		l->notify();
 }
 
-bool signal_pending(const struct thread *t)
+bool signal_pending(struct thread *t)
 {
-	return t->restore_blocked ||
-	       ((t->pending | current->process->signals.pending) & ~t->blocked) != 0;
+	struct signals *shared = &t->process->signals;
+	sigset set;
+
+	while ((set = (t->pending | shared->pending) & ~t->blocked)) {
+		int n = __builtin_ctzll(set) + 1;
+
+		if (n == SIGKILL || !ignored(n))
+			return true;
+		t->pending &= ~bit(n);
+		shared->pending &= ~bit(n);
+	}
+	return false;
 }
 
-/* Only signals, for waits: a mask to restore is no reason to wake. */
-static bool deliverable(const struct thread *t)
+bool signal_work(struct thread *t)
 {
-	return ((t->pending | current->process->signals.pending) & ~t->blocked) != 0;
+	return t->restore_blocked || signal_pending(t);
 }
 
 void signal_send_thread(struct thread *t, const struct sigqueue_info *info)
@@ -170,6 +179,12 @@ static void restart_call(struct regs *r, bool handler, bool restart)
 	r->rip -= 2; /* the `syscall` instruction */
 }
 
+static void restore_mask(struct thread *t)
+{
+	t->blocked = t->saved_blocked;
+	t->restore_blocked = false;
+}
+
 void signal_deliver(struct regs *r)
 {
 	struct thread *t = current;
@@ -177,6 +192,9 @@ void signal_deliver(struct regs *r)
 	bool first = true;
 	int n;
 
+	/* What unblocked only for the wait ends the wait, or stays pending. */
+	if (t->restore_blocked && (s64)r->rax != -EINTR)
+		restore_mask(t);
 	while ((n = signal_take(t, ~t->blocked, &info))) {
 		struct action a = current->process->signals.actions[n];
 		sigset mask = t->restore_blocked ? t->saved_blocked :
@@ -200,10 +218,8 @@ void signal_deliver(struct regs *r)
 	}
 	if (first)
 		restart_call(r, false, false);
-	if (t->restore_blocked) {
-		t->blocked = t->saved_blocked;
-		t->restore_blocked = false;
-	}
+	if (t->restore_blocked)
+		restore_mask(t);
 }
 
 /* ---- masks and actions ---- */
@@ -336,7 +352,7 @@ long sys_sigaltstack(u64 new_stack, u64 old_stack)
 
 long sys_pause(void)
 {
-	while (!deliverable(current))
+	while (!signal_pending(current))
 		thread_wait(&sleepers, FOREVER);
 	return -EINTR;
 }

@@ -11,8 +11,11 @@ void signal_send_thread(struct thread *t, const struct sigqueue_info *info);
 void signal_send_process(const struct sigqueue_info *info);
 void signal_fault(struct thread *t, const struct sigqueue_info *info,
 		  u64 trap_number, u64 error_code, u64 cr2);
-/* True when the thread has a signal to handle now. */
-bool signal_pending(const struct thread *t);
+/* True when t has a signal to handle now; drops what is ignored. */
+bool signal_pending(struct thread *t);
+/* True when signal_deliver has something to do: a signal, or a mask that a wait
+ * has changed. */
+bool signal_work(struct thread *t);
 /* On the way out to the program: delivers pending signals by changing regs. */
 void signal_deliver(struct regs *r);
 /* Swaps the mask for the time of one wait (ppoll, epoll_pwait, sigsuspend). The

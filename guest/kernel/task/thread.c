@@ -261,6 +261,9 @@ long thread_wait(struct waitq *q, u64 deadline)
 	if (deadline != FOREVER)
 		timer_arm(&t->wake, deadline);
 	schedule();
+	/* Another thread may have taken the signal meanwhile. */
+	if (t->wait_result == -EINTR && !signal_pending(t))
+		return 0;
 	return t->wait_result;
 }
 
@@ -315,7 +318,7 @@ void exit_work(struct regs *r)
 	}
 	if (timer_due())
 		timers_run();
-	if (signal_pending(current) || (s64)r->rax == -ERESTARTSYS)
+	if (signal_work(current) || (s64)r->rax == -ERESTARTSYS)
 		signal_deliver(r);
 	thread_update_tick();
 }
