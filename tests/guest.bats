@@ -22,6 +22,8 @@ same() {
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }
 @test "guest: files" { same file; }
+@test "guest: flock" { same flock; }
+@test "guest: record locks" { same lockrange; }
 @test "guest: time" { same time; }
 @test "guest: system calls at sites that are patched" { same patch; }
 

@@ -4,21 +4,12 @@
 #include <linux/memfd.h>
 
 #include "fs/descriptor.h"
+#include "fs/lock.h"
 #include "fs/vfs.h"
 #include "mm/user.h"
 #include "syscalls.h"
 
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
-
-static long lock_query(u64 address)
-{
-	struct flock l;
-
-	if (copy_from_user(&l, address, sizeof(l)))
-		return -EFAULT;
-	l.l_type = F_UNLCK;
-	return copy_to_user(address, &l, sizeof(l));
-}
 
 static long seals(struct file *f, u64 command, u64 argument)
 {
@@ -60,14 +51,12 @@ long sys_fcntl(u64 fd, u64 command, u64 argument)
 			   ((u32)argument & SETTABLE);
 		return 0;
 	case F_GETLK:
-	case F_OFD_GETLK:
-		return lock_query(argument);
 	case F_SETLK:
 	case F_SETLKW:
+	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return user_readable(argument, sizeof(struct flock)) ? 0 :
-								       -EFAULT;
+		return lock_fcntl((s32)fd, f, (u32)command, argument);
 	case F_GETOWN:
 		return 0;
 	case F_SETOWN:

@@ -3,6 +3,7 @@
 
 #include <linux/fcntl.h>
 
+#include "fs/lock.h"
 #include "heap.h"
 #include "syscalls.h"
 #include "task/limits.h"
@@ -109,6 +110,7 @@ long sys_close(u64 fd)
 	if (!f)
 		return -EBADF;
 	table()->slots[(s32)fd].file = NULL;
+	lock_descriptor_closed(f);
 	file_unref(f);
 	return 0;
 }
@@ -156,8 +158,10 @@ static long dup_to(u64 from, u64 to, bool cloexec)
 	}
 	file_ref(f);
 	table()->slots[fd] = (struct slot){ f, cloexec };
-	if (old)
+	if (old) {
+		lock_descriptor_closed(old);
 		file_unref(old);
+	}
 	return fd;
 }
 

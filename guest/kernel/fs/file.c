@@ -1,6 +1,7 @@
 /* file.c: open files: their references and readiness. */
 #include "fs/file.h"
 
+#include "fs/lock.h"
 #include "heap.h"
 #include "io/poll.h"
 #include "task/thread.h"
@@ -31,6 +32,7 @@ void file_unref(struct file *f)
 		return;
 	while (f->watchers)
 		f->watchers->gone(f->watchers);
+	lock_file_gone(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	kfree(f->path);

@@ -381,12 +381,6 @@ long sys_fdatasync(u64 fd)
 	return any_file(fd);
 }
 
-long sys_flock(u64 fd, u64 how)
-{
-	(void)how;
-	return any_file(fd);
-}
-
 long sys_sync(void)
 {
 	return 0;

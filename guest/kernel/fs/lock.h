@@ -1,0 +1,17 @@
+/*
+ * lock.h: advisory locks of files: flock, record locks of processes (POSIX) and
+ * of open file descriptions (OFD).
+ */
+#ifndef FS_LOCK_H
+#define FS_LOCK_H
+
+#include "fs/file.h"
+
+/* fcntl's F_*LK*; address: the program's struct flock. */
+long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address);
+/* A descriptor of f is closed: the process's record locks on it go. */
+void lock_descriptor_closed(struct file *f);
+/* The last reference on f is gone, and its locks with it. */
+void lock_file_gone(struct file *f);
+
+#endif
