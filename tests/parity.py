@@ -47,7 +47,7 @@ def native(language, code):
     for leftover in (top / "tmp").iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, env=ENVIRONMENT,
+        command, input=b"", capture_output=True, env=ENVIRONMENT,
         timeout=60, preexec_fn=lambda: (os.chroot(top), os.chdir("/app")))
     code = done.returncode
     return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), 128 - code if code < 0 else code

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "mm/frame.h"
+#include "mm/user.h"
 
 static u64 written[2]; /* bytes of stream 1 and 2, cut or not */
 static u64 limit;
@@ -21,7 +22,7 @@ void output_write(int stream, const void *buf, size_t n)
 	u8 *area = gpa_to_ptr(stream == 1 ? ZB_STDOUT_GPA : ZB_STDERR_GPA);
 
 	if (*at < limit)
-		memcpy(area + *at, buf, MIN(n, limit - *at));
+		user_copy(area + *at, buf, MIN(n, limit - *at));
 	*at += n;
 	/* Set with every write: a run cut off by its time keeps its output. */
 	if (stream == 1)

@@ -1,6 +1,7 @@
 /* main.c: boots the kernel, starts the program, and waits for a request. */
 #include "fs/console.h"
 #include "fs/vfs.h"
+#include "io/pipe.h"
 #include "mm/map.h"
 #include "request.h"
 #include "task/clock.h"
@@ -38,7 +39,7 @@ _Noreturn void kernel_main(void)
 	threads_init();
 	process_init();
 	vfs_init();
-	console_open();
+	console_open(pipe_ended());
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");

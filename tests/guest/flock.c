@@ -1,6 +1,5 @@
 /* flock.c: flock between openings, waiting, signals, closing. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,15 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void show(const char *what, long r)
-{
-	if (r < 0)
-		printf("%s: error %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, r);
-	fflush(stdout);
-}
-#define SHOW(call) show(#call, (long)(call))
+#include "check.h"
 
 static const char *const path = "/tmp/zeroboot-flock";
 static int a, b;

@@ -1,6 +1,5 @@
 /* lockrange.c: record locks: of the process, and of open file descriptions. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,15 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void show(const char *what, long r)
-{
-	if (r < 0)
-		printf("%s: error %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, r);
-	fflush(stdout);
-}
-#define SHOW(call) show(#call, (long)(call))
+#include "check.h"
 
 static const char *const path = "/tmp/zeroboot-lockrange";
 static int a, b;

@@ -1,13 +1,18 @@
 /* console.c: descriptors 0, 1 and 2 as the program finds them. */
 #include "fs/console.h"
 
+#include <asm/ioctls.h>
 #include <asm/stat.h>
 #include <linux/eventpoll.h>
 
 #include "fs/descriptor.h"
 #include "fs/vfs.h"
 #include "host.h"
+#include "io/poll.h"
+#include "mm/user.h"
 #include "task/process.h"
+
+#define STREAM_INODE 2 /* below those that object_inode() gives */
 
 static long console_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
@@ -24,46 +29,57 @@ static u32 console_poll(struct file *f)
 
 static long console_stat(struct file *f, struct stat *st)
 {
-	memset(st, 0, sizeof(*st));
-	st->st_mode = S_IFIFO | 0600;
-	st->st_ino = 100 + (u64)f->node;
-	st->st_nlink = 1;
-	st->st_blksize = 4096;
+	stat_object(st, S_IFIFO | 0600, STREAM_INODE + (u64)f->node);
 	return 0;
+}
+
+static long console_ioctl(struct file *f, u64 command, u64 argument)
+{
+	s32 queued = 0;
+
+	(void)f;
+	if ((u32)command != FIONREAD)
+		return -ENOTTY;
+	return copy_to_user(argument, &queued, sizeof(queued));
 }
 
 static const struct file_ops console_ops = {
 	.write = console_write,
 	.poll = console_poll,
 	.stat = console_stat,
+	.ioctl = console_ioctl,
 };
 
 size_t fd_describe(struct file *f, char *buf, size_t size)
 {
+	struct stat st = { 0 };
 	int n;
 
+	if (!f->path && f->ops->stat)
+		f->ops->stat(f, &st);
 	if (f->path)
 		n = ksnprintf(buf, size, "%s", f->path);
-	else if (f->ops == &console_ops)
-		n = ksnprintf(buf, size, "pipe:[%lu]", 100 + (u64)f->node);
+	else if ((st.st_mode & S_IFMT) == S_IFIFO)
+		n = ksnprintf(buf, size, "pipe:[%lu]", st.st_ino);
+	else if ((st.st_mode & S_IFMT) == S_IFSOCK)
+		n = ksnprintf(buf, size, "socket:[%lu]", st.st_ino);
 	else
-		n = ksnprintf(buf, size, "anon_inode:[file]");
+		n = ksnprintf(buf, size, "anon_inode:%s",
+			      f->ops->kind ? f->ops->kind : "[file]");
 	return MIN((size_t)n, size);
 }
 
-void console_open(void)
+void console_open(struct file *input)
 {
-	struct file *f;
-	long error;
-
 	current->process->descriptors = descriptors_new();
 	if (!current->process->descriptors)
 		panic("no memory for descriptors");
-	f = file_open_kernel("/dev/null", &error);
-	if (!f || fd_install(f, false) != 0)
-		panic("cannot open /dev/null: %ld", error);
+	if (!input || fd_install(input, false) != 0)
+		panic("no memory for standard input");
 	for (u64 stream = 1; stream <= 2; stream++) {
-		f = file_new(&console_ops, (void *)stream, O_WRONLY);
+		struct file *f =
+			file_new(&console_ops, (void *)stream, O_WRONLY);
+
 		if (!f || fd_install(f, false) != (long)stream)
 			panic("no memory for standard output");
 	}

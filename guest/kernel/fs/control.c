@@ -25,11 +25,18 @@ static long seals(struct file *f, u64 command, u64 argument)
 	return 0;
 }
 
+/* What a descriptor of a mere path takes. */
+static bool path_command(u32 command)
+{
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ||
+	       command == F_GETFD || command == F_SETFD || command == F_GETFL;
+}
+
 long sys_fcntl(u64 fd, u64 command, u64 argument)
 {
 	struct file *f = fd_file((s32)fd);
 
-	if (!f)
+	if (!f || ((f->flags & O_PATH) && !path_command((u32)command)))
 		return -EBADF;
 	switch ((u32)command) {
 	case F_DUPFD:

@@ -84,6 +84,7 @@ static u32 dev_poll(struct file *f)
 		.stat = dev_stat,                                              \
 		.poll = dev_poll,                                              \
 		.release = dev_release,                                        \
+		.of_node = true,                                               \
 	}
 DEVICE(null_ops, null_read, sink_write);
 DEVICE(zero_ops, zero_read, sink_write);

@@ -30,6 +30,8 @@ struct file_ops {
 	 */
 	gpa_t (*page)(struct file *f, u64 index, bool write);
 	void (*release)(struct file *f); /* last reference is gone */
+	bool of_node; /* file->node is a struct node of the file system */
+	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
 };
 
 struct file {

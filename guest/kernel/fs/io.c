@@ -73,7 +73,7 @@ long sys_write(u64 fd, u64 buf, u64 size)
 	return f ? do_write(f, buf, size, &f->pos) : -EBADF;
 }
 
-/* Files of the file system have positions; pipes and their like do not. */
+/* Devices have a position, but it does not move. */
 static bool seekable(const struct file *f)
 {
 	return f->ops == &regular_ops || f->ops == &directory_ops;
@@ -211,7 +211,7 @@ long sys_lseek(u64 fd, u64 offset, u64 whence)
 	if (!n)
 		return -ESPIPE;
 	if (!seekable(f))
-		return 0; /* devices: as Linux' null_lseek */
+		return whence > 4 ? -EINVAL : 0;
 	switch (whence) {
 	case 0:
 		base = 0;

@@ -221,6 +221,7 @@ const struct file_ops regular_ops = {
 	.truncate = regular_truncate,
 	.page = regular_page,
 	.release = node_file_release,
+	.of_node = true,
 };
 
 static long directory_read(struct file *f, void *buf, size_t n, u64 *pos)
@@ -233,14 +234,12 @@ const struct file_ops directory_ops = {
 	.read = directory_read,
 	.stat = node_file_stat,
 	.release = node_file_release,
+	.of_node = true,
 };
 
 struct node *file_node(const struct file *f)
 {
-	return f->ops->release == node_file_release ||
-			       f->ops->stat == node_file_stat ?
-		       f->node :
-		       NULL;
+	return f->ops->of_node ? f->node : NULL;
 }
 
 /* A file of /proc: its content is made at open, and is a file like others. */

@@ -253,6 +253,7 @@ static const struct file_ops epoll_ops = {
 	.poll = epoll_poll,
 	.stat = epoll_stat,
 	.release = epoll_release,
+	.kind = "[eventpoll]",
 };
 
 static long epoll_create(bool cloexec)

@@ -97,6 +97,7 @@ static const struct file_ops eventfd_ops = {
 	.poll = eventfd_poll,
 	.stat = eventfd_stat,
 	.release = eventfd_release,
+	.kind = "[eventfd]",
 };
 
 static long eventfd_create(u32 count, u32 flags)

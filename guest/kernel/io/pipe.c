@@ -12,6 +12,7 @@
 
 #include "fs/descriptor.h"
 #include "heap.h"
+#include "io/pipe.h"
 #include "io/poll.h"
 #include "mm/frame.h"
 #include "mm/user.h"
@@ -324,6 +325,18 @@ static struct pipe *pipe_new(u32 flags)
 		return NULL;
 	}
 	return p;
+}
+
+struct file *pipe_ended(void)
+{
+	struct pipe *p = pipe_new(0);
+	struct file *reader;
+
+	if (!p)
+		return NULL;
+	reader = p->ends[READ_END];
+	file_unref(p->ends[WRITE_END]);
+	return reader;
 }
 
 static long do_pipe(u64 user, u32 flags)

@@ -49,7 +49,7 @@ void stat_object(struct stat *st, u32 mode, u64 inode)
 
 u64 object_inode(void)
 {
-	static u64 last = ANON_INODE;
+	static u64 last = 100; /* lower ones are given out by name */
 
 	return ++last;
 }

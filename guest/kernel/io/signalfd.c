@@ -83,6 +83,7 @@ static const struct file_ops signalfd_ops = {
 	.read = signalfd_read,
 	.poll = signalfd_poll,
 	.release = signalfd_release,
+	.kind = "[signalfd]",
 };
 
 long sys_signalfd4(u64 fd, u64 mask, u64 size, u64 flags)

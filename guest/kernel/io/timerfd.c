@@ -111,6 +111,7 @@ static const struct file_ops timerfd_ops = {
 	.poll = timerfd_poll,
 	.stat = timerfd_stat,
 	.release = timerfd_release,
+	.kind = "[timerfd]",
 };
 
 static bool clock_known(s32 clock)
