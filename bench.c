@@ -39,6 +39,7 @@ static void destroy(struct subject *b)
 	vm_destroy(&b->vm);
 	template_unmap(b->template, b->memory, b->image);
 	b->memory = b->image = NULL;
+	recycle_renew(&b->recycle);
 }
 
 /* The VM's end, or its new beginning. */
@@ -53,7 +54,7 @@ static int finish(struct subject *b, struct sample *s, struct err *e)
 	}
 	if (b->learn)
 		vm_learn(&b->vm);
-	result = recycle_vm(&b->recycle, &b->vm, b->learn);
+	result = recycle_vm(&b->recycle, &b->vm);
 	vm_seed(&b->vm);
 	s->dirty = b->recycle.checked;
 	s->changed = b->recycle.changed;

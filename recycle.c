@@ -6,17 +6,31 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define PAGE 4096ull
-/* Beyond the usual pages, this many are copied back and not given up. */
-#define EXTRA_PAGES 512
-/* A run that wrote more than this costs more to clean than a new VM. */
-#define GREW_PAGES 16384
+/* A run that wrote more new pages than this costs more to clean than a new VM. */
+#define GREW_PAGES 32768
+/* Of its memory a VM keeps at most this share as pages of its own, a run adds at
+ * most this one, and a VM that nobody uses keeps this one. */
+#define KEPT_SHARE 4
+#define RUN_SHARE 8
+#define IDLE_SHARE 64
 
-/* Runs that may leave a page alone before it is taken out of the log, at first
- * and at most: then it stays. */
-#define PATIENCE 16
+/*
+ * Comparing a page takes about an eighth of the fault that a write to it takes
+ * when it is not in the log. So a page leaves the log when none of PATIENCE runs
+ * has written it; at once when it had been away for long; and later and later
+ * when it keeps coming back soon: programs write it and put back what was there,
+ * which no comparison shows.
+ */
+#define PATIENCE 8
 #define PATIENCE_MAX 255
+
+/* A page that no run wrote for so many runs is given back to the host; looked
+ * for now and then. */
+#define UNUSED_RUNS 4096
+#define SWEEP_RUNS 256
 
 #define PTE_P 0x001ull
 #define PTE_PS 0x080ull
@@ -29,18 +43,19 @@ static bool has(const uint64_t *bits, uint64_t page)
 
 /* ---- one page ---- */
 
-/* Makes a page equal to the template's; true when it was not. Only the lines
- * that differ are written, the others stay clean in the caches. */
+/* Makes a page equal to the template's, or all zero; true when it was not. Only
+ * the lines that differ are written, the others stay clean in the caches. */
 static inline __attribute__((always_inline)) bool
 restore_lines(uint8_t *page, const uint8_t *pristine)
 {
 	typedef uint64_t half __attribute__((vector_size(32), may_alias));
 	half *to = (half *)page;
 	const half *from = (const half *)pristine;
+	const half zero = { 0 };
 	bool changed = false;
 
 	for (size_t i = 0; i < PAGE / sizeof(half); i += 2) {
-		half a = from[i], b = from[i + 1];
+		half a = from ? from[i] : zero, b = from ? from[i + 1] : zero;
 		half d = (to[i] ^ a) | (to[i + 1] ^ b);
 
 		if (!(d[0] | d[1] | d[2] | d[3]))
@@ -54,13 +69,15 @@ restore_lines(uint8_t *page, const uint8_t *pristine)
 
 static bool restore_page(uint8_t *page, const uint8_t *pristine)
 {
-	return restore_lines(page, pristine);
+	return pristine ? restore_lines(page, pristine) :
+			  restore_lines(page, NULL);
 }
 
 __attribute__((target("avx2"))) static bool
 restore_page_avx2(uint8_t *page, const uint8_t *pristine)
 {
-	return restore_lines(page, pristine);
+	return pristine ? restore_lines(page, pristine) :
+			  restore_lines(page, NULL);
 }
 
 /* ---- page tables ---- */
@@ -96,6 +113,50 @@ static uint64_t root_page(const struct recycle *r)
 	return (r->template->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
 }
 
+/* Pages that are holes of the template's file: nobody need read them. Where the
+ * file system does not say, there are none. */
+static void mark_zero(struct recycle *r)
+{
+	const struct template *t = r->template;
+	off_t base = (off_t)t->memory_offset;
+	off_t end = base + (off_t)t->memory_size, at = base;
+
+	while (at < end) {
+		off_t data = lseek(t->fd, at, SEEK_DATA);
+		uint64_t stop;
+
+		if (data < 0 && errno != ENXIO)
+			return;
+		if (data < 0 || data > end)
+			data = end;
+		stop = (uint64_t)(data - base) / PAGE;
+		for (uint64_t page = ((uint64_t)(at - base) + PAGE - 1) / PAGE;
+		     page < stop; page++)
+			r->zero[page / 64] |= 1ull << (page % 64);
+		if (data == end)
+			return;
+		at = lseek(t->fd, data, SEEK_HOLE);
+		if (at < 0)
+			return;
+	}
+}
+
+static int make_maps(struct recycle *r)
+{
+	r->log = calloc(r->words, 8);
+	r->logged = calloc(r->words, 8);
+	r->kept = calloc(r->words, 8);
+	r->usual = calloc(r->words, 8);
+	r->tables = calloc(r->words, 8);
+	r->zero = calloc(r->words, 8);
+	r->written = calloc(r->words, 64 * sizeof(*r->written));
+	r->patience = calloc(r->words, 64);
+	return r->log && r->logged && r->kept && r->usual && r->tables &&
+			       r->zero && r->written && r->patience ?
+		       0 :
+		       -ENOMEM;
+}
+
 int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 {
 	gpa_t root = t->state->sregs.cr3 & PTE_ADDRESS;
@@ -106,12 +167,7 @@ int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 	r->restore_page = __builtin_cpu_supports("avx2") ? restore_page_avx2 :
 							  restore_page;
 	r->words = (t->memory_size / PAGE + 63) / 64;
-	r->log = calloc(r->words, 8);
-	r->usual = calloc(r->words, 8);
-	r->tables = calloc(r->words, 8);
-	r->idle = calloc(r->words, 64);
-	r->patience = calloc(r->words, 64);
-	if (!r->log || !r->usual || !r->tables || !r->idle || !r->patience) {
+	if (make_maps(r)) {
 		recycle_close(r);
 		return err_set(e, -ENOMEM, "no memory");
 	}
@@ -126,7 +182,20 @@ int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 		recycle_close(r);
 		return err_set(e, -EINVAL, "template: bad page tables");
 	}
+	mark_zero(r);
 	return 0;
+}
+
+void recycle_renew(struct recycle *r)
+{
+	memset(r->logged, 0, r->words * 8);
+	memset(r->kept, 0, r->words * 8);
+	r->kept_pages = 0;
+}
+
+void recycle_learn(struct recycle *r)
+{
+	memcpy(r->usual, r->kept, r->words * 8);
 }
 
 void recycle_close(struct recycle *r)
@@ -135,94 +204,184 @@ void recycle_close(struct recycle *r)
 		munmap((void *)(uintptr_t)r->pristine,
 		       r->template->memory_size);
 	free(r->log);
+	free(r->logged);
+	free(r->kept);
 	free(r->usual);
 	free(r->tables);
-	free(r->idle);
+	free(r->zero);
+	free(r->written);
 	free(r->patience);
 	memset(r, 0, sizeof(*r));
 }
 
 /* ---- memory ---- */
 
+/* NULL: zero. */
+static const uint8_t *pristine_page(const struct recycle *r, uint64_t page)
+{
+	return has(r->zero, page) ? NULL : r->pristine + page * PAGE;
+}
+
 /* The first lines of a page that comes next; the CPU finds the others. */
 static void prefetch(const struct recycle *r, const struct vm *vm,
 		     uint64_t page)
 {
 	const uint8_t *to = vm->memory + page * PAGE;
-	const uint8_t *from = r->pristine + page * PAGE;
+	const uint8_t *from = pristine_page(r, page);
 
 	for (int i = 0; i < 256; i += 64) {
 		__builtin_prefetch(to + i, 1);
-		__builtin_prefetch(from + i);
+		if (from)
+			__builtin_prefetch(from + i);
 	}
 }
 
+/* What to expect of a page that the run wrote. came: it had left the log. */
+static void note_write(struct recycle *r, uint64_t page, bool came)
+{
+	uint16_t away = (uint16_t)(r->run - r->written[page]);
+	uint8_t *patience = &r->patience[page];
+
+	if (came && away > *patience + PATIENCE)
+		*patience = 1;
+	else if (came && *patience >= PATIENCE)
+		*patience = *patience > PATIENCE_MAX / 4 ?
+				    PATIENCE_MAX :
+				    (uint8_t)(*patience * 4);
+	else if (*patience < PATIENCE && (*patience == 0 || away < PATIENCE))
+		*patience = PATIENCE;
+	r->written[page] = r->run;
+}
+
 /*
- * Puts the pages of one word of the log right. Returns those that have been
- * left alone for so long that they should leave the log: the next write to one
- * is a fault, so a page that comes back is given more time.
+ * Puts the pages of one word of the log right; new: those that are new to the
+ * VM. Returns those that should leave the log.
  */
 static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
-			      uint64_t bits)
+			      uint64_t bits, uint64_t new)
 {
-	uint64_t leave = 0;
+	uint64_t came = bits & ~r->logged[word], leave = 0;
 
 	for (; bits; bits &= bits - 1) {
 		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+		uint64_t bit = bits & -bits;
+		bool changed;
 
 		if (bits & (bits - 1))
 			prefetch(r, vm, word * 64 + (uint64_t)__builtin_ctzll(
 							    bits & (bits - 1)));
-
 		r->checked++;
-		if (r->restore_page(vm->memory + page * PAGE,
-				    r->pristine + page * PAGE)) {
-			r->changed++;
-			r->idle[page] = 0;
-			continue;
-		}
-		if (r->patience[page] == 0)
-			r->patience[page] = PATIENCE;
-		if (r->patience[page] == PATIENCE_MAX ||
-		    ++r->idle[page] < r->patience[page])
-			continue;
-		r->idle[page] = 0;
-		r->patience[page] = r->patience[page] > PATIENCE_MAX / 4 ?
-					    PATIENCE_MAX :
-					    (uint8_t)(r->patience[page] * 4);
-		leave |= bits & -bits;
+		changed = r->restore_page(vm->memory + page * PAGE,
+					  pristine_page(r, page));
+		r->changed += changed;
+		if (changed || (came & bit))
+			note_write(r, page, came & ~new & bit);
+		if ((uint16_t)(r->run - r->written[page]) + 1 >=
+		    r->patience[page])
+			leave |= bit;
 	}
 	return leave;
 }
 
-/*
- * Gives the pages of one word back to the host: the next access finds the
- * template's page again. Their log is cleared, so that they cost nothing until
- * they are written again.
- */
-static int drop_pages(struct recycle *r, struct vm *vm, uint64_t word,
-		      uint64_t bits)
+/* Pages that follow each other and are given back together. */
+struct stretch {
+	uint64_t first, count;
+};
+
+/* Gives pages back to the host: the next access finds the template's again. */
+static int give_back(struct recycle *r, struct vm *vm, struct stretch *s)
 {
-	uint64_t rest = bits;
+	uint64_t count = s->count;
 
-	while (rest) {
-		unsigned first = (unsigned)__builtin_ctzll(rest);
-		uint64_t run = rest >> first;
-		unsigned n = ~run ? (unsigned)__builtin_ctzll(~run) : 64;
+	s->count = 0;
+	if (count == 0)
+		return 0;
+	r->dropped += count;
+	return madvise(vm->memory + s->first * PAGE, count * PAGE,
+		       MADV_DONTNEED) < 0 ?
+		       -errno :
+		       0;
+}
 
-		if (madvise(vm->memory + (word * 64 + first) * PAGE, n * PAGE,
-			    MADV_DONTNEED) < 0)
-			return -errno;
-		r->dropped += n;
-		rest = n + first == 64 ? 0 : rest >> (first + n) << (first + n);
+/* Adds a word's pages to what is given back. */
+static int add_pages(struct recycle *r, struct vm *vm, struct stretch *s,
+		     uint64_t word, uint64_t bits)
+{
+	for (; bits; bits &= bits - 1) {
+		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+
+		if (s->first + s->count != page && give_back(r, vm, s))
+			return -EIO;
+		if (s->count++ == 0)
+			s->first = page;
 	}
-	return vm_dirty_clear(vm, &bits, word * 64, 64);
+	return 0;
 }
 
 /* Takes the pages in r->log out of KVM's. */
 static int leave_log(struct recycle *r, struct vm *vm)
 {
 	return vm_dirty_clear(vm, r->log, 0, r->words * 64);
+}
+
+/* Of a word's pages those that may go and that no run has written for so many
+ * runs. */
+static uint64_t unused(const struct recycle *r, uint64_t word, unsigned runs)
+{
+	uint64_t some = r->kept[word] & ~(r->usual[word] | r->tables[word]);
+	uint64_t old = 0;
+
+	for (; some; some &= some - 1) {
+		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(some);
+
+		if ((uint16_t)(r->run - r->written[page]) >= runs)
+			old |= some & -some;
+	}
+	return old;
+}
+
+/* Gives back the pages that no run has written for so many runs. */
+static int sweep(struct recycle *r, struct vm *vm, unsigned runs)
+{
+	struct stretch s = { 0, 0 };
+
+	for (uint64_t i = 0; i < r->words; i++) {
+		uint64_t old = unused(r, i, runs);
+
+		r->kept[i] &= ~old;
+		r->kept_pages -= (uint64_t)__builtin_popcountll(old);
+		r->log[i] = old & r->logged[i];
+		r->logged[i] &= ~old;
+		if (add_pages(r, vm, &s, i, old))
+			return -EIO;
+	}
+	if (give_back(r, vm, &s))
+		return -EIO;
+	return leave_log(r, vm);
+}
+
+/* Gives back the pages that were not used for longest until so many are left,
+ * but none of the last run. */
+static int shrink(struct recycle *r, struct vm *vm, uint64_t pages)
+{
+	int result = 0;
+
+	for (unsigned runs = UNUSED_RUNS; result == 0 && runs > 0; runs /= 2) {
+		if (r->kept_pages <= pages)
+			break;
+		result = sweep(r, vm, runs);
+	}
+	return result;
+}
+
+static uint64_t share(const struct recycle *r, unsigned n)
+{
+	return r->words * 64 / n;
+}
+
+int recycle_trim(struct recycle *r, struct vm *vm)
+{
+	return shrink(r, vm, share(r, IDLE_SHARE));
 }
 
 /* What the host wrote is in no log. */
@@ -250,41 +409,80 @@ static int flush_tlb(const struct recycle *r, struct vm *vm)
 	return vm_dirty_clear(vm, &bit, root / 64 * 64, 64);
 }
 
-static enum recycle_result restore_memory(struct recycle *r, struct vm *vm,
-					  bool learn)
+/* The log can be put back: RECYCLE_DONE. */
+static enum recycle_result judge(const struct recycle *r, const struct vm *vm)
 {
-	uint64_t extra = 0, any = 0;
+	uint64_t new = 0;
 
-	if (vm_dirty_log(vm, r->log))
-		return RECYCLE_FAILED;
 	/* The root was used, or flush_tlb() has nothing to take out. */
 	if (vm->nested_paging && !has(r->log, root_page(r)))
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
 		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
 			return RECYCLE_TABLES;
-		extra += (uint64_t)__builtin_popcountll(r->log[i] &
-							~r->usual[i]);
+		new += (uint64_t)__builtin_popcountll(r->log[i] & ~r->kept[i]);
 	}
-	if (extra > GREW_PAGES)
-		return RECYCLE_GREW;
-	if (learn) {
-		memcpy(r->usual, r->log, r->words * 8);
-		extra = 0;
-	}
+	return new > GREW_PAGES ? RECYCLE_GREW : RECYCLE_DONE;
+}
+
+/* Of a word's new pages those that the VM may not keep. *room: that it may. */
+static uint64_t too_many(struct recycle *r, uint64_t word, uint64_t *room)
+{
+	uint64_t new = r->log[word] & ~r->kept[word] & ~r->tables[word];
+	uint64_t count = (uint64_t)__builtin_popcountll(new);
+
+	if (count > *room)
+		return new;
+	*room -= count;
+	r->kept_pages += count;
+	r->kept[word] |= new;
+	return 0;
+}
+
+/* Puts all pages of the log right and makes it that of those that leave it. */
+static int restore_log(struct recycle *r, struct vm *vm)
+{
+	uint64_t most = share(r, KEPT_SHARE), any = 0, room;
+	struct stretch s = { 0, 0 };
+
+	room = most > r->kept_pages ? most - r->kept_pages : 0;
+	if (room > share(r, RUN_SHARE))
+		room = share(r, RUN_SHARE);
+	r->run++;
 	r->checked = r->changed = r->dropped = 0;
 	for (uint64_t i = 0; i < r->words; i++) {
-		uint64_t drop = extra > EXTRA_PAGES ?
-					r->log[i] & ~r->usual[i] & ~r->tables[i] :
-					0;
+		uint64_t bits = r->log[i], new = bits & ~r->kept[i];
+		uint64_t drop, leave;
 
-		if (drop && drop_pages(r, vm, i, drop))
-			return RECYCLE_FAILED;
-		r->log[i] = restore_pages(r, vm, i, r->log[i] & ~drop) &
-			    ~r->tables[i];
-		any |= r->log[i];
+		if (bits == 0)
+			continue;
+		drop = too_many(r, i, &room);
+		leave = restore_pages(r, vm, i, bits & ~drop, new) &
+			~r->tables[i];
+		leave |= drop;
+		r->log[i] = leave;
+		r->logged[i] = bits & ~leave;
+		any |= leave;
+		if (add_pages(r, vm, &s, i, drop))
+			return -EIO;
 	}
-	if (any && leave_log(r, vm))
+	if (give_back(r, vm, &s) || (any && leave_log(r, vm)))
+		return -EIO;
+	if (r->dropped && r->kept_pages > most / 4 * 3)
+		return shrink(r, vm, most / 4 * 3);
+	return r->run % SWEEP_RUNS == 0 ? sweep(r, vm, UNUSED_RUNS) : 0;
+}
+
+static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
+{
+	enum recycle_result result;
+
+	if (vm_dirty_log(vm, r->log))
+		return RECYCLE_FAILED;
+	result = judge(r, vm);
+	if (result != RECYCLE_DONE)
+		return result;
+	if (restore_log(r, vm))
 		return RECYCLE_FAILED;
 	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
@@ -337,7 +535,7 @@ static bool settled(const struct kvm_sync_regs *now,
 	       !e->exception.pending && !e->nmi.injected && !e->nmi.pending;
 }
 
-enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
+enum recycle_result recycle_vm(struct recycle *r, struct vm *vm)
 {
 	const struct kvm_sync_regs *now = &vm->run->s.regs;
 	enum recycle_result result;
@@ -346,7 +544,7 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn)
 	if (!same_system(&now->sregs, &r->template->state->sregs) ||
 	    !settled(now, r->template->state))
 		return RECYCLE_REGISTERS;
-	result = restore_memory(r, vm, learn);
+	result = restore_memory(r, vm);
 	if (result != RECYCLE_DONE)
 		return result;
 	/*

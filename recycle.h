@@ -5,7 +5,10 @@
  * The pages that a run wrote are found in KVM's dirty log, which the guest
  * cannot hide from. A page in it is compared with the template after every run
  * and put right. It stays in the log, so that the next run writes to it without
- * a fault; one that many runs left alone is taken out.
+ * a fault; one that runs leave alone is taken out. It remains the VM's own page,
+ * which a later write finds with a cheaper fault, until many runs have not
+ * written it: then it is given back to the host. So a VM learns what its runs
+ * use. Beyond a share of its memory it keeps no more.
  *
  * A VM whose page tables, control registers or descriptor tables changed is not
  * recycled: KVM's shadow page tables and the CPU's TLB may remember what was in
@@ -39,12 +42,19 @@ struct recycle {
 	const uint8_t *pristine; /* the template's memory, read-only */
 	/* for this CPU */
 	bool (*restore_page)(uint8_t *page, const uint8_t *pristine);
-	uint64_t *log;     /* KVM's dirty log, a bit a page */
-	uint64_t *tables;  /* the template's page-table pages */
-	uint64_t *usual;   /* pages that are copied back, not dropped */
-	uint64_t words;    /* of each */
-	uint8_t *idle;     /* runs that left a page as it was */
-	uint8_t *patience; /* of them until it is taken out of the log */
+	uint64_t *log;    /* KVM's dirty log, a bit a page */
+	uint64_t *logged; /* what was left in it after the run before */
+	uint64_t *kept;   /* pages that are the VM's own */
+	uint64_t *usual;  /* those that it keeps in any case */
+	uint64_t *tables; /* the template's page-table pages */
+	uint64_t *zero;   /* its pages that are known to be zero */
+	uint64_t words;   /* of each */
+	uint64_t kept_pages;
+	uint16_t run;       /* runs so far */
+	uint16_t *written;  /* for each page: the last that is known to have
+			     * written it, */
+	uint8_t *patience;  /* runs from that one on until it leaves the log;
+			     * 0: not known */
 	uint64_t checked, changed, dropped; /* pages, last time */
 };
 
@@ -52,12 +62,24 @@ struct recycle {
 int recycle_open(struct recycle *r, const struct template *t, struct err *e);
 void recycle_close(struct recycle *r);
 
+/* From now on it is about another VM, a new one. */
+void recycle_renew(struct recycle *r);
+
 /*
  * Makes vm, which has just returned VM_EXIT, equal to the template: memory,
- * registers, MSRs. learn: from now on the pages that this VM has written so far
- * count as usual. Anything but RECYCLE_DONE: vm must be destroyed.
+ * registers, MSRs. Anything but RECYCLE_DONE: vm must be destroyed, and
+ * recycle_renew called for the next.
  */
-enum recycle_result recycle_vm(struct recycle *r, struct vm *vm, bool learn);
+enum recycle_result recycle_vm(struct recycle *r, struct vm *vm);
+
+/*
+ * Gives back most of what a VM that was recycled and waits has learnt since. 0, or
+ * -errno: vm must be destroyed.
+ */
+int recycle_trim(struct recycle *r, struct vm *vm);
+
+/* The pages that vm has now are those that it always keeps: after training. */
+void recycle_learn(struct recycle *r);
 
 /* For people and metrics. */
 const char *recycle_name(enum recycle_result result);

@@ -21,6 +21,7 @@
 
 #define WARM_RUNS 3
 #define AWAKE_NS 200000
+#define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
 #define TRAINING_NS 5000000000ull
 
 struct worker {
@@ -109,6 +110,7 @@ static void drop_vm(struct worker *w)
 	vm_destroy(&w->vm);
 	template_unmap(&w->template, w->memory, w->image);
 	w->memory = w->image = NULL;
+	recycle_renew(&w->recycle);
 }
 
 int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
@@ -203,13 +205,15 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 	if (learn)
 		vm_learn(&w->vm);
 	if (ended && (learn || !w->fresh))
-		result = recycle_vm(&w->recycle, &w->vm, learn);
+		result = recycle_vm(&w->recycle, &w->vm);
 #ifdef ZEROBOOT_DEBUG
 	if (result == RECYCLE_DONE &&
 	    recycle_verify(&w->recycle, &w->vm, e))
 		return -EILSEQ;
 #endif
 	if (result == RECYCLE_DONE) {
+		if (learn)
+			recycle_learn(&w->recycle);
 		w->used = true;
 		vm_seed(&w->vm);
 		return 0;
@@ -276,14 +280,30 @@ static int warm_up(struct worker *w, struct err *e)
 	return tell(w, WORKER_WARM);
 }
 
+/*
+ * Waits for what comes next. A worker that nobody needs for some time gives back
+ * the memory that its runs have used, as there may be a thousand like it.
+ */
+static int wait_for_request(struct worker *w, struct err *e)
+{
+	struct pollfd p = { .fd = w->channel, .events = POLLIN };
+
+	if (!w->used || poll(&p, 1, IDLE_MS) != 0 ||
+	    recycle_trim(&w->recycle, &w->vm) == 0)
+		return 0;
+	return err_set(e, -EIO, "memory cannot be given back");
+}
+
 /* One request. 1: go on; 0: the front end is gone; -errno: give up. */
 static int serve_one(struct worker *w, struct err *e)
 {
 	struct worker_request request;
 	struct worker_reply reply;
 	uint64_t start;
-	int r = read_all(w->channel, &request, sizeof(request));
+	int r = wait_for_request(w, e);
 
+	if (r == 0)
+		r = read_all(w->channel, &request, sizeof(request));
 	if (r <= 0)
 		return r;
 	if (request.train) {

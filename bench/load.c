@@ -4,6 +4,8 @@
  * Usage: load PORT PATH BODY EXPECTED CLIENTS SECONDS keep|new
  * EXPECTED: what a right answer contains; others count as errors. One line:
  * requests errors requests_per_second p50 p90 p99 max, times in microseconds.
+ * BODY may be @FILE: each line is a body, they are sent in turn, each once, and a
+ * line of the answer is the time of each.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,10 +23,12 @@
 
 #define MAX_CLIENTS 1024
 #define MAX_SAMPLES (4 << 20)
-#define ANSWER_SIZE 65536
+#define ANSWER_SIZE (1 << 20)
+#define MAX_BODIES 65536
 
 struct client {
 	int fd;
+	size_t body; /* its number */
 	uint64_t started;
 	size_t size;
 	char answer[ANSWER_SIZE];
@@ -34,7 +38,11 @@ static struct client clients[MAX_CLIENTS];
 static uint32_t samples[MAX_SAMPLES];
 static size_t sample_count, errors;
 static char request[1 << 20];
-static size_t request_size;
+static char *bodies[MAX_BODIES];
+static size_t body_count = 1, next_body, waiting;
+static bool once;
+static uint32_t times[MAX_BODIES];
+static const char *path;
 static const char *expected;
 static struct sockaddr_in address = { .sin_family = AF_INET };
 static bool keep;
@@ -68,12 +76,23 @@ static void open_connection(struct client *c)
 
 static void ask(struct client *c)
 {
-	c->started = now_ns();
+	int n;
+
+	if (once && next_body == body_count)
+		return;
+	c->body = next_body++ % body_count;
 	c->size = 0;
+	n = snprintf(request, sizeof(request),
+		     "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+		     path, keep ? "" : "Connection: close\r\n", strlen(bodies[c->body]), bodies[c->body]);
+	if (n < 0 || (size_t)n >= sizeof(request))
+		die("body");
+	c->started = now_ns();
 	if (!keep)
 		open_connection(c);
-	if (send(c->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size)
+	if (send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
 		die("send");
+	waiting++;
 }
 
 /* Head and body have come. */
@@ -92,8 +111,10 @@ static bool complete(const struct client *c)
 
 static void answered(struct client *c, bool whole)
 {
+	waiting--;
+	times[c->body] = (uint32_t)((now_ns() - c->started) / 1000);
 	if (sample_count < MAX_SAMPLES)
-		samples[sample_count++] = (uint32_t)((now_ns() - c->started) / 1000);
+		samples[sample_count++] = times[c->body];
 	if (!whole || !strstr(c->answer, expected))
 		errors++;
 	if (!keep || !whole)
@@ -124,12 +145,30 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void read_bodies(const char *name)
+{
+	FILE *f = fopen(name, "r");
+	size_t size = 0;
+
+	if (!f)
+		die(name);
+	for (body_count = 0; body_count < MAX_BODIES; body_count++) {
+		ssize_t n = getline(&bodies[body_count], &size, f);
+
+		if (n <= 0)
+			break;
+		bodies[body_count][n - 1] = 0;
+		size = 0;
+	}
+	fclose(f);
+	once = true;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t start, end;
 	unsigned count;
 	double seconds;
-	int n;
 
 	if (argc != 8) {
 		fputs("usage: load PORT PATH BODY EXPECTED CLIENTS SECONDS keep|new\n", stderr);
@@ -141,12 +180,12 @@ int main(int argc, char **argv)
 	count = (unsigned)atoi(argv[5]);
 	seconds = atof(argv[6]);
 	keep = !strcmp(argv[7], "keep");
-	n = snprintf(request, sizeof(request),
-		     "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
-		     argv[2], keep ? "" : "Connection: close\r\n", strlen(argv[3]), argv[3]);
-	if (n < 0 || (size_t)n >= sizeof(request) || count == 0 || count > MAX_CLIENTS)
+	path = argv[2];
+	bodies[0] = argv[3];
+	if (argv[3][0] == '@')
+		read_bodies(argv[3] + 1);
+	if (body_count == 0 || count == 0 || count > MAX_CLIENTS)
 		return 2;
-	request_size = (size_t)n;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (unsigned i = 0; keep && i < count; i++)
 		open_connection(&clients[i]);
@@ -154,7 +193,7 @@ int main(int argc, char **argv)
 	end = start + (uint64_t)(seconds * 1e9);
 	for (unsigned i = 0; i < count; i++)
 		ask(&clients[i]);
-	while (now_ns() < end) {
+	while (now_ns() < end && waiting) {
 		struct epoll_event events[64];
 		int ready = epoll_wait(epoll, events, 64, 100);
 
@@ -168,5 +207,7 @@ int main(int argc, char **argv)
 	printf("%zu %zu %.0f %u %u %u %u\n", sample_count, errors, (double)sample_count / seconds,
 	       samples[sample_count / 2], samples[sample_count * 9 / 10], samples[sample_count * 99 / 100],
 	       samples[sample_count - 1]);
+	for (size_t i = 0; once && i < body_count; i++)
+		printf("%u%c", times[i], i + 1 < body_count ? ' ' : '\n');
 	return 0;
 }

@@ -3,15 +3,17 @@
  * after each proves that memory, registers and MSRs are the template's again.
  * Two lines of TAP for each group of snippets, and counts.
  *
- * recycle [-v] [-p] [-r PERCENT] TEMPLATE FILE...: each FILE holds snippets
+ * recycle [-v] [-p] [-c] [-r PERCENT] TEMPLATE FILE...: each FILE holds snippets
  * under lines of `### name`, and is a group. A line `### name !` marks one whose
  * VM may be thrown away. -r: this much of the others must be recycled; the rest
  * may be what maps a page for the first time, as a new thread's stack or a
- * library does. -v: what each did; -p: what each printed.
+ * library does. -v: what each did; -p: what each printed. -c: no proof, but each
+ * is run twice on end, as a client would, and what it cost is counted.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "paging.h"
@@ -37,7 +39,7 @@ struct snippet {
 	bool may_be_thrown;
 };
 
-static bool verbose, print;
+static bool verbose, print, counts;
 static unsigned percent = 100;
 
 static void die(const struct err *e)
@@ -59,6 +61,7 @@ static void drop(struct subject *s)
 	vm_destroy(&s->vm);
 	template_unmap(&s->template, s->memory, s->image);
 	s->memory = s->image = NULL;
+	recycle_renew(&s->recycle);
 }
 
 static void show(const struct subject *s)
@@ -75,9 +78,42 @@ static void show(const struct subject *s)
 	}
 }
 
+/* One of KVM's counts for the vCPU, which it describes itself (KVM API, 4.133);
+ * 0 when it has none. */
+static uint64_t kvm_count(const struct vm *vm, const char *name)
+{
+	struct kvm_stats_header head;
+	union {
+		struct kvm_stats_desc desc;
+		char bytes[sizeof(struct kvm_stats_desc) + 256];
+	} d;
+	int fd = ioctl(vm->vcpu, KVM_GET_STATS_FD, NULL);
+	uint64_t value = 0;
+	size_t size;
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		head.num_desc = 0;
+	size = sizeof(d.desc) + head.name_size;
+	for (uint32_t i = 0; i < head.num_desc && size <= sizeof(d); i++) {
+		off_t at = (off_t)(head.desc_offset + i * size);
+
+		if (pread(fd, &d, size, at) != (ssize_t)size)
+			break;
+		if (strcmp(d.bytes + sizeof(d.desc), name) ||
+		    pread(fd, &value, 8,
+			  (off_t)(head.data_offset + d.desc.offset)) != 8)
+			continue;
+		break;
+	}
+	close(fd);
+	return value;
+}
+
 /* One run and what becomes of its VM. 0, or -errno with the reason in e: the
  * VM was said to be as new and is not. */
-static int run(struct subject *s, const char *code, size_t size, bool learn,
+static int run(struct subject *s, const char *code, size_t size,
 	       enum recycle_result *result, struct err *e)
 {
 	enum vm_event event;
@@ -90,7 +126,7 @@ static int run(struct subject *s, const char *code, size_t size, bool learn,
 	event = vm_run(&s->vm, clock_mono() + TIMEOUT_NS, e);
 	show(s);
 	if (event == VM_EXIT)
-		*result = recycle_vm(&s->recycle, &s->vm, learn);
+		*result = recycle_vm(&s->recycle, &s->vm);
 	if (verbose)
 		printf("# event %d, %s, %llu pages changed%s%s\n", event,
 		       recycle_name(*result),
@@ -110,7 +146,7 @@ static void train(struct subject *s)
 
 	for (int i = 0; i < TRAINING_RUNS && s->template.training_size; i++)
 		if (run(s, s->template.training, s->template.training_size,
-			true, &result, &e))
+			&result, &e))
 			die(&e);
 }
 
@@ -154,6 +190,67 @@ static bool next(char **text, struct snippet *s)
 	return true;
 }
 
+/* Times are of the run alone; faults those of KVM's shadow page tables. */
+static void count(struct subject *s, const struct snippet *snippet)
+{
+	enum recycle_result result;
+	char line[200] = "";
+	int n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		const struct recycle *r = &s->recycle;
+		uint64_t faults = kvm_count(&s->vm, "pf_fixed");
+		uint64_t start = clock_mono(), exec;
+		struct err e = { "" };
+		enum vm_event event;
+
+		template_request(&s->template, &s->vm, snippet->code,
+				 snippet->size, ZB_OUTPUT_SIZE);
+		event = vm_run(&s->vm, start + TIMEOUT_NS, &e);
+		exec = clock_mono() - start;
+		faults = kvm_count(&s->vm, "pf_fixed") - faults;
+		result = RECYCLE_UNFINISHED;
+		start = clock_mono();
+		if (event == VM_EXIT)
+			result = recycle_vm(&s->recycle, &s->vm);
+		n += snprintf(line + n, sizeof(line) - (size_t)n,
+			      " %-11s %6llu %6llu %6llu %7llu %6llu %6llu",
+			      recycle_name(result),
+			      (unsigned long long)(exec / 1000),
+			      (unsigned long long)((clock_mono() - start) / 1000),
+			      (unsigned long long)faults,
+			      (unsigned long long)r->checked,
+			      (unsigned long long)r->changed,
+			      (unsigned long long)r->dropped);
+		s->results[result]++;
+		if (result == RECYCLE_DONE) {
+			vm_seed(&s->vm);
+			continue;
+		}
+		drop(s);
+		if (make(s, &e))
+			die(&e);
+		train(s);
+	}
+	printf("%-22s%s\n", snippet->name, line);
+}
+
+static bool count_all(struct subject *s, const char *path)
+{
+	char *text = read_file(path), *at = text;
+	struct snippet snippet;
+
+	printf("%-22s", path);
+	for (int i = 0; i < 2; i++)
+		printf(" %-11s %6s %6s %6s %7s %6s %6s", i ? "again" : "first",
+		       "us", "renew", "faults", "checked", "right", "given");
+	printf("\n");
+	while (next(&at, &snippet))
+		count(s, &snippet);
+	free(text);
+	return true;
+}
+
 static bool group(struct subject *s, const char *path)
 {
 	unsigned count = 0, bad = 0, ordinary = 0, kept = 0;
@@ -169,7 +266,7 @@ static bool group(struct subject *s, const char *path)
 		count++;
 		if (verbose)
 			printf("# %s\n", snippet.name);
-		r = run(s, snippet.code, snippet.size, false, &result, &e);
+		r = run(s, snippet.code, snippet.size, &result, &e);
 		s->results[result]++;
 		ordinary += !snippet.may_be_thrown;
 		kept += !snippet.may_be_thrown && result == RECYCLE_DONE;
@@ -202,14 +299,15 @@ int main(int argc, char **argv)
 	bool ok = true;
 	int option;
 
-	while ((option = getopt(argc, argv, "vpr:")) > 0) {
+	while ((option = getopt(argc, argv, "vpcr:")) > 0) {
 		if (option == 'r')
 			percent = (unsigned)atoi(optarg);
 		verbose |= option == 'v';
+		counts |= option == 'c';
 		print |= option == 'p';
 	}
 	if (argc - optind < 2) {
-		fprintf(stderr, "usage: recycle [-v] [-p] [-r PERCENT] TEMPLATE FILE...\n");
+		fprintf(stderr, "usage: recycle [-v] [-p] [-c] [-r PERCENT] TEMPLATE FILE...\n");
 		return 2;
 	}
 	if (vmm_open(&s.vmm, &e) || paging_probe(&s.vmm, &e) ||
@@ -218,7 +316,7 @@ int main(int argc, char **argv)
 		die(&e);
 	train(&s);
 	for (int i = optind + 1; i < argc; i++)
-		ok &= group(&s, argv[i]);
+		ok &= (counts ? count_all : group)(&s, argv[i]);
 	for (int i = 0; i < RECYCLE_RESULTS; i++)
 		if (s.results[i])
 			printf("# %u %s\n", s.results[i],
