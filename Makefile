@@ -142,7 +142,29 @@ LINT_KERN := -std=gnu11 -iquote guest/kernel -ffreestanding -mgeneral-regs-only 
 ANALYZE   := -fanalyzer -Wno-analyzer-malloc-leak -o /dev/null -c
 LINT      := $(HOST_C:%=lint/%) $(KERN_C:%=lint/%)
 
-lint: $(LINT)
+# The guest kernel's floors, from the lowest: a file includes and calls what is on
+# its own floor or beneath. The groups that may call each other are one noun in
+# several files.
+FLOORS := kernel syscalls hypercall log random string, \
+          mm/frame mm/pte heap, \
+          mm/*, \
+          host, \
+          task/* patch vdso, \
+          request, \
+          fs/* task/exec, \
+          io/*, \
+          net/*, \
+          main syscall fault
+GROUPS := mm/map mm/page, \
+          task/thread task/signal task/sigframe task/futex task/process task/limits patch, \
+          fs/file fs/descriptor fs/lock, \
+          fs/vfs fs/ramfs, \
+          net/socket net/message net/option net/unix net/inet
+
+layers: $(O)/kernel.elf
+	@python3 tests/layers.py guest/kernel $(O)/kernel '$(FLOORS)' '$(GROUPS)'
+
+lint: $(LINT) layers
 	cppcheck --quiet --enable=warning,performance --std=c11 --inline-suppr --error-exitcode=1 \
 	  --suppress=comparePointers $(filter -D%,$(LINT_HOST)) $(HOST_C) $(KERN_C)
 
@@ -199,6 +221,7 @@ help:
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
+	@echo 'layers     the floors of the guest kernel, part of lint'
 	@echo 'lint       the source through gcc -fanalyzer, clang-tidy and cppcheck'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
@@ -209,4 +232,4 @@ help:
 
 always:
 
-.PHONY: all always docs templates setup run test test-svm lint lint-tools fuzz soak bench install clean distclean help
+.PHONY: all always docs layers templates setup run test test-svm lint lint-tools fuzz soak bench install clean distclean help

@@ -1,9 +1,7 @@
-/* host.c: what reaches the host: output, log lines, the ends of a run. */
+/* host.c: what goes to the host: output, and the end of a run. */
 #include "host.h"
 
-#include <stdarg.h>
-
-#include "mm/frame.h"
+#include "hypercall.h"
 #include "mm/user.h"
 
 static u64 written[2]; /* bytes of stream 1 and 2, cut or not */
@@ -34,39 +32,6 @@ void output_write(int stream, const void *buf, size_t n)
 void host_exit(int status)
 {
 	control->exit_code = (u32)status & 0xff;
-	control->frames_free = frames_available();
 	for (;;)
 		hypercall(ZB_HC_EXIT);
-}
-
-/* ---- lines to the host ---- */
-static void format_log(const char *format, va_list ap)
-{
-	char line[512];
-	int n = kvsnprintf(line, sizeof(line), format, ap);
-	u32 size = (u32)MIN((size_t)n, sizeof(line) - 1);
-
-	memcpy((void *)control->log, line, size);
-	control->log_size = size;
-}
-
-void klog(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	format_log(format, ap);
-	va_end(ap);
-	hypercall(ZB_HC_LOG);
-}
-
-void panic(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	format_log(format, ap);
-	va_end(ap);
-	for (;;)
-		hypercall(ZB_HC_PANIC);
 }

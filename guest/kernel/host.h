@@ -1,19 +1,8 @@
-/*
- * host.h: the host's side of the guest: output, and the ends of a run.
- * Hypercall codes are ZB_HC_* in guest/abi.h.
- */
+/* host.h: what goes to the host: output, and the end of a run. */
 #ifndef HOST_H
 #define HOST_H
 
 #include "kernel.h"
-
-static inline void hypercall(u32 code)
-{
-	__asm__ volatile("outl %0, %w1"
-			 :
-			 : "a"(code), "d"(ZB_PORT)
-			 : "memory");
-}
 
 /* Reads control's limits; at boot and in every fork. */
 void host_start(void);

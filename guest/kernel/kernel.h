@@ -80,7 +80,7 @@ int ksnprintf(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int kvsnprintf(char *buf, size_t size, const char *format, __builtin_va_list ap);
 
-/* ---- host.c ---- */
+/* ---- log.c ---- */
 /* One line to the host's standard error, without the newline. */
 void klog(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The kernel's own invariant is broken: ends the VM with an honest error. */

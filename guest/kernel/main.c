@@ -1,5 +1,8 @@
 /* main.c: boots the kernel, starts the program, and waits for a request. */
 #include "fs/console.h"
+#include "fs/dev.h"
+#include "fs/open.h"
+#include "fs/proc.h"
 #include "fs/vfs.h"
 #include "io/pipe.h"
 #include "mm/map.h"
@@ -39,6 +42,8 @@ _Noreturn void kernel_main(void)
 	threads_init();
 	process_init();
 	vfs_init();
+	dev_init();
+	proc_init();
 	console_open(pipe_ended());
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)

@@ -2,6 +2,7 @@
 #include "request.h"
 
 #include "host.h"
+#include "hypercall.h"
 #include "mm/frame.h"
 #include "mm/map.h"
 #include "patch.h"

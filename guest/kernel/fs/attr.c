@@ -4,6 +4,7 @@
 
 #include "fs/descriptor.h"
 #include "fs/path.h"
+#include "fs/ramfs.h"
 #include "mm/frame.h"
 #include "mm/user.h"
 #include "syscalls.h"

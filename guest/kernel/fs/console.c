@@ -6,9 +6,9 @@
 #include <linux/eventpoll.h>
 
 #include "fs/descriptor.h"
-#include "fs/vfs.h"
+#include "fs/object.h"
+#include "fs/open.h"
 #include "host.h"
-#include "io/poll.h"
 #include "mm/user.h"
 #include "task/process.h"
 
@@ -49,25 +49,6 @@ static const struct file_ops console_ops = {
 	.stat = console_stat,
 	.ioctl = console_ioctl,
 };
-
-size_t fd_describe(struct file *f, char *buf, size_t size)
-{
-	struct stat st = { 0 };
-	int n;
-
-	if (!f->path && f->ops->stat)
-		f->ops->stat(f, &st);
-	if (f->path)
-		n = ksnprintf(buf, size, "%s", f->path);
-	else if ((st.st_mode & S_IFMT) == S_IFIFO)
-		n = ksnprintf(buf, size, "pipe:[%lu]", st.st_ino);
-	else if ((st.st_mode & S_IFMT) == S_IFSOCK)
-		n = ksnprintf(buf, size, "socket:[%lu]", st.st_ino);
-	else
-		n = ksnprintf(buf, size, "anon_inode:%s",
-			      f->ops->kind ? f->ops->kind : "[file]");
-	return MIN((size_t)n, size);
-}
 
 void console_open(struct file *input)
 {

@@ -6,7 +6,5 @@
 
 /* Opens 0, which is input, 1 and 2; panics when it cannot. */
 void console_open(struct file *input);
-/* What /proc/self/fd/N links to; bytes, at most size. */
-size_t fd_describe(struct file *f, char *buf, size_t size);
 
 #endif

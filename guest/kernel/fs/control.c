@@ -5,7 +5,7 @@
 
 #include "fs/descriptor.h"
 #include "fs/lock.h"
-#include "fs/vfs.h"
+#include "fs/ramfs.h"
 #include "mm/user.h"
 #include "syscalls.h"
 

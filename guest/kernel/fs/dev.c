@@ -1,6 +1,7 @@
 /* dev.c: character devices. */
 #include <linux/eventpoll.h>
 
+#include "fs/dev.h"
 #include "fs/vfs.h"
 #include "heap.h"
 #include "mm/user.h"

@@ -1,6 +1,6 @@
 /* directory.c: listing directories. */
 #include "fs/descriptor.h"
-#include "fs/vfs.h"
+#include "fs/ramfs.h"
 #include "mm/user.h"
 #include "syscalls.h"
 

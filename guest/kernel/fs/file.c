@@ -1,10 +1,11 @@
 /* file.c: open files: their references and readiness. */
 #include "fs/file.h"
 
+#include <asm/stat.h>
+#include <linux/stat.h>
+
 #include "fs/lock.h"
 #include "heap.h"
-#include "io/poll.h"
-#include "task/thread.h"
 
 struct waitq file_pollers;
 
@@ -37,6 +38,25 @@ void file_unref(struct file *f)
 		f->ops->release(f);
 	kfree(f->path);
 	kfree(f);
+}
+
+size_t file_describe(struct file *f, char *buf, size_t size)
+{
+	struct stat st = { 0 };
+	int n;
+
+	if (!f->path && f->ops->stat)
+		f->ops->stat(f, &st);
+	if (f->path)
+		n = ksnprintf(buf, size, "%s", f->path);
+	else if (S_ISFIFO(st.st_mode))
+		n = ksnprintf(buf, size, "pipe:[%lu]", st.st_ino);
+	else if (S_ISSOCK(st.st_mode))
+		n = ksnprintf(buf, size, "socket:[%lu]", st.st_ino);
+	else
+		n = ksnprintf(buf, size, "anon_inode:%s",
+			      f->ops->kind ? f->ops->kind : "[file]");
+	return MIN((size_t)n, size);
 }
 
 void file_ready_events(struct file *f, u32 events)

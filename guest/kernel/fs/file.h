@@ -49,6 +49,8 @@ struct file {
 struct file *file_new(const struct file_ops *ops, void *node, u32 flags);
 void file_ref(struct file *f);
 void file_unref(struct file *f);
+/* What /proc/self/fd/N links to; bytes, at most size. */
+size_t file_describe(struct file *f, char *buf, size_t size);
 
 /* A watcher of a file's readiness; the list is kept by the file. */
 struct file_watcher {

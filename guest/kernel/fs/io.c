@@ -4,7 +4,7 @@
 #include <linux/uio.h>
 
 #include "fs/descriptor.h"
-#include "fs/vfs.h"
+#include "fs/ramfs.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"

@@ -10,10 +10,10 @@
  */
 #include "fs/lock.h"
 
+#include <asm/stat.h>
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
-#include "fs/vfs.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -275,16 +275,23 @@ static long lock_set(struct file *f, const struct lock *request, bool wait)
 
 /* ---- fcntl ---- */
 
-static long range_take(const struct file *f, const struct flock *u,
-		       struct lock *k)
+static s64 file_size(struct file *f)
 {
-	const struct node *n = file_node(f);
+	struct stat st = { 0 };
+
+	if (f->ops->stat)
+		f->ops->stat(f, &st);
+	return st.st_size;
+}
+
+static long range_take(struct file *f, const struct flock *u, struct lock *k)
+{
 	s64 base = 0;
 
 	if (u->l_whence == 1)
 		base = (s64)f->pos;
 	else if (u->l_whence == 2)
-		base = n ? (s64)n->size : 0;
+		base = file_size(f);
 	else if (u->l_whence != 0)
 		return -EINVAL;
 	if (u->l_start > OFFSET_LAST - base)

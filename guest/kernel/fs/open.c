@@ -1,12 +1,76 @@
-/* open.c: from a path to an open file. */
+/* open.c: from a path or a node to an open file. */
+#include "fs/open.h"
+
 #include <linux/memfd.h>
 
 #include "fs/descriptor.h"
+#include "fs/dev.h"
 #include "fs/path.h"
+#include "fs/ramfs.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/process.h"
+
+/* A file of /proc: its content is made at open, and is a file like others. */
+static struct node *generated(struct node *n)
+{
+	const size_t size = 65536;
+	struct node *copy = node_new(n->mode);
+	char *buf = kmalloc(size);
+	size_t length;
+
+	if (!copy || !buf) {
+		kfree(copy);
+		kfree(buf);
+		return NULL;
+	}
+	length = MIN(n->generate(buf, size), size);
+	data_write(copy, buf, length, 0);
+	copy->ino = n->ino;
+	kfree(buf);
+	return copy;
+}
+
+struct file *node_open(struct node *n, u32 flags, const char *path,
+		       long *error)
+{
+	const struct file_ops *ops = &regular_ops;
+	struct file *f;
+
+	*error = -ENXIO;
+	switch (n->mode & S_IFMT) {
+	case S_IFREG:
+		break;
+	case S_IFDIR:
+		ops = &directory_ops;
+		break;
+	case S_IFCHR:
+		ops = dev_ops(n->rdev);
+		if (!ops)
+			return NULL;
+		break;
+	case S_IFLNK:
+		if (!(flags & O_PATH))
+			return NULL;
+		break;
+	default:
+		return NULL;
+	}
+	*error = -ENOMEM;
+	if (n->generate && ops == &regular_ops && !(flags & O_PATH)) {
+		n = generated(n);
+		if (!n)
+			return NULL;
+	}
+	f = file_new(ops, n, flags);
+	if (!f)
+		return NULL;
+	node_ref(n);
+	f->path = kstrdup(path);
+	*error = 0;
+	return f;
+}
 
 /* What /proc/self/maps and fd show: made absolute, not cleaned. */
 static char *absolute(const char *path, s32 fd)

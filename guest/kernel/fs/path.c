@@ -3,8 +3,8 @@
 
 #include <linux/fcntl.h>
 
-#include "fs/console.h"
 #include "fs/descriptor.h"
+#include "fs/ramfs.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -331,7 +331,7 @@ long sys_readlinkat(u64 fd, u64 path, u64 buf, u64 size)
 	if ((s32)size <= 0)
 		return -EINVAL;
 	if (w.magic && !w.node)
-		r = (long)fd_describe(w.magic, text, sizeof(text));
+		r = (long)file_describe(w.magic, text, sizeof(text));
 	else if (!w.node)
 		return -ENOENT;
 	else

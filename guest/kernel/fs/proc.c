@@ -1,4 +1,7 @@
 /* proc.c: the parts of /proc and /sys that programs read. */
+#include "fs/proc.h"
+
+#include "fs/open.h"
 #include "fs/vfs.h"
 #include "heap.h"
 #include "mm/frame.h"

@@ -1,7 +1,6 @@
 /* ramfs.c: the data of regular files, in the image or in frames. */
-#include <linux/falloc.h>
+#include "fs/ramfs.h"
 
-#include "fs/vfs.h"
 #include "heap.h"
 #include "mm/frame.h"
 #include "task/clock.h"
@@ -240,64 +239,4 @@ const struct file_ops directory_ops = {
 struct node *file_node(const struct file *f)
 {
 	return f->ops->of_node ? f->node : NULL;
-}
-
-/* A file of /proc: its content is made at open, and is a file like others. */
-static struct node *generated(struct node *n)
-{
-	const size_t size = 65536;
-	struct node *copy = node_new(n->mode);
-	char *buf = kmalloc(size);
-	size_t length;
-
-	if (!copy || !buf) {
-		kfree(copy);
-		kfree(buf);
-		return NULL;
-	}
-	length = MIN(n->generate(buf, size), size);
-	data_write(copy, buf, length, 0);
-	copy->ino = n->ino;
-	kfree(buf);
-	return copy;
-}
-
-struct file *node_open(struct node *n, u32 flags, const char *path,
-		       long *error)
-{
-	const struct file_ops *ops = &regular_ops;
-	struct file *f;
-
-	*error = -ENXIO;
-	switch (n->mode & S_IFMT) {
-	case S_IFREG:
-		break;
-	case S_IFDIR:
-		ops = &directory_ops;
-		break;
-	case S_IFCHR:
-		ops = dev_ops(n->rdev);
-		if (!ops)
-			return NULL;
-		break;
-	case S_IFLNK:
-		if (!(flags & O_PATH))
-			return NULL;
-		break;
-	default:
-		return NULL;
-	}
-	*error = -ENOMEM;
-	if (n->generate && ops == &regular_ops && !(flags & O_PATH)) {
-		n = generated(n);
-		if (!n)
-			return NULL;
-	}
-	f = file_new(ops, n, flags);
-	if (!f)
-		return NULL;
-	node_ref(n);
-	f->path = kstrdup(path);
-	*error = 0;
-	return f;
 }

@@ -2,6 +2,7 @@
 #include "fs/vfs.h"
 
 #include "fs/descriptor.h"
+#include "fs/ramfs.h"
 #include "heap.h"
 #include "task/clock.h"
 
@@ -554,6 +555,4 @@ void vfs_init(void)
 	root_node->parent = root_node;
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
 		vfs_make(directories[i], S_IFDIR | 0755);
-	dev_init();
-	proc_init();
 }

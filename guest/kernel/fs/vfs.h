@@ -94,25 +94,4 @@ static inline bool is_dir(const struct node *n)
 	return (n->mode & S_IFMT) == S_IFDIR;
 }
 
-/* ramfs.c: the data of regular files */
-long data_read(struct node *n, void *buf, size_t size, u64 at);
-long data_write(struct node *n, const void *buf, size_t size, u64 at);
-long data_truncate(struct node *n, u64 size);
-void data_free(struct node *n);
-struct file *node_open(struct node *n, u32 flags, const char *path,
-		       long *error);
-extern const struct file_ops regular_ops, directory_ops;
-struct node *file_node(const struct file *f); /* NULL: not of a file system */
-
-/* dev.c, proc.c */
-void dev_init(void);
-void proc_init(void);
-const struct file_ops *dev_ops(u64 rdev); /* NULL: no such device */
-
-/* open.c */
-/* Opens by absolute path for the kernel itself; NULL and *error. */
-struct file *file_open_kernel(const char *path, long *error);
-/* Makes a read-only in-memory file with this content (the agent). */
-long file_make(const char *path, const void *data, size_t size, u32 mode);
-
 #endif

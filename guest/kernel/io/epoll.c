@@ -12,6 +12,7 @@
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
+#include "fs/object.h"
 #include "heap.h"
 #include "io/deadline.h"
 #include "io/poll.h"

@@ -4,6 +4,7 @@
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
+#include "fs/object.h"
 #include "heap.h"
 #include "io/poll.h"
 #include "mm/user.h"

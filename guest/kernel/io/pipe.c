@@ -11,6 +11,7 @@
 #include <linux/stat.h>
 
 #include "fs/descriptor.h"
+#include "fs/object.h"
 #include "heap.h"
 #include "io/pipe.h"
 #include "io/poll.h"

@@ -10,7 +10,6 @@
 #include "fs/file.h"
 #include "io/deadline.h"
 
-#include <asm/stat.h>
 #include <linux/eventpoll.h>
 
 #define READY_READ (EPOLLIN | EPOLLRDNORM)
@@ -19,11 +18,5 @@
 
 /* What f is ready for now; a file without a poll op always reads and writes. */
 u32 file_poll(struct file *f);
-
-/* st for an object without a file system. */
-void stat_object(struct stat *st, u32 mode, u64 inode);
-#define ANON_MODE 0600 /* anon inodes have no file type */
-#define ANON_INODE 1   /* and share one number */
-u64 object_inode(void); /* a new number, for pipes and sockets */
 
 #endif

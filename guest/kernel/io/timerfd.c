@@ -11,6 +11,7 @@
 #include <linux/time_types.h>
 
 #include "fs/descriptor.h"
+#include "fs/object.h"
 #include "heap.h"
 #include "io/deadline.h"
 #include "io/poll.h"

@@ -9,6 +9,7 @@
 #include <linux/stat.h>
 
 #include "fs/descriptor.h"
+#include "fs/object.h"
 #include "heap.h"
 #include "io/deadline.h"
 #include "mm/user.h"

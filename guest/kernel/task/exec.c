@@ -5,7 +5,7 @@
 #include <linux/elf.h>
 #include <linux/mman.h>
 
-#include "fs/vfs.h"
+#include "fs/open.h"
 #include "mm/map.h"
 #include "random.h"
 #include "vdso.h"

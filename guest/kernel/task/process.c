@@ -9,6 +9,7 @@
 #include <linux/utsname.h>
 
 #include "host.h"
+#include "mm/frame.h"
 #include "mm/user.h"
 #include "mm/space.h"
 #include "syscalls.h"
@@ -106,6 +107,7 @@ struct process *process_find(s32 pid)
 
 void process_exit(int status)
 {
+	control->frames_free = frames_available();
 	host_exit(status);
 }
 

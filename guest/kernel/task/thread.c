@@ -8,7 +8,7 @@
 #include <linux/sched.h>
 
 #include "heap.h"
-#include "host.h"
+#include "hypercall.h"
 #include "mm/frame.h"
 #include "mm/user.h"
 #include "syscalls.h"

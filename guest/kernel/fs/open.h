@@ -1,0 +1,15 @@
+/* open.h: from a path or a node to an open file. */
+#ifndef FS_OPEN_H
+#define FS_OPEN_H
+
+#include "fs/vfs.h"
+
+/* An open file of this node; NULL and *error. path is where it was found. */
+struct file *node_open(struct node *n, u32 flags, const char *path,
+		       long *error);
+/* Opens by absolute path for the kernel itself; NULL and *error. */
+struct file *file_open_kernel(const char *path, long *error);
+/* Makes a read-only in-memory file with this content (the agent). */
+long file_make(const char *path, const void *data, size_t size, u32 mode);
+
+#endif
