@@ -1,6 +1,8 @@
 # guest.bats: each program of tests/guest gives the same output and exit code
 # natively on Linux and in the guest.
 
+setup_file() { tests/guest/build.sh; }
+
 same() {
 	local native guest native_status=0 guest_status=0
 	native=$(timeout 120 "build/tests/root/bin/$1" 2>&1 3>&- 4>&-) || native_status=$?
