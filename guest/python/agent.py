@@ -27,7 +27,7 @@ import logging
 import os
 import sys
 import threading
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
 
 PATH = "/app/main.py"
 PRELOAD = (
@@ -220,6 +220,22 @@ def finish():
     os._exit(code)
 
 
+def open_extensions():
+    """Opens the extension modules that runs may import: of the standard library and
+    of the packages that are there. An import finds them open, mapped and relocated,
+    under the very name that it asks for; until then no program sees them."""
+    places = set(sys.path)
+    for module in tuple(sys.modules.values()):
+        places.update(getattr(module, "__path__", ()))
+    for place in sorted(places):
+        for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+            if name.endswith(tuple(EXTENSION_SUFFIXES)):
+                try:
+                    ctypes._dlopen(f"{place}/{name}", os.RTLD_NOW)
+                except OSError:
+                    pass  # a library that it needs is not in the image
+
+
 def warm():
     """Runs what runs run, so that CPython has specialized it before the
     snapshot and does not write its code's caches again after it."""
@@ -279,6 +295,7 @@ sys.orig_argv[1:] = [PATH]
 sys.path[0] = "/app"
 os.chdir("/app")
 sys.unraisablehook = unraisable
+open_extensions()
 warm()
 warm_threads()
 # Done by `finish`, when somebody has added a handler.
