@@ -27,6 +27,10 @@ same() {
 @test "guest: flock" { same flock; }
 @test "guest: record locks" { same lockrange; }
 @test "guest: time" { same time; }
+@test "guest: users, groups and capabilities" { same ids; }
+@test "guest: policies, niceness and CPUs" { same sched; }
+@test "guest: limits and locked memory" { same limits; }
+@test "guest: what a process says of itself" { same prctl; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
 @test "guest: known call sites become jumps, one that is branched into does not" {

@@ -49,6 +49,7 @@ _Noreturn void kernel_main(void)
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");
 	ksnprintf(current->process->exec_path, PROCESS_PATH, "%s", args);
+	thread_name(current, args);
 	make_agent();
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);
 	if (r)

@@ -9,8 +9,6 @@
 #include "task/limits.h"
 #include "task/process.h"
 
-#define MAX_FDS 1048576
-
 struct slot {
 	struct file *file;
 	bool cloexec;
@@ -60,7 +58,7 @@ void fd_set_cloexec(s32 fd, bool cloexec)
 
 u64 fd_limit(void)
 {
-	return MIN(limit_of(RLIMIT_NOFILE), (u64)MAX_FDS);
+	return MIN(limit_of(RLIMIT_NOFILE), (u64)OPEN_FILES_MAX);
 }
 
 /* A free number at or above low. */

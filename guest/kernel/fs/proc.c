@@ -5,6 +5,7 @@
 #include "fs/vfs.h"
 #include "heap.h"
 #include "mm/frame.h"
+#include "mm/lock.h"
 #include "mm/map.h"
 #include "random.h"
 #include "task/clock.h"
@@ -27,11 +28,11 @@ static size_t gen_status(char *buf, size_t size)
 		buf, size,
 		"Name:\t%s\nUmask:\t0022\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\n"
 		"Pid:\t%d\nPPid:\t1\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"
-		"VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n"
+		"VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n"
 		"Threads:\t%u\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n",
 		current->name, current->process->pid, current->process->pid, KIB(mm_mapped_pages()),
-		KIB(mm_mapped_pages()), KIB(mm_resident_pages()),
-		KIB(mm_resident_pages()), count);
+		KIB(mm_mapped_pages()), KIB(mm_locked_pages()),
+		KIB(mm_resident_pages()), KIB(mm_resident_pages()), count);
 }
 
 static size_t gen_stat(char *buf, size_t size)

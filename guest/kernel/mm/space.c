@@ -1,6 +1,8 @@
 /* space.c: an address space: the sorted table of its mappings. */
 #include "mm/space.h"
 
+#include <linux/mman.h>
+
 #include "fs/file.h"
 #include "heap.h"
 
@@ -88,6 +90,8 @@ void vma_insert(const struct vma *v)
 	size_t i = search(v->start);
 
 	insert_at(i, v);
+	if (space->lock_new)
+		space->table[i].flags |= MAP_LOCKED;
 	if (v->file)
 		file_ref(v->file);
 	vma_join(i ? i - 1 : 0, 2);

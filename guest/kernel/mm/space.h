@@ -19,6 +19,7 @@ struct space {
 	size_t count, room;
 	size_t last; /* where the previous search ended */
 	u64 brk_start, brk_end;
+	bool lock_new; /* mlockall(MCL_FUTURE) */
 };
 /* The running thread's. */
 extern struct space *space;

@@ -2,12 +2,9 @@
 #include "task/limits.h"
 
 #include <linux/resource.h>
-#include <linux/sysinfo.h>
 
-#include "mm/frame.h"
 #include "mm/user.h"
 #include "syscalls.h"
-#include "task/clock.h"
 #include "task/process.h"
 
 #define UNLIMITED ~0ull
@@ -41,28 +38,57 @@ u64 limit_of(int which)
 	return current->process->limits.of[which].rlim_cur;
 }
 
+/* getrlimit(2), EPERM */
+static long check_limit(u32 which, const struct rlimit64 *old,
+			const struct rlimit64 *value)
+{
+	if (value->rlim_cur > value->rlim_max)
+		return -EINVAL;
+	if (which == RLIMIT_NOFILE && value->rlim_max > OPEN_FILES_MAX)
+		return -EPERM;
+	if (value->rlim_max > old->rlim_max && !ids_capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	return 0;
+}
+
+static bool same_user(const struct ids *other)
+{
+	const struct ids *ids = &current->ids;
+
+	return ids->uid == other->uid && ids->uid == other->euid &&
+	       ids->uid == other->suid && ids->gid == other->gid &&
+	       ids->gid == other->egid && ids->gid == other->sgid;
+}
+
 long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 {
-	struct rlimit64 value, old;
+	const struct thread *t = (s32)pid ? thread_find((s32)pid) : current;
+	struct rlimit64 value, old, *limit;
+	long r;
 
-	if ((s32)pid != 0 && (s32)pid != current->process->pid)
-		return -ESRCH;
-	if (which >= RLIM_NLIMITS)
+	if ((u32)which >= RLIM_NLIMITS)
 		return -EINVAL;
 	if (new_limit && copy_from_user(&value, new_limit, sizeof(value)))
 		return -EFAULT;
-	old = current->process->limits.of[which];
+	if (!t)
+		return -ESRCH;
+	if (t != current && !same_user(&t->ids) &&
+	    !ids_capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	limit = &t->process->limits.of[(u32)which];
+	old = *limit;
 	if (new_limit) {
-		if (value.rlim_cur > value.rlim_max)
-			return -EINVAL;
-		current->process->limits.of[which] = value;
+		r = check_limit((u32)which, &old, &value);
+		if (r)
+			return r;
+		*limit = value;
 	}
 	return old_limit ? copy_to_user(old_limit, &old, sizeof(old)) : 0;
 }
 
 long sys_getrlimit(u64 which, u64 address)
 {
-	if (!address)
+	if ((u32)which < RLIM_NLIMITS && !address)
 		return -EFAULT;
 	return sys_prlimit64(0, which, 0, address);
 }
@@ -72,17 +98,4 @@ long sys_setrlimit(u64 which, u64 address)
 	if (!address)
 		return -EFAULT;
 	return sys_prlimit64(0, which, address, 0);
-}
-
-long sys_sysinfo(u64 address)
-{
-	struct sysinfo s;
-
-	memset(&s, 0, sizeof(s));
-	s.uptime = (long)(mono_now() / NSEC);
-	s.totalram = frames_total() * PAGE_SIZE;
-	s.freeram = frames_available() * PAGE_SIZE;
-	s.procs = 1;
-	s.mem_unit = 1;
-	return copy_to_user(address, &s, sizeof(s));
 }

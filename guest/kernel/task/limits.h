@@ -6,6 +6,8 @@
 
 #include "kernel.h"
 
+#define OPEN_FILES_MAX 1048576u /* as fs.nr_open on Linux */
+
 struct limits {
 	struct rlimit64 of[RLIM_NLIMITS];
 };

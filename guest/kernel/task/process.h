@@ -25,6 +25,9 @@ struct process {
 	u32 thread_count;
 	struct signals signals;
 	struct limits limits;
+	u64 started;     /* mono ns */
+	u32 dumpable;    /* PR_SET_DUMPABLE */
+	bool subreaper, no_huge_pages;
 	char exec_path[PROCESS_PATH];    /* for /proc/PID/exe */
 };
 
@@ -34,5 +37,7 @@ void process_init(void);
 _Noreturn void process_exit(int status);
 /* The process with this number, or NULL. */
 struct process *process_find(s32 pid);
+/* That of a thread's number; 0: the running one. */
+struct process *process_of(s32 id);
 
 #endif

@@ -80,6 +80,16 @@ struct thread *thread_find(s32 tid)
 	return NULL;
 }
 
+void thread_name(struct thread *t, const char *path)
+{
+	const char *name = path;
+
+	for (const char *slash = path; (slash = strchr(slash, '/'));)
+		name = ++slash;
+	memset(t->name, 0, sizeof(t->name));
+	memcpy(t->name, name, strnlen(name, sizeof(t->name) - 1));
+}
+
 /* ---- making and ending ---- */
 
 static void on_wake_timer(struct timer *timer)
@@ -126,6 +136,7 @@ static void bury(void)
 		return;
 	frames_free(ptr_to_gpa(dead->stack), STACK_FRAMES);
 	kfree(dead->xsave);
+	ids_release(&dead->ids);
 	kfree(dead);
 	dead = NULL;
 }
@@ -372,6 +383,28 @@ static bool flags_ok(u64 flags)
 	return (flags & needed) == needed;
 }
 
+/* What a new thread has from its maker: credentials(7), sched(7), prctl(2). */
+static void inherit(struct thread *t)
+{
+	ids_copy(&t->ids, &current->ids);
+	t->priority = priority_inherited(&current->priority);
+	t->personality = current->personality;
+	t->timer_slack = t->default_timer_slack = current->timer_slack;
+}
+
+/* Linux does not hold root to this limit. */
+static bool too_many(void)
+{
+	u64 count = 0;
+
+	if (current->ids.uid == 0 || ids_capable(CAP_SYS_RESOURCE) ||
+	    ids_capable(CAP_SYS_ADMIN))
+		return false;
+	for (const struct thread *t = threads; t; t = t->all_next)
+		count += t->ids.uid == current->ids.uid;
+	return count >= limit_of(RLIMIT_NPROC);
+}
+
 static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 		     u64 tls)
 {
@@ -385,6 +418,8 @@ static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 		return -EFAULT;
 	if ((flags & CLONE_CHILD_SETTID) && !user_writable(child_tid, 4))
 		return -EFAULT;
+	if (too_many())
+		return -EAGAIN;
 	t = thread_new();
 	if (!t)
 		return -EAGAIN;
@@ -399,6 +434,7 @@ static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 	t->regs = r;
 	t->fs_base = flags & CLONE_SETTLS ? tls : read_fs();
 	t->blocked = current->blocked;
+	inherit(t);
 	memcpy(t->name, current->name, sizeof(t->name));
 	__asm__ volatile("xsave64 (%0)"
 			 :

@@ -3,6 +3,8 @@
 #define TASK_THREAD_H
 
 #include "task/clock.h"
+#include "task/ids.h"
+#include "task/sched.h"
 #include "task/sigset.h"
 
 struct regs { /* what entry.S saves, in this order */
@@ -34,6 +36,11 @@ struct thread {
 	u64 clear_tid;            /* user address, 0 none */
 	u64 robust_list;
 	char name[16];
+	struct ids ids;
+	struct priority priority;
+	s32 parent_death_signal;
+	u32 personality;
+	u64 timer_slack, default_timer_slack; /* ns */
 	/* signal.c */
 	sigset blocked;
 	sigset pending;
@@ -54,6 +61,8 @@ struct thread {
 extern struct thread *current;
 extern struct thread *threads; /* all of them */
 struct thread *thread_find(s32 tid);
+/* Named for the program at path, as execve does. */
+void thread_name(struct thread *t, const char *path);
 
 /*
  * Waits until woken, the deadline (mono ns) passes, or a signal that is not
