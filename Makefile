@@ -154,9 +154,10 @@ FLOORS := kernel syscalls hypercall log random string, \
           fs/* task/exec, \
           io/*, \
           net/*, \
-          main syscall fault
+          main syscall fault system compare
 GROUPS := mm/map mm/page, \
-          task/thread task/signal task/sigframe task/futex task/process task/limits patch, \
+          task/thread task/signal task/sigframe task/futex task/process task/limits \
+          task/ids task/capability task/sched patch, \
           fs/file fs/descriptor fs/lock, \
           fs/vfs fs/ramfs, \
           net/socket net/message net/option net/unix net/inet

@@ -5,10 +5,10 @@
 #include "fs/vfs.h"
 #include "heap.h"
 #include "mm/frame.h"
-#include "mm/lock.h"
 #include "mm/map.h"
 #include "random.h"
 #include "task/clock.h"
+#include "task/mlock.h"
 #include "task/process.h"
 
 #define KIB(pages) ((pages) * 4)

@@ -3,7 +3,6 @@
 
 #include <linux/wait.h>
 
-#include "fs/descriptor.h"
 #include "host.h"
 #include "mm/frame.h"
 #include "mm/space.h"
@@ -139,9 +138,7 @@ long sys_waitid(u64 which, u64 id, u64 info, u64 options, u64 usage)
 	case P_PGID:
 		return (s32)id < 0 ? -EINVAL : -ECHILD;
 	case P_PIDFD:
-		if ((s32)id < 0)
-			return -EINVAL;
-		return fd_file((s32)id) ? -ECHILD : -EBADF;
+		return (s32)id < 0 ? -EINVAL : -EBADF; /* there are none */
 	default:
 		return -EINVAL;
 	}

@@ -1,8 +1,8 @@
 /*
- * lock.c: mlock and its relatives. Nothing is ever swapped: a locked mapping
+ * mlock.c: mlock and its relatives. Nothing is ever swapped: a locked mapping
  * (MAP_LOCKED in its flags) is one whose pages are there, and is counted.
  */
-#include "mm/lock.h"
+#include "task/mlock.h"
 
 #include <linux/mman.h>
 
