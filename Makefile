@@ -193,6 +193,10 @@ soak:
 	$(MAKE) all templates
 	SOAK_REQUESTS=$(SOAK_REQUESTS) python3 tests/soak.py
 
+# CPython's own tests, natively and in the guest; MODULES='test_os test_io' for some.
+compat: all build/python-root/.done
+	python3 tests/compat/compat.py $(MODULES)
+
 build/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	gcc -std=c11 -O2 $(WARN) -o $@ $<
@@ -226,6 +230,7 @@ help:
 	@echo 'lint       the source through gcc -fanalyzer, clang-tidy and cppcheck'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
+	@echo 'compat     tests of CPython, natively and in the guest, those that are lost'
 	@echo 'bench      fork and run times as a table'
 	@echo 'docs       docs/syscalls.md, from guest/kernel/syscalls.def'
 	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'
@@ -233,4 +238,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers templates setup run test test-svm lint lint-tools fuzz soak bench install clean distclean help
+.PHONY: all always docs layers templates setup run test test-svm lint lint-tools fuzz soak compat bench install clean distclean help

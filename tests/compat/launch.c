@@ -1,0 +1,130 @@
+/*
+ * Runs a program natively in a root file system, in a place like the guest's:
+ * mounts, devices and a loopback network of its own. Mode `cut` is Linux without
+ * what the guest may lack: no process can be made and the loopback is down, so a
+ * test that fails there too needs one of the two.
+ * Usage: launch native|cut ROOT PROGRAM [ARGUMENT...]
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static void check(int result, const char *what)
+{
+	if (result < 0) {
+		perror(what);
+		exit(126);
+	}
+}
+
+static void device(const char *path, unsigned major, unsigned minor)
+{
+	check(mknod(path, S_IFCHR | 0666, makedev(major, minor)), path);
+}
+
+static void mount_tmpfs(const char *path, const char *options)
+{
+	check(mount("tmpfs", path, "tmpfs", 0, options), path);
+}
+
+static void make_devices(void)
+{
+	mount_tmpfs("dev", "mode=755");
+	umask(0);
+	device("dev/null", 1, 3);
+	device("dev/zero", 1, 5);
+	device("dev/full", 1, 7);
+	device("dev/random", 1, 8);
+	device("dev/urandom", 1, 9);
+	device("dev/tty", 5, 0);
+	check(mkdir("dev/pts", 0755), "dev/pts");
+	check(mkdir("dev/shm", 01777), "dev/shm");
+	check(mount("devpts", "dev/pts", "devpts", 0, "newinstance,ptmxmode=0666"), "devpts");
+	mount_tmpfs("dev/shm", "mode=1777");
+	check(symlink("pts/ptmx", "dev/ptmx"), "dev/ptmx");
+	check(symlink("/proc/self/fd", "dev/fd"), "dev/fd");
+	check(symlink("/proc/self/fd/0", "dev/stdin"), "dev/stdin");
+	check(symlink("/proc/self/fd/1", "dev/stdout"), "dev/stdout");
+	check(symlink("/proc/self/fd/2", "dev/stderr"), "dev/stderr");
+	umask(022);
+}
+
+static void make_place(const char *root)
+{
+	check(unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare");
+	check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount");
+	check(chdir(root), root);
+	check(mount("proc", "proc", "proc", 0, NULL), "proc");
+	mount_tmpfs("tmp", "mode=1777");
+	mount_tmpfs("var/tmp", "mode=1777");
+	make_devices();
+}
+
+static void raise_loopback(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	check(ioctl(s, SIOCSIFFLAGS, &request), "lo");
+	close(s);
+}
+
+/* fork, vfork and clone of a process answer EAGAIN, clone3 is not there. */
+static void forbid_processes(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fork, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_vfork, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 2, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(rules) / sizeof(*rules), rules};
+
+	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
+}
+
+int main(int argc, char **argv)
+{
+	static char *environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: launch native|cut ROOT PROGRAM [ARGUMENT...]\n");
+		return 126;
+	}
+	int cut = !strcmp(argv[1], "cut");
+
+	make_place(argv[2]);
+	if (!cut)
+		raise_loopback();
+	check(chroot("."), "chroot");
+	check(chdir("/"), "/");
+	if (cut)
+		forbid_processes();
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	execve(argv[3], argv + 3, environment);
+	perror(argv[3]);
+	return 127;
+}
