@@ -1,12 +1,14 @@
 /*
  * Runs a program natively in a root file system, in a place like the guest's:
- * mounts, devices and a loopback network of its own. Mode `cut` is Linux without
- * what the guest may lack: no process can be made and the loopback is down, so a
- * test that fails there too needs one of the two.
+ * mounts, devices, names and a loopback network of its own; only the clock is
+ * the machine's and cannot be set. Mode `cut` is Linux without what the guest may
+ * lack: no process can be made and the loopback is down, so a test that fails
+ * there too needs one of the two.
  * Usage: launch native|cut ROOT PROGRAM [ARGUMENT...]
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
@@ -67,7 +69,7 @@ static void make_devices(void)
 
 static void make_place(const char *root)
 {
-	check(unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare");
+	check(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC), "unshare");
 	check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount");
 	check(chdir(root), root);
 	check(mount("proc", "proc", "proc", 0, NULL), "proc");
@@ -120,6 +122,7 @@ int main(int argc, char **argv)
 		raise_loopback();
 	check(chroot("."), "chroot");
 	check(chdir("/"), "/");
+	check(prctl(PR_CAPBSET_DROP, CAP_SYS_TIME), "CAP_SYS_TIME");
 	if (cut)
 		forbid_processes();
 	for (int s = 1; s < NSIG; s++)
