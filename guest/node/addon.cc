@@ -25,6 +25,7 @@ extern uint64_t node_start_time; // nanoseconds on the monotonic clock
 }
 namespace node::performance {
 extern uint64_t performance_process_start; // the same
+extern double performance_process_start_timestamp; // microseconds since 1970
 }
 
 namespace {
@@ -190,6 +191,43 @@ void set_time_origin()
 	node::per_process::node_start_time += lost;
 	*origin_wall = static_cast<double>(clock_ns(CLOCK_REALTIME)) / 1e3 -
 		       (static_cast<double>(now) - *milestones[0]) / 1e3;
+	// What Worker threads have as theirs.
+	node::performance::performance_process_start_timestamp = *origin_wall;
+}
+
+// The event loop has never turned or waited. What libuv counts is in a part of the
+// loop that its headers do not describe: first its flags, then the metrics.
+void forget_turns()
+{
+	uv_loop_t *loop = node::GetCurrentEventLoop(Isolate::GetCurrent());
+	auto *words = static_cast<uint64_t *>(loop->internal_fields) + 1;
+	constexpr size_t idle = sizeof(uv_metrics_t) / sizeof(*words) + 1;
+	uv_metrics_t metrics;
+
+	if (uv_metrics_info(loop, &metrics) || memcmp(words, &metrics, sizeof(metrics)) ||
+	    words[idle] != uv_metrics_idle_time(loop))
+		die("the event loop's metrics are not where they should be");
+	memset(words, 0, sizeof(metrics));
+	words[idle] = 0;
+}
+
+// The next Worker has the number 1 again. The counter is the operand of the one
+// instruction that the function that counts has: lock xadd %rax, counter(%rip).
+void forget_threads()
+{
+	static const unsigned char add[] = { 0xf0, 0x48, 0x0f, 0xc1, 0x05 };
+	auto *code = reinterpret_cast<const unsigned char *>(&node::AllocateEnvironmentThreadId);
+	auto *at = static_cast<const unsigned char *>(memmem(code, 32, add, sizeof(add)));
+	int32_t distance;
+
+	if (!at)
+		die("the counter of threads was not found");
+	memcpy(&distance, at + sizeof(add), sizeof(distance));
+	auto *counter = reinterpret_cast<uint64_t *>(const_cast<unsigned char *>(at) + sizeof(add) + sizeof(distance) + distance);
+	uint64_t last = node::AllocateEnvironmentThreadId().id;
+	if (*counter != last + 1)
+		die("the counter of threads is not where it should be");
+	*counter = 1;
 }
 
 // ---- the end ----
@@ -250,6 +288,8 @@ void wait(const FunctionCallbackInfo<Value> &args)
 	ssize_t n;
 
 	forget_keys();
+	forget_turns();
+	forget_threads();
 	while ((n = read(request, code, sizeof(code))) > 0) {
 		write_all(script, code, static_cast<size_t>(n));
 		if (n < static_cast<ssize_t>(sizeof(code)))
