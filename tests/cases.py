@@ -4,8 +4,8 @@
 tests/cases.jsonl has one a line: name, subsystem, language, code, stdout,
 exit_code, and stderr where it matters. `todo` says why a case still fails; one
 that passes in spite of it fails the suite, so that the mark goes away.
-Usage: cases.py [--report] [NAME...]; --report prints only what fails, sorted by
-subsystem.
+Usage: cases.py [--report|--unmark] [NAME...]; --report prints only what fails,
+sorted by subsystem, --unmark takes the todo from what passes.
 """
 import json
 import subprocess
@@ -13,16 +13,16 @@ import sys
 
 from harness import TOP, Report
 
+FILE = TOP / "tests/cases.jsonl"
 SECONDS = 10
 FIELDS = ("stdout", "stderr", "exit_code")
 
 
 def cases(wanted):
-    with open(TOP / "tests/cases.jsonl") as lines:
-        for line in lines:
-            case = json.loads(line)
-            if not wanted or case["name"] in wanted:
-                yield case
+    for line in FILE.read_text().splitlines():
+        case = json.loads(line)
+        if not wanted or case["name"] in wanted:
+            yield case
 
 
 def run(case):
@@ -57,6 +57,16 @@ def report(wanted):
             print("    " + problem.replace("\n", "\n    "))
 
 
+def unmark(wanted):
+    kept = []
+    for case in cases(()):
+        if "todo" in case and (not wanted or case["name"] in wanted) and difference(case) is None:
+            del case["todo"]
+            print(case["name"])
+        kept.append(json.dumps(case) + "\n")
+    FILE.write_text("".join(kept))
+
+
 def test(wanted):
     tap = Report("cases")
     for case in cases(wanted):
@@ -72,10 +82,11 @@ def test(wanted):
 
 def main():
     arguments = sys.argv[1:]
-    if "--report" in arguments:
-        arguments.remove("--report")
-        report(arguments)
-        return 0
+    for option, action in (("--report", report), ("--unmark", unmark)):
+        if option in arguments:
+            arguments.remove(option)
+            action(arguments)
+            return 0
     return test(arguments)
 
 
