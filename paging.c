@@ -51,7 +51,7 @@ int paging_probe(struct vmm *vmm, struct err *e)
 
 	if (r)
 		return r;
-	memcpy(vm_memory(&vm, vm.run->s.regs.regs.rip - ZB_DIRECT_BASE,
+	memcpy(vm_memory(&vm, vm.run->s.regs.regs.rip - ZB_KERNEL_BASE,
 			 sizeof(program)),
 	       program, sizeof(program));
 	r = root_written(&vm, e);

@@ -29,6 +29,8 @@
 /* The selectors for `syscall` and `sysret`; what kvm-pvm expects. */
 #define STAR ((uint64_t)0x0023 << 48 | (uint64_t)ZB_SEL_KCODE << 32)
 
+#define LARGE_PAGE (2ul << 20)
+
 #define GDT_GPA ZB_TABLES_GPA
 #define TSS_GPA (ZB_TABLES_GPA + 0x1000)
 #define IDT_GPA (ZB_TABLES_GPA + 0x2000)
@@ -93,9 +95,10 @@ static bool is_locked(gpa_t page, const struct zb_kernel_header *h)
 {
 	return (page >= ZB_TABLES_GPA &&
 		page < ZB_TABLES_GPA + ZB_TABLES_SIZE) ||
-	       (page >= ZB_KERNEL_GPA && page < h->cpl0_end - ZB_DIRECT_BASE);
+	       (page >= ZB_KERNEL_GPA && page < h->cpl0_end - ZB_KERNEL_BASE);
 }
 
+/* Pages of 2 MiB: but for the first ones, some of which lead to the locked area. */
 static int build_page_tables(struct vm *vm, const struct zb_kernel_header *h,
 			     uint64_t image_size, gpa_t *root, gpa_t *end)
 {
@@ -105,12 +108,16 @@ static int build_page_tables(struct vm *vm, const struct zb_kernel_header *h,
 	*root = table_new(&t);
 	if (!*root)
 		return -ENOMEM;
-	for (gpa_t p = 4096; p < vm->memory_size && r == 0; p += 4096)
-		r = map_page(&t, *root, ZB_DIRECT_BASE + p, 1,
+	for (gpa_t p = 4096; p < LARGE_PAGE && r == 0; p += 4096)
+		r = map_page(&t, *root, ZB_KERNEL_BASE + p, 1,
 			     is_locked(p, h) ? (ZB_LOCKED_GPA + p) | PTE_P |
 						       PTE_U | PTE_A | PTE_D :
 					       p | PTE_TABLE);
-	for (uint64_t p = 0; p < image_size && r == 0; p += 2 << 20)
+	for (gpa_t p = LARGE_PAGE; p < vm->memory_size && r == 0;
+	     p += LARGE_PAGE)
+		r = map_page(&t, *root, ZB_KERNEL_BASE + p, 2,
+			     p | PTE_TABLE | PTE_PS);
+	for (uint64_t p = 0; p < image_size && r == 0; p += LARGE_PAGE)
 		r = map_page(&t, *root, ZB_IMAGE_BASE + p, 2,
 			     (ZB_IMAGE_GPA + p) | PTE_P | PTE_U | PTE_A |
 				     PTE_D | PTE_PS);
@@ -132,7 +139,7 @@ static int load_kernel(struct vm *vm, struct zb_kernel_header *header,
 		goto bad;
 	ph = (const void *)(kernel_blob + elf->e_phoff);
 	for (int i = 0; i < elf->e_phnum; i++) {
-		gpa_t gpa = ph[i].p_vaddr - ZB_DIRECT_BASE;
+		gpa_t gpa = ph[i].p_vaddr - ZB_KERNEL_BASE;
 
 		if (ph[i].p_type != PT_LOAD)
 			continue;
@@ -152,8 +159,8 @@ static int load_kernel(struct vm *vm, struct zb_kernel_header *header,
 		return err_set(e, -EINVAL,
 			       "guest kernel: ABI version %u, not %u",
 			       header->abi_version, ZB_ABI_VERSION);
-	if (header->cpl0_end <= ZB_DIRECT_BASE + ZB_KERNEL_GPA ||
-	    header->cpl0_end > ZB_DIRECT_BASE + ZB_LOCKED_SIZE)
+	if (header->cpl0_end <= ZB_KERNEL_BASE + ZB_KERNEL_GPA ||
+	    header->cpl0_end > ZB_KERNEL_BASE + ZB_LOCKED_SIZE)
 		goto bad;
 	return 0;
 bad:
@@ -172,8 +179,8 @@ static int build_descriptors(struct vm *vm, const struct zb_kernel_header *h,
 	uint64_t *gdt = vm_memory(vm, GDT_GPA, 4096);
 	uint8_t *tss = vm_memory(vm, TSS_GPA, 4096);
 	uint64_t *idt = vm_memory(vm, IDT_GPA, 4096);
-	uint64_t tss_gva = ZB_DIRECT_BASE + TSS_GPA;
-	const uint64_t *stubs = vm_memory(vm, h->vectors - ZB_DIRECT_BASE,
+	uint64_t tss_gva = ZB_KERNEL_BASE + TSS_GPA;
+	const uint64_t *stubs = vm_memory(vm, h->vectors - ZB_KERNEL_BASE,
 					  VECTORS * sizeof(*stubs));
 
 	if (!stubs)
@@ -224,15 +231,15 @@ static void set_registers(struct vm *vm, const struct zb_kernel_header *h,
 
 	r->cs = flat(ZB_SEL_UCODE, 0xb, true);
 	r->ss = r->ds = r->es = r->fs = r->gs = flat(ZB_SEL_UDATA, 3, false);
-	r->tr = (struct kvm_segment){ .base = ZB_DIRECT_BASE + TSS_GPA,
+	r->tr = (struct kvm_segment){ .base = ZB_KERNEL_BASE + TSS_GPA,
 				      .limit = TSS_LIMIT,
 				      .selector = ZB_SEL_TSS,
 				      .type = 0xb,
 				      .present = 1 };
 	r->ldt = (struct kvm_segment){ .unusable = 1, .type = 2 };
-	r->gdt = (struct kvm_dtable){ .base = ZB_DIRECT_BASE + GDT_GPA,
+	r->gdt = (struct kvm_dtable){ .base = ZB_KERNEL_BASE + GDT_GPA,
 				      .limit = ZB_SEL_TSS + 15 };
-	r->idt = (struct kvm_dtable){ .base = ZB_DIRECT_BASE + IDT_GPA,
+	r->idt = (struct kvm_dtable){ .base = ZB_KERNEL_BASE + IDT_GPA,
 				      .limit = VECTORS * 16 - 1 };
 	r->cr0 = CR0_BITS;
 	r->cr3 = root;

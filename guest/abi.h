@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 3
+#define ZB_ABI_VERSION 4
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -32,12 +32,16 @@
  *                         again, read-only whatever page tables say
  *  0x1'0000'0000 ..       the image, read-only
  *
- * gva = ZB_DIRECT_BASE + gpa for all of memory (4 KiB pages, read, write,
- * execute), but what CPL0 uses (GDT, TSS, IDT, the kernel's first pages up to
- * header.cpl0_end) leads to the locked area: the program runs beside the kernel
- * at CPL3 and can overwrite it, but cannot get to CPL0 without writing a page
- * table, which shows. gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB
- * pages, read-only).
+ * The VMM makes two top-level entries, which never change and are equal in all
+ * address spaces of the guest; all that programs see is the guest kernel's:
+ *
+ * gva = ZB_KERNEL_BASE + gpa for all of memory (2 MiB pages, but the first 2 MiB
+ * 4 KiB pages; read, write, execute). What CPL0 uses (GDT, TSS, IDT, the
+ * kernel's first pages up to header.cpl0_end) leads to the locked area: the
+ * program runs beside the kernel at CPL3 and can overwrite it, but cannot get to
+ * CPL0 without writing a page table, which shows.
+ * gva = ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA) for the image (2 MiB pages,
+ * read-only).
  */
 #define ZB_CONTROL_GPA 0x1000
 #define ZB_TABLES_GPA 0x2000
@@ -54,8 +58,10 @@
 #define ZB_LOCKED_GPA 0xf0000000
 #define ZB_LOCKED_SIZE 0x200000
 #define ZB_IMAGE_GPA 0x100000000
-#define ZB_DIRECT_BASE 0x100000000000
-#define ZB_IMAGE_BASE 0x200000000000
+/* Where no sanitizer of a program wants its shadow: AddressSanitizer's is below
+ * 0x1000'7fff'8000, ThreadSanitizer leaves 0x4000'0000'0000 free. */
+#define ZB_KERNEL_BASE 0x400000000000
+#define ZB_IMAGE_BASE 0x408000000000
 #define ZB_MIN_MEMORY 0x2000000  /* 32 MiB */
 #define ZB_MAX_MEMORY 0xc0000000 /* 3 GiB: below the locked area */
 
@@ -84,6 +90,25 @@
 
 /* control.flags (IN) */
 #define ZB_FLAG_TRACE 1 /* log every system call */
+#define ZB_FLAG_NESTED 2 /* nested paging: a changed top-level entry needs a
+			  * flush of the TLB; with shadow paging KVM sees it */
+#define ZB_FLAG_STREAM 4 /* output goes into the rings (not used yet) */
+
+/* control.status (OUT): how the program ended */
+#define ZB_STATUS_EXITED 0
+#define ZB_STATUS_SIGNALLED 1     /* by signal exit_code - 128 */
+#define ZB_STATUS_OUT_OF_MEMORY 2 /* killed for it: exit_code is 137 */
+
+/* Parts of a request: struct zb_part.kind (not used yet) */
+#define ZB_PART_CODE 1
+#define ZB_PART_STDIN 2
+#define ZB_PART_ARGUMENT 3
+#define ZB_PART_ENVIRONMENT 4 /* name=value in the data */
+#define ZB_PART_FILE 5        /* name: its path */
+#define ZB_PART_OUTPUT 6      /* name: a path or pattern of files to return */
+
+/* Of preempt_rip in struct zb_control, for entry.S. */
+#define ZB_PREEMPT_RIP 152
 
 #define ZB_KERNEL_MAGIC 0x4c4e524b425a3130 /* "01ZBKRNL" */
 
@@ -92,6 +117,27 @@
 
 /* A guest physical address; the host never dereferences it. */
 typedef uint64_t gpa_t;
+
+/* The head of a part in the request area; its name and its data follow, each
+ * padded to 8 bytes. */
+struct zb_part {
+	uint32_t kind;      /* ZB_PART_* */
+	uint32_t name_size;
+	uint64_t size;
+};
+
+/* Bytes in a ring: head and tail only rise; head - tail of them wait. */
+struct zb_ring {
+	uint64_t head; /* OUT: bytes written since the run's start */
+	uint64_t tail; /* IN: of them taken; the host keeps its own and reads head
+	                * once */
+};
+
+/* An entry of the order ring: the next size bytes are of this stream. */
+struct zb_order {
+	uint32_t stream; /* 1 or 2 */
+	uint32_t size;
+};
 
 struct zb_control {
 	uint32_t abi_version;   /* 0 IN */
@@ -128,8 +174,23 @@ struct zb_control {
 	uint32_t random_size;   /* 216 IN: bytes at ZB_RANDOM_GPA, at most
 	                         * ZB_RANDOM_SIZE */
 	uint32_t random_used;   /* 220 OUT: how many of them the run has taken */
-	char log[ZB_LOG_SIZE];  /* 224 OUT */
-	char args[ZB_ARGS_SIZE]; /* 1248 IN */
+	uint32_t status;        /* 224 OUT: ZB_STATUS_* */
+	uint32_t parts;         /* 228 IN: struct zb_part in the request area; 0: it
+	                         * is the code alone (not used yet) */
+	uint64_t memory_limit;  /* 232 IN: bytes the program may use, 0: all (not
+	                         * used yet) */
+	uint64_t memory_peak;   /* 240 OUT: bytes it had in use at most, as far as
+	                         * is known */
+	uint64_t stolen_ns;     /* 248 IN: of the time since boot, how much the vCPU
+	                         * waited for a CPU; brought up to date at ticks */
+	uint32_t signal;        /* 256 IN: to send to the program; the kernel clears
+	                         * it (not used yet) */
+	uint32_t reserved;
+	struct zb_ring output[2]; /* 264: stdout, stderr (not used yet) */
+	struct zb_ring order;     /* 296: which of them came when: struct
+	                         * zb_order (not used yet) */
+	char log[ZB_LOG_SIZE];  /* 312 OUT */
+	char args[ZB_ARGS_SIZE]; /* 1336 IN */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -139,8 +200,11 @@ ZB_OFFSET_IS(seed, 64);
 ZB_OFFSET_IS(request_size, 128);
 ZB_OFFSET_IS(preempt, 144);
 ZB_OFFSET_IS(exit_code, 168);
-ZB_OFFSET_IS(log, 224);
-ZB_OFFSET_IS(args, 1248);
+ZB_OFFSET_IS(preempt_rip, ZB_PREEMPT_RIP);
+ZB_OFFSET_IS(status, 224);
+ZB_OFFSET_IS(output, 264);
+ZB_OFFSET_IS(log, 312);
+ZB_OFFSET_IS(args, 1336);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
 
 /*

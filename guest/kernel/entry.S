@@ -292,5 +292,5 @@ fault_stack_top: /* 8 short: struct regs then leaves the stack aligned */
 	.skip	8
 
 	.globl tick_rip
-	.set	tick_rip, ZB_DIRECT_BASE + ZB_CONTROL_GPA + 152
+	.set	tick_rip, ZB_KERNEL_BASE + ZB_CONTROL_GPA + ZB_PREEMPT_RIP
 	.section .note.GNU-stack, "", @progbits

@@ -10,16 +10,17 @@
  * Built with general registers only: the program's vector registers live on in
  * the CPU during a system call and are saved only at a switch of threads.
  *
- * Virtual addresses (page tables are laid out before the snapshot; ordinary
- * runs change no entry):
+ * Virtual addresses, by top-level entry:
  *
- *   0x0000'0040'0000   programs that are not position independent
- *   0x1000'0000'0000   direct map of all memory (guest/abi.h): this kernel, and
- *                      what the program gets from brk (growing up) and from
- *                      plain anonymous mmap (from the top down)
- *   0x2000'0000'0000   the image, read-only
- *   .. 0x7fff'f000'0000 mapped files, stacks, reservations: from the top down,
- *                      filled by faults
+ *   0x0000'0000'0000   entry 0: a program that is not position independent, and
+ *                      all it has (mm/space.h); else fixed wishes
+ *   .. 0x3fff'ffff'ffff fixed wishes, and reservations beyond 64 GiB
+ *   0x4000'0000'0000   all of memory by gpa (guest/abi.h): this kernel
+ *   0x4080'0000'0000   the image, read-only
+ *   .. 0x7f7f'ffff'ffff fixed wishes
+ *   0x7f80'0000'0000   entry 255: a position-independent program
+ *
+ * Page tables are laid out before the snapshot; ordinary runs change no entry.
  *
  * Return values: >= 0 or -errno, as `long`.
  */
@@ -53,15 +54,15 @@ typedef int32_t s32;
 
 #define USER_TOP 0x7ffffffff000ull
 
-#define control ((volatile struct zb_control *)(ZB_DIRECT_BASE + ZB_CONTROL_GPA))
+#define control ((volatile struct zb_control *)(ZB_KERNEL_BASE + ZB_CONTROL_GPA))
 
 static inline void *gpa_to_ptr(gpa_t gpa)
 {
-	return (void *)(ZB_DIRECT_BASE + gpa);
+	return (void *)(ZB_KERNEL_BASE + gpa);
 }
 static inline gpa_t ptr_to_gpa(const void *p)
 {
-	return (u64)p - ZB_DIRECT_BASE;
+	return (u64)p - ZB_KERNEL_BASE;
 }
 
 /* ---- string.c ---- */

@@ -98,6 +98,8 @@ static u64 distance(u64 a, u64 b)
 /* A free range near site, above it. */
 static u64 piece_new(u64 site)
 {
+	const struct vma kind = { .prot = PROT_READ | PROT_EXEC,
+				  .flags = MAP_PRIVATE | MAP_ANONYMOUS };
 	const u64 size = STUBS_PAGES * PAGE_SIZE;
 	const struct vma *v = vma_at(site);
 	u64 at = v->end;
@@ -105,8 +107,7 @@ static u64 piece_new(u64 site)
 
 	while ((v = vma_at(at)) && distance(at, site) < REACH)
 		at = v->end;
-	r = mm_map(at, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-		   NULL, 0);
+	r = mm_map(at, size, &kind);
 	if (r < 0)
 		return 0;
 	mm_populate((u64)r, size);
@@ -312,7 +313,7 @@ static bool patched(u64 site)
 
 static bool may_patch(const struct vma *v)
 {
-	return v->file && (v->flags & MAP_PRIVATE) && (v->prot & PROT_EXEC) &&
+	return v->object && (v->flags & MAP_PRIVATE) && (v->prot & PROT_EXEC) &&
 	       !(v->prot & PROT_WRITE) && v->end - v->start <= SEARCH_MAX &&
 	       frames_available() >= frames_total() / 8;
 }

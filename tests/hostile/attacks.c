@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define KERNEL ((uint8_t *)ZB_DIRECT_BASE + ZB_KERNEL_GPA)
+#define KERNEL ((uint8_t *)ZB_KERNEL_BASE + ZB_KERNEL_GPA)
 #define SIGN (1ul << 63)
 
 /* ---- the control page, the request and the output ---- */
@@ -92,7 +92,7 @@ static void panic_line(u64 size, u64 b)
 
 static void wipe(u64 byte, u64 from)
 {
-	volatile uint8_t *p = (uint8_t *)ZB_DIRECT_BASE;
+	volatile uint8_t *p = (uint8_t *)ZB_KERNEL_BASE;
 
 	/* Downwards: this program is at the top, and in the middle. */
 	for (u64 at = control->memory_size; at-- > from;)
@@ -263,8 +263,8 @@ const struct attack attacks[] = {
 	{ "a flood of idling until just now", TIMES_OUT, flood, ZB_HC_IDLE, 1 },
 	{ "idling until the sign bit", TIMES_OUT, flood, ZB_HC_IDLE, SIGN },
 	{ "idling almost for ever", TIMES_OUT, flood, ZB_HC_IDLE, ~0ul - 1 },
-	{ "spinning", TIMES_OUT, spin_with_tick, 0, ZB_DIRECT_BASE + 0x900000 },
-	{ "spinning with ticks", TIMES_OUT, spin_with_tick, 1, ZB_DIRECT_BASE + 0x900000 },
+	{ "spinning", TIMES_OUT, spin_with_tick, 0, ZB_KERNEL_BASE + 0x900000 },
+	{ "spinning with ticks", TIMES_OUT, spin_with_tick, 1, ZB_KERNEL_BASE + 0x900000 },
 	{ "ticks of all bits and no stack", TIMES_OUT, spin_with_tick, ~0u, 0 },
 	{ "asking for work in the middle", FAULTS, fill_control, 0, ZB_HC_READY },
 	{ "a panic of no bytes", FAULTS, panic_line, 0, 0 },

@@ -17,8 +17,8 @@ typedef unsigned long u64;
 typedef uint32_t u32;
 
 #define PAGE 4096ul
-#define control ((volatile struct zb_control *)(ZB_DIRECT_BASE + ZB_CONTROL_GPA))
-#define DESCRIPTORS (ZB_DIRECT_BASE + ZB_TABLES_GPA)
+#define control ((volatile struct zb_control *)(ZB_KERNEL_BASE + ZB_CONTROL_GPA))
+#define DESCRIPTORS (ZB_KERNEL_BASE + ZB_TABLES_GPA)
 #define GDT ((volatile u64 *)DESCRIPTORS)
 #define TSS ((volatile uint8_t *)DESCRIPTORS + 0x1000)
 #define IDT ((volatile u64 *)(DESCRIPTORS + 0x2000))
@@ -42,11 +42,11 @@ extern u64 *page_a, *page_b;   /* each filled with a pattern of its own */
 
 static inline gpa_t gpa_of(const volatile void *p)
 {
-	return (u64)p - ZB_DIRECT_BASE;
+	return (u64)p - ZB_KERNEL_BASE;
 }
 static inline u64 *at_gpa(gpa_t gpa)
 {
-	return (u64 *)(ZB_DIRECT_BASE + gpa);
+	return (u64 *)(ZB_KERNEL_BASE + gpa);
 }
 static inline void hypercall(u32 code)
 {

@@ -87,7 +87,7 @@ static void compare(u64 va, gpa_t gpa)
 	if (count >= MAX_PAGES || now != hashes[count++])
 		say("page %lx\n", va);
 	/* The hashing itself moves the stack. */
-	if (va < ZB_DIRECT_BASE && gpa < control->memory_size &&
+	if (va < ZB_KERNEL_BASE && gpa < control->memory_size &&
 	    memcmp((void *)va, at_gpa(gpa), PAGE))
 		say("alias %lx\n", va);
 }

@@ -222,7 +222,7 @@ const struct attack table_attacks[] = {
 	{ "a write to the GDT where it is mapped", KEPT, write_locked, DESCRIPTORS, 0 },
 	{ "a write to the TSS where it is mapped", KEPT, write_locked, DESCRIPTORS + 0x1000, 0 },
 	{ "a write to the IDT where it is mapped", KEPT, write_locked, DESCRIPTORS + 0x2000, 0 },
-	{ "a write to the stubs where they are mapped", KEPT, write_locked, ZB_DIRECT_BASE + ZB_KERNEL_GPA + 0x200, 0 },
+	{ "a write to the stubs where they are mapped", KEPT, write_locked, ZB_KERNEL_BASE + ZB_KERNEL_GPA + 0x200, 0 },
 	{ "the IDT moved to a copy", ANY, move_idt, ZB_TABLES_GPA + 0x2000, 0 },
 	{ "the IDT zeroed", FAULTS, move_idt, 0, 0 },
 	{ "the IDT where no memory is", FAULTS, move_idt, NOWHERE, 0 },

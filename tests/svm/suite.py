@@ -19,9 +19,9 @@ import machine  # noqa: E402
 from machine import PATIENCE  # noqa: E402
 
 GUEST_PROGRAMS = sorted(p.stem for p in (TOP / "tests/guest").glob("*.c"))
-ZB_DIRECT_BASE = 0x100000000000
-KERNEL = ZB_DIRECT_BASE + 0x100000
-PAGE_TABLES = ZB_DIRECT_BASE + 0x800000  # ZB_FRAMES_GPA; the first is the root
+ZB_KERNEL_BASE = 0x400000000000
+KERNEL = ZB_KERNEL_BASE + 0x100000
+PAGE_TABLES = ZB_KERNEL_BASE + 0x800000  # ZB_FRAMES_GPA; the first is the root
 
 
 class Server(harness.Server):
@@ -366,9 +366,9 @@ def page_table_costs(server):
 
 REMAP = f"""
 import ctypes
-def entries(table): return (ctypes.c_uint64 * 512).from_address({ZB_DIRECT_BASE} + (table & 0xffffffffff000))
+def entries(table): return (ctypes.c_uint64 * 512).from_address({ZB_KERNEL_BASE} + (table & 0xffffffffff000))
 def entry(address):
-    table = {PAGE_TABLES - ZB_DIRECT_BASE}
+    table = {PAGE_TABLES - ZB_KERNEL_BASE}
     for shift in (39, 30, 21):
         table = entries(table)[address >> shift & 511]
     return entries(table), address >> 12 & 511

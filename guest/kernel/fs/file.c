@@ -9,12 +9,59 @@
 
 struct waitq file_pollers;
 
+/* ---- as an object of mappings ---- */
+
+static struct file *file_of(struct object *o)
+{
+	return (struct file *)o;
+}
+
+static void object_ref(struct object *o)
+{
+	file_ref(file_of(o));
+}
+
+static void object_unref(struct object *o)
+{
+	file_unref(file_of(o));
+}
+
+static gpa_t object_page(struct object *o, u64 index, bool write)
+{
+	return file_of(o)->ops->page(file_of(o), index, write);
+}
+
+static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
+{
+	long r = file_of(o)->ops->read(file_of(o), buf, size, &at);
+
+	return r < 0 ? 0 : (size_t)r;
+}
+
+static size_t object_name(struct object *o, char *buf, size_t size)
+{
+	const char *path = file_of(o)->path;
+
+	return (size_t)ksnprintf(buf, size, "%s", path ? path : "");
+}
+
+static const struct object_ops object_ops = {
+	.ref = object_ref,
+	.unref = object_unref,
+	.page = object_page,
+	.read = object_read,
+	.name = object_name,
+};
+
+/* ---- files ---- */
+
 struct file *file_new(const struct file_ops *ops, void *node, u32 flags)
 {
 	struct file *f = kmalloc(sizeof(*f));
 
 	if (!f)
 		return NULL;
+	f->object = (struct object){ &object_ops, node };
 	f->ops = ops;
 	f->node = node;
 	f->flags = flags;

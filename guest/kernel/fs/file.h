@@ -2,6 +2,7 @@
 #ifndef FS_FILE_H
 #define FS_FILE_H
 
+#include "mm/object.h"
 #include "task/thread.h"
 
 struct file;
@@ -26,15 +27,17 @@ struct file_ops {
 	 * The frame that holds page `index`, for mmap; 0 past the end. Frames
 	 * of the image are at or above ZB_IMAGE_GPA and read-only. With
 	 * `write` the frame must be writable and belong to the file
-	 * (MAP_SHARED). A frame stays valid while the file is referenced.
+	 * (MAP_SHARED). A frame stays valid until object_zap() for it.
 	 */
 	gpa_t (*page)(struct file *f, u64 index, bool write);
+	bool maps_zeroes; /* a mapping of it is anonymous memory */
 	void (*release)(struct file *f); /* last reference is gone */
 	bool of_node; /* file->node is a struct node of the file system */
 	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
 };
 
 struct file {
+	struct object object; /* what mappings of it show; first */
 	const struct file_ops *ops;
 	u32 refs;
 	u32 flags;    /* O_* of open and F_SETFL; access mode in the low bits */

@@ -1,15 +1,18 @@
 /*
- * frame.c: physical memory in frames of 4 KiB, by two bitmaps. Runs of frames
+ * frame.c: physical memory in frames of 4 KiB, by three bitmaps. Runs of frames
  * are taken from the top, so that brk can grow from the bottom.
  *
  * A frame whose zero bit is set was never used since it was cleared: handing it
- * out costs nothing and does not touch it.
+ * out costs nothing and does not touch it. One whose displaced bit is set is
+ * not handed out in a run: see pool.h.
  */
 #include "mm/frame.h"
 
-static u64 *used_bits, *zero_bits;
+static u64 *used_bits, *zero_bits, *displaced_bits;
 static u64 frame_count, free_count, usable_count;
 static u64 top_word; /* no word above has a free frame */
+static u64 (*on_shortage)(void);
+static gpa_t first_gpa;
 
 static bool test_bit(const u64 *map, u64 i)
 {
@@ -36,14 +39,25 @@ u64 frames_total(void)
 
 static void take(u64 first, u64 count)
 {
-	for (u64 i = first; i < first + count; i++) {
+	for (u64 i = first; i < first + count; i++)
 		set_bit(used_bits, i);
-		if (!test_bit(zero_bits, i))
-			memset(gpa_to_ptr(i * PAGE_SIZE), 0, PAGE_SIZE);
-		else
-			clear_bit(zero_bits, i);
-	}
 	free_count -= count;
+}
+
+bool frame_take_zero(gpa_t gpa)
+{
+	u64 i = gpa / PAGE_SIZE;
+	bool zero = test_bit(zero_bits, i);
+
+	clear_bit(zero_bits, i);
+	return zero;
+}
+
+static void clear(gpa_t gpa, u64 count)
+{
+	for (; count; count--, gpa += PAGE_SIZE)
+		if (!frame_take_zero(gpa))
+			memset(gpa_to_ptr(gpa), 0, PAGE_SIZE);
 }
 
 static u64 find_one(void)
@@ -57,22 +71,25 @@ static u64 find_one(void)
 	return 0;
 }
 
-/* The highest run of count free frames; 0 when there is none. */
-static u64 find_run(u64 count)
+/* The highest run of count free frames; 0 when there is none. displaced: such
+ * frames will do, too. */
+static u64 find_run(u64 count, bool displaced)
 {
 	u64 run = 0;
 
 	for (u64 w = top_word + 1; w-- > 0;) {
-		if (used_bits[w] == ~0ull) {
+		u64 taken = used_bits[w] | (displaced ? 0 : displaced_bits[w]);
+
+		if (taken == ~0ull) {
 			run = 0;
 			continue;
 		}
-		if (used_bits[w] == 0 && run + 64 < count) {
+		if (taken == 0 && run + 64 < count) {
 			run += 64;
 			continue;
 		}
 		for (u64 i = w * 64 + 64; i-- > w * 64;) {
-			run = test_bit(used_bits, i) ? 0 : run + 1;
+			run = taken >> (i % 64) & 1 ? 0 : run + 1;
 			if (run == count)
 				return i;
 		}
@@ -80,16 +97,37 @@ static u64 find_run(u64 count)
 	return 0;
 }
 
-gpa_t frames_alloc(u64 count)
+void frames_on_shortage(u64 (*take_back)(void))
 {
-	u64 first;
+	on_shortage = take_back;
+}
 
+static u64 find(u64 count)
+{
 	if (count == 0 || count > free_count)
 		return 0;
-	first = count == 1 ? find_one() : find_run(count);
+	return count == 1 ? find_one() : find_run(count, true);
+}
+
+gpa_t frames_alloc(u64 count)
+{
+	u64 first = find(count);
+
+	while (first == 0 && on_shortage && on_shortage())
+		first = find(count);
 	if (first == 0)
 		return 0;
 	take(first, count);
+	clear(first * PAGE_SIZE, count);
+	return first * PAGE_SIZE;
+}
+
+gpa_t frames_take_run(u64 count)
+{
+	u64 first = count && count <= free_count ? find_run(count, false) : 0;
+
+	if (first)
+		take(first, count);
 	return first * PAGE_SIZE;
 }
 
@@ -100,10 +138,29 @@ bool frames_claim(gpa_t gpa, u64 count)
 	if (first >= frame_count || count > frame_count - first)
 		return false;
 	for (u64 i = first; i < first + count; i++)
-		if (test_bit(used_bits, i))
+		if (test_bit(used_bits, i) || test_bit(displaced_bits, i))
 			return false;
 	take(first, count);
 	return true;
+}
+
+void frame_displace(gpa_t gpa, bool displaced)
+{
+	if (displaced)
+		set_bit(displaced_bits, gpa / PAGE_SIZE);
+	else if (frame_displaced(gpa)) /* or ordinary runs would write to it */
+		clear_bit(displaced_bits, gpa / PAGE_SIZE);
+}
+
+bool frame_displaced(gpa_t gpa)
+{
+	return test_bit(displaced_bits, gpa / PAGE_SIZE);
+}
+
+void frames_free_zero(gpa_t gpa)
+{
+	frames_free(gpa, 1);
+	set_bit(zero_bits, gpa / PAGE_SIZE);
 }
 
 void frames_free(gpa_t gpa, u64 count)
@@ -130,7 +187,12 @@ void frames_scrub(void)
 	}
 }
 
-gpa_t frames_init(gpa_t start, u64 memory_size)
+gpa_t frames_first(void)
+{
+	return first_gpa;
+}
+
+void frames_init(gpa_t start, u64 memory_size)
 {
 	u64 words, first;
 
@@ -138,7 +200,8 @@ gpa_t frames_init(gpa_t start, u64 memory_size)
 	words = (frame_count + 63) / 64;
 	used_bits = gpa_to_ptr(start);
 	zero_bits = used_bits + words;
-	first = PAGE_UP(start + words * 16) / PAGE_SIZE;
+	displaced_bits = zero_bits + words;
+	first = PAGE_UP(start + words * 24) / PAGE_SIZE;
 	for (u64 i = 0; i < words * 64; i++) {
 		if (i < first || i >= frame_count)
 			set_bit(used_bits, i);
@@ -147,5 +210,5 @@ gpa_t frames_init(gpa_t start, u64 memory_size)
 	}
 	free_count = usable_count = frame_count - first;
 	top_word = words - 1;
-	return first * PAGE_SIZE;
+	first_gpa = first * PAGE_SIZE;
 }

@@ -9,11 +9,27 @@ gpa_t frames_alloc(u64 count);
 void frames_free(gpa_t gpa, u64 count);
 u64 frames_available(void);
 u64 frames_total(void);
-/* Everything from start up to memory_size is free; the bitmaps go first.
- * Returns the lowest free gpa. */
-gpa_t frames_init(gpa_t start, u64 memory_size);
-/* Takes just these frames, zeroed; false when one of them is in use. */
+/* Everything from start up to memory_size is free; the bitmaps go first. */
+void frames_init(gpa_t start, u64 memory_size);
+
+/* For the pool, which clears them itself: the highest run of count frames none
+ * of which is displaced, or 0. */
+gpa_t frames_take_run(u64 count);
+/* The lowest frame that was free at boot. */
+gpa_t frames_first(void);
+/* Takes just these; false when one of them is in use or displaced. */
 bool frames_claim(gpa_t gpa, u64 count);
+/* Whether a frame that was taken is known to be all zero; told once. */
+bool frame_take_zero(gpa_t gpa);
+/* Frees a frame that is known to be all zero. */
+void frames_free_zero(gpa_t gpa);
+/* The frame's place in the pool leads to another one, or none. */
+void frame_displace(gpa_t gpa, bool displaced);
+bool frame_displaced(gpa_t gpa);
+/* Called when frames_alloc finds none: takes some back that are not needed, and
+ * says how many. It must not allocate. */
+void frames_on_shortage(u64 (*take_back)(void));
+
 /* Clears all free frames, so that a template has no old data in them and
  * handing them out costs nothing. */
 void frames_scrub(void);

@@ -1,25 +1,34 @@
 /*
- * map.h: the program's address space.
- *
- * Two kinds of places (address map: kernel.h). In the direct map a mapping's
- * frames are taken at once and its page-table entries are there already. In the
- * zone everything else lives: files, stacks, fixed addresses, reservations;
- * frames come with the first access.
+ * map.h: mappings of the running space. Two kinds: those of the pool (pool.h),
+ * whose frames are taken at once, and those of the zone, whose frames come with
+ * the first access: files, fixed addresses, stacks, reservations, and what finds
+ * no run of free frames.
  */
 #ifndef MM_MAP_H
 #define MM_MAP_H
 
-#include "kernel.h"
+#include "mm/space.h"
 
-struct file;
-struct vma;
+void mm_init(void); /* frames, and the first space, which is empty */
+/* The space is to hold a program: HOME_LOW or HOME_HIGH. 0 or -ENOMEM. */
+long mm_open(u64 home);
+/*
+ * A new mapping with v's prot, flags, object, offset and may_write, near or at
+ * addr as the flags say. Its address, or -errno. The object is not consumed.
+ */
+long mm_map(u64 addr, u64 size, const struct vma *v);
+long mm_unmap(u64 start, u64 end);
+/* Changes rights of what is mapped. As the system call, arguments checked. */
+long mm_protect(u64 start, u64 end, u32 prot);
+/* Nothing is mapped there. */
+bool mm_range_free(u64 start, u64 size);
+/* 0 when [start, end) is mapped without a hole, else -ENOMEM. */
+long mm_check_mapped(u64 start, u64 end);
+/* Whether a wish for this fixed range can be met; it may be mapped already. */
+bool mm_fixed_ok(u64 addr, u64 size);
+/* Whether so many pages more are allowed (RLIMIT_AS, RLIMIT_DATA). */
+bool mm_may_grow(u64 pages, u32 prot, u32 flags);
 
-#define ZONE_TOP 0x7ffff0000000ull
-#define ZONE_BOTTOM 0x10000ull
-
-/* As the system call, for the kernel itself. file is not consumed. */
-long mm_map(u64 addr, u64 size, u32 prot, u32 flags, struct file *file,
-	    u64 offset);
 /*
  * Brings in the page of addr for this kind of access. 0: there; -ENOMEM;
  * -EFAULT: no mapping; -EACCES: not allowed; -ENXIO: behind the file's end.
@@ -27,17 +36,20 @@ long mm_map(u64 addr, u64 size, u32 prot, u32 flags, struct file *file,
 long mm_fault(u64 addr, bool write);
 /* Makes all of the range present, as far as memory goes. */
 void mm_populate(u64 addr, u64 size);
-bool in_direct_map(u64 addr);
 /*
  * Before the snapshot: completes the blocks of 256 KiB that the program has
  * begun to use, so that it can go on in them without changing a page table.
  */
 void mm_settle(void);
 
-void mm_init(void);
 /* Text for /proc/self/maps; bytes written, at most size. */
 size_t mm_format_maps(char *buf, size_t size);
+/* Pages in use, now and at most, and mapped. Of big mappings of the pool only
+ * what is not all zero counts, by a sample. */
 u64 mm_resident_pages(void);
+u64 mm_peak_pages(void);
+/* Memory of this size is about to go. */
+void mm_note_peak(u64 size);
 u64 mm_mapped_pages(void);
 
 #endif

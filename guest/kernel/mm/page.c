@@ -6,17 +6,45 @@
 
 #include <linux/mman.h>
 
-#include "fs/file.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/pool.h"
 #include "mm/pte.h"
-#include "mm/space.h"
 
 #define AROUND 16               /* pages brought in by one fault */
 #define BLOCK 64                /* pages that are completed before the snapshot */
 
-/* Gives up one page of the zone. True when a flush is needed. */
-static bool page_drop(u64 *pte)
+const void *frame_memory(gpa_t gpa)
+{
+	if (gpa >= ZB_IMAGE_GPA)
+		return (const void *)(ZB_IMAGE_BASE + (gpa - ZB_IMAGE_GPA));
+	return gpa_to_ptr(gpa);
+}
+
+void *page_memory(u64 addr)
+{
+	const u64 *pte = pte_find(addr, false);
+
+	if (!pte || !(*pte & (PTE_P | PTE_SAVED)))
+		return NULL;
+	return (void *)(uintptr_t)frame_memory(*pte & PTE_GPA);
+}
+
+bool page_is_zero(const void *page)
+{
+	const u64 *words = page;
+	u64 any = words[0];
+
+	for (size_t i = 0; i < PAGE_SIZE / 8 && !any; i += 8)
+		any = words[i] | words[i + 1] | words[i + 2] | words[i + 3] |
+		      words[i + 4] | words[i + 5] | words[i + 6] |
+		      words[i + 7];
+	return !any;
+}
+
+/* ---- giving up ---- */
+
+bool page_drop(u64 *pte)
 {
 	u64 old = *pte;
 
@@ -32,57 +60,29 @@ bool page_release_zone(u64 start, u64 end)
 {
 	bool flush = false;
 
-	for (u64 a = start; a < end;) {
-		u64 *pte = pte_find(a, false);
-
-		if (!pte) {
-			a = pte_next_table(a);
-			continue;
-		}
+	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
 		flush |= page_drop(pte);
-		a += PAGE_SIZE;
-	}
 	return flush;
-}
-
-/* Puts entries of the direct map back as they were laid out. */
-static bool direct_restore(u64 start, u64 end)
-{
-	bool changed = false;
-
-	for (u64 a = start; a < end; a += PAGE_SIZE) {
-		u64 *pte = pte_find(a, false);
-		u64 entry = pte_make(a - ZB_DIRECT_BASE, true, false);
-
-		if (pte && *pte != entry) {
-			*pte = entry;
-			changed = true;
-		}
-	}
-	return changed;
 }
 
 bool page_release(const struct vma *v)
 {
-	bool flush = false;
+	bool flush;
 
-	if (!vma_is_direct(v))
-		return page_release_zone(v->start, v->end);
-	if (!(v->prot & PROT_WRITE))
-		flush = direct_restore(v->start, v->end);
-	frames_free(v->start - ZB_DIRECT_BASE, (v->end - v->start) / PAGE_SIZE);
+	if (v->pool)
+		return pool_give(v->start, v->end);
+	flush = page_release_zone(v->start, v->end);
+	pool_restore(v->start, v->end);
 	return flush;
 }
 
 /* ---- coming in ---- */
 
-/* A frame of the file for reading or sharing; 0 behind its end. */
-static gpa_t file_page(const struct vma *v, u64 addr, bool write)
+/* The object's frame for reading or sharing; 0 behind its end. */
+static gpa_t object_page(const struct vma *v, u64 addr, bool write)
 {
-	if (!v->file->ops->page)
-		return 0;
-	return v->file->ops->page(
-		v->file, (v->offset + (addr - v->start)) / PAGE_SIZE, write);
+	return v->object->ops->page(
+		v->object, (v->offset + (addr - v->start)) / PAGE_SIZE, write);
 }
 
 static long fill_anonymous(u64 *pte, const struct vma *v)
@@ -95,10 +95,12 @@ static long fill_anonymous(u64 *pte, const struct vma *v)
 	return 0;
 }
 
-static long fill_from_file(u64 *pte, const struct vma *v, u64 addr, bool write)
+static long fill_from_object(u64 *pte, const struct vma *v, u64 addr,
+			     bool write)
 {
 	bool shared = v->flags & MAP_SHARED;
-	gpa_t from = file_page(v, addr, shared && (v->prot & PROT_WRITE)), copy;
+	gpa_t from = object_page(v, addr, shared && (v->prot & PROT_WRITE)),
+	      copy;
 
 	if (!from)
 		return -ENXIO;
@@ -109,19 +111,15 @@ static long fill_from_file(u64 *pte, const struct vma *v, u64 addr, bool write)
 	copy = frames_alloc(1);
 	if (!copy)
 		return -ENOMEM;
-	memcpy(gpa_to_ptr(copy),
-	       from >= ZB_IMAGE_GPA ?
-		       (void *)(ZB_IMAGE_BASE + (from - ZB_IMAGE_GPA)) :
-		       gpa_to_ptr(from),
-	       PAGE_SIZE);
+	memcpy(gpa_to_ptr(copy), frame_memory(from), PAGE_SIZE);
 	*pte = pte_make(copy, true, true);
 	return 0;
 }
 
 static long fill(u64 *pte, const struct vma *v, u64 addr, bool write)
 {
-	if (v->file)
-		return fill_from_file(pte, v, addr, write);
+	if (v->object)
+		return fill_from_object(pte, v, addr, write);
 	return fill_anonymous(pte, v);
 }
 
@@ -131,7 +129,7 @@ static long make_writable(u64 *pte, const struct vma *v, u64 addr)
 	u64 old = *pte;
 	long r;
 
-	if (old & PTE_OWNED) {
+	if ((old & PTE_OWNED) || v->pool) {
 		*pte = old | PTE_W;
 		tlb_flush();
 		return 0;
@@ -147,7 +145,7 @@ static void fill_around(const struct vma *v, u64 addr)
 	u64 start = addr & ~(AROUND * PAGE_SIZE - 1);
 	u64 end = start + AROUND * PAGE_SIZE;
 
-	if (!v->file && frames_available() < frames_total() / 16)
+	if (!v->object && frames_available() < frames_total() / 16)
 		return;
 	for (u64 a = MAX(start, v->start); a < MIN(end, v->end);
 	     a += PAGE_SIZE) {
@@ -169,11 +167,6 @@ long mm_fault(u64 addr, bool write)
 	if (!(v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) ||
 	    (write && !(v->prot & PROT_WRITE)))
 		return -EACCES;
-	if (vma_is_direct(v)) {
-		/* The entry allows it: an old translation is in the way. */
-		tlb_flush();
-		return 0;
-	}
 	pte = pte_find(page, true);
 	if (!pte)
 		return -ENOMEM;
@@ -184,7 +177,7 @@ long mm_fault(u64 addr, bool write)
 		return 0;
 	}
 	r = fill(pte, v, page, write);
-	if (r == 0)
+	if (r == 0 && !v->pool)
 		fill_around(v, page);
 	return r;
 }
@@ -195,7 +188,7 @@ void mm_populate(u64 addr, u64 size)
 		const struct vma *v = vma_at(a);
 		u64 *pte;
 
-		if (!v || vma_is_direct(v))
+		if (!v || v->pool)
 			continue;
 		pte = pte_find(a, true);
 		if (!pte)
@@ -237,8 +230,52 @@ static void settle(const struct vma *v)
 void mm_settle(void)
 {
 	for (struct vma *v = vma_next(0); v; v = vma_after(v))
-		if (!vma_is_direct(v) && !v->file && !(v->flags & MAP_SHARED) &&
+		if (!v->pool && !v->object && !(v->flags & MAP_SHARED) &&
 		    (v->prot & PROT_WRITE) &&
 		    frames_available() > frames_total() / 2)
 			settle(v);
+}
+
+/* ---- objects ---- */
+
+/* Whether the entry shows, or has copied, the object's page. */
+static bool shows(u64 entry, bool copies)
+{
+	return entry && (copies || !(entry & PTE_OWNED));
+}
+
+static bool zap(const struct vma *v, u64 first, u64 last, bool copies)
+{
+	u64 skip = v->offset / PAGE_SIZE;
+	u64 pages = (v->end - v->start) / PAGE_SIZE;
+	bool flush = false;
+
+	first = MAX(first, skip) - skip;
+	last = last > skip ? MIN(last - skip, pages) : 0;
+	first = v->start + first * PAGE_SIZE;
+	last = v->start + last * PAGE_SIZE;
+	for (u64 *pte; (pte = pte_next(&first, last)); first += PAGE_SIZE)
+		if (shows(*pte, copies))
+			flush |= page_drop(pte);
+	return flush;
+}
+
+void object_zap(const void *data, u64 first, u64 last, bool copies)
+{
+	bool flush = false;
+
+	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
+		if (v->object && v->object->data == data)
+			flush |= zap(v, first, last, copies);
+	if (flush)
+		tlb_flush();
+}
+
+bool object_shared_writable(const void *data)
+{
+	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
+		if (v->object && v->object->data == data &&
+		    (v->flags & MAP_SHARED) && v->may_write)
+			return true;
+	return false;
 }

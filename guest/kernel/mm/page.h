@@ -1,11 +1,10 @@
 /*
- * page.h: the pages of mappings, for mm.c; mm_fault, mm_populate and mm_settle
- * are in mm.h.
+ * page.h: the pages of mappings, for the rest of mm; mm_fault, mm_populate and
+ * mm_settle are in map.h.
  */
-#ifndef PAGE_H
-#define PAGE_H
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
 
-#include "mm/map.h"
 #include "mm/space.h"
 
 /* Gives up what a mapping holds, which is then to be removed. True when a flush
@@ -13,10 +12,12 @@
 bool page_release(const struct vma *v);
 /* The same for a part of the zone, whose mapping stays. */
 bool page_release_zone(u64 start, u64 end);
-/* Whether a mapping is in the direct map. */
-static inline bool vma_is_direct(const struct vma *v)
-{
-	return in_direct_map(v->start);
-}
+/* Gives up one page that is not the pool's own. True: a flush is needed. */
+bool page_drop(u64 *pte);
+/* The memory that page addr has now, whatever its rights; NULL: none yet. */
+void *page_memory(u64 addr);
+/* A frame's memory for reading; of the image, too. */
+const void *frame_memory(gpa_t gpa);
+bool page_is_zero(const void *page);
 
 #endif

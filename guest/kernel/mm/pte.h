@@ -1,9 +1,9 @@
 /*
- * pte.h: page-table entries. Written at CPL3 through the direct map. Making a
+ * pte.h: page-table entries. Written at CPL3 through the kernel's map. Making a
  * page present needs no flush; taking one away or rights from it does.
  */
-#ifndef PTE_H
-#define PTE_H
+#ifndef MM_PTE_H
+#define MM_PTE_H
 
 #include "kernel.h"
 
@@ -19,11 +19,9 @@
 /* The entry of a page; NULL when its table is not there (and, with make, no
  * memory is left for it). */
 u64 *pte_find(u64 gva, bool make);
-/* Next address worth looking at when addr has no table. */
-static inline u64 pte_next_table(u64 addr)
-{
-	return (addr | ((2ul << 20) - 1)) + 1;
-}
+/* The first entry for *at or above it, below end, whose table is there; *at is
+ * then its page. NULL: there is none. For ordinary pages, not the kernel's. */
+u64 *pte_next(u64 *at, u64 end);
 /* Present with these rights. */
 static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
 {

@@ -3,7 +3,6 @@
 
 #include <linux/mman.h>
 
-#include "fs/file.h"
 #include "heap.h"
 
 struct space *space;
@@ -51,8 +50,9 @@ struct vma *vma_after(const struct vma *v)
 static bool joins(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->prot == b->prot &&
-	       a->flags == b->flags && a->file == b->file &&
-	       (!a->file || a->offset + (a->end - a->start) == b->offset);
+	       a->flags == b->flags && a->pool == b->pool &&
+	       a->object == b->object &&
+	       (!a->object || a->offset + (a->end - a->start) == b->offset);
 }
 
 bool vma_reserve(size_t more)
@@ -85,20 +85,34 @@ static void remove_at(size_t i)
 	memmove(&space->table[i], &space->table[i + 1], (space->count - i) * sizeof(*space->table));
 }
 
-void vma_insert(const struct vma *v)
+static void object_unref(struct object *o)
 {
-	size_t i = search(v->start);
+	o->ops->unref(o);
+}
 
-	insert_at(i, v);
-	if (space->lock_new)
-		space->table[i].flags |= MAP_LOCKED;
-	if (v->file)
-		file_ref(v->file);
-	vma_join(i ? i - 1 : 0, 2);
+bool vma_is_data(u32 prot, u32 flags)
+{
+	return (prot & PROT_WRITE) && !(flags & (MAP_SHARED | MAP_GROWSDOWN));
+}
+
+static void count_pages(const struct vma *v, bool more)
+{
+	u64 pages = (v->end - v->start) / PAGE_SIZE;
+	u64 data = vma_is_data(v->prot, v->flags) ? pages : 0;
+
+	space->pages += more ? pages : -pages;
+	space->data_pages += more ? data : -data;
+}
+
+void vma_set_prot(struct vma *v, u32 prot)
+{
+	count_pages(v, false);
+	v->prot = prot;
+	count_pages(v, true);
 }
 
 /* Joins neighbours, from the one at index i on, pairs of them. */
-void vma_join(size_t i, int pairs)
+static void join(size_t i, int pairs)
 {
 	while (pairs-- > 0 && i + 1 < space->count) {
 		if (!joins(&space->table[i], &space->table[i + 1])) {
@@ -106,10 +120,23 @@ void vma_join(size_t i, int pairs)
 			continue;
 		}
 		space->table[i].end = space->table[i + 1].end;
-		if (space->table[i].file)
-			file_unref(space->table[i + 1].file);
+		if (space->table[i].object)
+			object_unref(space->table[i + 1].object);
 		remove_at(i + 1);
 	}
+}
+
+void vma_insert(const struct vma *v)
+{
+	size_t i = search(v->start);
+
+	insert_at(i, v);
+	if (space->lock_new)
+		space->table[i].flags |= MAP_LOCKED;
+	if (v->object)
+		v->object->ops->ref(v->object);
+	count_pages(v, true);
+	join(i ? i - 1 : 0, 2);
 }
 
 static void split(u64 addr)
@@ -124,8 +151,8 @@ static void split(u64 addr)
 	right.start = addr;
 	space->table[i].end = addr;
 	insert_at(i + 1, &right);
-	if (right.file)
-		file_ref(right.file);
+	if (right.object)
+		right.object->ops->ref(right.object);
 }
 
 bool vma_cut(u64 start, u64 end)
@@ -139,11 +166,12 @@ bool vma_cut(u64 start, u64 end)
 
 void vma_remove(struct vma *v)
 {
-	struct file *file = v->file;
+	struct object *object = v->object;
 
+	count_pages(v, false);
 	remove_at((size_t)(v - space->table));
-	if (file)
-		file_unref(file);
+	if (object)
+		object_unref(object);
 }
 
 void vma_tidy(u64 start, u64 end)
@@ -156,7 +184,7 @@ void vma_tidy(u64 start, u64 end)
 	}
 	for (size_t k = i; k < space->count && space->table[k].start < end; k++)
 		n++;
-	vma_join(i, (int)n);
+	join(i, (int)n);
 }
 
 size_t vma_count(void)

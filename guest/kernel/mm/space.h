@@ -1,24 +1,50 @@
-/* space.h: an address space: the sorted table of its mappings. */
+/*
+ * space.h: an address space: the sorted table of its mappings, and where things
+ * are in it. All that a program uses by itself is under one top-level entry, its
+ * home: entry 0 when the program is not position independent, else the last
+ * one. Offsets in it:
+ *
+ *   0x00'0040'0000  programs that are not position independent (home 0)
+ *   0x40'0000'0000  the pool: all frames by their gpa (pool.h)
+ *   0x55'5555'4000  position-independent programs
+ *   .. 0x7f'f000'0000  files, stacks, reservations: from the top down
+ */
 #ifndef MM_SPACE_H
 #define MM_SPACE_H
 
-#include "kernel.h"
+#include "mm/object.h"
 
-struct file;
+#define HOME_LOW 0ul
+#define HOME_HIGH 0x7f8000000000ul
+#define HOME_SIZE (1ul << 39)
+#define HOME_POOL 0x4000000000ul
+#define HOME_PIE 0x5555554000ul
+#define HOME_ZONE 0x5600000000ul /* bottom of what is handed out top down */
+#define HOME_ZONE_TOP 0x7ff0000000ul
+#define LOWEST_ADDRESS 0x10000ul /* as Linux, vm.mmap_min_addr */
 
 struct vma {
 	u64 start, end;
 	u32 prot;  /* PROT_* */
 	u32 flags; /* MAP_* of mmap */
-	struct file *file; /* referenced; NULL: anonymous */
-	u64 offset;        /* in the file, of start */
+	bool pool;      /* its frames are those of its place in the pool */
+	bool may_write; /* a shared one: the file was opened for it */
+	struct object *object; /* referenced; NULL: anonymous */
+	u64 offset;            /* in the object, of start */
 };
 
 struct space {
 	struct vma *table; /* by address */
 	size_t count, room;
-	size_t last; /* where the previous search ended */
+	size_t last;    /* where the previous search ended */
+	u64 home;       /* HOME_LOW or HOME_HIGH */
+	u64 pool;       /* address of gpa 0 in the pool */
+	u64 pool_start, pool_end; /* what is handed out of it */
 	u64 brk_start, brk_end;
+	u64 pages;      /* in all mappings */
+	u64 data_pages; /* of them private and writable */
+	u64 pages_max, data_max; /* RLIMIT_AS and RLIMIT_DATA, in pages */
+	u64 peak;       /* most frames in use, as far as is known */
 	bool lock_new; /* mlockall(MCL_FUTURE) */
 };
 /* The running thread's. */
@@ -31,12 +57,15 @@ struct vma *vma_next(u64 addr);
 struct vma *vma_after(const struct vma *v);
 /* Room for this many more, so that inserts cannot fail. */
 bool vma_reserve(size_t more);
-/* Into a free range; room was reserved. Takes its own file reference. */
+/* Into a free range; room was reserved. Takes its own reference. */
 void vma_insert(const struct vma *v);
 /* Makes start and end boundaries of mappings; false: no memory. */
 bool vma_cut(u64 start, u64 end);
 void vma_remove(struct vma *v);
-void vma_join(size_t i, int pairs);
+/* Whether such a mapping counts for RLIMIT_DATA. */
+bool vma_is_data(u32 prot, u32 flags);
+/* Changes rights, and what is counted by them. */
+void vma_set_prot(struct vma *v, u32 prot);
 /* Joins what became alike in and around a range. */
 void vma_tidy(u64 start, u64 end);
 size_t vma_count(void);

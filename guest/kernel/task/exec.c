@@ -7,10 +7,10 @@
 
 #include "fs/open.h"
 #include "mm/map.h"
+#include "mm/user.h"
 #include "random.h"
 #include "vdso.h"
 
-#define PIE_BASE 0x555555554000ull /* where Linux puts them without ASLR */
 #define STACK_SIZE (8ul << 20)
 #define STACK_READY (1ul << 20) /* mapped at once: runs seldom need more */
 #define MAX_SEGMENTS 64
@@ -51,24 +51,30 @@ static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
 	u64 end = PAGE_UP(base + ph->p_vaddr + ph->p_memsz);
 	u32 prot = protection(ph->p_flags);
 	u64 mapped = PAGE_UP(file_end);
+	struct vma data = { .prot = prot,
+			    .flags = MAP_PRIVATE | MAP_FIXED,
+			    .object = &f->object,
+			    .offset = ph->p_offset - skew };
+	struct vma bss = { .prot = prot,
+			   .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED };
 	long r;
 
 	if (ph->p_filesz > ph->p_memsz || skew > ph->p_offset)
 		return -ENOEXEC;
 	if (ph->p_filesz) {
-		r = mm_map(start, mapped - start, prot, MAP_PRIVATE | MAP_FIXED,
-			   f, ph->p_offset - skew);
+		r = mm_map(start, mapped - start, &data);
 		if (r < 0)
 			return r;
-		if ((ph->p_flags & PF_W) && mapped > file_end)
-			memset((void *)file_end, 0, mapped - file_end);
+		if ((ph->p_flags & PF_W) &&
+		    user_clear((void *)file_end, mapped - file_end) !=
+			    mapped - file_end)
+			return -ENOEXEC;
 	} else {
 		mapped = start;
 	}
 	if (end <= mapped)
 		return 0;
-	r = mm_map(mapped, end - mapped, prot,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
+	r = mm_map(mapped, end - mapped, &bss);
 	if (r < 0)
 		return r;
 	mm_populate(mapped, MIN(end - mapped, 4ul << 20));
@@ -78,6 +84,9 @@ static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
 /* Reserves one range for a position independent file. */
 static long choose_base(const Elf64_Phdr *ph, u16 count, u64 hint, u64 *base)
 {
+	const struct vma nothing = { .prot = PROT_NONE,
+				     .flags = MAP_PRIVATE | MAP_ANONYMOUS |
+					      MAP_NORESERVE };
 	u64 low = ~0ull, high = 0;
 	long r;
 
@@ -89,15 +98,15 @@ static long choose_base(const Elf64_Phdr *ph, u16 count, u64 hint, u64 *base)
 	}
 	if (low >= high || high - low > (1ull << 40))
 		return -ENOEXEC;
-	r = mm_map(hint, high - low, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NULL, 0);
+	r = mm_map(hint, high - low, &nothing);
 	if (r < 0)
 		return r;
 	*base = (u64)r - low;
 	return 0;
 }
 
-static long load_file(const char *path, struct program *p, u64 hint)
+/* main: the program itself, which decides where its space is. */
+static long load_file(const char *path, struct program *p, bool main)
 {
 	Elf64_Phdr ph[MAX_SEGMENTS];
 	Elf64_Ehdr elf;
@@ -121,9 +130,14 @@ static long load_file(const char *path, struct program *p, u64 hint)
 	r = read_at(f, ph, elf.e_phnum * sizeof(ph[0]), elf.e_phoff);
 	if (r)
 		goto out;
+	if (main)
+		r = mm_open(elf.e_type == ET_DYN ? HOME_HIGH : HOME_LOW);
+	if (r)
+		goto out;
 	p->base = 0;
 	if (elf.e_type == ET_DYN)
-		r = choose_base(ph, elf.e_phnum, hint, &p->base);
+		r = choose_base(ph, elf.e_phnum,
+				main ? space->home + HOME_PIE : 0, &p->base);
 	for (u16 i = 0; i < elf.e_phnum && r == 0; i++) {
 		if (ph[i].p_type == PT_LOAD) {
 			if (elf.e_phoff >= ph[i].p_offset &&
@@ -220,21 +234,22 @@ long exec_load(const char *path, const char *args, size_t args_size, u32 argc,
 	       u64 *rip, u64 *rsp)
 {
 	static struct program program, interpreter;
+	const struct vma stack_kind = { .prot = PROT_READ | PROT_WRITE,
+					.flags = MAP_PRIVATE | MAP_ANONYMOUS |
+						 MAP_STACK | MAP_GROWSDOWN };
 	long r, stack;
 
-	r = load_file(path, &program, PIE_BASE);
+	r = load_file(path, &program, true);
 	if (r)
 		return r;
 	*rip = program.entry;
 	if (program.interpreter[0]) {
-		r = load_file(program.interpreter, &interpreter, 0);
+		r = load_file(program.interpreter, &interpreter, false);
 		if (r)
 			return r;
 		*rip = interpreter.entry;
 	}
-	stack = mm_map(0, STACK_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_GROWSDOWN,
-		       NULL, 0);
+	stack = mm_map(0, STACK_SIZE, &stack_kind);
 	if (stack < 0)
 		return stack;
 	*rsp = (u64)stack + STACK_SIZE;

@@ -1,0 +1,70 @@
+/* mmap.c: the mmap system call: from a descriptor to what is mapped. */
+#include <linux/fcntl.h>
+#include <linux/mman.h>
+
+#include "fs/descriptor.h"
+#include "mm/map.h"
+#include "syscalls.h"
+
+/* What is mapped of a file: 0 with v's object, or without one for a device that
+ * gives memory of zeroes; -errno. */
+static long map_file(struct vma *v, struct file *f, u64 offset)
+{
+	u32 mode = f->flags & O_ACCMODE;
+	bool shared = v->flags & MAP_SHARED;
+
+	if ((f->flags & O_PATH))
+		return -EBADF;
+	if (mode == O_WRONLY)
+		return -EACCES;
+	v->may_write = shared && mode == O_RDWR;
+	if (shared && (v->prot & PROT_WRITE) && !v->may_write)
+		return -EACCES;
+	if (f->ops->maps_zeroes)
+		return 0;
+	if (!f->ops->page)
+		return -ENODEV;
+	v->object = &f->object;
+	v->offset = offset;
+	return 0;
+}
+
+static long check(u64 addr, u64 size, u64 flags, u64 offset)
+{
+	u32 type = flags & MAP_TYPE;
+
+	if (size == 0 || (offset & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	if (type != MAP_PRIVATE && type != MAP_SHARED &&
+	    type != MAP_SHARED_VALIDATE)
+		return -EINVAL;
+	if (size > USER_TOP)
+		return -ENOMEM;
+	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) &&
+	    (addr & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	return offset + PAGE_UP(size) < offset ? -EOVERFLOW : 0;
+}
+
+long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
+{
+	struct vma v = { .prot = (u32)prot & 7, .flags = (u32)flags };
+	struct file *f = NULL;
+	long r = check(addr, size, flags, offset);
+
+	if (r)
+		return r;
+	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE)
+		v.flags = (v.flags & ~(u32)MAP_TYPE) | MAP_SHARED;
+	if (!(flags & MAP_ANONYMOUS)) {
+		f = fd_file((s32)fd);
+		r = f ? map_file(&v, f, offset) : -EBADF;
+		if (r)
+			return r;
+		file_ref(f);
+	}
+	r = mm_map(addr, PAGE_UP(size), &v);
+	if (f)
+		file_unref(f);
+	return r;
+}

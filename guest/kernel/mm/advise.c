@@ -1,0 +1,208 @@
+/* advise.c: what programs tell and ask about their memory. */
+#include <linux/mman.h>
+
+#include "mm/frame.h"
+#include "mm/map.h"
+#include "mm/page.h"
+#include "mm/pool.h"
+#include "mm/pte.h"
+#include "mm/user.h"
+#include "syscalls.h"
+
+#define RELEASE 64 /* pages from which DONTNEED gives frames back */
+
+/* Clears a page that keeps its frame. What is zero is left alone: it may never
+ * have been touched. */
+static void clear_page(u64 addr, const u64 *pte)
+{
+	void *page = (*pte & (PTE_P | PTE_W)) == (PTE_P | PTE_W) ?
+			     (void *)addr :
+			     page_memory(addr);
+
+	if (page && !page_is_zero(page))
+		memset(page, 0, PAGE_SIZE);
+}
+
+static void discard(const struct vma *v, u64 start, u64 end)
+{
+	if (v->flags & MAP_SHARED)
+		return;
+	if (!v->pool && (v->object || (end - start) / PAGE_SIZE >= RELEASE)) {
+		if (page_release_zone(start, end))
+			tlb_flush();
+		return;
+	}
+	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
+		if (v->pool || (*pte & PTE_OWNED))
+			clear_page(start, pte);
+}
+
+static long populate(u64 start, u64 end, bool write)
+{
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		long r = mm_fault(a, write);
+
+		if (r == -EACCES)
+			return -EINVAL;
+		if (r)
+			return r == -ENXIO ? -EFAULT : -ENOMEM;
+	}
+	return 0;
+}
+
+long sys_madvise(u64 addr, u64 size, u64 advice)
+{
+	u64 end = addr + PAGE_UP(size);
+
+	if ((addr & (PAGE_SIZE - 1)) || end < addr)
+		return -EINVAL;
+	switch ((int)advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+		return mm_check_mapped(addr, end);
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return populate(addr, end, advice == MADV_POPULATE_WRITE);
+	case MADV_FREE:
+	case MADV_DONTNEED:
+		break;
+	default:
+		return -EINVAL;
+	}
+	mm_note_peak(end - addr);
+	for (const struct vma *v = vma_next(addr); v && v->start < end;
+	     v = vma_after(v))
+		discard(v, MAX(addr, v->start), MIN(end, v->end));
+	return mm_check_mapped(addr, end);
+}
+
+long sys_mincore(u64 addr, u64 size, u64 vector)
+{
+	u64 end = addr + PAGE_UP(size);
+
+	if ((addr & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	if (end < addr || mm_check_mapped(addr, end))
+		return -ENOMEM;
+	for (u64 a = addr; a < end; a += PAGE_SIZE, vector++) {
+		u8 there = page_memory(a) != NULL;
+
+		if (copy_to_user(vector, &there, 1))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* Files live in memory: there is nothing to write back. */
+long sys_msync(u64 addr, u64 size, u64 flags)
+{
+	u64 end = addr + PAGE_UP(size);
+
+	if ((addr & (PAGE_SIZE - 1)) || (flags & ~7ull) ||
+	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		return -EINVAL;
+	return end < addr ? -ENOMEM : mm_check_mapped(addr, end);
+}
+
+long sys_mbind(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	return 0;
+}
+
+long sys_set_mempolicy(u64 a, u64 b, u64 c)
+{
+	(void)a, (void)b, (void)c;
+	return 0;
+}
+
+/* ---- what /proc shows ---- */
+
+#define SMALL (1ul << 20) /* mappings of the pool that count as touched */
+
+u64 mm_mapped_pages(void)
+{
+	return space->pages;
+}
+
+/* Of what the pool has handed out to big mappings, as much as nobody has
+ * touched. */
+static u64 untouched_pages(void)
+{
+	u64 pages = 0;
+
+	for (const struct vma *v = vma_next(space->pool_start);
+	     v && v->start < space->pool_end; v = vma_after(v))
+		if (v->pool && v->end - v->start > SMALL)
+			pages += (v->end - v->start) / PAGE_SIZE -
+				 pool_touched(v->start, v->end);
+	return pages;
+}
+
+u64 mm_resident_pages(void)
+{
+	u64 used = frames_total() - frames_available();
+
+	return used - MIN(used, untouched_pages());
+}
+
+void mm_note_peak(u64 size)
+{
+	if (size > SMALL)
+		mm_peak_pages();
+}
+
+u64 mm_peak_pages(void)
+{
+	space->peak = MAX(space->peak, mm_resident_pages());
+	return space->peak;
+}
+
+/* The object's name, or what Linux calls such memory. */
+static size_t name(const struct vma *v, char *buf, size_t size)
+{
+	const char *text = "";
+
+	if (v->object)
+		return v->object->ops->name(v->object, buf, size);
+	if (v->start == space->brk_start)
+		text = "[heap]";
+	else if (v->flags & MAP_GROWSDOWN)
+		text = "[stack]";
+	return (size_t)ksnprintf(buf, size, "%s", text);
+}
+
+size_t mm_format_maps(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (struct vma *v = vma_next(0); v && n < size; v = vma_after(v)) {
+		char text[256];
+		size_t length = MIN(name(v, text, sizeof(text)), sizeof(text));
+		int r = ksnprintf(buf + n, size - n,
+				  "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %.*s\n",
+				  v->start, v->end,
+				  v->prot & PROT_READ ? 'r' : '-',
+				  v->prot & PROT_WRITE ? 'w' : '-',
+				  v->prot & PROT_EXEC ? 'x' : '-',
+				  v->flags & MAP_SHARED ? 's' : 'p', v->offset,
+				  (int)length, text);
+
+		if (r < 0 || (size_t)r >= size - n)
+			break;
+		n += (size_t)r;
+	}
+	return n;
+}

@@ -1,0 +1,42 @@
+/*
+ * object.h: what a mapping shows: the data of an open file, as far as memory
+ * management needs to know it. An object is embedded in what it belongs to.
+ */
+#ifndef MM_OBJECT_H
+#define MM_OBJECT_H
+
+#include "kernel.h"
+
+struct object;
+
+struct object_ops {
+	void (*ref)(struct object *o);
+	void (*unref)(struct object *o);
+	/*
+	 * The frame that holds page `index`; 0 behind the end. Frames of the
+	 * image are at or above ZB_IMAGE_GPA and read-only. With `write` the
+	 * frame must be writable and belong to the data (MAP_SHARED). It stays
+	 * valid until the owner calls object_zap() for its page.
+	 */
+	gpa_t (*page)(struct object *o, u64 index, bool write);
+	/* Copies data from byte `at` on; bytes, fewer at the end. */
+	size_t (*read)(struct object *o, void *buf, size_t size, u64 at);
+	/* Its name in /proc/PID/maps; bytes, at most size. */
+	size_t (*name)(struct object *o, char *buf, size_t size);
+};
+
+struct object {
+	const struct object_ops *ops;
+	const void *data; /* the same for all openings of one file */
+};
+
+/*
+ * Pages [first, last) of data are about to go or to move to other frames: no
+ * mapping has them afterwards. copies: nor the private copies that were made of
+ * them (the file was cut). For the owner of the data.
+ */
+void object_zap(const void *data, u64 first, u64 last, bool copies);
+/* Whether a shared mapping of data may be written to, now or by mprotect. */
+bool object_shared_writable(const void *data);
+
+#endif

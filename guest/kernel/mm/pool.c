@@ -1,0 +1,170 @@
+/* pool.c: the pool of a space, and taking back what nobody has written to. */
+#include "mm/pool.h"
+
+#include "mm/frame.h"
+#include "mm/page.h"
+#include "mm/pte.h"
+
+#define BATCH 256  /* pages that are taken back at a time */
+#define SAMPLE 64  /* pages that stand for all of a mapping */
+
+static u64 cursor; /* where taking back goes on */
+
+static gpa_t gpa_of(u64 addr)
+{
+	return addr - space->pool;
+}
+
+static u64 own_entry(gpa_t gpa)
+{
+	return pte_make(gpa, true, false);
+}
+
+/* Through the pool, where the program will touch them: the first access by
+ * another mapping costs a fault of the host's. */
+static void clear(gpa_t gpa, u64 count)
+{
+	for (u64 i = 0; i < count; i++, gpa += PAGE_SIZE)
+		if (!frame_take_zero(gpa))
+			memset((void *)(space->pool + gpa), 0, PAGE_SIZE);
+}
+
+u64 pool_take(u64 count)
+{
+	gpa_t gpa = frames_take_run(count);
+
+	if (!gpa)
+		return 0;
+	clear(gpa, count);
+	return space->pool + gpa;
+}
+
+bool pool_claim(u64 addr, u64 count)
+{
+	if (!in_pool(addr) || count > (space->pool_end - addr) / PAGE_SIZE ||
+	    !frames_claim(gpa_of(addr), count))
+		return false;
+	clear(gpa_of(addr), count);
+	return true;
+}
+
+/* One displaced page: what it holds is given up. */
+static bool give_displaced(u64 addr, u64 *pte)
+{
+	bool flush = page_drop(pte);
+
+	*pte = own_entry(gpa_of(addr));
+	frame_displace(gpa_of(addr), false);
+	return flush;
+}
+
+bool pool_give(u64 start, u64 end)
+{
+	bool flush = false;
+
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		u64 *pte = pte_find(a, false), own = own_entry(gpa_of(a));
+
+		if (frame_displaced(gpa_of(a))) {
+			flush |= give_displaced(a, pte);
+			continue;
+		}
+		if (*pte != own) {
+			*pte = own;
+			flush = true;
+		}
+		frames_free(gpa_of(a), 1);
+	}
+	return flush;
+}
+
+void pool_displace(u64 start, u64 end)
+{
+	start = MAX(start, space->pool_start);
+	end = MIN(end, space->pool_end);
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		*pte_find(a, false) = 0;
+		frame_displace(gpa_of(a), true);
+	}
+}
+
+void pool_restore(u64 start, u64 end)
+{
+	start = MAX(start, space->pool_start);
+	end = MIN(end, space->pool_end);
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		*pte_find(a, false) = own_entry(gpa_of(a));
+		frame_displace(gpa_of(a), false);
+	}
+}
+
+/* ---- taking back ---- */
+
+/* What a page holds: where the program has touched it, if it can be read
+ * there. */
+static const void *content(u64 addr, const u64 *pte)
+{
+	return *pte & PTE_P ? (const void *)addr : gpa_to_ptr(gpa_of(addr));
+}
+
+static bool take_back(u64 addr)
+{
+	gpa_t gpa = gpa_of(addr);
+	u64 *pte = pte_find(addr, false);
+
+	if (frame_displaced(gpa) || !page_is_zero(content(addr, pte)))
+		return false;
+	*pte = 0;
+	frame_displace(gpa, true);
+	frames_free_zero(gpa);
+	return true;
+}
+
+/* Some pages that are still all zero, of the whole pool in turn; how many. */
+static u64 take_some_back(void)
+{
+	u64 taken = 0;
+
+	for (u64 left = (space->pool_end - space->pool_start) / PAGE_SIZE;
+	     left && taken < BATCH; left--, cursor += PAGE_SIZE) {
+		const struct vma *v;
+
+		if (!in_pool(cursor))
+			cursor = space->pool_start;
+		v = vma_at(cursor);
+		if (v && v->pool)
+			taken += take_back(cursor);
+	}
+	if (taken)
+		tlb_flush();
+	return taken;
+}
+
+u64 pool_touched(u64 start, u64 end)
+{
+	u64 pages = (end - start) / PAGE_SIZE;
+	u64 step = MAX(pages / SAMPLE, 1ul), looked = 0, touched = 0;
+
+	for (u64 a = start; a < end; a += step * PAGE_SIZE, looked++) {
+		const u64 *pte = pte_find(a, false);
+
+		touched += frame_displaced(gpa_of(a)) ?
+				   (*pte & PTE_P) != 0 :
+				   !page_is_zero(content(a, pte));
+	}
+	return looked ? touched * pages / looked : 0;
+}
+
+bool pool_build(struct space *s)
+{
+	for (gpa_t gpa = s->pool_start - s->pool; gpa < control->memory_size;
+	     gpa += PAGE_SIZE) {
+		u64 *pte = pte_find(s->pool + gpa, true);
+
+		if (!pte)
+			return false;
+		*pte = own_entry(gpa);
+	}
+	frames_on_shortage(take_some_back);
+	return true;
+}

@@ -1,0 +1,38 @@
+/*
+ * pool.h: the map of all frames in a space, from which brk and plain anonymous
+ * mmap hand out pieces: a mapping's frames are taken at once, and their
+ * page-table entries are there already, so that ordinary runs write none. A
+ * frame's own entry leads to it from its place in the pool, writable, whoever
+ * uses the frame.
+ *
+ * Under want of memory pages of such mappings that are still all zero are taken
+ * back. Such a page, and one that was mapped over, is displaced: its entry is
+ * like one of the zone, and its frame is not handed out by the pool until the
+ * mapping goes.
+ */
+#ifndef MM_POOL_H
+#define MM_POOL_H
+
+#include "mm/space.h"
+
+/* Makes the tables of a new space's pool; false: no memory. */
+bool pool_build(struct space *s);
+static inline bool in_pool(u64 addr)
+{
+	return addr >= space->pool_start && addr < space->pool_end;
+}
+/* Address of count adjacent pages of zeroes, or 0: there is no such run. */
+u64 pool_take(u64 count);
+/* Takes just these pages, zeroed; false when one of them is in use. */
+bool pool_claim(u64 addr, u64 count);
+/* Gives up a mapping's pages, displaced ones too. True: a flush is needed. */
+bool pool_give(u64 start, u64 end);
+/* What of the range is in the pool is free, and is to be mapped over. */
+void pool_displace(u64 start, u64 end);
+/* The end of that: all was given up, the entries are the pool's again. */
+void pool_restore(u64 start, u64 end);
+/* Pages of [start, end) that hold something but zeroes; looks at a sample of
+ * them when there are many. */
+u64 pool_touched(u64 start, u64 end);
+
+#endif

@@ -1,0 +1,93 @@
+/* protect.c: rights of mappings. */
+#include <linux/mman.h>
+
+#include "mm/frame.h"
+#include "mm/map.h"
+#include "mm/pte.h"
+#include "syscalls.h"
+
+static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
+{
+	u64 old = *pte, entry;
+
+	if (!(old & (PTE_P | PTE_SAVED)))
+		return false;
+	if (prot == PROT_NONE) {
+		entry = (old & ~PTE_P) | PTE_SAVED;
+	} else {
+		entry = (old & ~(PTE_SAVED | PTE_W)) | PTE_P;
+		if ((prot & PROT_WRITE) &&
+		    (v->pool || (old & PTE_OWNED) || (v->flags & MAP_SHARED)))
+			entry |= PTE_W;
+	}
+	if (entry == old)
+		return false;
+	*pte = entry;
+	return true;
+}
+
+static bool protect(const struct vma *v, u32 prot)
+{
+	bool flush = false;
+	u64 at = v->start;
+
+	for (u64 *pte; (pte = pte_next(&at, v->end)); at += PAGE_SIZE)
+		flush |= protect_page(pte, v, prot);
+	return flush;
+}
+
+/* Whether a right may be given that a mapping has not: of shared files, and of
+ * RLIMIT_DATA. */
+static long check(u64 start, u64 end, u32 prot)
+{
+	u64 more = 0;
+
+	for (const struct vma *v = vma_next(start); v && v->start < end;
+	     v = vma_after(v)) {
+		if (v->object && (v->flags & MAP_SHARED) &&
+		    (prot & PROT_WRITE) && !v->may_write)
+			return -EACCES;
+		if (vma_is_data(prot, v->flags) &&
+		    !vma_is_data(v->prot, v->flags))
+			more += (MIN(end, v->end) - MAX(start, v->start)) /
+				PAGE_SIZE;
+	}
+	return space->data_pages + more <= space->data_max ? 0 : -ENOMEM;
+}
+
+long mm_protect(u64 start, u64 end, u32 prot)
+{
+	bool flush = false;
+	long r = check(start, end, prot);
+
+	if (r)
+		return r;
+	if (!vma_cut(start, end))
+		return -ENOMEM;
+	for (struct vma *v = vma_next(start); v && v->start < end;
+	     v = vma_after(v)) {
+		if (v->prot == prot)
+			continue;
+		flush |= protect(v, prot);
+		vma_set_prot(v, prot);
+	}
+	vma_tidy(start, end);
+	if (flush)
+		tlb_flush();
+	return 0;
+}
+
+long sys_mprotect(u64 addr, u64 size, u64 prot)
+{
+	u64 end = addr + PAGE_UP(size);
+	long r;
+
+	if ((addr & (PAGE_SIZE - 1)) || (prot & ~0x0300000full))
+		return -EINVAL;
+	if (size == 0)
+		return 0;
+	if (end <= addr || end > USER_TOP)
+		return -ENOMEM;
+	r = mm_check_mapped(addr, end);
+	return r ? r : mm_protect(addr, end, (u32)prot & 7);
+}
