@@ -35,15 +35,13 @@ typedef uint32_t u32;
 /* For code that runs at CPL0, where vector instructions may be missing. */
 #define CPL0 __attribute__((target("general-regs-only"), noinline))
 
-/* Pages in the direct map whose frames are therefore known. */
+/* Pages of the pool: all there, each in a frame that nobody else has. */
 #define SCRATCH_PAGES 64
 extern u64 *scratch;           /* zero in the template */
 extern u64 *page_a, *page_b;   /* each filled with a pattern of its own */
 
-static inline gpa_t gpa_of(const volatile void *p)
-{
-	return (u64)p - ZB_KERNEL_BASE;
-}
+/* The frame behind an ordinary page of the program's, or in the kernel's map. */
+gpa_t gpa_of(const volatile void *p);
 static inline u64 *at_gpa(gpa_t gpa)
 {
 	return (u64 *)(ZB_KERNEL_BASE + gpa);

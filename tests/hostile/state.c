@@ -92,6 +92,15 @@ static void compare(u64 va, gpa_t gpa)
 		say("alias %lx\n", va);
 }
 
+gpa_t gpa_of(const volatile void *p)
+{
+	u64 va = (u64)p;
+
+	if (va >= ZB_KERNEL_BASE && va < ZB_IMAGE_BASE)
+		return va - ZB_KERNEL_BASE;
+	return (*entry_of(root(), va, 1) & ADDRESS) + va % PAGE;
+}
+
 u64 root(void)
 {
 	return control->cr3 & ADDRESS;
