@@ -158,7 +158,7 @@ FLOORS := kernel syscalls hypercall log random string, \
 GROUPS := mm/map mm/page, \
           task/thread task/signal task/sigframe task/futex task/process task/limits \
           task/ids task/capability task/sched patch, \
-          fs/file fs/descriptor fs/lock, \
+          fs/file fs/descriptor fs/lock fs/owner, \
           fs/vfs fs/ramfs, \
           net/socket net/message net/option net/unix net/inet
 

@@ -44,6 +44,7 @@ _Noreturn void kernel_main(void)
 	vfs_init();
 	dev_init();
 	proc_init();
+	fifo_init();
 	console_open(pipe_ended());
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)

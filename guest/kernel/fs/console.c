@@ -12,6 +12,7 @@
 #include "mm/user.h"
 #include "task/process.h"
 
+#define STREAM_SIZE 65536 /* of a pipe as it is made */
 #define STREAM_INODE 2 /* below those that object_inode() gives */
 
 static long console_write(struct file *f, const void *buf, size_t n, u64 *pos)
@@ -43,7 +44,15 @@ static long console_ioctl(struct file *f, u64 command, u64 argument)
 	return copy_to_user(argument, &queued, sizeof(queued));
 }
 
+/* The host takes what comes, so there is no size to set. */
+static long console_command(struct file *f, u32 command, u64 argument)
+{
+	(void)f, (void)argument;
+	return command == F_GETPIPE_SZ ? STREAM_SIZE : -EPERM;
+}
+
 static const struct file_ops console_ops = {
+	.command = console_command,
 	.write = console_write,
 	.poll = console_poll,
 	.stat = console_stat,

@@ -1,28 +1,95 @@
 /* control.c: fcntl and ioctl, what they do for every kind of file. */
 #include <asm/ioctls.h>
 #include <linux/fcntl.h>
-#include <linux/memfd.h>
+#include <linux/fs.h>
 
 #include "fs/descriptor.h"
 #include "fs/lock.h"
+#include "fs/owner.h"
 #include "fs/ramfs.h"
 #include "mm/user.h"
 #include "syscalls.h"
 
-#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+#define SEALS_ALL                                                              \
+	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |            \
+	 F_SEAL_FUTURE_WRITE | SEAL_EXEC)
+#define SEAL_EXEC 0x20 /* F_SEAL_EXEC, which older header sets lack */
+#define SEALS_EXEC (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 
-static long seals(struct file *f, u64 command, u64 argument)
+/* ---- fcntl ---- */
+
+static bool is_type(const struct file *f, u32 type)
+{
+	const struct node *n = file_node(f);
+
+	return n && (n->mode & S_IFMT) == type;
+}
+
+static long flags_get(const struct file *f)
+{
+	bool large = f->ops->of_node && !(f->flags & O_PATH);
+
+	return (long)(f->flags | (large ? O_LARGEFILE : 0));
+}
+
+static long flags_set(struct file *f, u32 flags)
+{
+	bool pipe = f->ops->command || is_type(f, S_IFIFO);
+
+	if ((flags & O_DIRECT) && !pipe && !is_type(f, S_IFREG))
+		return -EINVAL;
+	if (f->ops->async)
+		owner_watch(f, flags & FASYNC);
+	f->flags = (f->flags & ~(u32)SETTABLE) | (flags & SETTABLE);
+	return 0;
+}
+
+static long seals_get(const struct file *f)
+{
+	const struct node *n = file_node(f);
+
+	if (!n || (n->mode & S_IFMT) != S_IFREG)
+		return -EINVAL;
+	return n->seals & SEALS_ALL;
+}
+
+static long seals_add(struct file *f, u32 seals)
 {
 	struct node *n = file_node(f);
 
-	if (!n)
+	if (!n || (n->mode & S_IFMT) != S_IFREG)
 		return -EINVAL;
-	if (command == F_GET_SEALS)
-		return n->seals;
+	if ((f->flags & O_ACCMODE) == O_RDONLY)
+		return -EPERM;
+	if (seals & ~(u32)SEALS_ALL)
+		return -EINVAL;
 	if (n->seals & F_SEAL_SEAL)
 		return -EPERM;
-	n->seals |= (u32)argument;
+	if ((seals & F_SEAL_WRITE) && !(n->seals & F_SEAL_WRITE) &&
+	    node_mapped_writable(n))
+		return -EBUSY;
+	if ((seals & SEAL_EXEC) && (n->mode & 0111))
+		seals |= SEALS_EXEC;
+	n->seals |= seals;
 	return 0;
+}
+
+static long lease_fcntl(const struct file *f, u32 command, u64 type)
+{
+	if (command == F_GETLEASE)
+		return F_UNLCK;
+	if (!is_type(f, S_IFREG))
+		return -EINVAL;
+	return type == F_UNLCK ? -EAGAIN : -EINVAL;
+}
+
+static long duplicate(struct file *f, u64 low, bool cloexec)
+{
+	if ((u64)(u32)low >= fd_limit())
+		return -EINVAL;
+	file_ref(f);
+	return fd_install_at(f, (s32)low, cloexec);
 }
 
 /* What a descriptor of a mere path takes. */
@@ -32,79 +99,114 @@ static bool path_command(u32 command)
 	       command == F_GETFD || command == F_SETFD || command == F_GETFL;
 }
 
-long sys_fcntl(u64 fd, u64 command, u64 argument)
+long sys_fcntl(u64 fd, u64 command64, u64 argument)
 {
 	struct file *f = fd_file((s32)fd);
+	u32 command = (u32)command64;
 
-	if (!f || ((f->flags & O_PATH) && !path_command((u32)command)))
+	if (!f || ((f->flags & O_PATH) && !path_command(command)))
 		return -EBADF;
-	switch ((u32)command) {
+	switch (command) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		if ((s32)argument < 0 || (u64)(u32)argument >= fd_limit())
-			return -EINVAL;
-		file_ref(f);
-		return fd_install_at(f, (s32)argument,
-				  command == F_DUPFD_CLOEXEC);
+		return duplicate(f, argument, command == F_DUPFD_CLOEXEC);
 	case F_GETFD:
 		return fd_cloexec((s32)fd);
 	case F_SETFD:
-		fd_set_cloexec((s32)fd, argument & 1);
+		fd_set_cloexec((s32)fd, argument & FD_CLOEXEC);
 		return 0;
 	case F_GETFL:
-		return (long)(f->flags | O_LARGEFILE);
+		return flags_get(f);
 	case F_SETFL:
-		f->flags = (f->flags & ~(u32)SETTABLE) |
-			   ((u32)argument & SETTABLE);
-		return 0;
+		return flags_set(f, (u32)argument);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return lock_fcntl((s32)fd, f, (u32)command, argument);
-	case F_GETOWN:
-		return 0;
-	case F_SETOWN:
-		return 0;
+		return lock_fcntl((s32)fd, f, command, argument);
 	case F_GETPIPE_SZ:
 	case F_SETPIPE_SZ:
-		return 65536;
+		return f->ops->command ?
+			       f->ops->command(f, command, argument) :
+			       -EBADF;
 	case F_ADD_SEALS:
+		return seals_add(f, (u32)argument);
 	case F_GET_SEALS:
-		return seals(f, command, argument);
+		return seals_get(f);
+	case F_GETLEASE:
+	case F_SETLEASE:
+		return lease_fcntl(f, command, argument);
 	default:
-		return -EINVAL;
+		return owner_fcntl(f, command, argument);
 	}
 }
 
-long sys_ioctl(u64 fd, u64 command, u64 argument)
+/* ---- ioctl ---- */
+
+static long async_set(struct file *f, bool on)
+{
+	if (!on == !(f->flags & FASYNC))
+		return 0;
+	if (!f->ops->async)
+		return -ENOTTY;
+	owner_watch(f, on);
+	return 0;
+}
+
+static long switch_take(u64 argument, bool *on)
+{
+	s32 value;
+
+	if (copy_from_user(&value, argument, sizeof(value)))
+		return -EFAULT;
+	*on = value != 0;
+	return 0;
+}
+
+/* What regular files answer. */
+static long regular_ioctl(const struct file *f, u32 command, u64 argument)
+{
+	const struct node *n = f->node;
+	s64 size = (s64)PAGE_UP(n->size);
+	s32 left = (s32)((s64)n->size - (s64)f->pos);
+
+	switch (command) {
+	case FIONREAD:
+		return copy_to_user(argument, &left, sizeof(left));
+	case FIOQSIZE:
+		return copy_to_user(argument, &size, sizeof(size));
+	case FICLONE:
+	case FICLONERANGE:
+		return -EOPNOTSUPP;
+	}
+	return -ENOTTY;
+}
+
+long sys_ioctl(u64 fd, u64 command64, u64 argument)
 {
 	struct file *f = fd_file((s32)fd);
-	s32 on;
+	u32 command = (u32)command64;
+	bool on = false;
 
-	if (!f)
+	if (!f || (f->flags & O_PATH))
 		return -EBADF;
-	switch ((u32)command) {
+	switch (command) {
 	case FIOCLEX:
 	case FIONCLEX:
 		fd_set_cloexec((s32)fd, command == FIOCLEX);
 		return 0;
 	case FIONBIO:
-		if (copy_from_user(&on, argument, sizeof(on)))
+		if (switch_take(argument, &on))
 			return -EFAULT;
 		f->flags = (f->flags & ~(u32)O_NONBLOCK) |
 			   (on ? O_NONBLOCK : 0);
 		return 0;
-	case FIONREAD:
-		if (f->ops == &regular_ops) {
-			struct node *n = f->node;
-
-			on = (s32)(n->size > f->pos ? n->size - f->pos : 0);
-			return copy_to_user(argument, &on, sizeof(on));
-		}
-		break;
+	case FIOASYNC:
+		return switch_take(argument, &on) ?: async_set(f, on);
 	}
+	if (f->ops == &regular_ops)
+		return regular_ioctl(f, command, argument);
 	return f->ops->ioctl ? f->ops->ioctl(f, command, argument) : -ENOTTY;
 }

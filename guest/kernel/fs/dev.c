@@ -35,7 +35,8 @@ static long zero_read(struct file *f, void *buf, size_t n, u64 *pos)
 static long full_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
 	(void)f, (void)buf, (void)pos;
-	return n ? -ENOSPC : 0;
+	(void)n;
+	return -ENOSPC;
 }
 
 static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
@@ -78,20 +79,40 @@ static u32 dev_poll(struct file *f)
 	return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 }
 
-#define DEVICE(name, reader, writer)                                           \
+static u32 random_poll(struct file *f)
+{
+	(void)f;
+	return EPOLLIN | EPOLLRDNORM;
+}
+
+/* There is no terminal. */
+static long tty_open(struct file *f)
+{
+	(void)f;
+	return -ENXIO;
+}
+
+#define DEVICE(name, reader, writer, poller)                                           \
 	static const struct file_ops name = {                                  \
 		.read = reader,                                                \
 		.write = writer,                                               \
 		.stat = dev_stat,                                              \
-		.poll = dev_poll,                                              \
+		.poll = poller,                                                \
 		.release = dev_release,                                        \
 		.of_node = true,                                               \
 	}
-DEVICE(null_ops, null_read, sink_write);
-DEVICE(zero_ops, zero_read, sink_write);
-DEVICE(full_ops, zero_read, full_write);
-DEVICE(random_ops, random_read, sink_write);
-DEVICE(request_ops, request_read, NULL);
+DEVICE(null_ops, null_read, sink_write, dev_poll);
+DEVICE(zero_ops, zero_read, sink_write, dev_poll);
+DEVICE(full_ops, zero_read, full_write, dev_poll);
+DEVICE(random_ops, random_read, sink_write, random_poll);
+DEVICE(urandom_ops, random_read, sink_write, dev_poll);
+static const struct file_ops tty_ops = {
+	.open = tty_open,
+	.stat = dev_stat,
+	.release = dev_release,
+	.of_node = true,
+};
+DEVICE(request_ops, request_read, NULL, dev_poll);
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)
 {
@@ -113,7 +134,8 @@ static const struct {
 	{ "/dev/zero", RDEV(1, 5), &zero_ops },
 	{ "/dev/full", RDEV(1, 7), &full_ops },
 	{ "/dev/random", RDEV(1, 8), &random_ops },
-	{ "/dev/urandom", RDEV(1, 9), &random_ops },
+	{ "/dev/urandom", RDEV(1, 9), &urandom_ops },
+	{ "/dev/tty", RDEV(5, 0), &tty_ops },
 	{ "/dev/zeroboot", RDEV_REQUEST, &request_ops },
 };
 

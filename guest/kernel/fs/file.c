@@ -2,9 +2,11 @@
 #include "fs/file.h"
 
 #include <asm/stat.h>
+#include <linux/fcntl.h>
 #include <linux/stat.h>
 
 #include "fs/lock.h"
+#include "fs/owner.h"
 #include "heap.h"
 
 struct waitq file_pollers;
@@ -84,6 +86,7 @@ void file_unref(struct file *f)
 	if (f->ops->release)
 		f->ops->release(f);
 	kfree(f->path);
+	kfree(f->owner);
 	kfree(f);
 }
 
@@ -113,6 +116,8 @@ void file_ready_events(struct file *f, u32 events)
 	if (!f)
 		return;
 	f->edges++;
+	if (f->flags & FASYNC)
+		owner_signal(f, events);
 	for (struct file_watcher *w = f->watchers; w; w = next) {
 		next = w->next;
 		w->ready(w, events);

@@ -32,7 +32,13 @@ struct file_ops {
 	gpa_t (*page)(struct file *f, u64 index, bool write);
 	bool maps_zeroes; /* a mapping of it is anonymous memory */
 	void (*release)(struct file *f); /* last reference is gone */
+	/* Called once the file is there, where an open may wait or be refused. */
+	long (*open)(struct file *f);
+	/* fcntl's commands that are this kind's own */
+	long (*command)(struct file *f, u32 command, u64 argument);
 	bool of_node; /* file->node is a struct node of the file system */
+	bool stream;  /* though of a node it has no position */
+	bool async;   /* O_ASYNC: sends signals when it becomes ready */
 	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
 };
 
@@ -46,6 +52,8 @@ struct file {
 	u32 edges;    /* raised with every new readiness, for EPOLLET */
 	char *path;   /* where opened (for /proc and *at), NULL otherwise */
 	struct file_watcher *watchers; /* epoll.c: who watches this file */
+	struct file_owner *owner;      /* control.c: who gets signals of it */
+	struct file *next_end;         /* pipe.c: another end of the same pipe */
 };
 
 /* kmalloc'd with refs 1, or NULL. */

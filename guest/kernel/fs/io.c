@@ -73,6 +73,11 @@ long sys_write(u64 fd, u64 buf, u64 size)
 	return f ? do_write(f, buf, size, &f->pos) : -EBADF;
 }
 
+static bool has_position(const struct file *f)
+{
+	return f->ops->of_node && !f->ops->stream;
+}
+
 /* Devices have a position, but it does not move. */
 static bool seekable(const struct file *f)
 {
@@ -87,7 +92,7 @@ long sys_pread64(u64 fd, u64 buf, u64 size, u64 pos)
 		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
-	return file_node(f) ? do_read(f, buf, size, &pos) : -ESPIPE;
+	return has_position(f) ? do_read(f, buf, size, &pos) : -ESPIPE;
 }
 
 long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
@@ -98,7 +103,7 @@ long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
 		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
-	return file_node(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
+	return has_position(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
 }
 
 static long each_part(struct file *f, u64 iov, u64 count, u64 *pos,
@@ -150,7 +155,7 @@ static long vector_at(u64 fd, u64 iov, u64 count, u64 pos,
 		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
-	if (!file_node(f))
+	if (!has_position(f))
 		return -ESPIPE;
 	return do_vector(f, iov, count, &pos, op);
 }
@@ -208,7 +213,7 @@ long sys_lseek(u64 fd, u64 offset, u64 whence)
 	if (!f)
 		return -EBADF;
 	n = file_node(f);
-	if (!n)
+	if (!has_position(f))
 		return -ESPIPE;
 	if (!seekable(f))
 		return whence > 4 ? -EINVAL : 0;
@@ -305,7 +310,7 @@ static long copy_with_offsets(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
 
 	if (!in || !out)
 		return -EBADF;
-	if (!file_node(in))
+	if (!has_position(in))
 		return -EINVAL;
 	file_ref(in); /* another thread may close them while one waits */
 	file_ref(out);
@@ -326,12 +331,6 @@ long sys_copy_file_range(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
 	if (flags)
 		return -EINVAL;
 	return copy_with_offsets(in_fd, in_off, out_fd, out_off, size);
-}
-
-long sys_splice(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-	return -EINVAL;
 }
 
 /* ---- size and synchronisation ---- */
@@ -373,12 +372,16 @@ static long any_file(u64 fd)
 
 long sys_fsync(u64 fd)
 {
-	return any_file(fd);
+	const struct file *f = fd_file((s32)fd);
+
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
+	return f->ops == &regular_ops || f->ops == &directory_ops ? 0 : -EINVAL;
 }
 
 long sys_fdatasync(u64 fd)
 {
-	return any_file(fd);
+	return sys_fsync(fd);
 }
 
 long sys_sync(void)
@@ -399,7 +402,7 @@ long sys_fadvise64(u64 fd, u64 offset, u64 size, u64 advice)
 	(void)offset, (void)size;
 	if (!f)
 		return -EBADF;
-	if (!file_node(f))
+	if (!has_position(f))
 		return -ESPIPE;
 	return advice > 5 ? -EINVAL : 0;
 }

@@ -32,6 +32,13 @@ static struct node *generated(struct node *n)
 	return copy;
 }
 
+static const struct file_ops *served[16]; /* by type of node */
+
+void node_serve(u32 type, const struct file_ops *ops)
+{
+	served[type >> 12] = ops;
+}
+
 struct file *node_open(struct node *n, u32 flags, const char *path,
 		       long *error)
 {
@@ -49,6 +56,9 @@ struct file *node_open(struct node *n, u32 flags, const char *path,
 		ops = dev_ops(n->rdev);
 		if (!ops)
 			return NULL;
+		break;
+	case S_IFIFO:
+		ops = served[S_IFIFO >> 12];
 		break;
 	case S_IFLNK:
 		if (!(flags & O_PATH))
@@ -68,7 +78,11 @@ struct file *node_open(struct node *n, u32 flags, const char *path,
 		return NULL;
 	node_ref(n);
 	f->path = kstrdup(path);
-	*error = 0;
+	*error = ops->open && !(flags & O_PATH) ? ops->open(f) : 0;
+	if (*error) {
+		file_unref(f);
+		return NULL;
+	}
 	return f;
 }
 

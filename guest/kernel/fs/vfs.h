@@ -37,6 +37,7 @@ struct node {
 	u64 ino, size, rdev;
 	u64 mtime, ctime; /* ns; atime is not kept: reads write nothing */
 	u64 atime;        /* 0: as mtime */
+	void *object; /* what a FIFO or a socket is while it is in use: theirs */
 	struct node *parent; /* of a directory */
 	/* directory */
 	struct dentry *first, *last;
@@ -89,6 +90,17 @@ char *node_path(const struct node *dir, char *buf, size_t size);
 /* Reads a link; bytes, not terminated. */
 long node_readlink(struct node *n, char *buf, size_t size);
 void node_stat(const struct node *n, struct stat *st);
+/* memfd seals, F_SEAL_*: whether any of these is set. */
+static inline bool node_sealed(const struct node *n, u32 seals)
+{
+	return n->seals & seals;
+}
+/* Whether a shared mapping of it can be written to. */
+static inline bool node_mapped_writable(const struct node *n)
+{
+	(void)n;
+	return false;
+}
 static inline bool is_dir(const struct node *n)
 {
 	return (n->mode & S_IFMT) == S_IFDIR;

@@ -1,10 +1,13 @@
 /*
  * pipe.c: pipes.
  *
- * A ring of page slots, of which only those that hold bytes have a frame: an
- * idle pipe costs its struct. Writes of up to PIPE_BUF bytes happen whole or
- * not at all; a pipe counts as writable while PIPE_BUF bytes fit.
+ * A pipe is a ring of slots, each with a page that is taken when bytes come and
+ * given back when they are read: an idle pipe costs its struct. As on Linux a
+ * write that fits into the last slot's page goes there, and what is at most
+ * PIPE_BUF bytes goes into one slot, so it is never torn.
  */
+#include "io/pipe.h"
+
 #include <asm/ioctls.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
@@ -12,8 +15,8 @@
 
 #include "fs/descriptor.h"
 #include "fs/object.h"
+#include "fs/vfs.h"
 #include "heap.h"
-#include "io/pipe.h"
 #include "io/poll.h"
 #include "mm/frame.h"
 #include "mm/user.h"
@@ -26,144 +29,114 @@
 #define SIGPIPE 13
 #define SI_USER 0
 
-#define CAPACITY (16 * PAGE_SIZE)
-#define SLOTS 17 /* so many pages can hold a part of CAPACITY adjacent bytes */
+#define SLOTS_DEFAULT 16
+#define SIZE_FREE (1u << 20) /* fs.pipe-max-size: more is for root */
+#define SIZE_MAX_EVER (1u << 31)
 
-enum { READ_END, WRITE_END };
-
-struct pipe {
-	struct file *ends[2]; /* NULL: closed */
-	u8 *slots[SLOTS];
-	u64 head, tail;       /* bytes read and written since the start */
-	struct waitq readers, writers;
-	u64 inode;
-};
-
-static u64 used(const struct pipe *p)
+struct pipe *pipe_of(const struct file *f)
 {
-	return p->tail - p->head;
+	if (f->ops->read != pipe_read)
+		return NULL;
+	return f->ops->of_node ? ((struct node *)f->node)->object : f->node;
 }
 
-static u64 space(const struct pipe *p)
+/* ---- slots ---- */
+
+static void slot_drop(struct pipe *p)
 {
-	return CAPACITY - used(p);
+	struct slot *s = pipe_slot(p, p->head++);
+
+	frames_free(ptr_to_gpa(s->page), 1);
+	*s = (struct slot){ 0 };
 }
 
-/* ---- the ring ---- */
-
-static u64 slot_of(u64 offset)
+long pipe_push(struct pipe *p, const void *from, size_t n)
 {
-	return offset / PAGE_SIZE % SLOTS;
-}
+	struct slot *s = pipe_slot(p, p->tail);
+	gpa_t frame = frames_alloc(1);
+	size_t done;
 
-static void slot_free(struct pipe *p, u64 slot)
-{
-	if (p->slots[slot])
-		frames_free(ptr_to_gpa(p->slots[slot]), 1);
-	p->slots[slot] = NULL;
-}
-
-static bool slot_fill(struct pipe *p, u64 slot)
-{
-	gpa_t frame;
-
-	if (p->slots[slot])
-		return true;
-	frame = frames_alloc(1);
-	if (frame)
-		p->slots[slot] = gpa_to_ptr(frame);
-	return frame != 0;
-}
-
-/* Bytes copied; fewer than n only when the ring is empty. */
-static u64 ring_get(struct pipe *p, u8 *to, u64 n)
-{
-	u64 done = 0;
-
-	n = MIN(n, used(p));
-	while (done < n) {
-		u64 at = p->head % PAGE_SIZE;
-		u64 part = MIN(n - done, PAGE_SIZE - at);
-		u64 slot = slot_of(p->head);
-
-		memcpy(to + done, p->slots[slot] + at, part);
-		p->head += part;
-		done += part;
-		if (p->head % PAGE_SIZE == 0 || !used(p))
-			slot_free(p, slot);
+	if (!frame)
+		return -ENOMEM;
+	done = user_copy(gpa_to_ptr(frame), from, MIN(n, PAGE_SIZE));
+	if (!done) {
+		frames_free(frame, 1);
+		return -EFAULT;
 	}
-	if (!used(p))
-		p->head = p->tail = 0;
+	*s = (struct slot){ .page = gpa_to_ptr(frame), .size = (u16)done };
+	p->tail++;
+	return (long)done;
+}
+
+/* Into the page of the last slot, where all of n bytes fit: bytes copied. */
+static size_t slot_extend(struct pipe *p, const void *from, size_t n)
+{
+	struct slot *s = pipe_slot(p, p->tail - 1);
+	size_t done;
+
+	if (!n || pipe_empty(p) || !s->merge ||
+	    s->offset + s->size + n > PAGE_SIZE)
+		return 0;
+	done = user_copy(s->page + s->offset + s->size, from, n);
+	s->size = (u16)(s->size + done);
 	return done;
 }
 
-/* Makes room for n more bytes, which fit. Adds frames or nothing. */
-static bool ring_reserve(struct pipe *p, u64 n)
+void pipe_consume(struct pipe *p, size_t n)
 {
-	u64 first = p->tail / PAGE_SIZE, last = (p->tail + n - 1) / PAGE_SIZE;
+	struct slot *s = pipe_slot(p, p->head);
 
-	for (u64 i = first; i <= last; i++) {
-		if (slot_fill(p, i % SLOTS))
-			continue;
-		while (i-- > first)
-			if (i != first || p->tail % PAGE_SIZE == 0)
-				slot_free(p, i % SLOTS);
-		return false;
-	}
-	return true;
+	s->offset = (u16)(s->offset + n);
+	s->size = (u16)(s->size - n);
+	if (!s->size)
+		slot_drop(p);
 }
 
-static void ring_put(struct pipe *p, const u8 *from, u64 n)
+static u64 queued(const struct pipe *p)
 {
-	u64 done = 0;
+	u64 n = 0;
 
-	while (done < n) {
-		u64 at = p->tail % PAGE_SIZE;
-		u64 part = MIN(n - done, PAGE_SIZE - at);
+	for (u32 i = p->head; i != p->tail; i++)
+		n += pipe_slot(p, i)->size;
+	return n;
+}
 
-		memcpy(p->slots[slot_of(p->tail)] + at, from + done, part);
-		p->tail += part;
-		done += part;
+/* ---- waiting and telling ---- */
+
+static void ready(struct pipe *p, u32 not_mode, u32 events)
+{
+	for (struct file *f = p->files, *next; f; f = next) {
+		next = f->next_end;
+		if ((f->flags & O_ACCMODE) != not_mode)
+			file_ready_events(f, events);
 	}
 }
 
-/* ---- read and write ---- */
-
-/* Waits until there is something to read: 1, 0 at the end, or -errno. */
-static long read_wait(struct file *f, struct pipe *p, bool *waited)
+void pipe_filled(struct pipe *p)
 {
-	while (!used(p)) {
-		if (!p->ends[WRITE_END])
+	waitq_wake_all(&p->reading);
+	ready(p, O_WRONLY, READY_READ);
+}
+
+void pipe_drained(struct pipe *p, bool was_full)
+{
+	if (!was_full || pipe_full(p))
+		return;
+	waitq_wake_all(&p->writing);
+	ready(p, O_RDONLY, READY_WRITE);
+}
+
+long pipe_wait_read(struct pipe *p, bool nonblock)
+{
+	while (pipe_empty(p) || p->held) {
+		if (!p->writers && !p->held)
 			return 0;
-		if (f->flags & O_NONBLOCK)
+		if (nonblock)
 			return -EAGAIN;
-		*waited = true;
-		if (thread_wait(&p->readers, FOREVER) == -EINTR)
+		if (thread_wait(&p->reading, FOREVER) == -EINTR)
 			return -ERESTARTSYS;
 	}
 	return 1;
-}
-
-static long pipe_read(struct file *f, void *buf, size_t n, u64 *pos)
-{
-	struct pipe *p = f->node;
-	bool waited = false, was_full;
-	long r;
-
-	(void)pos;
-	if (!n)
-		return 0;
-	r = read_wait(f, p, &waited);
-	if (r <= 0)
-		return r;
-	if (waited && !user_writable((u64)buf, n))
-		return -EFAULT;
-	was_full = space(p) < PIPE_BUF;
-	r = (long)ring_get(p, buf, n);
-	waitq_wake_all(&p->writers);
-	if (was_full && space(p) >= PIPE_BUF)
-		file_ready_events(p->ends[WRITE_END], READY_WRITE);
-	return r;
 }
 
 static long broken_pipe(void)
@@ -176,197 +149,300 @@ static long broken_pipe(void)
 	return -EPIPE;
 }
 
-/* Waits until `need` bytes fit: 0 or -errno. */
-static long write_wait(struct file *f, struct pipe *p, u64 need, bool *waited)
+long pipe_wait_write(struct pipe *p, bool nonblock)
 {
 	for (;;) {
-		if (!p->ends[READ_END])
+		if (!p->readers)
 			return broken_pipe();
-		if (space(p) >= need)
+		if (!pipe_full(p))
 			return 0;
-		if (f->flags & O_NONBLOCK)
+		if (nonblock)
 			return -EAGAIN;
-		*waited = true;
-		if (thread_wait(&p->writers, FOREVER) == -EINTR)
+		if (thread_wait(&p->writing, FOREVER) == -EINTR)
 			return -ERESTARTSYS;
 	}
 }
 
-static long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
+/* ---- read and write ---- */
+
+/* From the slots that are there: bytes, or -EFAULT for none. */
+static long take(struct pipe *p, u8 *to, size_t n)
 {
-	struct pipe *p = f->node;
-	/* a buffer of the kernel's own (sendfile) outlives any wait */
-	bool recheck = space(p) < n && user_readable((u64)buf, n);
-	bool waited = false;
-	u64 done = 0;
+	size_t done = 0;
+
+	while (done < n && !pipe_empty(p)) {
+		struct slot *s = pipe_slot(p, p->head);
+		size_t part = MIN(n - done, (size_t)s->size);
+		size_t copied =
+			user_copy(to + done, s->page + s->offset, part);
+		bool packet = s->packet;
+
+		done += copied;
+		if (copied < part)
+			return done ? (long)done : -EFAULT;
+		pipe_consume(p, packet ? s->size : part);
+		if (packet)
+			break;
+	}
+	return (long)done;
+}
+
+long pipe_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	struct pipe *p = pipe_of(f);
+	bool was_full;
+	long r;
+
+	(void)pos;
+	if (!n)
+		return 0;
+	r = pipe_wait_read(p, f->flags & O_NONBLOCK);
+	if (r <= 0)
+		return r;
+	was_full = pipe_full(p);
+	r = take(p, buf, n);
+	pipe_drained(p, was_full);
+	return r;
+}
+
+long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	struct pipe *p = pipe_of(f);
+	bool packets = f->flags & O_DIRECT;
+	const u8 *from = buf;
+	size_t done = 0;
 	long r = 0;
 
 	(void)pos;
+	if (n && !p->readers)
+		return broken_pipe();
+	if (!packets && (done = slot_extend(p, from, n % PAGE_SIZE)))
+		pipe_filled(p);
 	while (done < n) {
-		u64 part;
+		struct slot *s;
 
-		r = write_wait(f, p, n <= PIPE_BUF ? n : 1, &waited);
+		r = pipe_wait_write(p, f->flags & O_NONBLOCK);
 		if (r)
 			break;
-		part = MIN(n - done, space(p));
-		r = -EFAULT;
-		if (waited && recheck &&
-		    !user_readable((u64)buf + done, part))
+		r = pipe_push(p, from + done, n - done);
+		if (r < 0)
 			break;
-		r = -ENOMEM;
-		if (!ring_reserve(p, part))
-			break;
-		ring_put(p, (const u8 *)buf + done, part);
-		done += part;
-		r = 0;
-		waitq_wake_all(&p->readers);
-		file_ready_events(p->ends[READ_END], READY_READ);
+		s = pipe_slot(p, p->tail - 1);
+		s->packet = packets;
+		s->merge = !packets;
+		done += (size_t)r;
+		pipe_filled(p);
 	}
 	return done ? (long)done : r;
 }
 
 /* ---- the other operations ---- */
 
-static u32 read_end_poll(struct file *f)
+u32 pipe_poll(struct file *f)
 {
-	struct pipe *p = f->node;
+	struct pipe *p = pipe_of(f);
+	u32 mode = f->flags & O_ACCMODE, events = 0;
 
-	return (used(p) ? READY_READ : 0) | (p->ends[WRITE_END] ? 0 : EPOLLHUP);
-}
-
-static u32 write_end_poll(struct file *f)
-{
-	struct pipe *p = f->node;
-
-	return (space(p) >= PIPE_BUF ? READY_WRITE : 0) |
-	       (p->ends[READ_END] ? 0 : EPOLLERR);
+	if (mode != O_WRONLY) {
+		events |= pipe_empty(p) ? 0 : READY_READ;
+		/* a FIFO's reader has no end to see before a writer came */
+		if (!p->writers && f->pos != p->writes_opened)
+			events |= EPOLLHUP;
+	}
+	if (mode != O_RDONLY) {
+		events |= pipe_full(p) ? 0 : READY_WRITE;
+		events |= p->readers ? 0 : EPOLLERR;
+	}
+	return events;
 }
 
 static long pipe_stat(struct file *f, struct stat *st)
 {
-	struct pipe *p = f->node;
-
-	stat_object(st, S_IFIFO | 0600, p->inode);
+	stat_object(st, S_IFIFO | 0600, pipe_of(f)->inode);
 	return 0;
 }
 
-static long pipe_ioctl(struct file *f, u64 command, u64 arg)
+long pipe_ioctl(struct file *f, u64 command, u64 argument)
 {
-	struct pipe *p = f->node;
-	s32 n = (s32)used(p);
+	s32 n = (s32)queued(pipe_of(f));
 
 	if ((u32)command != FIONREAD)
 		return -ENOTTY;
-	return copy_to_user(arg, &n, sizeof(n));
+	return copy_to_user(argument, &n, sizeof(n));
 }
 
-static void pipe_free(struct pipe *p)
+static long resize(struct pipe *p, u64 size)
 {
-	for (u64 i = 0; i < SLOTS; i++)
-		slot_free(p, i);
-	kfree(p);
+	u32 room = 1, used = p->tail - p->head;
+	struct slot *slots;
+
+	if (size > SIZE_MAX_EVER)
+		return -EINVAL;
+	while (room * PAGE_SIZE < size)
+		room *= 2;
+	if (room > p->room && room * PAGE_SIZE > SIZE_FREE && sys_geteuid())
+		return -EPERM;
+	if (room < used)
+		return -EBUSY;
+	slots = kmalloc(room * sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (u32 i = 0; i < used; i++)
+		slots[i] = *pipe_slot(p, p->head + i);
+	kfree(p->slots);
+	p->slots = slots;
+	p->head = 0;
+	p->tail = used;
+	if (room > p->room)
+		waitq_wake_all(&p->writing);
+	p->room = room;
+	return (long)(room * PAGE_SIZE);
 }
 
-static void end_release(struct file *f, int end)
+long pipe_command(struct file *f, u32 command, u64 argument)
 {
-	struct pipe *p = f->node;
+	struct pipe *p = pipe_of(f);
 
-	p->ends[end] = NULL;
-	waitq_wake_all(&p->readers);
-	waitq_wake_all(&p->writers);
-	if (p->ends[!end])
-		file_ready(p->ends[!end]);
-	else
-		pipe_free(p);
+	if (command == F_GETPIPE_SZ)
+		return (long)(p->room * PAGE_SIZE);
+	return command == F_SETPIPE_SZ ? resize(p, (u32)argument) : -EINVAL;
 }
 
-static void read_end_release(struct file *f)
-{
-	end_release(f, READ_END);
-}
+/* ---- making and ending ---- */
 
-static void write_end_release(struct file *f)
-{
-	end_release(f, WRITE_END);
-}
-
-static const struct file_ops read_end_ops = {
-	.read = pipe_read,
-	.poll = read_end_poll,
-	.stat = pipe_stat,
-	.ioctl = pipe_ioctl,
-	.release = read_end_release,
-};
-
-static const struct file_ops write_end_ops = {
-	.write = pipe_write,
-	.poll = write_end_poll,
-	.stat = pipe_stat,
-	.ioctl = pipe_ioctl,
-	.release = write_end_release,
-};
-
-/* ---- system calls ---- */
-
-static struct pipe *pipe_new(u32 flags)
+struct pipe *pipe_new(void)
 {
 	struct pipe *p = kmalloc(sizeof(*p));
 
 	if (!p)
 		return NULL;
+	p->room = SLOTS_DEFAULT;
 	p->inode = object_inode();
-	p->ends[READ_END] = file_new(&read_end_ops, p, O_RDONLY | flags);
-	if (!p->ends[READ_END]) {
-		kfree(p);
-		return NULL;
+	p->slots = kmalloc(p->room * sizeof(*p->slots));
+	if (p->slots)
+		return p;
+	kfree(p);
+	return NULL;
+}
+
+void pipe_free(struct pipe *p)
+{
+	while (!pipe_empty(p))
+		slot_drop(p);
+	kfree(p->slots);
+	kfree(p);
+}
+
+void pipe_attach(struct pipe *p, struct file *f)
+{
+	u32 mode = f->flags & O_ACCMODE;
+
+	p->readers += mode != O_WRONLY;
+	p->reads_opened += mode != O_WRONLY;
+	p->writers += mode != O_RDONLY;
+	p->writes_opened += mode != O_RDONLY;
+	f->next_end = p->files;
+	p->files = f;
+}
+
+void pipe_detach(struct pipe *p, struct file *f)
+{
+	u32 mode = f->flags & O_ACCMODE;
+	struct file **link = &p->files;
+
+	while (*link && *link != f)
+		link = &(*link)->next_end;
+	if (!*link)
+		return;
+	*link = f->next_end;
+	p->readers -= mode != O_WRONLY;
+	p->writers -= mode != O_RDONLY;
+	waitq_wake_all(&p->reading);
+	waitq_wake_all(&p->writing);
+	if (!p->readers != !p->writers)
+		ready(p, ~0u, ~0u);
+}
+
+static void pipe_release(struct file *f)
+{
+	struct pipe *p = f->node;
+
+	pipe_detach(p, f);
+	if (!p->files)
+		pipe_free(p);
+}
+
+static const struct file_ops pipe_ops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.stat = pipe_stat,
+	.ioctl = pipe_ioctl,
+	.command = pipe_command,
+	.release = pipe_release,
+	.async = true,
+};
+
+/* ---- system calls ---- */
+
+/* The two ends of a new pipe: 0 or -ENOMEM. */
+static long ends_new(u32 flags, struct file **reader, struct file **writer)
+{
+	struct pipe *p = pipe_new();
+
+	if (!p)
+		return -ENOMEM;
+	*reader = file_new(&pipe_ops, p, O_RDONLY | (flags & O_NONBLOCK));
+	if (!*reader) {
+		pipe_free(p);
+		return -ENOMEM;
 	}
-	p->ends[WRITE_END] = file_new(&write_end_ops, p, O_WRONLY | flags);
-	if (!p->ends[WRITE_END]) {
-		file_unref(p->ends[READ_END]); /* frees the pipe */
-		return NULL;
+	pipe_attach(p, *reader);
+	*writer = file_new(&pipe_ops, p,
+			   O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
+	if (!*writer) {
+		file_unref(*reader); /* frees the pipe */
+		return -ENOMEM;
 	}
-	return p;
+	pipe_attach(p, *writer);
+	return 0;
 }
 
 struct file *pipe_ended(void)
 {
-	struct pipe *p = pipe_new(0);
-	struct file *reader;
+	struct file *reader, *writer;
 
-	if (!p)
+	if (ends_new(0, &reader, &writer))
 		return NULL;
-	reader = p->ends[READ_END];
-	file_unref(p->ends[WRITE_END]);
+	file_unref(writer);
 	return reader;
 }
 
 static long do_pipe(u64 user, u32 flags)
 {
-	struct file *writer;
-	struct pipe *p;
+	struct file *reader, *writer;
 	s32 fds[2];
 	long r;
 
-	if (flags & ~(u32)(O_CLOEXEC | O_NONBLOCK))
+	if (flags & ~(u32)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
 		return -EINVAL;
 	if (!user_writable(user, sizeof(fds)))
 		return -EFAULT;
-	p = pipe_new(flags & O_NONBLOCK);
-	if (!p)
-		return -ENOMEM;
-	writer = p->ends[WRITE_END];
-	r = fd_install(p->ends[READ_END], flags & O_CLOEXEC);
+	r = ends_new(flags, &reader, &writer);
+	if (r)
+		return r;
+	r = fd_install(reader, flags & O_CLOEXEC);
 	if (r < 0) {
 		file_unref(writer);
 		return r;
 	}
-	fds[READ_END] = (s32)r;
+	fds[0] = (s32)r;
 	r = fd_install(writer, flags & O_CLOEXEC);
 	if (r < 0) {
-		sys_close((u64)fds[READ_END]);
+		sys_close((u64)fds[0]);
 		return r;
 	}
-	fds[WRITE_END] = (s32)r;
+	fds[1] = (s32)r;
 	return copy_to_user(user, fds, sizeof(fds));
 }
 

@@ -178,6 +178,7 @@ static const struct file_ops socket_ops = {
 	.stat = socket_stat,
 	.ioctl = socket_ioctl,
 	.release = socket_release,
+	.async = true,
 };
 
 /* Gives s its file; takes s also on failure. */

@@ -1,0 +1,14 @@
+/* owner.h: who gets a signal when a file becomes ready (O_ASYNC, F_SETOWN). */
+#ifndef FS_OWNER_H
+#define FS_OWNER_H
+
+#include "fs/file.h"
+
+/* fcntl's F_*OWN*, F_*SIG; -EINVAL for another command. */
+long owner_fcntl(struct file *f, u32 command, u64 argument);
+/* Switches O_ASYNC; the kind of file must have it. */
+void owner_watch(struct file *f, bool on);
+/* f became ready for these EPOLL* events. */
+void owner_signal(struct file *f, u32 events);
+
+#endif
