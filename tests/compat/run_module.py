@@ -1,8 +1,9 @@
 """Runs one module of CPython's tests as its regrtest does, and says on standard
 output, a line of JSON each, which test begins, how it ended, and how the module
 did. What is not JSON there is the stack of a test that hung or crashed.
-Usage: run_module.py MODULE SKIP SECONDS: the first SKIP tests are left out, a
-test that takes more than SECONDS ends the program."""
+Usage: run_module.py MODULE SKIP SECONDS CLASSES: the first SKIP tests and those
+of CLASSES (with commas between) are left out, a test that takes more than SECONDS
+ends the program."""
 import faulthandler
 import json
 import os
@@ -15,7 +16,7 @@ NOISE = "/tmp/noise.txt"
 ORDER = ("ok", "skip", "xfail", "xpass", "FAIL", "ERROR")
 SHORT = 1500  # characters of a message
 
-module, skip, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+module, skip, seconds, classes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4].split(",")
 
 
 def tell(**what):
@@ -95,14 +96,14 @@ class Runner:
         self.count, self.numbers = 0, {}
 
     def keep(self, suite):
-        """Takes the tests out that come before `skip`."""
+        """Takes the tests out that are not wanted."""
         kept = []
         for test in suite:
             if isinstance(test, unittest.TestSuite):
                 self.keep(test)
                 kept.append(test)
                 continue
-            if self.count >= skip:
+            if self.count >= skip and type(test).__name__ not in classes:
                 self.numbers[id(test)] = self.count
                 kept.append(test)
             self.count += 1
