@@ -67,6 +67,17 @@ bats_require_minimum_version 1.5.0
 	[[ "$output" == *"damaged"* ]]
 }
 
+@test "template: an interpreter that the agent is not made for is refused" {
+	cp -al build/python-root "$BATS_TEST_TMPDIR/root"
+	echo 'import sys; sys.version_info = (3, 13, 0, "final", 0)' \
+		>"$BATS_TEST_TMPDIR/root/usr/lib/python3/dist-packages/other.pth"
+	./zeroboot image build -o "$BATS_TEST_TMPDIR/i.img" "$BATS_TEST_TMPDIR/root"
+	run ./zeroboot template build -o "$BATS_TEST_TMPDIR/t.zbt" "$BATS_TEST_TMPDIR/i.img"
+	[ "$status" -eq 1 ]
+	grep -q 'made for CPython 3.11, not for cpython 3.13' <<<"$output"
+	[ ! -e "$BATS_TEST_TMPDIR/t.zbt" ]
+}
+
 @test "image: a missing, a damaged and a wrong image are refused" {
 	run ./zeroboot image build -o "$BATS_TEST_TMPDIR/i" /nonexistent
 	[ "$status" -eq 1 ]

@@ -27,7 +27,13 @@ import logging
 import os
 import sys
 import threading
-from importlib.machinery import EXTENSION_SUFFIXES, SourceFileLoader
+import warnings
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
+
+# What is used below of the interpreter's inside, each with its own way of failing.
+if (sys.implementation.name, sys.version_info[:2]) != ("cpython", (3, 11)):
+    sys.exit("zeroboot: python agent: made for CPython 3.11, not for %s %d.%d"
+             % (sys.implementation.name, *sys.version_info[:2]))
 
 PATH = "/app/main.py"
 PRELOAD = (
@@ -43,8 +49,44 @@ PRELOAD = (
 )
 
 
-for name in PRELOAD:
+FILTERS = {}
+
+
+def preload(name):
+    """Imports it; what filters of warnings it adds go to FILTERS instead."""
+    before = warnings.filters[:]
     __import__(name)
+    added = len(warnings.filters) - len(before)
+    if added and warnings.filters[added:] == before:
+        FILTERS[name] = warnings.filters[:added]
+        warnings.filters[:] = before
+        warnings._filters_mutated()
+
+
+class Preloaded(ModuleSpec):
+    """A module of FILTERS: they are there once the program imports it, which is when
+    the import system first looks at this."""
+
+    @property
+    def _initializing(self):
+        self.__class__ = ModuleSpec
+        self._initializing = False
+        warnings.filters[:0] = FILTERS[self.name]
+        warnings._filters_mutated()
+        return False
+
+
+def hide_filters():
+    for name, filters in FILTERS.items():
+        if warnings.filters[:len(filters)] == filters:
+            del warnings.filters[:len(filters)]
+        spec = sys.modules[name].__spec__
+        del spec._initializing
+        spec.__class__ = Preloaded
+
+
+for name in PRELOAD:
+    preload(name)
 
 
 class State:
@@ -247,6 +289,7 @@ def warm():
             b"import numpy\nprint(numpy.random.rand(3), numpy.arange(4) * 2, file=out)\n")
     random = os.open("/dev/urandom", os.O_RDONLY)
     for _ in range(16):
+        hide_filters()
         exec(compile(code, "<warm>", "exec", dont_inherit=True), {"out": out})
         reseed(random, generators.states)
         flush()
@@ -298,6 +341,7 @@ sys.unraisablehook = unraisable
 open_extensions()
 warm()
 warm_threads()
+hide_filters()
 # Done by `finish`, when somebody has added a handler.
 atexit.unregister(logging.shutdown)
 HANDLERS = len(logging._handlerList)
