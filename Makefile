@@ -155,7 +155,8 @@ FLOORS := kernel syscalls hypercall log random string, \
           io/*, \
           net/*, \
           main syscall fault system compare
-GROUPS := mm/map mm/page, \
+GROUPS := mm/page mm/pool, \
+          mm/map mm/advise mm/protect, \
           task/thread task/signal task/sigframe task/futex task/process task/limits \
           task/ids task/capability task/sched patch, \
           fs/file fs/descriptor fs/lock fs/owner, \

@@ -34,6 +34,8 @@ same() {
 @test "guest: policies, niceness and CPUs" { same sched; }
 @test "guest: limits and locked memory" { same limits; }
 @test "guest: what a process says of itself" { same prctl; }
+@test "guest: descriptors" { same descriptor; }
+@test "guest: several buffers, offsets, from file to file" { same vector; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
 @test "guest: known call sites become jumps, one that is branched into does not" {

@@ -2,6 +2,8 @@
 #ifndef FS_FILE_H
 #define FS_FILE_H
 
+#include <linux/fcntl.h>
+
 #include "mm/object.h"
 #include "task/thread.h"
 
@@ -62,6 +64,21 @@ void file_ref(struct file *f);
 void file_unref(struct file *f);
 /* What /proc/self/fd/N links to; bytes, at most size. */
 size_t file_describe(struct file *f, char *buf, size_t size);
+
+static inline bool file_readable(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_WRONLY && !(f->flags & O_PATH);
+}
+
+static inline bool file_writable(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
+}
+
+static inline bool file_has_position(const struct file *f)
+{
+	return f->ops->of_node && !f->ops->stream;
+}
 
 /* A watcher of a file's readiness; the list is kept by the file. */
 struct file_watcher {

@@ -1,6 +1,7 @@
-/* io.c: reading, writing and copying through descriptors. */
+/* io.c: reading and writing through descriptors; see also copy.c. */
 #include <linux/eventpoll.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <linux/uio.h>
 
 #include "fs/descriptor.h"
@@ -11,50 +12,48 @@
 
 #define MAX_COUNT 0x7ffff000ul /* as Linux, MAX_RW_COUNT */
 #define MAX_IOV 1024
-#define IO_CHUNK 65536
+#define FEW_IOV 8 /* without a heap allocation */
+#define RWF_KNOWN \
+	((u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
 
 /* ---- reading and writing ---- */
 
-static bool readable(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) != O_WRONLY && !(f->flags & O_PATH);
-}
-
-static bool writable(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
-}
-
+/*
+ * What the program's memory has room for is enough: where its mapping ends, the
+ * count is short, and only if nothing fits it is a fault.
+ */
 static long do_read(struct file *f, u64 buf, u64 size, u64 *pos)
 {
+	u64 room;
 	long r;
 
-	if (!readable(f))
+	if (!file_readable(f))
 		return -EBADF;
 	if (!f->ops->read)
 		return -EINVAL;
-	size = MIN(size, MAX_COUNT);
-	if (!user_writable(buf, size))
+	room = user_writable_size(buf, MIN(size, MAX_COUNT));
+	if ((size && !room) || !user_range(buf, size))
 		return -EFAULT;
 	file_ref(f);
-	r = f->ops->read(f, (void *)buf, size, pos);
+	r = f->ops->read(f, (void *)buf, room, pos);
 	file_unref(f);
 	return r;
 }
 
 static long do_write(struct file *f, u64 buf, u64 size, u64 *pos)
 {
+	u64 room;
 	long r;
 
-	if (!writable(f))
+	if (!file_writable(f))
 		return -EBADF;
 	if (!f->ops->write)
 		return -EINVAL;
-	size = MIN(size, MAX_COUNT);
-	if (!user_readable(buf, size))
+	room = user_readable_size(buf, MIN(size, MAX_COUNT));
+	if ((size && !room) || !user_range(buf, size))
 		return -EFAULT;
 	file_ref(f);
-	r = f->ops->write(f, (const void *)buf, size, pos);
+	r = f->ops->write(f, (const void *)buf, room, pos);
 	file_unref(f);
 	return r;
 }
@@ -73,11 +72,6 @@ long sys_write(u64 fd, u64 buf, u64 size)
 	return f ? do_write(f, buf, size, &f->pos) : -EBADF;
 }
 
-static bool has_position(const struct file *f)
-{
-	return f->ops->of_node && !f->ops->stream;
-}
-
 /* Devices have a position, but it does not move. */
 static bool seekable(const struct file *f)
 {
@@ -92,7 +86,7 @@ long sys_pread64(u64 fd, u64 buf, u64 size, u64 pos)
 		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
-	return has_position(f) ? do_read(f, buf, size, &pos) : -ESPIPE;
+	return file_has_position(f) ? do_read(f, buf, size, &pos) : -ESPIPE;
 }
 
 long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
@@ -103,59 +97,83 @@ long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
 		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
-	return has_position(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
+	return file_has_position(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
 }
 
-static long each_part(struct file *f, u64 iov, u64 count, u64 *pos,
+/* ---- several buffers ---- */
+
+static long each_part(struct file *f, const struct iovec *v, u64 count, u64 *pos,
 		      long (*op)(struct file *, u64, u64, u64 *))
 {
-	struct iovec v;
 	long total = 0, r;
 
 	for (u64 i = 0; i < count; i++) {
-		if (copy_from_user(&v, iov + i * sizeof(v), sizeof(v)))
-			return total ? total : -EFAULT;
-		if (v.iov_len == 0)
+		if (v[i].iov_len == 0)
 			continue;
 		/* What is there is enough: a further part must not wait. */
 		if (total && op == do_read && f->ops->poll &&
 		    !(f->ops->poll(f) & EPOLLIN))
 			break;
-		r = op(f, (u64)v.iov_base, v.iov_len, pos);
+		r = op(f, (u64)v[i].iov_base, v[i].iov_len, pos);
 		if (r < 0)
 			return total ? total : r;
 		total += r;
-		if ((u64)r < v.iov_len)
+		if ((u64)r < v[i].iov_len)
 			break;
 	}
 	return total;
 }
 
-static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
-		      long (*op)(struct file *, u64, u64, u64 *))
+/* Copies the list and checks it; what goes beyond MAX_COUNT is cut off. */
+static long vector_take(struct iovec *v, u64 iov, u64 count)
 {
-	long r;
+	u64 total = 0;
+	long r = copy_from_user(v, iov, count * sizeof(*v));
 
-	if (count > MAX_IOV)
-		return -EINVAL;
-	if (!user_readable(iov, count * sizeof(struct iovec)))
-		return -EFAULT;
-	file_ref(f); /* another thread may close it while a part waits */
-	r = each_part(f, iov, count, pos, op);
-	file_unref(f);
+	for (u64 i = 0; !r && i < count; i++) {
+		if ((s64)v[i].iov_len < 0)
+			return -EINVAL;
+		v[i].iov_len = MIN(v[i].iov_len, MAX_COUNT - total);
+		total += v[i].iov_len;
+		if (!user_range((u64)v[i].iov_base, v[i].iov_len))
+			return -EFAULT;
+	}
 	return r;
 }
 
-static long vector_at(u64 fd, u64 iov, u64 count, u64 pos,
+static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
 		      long (*op)(struct file *, u64, u64, u64 *))
 {
-	struct file *f = fd_file((s32)fd);
+	struct iovec few[FEW_IOV], *v = few;
+	long r;
 
+	if (op == do_read ? !file_readable(f) : !file_writable(f))
+		return -EBADF;
+	if (count > MAX_IOV)
+		return -EINVAL;
+	if (count > FEW_IOV)
+		v = kmalloc(count * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	r = vector_take(v, iov, count);
+	if (!r) {
+		file_ref(f); /* another thread may close it while a part waits */
+		r = each_part(f, v, count, pos, op);
+		file_unref(f);
+	}
+	if (v != few)
+		kfree(v);
+	return r;
+}
+
+static long vector_at(struct file *f, u64 iov, u64 count, u64 pos,
+		      long (*op)(struct file *, u64, u64, u64 *))
+{
 	if (!f)
 		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
-	if (!has_position(f))
+	if (!file_has_position(f))
 		return -ESPIPE;
 	return do_vector(f, iov, count, &pos, op);
 }
@@ -177,32 +195,57 @@ long sys_writev(u64 fd, u64 iov, u64 count)
 long sys_preadv(u64 fd, u64 iov, u64 count, u64 low, u64 high)
 {
 	(void)high;
-	return vector_at(fd, iov, count, low, do_read);
+	return vector_at(fd_file((s32)fd), iov, count, low, do_read);
 }
 
 long sys_pwritev(u64 fd, u64 iov, u64 count, u64 low, u64 high)
 {
 	(void)high;
-	return vector_at(fd, iov, count, low, do_write);
+	return vector_at(fd_file((s32)fd), iov, count, low, do_write);
+}
+
+/*
+ * RWF_*: an operation asks the open file's flags, so for its time they are what
+ * the call wants: with NOWAIT it does not wait, and files that can be appended
+ * to never do. What syncs has nothing to do: files are in memory.
+ */
+static long vector_with_flags(u64 fd, u64 iov, u64 count, u64 pos, u64 flags,
+			      long (*op)(struct file *, u64, u64, u64 *))
+{
+	struct file *f = fd_file((s32)fd);
+	u32 before;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	if (flags & ~RWF_KNOWN || (op == do_read && flags & RWF_APPEND))
+		return -EOPNOTSUPP;
+	before = f->flags;
+	if (flags & RWF_NOWAIT)
+		f->flags |= O_NONBLOCK;
+	if (flags & RWF_APPEND && file_node(f))
+		f->flags |= O_APPEND;
+	file_ref(f);
+	r = pos == ~0ull ? do_vector(f, iov, count, &f->pos, op) :
+			   vector_at(f, iov, count, pos, op);
+	f->flags = before;
+	file_unref(f);
+	return r;
 }
 
 long sys_preadv2(u64 fd, u64 iov, u64 count, u64 low, u64 high, u64 flags)
 {
 	(void)high;
-	if (flags)
-		return -EOPNOTSUPP;
-	return low == ~0ull ? sys_readv(fd, iov, count) :
-			      vector_at(fd, iov, count, low, do_read);
+	return vector_with_flags(fd, iov, count, low, flags, do_read);
 }
 
 long sys_pwritev2(u64 fd, u64 iov, u64 count, u64 low, u64 high, u64 flags)
 {
 	(void)high;
-	if (flags)
-		return -EOPNOTSUPP;
-	return low == ~0ull ? sys_writev(fd, iov, count) :
-			      vector_at(fd, iov, count, low, do_write);
+	return vector_with_flags(fd, iov, count, low, flags, do_write);
 }
+
+/* ---- position ---- */
 
 long sys_lseek(u64 fd, u64 offset, u64 whence)
 {
@@ -213,7 +256,7 @@ long sys_lseek(u64 fd, u64 offset, u64 whence)
 	if (!f)
 		return -EBADF;
 	n = file_node(f);
-	if (!has_position(f))
+	if (!file_has_position(f))
 		return -ESPIPE;
 	if (!seekable(f))
 		return whence > 4 ? -EINVAL : 0;
@@ -242,96 +285,6 @@ long sys_lseek(u64 fd, u64 offset, u64 whence)
 	return base;
 }
 
-/* ---- copying between files ---- */
-
-static long copy_between(struct file *in, u64 *in_pos, struct file *out,
-			 u64 *out_pos, u64 size)
-{
-	void *buf;
-	long total = 0, r = 0, w;
-
-	if (!readable(in) || !writable(out))
-		return -EBADF;
-	if (!in->ops->read || !out->ops->write)
-		return -EINVAL;
-	buf = kmalloc(IO_CHUNK);
-	if (!buf)
-		return -ENOMEM;
-	while (size) {
-		r = in->ops->read(in, buf, MIN(size, (u64)IO_CHUNK), in_pos);
-		if (r <= 0)
-			break;
-		w = out->ops->write(out, buf, (size_t)r, out_pos);
-		if (w < r)
-			*in_pos -= (u64)(r - MAX(w, 0l));
-		if (w <= 0) {
-			r = w;
-			break;
-		}
-		total += w;
-		size -= (u64)w;
-		if (w < r)
-			break;
-	}
-	kfree(buf);
-	return total ? total : r;
-}
-
-static long copy_files(struct file *in, u64 in_off, struct file *out,
-		       u64 out_off, u64 size)
-{
-	u64 in_pos, out_pos;
-	long r;
-
-	in_pos = in->pos;
-	out_pos = out->pos;
-	if ((in_off && copy_from_user(&in_pos, in_off, 8)) ||
-	    (out_off && copy_from_user(&out_pos, out_off, 8)))
-		return -EFAULT;
-	r = copy_between(in, &in_pos, out, &out_pos, MIN(size, MAX_COUNT));
-	if (r < 0)
-		return r;
-	if (!in_off)
-		in->pos = in_pos;
-	else if (copy_to_user(in_off, &in_pos, 8))
-		return -EFAULT;
-	if (!out_off)
-		out->pos = out_pos;
-	else if (copy_to_user(out_off, &out_pos, 8))
-		return -EFAULT;
-	return r;
-}
-
-static long copy_with_offsets(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
-			      u64 size)
-{
-	struct file *in = fd_file((s32)in_fd), *out = fd_file((s32)out_fd);
-	long r;
-
-	if (!in || !out)
-		return -EBADF;
-	if (!has_position(in))
-		return -EINVAL;
-	file_ref(in); /* another thread may close them while one waits */
-	file_ref(out);
-	r = copy_files(in, in_off, out, out_off, size);
-	file_unref(out);
-	file_unref(in);
-	return r;
-}
-
-long sys_sendfile(u64 out_fd, u64 in_fd, u64 offset, u64 size)
-{
-	return copy_with_offsets(in_fd, offset, out_fd, 0, size);
-}
-
-long sys_copy_file_range(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
-			 u64 size, u64 flags)
-{
-	if (flags)
-		return -EINVAL;
-	return copy_with_offsets(in_fd, in_off, out_fd, out_off, size);
-}
 
 /* ---- size and synchronisation ---- */
 
@@ -341,7 +294,7 @@ long sys_ftruncate(u64 fd, u64 size)
 
 	if (!f)
 		return -EBADF;
-	if ((s64)size < 0 || !writable(f) || !f->ops->truncate)
+	if ((s64)size < 0 || !file_writable(f) || !f->ops->truncate)
 		return -EINVAL;
 	return f->ops->truncate(f, size);
 }
@@ -351,7 +304,7 @@ long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 	struct file *f = fd_file((s32)fd);
 	struct node *n;
 
-	if (!f || !writable(f))
+	if (!f || !file_writable(f))
 		return -EBADF;
 	n = file_node(f);
 	if (!n || f->ops != &regular_ops)
@@ -402,7 +355,7 @@ long sys_fadvise64(u64 fd, u64 offset, u64 size, u64 advice)
 	(void)offset, (void)size;
 	if (!f)
 		return -EBADF;
-	if (!has_position(f))
+	if (!file_has_position(f))
 		return -ESPIPE;
 	return advice > 5 ? -EINVAL : 0;
 }

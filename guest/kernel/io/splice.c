@@ -18,16 +18,6 @@
 #define MAX_IOV 1024
 #define MAX_COUNT 0x7ffff000ul
 
-static bool readable(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) != O_WRONLY && !(f->flags & O_PATH);
-}
-
-static bool writable(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
-}
-
 static bool has_position(const struct file *f)
 {
 	return f->ops->of_node && !f->ops->stream;
@@ -250,7 +240,7 @@ static long do_splice(struct file *in, u64 in_off, struct file *out,
 {
 	struct pipe *from = pipe_of(in), *to = pipe_of(out);
 
-	if (!readable(in) || !writable(out))
+	if (!file_readable(in) || !file_writable(out))
 		return -EBADF;
 	if ((from && in_off) || (to && out_off))
 		return -ESPIPE;
@@ -296,7 +286,7 @@ long sys_tee(u64 in_fd, u64 out_fd, u64 size, u64 flags)
 		return -EINVAL;
 	if (!size)
 		return 0;
-	if (!in || !out || !readable(in) || !writable(out))
+	if (!in || !out || !file_readable(in) || !file_writable(out))
 		return -EBADF;
 	file_ref(in);
 	file_ref(out);
@@ -358,7 +348,7 @@ static long do_vmsplice(struct file *f, const struct iovec *v, u64 count,
 	long r;
 
 	nonblock = nonblock || f->flags & O_NONBLOCK;
-	if (writable(f)) {
+	if (file_writable(f)) {
 		r = pipe_wait_write(p, nonblock);
 		if (!r)
 			r = pages_push(p, v, count);

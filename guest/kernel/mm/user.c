@@ -11,32 +11,45 @@
 
 #include "mm/space.h"
 
-static bool allowed(u64 addr, u64 size, u32 prot)
+bool user_range(u64 addr, u64 size)
 {
-	u64 end = addr + size;
-
-	if (size == 0)
-		return true;
-	if (end < addr || end > USER_TOP)
-		return false;
-	while (addr < end) {
-		const struct vma *v = vma_at(addr);
-
-		if (!v || !(v->prot & prot))
-			return false;
-		addr = v->end;
-	}
-	return true;
+	return size <= USER_TOP && addr <= USER_TOP - size;
 }
 
-bool user_readable(u64 addr, u64 size)
+static u64 allowed(u64 addr, u64 size, u32 prot)
+{
+	u64 at = addr, end = addr + size;
+
+	if (end < addr)
+		end = ~0ull;
+	while (at < end) {
+		const struct vma *v = vma_at(at);
+
+		if (!v || !(v->prot & prot))
+			break;
+		at = v->end;
+	}
+	return MIN(at, end) - addr;
+}
+
+u64 user_readable_size(u64 addr, u64 size)
 {
 	return allowed(addr, size, PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
-bool user_writable(u64 addr, u64 size)
+u64 user_writable_size(u64 addr, u64 size)
 {
 	return allowed(addr, size, PROT_WRITE);
+}
+
+bool user_readable(u64 addr, u64 size)
+{
+	return user_readable_size(addr, size) == size;
+}
+
+bool user_writable(u64 addr, u64 size)
+{
+	return user_writable_size(addr, size) == size;
 }
 
 /* Both leave in rcx what is left when a fault ends them, and are resumed behind

@@ -11,6 +11,11 @@
  */
 bool user_readable(u64 addr, u64 size);
 bool user_writable(u64 addr, u64 size);
+/* How many bytes from addr on are that, at most size. */
+u64 user_readable_size(u64 addr, u64 size);
+u64 user_writable_size(u64 addr, u64 size);
+/* Whether a program could have memory there at all. */
+bool user_range(u64 addr, u64 size);
 /*
  * For file operations, whose buffer is the program's and checked, or the
  * kernel's own: the bytes that were copied, fewer than n where the program's
