@@ -146,7 +146,7 @@ LINT      := $(HOST_C:%=lint/%) $(KERN_C:%=lint/%)
 # its own floor or beneath. The groups that may call each other are one noun in
 # several files.
 FLOORS := kernel syscalls hypercall log random string, \
-          mm/frame mm/pte heap, \
+          mm/frame mm/pte heap text, \
           mm/*, \
           host, \
           task/* patch vdso, \
@@ -158,7 +158,7 @@ FLOORS := kernel syscalls hypercall log random string, \
 GROUPS := mm/page mm/pool, \
           mm/map mm/advise mm/protect, \
           task/thread task/signal task/sigframe task/futex task/process task/limits \
-          task/ids task/capability task/sched patch, \
+          task/ids task/capability task/sched task/usage patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
           fs/vfs fs/ramfs, \
           net/socket net/message net/option net/unix net/inet

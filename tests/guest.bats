@@ -36,6 +36,7 @@ same() {
 @test "guest: what a process says of itself" { same prctl; }
 @test "guest: descriptors" { same descriptor; }
 @test "guest: several buffers, offsets, from file to file" { same vector; }
+@test "guest: what has been used" { same usage; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
 @test "guest: known call sites become jumps, one that is branched into does not" {

@@ -64,6 +64,7 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 	long result = mm_fault(cr2, (error & PF_WRITE) != 0);
 
 	control->page_faults++;
+	current->usage.faults++;
 	if (result == 0 && !stuck(cr2, r))
 		return;
 	if (result == -ENOMEM) {

@@ -37,6 +37,9 @@ static long do_read(struct file *f, u64 buf, u64 size, u64 *pos)
 	file_ref(f);
 	r = f->ops->read(f, (void *)buf, room, pos);
 	file_unref(f);
+	current->usage.reads++;
+	if (r > 0)
+		current->usage.read_bytes += (u64)r;
 	return r;
 }
 
@@ -55,6 +58,9 @@ static long do_write(struct file *f, u64 buf, u64 size, u64 *pos)
 	file_ref(f);
 	r = f->ops->write(f, (const void *)buf, room, pos);
 	file_unref(f);
+	current->usage.writes++;
+	if (r > 0)
+		current->usage.written_bytes += (u64)r;
 	return r;
 }
 

@@ -42,7 +42,7 @@ static size_t gen_stat(char *buf, size_t size)
 		"%d (%s) R 1 %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 %lu %lu "
 		"18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		current->process->pid, current->name, current->process->pid, current->process->pid,
-		current->cpu_ns / (NSEC / 100), mm_mapped_pages() * PAGE_SIZE,
+		thread_cpu(current) / (NSEC / 100), mm_mapped_pages() * PAGE_SIZE,
 		mm_resident_pages());
 }
 

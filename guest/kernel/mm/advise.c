@@ -171,7 +171,7 @@ u64 mm_peak_pages(void)
 }
 
 /* The object's name, or what Linux calls such memory. */
-static size_t name(const struct vma *v, char *buf, size_t size)
+size_t vma_name(const struct vma *v, char *buf, size_t size)
 {
 	const char *text = "";
 
@@ -190,7 +190,7 @@ size_t mm_format_maps(char *buf, size_t size)
 
 	for (struct vma *v = vma_next(0); v && n < size; v = vma_after(v)) {
 		char text[256];
-		size_t length = MIN(name(v, text, sizeof(text)), sizeof(text));
+		size_t length = MIN(vma_name(v, text, sizeof(text)), sizeof(text));
 		int r = ksnprintf(buf + n, size - n,
 				  "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %.*s\n",
 				  v->start, v->end,

@@ -101,6 +101,7 @@ static void count_pages(const struct vma *v, bool more)
 	u64 data = vma_is_data(v->prot, v->flags) ? pages : 0;
 
 	space->pages += more ? pages : -pages;
+	space->pages_peak = MAX(space->pages_peak, space->pages);
 	space->data_pages += more ? data : -data;
 }
 

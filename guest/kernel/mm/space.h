@@ -41,7 +41,7 @@ struct space {
 	u64 pool;       /* address of gpa 0 in the pool */
 	u64 pool_start, pool_end; /* what is handed out of it */
 	u64 brk_start, brk_end;
-	u64 pages;      /* in all mappings */
+	u64 pages, pages_peak; /* in all mappings, now and at most */
 	u64 data_pages; /* of them private and writable */
 	u64 pages_max, data_max; /* RLIMIT_AS and RLIMIT_DATA, in pages */
 	u64 peak;       /* most frames in use, as far as is known */

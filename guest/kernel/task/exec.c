@@ -9,6 +9,7 @@
 #include "mm/map.h"
 #include "mm/user.h"
 #include "random.h"
+#include "task/process.h"
 #include "vdso.h"
 
 #define STACK_SIZE (8ul << 20)
@@ -21,6 +22,7 @@ struct program {
 	u64 entry;
 	u64 headers; /* where the program headers are in memory */
 	u16 header_count;
+	u64 code_start, code_end, data_start, data_end;
 	char interpreter[256];
 };
 
@@ -105,6 +107,20 @@ static long choose_base(const Elf64_Phdr *ph, u16 count, u64 hint, u64 *base)
 	return 0;
 }
 
+/* proc(5), stat: where code and data are. */
+static void note_segment(struct program *p, const Elf64_Phdr *ph)
+{
+	u64 start = p->base + ph->p_vaddr, end = start + ph->p_filesz;
+
+	if (ph->p_flags & PF_X) {
+		p->code_start = p->code_start ? MIN(p->code_start, start) :
+						start;
+		p->code_end = MAX(p->code_end, end);
+	}
+	p->data_start = MAX(p->data_start, start);
+	p->data_end = MAX(p->data_end, end);
+}
+
 /* main: the program itself, which decides where its space is. */
 static long load_file(const char *path, struct program *p, bool main)
 {
@@ -144,6 +160,7 @@ static long load_file(const char *path, struct program *p, bool main)
 			    elf.e_phoff - ph[i].p_offset < ph[i].p_filesz)
 				p->headers = p->base + ph[i].p_vaddr +
 					     elf.e_phoff - ph[i].p_offset;
+			note_segment(p, &ph[i]);
 			r = map_segment(f, &ph[i], p->base);
 		} else if (ph[i].p_type == PT_INTERP) {
 			if (ph[i].p_filesz >= sizeof(p->interpreter))
@@ -187,6 +204,7 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 	u64 words[MAX_STRINGS + 64], strings, name, random, platform;
 	u8 seed[16];
 	size_t n = 0, at = 0;
+	struct layout *l = &current->process->layout;
 	u32 count = 0;
 
 	random_fill(seed, sizeof(seed));
@@ -194,10 +212,14 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 	platform = push(sp, "x86_64", 7);
 	random = push(sp, seed, sizeof(seed));
 	strings = push(sp, args, args_size);
+	l->args = l->environment = strings;
+	l->environment_end = strings + args_size;
 	words[n++] = argc;
 	while (at < args_size && count < MAX_STRINGS) {
 		if (count++ == argc)
 			words[n++] = 0;
+		if (count <= argc)
+			l->environment = strings + at + strlen(args + at) + 1;
 		words[n++] = strings + at;
 		at += strlen(args + at) + 1;
 	}
@@ -227,6 +249,13 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 	n += ARRAY_SIZE(aux);
 	*sp = (*sp - n * 8) & ~15ull;
 	memcpy((void *)*sp, words, n * 8);
+	memcpy(l->auxv, aux, sizeof(aux));
+	l->auxv_size = sizeof(aux);
+	l->stack = *sp;
+	l->code_start = p->code_start;
+	l->code_end = p->code_end;
+	l->data_start = p->data_start;
+	l->data_end = p->data_end;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <linux/resource.h>
 
+#include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/process.h"
@@ -36,6 +37,14 @@ void limits_init(struct limits *l)
 u64 limit_of(int which)
 {
 	return current->process->limits.of[which].rlim_cur;
+}
+
+static void apply_to_space(const struct process *p)
+{
+	const struct rlimit64 *of = p->limits.of;
+
+	p->space->pages_max = of[RLIMIT_AS].rlim_cur / PAGE_SIZE;
+	p->space->data_max = of[RLIMIT_DATA].rlim_cur / PAGE_SIZE;
 }
 
 /* getrlimit(2), EPERM */
@@ -82,6 +91,7 @@ long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 		if (r)
 			return r;
 		*limit = value;
+		apply_to_space(t->process);
 	}
 	return old_limit ? copy_to_user(old_limit, &old, sizeof(old)) : 0;
 }

@@ -8,6 +8,7 @@
 #include "task/limits.h"
 #include "task/sigset.h"
 #include "task/thread.h"
+#include "task/usage.h"
 
 #define FIRST_PROCESS 2 /* 1 is the kernel */
 #define PROCESS_PATH 256
@@ -15,6 +16,15 @@
 struct space;
 struct descriptors;
 struct node;
+
+/* Where the program's parts are, as exec has put them: proc(5), stat. */
+struct layout {
+	u64 code_start, code_end, data_start, data_end;
+	u64 stack; /* at the first instruction */
+	u64 args, environment, environment_end; /* the strings */
+	u64 auxv[48];
+	size_t auxv_size;
+};
 
 struct process {
 	s32 pid, parent, group, session;
@@ -25,6 +35,9 @@ struct process {
 	u32 thread_count;
 	struct signals signals;
 	struct limits limits;
+	struct usage ended; /* of threads that have ended */
+	struct layout layout;
+	s32 oom_score_adj;
 	u64 started;     /* mono ns */
 	u32 dumpable;    /* PR_SET_DUMPABLE */
 	bool subreaper, no_huge_pages;

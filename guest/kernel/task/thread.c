@@ -90,6 +90,11 @@ void thread_name(struct thread *t, const char *path)
 	memcpy(t->name, name, strnlen(name, sizeof(t->name) - 1));
 }
 
+bool thread_waits(const struct thread *t)
+{
+	return t->state == WAITING;
+}
+
 /* ---- making and ending ---- */
 
 static void on_wake_timer(struct timer *timer)
@@ -118,6 +123,7 @@ static struct thread *thread_new(void)
 	}
 	t->stack = gpa_to_ptr(stack);
 	t->tid = next_tid++;
+	t->started = mono_now();
 	t->wake = (struct timer){ .deadline = FOREVER, .fn = on_wake_timer };
 	t->all_next = threads;
 	threads = t;
@@ -202,7 +208,7 @@ static void switch_to(struct thread *next)
 	if (next == previous)
 		return;
 	previous->fs_base = read_fs();
-	previous->cpu_ns += now - previous->on_cpu_since;
+	previous->usage.cpu += now - previous->on_cpu_since;
 	__asm__ volatile("xsave64 (%0)"
 			 :
 			 : "r"(previous->xsave), "a"((u32)xsave_mask),
@@ -266,6 +272,7 @@ long thread_wait(struct waitq *q, u64 deadline)
 		return -EINTR;
 	if (deadline != FOREVER && deadline <= mono_now())
 		return -ETIMEDOUT;
+	t->usage.waits++;
 	t->state = WAITING;
 	t->queue = q;
 	queue_push(q, t);
@@ -299,6 +306,7 @@ void thread_yield(void)
 {
 	if (!runnable.head)
 		return;
+	current->usage.preemptions++;
 	queue_push(&runnable, current);
 	schedule();
 }
@@ -366,6 +374,7 @@ _Noreturn static void thread_end(void)
 		link = &(*link)->all_next;
 	*link = current->all_next;
 	current->process->thread_count--;
+	usage_keep(current);
 	current->state = DEAD;
 	/* The previous one was buried when this thread came to run. */
 	dead = current;

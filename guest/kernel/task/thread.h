@@ -6,6 +6,7 @@
 #include "task/ids.h"
 #include "task/sched.h"
 #include "task/sigset.h"
+#include "task/usage.h"
 
 struct regs { /* what entry.S saves, in this order */
 	u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi,
@@ -40,6 +41,7 @@ struct thread {
 	struct priority priority;
 	s32 parent_death_signal;
 	u32 personality;
+	u64 started; /* mono ns */
 	u64 timer_slack, default_timer_slack; /* ns */
 	/* signal.c */
 	sigset blocked;
@@ -52,7 +54,7 @@ struct thread {
 	sigset waiting_for;       /* sigtimedwait: wake for these, blocked or not */
 	u64 trap_number, error_code, cr2; /* of the last fault */
 	struct sigqueue_info info[SIGNAL_COUNT];
-	u64 cpu_ns;               /* time on the CPU so far */
+	struct usage usage;       /* cpu: until on_cpu_since */
 	u64 on_cpu_since;
 	/* futex.c */
 	u64 futex_key;
@@ -61,6 +63,7 @@ struct thread {
 extern struct thread *current;
 extern struct thread *threads; /* all of them */
 struct thread *thread_find(s32 tid);
+bool thread_waits(const struct thread *t);
 /* Named for the program at path, as execve does. */
 void thread_name(struct thread *t, const char *path);
 

@@ -2,16 +2,15 @@
 #include <asm/posix_types.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
-#include <linux/resource.h>
 #include <linux/time.h>
 #include <linux/times.h>
 
-#include "mm/map.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/clock.h"
 #include "task/process.h"
 #include "task/signal.h"
+#include "task/usage.h"
 
 #define HZ 100 /* as AT_CLKTCK */
 
@@ -35,11 +34,10 @@ static u64 from_timespec(const struct timespec *t)
 
 static u64 process_cpu(void)
 {
-	u64 sum = mono_now() - current->on_cpu_since;
+	struct usage u;
 
-	for (struct thread *t = threads; t; t = t->all_next)
-		sum += t->cpu_ns;
-	return sum;
+	usage_of_process(current->process, &u);
+	return u.cpu;
 }
 
 static long clock_read(s32 clock, u64 *ns)
@@ -60,7 +58,7 @@ static long clock_read(s32 clock, u64 *ns)
 		*ns = process_cpu();
 		return 0;
 	case CLOCK_THREAD_CPUTIME_ID:
-		*ns = current->cpu_ns + mono_now() - current->on_cpu_since;
+		*ns = thread_cpu(current);
 		return 0;
 	}
 	if (clock < 0) { /* of a process or thread, by its number: ours */
@@ -72,8 +70,7 @@ static long clock_read(s32 clock, u64 *ns)
 		}
 		if (!t)
 			return -EINVAL;
-		*ns = t->cpu_ns +
-		      (t == current ? mono_now() - t->on_cpu_since : 0);
+		*ns = thread_cpu(t);
 		return 0;
 	}
 	return -EINVAL;
@@ -132,31 +129,6 @@ long sys_times(u64 address)
 	if (address && copy_to_user(address, &t, sizeof(t)))
 		return -EFAULT;
 	return (long)(mono_now() * HZ / NSEC);
-}
-
-long sys_getrusage(u64 who, u64 address)
-{
-	struct rusage u;
-	u64 ns = 0;
-
-	memset(&u, 0, sizeof(u));
-	switch ((s32)who) {
-	case 0: /* RUSAGE_SELF */
-		ns = process_cpu();
-		u.ru_maxrss = (long)mm_resident_pages() * 4;
-		break;
-	case 1: /* RUSAGE_THREAD */
-		ns = current->cpu_ns + mono_now() - current->on_cpu_since;
-		u.ru_maxrss = (long)mm_resident_pages() * 4;
-		break;
-	case -1: /* RUSAGE_CHILDREN */
-		break;
-	default:
-		return -EINVAL;
-	}
-	u.ru_utime.tv_sec = (long)(ns / NSEC);
-	u.ru_utime.tv_usec = (long)(ns % NSEC / 1000);
-	return copy_to_user(address, &u, sizeof(u));
 }
 
 /* ---- sleeping ---- */
