@@ -160,7 +160,7 @@ GROUPS := mm/page mm/pool, \
           task/thread task/signal task/sigframe task/futex task/process task/limits \
           task/ids task/capability task/sched task/usage patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
-          fs/vfs fs/ramfs, \
+          fs/vfs fs/entry fs/image fs/ramfs fs/xattrs, \
           net/socket net/message net/option net/unix net/inet
 
 layers: $(O)/kernel.elf

@@ -1,9 +1,9 @@
 /* main.c: boots the kernel, starts the program, and waits for a request. */
 #include "fs/console.h"
 #include "fs/dev.h"
+#include "fs/mount.h"
 #include "fs/open.h"
 #include "fs/proc.h"
-#include "fs/vfs.h"
 #include "io/pipe.h"
 #include "mm/map.h"
 #include "request.h"

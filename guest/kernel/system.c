@@ -80,7 +80,6 @@ long sys_personality(u64 wanted)
 		return error;                                                  \
 	}
 
-REFUSED_1(chroot, -EPERM)
 REFUSED_1(acct, -EPERM)
 REFUSED_1(swapoff, -EPERM)
 REFUSED_1(userfaultfd, -EPERM)

@@ -1,29 +1,48 @@
-/* attr.c: what stat shows of a file, and the calls that change it. */
+/* attr.c: what stat shows of a file, its mode, owners and size. */
 #include <asm/statfs.h>
 #include <linux/time.h>
 
 #include "fs/descriptor.h"
 #include "fs/path.h"
-#include "fs/ramfs.h"
-#include "mm/frame.h"
+#include "fs/permission.h"
+#include "fs/quota.h"
+#include "fs/regular.h"
 #include "mm/user.h"
 #include "syscalls.h"
-#include "task/clock.h"
 
-#define X_OK 1
-#define UTIME_NOW ((1l << 30) - 1) /* Linux, linux/stat.h of the kernel proper */
-#define UTIME_OMIT ((1l << 30) - 2)
+#define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)
 
 /* ---- stat ---- */
 
+static long file_stat(struct file *f, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	return f->ops->stat ? f->ops->stat(f, st) : 0;
+}
+
 static long stat_walked(const struct walk *w, struct stat *st)
 {
+	if (w->link) { /* in /proc/self/fd */
+		memset(st, 0, sizeof(*st));
+		st->st_dev = st->st_ino = st->st_nlink = 1;
+		st->st_mode = S_IFLNK | 0700;
+		st->st_size = 64;
+		st->st_blksize = 1024;
+		return 0;
+	}
 	if (w->magic)
-		return w->magic->ops->stat ?
-			       w->magic->ops->stat(w->magic, st) :
-			       -EBADF;
+		return file_stat(w->magic, st);
 	node_stat(w->node, st);
 	return 0;
+}
+
+static long stat_at(s32 fd, u64 path, u64 flags, struct walk *w,
+		    struct stat *st)
+{
+	long r = path_existing(fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
+			       (flags & AT_EMPTY_PATH) != 0, w);
+
+	return r ? r : stat_walked(w, st);
 }
 
 long sys_newfstatat(u64 fd, u64 path, u64 address, u64 flags)
@@ -32,13 +51,9 @@ long sys_newfstatat(u64 fd, u64 path, u64 address, u64 flags)
 	struct stat st;
 	long r;
 
-	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH |
-			   AT_NO_AUTOMOUNT))
+	if (flags & ~(u64)AT_FLAGS)
 		return -EINVAL;
-	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
-			  (flags & AT_EMPTY_PATH) != 0, &w);
-	if (r == 0)
-		r = stat_walked(&w, &st);
+	r = stat_at((s32)fd, path, flags, &w, &st);
 	return r ? r : copy_to_user(address, &st, sizeof(st));
 }
 
@@ -56,13 +71,44 @@ long sys_fstat(u64 fd, u64 address)
 {
 	struct file *f = fd_file((s32)fd);
 	struct stat st;
-	long r;
+	long r = f ? file_stat(f, &st) : -EBADF;
 
-	if (!f)
-		return -EBADF;
-	memset(&st, 0, sizeof(st));
-	r = f->ops->stat ? f->ops->stat(f, &st) : 0;
 	return r ? r : copy_to_user(address, &st, sizeof(st));
+}
+
+static void statx_fill(struct statx *x, const struct stat *st,
+		       const struct node *n)
+{
+	memset(x, 0, sizeof(*x));
+	x->stx_mask = STATX_BASIC_STATS;
+	x->stx_blksize = (u32)st->st_blksize;
+	x->stx_nlink = (u32)st->st_nlink;
+	x->stx_uid = st->st_uid;
+	x->stx_gid = st->st_gid;
+	x->stx_mode = (u16)st->st_mode;
+	x->stx_ino = st->st_ino;
+	x->stx_size = (u64)st->st_size;
+	x->stx_blocks = (u64)st->st_blocks;
+	x->stx_atime.tv_sec = (s64)st->st_atime;
+	x->stx_atime.tv_nsec = (u32)st->st_atime_nsec;
+	x->stx_mtime.tv_sec = (s64)st->st_mtime;
+	x->stx_mtime.tv_nsec = (u32)st->st_mtime_nsec;
+	x->stx_ctime.tv_sec = (s64)st->st_ctime;
+	x->stx_ctime.tv_nsec = (u32)st->st_ctime_nsec;
+	x->stx_rdev_major = (u32)(st->st_rdev >> 8 & 0xfff);
+	x->stx_rdev_minor = (u32)((st->st_rdev & 0xff) |
+				  (st->st_rdev >> 12 & 0xfff00));
+	x->stx_dev_minor = 1;
+	if (!n)
+		return;
+	x->stx_mask |= STATX_BTIME | STATX_MNT_ID;
+	x->stx_btime.tv_sec = n->btime.sec;
+	x->stx_btime.tv_nsec = n->btime.nsec;
+	x->stx_mnt_id = 1;
+	if (n == root_node) {
+		x->stx_attributes = STATX_ATTR_MOUNT_ROOT;
+		x->stx_attributes_mask = STATX_ATTR_MOUNT_ROOT;
+	}
 }
 
 long sys_statx(u64 fd, u64 path, u64 flags, u64 mask, u64 address)
@@ -72,32 +118,14 @@ long sys_statx(u64 fd, u64 path, u64 flags, u64 mask, u64 address)
 	struct stat st;
 	long r;
 
-	(void)mask;
-	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
-			  (flags & AT_EMPTY_PATH) != 0, &w);
-	if (r == 0)
-		r = stat_walked(&w, &st);
+	if ((mask & STATX__RESERVED) ||
+	    (flags & ~(u64)(AT_FLAGS | AT_STATX_SYNC_TYPE)) ||
+	    (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
+		return -EINVAL;
+	r = stat_at((s32)fd, path, flags, &w, &st);
 	if (r)
 		return r;
-	memset(&x, 0, sizeof(x));
-	x.stx_mask = STATX_BASIC_STATS;
-	x.stx_blksize = (u32)st.st_blksize;
-	x.stx_nlink = (u32)st.st_nlink;
-	x.stx_uid = st.st_uid;
-	x.stx_gid = st.st_gid;
-	x.stx_mode = (u16)st.st_mode;
-	x.stx_ino = st.st_ino;
-	x.stx_size = (u64)st.st_size;
-	x.stx_blocks = (u64)st.st_blocks;
-	x.stx_atime.tv_sec = (s64)st.st_atime;
-	x.stx_atime.tv_nsec = (u32)st.st_atime_nsec;
-	x.stx_mtime.tv_sec = (s64)st.st_mtime;
-	x.stx_mtime.tv_nsec = (u32)st.st_mtime_nsec;
-	x.stx_ctime.tv_sec = (s64)st.st_ctime;
-	x.stx_ctime.tv_nsec = (u32)st.st_ctime_nsec;
-	x.stx_rdev_major = (u32)(st.st_rdev >> 8);
-	x.stx_rdev_minor = (u32)(st.st_rdev & 0xff);
-	x.stx_dev_minor = 1;
+	statx_fill(&x, &st, w.link ? NULL : w.node);
 	return copy_to_user(address, &x, sizeof(x));
 }
 
@@ -106,17 +134,14 @@ long sys_faccessat2(u64 fd, u64 path, u64 mode, u64 flags)
 	struct walk w;
 	long r;
 
-	if (mode & ~7ull)
+	if ((mode & ~7ull) ||
+	    (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
 		return -EINVAL;
 	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
 			  (flags & AT_EMPTY_PATH) != 0, &w);
-	if (r)
+	if (r || !w.node || w.link)
 		return r;
-	/* root may do all but execute what nobody may */
-	if ((mode & X_OK) && w.node && !is_dir(w.node) &&
-	    !(w.node->mode & 0111))
-		return -EACCES;
-	return 0;
+	return node_access(w.node, (u32)mode, (flags & AT_EACCESS) != 0);
 }
 
 long sys_faccessat(u64 fd, u64 path, u64 mode)
@@ -129,54 +154,66 @@ long sys_access(u64 path, u64 mode)
 	return sys_faccessat2(AT_CWD, path, mode, 0);
 }
 
-/* ---- attributes ---- */
+/* ---- mode and owners ---- */
 
-static long set_mode(struct node *n, u64 mode)
+/* The node of a descriptor that is open for more than its path; NULL: it has
+ * none. */
+static long changeable(u64 fd, struct node **n)
 {
-	if (!n)
+	const struct file *f = fd_file((s32)fd);
+
+	if (!f || (f->flags & O_PATH))
 		return -EBADF;
-	n->mode = (n->mode & S_IFMT) | ((u32)mode & 07777);
-	n->ctime = wall_now();
+	*n = file_node(f);
 	return 0;
+}
+
+long sys_fchmodat2(u64 fd, u64 path, u64 mode, u64 flags)
+{
+	struct walk w;
+	long r;
+
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
+			  (flags & AT_EMPTY_PATH) != 0, &w);
+	if (r)
+		return r;
+	if (w.link || (w.node && node_type(w.node) == S_IFLNK))
+		return -EOPNOTSUPP;
+	return w.node ? node_chmod(w.node, (u32)mode) : 0;
 }
 
 long sys_fchmodat(u64 fd, u64 path, u64 mode)
 {
-	struct walk w;
-	long r = path_existing((s32)fd, path, true, false, &w);
-
-	return r ? r : w.node ? set_mode(w.node, mode) : 0;
+	return sys_fchmodat2(fd, path, mode, 0);
 }
 
 long sys_chmod(u64 path, u64 mode)
 {
-	return sys_fchmodat(AT_CWD, path, mode);
+	return sys_fchmodat2(AT_CWD, path, mode, 0);
 }
 
 long sys_fchmod(u64 fd, u64 mode)
 {
-	return fd_file((s32)fd) && !fd_node(fd) ? 0 : set_mode(fd_node(fd), mode);
-}
+	struct node *n;
+	long r = changeable(fd, &n);
 
-static long set_owner(struct node *n, u64 uid, u64 gid)
-{
-	if (!n)
-		return -EBADF;
-	if ((u32)uid != ~0u)
-		n->uid = (u32)uid;
-	if ((u32)gid != ~0u)
-		n->gid = (u32)gid;
-	n->ctime = wall_now();
-	return 0;
+	return r || !n ? r : node_chmod(n, (u32)mode);
 }
 
 long sys_fchownat(u64 fd, u64 path, u64 uid, u64 gid, u64 flags)
 {
 	struct walk w;
-	long r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
-			       (flags & AT_EMPTY_PATH) != 0, &w);
+	long r;
 
-	return r ? r : w.node ? set_owner(w.node, uid, gid) : 0;
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
+			  (flags & AT_EMPTY_PATH) != 0, &w);
+	if (r || !w.node || w.link)
+		return r;
+	return node_chown(w.node, (u32)uid, (u32)gid);
 }
 
 long sys_chown(u64 path, u64 uid, u64 gid)
@@ -191,122 +228,76 @@ long sys_lchown(u64 path, u64 uid, u64 gid)
 
 long sys_fchown(u64 fd, u64 uid, u64 gid)
 {
-	return set_owner(fd_node(fd), uid, gid);
+	struct node *n;
+	long r = changeable(fd, &n);
+
+	return r || !n ? r : node_chown(n, (u32)uid, (u32)gid);
 }
 
-long sys_utimensat(u64 fd, u64 path, u64 times, u64 flags)
+/* ---- size, and what the file system has room for ---- */
+
+static long may_grow(const struct node *n, u64 size)
 {
-	struct timespec t[2];
-	struct walk w;
-	u64 now = wall_now(), ns[2] = { now, now };
-	long r;
+	size_t more = 1;
 
-	if (times && copy_from_user(t, times, sizeof(t)))
-		return -EFAULT;
-	if (path) {
-		r = path_existing((s32)fd, path,
-				  !(flags & AT_SYMLINK_NOFOLLOW),
-				  (flags & AT_EMPTY_PATH) != 0, &w);
-		if (r)
-			return r;
-	} else {
-		w.node = fd_node(fd);
-		if (!w.node)
-			return -EBADF;
-	}
-	if (!w.node)
-		return 0;
-	for (int i = 0; times && i < 2; i++) {
-		if (t[i].tv_nsec == UTIME_OMIT)
-			ns[i] = i ? w.node->mtime : w.node->atime;
-		else if (t[i].tv_nsec != UTIME_NOW) {
-			if (t[i].tv_nsec < 0 || t[i].tv_nsec >= (long)NSEC)
-				return -EINVAL;
-			ns[i] = (u64)t[i].tv_sec * NSEC + (u64)t[i].tv_nsec;
-		}
-	}
-	w.node->atime = ns[0];
-	w.node->mtime = ns[1];
-	w.node->ctime = now;
-	return 0;
-}
-
-/* times: two struct timeval, or NULL */
-static long set_times(u64 fd, u64 path, u64 times)
-{
-	long tv[4];
-	struct walk w;
-	long r;
-
-	if (times && copy_from_user(tv, times, sizeof(tv)))
-		return -EFAULT;
-	r = path_existing((s32)fd, path, true, false, &w);
-	if (r || !w.node)
-		return r;
-	w.node->ctime = w.node->atime = w.node->mtime = wall_now();
-	if (times) {
-		w.node->atime = (u64)tv[0] * NSEC + (u64)tv[1] * 1000;
-		w.node->mtime = (u64)tv[2] * NSEC + (u64)tv[3] * 1000;
-	}
-	return 0;
-}
-
-long sys_futimesat(u64 fd, u64 path, u64 times)
-{
-	return set_times(fd, path, times);
-}
-
-long sys_utimes(u64 path, u64 times)
-{
-	return set_times(AT_CWD, path, times);
-}
-
-long sys_utime(u64 path, u64 times)
-{
-	long t[2];
-	struct walk w;
-	long r;
-
-	if (times && copy_from_user(t, times, sizeof(t)))
-		return -EFAULT;
-	r = path_existing(AT_FDCWD, path, true, false, &w);
-	if (r || !w.node)
-		return r;
-	w.node->ctime = w.node->atime = w.node->mtime = wall_now();
-	if (times) {
-		w.node->atime = (u64)t[0] * NSEC;
-		w.node->mtime = (u64)t[1] * NSEC;
-	}
-	return 0;
+	return size > n->size ? file_size_limit(size - 1, &more) : 0;
 }
 
 long sys_truncate(u64 path, u64 size)
 {
 	struct walk w;
-	long r = path_existing(AT_FDCWD, path, true, false, &w);
+	long r;
 
+	if ((s64)size < 0)
+		return -EINVAL;
+	r = path_existing(AT_FDCWD, path, true, false, &w);
 	if (r)
 		return r;
-	if ((s64)size < 0 || !w.node)
+	if (!w.node)
 		return -EINVAL;
 	if (is_dir(w.node))
 		return -EISDIR;
-	if ((w.node->mode & S_IFMT) != S_IFREG)
+	if (node_type(w.node) != S_IFREG)
 		return -EINVAL;
-	return data_truncate(w.node, size);
+	r = node_permission(w.node, MAY_WRITE);
+	if (r == 0)
+		r = may_grow(w.node, size);
+	if (r == 0)
+		r = data_truncate(w.node, size);
+	if (r == 0)
+		node_written(w.node);
+	return r;
+}
+
+long sys_ftruncate(u64 fd, u64 size)
+{
+	struct file *f = fd_file((s32)fd);
+	long r;
+
+	if ((s64)size < 0)
+		return -EINVAL;
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
+	if (!file_writable(f) || !f->ops->truncate)
+		return -EINVAL;
+	r = file_node(f) ? may_grow(file_node(f), size) : 0;
+	return r ? r : f->ops->truncate(f, size);
 }
 
 static long fill_statfs(u64 address)
 {
+	const u64 units = PAGE_SIZE / UNIT;
 	struct statfs s;
 
 	memset(&s, 0, sizeof(s));
 	s.f_type = 0x01021994; /* TMPFS_MAGIC */
 	s.f_bsize = s.f_frsize = PAGE_SIZE;
-	s.f_blocks = (long)frames_total();
-	s.f_bfree = s.f_bavail = (long)frames_available();
-	s.f_files = s.f_ffree = 1 << 20;
+	s.f_blocks = (long)(quota_limit() / units);
+	s.f_bfree = s.f_bavail = (long)(quota_left() / units);
+	s.f_files = (long)quota_limit() / 2; /* a name and a node */
+	s.f_ffree = (long)quota_left() / 2;
 	s.f_namelen = NAME_MAX;
+	s.f_flags = 0x1020; /* ST_VALID, ST_RELATIME */
 	return copy_to_user(address, &s, sizeof(s));
 }
 
@@ -322,4 +313,3 @@ long sys_fstatfs(u64 fd, u64 address)
 {
 	return fd_file((s32)fd) ? fill_statfs(address) : -EBADF;
 }
-

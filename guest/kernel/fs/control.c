@@ -6,7 +6,7 @@
 #include "fs/descriptor.h"
 #include "fs/lock.h"
 #include "fs/owner.h"
-#include "fs/ramfs.h"
+#include "fs/regular.h"
 #include "mm/user.h"
 #include "syscalls.h"
 
@@ -67,7 +67,7 @@ static long seals_add(struct file *f, u32 seals)
 	if (n->seals & F_SEAL_SEAL)
 		return -EPERM;
 	if ((seals & F_SEAL_WRITE) && !(n->seals & F_SEAL_WRITE) &&
-	    node_mapped_writable(n))
+	    object_shared_writable(n))
 		return -EBUSY;
 	if ((seals & SEAL_EXEC) && (n->mode & 0111))
 		seals |= SEALS_EXEC;

@@ -1,6 +1,6 @@
 /* copy.c: from file to file: sendfile, copy_file_range. */
 #include "fs/descriptor.h"
-#include "fs/ramfs.h"
+#include "fs/regular.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"

@@ -2,7 +2,7 @@
 #include <linux/eventpoll.h>
 
 #include "fs/dev.h"
-#include "fs/vfs.h"
+#include "fs/mount.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "random.h"
@@ -62,17 +62,6 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 	return (long)n;
 }
 
-static long dev_stat(struct file *f, struct stat *st)
-{
-	node_stat(f->node, st);
-	return 0;
-}
-
-static void dev_release(struct file *f)
-{
-	node_unref(f->node);
-}
-
 static u32 dev_poll(struct file *f)
 {
 	(void)f;
@@ -96,10 +85,8 @@ static long tty_open(struct file *f)
 	static const struct file_ops name = {                                  \
 		.read = reader,                                                \
 		.write = writer,                                               \
-		.stat = dev_stat,                                              \
 		.poll = poller,                                                \
-		.release = dev_release,                                        \
-		.of_node = true,                                               \
+		NODE_FILE,                                                     \
 	}
 DEVICE(null_ops, null_read, sink_write, dev_poll);
 DEVICE(zero_ops, zero_read, sink_write, dev_poll);
@@ -108,9 +95,7 @@ DEVICE(random_ops, random_read, sink_write, random_poll);
 DEVICE(urandom_ops, random_read, sink_write, dev_poll);
 static const struct file_ops tty_ops = {
 	.open = tty_open,
-	.stat = dev_stat,
-	.release = dev_release,
-	.of_node = true,
+	NODE_FILE,
 };
 DEVICE(request_ops, request_read, NULL, dev_poll);
 

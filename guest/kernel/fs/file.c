@@ -42,9 +42,7 @@ static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
 
 static size_t object_name(struct object *o, char *buf, size_t size)
 {
-	const char *path = file_of(o)->path;
-
-	return (size_t)ksnprintf(buf, size, "%s", path ? path : "");
+	return file_describe(file_of(o), buf, size);
 }
 
 static const struct object_ops object_ops = {
@@ -85,7 +83,6 @@ void file_unref(struct file *f)
 	lock_file_gone(f);
 	if (f->ops->release)
 		f->ops->release(f);
-	kfree(f->path);
 	kfree(f->owner);
 	kfree(f);
 }
@@ -95,11 +92,11 @@ size_t file_describe(struct file *f, char *buf, size_t size)
 	struct stat st = { 0 };
 	int n;
 
-	if (!f->path && f->ops->stat)
+	if (f->ops->describe)
+		return f->ops->describe(f, buf, size);
+	if (f->ops->stat)
 		f->ops->stat(f, &st);
-	if (f->path)
-		n = ksnprintf(buf, size, "%s", f->path);
-	else if (S_ISFIFO(st.st_mode))
+	if (S_ISFIFO(st.st_mode))
 		n = ksnprintf(buf, size, "pipe:[%lu]", st.st_ino);
 	else if (S_ISSOCK(st.st_mode))
 		n = ksnprintf(buf, size, "socket:[%lu]", st.st_ino);

@@ -42,6 +42,8 @@ struct file_ops {
 	bool stream;  /* though of a node it has no position */
 	bool async;   /* O_ASYNC: sends signals when it becomes ready */
 	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
+	/* What it shows of others; bytes, at most size. */
+	size_t (*describe)(struct file *f, char *buf, size_t size);
 };
 
 struct file {
@@ -52,7 +54,6 @@ struct file {
 	u64 pos;
 	void *node;   /* of the file system or object */
 	u32 edges;    /* raised with every new readiness, for EPOLLET */
-	char *path;   /* where opened (for /proc and *at), NULL otherwise */
 	struct file_watcher *watchers; /* epoll.c: who watches this file */
 	struct file_owner *owner;      /* control.c: who gets signals of it */
 	struct file *next_end;         /* pipe.c: another end of the same pipe */

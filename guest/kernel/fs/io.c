@@ -1,11 +1,10 @@
 /* io.c: reading and writing through descriptors; see also copy.c. */
 #include <linux/eventpoll.h>
-#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/uio.h>
 
 #include "fs/descriptor.h"
-#include "fs/ramfs.h"
+#include "fs/regular.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -34,6 +33,8 @@ static long do_read(struct file *f, u64 buf, u64 size, u64 *pos)
 	room = user_writable_size(buf, MIN(size, MAX_COUNT));
 	if ((size && !room) || !user_range(buf, size))
 		return -EFAULT;
+	if (pos && file_has_position(f) && (s64)(*pos + size) < 0)
+		return -EINVAL;
 	file_ref(f);
 	r = f->ops->read(f, (void *)buf, room, pos);
 	file_unref(f);
@@ -55,6 +56,8 @@ static long do_write(struct file *f, u64 buf, u64 size, u64 *pos)
 	room = user_readable_size(buf, MIN(size, MAX_COUNT));
 	if ((size && !room) || !user_range(buf, size))
 		return -EFAULT;
+	if (pos && file_has_position(f) && (s64)(*pos + size) < 0)
+		return -EINVAL;
 	file_ref(f);
 	r = f->ops->write(f, (const void *)buf, room, pos);
 	file_unref(f);
@@ -78,20 +81,14 @@ long sys_write(u64 fd, u64 buf, u64 size)
 	return f ? do_write(f, buf, size, &f->pos) : -EBADF;
 }
 
-/* Devices have a position, but it does not move. */
-static bool seekable(const struct file *f)
-{
-	return f->ops == &regular_ops || f->ops == &directory_ops;
-}
-
 long sys_pread64(u64 fd, u64 buf, u64 size, u64 pos)
 {
 	struct file *f = fd_file((s32)fd);
 
-	if (!f)
-		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
 	return file_has_position(f) ? do_read(f, buf, size, &pos) : -ESPIPE;
 }
 
@@ -99,10 +96,10 @@ long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
 {
 	struct file *f = fd_file((s32)fd);
 
-	if (!f)
-		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
 	return file_has_position(f) ? do_write(f, buf, size, &pos) : -ESPIPE;
 }
 
@@ -175,10 +172,10 @@ static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
 static long vector_at(struct file *f, u64 iov, u64 count, u64 pos,
 		      long (*op)(struct file *, u64, u64, u64 *))
 {
-	if (!f)
-		return -EBADF;
 	if ((s64)pos < 0)
 		return -EINVAL;
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
 	if (!file_has_position(f))
 		return -ESPIPE;
 	return do_vector(f, iov, count, &pos, op);
@@ -251,117 +248,55 @@ long sys_pwritev2(u64 fd, u64 iov, u64 count, u64 low, u64 high, u64 flags)
 	return vector_with_flags(fd, iov, count, low, flags, do_write);
 }
 
-/* ---- position ---- */
+/* ---- positions ---- */
+
+static long seek(struct file *f, struct node *n, s64 offset, u32 whence)
+{
+	s64 at = offset;
+
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		if (__builtin_add_overflow((s64)f->pos, offset, &at))
+			return -EOVERFLOW;
+		break;
+	case SEEK_END:
+		if (is_dir(n) ||
+		    __builtin_add_overflow((s64)n->size, offset, &at))
+			return -EINVAL;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (is_dir(n))
+			return -EINVAL;
+		if (offset < 0 || (u64)offset >= n->size)
+			return -ENXIO;
+		at = (s64)(whence == SEEK_DATA ? data_next(n, (u64)offset) :
+						 data_hole(n, (u64)offset));
+		if (whence == SEEK_DATA && (u64)at == n->size)
+			return -ENXIO;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (at < 0)
+		return -EINVAL;
+	f->pos = (u64)at;
+	return at;
+}
 
 long sys_lseek(u64 fd, u64 offset, u64 whence)
 {
 	struct file *f = fd_file((s32)fd);
 	struct node *n;
-	s64 base;
-
-	if (!f)
-		return -EBADF;
-	n = file_node(f);
-	if (!file_has_position(f))
-		return -ESPIPE;
-	if (!seekable(f))
-		return whence > 4 ? -EINVAL : 0;
-	switch (whence) {
-	case 0:
-		base = 0;
-		break;
-	case 1:
-		base = (s64)f->pos;
-		break;
-	case 2:
-		base = (s64)n->size;
-		break;
-	case 3: /* SEEK_DATA: no holes are reported */
-	case 4: /* SEEK_HOLE */
-		if ((s64)offset < 0 || offset >= n->size)
-			return -ENXIO;
-		f->pos = whence == 3 ? offset : n->size;
-		return (long)f->pos;
-	default:
-		return -EINVAL;
-	}
-	if (__builtin_add_overflow(base, (s64)offset, &base) || base < 0)
-		return -EINVAL;
-	f->pos = (u64)base;
-	return base;
-}
-
-
-/* ---- size and synchronisation ---- */
-
-long sys_ftruncate(u64 fd, u64 size)
-{
-	struct file *f = fd_file((s32)fd);
-
-	if (!f)
-		return -EBADF;
-	if ((s64)size < 0 || !file_writable(f) || !f->ops->truncate)
-		return -EINVAL;
-	return f->ops->truncate(f, size);
-}
-
-long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
-{
-	struct file *f = fd_file((s32)fd);
-	struct node *n;
-
-	if (!f || !file_writable(f))
-		return -EBADF;
-	n = file_node(f);
-	if (!n || f->ops != &regular_ops)
-		return -ENODEV;
-	if ((s64)offset < 0 || (s64)size <= 0)
-		return -EINVAL;
-	if (mode & ~(u64)FALLOC_FL_KEEP_SIZE)
-		return -EOPNOTSUPP;
-	if (mode || offset + size <= n->size)
-		return 0;
-	return data_truncate(n, offset + size);
-}
-
-static long any_file(u64 fd)
-{
-	return fd_file((s32)fd) ? 0 : -EBADF;
-}
-
-long sys_fsync(u64 fd)
-{
-	const struct file *f = fd_file((s32)fd);
 
 	if (!f || (f->flags & O_PATH))
 		return -EBADF;
-	return f->ops == &regular_ops || f->ops == &directory_ops ? 0 : -EINVAL;
-}
-
-long sys_fdatasync(u64 fd)
-{
-	return sys_fsync(fd);
-}
-
-long sys_sync(void)
-{
-	return 0;
-}
-
-long sys_readahead(u64 fd, u64 offset, u64 size)
-{
-	(void)offset, (void)size;
-	return any_file(fd);
-}
-
-long sys_fadvise64(u64 fd, u64 offset, u64 size, u64 advice)
-{
-	struct file *f = fd_file((s32)fd);
-
-	(void)offset, (void)size;
-	if (!f)
-		return -EBADF;
+	n = file_node(f);
 	if (!file_has_position(f))
 		return -ESPIPE;
-	return advice > 5 ? -EINVAL : 0;
+	if (node_type(n) == S_IFCHR) /* devices stay where they are */
+		return (u32)whence > SEEK_HOLE ? -EINVAL : 0;
+	return seek(f, n, (s64)offset, (u32)whence);
 }

@@ -2,35 +2,31 @@
 #include "fs/open.h"
 
 #include <linux/memfd.h>
+#include <linux/openat2.h>
 
 #include "fs/descriptor.h"
 #include "fs/dev.h"
+#include "fs/entry.h"
+#include "fs/image.h"
+#include "fs/mount.h"
 #include "fs/path.h"
-#include "fs/ramfs.h"
+#include "fs/permission.h"
+#include "fs/regular.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
+#include "task/ids.h"
 #include "task/process.h"
 
-/* A file of /proc: its content is made at open, and is a file like others. */
-static struct node *generated(struct node *n)
-{
-	const size_t size = 65536;
-	struct node *copy = node_new(n->mode);
-	char *buf = kmalloc(size);
-	size_t length;
+#define KNOWN                                                                  \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |        \
+	 O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECT | O_LARGEFILE |              \
+	 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |           \
+	 __O_TMPFILE | FASYNC | 0100000)
+#define OF_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
+#define OF_OPEN (O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC)
 
-	if (!copy || !buf) {
-		kfree(copy);
-		kfree(buf);
-		return NULL;
-	}
-	length = MIN(n->generate(buf, size), size);
-	data_write(copy, buf, length, 0);
-	copy->ino = n->ino;
-	kfree(buf);
-	return copy;
-}
+/* ---- nodes ---- */
 
 static const struct file_ops *served[16]; /* by type of node */
 
@@ -39,88 +35,55 @@ void node_serve(u32 type, const struct file_ops *ops)
 	served[type >> 12] = ops;
 }
 
-struct file *node_open(struct node *n, u32 flags, const char *path,
-		       long *error)
+static const struct file_ops *ops_of(const struct node *n, u32 flags)
 {
-	const struct file_ops *ops = &regular_ops;
+	if (flags & O_PATH)
+		return &path_ops;
+	switch (node_type(n)) {
+	case S_IFREG:
+		return &regular_ops;
+	case S_IFDIR:
+		return &directory_ops;
+	case S_IFCHR:
+		return dev_ops(n->rdev);
+	default:
+		return served[node_type(n) >> 12];
+	}
+}
+
+struct file *node_open(struct node *n, u32 flags, long *error)
+{
+	const struct file_ops *ops = ops_of(n, flags);
 	struct file *f;
 
 	*error = -ENXIO;
-	switch (n->mode & S_IFMT) {
-	case S_IFREG:
-		break;
-	case S_IFDIR:
-		ops = &directory_ops;
-		break;
-	case S_IFCHR:
-		ops = dev_ops(n->rdev);
-		if (!ops)
-			return NULL;
-		break;
-	case S_IFIFO:
-		ops = served[S_IFIFO >> 12];
-		break;
-	case S_IFLNK:
-		if (!(flags & O_PATH))
-			return NULL;
-		break;
-	default:
+	if (!ops)
 		return NULL;
-	}
-	*error = -ENOMEM;
-	if (n->generate && ops == &regular_ops && !(flags & O_PATH)) {
-		n = generated(n);
-		if (!n)
-			return NULL;
-	}
+	if (ops == &regular_ops && n->generate)
+		return generated_open(n, flags, error);
 	f = file_new(ops, n, flags);
+	*error = -ENOMEM;
 	if (!f)
 		return NULL;
 	node_ref(n);
-	f->path = kstrdup(path);
-	*error = ops->open && !(flags & O_PATH) ? ops->open(f) : 0;
-	if (*error) {
-		file_unref(f);
-		return NULL;
-	}
-	return f;
+	*error = ops->open ? ops->open(f) : 0;
+	if (*error == 0)
+		return f;
+	file_unref(f);
+	return NULL;
 }
 
-/* What /proc/self/maps and fd show: made absolute, not cleaned. */
-static char *absolute(const char *path, s32 fd)
+/* ---- paths ---- */
+
+/* The node of a file that is to be made. */
+static struct node *new_regular(const struct node *dir, u32 mode)
 {
-	char *buf, *at;
-	size_t size = strlen(path) + 1;
-	struct node *start;
-
-	if (path[0] == '/' || path_start(fd, &start))
-		return kstrdup(path);
-	buf = kmalloc(2ul * PATH_MAX);
-	if (!buf)
-		return NULL;
-	at = node_path(start, buf, PATH_MAX);
-	if (at) {
-		size_t n = strlen(at);
-
-		memmove(buf, at, n);
-		if (n == 1)
-			n = 0;
-		buf[n] = '/';
-		memcpy(buf + n + 1, path, size);
-	}
-	return buf;
-}
-
-/* Behind /proc/self/fd/N: the file itself, or a new opening of its node. */
-static struct file *open_magic(struct file *f, u32 flags, long *error)
-{
-	struct node *n = file_node(f);
+	struct node *n = node_new(S_IFREG |
+				  (mode & 07777 & ~current->process->umask));
 
 	if (n)
-		return node_open(n, flags, f->path ? f->path : "", error);
-	file_ref(f);
-	*error = 0;
-	return f;
+		node_own(n, dir);
+	return n;
 }
 
 static long create(struct walk *w, u32 mode)
@@ -130,93 +93,171 @@ static long create(struct walk *w, u32 mode)
 
 	if (w->directory)
 		return -EISDIR;
-	if (!w->parent || !w->parent->nlink)
-		return -ENOENT;
-	n = node_new(S_IFREG | (mode & 07777 & ~current->process->umask));
+	r = dir_may_add(w->parent);
+	if (r)
+		return r;
+	n = new_regular(w->parent, mode);
 	if (!n)
 		return -ENOSPC;
 	r = dir_add(w->parent, w->name, w->name_size, n);
 	if (r)
-		kfree(n);
+		node_drop(n);
 	else
 		w->node = n;
 	return r;
 }
 
-static long check_open(const struct walk *w, u32 flags)
+static u32 wanted(u32 flags)
+{
+	static const u32 of_mode[] = { MAY_READ, MAY_WRITE,
+				       MAY_READ | MAY_WRITE,
+				       MAY_READ | MAY_WRITE };
+	u32 want = of_mode[flags & O_ACCMODE];
+
+	return flags & O_TRUNC ? want | MAY_WRITE : want;
+}
+
+/* Whether a file that is there may be opened so. */
+static long may_open(const struct walk *w, u32 flags)
 {
 	const struct node *n = w->node;
-	u32 type = n->mode & S_IFMT;
+	bool link = w->link || node_type(n) == S_IFLNK;
 
-	if (type == S_IFLNK && !(flags & O_PATH))
-		return -ELOOP;
-	if ((flags & O_DIRECTORY) && type != S_IFDIR)
+	if ((flags & O_DIRECTORY) && (link || !is_dir(n)))
 		return -ENOTDIR;
-	if (type == S_IFDIR && !(flags & O_PATH) &&
-	    ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)))
+	if (link)
+		return flags & O_PATH ? 0 : -ELOOP;
+	if (flags & O_PATH)
+		return 0;
+	if (is_dir(n) && (wanted(flags) & MAY_WRITE || flags & O_CREAT))
 		return -EISDIR;
+	if ((flags & O_NOATIME) && !ids_own(n->uid))
+		return -EPERM;
+	return node_permission(n, wanted(flags));
+}
+
+/* O_TMPFILE: a file without a name in a directory. */
+static long make_nameless(struct walk *w, u32 flags, u32 mode)
+{
+	struct node *dir = w->node;
+	char name[24];
+	long r;
+
+	if (!is_dir(dir))
+		return -ENOTDIR;
+	r = dir_may_add(dir);
+	if (r)
+		return r;
+	w->node = new_regular(dir, mode);
+	if (!w->node)
+		return -ENOSPC;
+	w->node->linkable = !(flags & O_EXCL);
+	node_place(w->node, dir, NULL, 0);
+	r = ksnprintf(name, sizeof(name), "#%lu", w->node->ino);
+	node_name(w->node, name, (u32)r);
 	return 0;
 }
 
-static struct file *do_open(s32 fd, const char *path, u32 flags, u32 mode,
-			    long *error)
+/* Finds or makes the node; *made: just now. */
+static long reach(struct walk *w, u32 flags, u32 mode, bool *made)
 {
-	struct node *start = NULL;
-	struct file *f = NULL;
-	struct walk w;
-	char *name;
-	bool created = false;
+	long r;
 
-	*error = path[0] == '/' ? 0 : path_start(fd, &start);
-	if (*error)
-		return NULL;
-	*error = vfs_walk(start, path,
-			  !(flags & O_NOFOLLOW) &&
-				  (flags & (O_CREAT | O_EXCL)) !=
-					  (O_CREAT | O_EXCL),
-			  &w);
-	if (*error)
-		return NULL;
-	if (w.magic)
-		return open_magic(w.magic, flags, error);
-	if ((flags & __O_TMPFILE) && w.node) {
-		if (!is_dir(w.node)) {
-			*error = -ENOTDIR;
-			return NULL;
-		}
-		w.node = node_new(S_IFREG | (mode & 07777 & ~current->process->umask));
-		flags &= ~(u32)(__O_TMPFILE | O_DIRECTORY);
-		*error = w.node ? 0 : -ENOSPC;
-	} else if (!w.node && (flags & O_CREAT)) {
-		*error = create(&w, mode);
-		created = true;
-	} else if (!w.node) {
-		*error = -ENOENT;
-	} else if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
-		*error = -EEXIST;
+	if (flags & __O_TMPFILE) {
+		*made = true;
+		return w->node ? make_nameless(w, flags, mode) : -ENOENT;
 	}
-	if (*error == 0 && !created)
-		*error = check_open(&w, flags);
-	if (*error == 0 && (flags & O_TRUNC) &&
-	    (w.node->mode & S_IFMT) == S_IFREG && !created)
-		*error = data_truncate(w.node, 0);
+	if (!w->node) {
+		if (!(flags & O_CREAT))
+			return -ENOENT;
+		*made = true;
+		return create(w, mode);
+	}
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return -EEXIST;
+	if (w->directory && (flags & O_CREAT))
+		return -EISDIR;
+	r = may_open(w, flags);
+	if (r || !(flags & O_TRUNC) || node_type(w->node) != S_IFREG)
+		return r;
+	r = data_truncate(w->node, 0);
+	if (r == 0)
+		node_written(w->node);
+	return r;
+}
+
+/* Remembers under which of its names a file was opened last. */
+static void note_name(const struct walk *w)
+{
+	struct node *n = w->node;
+	const char *name;
+
+	if (!w->parent || w->dots || w->magic ||
+	    (n->parent == w->parent && !n->unlinked && n->name &&
+	     n->name_size == w->name_size &&
+	     !memcmp(n->name, w->name, w->name_size)))
+		return;
+	name = dir_name(w->parent, w->name, w->name_size);
+	if (name)
+		node_place(n, w->parent, name, w->name_size);
+}
+
+/* A file that is open, but of no node: behind /proc/self/fd/N. */
+static struct file *open_again(struct walk *w, u32 flags, long *error)
+{
+	*error = -ELOOP;
+	if (w->link)
+		return NULL;
+	*error = flags & O_DIRECTORY ? -ENOTDIR : 0;
 	if (*error)
 		return NULL;
-	name = absolute(path, fd);
-	if (!name)
-		*error = -ENOMEM;
-	else
-		f = node_open(w.node, flags & ~(u32)(O_CREAT | O_EXCL |
-						    O_TRUNC | O_NOCTTY |
-						    O_CLOEXEC),
-			      name, error);
-	kfree(name);
+	file_ref(w->magic);
+	return w->magic;
+}
+
+static long check_how(const struct open_how *how)
+{
+	if ((how->flags & __O_TMPFILE) &&
+	    ((how->flags & (O_TMPFILE | O_CREAT)) != O_TMPFILE ||
+	     (how->flags & O_ACCMODE) == O_RDONLY))
+		return -EINVAL;
+	if ((how->flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+		return -EINVAL;
+	return 0;
+}
+
+static struct file *do_open(struct node *start, const char *path,
+			    const struct open_how *how, long *error)
+{
+	u32 flags = (u32)how->flags;
+	bool exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	bool made = false;
+	struct file *f;
+	struct walk w;
+
+	if (flags & O_PATH)
+		flags &= OF_PATH;
+	*error = vfs_resolve(start, path, !(flags & O_NOFOLLOW) && !exclusive,
+			     how->resolve, &w);
+	if (*error)
+		return NULL;
+	if (w.magic && !w.node)
+		return open_again(&w, flags, error);
+	*error = reach(&w, flags, (u32)how->mode, &made);
+	if (*error)
+		return NULL;
+	note_name(&w);
+	f = node_open(w.node, flags & ~(u32)(OF_OPEN | __O_TMPFILE), error);
+	if (!f)
+		node_drop(w.node);
 	return f;
 }
 
 struct file *file_open_kernel(const char *path, long *error)
 {
-	return do_open(AT_FDCWD, path, O_RDONLY, 0, error);
+	const struct open_how how = { .flags = O_RDONLY };
+
+	return do_open(NULL, path, &how, error);
 }
 
 long file_make(const char *path, const void *data, size_t size, u32 mode)
@@ -230,18 +271,34 @@ long file_make(const char *path, const void *data, size_t size, u32 mode)
 	return r < 0 ? r : 0;
 }
 
+/* ---- the calls ---- */
+
+static long open_at(s32 fd, u64 path, const struct open_how *how)
+{
+	struct node *start = NULL;
+	struct file *f = NULL;
+	struct path p;
+	long r = check_how(how);
+
+	if (r == 0)
+		r = path_read(path, &p);
+	if (r)
+		return r;
+	if (p.text[0] != '/' ||
+	    (how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)))
+		r = p.text[0] ? path_start(fd, &start) : -ENOENT;
+	if (r == 0)
+		f = do_open(start, p.text, how, &r);
+	path_end(&p);
+	return f ? fd_install(f, (how->flags & O_CLOEXEC) != 0) : r;
+}
+
 long sys_openat(u64 fd, u64 path, u64 flags, u64 mode)
 {
-	struct file *f;
-	char *text;
-	long r;
+	const struct open_how how = { .flags = (u32)flags & KNOWN,
+				      .mode = (u32)mode & 07777 };
 
-	text = path_read(path, &r);
-	if (!text)
-		return r;
-	f = do_open((s32)fd, text, (u32)flags, (u32)mode, &r);
-	kfree(text);
-	return f ? fd_install(f, (flags & O_CLOEXEC) != 0) : r;
+	return open_at((s32)fd, path, &how);
 }
 
 long sys_open(u64 path, u64 flags, u64 mode)
@@ -254,18 +311,52 @@ long sys_creat(u64 path, u64 mode)
 	return sys_openat(AT_CWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-long sys_openat2(u64 fd, u64 path, u64 how, u64 size)
+/* The structure may become longer; what we do not know must be zero. */
+static long read_how(u64 address, u64 size, struct open_how *how)
 {
-	(void)fd, (void)path, (void)how, (void)size;
-	return -ENOSYS;
+	u8 more;
+
+	if (size < sizeof(*how))
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (copy_from_user(how, address, sizeof(*how)))
+		return -EFAULT;
+	for (u64 i = sizeof(*how); i < size; i++) {
+		if (copy_from_user(&more, address + i, 1))
+			return -EFAULT;
+		if (more)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+long sys_openat2(u64 fd, u64 path, u64 address, u64 size)
+{
+	struct open_how how;
+	bool makes;
+	long r = read_how(address, size, &how);
+
+	if (r)
+		return r;
+	makes = how.flags & (O_CREAT | __O_TMPFILE);
+	if ((how.flags & ~(u64)KNOWN) || (how.resolve & ~0x3full) ||
+	    (how.mode & ~07777ull) || (how.mode && !makes) ||
+	    ((how.flags & O_PATH) && (how.flags & ~(u64)OF_PATH)) ||
+	    ((how.resolve & RESOLVE_BENEATH) &&
+	     (how.resolve & RESOLVE_IN_ROOT)))
+		return -EINVAL;
+	if ((how.resolve & RESOLVE_CACHED) && (makes || (how.flags & O_TRUNC)))
+		return -EAGAIN;
+	return open_at((s32)fd, path, &how);
 }
 
 long sys_memfd_create(u64 name, u64 flags)
 {
-	char text[256], path[272];
+	char text[264] = "memfd:";
 	struct node *n;
 	struct file *f;
-	long r = copy_string_from_user(text, name, 250);
+	long r = copy_string_from_user(text + 6, name, 250);
 
 	if (r < 0)
 		return r == -ENAMETOOLONG ? -EINVAL : r;
@@ -275,10 +366,10 @@ long sys_memfd_create(u64 name, u64 flags)
 	if (!n)
 		return -ENOMEM;
 	n->seals = flags & 2 ? 0 : 1; /* F_SEAL_SEAL */
-	ksnprintf(path, sizeof(path), "/memfd:%s (deleted)", text);
-	f = node_open(n, O_RDWR, path, &r);
+	node_name(n, text, (u32)strlen(text));
+	f = node_open(n, O_RDWR, &r);
 	if (!f) {
-		kfree(n);
+		node_drop(n);
 		return r;
 	}
 	return fd_install(f, flags & 1);

@@ -4,9 +4,8 @@
 
 #include "fs/vfs.h"
 
-/* An open file of this node; NULL and *error. path is where it was found. */
-struct file *node_open(struct node *n, u32 flags, const char *path,
-		       long *error);
+/* An open file of this node; NULL and *error. */
+struct file *node_open(struct node *n, u32 flags, long *error);
 /* Says how nodes of this type are opened, whose kind lives above (FIFOs). */
 void node_serve(u32 type, const struct file_ops *ops);
 /* Opens by absolute path for the kernel itself; NULL and *error. */

@@ -2,7 +2,7 @@
 #include "fs/proc.h"
 
 #include "fs/open.h"
-#include "fs/vfs.h"
+#include "fs/mount.h"
 #include "heap.h"
 #include "mm/frame.h"
 #include "mm/map.h"

@@ -1,242 +1,332 @@
-/* ramfs.c: the data of regular files, in the image or in frames. */
+/*
+ * ramfs.c: the data of regular files. A page is a frame of the file, or the
+ * image's as long as it was not written to, or a hole that reads as zeroes.
+ */
 #include "fs/ramfs.h"
 
-#include "heap.h"
+#include <linux/memfd.h>
+
+#include "fs/image.h"
+#include "fs/quota.h"
 #include "mm/frame.h"
-#include "task/clock.h"
+#include "mm/user.h"
 
-#define MAX_SIZE (1ull << 40)
+#define PAGE_UNITS (PAGE_SIZE / UNIT)
 
-static const void *image_data(const struct node *n)
+static gpa_t frame_of(const struct node *n, u64 index)
 {
-	const struct zb_image_header *h = (const void *)ZB_IMAGE_BASE;
-	const struct zb_image_inode *i =
-		(const struct zb_image_inode *)(ZB_IMAGE_BASE + h->inodes) +
-		n->image;
+	return (gpa_t)radix_get(&n->content, index);
+}
 
-	return (const void *)(ZB_IMAGE_BASE + i->data);
+/* Whether a page without a frame has the image's data. */
+static bool in_image(const struct node *n, u64 index)
+{
+	return index < PAGE_UP(n->image_size) / PAGE_SIZE;
+}
+
+static u64 page_of(u64 at)
+{
+	return at / PAGE_SIZE;
+}
+
+static void frame_drop(struct node *n, u64 index)
+{
+	gpa_t frame = (gpa_t)radix_remove(&n->content, index);
+
+	if (!frame)
+		return;
+	frames_free(frame, 1);
+	quota_give(PAGE_UNITS);
+	n->frame_count--;
+	if (in_image(n, index))
+		n->covered_count--;
+}
+
+/* Drops the frames of [first, end). */
+static void frames_drop(struct node *n, u64 first, u64 end)
+{
+	for (u64 i = first; radix_next(&n->content, &i) && i < end; i++)
+		frame_drop(n, i);
 }
 
 void data_free(struct node *n)
 {
-	for (u64 i = 0; i < n->frame_count; i++)
-		if (n->frames[i])
-			frames_free(n->frames[i], 1);
-	kfree(n->frames);
-	n->frames = NULL;
-	n->frame_count = 0;
+	frames_drop(n, 0, ~0ull);
 }
 
-static bool room_for(struct node *n, u64 pages)
+/* The frame of a page, made when there is none; whole: all of it is to be
+ * written. 0: no room. */
+static gpa_t frame_make(struct node *n, u64 index, bool whole)
 {
-	u64 want = n->frame_count ? n->frame_count : 4;
-	gpa_t *bigger;
+	gpa_t frame = frame_of(n, index);
+	bool image = in_image(n, index);
 
-	if (pages <= n->frame_count)
-		return true;
-	while (want < pages)
-		want *= 2;
-	if (want / 512 > frames_available())
-		return false;
-	bigger = krealloc(n->frames, want * sizeof(*bigger));
-	if (!bigger)
-		return false;
-	n->frames = bigger;
-	n->frame_count = want;
-	return true;
-}
-
-static u8 *page_for_write(struct node *n, u64 index)
-{
-	if (!room_for(n, index + 1))
-		return NULL;
-	if (!n->frames[index])
-		n->frames[index] = frames_alloc(1);
-	return n->frames[index] ? gpa_to_ptr(n->frames[index]) : NULL;
-}
-
-/* Brings the image's data into frames, before the first change. */
-static long copy_up(struct node *n)
-{
-	const u8 *from;
-
-	if (n->in_memory)
+	if (frame)
+		return frame;
+	if (!quota_take(PAGE_UNITS))
 		return 0;
-	from = image_data(n);
-	for (u64 at = 0; at < n->size; at += PAGE_SIZE) {
-		u8 *page = page_for_write(n, at / PAGE_SIZE);
-
-		if (!page) {
-			data_free(n);
-			return -ENOSPC;
-		}
-		memcpy(page, from + at, MIN(PAGE_SIZE, n->size - at));
+	frame = frames_alloc(1);
+	if (!frame || !radix_set(&n->content, index, (void *)frame)) {
+		if (frame)
+			frames_free(frame, 1);
+		quota_give(PAGE_UNITS);
+		return 0;
 	}
-	n->in_memory = true;
-	return 0;
+	n->frame_count++;
+	if (!image)
+		return frame;
+	n->covered_count++;
+	if (!whole)
+		memcpy(gpa_to_ptr(frame),
+		       (const u8 *)image_data(n) + index * PAGE_SIZE,
+		       MIN(PAGE_SIZE, n->image_size - index * PAGE_SIZE));
+	object_zap(n, index, index + 1, false);
+	return frame;
+}
+
+/* Copies one page's part, or clears where there is a hole. */
+static size_t read_part(const struct node *n, void *to, u64 at, size_t size)
+{
+	gpa_t frame = frame_of(n, page_of(at));
+	size_t there;
+
+	if (frame)
+		return user_copy(to, (u8 *)gpa_to_ptr(frame) + at % PAGE_SIZE,
+				 size);
+	there = at < n->image_size ? MIN(size, n->image_size - at) : 0;
+	if (there) {
+		there = user_copy(to, (const u8 *)image_data(n) + at, there);
+		if (there < size && at + there < n->image_size)
+			return there;
+	}
+	return there + user_clear((u8 *)to + there, size - there);
 }
 
 long data_read(struct node *n, void *buf, size_t size, u64 at)
 {
 	u8 *to = buf;
-	size_t left;
+	size_t left, done;
 
 	if (at >= n->size)
 		return 0;
 	size = left = MIN(size, n->size - at);
-	if (!n->in_memory) {
-		memcpy(buf, (const u8 *)image_data(n) + at, size);
-		return (long)size;
-	}
 	while (left) {
-		u64 index = at / PAGE_SIZE, offset = at % PAGE_SIZE;
-		size_t part = MIN(left, PAGE_SIZE - offset);
+		size_t part = MIN(left, PAGE_SIZE - at % PAGE_SIZE);
 
-		if (index < n->frame_count && n->frames[index])
-			memcpy(to, (u8 *)gpa_to_ptr(n->frames[index]) + offset,
-			       part);
-		else
-			memset(to, 0, part);
-		to += part;
-		at += part;
-		left -= part;
+		/* In one piece what the image has in one. */
+		if (!n->frame_count && at < n->image_size)
+			part = MIN(left, n->image_size - at);
+		done = read_part(n, to, at, part);
+		to += done;
+		at += done;
+		left -= done;
+		if (done < part)
+			break;
 	}
-	return (long)size;
+	return left == size && size ? -EFAULT : (long)(size - left);
+}
+
+/* What seals and the largest size leave of a write; 0 or -errno. */
+static long may_write(const struct node *n, u64 at, size_t *size)
+{
+	if (at >= MAX_SIZE)
+		return -EFBIG;
+	*size = MIN(*size, MAX_SIZE - at);
+	if (node_sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	return node_sealed(n, F_SEAL_GROW) && at + *size > n->size ? -EPERM : 0;
 }
 
 long data_write(struct node *n, const void *buf, size_t size, u64 at)
 {
 	const u8 *from = buf;
-	size_t left = size;
+	size_t left;
 	long r;
 
-	if (at > MAX_SIZE || size > MAX_SIZE - at)
-		return -EFBIG;
-	r = copy_up(n);
+	if (size == 0)
+		return 0;
+	r = may_write(n, at, &size);
 	if (r)
 		return r;
+	left = size;
 	while (left) {
-		u64 offset = at % PAGE_SIZE;
-		size_t part = MIN(left, PAGE_SIZE - offset);
-		u8 *page = page_for_write(n, at / PAGE_SIZE);
+		size_t part = MIN(left, PAGE_SIZE - at % PAGE_SIZE), done;
+		gpa_t frame = frame_make(n, page_of(at), false);
 
-		if (!page)
+		if (!frame) {
+			r = -ENOSPC;
 			break;
-		memcpy(page + offset, from, part);
-		from += part;
-		at += part;
-		left -= part;
+		}
+		done = user_copy((u8 *)gpa_to_ptr(frame) + at % PAGE_SIZE, from,
+				 part);
+		from += done;
+		at += done;
+		left -= done;
+		if (done < part) {
+			r = -EFAULT;
+			break;
+		}
 	}
+	if (left == size)
+		return r;
 	if (at > n->size)
 		n->size = at;
-	n->mtime = n->ctime = wall_now();
-	return left == size && size ? -ENOSPC : (long)(size - left);
+	n->mtime = n->ctime = stamp_now();
+	return (long)(size - left);
+}
+
+/* The image's data beyond size is not the file's any more. */
+static void image_cut(struct node *n, u64 size)
+{
+	n->image_size = size;
+	n->covered_count = 0;
+	for (u64 i = 0; radix_next(&n->content, &i) && in_image(n, i); i++)
+		n->covered_count++;
+}
+
+/* Clears the rest of the page that holds the end. */
+static long clear_tail(struct node *n, u64 end)
+{
+	gpa_t frame = frame_of(n, page_of(end));
+
+	if (end % PAGE_SIZE == 0 || (!frame && !in_image(n, page_of(end))))
+		return 0;
+	if (!frame)
+		frame = frame_make(n, page_of(end), false);
+	if (!frame)
+		return -ENOSPC;
+	memset((u8 *)gpa_to_ptr(frame) + end % PAGE_SIZE, 0,
+	       PAGE_SIZE - end % PAGE_SIZE);
+	return 0;
 }
 
 long data_truncate(struct node *n, u64 size)
 {
-	u64 keep = PAGE_UP(size) / PAGE_SIZE;
+	u64 keep = page_of(PAGE_UP(size));
 	long r;
 
 	if (size > MAX_SIZE)
 		return -EFBIG;
-	if (size == 0 && !n->in_memory)
-		n->in_memory = true; /* nothing of it is wanted */
-	r = copy_up(n);
-	if (r)
-		return r;
-	for (u64 i = keep; i < n->frame_count; i++) {
-		if (n->frames[i])
-			frames_free(n->frames[i], 1);
-		n->frames[i] = 0;
+	if ((size < n->size && node_sealed(n, F_SEAL_SHRINK)) ||
+	    (size > n->size && node_sealed(n, F_SEAL_GROW)))
+		return -EPERM;
+	if (size < n->size) {
+		r = clear_tail(n, size);
+		if (r)
+			return r;
+		n->size = size;
+		object_zap(n, keep, ~0ull, true);
+		frames_drop(n, keep, ~0ull);
+		if (size < n->image_size)
+			image_cut(n, size);
 	}
-	if (size < n->size && size % PAGE_SIZE && keep <= n->frame_count &&
-	    n->frames[keep - 1])
-		memset((u8 *)gpa_to_ptr(n->frames[keep - 1]) + size % PAGE_SIZE,
-		       0, PAGE_SIZE - size % PAGE_SIZE);
 	n->size = size;
-	n->mtime = n->ctime = wall_now();
+	n->mtime = n->ctime = stamp_now();
 	return 0;
 }
 
-/* ---- open files ---- */
-
-static long regular_read(struct file *f, void *buf, size_t n, u64 *pos)
+long data_allocate(struct node *n, u64 at, u64 size)
 {
-	long r = data_read(f->node, buf, n, *pos);
+	u64 first = page_of(at), end = page_of(PAGE_UP(at + size)), i;
 
-	if (r > 0)
-		*pos += (u64)r;
-	return r;
+	if (node_sealed(n, F_SEAL_GROW) && at + size > n->size)
+		return -EPERM;
+	if (end - first > quota_left() / PAGE_UNITS + n->frame_count +
+				  page_of(PAGE_UP(n->image_size)))
+		return -ENOSPC;
+	for (i = first; i < end; i++) {
+		if (frame_of(n, i) || in_image(n, i))
+			continue;
+		if (!frame_make(n, i, true))
+			break;
+	}
+	if (i == end)
+		return 0;
+	/* What was allocated behind the end is given back, as by Linux. */
+	frames_drop(n, MAX(first, page_of(PAGE_UP(n->size))), end);
+	return -ENOSPC;
 }
 
-static long regular_write(struct file *f, const void *buf, size_t n, u64 *pos)
+/* Clears [from, to), which lies in one page. */
+static long clear_part(struct node *n, u64 from, u64 to)
 {
-	struct node *node = f->node;
+	gpa_t frame = frame_of(n, page_of(from));
+
+	if (from == to || (!frame && !in_image(n, page_of(from))))
+		return 0;
+	frame = frame_make(n, page_of(from), false);
+	if (!frame)
+		return -ENOSPC;
+	memset((u8 *)gpa_to_ptr(frame) + from % PAGE_SIZE, 0, to - from);
+	return 0;
+}
+
+long data_punch(struct node *n, u64 at, u64 size)
+{
+	u64 end = at + size, first = page_of(PAGE_UP(at)), last = page_of(end);
 	long r;
 
-	if (f->flags & O_APPEND)
-		*pos = node->size;
-	r = data_write(node, buf, n, *pos);
-	if (r > 0)
-		*pos += (u64)r;
-	return r;
-}
+	if (node_sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	if (first > last) /* within a page */
+		return clear_part(n, at, end);
+	r = clear_part(n, at, first * PAGE_SIZE);
+	if (r == 0)
+		r = clear_part(n, last * PAGE_SIZE, end);
+	if (r || first == last)
+		return r;
+	object_zap(n, first, last, false);
+	/* A hole in the image's data is a frame of zeroes. */
+	for (u64 i = first; r == 0 && i < last && in_image(n, i); i++) {
+		gpa_t frame = frame_make(n, i, true);
 
-static gpa_t regular_page(struct file *f, u64 index, bool write)
-{
-	struct node *n = f->node;
-
-	if (index >= PAGE_UP(n->size) / PAGE_SIZE)
-		return 0;
-	if (!n->in_memory && !write)
-		return ZB_IMAGE_GPA + ((u64)image_data(n) - ZB_IMAGE_BASE) +
-		       index * PAGE_SIZE;
-	if (copy_up(n))
-		return 0;
-	return page_for_write(n, index) ? n->frames[index] : 0;
-}
-
-static long node_file_stat(struct file *f, struct stat *st)
-{
-	node_stat(f->node, st);
+		if (!frame)
+			return -ENOSPC;
+		memset(gpa_to_ptr(frame), 0, PAGE_SIZE);
+	}
+	frames_drop(n, MAX(first, page_of(PAGE_UP(n->image_size))), last);
 	return 0;
 }
 
-static long regular_truncate(struct file *f, u64 size)
+u64 data_next(const struct node *n, u64 at)
 {
-	return data_truncate(f->node, size);
+	u64 index = page_of(at);
+
+	if (at < n->image_size)
+		return at;
+	if (!radix_next(&n->content, &index) || index >= page_of(PAGE_UP(n->size)))
+		return n->size;
+	return MAX(at, index * PAGE_SIZE);
 }
 
-static void node_file_release(struct file *f)
+u64 data_hole(const struct node *n, u64 at)
 {
-	node_unref(f->node);
+	u64 index = page_of(at);
+
+	while (frame_of(n, index) || in_image(n, index))
+		index++;
+	at = MAX(at, index * PAGE_SIZE);
+	return MIN(at, n->size);
 }
 
-const struct file_ops regular_ops = {
-	.read = regular_read,
-	.write = regular_write,
-	.stat = node_file_stat,
-	.truncate = regular_truncate,
-	.page = regular_page,
-	.release = node_file_release,
-	.of_node = true,
-};
-
-static long directory_read(struct file *f, void *buf, size_t n, u64 *pos)
+u64 data_blocks(const struct node *n)
 {
-	(void)f, (void)buf, (void)n, (void)pos;
-	return -EISDIR;
+	return (page_of(PAGE_UP(n->image_size)) + n->frame_count -
+		n->covered_count) *
+	       (PAGE_SIZE / 512);
 }
 
-const struct file_ops directory_ops = {
-	.read = directory_read,
-	.stat = node_file_stat,
-	.release = node_file_release,
-	.of_node = true,
-};
-
-struct node *file_node(const struct file *f)
+gpa_t data_page(struct node *n, u64 index, bool write)
 {
-	return f->ops->of_node ? f->node : NULL;
+	gpa_t frame;
+
+	if (index >= page_of(PAGE_UP(n->size)))
+		return 0;
+	frame = frame_of(n, index);
+	if (frame)
+		return frame;
+	if (!write && in_image(n, index))
+		return ZB_IMAGE_GPA + ((u64)image_data(n) - ZB_IMAGE_BASE) +
+		       index * PAGE_SIZE;
+	return frame_make(n, index, false);
 }

@@ -1,15 +1,23 @@
-/* ramfs.h: the data of regular files, and files and directories as opened. */
+/* ramfs.h: the data of regular files. */
 #ifndef FS_RAMFS_H
 #define FS_RAMFS_H
 
 #include "fs/vfs.h"
 
+#define MAX_SIZE 0x7fffffffffffffffull
+
 long data_read(struct node *n, void *buf, size_t size, u64 at);
 long data_write(struct node *n, const void *buf, size_t size, u64 at);
 long data_truncate(struct node *n, u64 size);
+/* Makes pages of a range present, or takes them out. */
+long data_allocate(struct node *n, u64 at, u64 size);
+long data_punch(struct node *n, u64 at, u64 size);
+/* The next data, or hole, at or after a position below the size. */
+u64 data_next(const struct node *n, u64 at);
+u64 data_hole(const struct node *n, u64 at);
+u64 data_blocks(const struct node *n); /* of 512 bytes */
+/* The frame of a page, for mappings: struct file_ops, page. */
+gpa_t data_page(struct node *n, u64 index, bool write);
 void data_free(struct node *n);
-
-extern const struct file_ops regular_ops, directory_ops;
-struct node *file_node(const struct file *f); /* NULL: not of a file system */
 
 #endif

@@ -1,31 +1,265 @@
-/* xattr.c: extended attributes: no file has any. */
+/* xattr.c: the calls for extended attributes: xattr(7). */
+#include <linux/limits.h>
+#include <linux/xattr.h>
+
+#include "fs/descriptor.h"
+#include "fs/path.h"
+#include "fs/permission.h"
+#include "fs/quota.h"
+#include "fs/xattrs.h"
+#include "heap.h"
+#include "mm/user.h"
 #include "syscalls.h"
+#include "task/ids.h"
 
-#define ANSWER_3(name, value)                                                  \
-	long sys_##name(u64 a, u64 b, u64 c)                                   \
-	{                                                                      \
-		(void)a, (void)b, (void)c;                                     \
-		return value;                                                  \
-	}
-#define ANSWER_4(name, value)                                                  \
-	long sys_##name(u64 a, u64 b, u64 c, u64 d)                            \
-	{                                                                      \
-		(void)a, (void)b, (void)c, (void)d;                            \
-		return value;                                                  \
-	}
-#define ANSWER_5(name, value)                                                  \
-	long sys_##name(u64 a, u64 b, u64 c, u64 d, u64 e)                     \
-	{                                                                      \
-		(void)a, (void)b, (void)c, (void)d, (void)e;                   \
-		return value;                                                  \
-	}
+#define NAME_ROOM (XATTR_NAME_MAX + 1)
 
-ANSWER_5(setxattr, -EOPNOTSUPP)
-ANSWER_5(lsetxattr, -EOPNOTSUPP)
-ANSWER_5(fsetxattr, -EOPNOTSUPP)
-ANSWER_4(getxattr, -ENODATA)
-ANSWER_4(lgetxattr, -ENODATA)
-ANSWER_4(fgetxattr, -ENODATA)
-ANSWER_3(listxattr, 0)
-ANSWER_3(llistxattr, 0)
-ANSWER_3(flistxattr, 0)
+/* ---- names ---- */
+
+static bool starts_with(const char *name, const char *prefix)
+{
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+static long name_read(u64 address, char *name)
+{
+	long r = copy_string_from_user(name, address, NAME_ROOM);
+
+	if (r == -ENAMETOOLONG || r == 0)
+		return -ERANGE;
+	return r < 0 ? r : 0;
+}
+
+/* Whether files of this type have attributes of this name at all: 0 or -errno;
+ * `denied` when it is the type that says no. */
+static long name_ok(const struct node *n, const char *name, long denied)
+{
+	if (starts_with(name, "user."))
+		return node_type(n) == S_IFREG || is_dir(n) ? 0 : denied;
+	if (starts_with(name, "trusted.") && !ids_capable(CAP_SYS_ADMIN))
+		return denied;
+	if (starts_with(name, "trusted.") || starts_with(name, "security."))
+		return strchr(name, '.')[1] ? 0 : -EINVAL;
+	return -EOPNOTSUPP;
+}
+
+/* ---- what the calls do ---- */
+
+static struct xattr *xattr_read(const char *name, u64 value, u64 size)
+{
+	u32 name_size = (u32)strlen(name) + 1;
+	struct xattr *x = kmalloc(sizeof(*x) + name_size + size);
+
+	if (!x)
+		return NULL;
+	x->name_size = name_size;
+	x->value_size = (u32)size;
+	memcpy(x->data, name, name_size);
+	if (copy_from_user(x->data + name_size, value, size)) {
+		kfree(x);
+		return NULL;
+	}
+	return x;
+}
+
+static long set(struct node *n, u64 name_address, u64 value, u64 size, u64 flags)
+{
+	char name[NAME_ROOM];
+	struct xattr *x;
+	bool there;
+	long r;
+
+	if (flags & ~(u64)(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	r = name_read(name_address, name);
+	if (r)
+		return r;
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	if (!user_readable(value, size))
+		return -EFAULT;
+	r = name_ok(n, name, -EPERM);
+	if (r == 0)
+		r = node_permission(n, MAY_WRITE);
+	if (r)
+		return r;
+	there = xattr_find(n, name) != NULL;
+	if (there && (flags & XATTR_CREATE))
+		return -EEXIST;
+	if (!there && (flags & XATTR_REPLACE))
+		return -ENODATA;
+	x = xattr_read(name, value, size);
+	if (!x)
+		return -ENOSPC;
+	if (!quota_take(xattr_units(x))) {
+		kfree(x);
+		return -ENOSPC;
+	}
+	xattr_put(n, x);
+	return 0;
+}
+
+static long get(struct node *n, u64 name_address, u64 value, u64 size)
+{
+	char name[NAME_ROOM];
+	const struct xattr *x;
+	long r = name_read(name_address, name);
+
+	if (r == 0)
+		r = name_ok(n, name, -ENODATA);
+	if (r == 0)
+		r = node_permission(n, MAY_READ);
+	if (r)
+		return r;
+	x = xattr_find(n, name);
+	if (!x)
+		return -ENODATA;
+	if (size == 0)
+		return x->value_size;
+	if (size < x->value_size)
+		return -ERANGE;
+	return copy_to_user(value, x->data + x->name_size, x->value_size) ?
+		       -EFAULT :
+		       (long)x->value_size;
+}
+
+static long list(struct node *n, u64 buf, u64 size)
+{
+	u64 total = 0;
+
+	for (const struct xattr *x = n->xattrs; x; x = x->next) {
+		if (size && size - total < x->name_size)
+			return -ERANGE;
+		if (size && copy_to_user(buf + total, x->data, x->name_size))
+			return -EFAULT;
+		total += x->name_size;
+	}
+	return (long)total;
+}
+
+static long drop(struct node *n, u64 name_address)
+{
+	char name[NAME_ROOM];
+	long r = name_read(name_address, name);
+
+	if (r == 0)
+		r = name_ok(n, name, -EPERM);
+	if (r == 0)
+		r = node_permission(n, MAY_WRITE);
+	if (r)
+		return r;
+	return xattr_remove(n, name) ? 0 : -ENODATA;
+}
+
+/* ---- the calls ---- */
+
+static long at_path(u64 path, bool follow, struct node **n)
+{
+	return path_node(AT_FDCWD, path, follow, false, n);
+}
+
+static long at_fd(u64 fd, struct node **n)
+{
+	const struct file *f = fd_file((s32)fd);
+
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
+	*n = file_node(f);
+	return *n ? 0 : -EOPNOTSUPP;
+}
+
+long sys_setxattr(u64 path, u64 name, u64 value, u64 size, u64 flags)
+{
+	struct node *n;
+	long r = at_path(path, true, &n);
+
+	return r ? r : set(n, name, value, size, flags);
+}
+
+long sys_lsetxattr(u64 path, u64 name, u64 value, u64 size, u64 flags)
+{
+	struct node *n;
+	long r = at_path(path, false, &n);
+
+	return r ? r : set(n, name, value, size, flags);
+}
+
+long sys_fsetxattr(u64 fd, u64 name, u64 value, u64 size, u64 flags)
+{
+	struct node *n;
+	long r = at_fd(fd, &n);
+
+	return r ? r : set(n, name, value, size, flags);
+}
+
+long sys_getxattr(u64 path, u64 name, u64 value, u64 size)
+{
+	struct node *n;
+	long r = at_path(path, true, &n);
+
+	return r ? r : get(n, name, value, size);
+}
+
+long sys_lgetxattr(u64 path, u64 name, u64 value, u64 size)
+{
+	struct node *n;
+	long r = at_path(path, false, &n);
+
+	return r ? r : get(n, name, value, size);
+}
+
+long sys_fgetxattr(u64 fd, u64 name, u64 value, u64 size)
+{
+	struct node *n;
+	long r = at_fd(fd, &n);
+
+	return r ? r : get(n, name, value, size);
+}
+
+long sys_listxattr(u64 path, u64 buf, u64 size)
+{
+	struct node *n;
+	long r = at_path(path, true, &n);
+
+	return r ? r : list(n, buf, size);
+}
+
+long sys_llistxattr(u64 path, u64 buf, u64 size)
+{
+	struct node *n;
+	long r = at_path(path, false, &n);
+
+	return r ? r : list(n, buf, size);
+}
+
+long sys_flistxattr(u64 fd, u64 buf, u64 size)
+{
+	struct node *n;
+	long r = at_fd(fd, &n);
+
+	return r ? r : list(n, buf, size);
+}
+
+long sys_removexattr(u64 path, u64 name)
+{
+	struct node *n;
+	long r = at_path(path, true, &n);
+
+	return r ? r : drop(n, name);
+}
+
+long sys_lremovexattr(u64 path, u64 name)
+{
+	struct node *n;
+	long r = at_path(path, false, &n);
+
+	return r ? r : drop(n, name);
+}
+
+long sys_fremovexattr(u64 fd, u64 name)
+{
+	struct node *n;
+	long r = at_fd(fd, &n);
+
+	return r ? r : drop(n, name);
+}

@@ -53,12 +53,6 @@ static long fifo_open(struct file *f)
 	return 0;
 }
 
-static long fifo_stat(struct file *f, struct stat *st)
-{
-	node_stat(f->node, st);
-	return 0;
-}
-
 static void fifo_release(struct file *f)
 {
 	struct node *n = f->node;
@@ -78,7 +72,8 @@ static const struct file_ops fifo_ops = {
 	.read = pipe_read,
 	.write = pipe_write,
 	.poll = pipe_poll,
-	.stat = fifo_stat,
+	.stat = node_file_stat,
+	.describe = node_file_describe,
 	.ioctl = pipe_ioctl,
 	.command = pipe_command,
 	.release = fifo_release,

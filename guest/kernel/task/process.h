@@ -31,6 +31,7 @@ struct process {
 	struct space *space;
 	struct descriptors *descriptors; /* fs/descriptor.h */
 	struct node *cwd;                /* referenced; NULL: the root */
+	struct node *root;               /* of chroot, the same */
 	u32 umask;
 	u32 thread_count;
 	struct signals signals;

@@ -1,0 +1,15 @@
+/* regular.h: open regular files and directories. */
+#ifndef FS_REGULAR_H
+#define FS_REGULAR_H
+
+#include "fs/ramfs.h"
+
+extern const struct file_ops regular_ops, directory_ops;
+extern const struct file_ops path_ops; /* O_PATH: for its node only */
+/* A file of /proc: struct node, generate. */
+struct file *generated_open(struct node *n, u32 flags, long *error);
+/* How much of a write at this position RLIMIT_FSIZE allows; -EFBIG and the
+ * signal when it is nothing. */
+long file_size_limit(u64 at, size_t *n);
+
+#endif

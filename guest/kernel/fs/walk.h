@@ -1,0 +1,27 @@
+/* walk.h: from a path to a node. */
+#ifndef FS_WALK_H
+#define FS_WALK_H
+
+#include "fs/vfs.h"
+
+/* Where a path leads. */
+struct walk {
+	struct node *parent; /* of the last component; NULL for "/" */
+	struct node *node;   /* NULL: does not exist */
+	struct file *magic;  /* behind /proc/self/fd/N: borrowed */
+	bool link;           /* magic was not followed: the link itself is meant */
+	bool directory;      /* a trailing slash asks for one */
+	bool dots;           /* the last component is "." or ".." */
+	u32 name_size;
+	char name[NAME_MAX + 1];
+};
+
+/* From directory start (NULL: the root); follow: the last link, too. 0 or
+ * -errno; a missing last component is 0 with node NULL. */
+long vfs_walk(struct node *start, const char *path, bool follow,
+	      struct walk *w);
+/* The same with RESOLVE_* of openat2. */
+long vfs_resolve(struct node *start, const char *path, bool follow,
+		 u64 resolve, struct walk *w);
+
+#endif
