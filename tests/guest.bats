@@ -5,9 +5,9 @@ setup_file() { tests/guest/build.sh; }
 
 same() {
 	local native guest native_status=0 guest_status=0
-	native=$(: | timeout 120 "build/tests/root/bin/$1" 2>&1 3>&- 4>&-) || native_status=$?
-	guest=$(timeout 140 ./zeroboot run -t 120 build/tests/guest.img "/bin/$1" 2>&1) || guest_status=$?
-	[ -n "$native" ]
+	native=$(: | timeout 120 "build/tests/root/bin/$1" "${@:2}" 2>&1 3>&- 4>&-) || native_status=$?
+	guest=$(timeout 140 ./zeroboot run -t 120 build/tests/guest.img "/bin/$1" "${@:2}" 2>&1) || guest_status=$?
+	[ -n "$native" ] || [ "$native_status" -ne 0 ]
 	diff <(echo "$native") <(echo "$guest")
 	[ "$native_status" -eq "$guest_status" ]
 }
@@ -23,6 +23,14 @@ same() {
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }
+@test "guest: signals that queue, and what comes with them" { same sigqueue; }
+@test "guest: alternate stacks" { same altstack; }
+@test "guest: a frame that fits no stack is SIGSEGV, and nothing is overwritten" {
+	local case
+	for case in small caught nostack overflow handler return nowhere restorer; do
+		same altstack $case
+	done
+}
 @test "guest: files" { same file; }
 @test "guest: flock" { same flock; }
 @test "guest: record locks" { same lockrange; }

@@ -41,7 +41,7 @@ static void send_fault(struct regs *r, u64 vector, u64 error, u64 cr2,
 {
 	struct sigqueue_info info = { .signo = signo,
 				      .code = code,
-				      .value = address };
+				      .address = address };
 
 	current->regs = r;
 	signal_fault(current, &info, vector, error, cr2);

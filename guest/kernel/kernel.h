@@ -51,6 +51,7 @@ typedef int32_t s32;
 #define FOREVER (~0ull)          /* a deadline that never comes */
 #define NSEC 1000000000ul
 #define ERESTARTSYS 512          /* as EINTR, but SA_RESTART starts it again */
+#define ERESTARTNOINTR 513       /* starts again behind any handler */
 
 #define USER_TOP 0x7ffffffff000ull
 

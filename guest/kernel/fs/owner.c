@@ -118,12 +118,12 @@ void owner_signal(struct file *f, u32 events)
 
 	if (!o || !o->id)
 		return;
-	if (o->signo) { /* si_band and si_fd lie where pid and value do */
+	if (o->signo) {
 		info.signo = o->signo;
 		info.code = in ? POLL_IN_CODE : POLL_OUT_CODE;
-		info.pid = (s32)(in ? EPOLLIN | EPOLLRDNORM :
+		info.band = (s32)(in ? EPOLLIN | EPOLLRDNORM :
 				      EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-		info.value = (u32)-1;
+		info.fd = -1;
 	}
 	if (o->type == F_OWNER_TID) {
 		struct thread *t = thread_find(o->id);
@@ -133,6 +133,6 @@ void owner_signal(struct file *f, u32 events)
 	} else if (o->type == F_OWNER_PGRP ?
 			   o->id == current->process->group :
 			   process_find(o->id) != NULL) {
-		signal_send_process(&info);
+		signal_send_process(current->process, &info);
 	}
 }

@@ -14,7 +14,7 @@
 #include "fs/descriptor.h"
 #include "fs/object.h"
 #include "heap.h"
-#include "io/deadline.h"
+#include "task/deadline.h"
 #include "io/poll.h"
 #include "mm/user.h"
 #include "syscalls.h"

@@ -14,7 +14,7 @@
 
 #include "fs/descriptor.h"
 #include "heap.h"
-#include "io/deadline.h"
+#include "task/deadline.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/signal.h"

@@ -8,7 +8,7 @@
 #define IO_POLL_H
 
 #include "fs/file.h"
-#include "io/deadline.h"
+#include "task/deadline.h"
 
 #include <linux/eventpoll.h>
 

@@ -9,6 +9,10 @@
 #include "syscalls.h"
 #include "task/signal.h"
 
+#define FAULTS                                                                 \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) |  \
+	 1ull << (SIGTRAP - 1) | 1ull << (SIGFPE - 1))
+
 struct signalfd {
 	sigset set;
 	struct signalfd *next;
@@ -28,15 +32,45 @@ static void notify(void)
 static struct signal_listener listener = { .notify = notify };
 static bool listening;
 
+static void describe(struct signalfd_siginfo *out,
+		     const struct sigqueue_info *info)
+{
+	memset(out, 0, sizeof(*out));
+	out->ssi_signo = (u32)info->signo;
+	out->ssi_errno = info->errno_;
+	out->ssi_code = info->code;
+	if (info->code == SI_TIMER) {
+		out->ssi_tid = (u32)info->timer;
+		out->ssi_overrun = (u32)info->overrun;
+	} else if (info->code > 0 && info->code < SI_KERNEL &&
+		   sigset_bit(info->signo) & FAULTS) {
+		out->ssi_addr = info->address;
+		return;
+	} else {
+		out->ssi_pid = (u32)info->pid;
+		out->ssi_uid = info->uid;
+	}
+	if (info->code > 0 && info->signo == SIGCHLD) {
+		out->ssi_status = info->status;
+		out->ssi_utime = (u64)info->user_time;
+		out->ssi_stime = (u64)info->system_time;
+		return;
+	}
+	if (info->code < 0 && info->code != SI_TKILL) {
+		out->ssi_ptr = info->value;
+		out->ssi_int = (s32)info->value;
+	}
+}
+
 static long signalfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	struct signalfd *s = f->node;
-	struct signalfd_siginfo *out = buf;
+	struct signalfd_siginfo one;
 	struct sigqueue_info info;
 	size_t count = 0;
 
 	(void)pos;
-	if (n < sizeof(*out))
+	if (n < sizeof(one))
 		return -EINVAL;
 	while (!(signal_visible(current) & s->set)) {
 		long r;
@@ -47,18 +81,15 @@ static long signalfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 		if (r == -EINTR && !(signal_visible(current) & s->set))
 			return -ERESTARTSYS;
 	}
-	for (; (count + 1) * sizeof(*out) <= n; count++) {
+	for (; n - count >= sizeof(one); count += sizeof(one)) {
 		if (!signal_take(current, s->set, &info))
 			break;
-		memset(&out[count], 0, sizeof(*out));
-		out[count].ssi_signo = (u32)info.signo;
-		out[count].ssi_code = info.code;
-		out[count].ssi_pid = (u32)info.pid;
-		out[count].ssi_uid = (u32)info.uid;
-		out[count].ssi_ptr = info.value;
-		out[count].ssi_int = (s32)info.value;
+		describe(&one, &info);
+		if (user_copy((u8 *)buf + count, &one, sizeof(one)) !=
+		    sizeof(one))
+			return count ? (long)count : -EFAULT;
 	}
-	return (long)(count * sizeof(*out));
+	return (long)count;
 }
 
 static u32 signalfd_poll(struct file *f)
@@ -97,7 +128,7 @@ long sys_signalfd4(u64 fd, u64 mask, u64 size, u64 flags)
 		return -EINVAL;
 	if (copy_from_user(&set, mask, sizeof(set)))
 		return -EFAULT;
-	set &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1));
+	set &= ~SIGSET_UNBLOCKABLE;
 	if ((s32)fd != -1) {
 		f = fd_file((s32)fd);
 		if (!f)

@@ -13,7 +13,7 @@
 #include "fs/descriptor.h"
 #include "fs/object.h"
 #include "heap.h"
-#include "io/deadline.h"
+#include "task/deadline.h"
 #include "io/poll.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -50,7 +50,7 @@ static void timerfd_advance(struct timerfd *t)
 	}
 	passed = (now - t->next) / t->interval + 1;
 	t->ticks += passed;
-	t->next += passed * t->interval;
+	t->next = MIN(t->next + passed * t->interval, NS_MAX);
 }
 
 static void timer_fired(struct timer *timer)
@@ -76,9 +76,9 @@ static long timerfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 		if (thread_wait(&t->readers, FOREVER) == -EINTR)
 			return -ERESTARTSYS;
 	}
-	if (waited && !user_writable((u64)buf, sizeof(t->ticks)))
+	if ((waited && !user_writable((u64)buf, sizeof(t->ticks))) ||
+	    user_copy(buf, &t->ticks, sizeof(t->ticks)) != sizeof(t->ticks))
 		return -EFAULT;
-	memcpy(buf, &t->ticks, sizeof(t->ticks));
 	t->ticks = 0;
 	timer_arm(&t->timer, t->next);
 	return sizeof(t->ticks);
@@ -158,24 +158,6 @@ static long timerfd_find(u64 fd, struct timerfd **t)
 	return 0;
 }
 
-static bool timespec_valid(const struct __kernel_timespec *ts)
-{
-	return ts->tv_sec >= 0 && ts->tv_nsec >= 0 && (u64)ts->tv_nsec < NSEC;
-}
-
-/* Saturates at a time that never comes. */
-static u64 timespec_ns(const struct __kernel_timespec *ts)
-{
-	if ((u64)ts->tv_sec >= (FOREVER >> 2) / NSEC)
-		return FOREVER >> 2;
-	return (u64)ts->tv_sec * NSEC + (u64)ts->tv_nsec;
-}
-
-static struct __kernel_timespec ns_timespec(u64 ns)
-{
-	return (struct __kernel_timespec){(s64)(ns / NSEC), (s64)(ns % NSEC)};
-}
-
 static bool clock_is_wall(s32 clock)
 {
 	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM;
@@ -184,17 +166,9 @@ static bool clock_is_wall(s32 clock)
 /* When `value` is due, in mono ns. */
 static u64 due(const struct timerfd *t, u64 value, bool absolute)
 {
-	u64 wall, now;
-
 	if (!absolute)
 		return deadline_after(value);
-	if (!clock_is_wall(t->clock))
-		return value;
-	wall = wall_now();
-	now = mono_now();
-	if (value > wall)
-		return now + (value - wall);
-	return now - MIN(now, wall - value);
+	return clock_is_wall(t->clock) ? deadline_at(value, wall_now()) : value;
 }
 
 static void timerfd_value(struct timerfd *t, struct __kernel_itimerspec *its)
@@ -234,7 +208,7 @@ long sys_timerfd_settime(u64 fd, u64 flags, u64 new_user, u64 old_user)
 	if (r)
 		return r;
 	if ((u32)flags & ~(u32)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) ||
-	    !timespec_valid(&its.it_value) || !timespec_valid(&its.it_interval))
+	    !timespec_ok(&its.it_value) || !timespec_ok(&its.it_interval))
 		return -EINVAL;
 	r = timerfd_find(fd, &t);
 	if (r)

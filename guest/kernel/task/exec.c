@@ -10,6 +10,7 @@
 #include "mm/user.h"
 #include "random.h"
 #include "task/process.h"
+#include "task/signal.h"
 #include "vdso.h"
 
 #define STACK_SIZE (8ul << 20)
@@ -243,6 +244,7 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 		AT_HWCAP2, 2, /* FSGSBASE may be used: Linux, asm/hwcap2.h */
 		AT_EXECFN, name,
 		AT_PLATFORM, platform,
+		AT_MINSIGSTKSZ, sigframe_size(),
 		AT_NULL, 0,
 	};
 	memcpy(&words[n], aux, sizeof(aux));

@@ -12,7 +12,12 @@
 
 #define RED_ZONE 128 /* System V ABI AMD64, 3.2.2 */
 #define FLAG_MASK 0x50dd5ull /* what a program may set: SDM 1, 3.4.3 */
-#define XSAVE_LEGACY 512     /* SDM 1, 13.4.1: the header follows */
+#define HANDLER_CLEARS 0x10500ull /* DF, TF, RF */
+/* SDM 1, 13.4: the legacy region with bytes for software in it, the header */
+#define XSAVE_LEGACY 512
+#define XSAVE_HEADER 64
+#define SOFTWARE 464
+#define LEGACY_FEATURES 3 /* x87 and SSE */
 
 struct frame {
 	u64 return_address;
@@ -20,48 +25,17 @@ struct frame {
 	siginfo_t info;
 };
 
-void signal_fill_fields(siginfo_t *out, const struct sigqueue_info *info)
+/* The extended state in t's own place for it, which is free while t runs, with
+ * the marks that programs look for: Linux, asm/sigcontext.h, struct
+ * _fpx_sw_bytes. The last mark follows behind xsave_size bytes. */
+static void save_extended(const struct thread *t)
 {
-	switch (info->signo) {
-	case SIGSEGV:
-	case SIGBUS:
-	case SIGFPE:
-	case SIGILL:
-	case SIGTRAP:
-		if (info->code > 0) {
-			out->si_addr = (void *)info->value;
-			return;
-		}
-		break;
-	}
-	if (info->code == SI_TIMER) {
-		out->si_tid = info->pid;
-		out->si_overrun = 0;
-		out->si_ptr = (void *)info->value;
-		return;
-	}
-	out->si_pid = info->pid;
-	out->si_uid = (u32)info->uid;
-	if (info->code < 0 && info->code != SI_TKILL)
-		out->si_ptr = (void *)info->value;
-}
+	struct _fpx_sw_bytes *software = (void *)((u8 *)t->xsave + SOFTWARE);
 
-static bool on_altstack(const struct thread *t, u64 sp)
-{
-	return t->altstack_size && sp - t->altstack_sp <= t->altstack_size;
-}
-
-/* The extended state at address, 64-aligned, with the marks that programs look
- * for: Linux, asm/sigcontext.h, struct _fpx_sw_bytes. */
-static void save_extended(u64 address)
-{
-	struct _fpx_sw_bytes *software = (void *)(address + 464);
-	u32 magic = FP_XSTATE_MAGIC2;
-
-	memset((void *)(address + XSAVE_LEGACY), 0, 64);
+	memset((u8 *)t->xsave + XSAVE_LEGACY, 0, XSAVE_HEADER);
 	__asm__ volatile("xsave64 (%0)"
 			 :
-			 : "r"(address), "a"((u32)xsave_mask),
+			 : "r"(t->xsave), "a"((u32)xsave_mask),
 			   "d"((u32)(xsave_mask >> 32))
 			 : "memory");
 	memset(software, 0, sizeof(*software));
@@ -69,7 +43,6 @@ static void save_extended(u64 address)
 	software->extended_size = xsave_size + FP_XSTATE_MAGIC2_SIZE;
 	software->xfeatures = xsave_mask;
 	software->xstate_size = xsave_size;
-	memcpy((void *)(address + xsave_size), &magic, sizeof(magic));
 }
 
 static void save_registers(struct sigcontext *c, const struct regs *r,
@@ -100,91 +73,110 @@ static void save_registers(struct sigcontext *c, const struct regs *r,
 	c->cr2 = t->cr2;
 }
 
+u64 sigframe_size(void)
+{
+	/* what aligning the two parts takes at most */
+	return sizeof(struct frame) + xsave_size + FP_XSTATE_MAGIC2_SIZE + 63 +
+	       16;
+}
+
+/* Where the frame goes, 0: it does not fit the alternate stack. */
+static u64 place(const struct regs *r, const struct thread *t,
+		 const struct action *a, u64 *extended)
+{
+	bool alternate = altstack_holds(t, r->rsp);
+	u64 sp = r->rsp - RED_ZONE;
+
+	if (a->flags & SA_ONSTACK && t->altstack_size && !alternate) {
+		sp = t->altstack_sp + t->altstack_size;
+		alternate = true;
+	}
+	*extended = (sp - xsave_size - FP_XSTATE_MAGIC2_SIZE) & ~63ull;
+	/* 16-aligned as before the call that pushed the return address */
+	sp = ((*extended - sizeof(struct frame)) & ~15ull) - 8;
+	/* A stack that is too small gets nothing written beneath it. */
+	if (alternate && (sp <= t->altstack_sp ||
+			  sp - t->altstack_sp > t->altstack_size))
+		return 0;
+	return sp;
+}
+
+static bool store(u64 sp, const struct frame *f, u64 extended,
+		  const struct thread *t)
+{
+	u32 magic = FP_XSTATE_MAGIC2;
+
+	save_extended(t);
+	return !copy_to_user(sp, f, sizeof(*f)) &&
+	       !copy_to_user(extended, t->xsave, xsave_size) &&
+	       !copy_to_user(extended + xsave_size, &magic, sizeof(magic));
+}
+
 bool sigframe_push(struct regs *r, struct thread *t, const struct action *a,
 		   int signo, const struct sigqueue_info *info, sigset mask)
 {
-	u64 sp = r->rsp - RED_ZONE, extended;
-	u32 disarm = t->altstack_flags & SS_AUTODISARM;
-	struct frame *f;
+	u64 extended, sp = place(r, t, a, &extended);
+	struct frame f;
 
-	if ((a->flags & SA_ONSTACK) && t->altstack_size &&
-	    !on_altstack(t, r->rsp))
-		sp = t->altstack_sp + t->altstack_size;
-	extended = (sp - xsave_size - FP_XSTATE_MAGIC2_SIZE) & ~63ull;
-	/* 16-aligned as before the call that pushed the return address */
-	sp = ((extended - sizeof(*f)) & ~15ull) - 8;
-	if (!user_writable(sp, r->rsp > sp && r->rsp - sp < 16384 ?
-				       r->rsp - sp :
-				       extended + xsave_size + 4 - sp))
+	if (!sp || !(a->flags & SA_RESTORER))
 		return false;
-	f = (struct frame *)sp;
-	memset(f, 0, sizeof(*f));
-	save_extended(extended);
-	f->return_address = a->restorer;
-	f->uc.uc_flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	f->uc.uc_stack.ss_sp = (void *)t->altstack_sp;
-	f->uc.uc_stack.ss_size = t->altstack_size;
-	f->uc.uc_stack.ss_flags =
-		(int)t->altstack_flags |
-		(!t->altstack_size	   ? SS_DISABLE :
-		 on_altstack(t, r->rsp) ? SS_ONSTACK :
-					     0);
-	save_registers((struct sigcontext *)&f->uc.uc_mcontext, r, t);
-	f->uc.uc_mcontext.fpstate = (void *)extended;
-	memcpy(&f->uc.uc_sigmask, &mask, sizeof(mask));
-	f->info.si_signo = info->signo;
-	f->info.si_errno = info->errno_;
-	f->info.si_code = info->code;
-	signal_fill_fields(&f->info, info);
-	if (disarm)
+	memset(&f, 0, sizeof(f));
+	f.return_address = a->restorer;
+	f.uc.uc_flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+	altstack_get(t, r->rsp, &f.uc.uc_stack);
+	save_registers((struct sigcontext *)&f.uc.uc_mcontext, r, t);
+	f.uc.uc_mcontext.fpstate = (void *)extended;
+	memcpy(&f.uc.uc_sigmask, &mask, sizeof(mask));
+	memcpy(&f.info, info, sizeof(*info));
+	if (!store(sp, &f, extended, t))
+		return false;
+	if (t->altstack_flags & SS_AUTODISARM)
 		t->altstack_size = t->altstack_sp = t->altstack_flags = 0;
 	r->rdi = (u64)signo;
-	r->rsi = (u64)&f->info;
-	r->rdx = (u64)&f->uc;
+	r->rsi = sp + offsetof(struct frame, info);
+	r->rdx = sp + offsetof(struct frame, uc);
 	r->rax = 0;
 	r->rip = a->handler;
 	r->rsp = sp;
-	r->rflags &= ~0x500ull; /* DF, TF */
-	r->orig_rax = ~0ull;    /* no restart, and the full way out */
+	r->rflags &= ~HANDLER_CLEARS;
+	r->orig_rax = ~0ull; /* no restart, and the full way out */
 	return true;
 }
 
+/* ---- the way back ---- */
+
 /* False when the program has spoilt its frame. */
-static bool restore_extended(u64 address)
+static bool restore_extended(const struct thread *t, u64 address)
 {
-	u64 *header = (u64 *)(address + XSAVE_LEGACY);
-	u32 *mxcsr = (u32 *)(address + 24);
+	const struct _fpx_sw_bytes *software = (void *)((u8 *)t->xsave + SOFTWARE);
+	u64 *header = (u64 *)((u8 *)t->xsave + XSAVE_LEGACY);
+	u32 *mxcsr = (u32 *)((u8 *)t->xsave + 24);
 
 	if (address == 0)
 		return true;
-	if ((address & 63) || !user_writable(address, xsave_size))
+	if ((address & 63) || copy_from_user(t->xsave, address, XSAVE_LEGACY))
 		return false;
+	if (software->magic1 != FP_XSTATE_MAGIC1) {
+		header[0] = LEGACY_FEATURES;
+	} else if (copy_from_user((u8 *)t->xsave + XSAVE_LEGACY,
+				  address + XSAVE_LEGACY,
+				  xsave_size - XSAVE_LEGACY)) {
+		return false;
+	}
 	/* So that xrstor cannot fault: SDM 1, 13.8. */
 	header[0] &= xsave_mask;
-	memset(header + 1, 0, 56);
+	memset(header + 1, 0, XSAVE_HEADER - 8);
 	*mxcsr &= 0xffff;
 	__asm__ volatile("xrstor64 (%0)"
 			 :
-			 : "r"(address), "a"((u32)xsave_mask),
+			 : "r"(t->xsave), "a"((u32)xsave_mask),
 			   "d"((u32)(xsave_mask >> 32))
 			 : "memory");
 	return true;
 }
 
-long sys_rt_sigreturn(void)
+static void restore_registers(struct regs *r, const struct sigcontext *c)
 {
-	struct regs *r = current->regs;
-	u64 address = r->rsp - 8; /* the handler's `ret` took the first word */
-	const struct frame *f = (const struct frame *)address;
-	const struct sigcontext *c;
-	struct thread *t = current;
-	sigset mask;
-
-	if (!user_readable(address, sizeof(*f)))
-		process_exit(128 + SIGSEGV);
-	c = (const struct sigcontext *)&f->uc.uc_mcontext;
-	memcpy(&mask, &f->uc.uc_sigmask, sizeof(mask));
-	t->blocked = mask & ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1));
 	r->r8 = c->r8;
 	r->r9 = c->r9;
 	r->r10 = c->r10;
@@ -205,14 +197,29 @@ long sys_rt_sigreturn(void)
 	r->rflags = (c->eflags & FLAG_MASK) | 0x202;
 	r->cs = ZB_SEL_UCODE;
 	r->ss = ZB_SEL_UDATA;
+}
+
+long sys_rt_sigreturn(void)
+{
+	struct regs *r = current->regs;
+	struct thread *t = current;
+	struct frame f;
+	sigset mask;
+
 	r->orig_rax = ~0ull;
-	if (!(f->uc.uc_stack.ss_flags & SS_DISABLE)) {
-		t->altstack_sp = (u64)f->uc.uc_stack.ss_sp;
-		t->altstack_size = f->uc.uc_stack.ss_size;
-		t->altstack_flags =
-			(u32)f->uc.uc_stack.ss_flags & SS_AUTODISARM;
-	}
-	if (!restore_extended((u64)c->fpstate))
-		process_exit(128 + SIGSEGV);
+	/* the handler's `ret` took the first word */
+	if (copy_from_user(&f, r->rsp - 8, sizeof(f)))
+		goto bad;
+	memcpy(&mask, &f.uc.uc_sigmask, sizeof(mask));
+	signal_set_mask(mask);
+	restore_registers(r, (struct sigcontext *)&f.uc.uc_mcontext);
+	altstack_set(t, r->rsp, &f.uc.uc_stack);
+	if (!restore_extended(t, (u64)f.uc.uc_mcontext.fpstate) ||
+	    !signal_can_return(r->rip))
+		goto bad;
+	return 0;
+bad:
+	signal_force(t, &(struct sigqueue_info){ .signo = SIGSEGV,
+						 .code = SI_KERNEL });
 	return 0;
 }

@@ -1,25 +1,18 @@
 /*
- * signal.c: signals of the one process: dispositions, masks, pending ones, and
- * the calls that use them. Frames: sigframe.c.
+ * signal.c: sending and delivering signals. Calls: kill.c (sending),
+ * sigaction.c (actions and masks), sigwait.c. Frames: sigframe.c. Queues:
+ * sigqueue.c.
  */
 #include "task/signal.h"
 
-#include <linux/time.h>
-
 #include "mm/user.h"
-#include "syscalls.h"
-#include "task/clock.h"
-#include "task/process.h"
+
+#define STOPS                                                                  \
+	(1ull << (SIGSTOP - 1) | 1ull << (SIGTSTP - 1) |                        \
+	 1ull << (SIGTTIN - 1) | 1ull << (SIGTTOU - 1))
 
 static struct signal_listener *listeners;
-static struct waitq sleepers; /* pause, sigsuspend, sigtimedwait */
-
-static const sigset unblockable = 1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1);
-
-static sigset bit(int signo)
-{
-	return 1ull << (signo - 1);
-}
+static struct waitq stopped; /* threads of stopped processes */
 
 static bool default_ignored(int signo)
 {
@@ -28,8 +21,8 @@ static bool default_ignored(int signo)
 	case SIGURG:
 	case SIGWINCH:
 	case SIGCONT:
-	/* There is nobody to continue a stopped process. */
-	case SIGSTOP:
+	/* The group is an orphaned one (its parent is in no other group of the
+	 * session), which these do not stop: POSIX, 2.4.3. */
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
@@ -39,9 +32,9 @@ static bool default_ignored(int signo)
 	}
 }
 
-static bool ignored(int signo)
+static bool ignored(const struct process *p, int signo)
 {
-	u64 handler = current->process->signals.actions[signo].handler;
+	u64 handler = p->signals.actions[signo].handler;
 
 	return handler == (u64)SIG_IGN ||
 	       (handler == (u64)SIG_DFL && default_ignored(signo));
@@ -61,117 +54,172 @@ static void notify_listeners(void)
 
 bool signal_pending(struct thread *t)
 {
-	struct signals *shared = &t->process->signals;
+	struct process *p = t->process;
 	sigset set;
 
-	while ((set = (t->pending | shared->pending) & ~t->blocked)) {
+	while ((set = signal_visible(t) & ~t->blocked)) {
 		int n = __builtin_ctzll(set) + 1;
 
-		if (n == SIGKILL || !ignored(n))
+		if (n == SIGKILL || !ignored(p, n))
 			return true;
-		t->pending &= ~bit(n);
-		shared->pending &= ~bit(n);
+		sigqueue_drop(&t->pending, p, sigset_bit(n));
+		sigqueue_drop(&p->signals.pending, p, sigset_bit(n));
 	}
 	return false;
 }
 
-bool signal_work(struct thread *t)
+/* ---- sending ---- */
+
+static void drop_everywhere(struct process *p, sigset set)
 {
-	return t->restore_blocked || signal_pending(t);
+	sigqueue_drop(&p->signals.pending, p, set);
+	for (struct thread *t = threads; t; t = t->all_next)
+		if (t->process == p)
+			sigqueue_drop(&t->pending, p, set);
 }
 
-void signal_send_thread(struct thread *t, const struct sigqueue_info *info)
+/* A stop and a continuation undo each other. */
+static void send_stops(struct process *p, int signo)
 {
-	int n = info->signo;
-
-	if (n < 1 || n > SIGNAL_COUNT)
+	if (sigset_bit(signo) & STOPS)
+		drop_everywhere(p, sigset_bit(SIGCONT));
+	if (signo != SIGCONT && signo != SIGKILL)
 		return;
-	if (ignored(n) && !(t->blocked & bit(n)))
-		return;
-	if (!(t->pending & bit(n)))
-		t->info[n - 1] = *info;
-	t->pending |= bit(n);
-	notify_listeners();
-	if (!(t->blocked & bit(n)) || t->waiting_for & bit(n))
-		thread_interrupt(t);
-}
-
-void signal_send_process(const struct sigqueue_info *info)
-{
-	int n = info->signo;
-	struct thread *target = NULL;
-
-	if (n < 1 || n > SIGNAL_COUNT)
-		return;
-	for (struct thread *t = threads; t; t = t->all_next) {
-		if ((t->blocked & bit(n)) && !(t->waiting_for & bit(n)))
-			continue;
-		if (!target || t->tid == current->process->pid)
-			target = t;
+	if (signo == SIGCONT)
+		drop_everywhere(p, STOPS);
+	if (p->signals.stopped) {
+		p->signals.stopped = false;
+		waitq_wake_all(&stopped);
 	}
-	if (ignored(n) && target && !(target->blocked & bit(n)))
-		return;
-	if (!(current->process->signals.pending & bit(n)))
-		current->process->signals.info[n - 1] = *info;
-	current->process->signals.pending |= bit(n);
+}
+
+static bool takes(const struct thread *t, int signo)
+{
+	return !(t->blocked & sigset_bit(signo)) ||
+	       t->waiting_for & sigset_bit(signo);
+}
+
+/* A thread of p that takes the signal, the first one if it does. */
+static struct thread *find_taker(const struct process *p, int signo)
+{
+	struct thread *found = NULL;
+
+	for (struct thread *t = threads; t; t = t->all_next)
+		if (t->process == p && takes(t, signo) &&
+		    (!found || t->tid == p->pid))
+			found = t;
+	return found;
+}
+
+static bool sent_in_vain(const struct process *p, const struct thread *taker,
+			 int signo)
+{
+	return ignored(p, signo) && taker &&
+	       !(taker->blocked & sigset_bit(signo));
+}
+
+long signal_send_thread(struct thread *t, const struct sigqueue_info *info)
+{
+	int n = info->signo;
+	long r;
+
+	send_stops(t->process, n);
+	if (sent_in_vain(t->process, t, n))
+		return 0;
+	r = sigqueue_add(&t->pending, t->process, info);
+	if (r)
+		return r;
 	notify_listeners();
-	if (target)
-		thread_interrupt(target);
+	if (takes(t, n))
+		thread_interrupt(t);
+	return 0;
+}
+
+long signal_send_process(struct process *p, const struct sigqueue_info *info)
+{
+	struct thread *taker = find_taker(p, info->signo);
+	long r;
+
+	send_stops(p, info->signo);
+	if (sent_in_vain(p, taker, info->signo))
+		return 0;
+	r = sigqueue_add(&p->signals.pending, p, info);
+	if (r)
+		return r;
+	notify_listeners();
+	if (taker)
+		thread_interrupt(taker);
+	return 0;
+}
+
+bool signal_send_entry(struct process *p, struct thread *t,
+		       struct sigqueue_entry *e)
+{
+	struct sigqueue *q = t ? &t->pending : &p->signals.pending;
+	struct thread *taker = t && takes(t, e->info.signo) ? t :
+			       t ? NULL : find_taker(p, e->info.signo);
+
+	send_stops(p, e->info.signo);
+	if (sent_in_vain(p, taker, e->info.signo))
+		return false;
+	sigqueue_add_entry(q, e);
+	notify_listeners();
+	if (taker)
+		thread_interrupt(taker);
+	return true;
+}
+
+void signal_force(struct thread *t, const struct sigqueue_info *info)
+{
+	struct process *p = t->process;
+	int n = info->signo;
+
+	/* Returning would only fault again. */
+	if (t->blocked & sigset_bit(n) ||
+	    p->signals.actions[n].handler == (u64)SIG_IGN)
+		process_exit(128 + n);
+	sigqueue_add(&t->pending, p, info);
 }
 
 void signal_fault(struct thread *t, const struct sigqueue_info *info,
 		  u64 trap_number, u64 error_code, u64 cr2)
 {
-	int n = info->signo;
-
 	t->trap_number = trap_number;
 	t->error_code = error_code;
 	t->cr2 = cr2;
-	/* Returning would only fault again. */
-	if ((t->blocked & bit(n)) || current->process->signals.actions[n].handler == (u64)SIG_IGN)
-		process_exit(128 + n);
-	t->info[n - 1] = *info;
-	t->pending |= bit(n);
+	signal_force(t, info);
 }
 
-/* Takes the first pending signal in set from t or the process; 0: none. */
+/* ---- taking ---- */
+
 int signal_take(struct thread *t, sigset set, struct sigqueue_info *info)
 {
-	sigset own = t->pending & set, shared = current->process->signals.pending & set;
-	/* Faults come before everything else, as on Linux. */
-	sigset sync = own & (bit(SIGSEGV) | bit(SIGBUS) | bit(SIGILL) |
-			     bit(SIGTRAP) | bit(SIGFPE) | bit(SIGSYS));
-	int n;
+	struct process *p = t->process;
 
-	if (sync)
-		own = sync;
-	if (own && (sync || !shared || (own & -own) <= (shared & -shared))) {
-		n = __builtin_ctzll(own) + 1;
-		*info = t->info[n - 1];
-		t->pending &= ~bit(n);
-		return n;
-	}
-	if (!shared)
-		return 0;
-	n = __builtin_ctzll(shared) + 1;
-	*info = current->process->signals.info[n - 1];
-	current->process->signals.pending &= ~bit(n);
-	return n;
+	return sigqueue_take(&t->pending, p, set, info) ?:
+	       sigqueue_take(&p->signals.pending, p, set, info);
 }
 
 sigset signal_visible(const struct thread *t)
 {
-	return t->pending | current->process->signals.pending;
+	return t->pending.set | t->process->signals.pending.set;
 }
 
 /* ---- delivery ---- */
 
-static void restart_call(struct regs *r, bool handler, bool restart)
+/* Answers of handlers that programs never see. */
+static bool restarts(const struct regs *r)
 {
 	/* After a fault or tick rax is the program's, whatever it holds. */
-	if (r->orig_rax == ~0ull || (s64)r->rax != -ERESTARTSYS)
+	return r->orig_rax != ~0ull && ((s64)r->rax == -ERESTARTSYS ||
+					(s64)r->rax == -ERESTARTNOINTR);
+}
+
+static void restart_call(struct regs *r, bool handler, bool restart)
+{
+	if (!restarts(r))
 		return;
-	if (handler && !restart) {
+	if (handler && !restart && (s64)r->rax == -ERESTARTSYS) {
 		r->rax = (u64)-EINTR;
 		return;
 	}
@@ -181,40 +229,84 @@ static void restart_call(struct regs *r, bool handler, bool restart)
 
 static void restore_mask(struct thread *t)
 {
-	t->blocked = t->saved_blocked;
 	t->restore_blocked = false;
+	signal_set_mask(t->saved_blocked);
+}
+
+bool signal_work(struct thread *t, const struct regs *r)
+{
+	return t->restore_blocked || t->process->signals.stopped ||
+	       restarts(r) || signal_pending(t);
+}
+
+bool signal_can_return(u64 address)
+{
+	return (u64)((s64)(address << 16) >> 16) == address;
+}
+
+static void segv(struct thread *t)
+{
+	signal_force(t, &(struct sigqueue_info){ .signo = SIGSEGV,
+						 .code = SI_KERNEL });
+}
+
+static void run_handler(struct regs *r, struct thread *t,
+			const struct sigqueue_info *info)
+{
+	int n = info->signo;
+	struct action *now = &t->process->signals.actions[n], a = *now;
+	sigset mask = t->restore_blocked ? t->saved_blocked : t->blocked;
+
+	if (!sigframe_push(r, t, &a, n, info, mask)) {
+		if (n == SIGSEGV)
+			process_exit(128 + SIGSEGV);
+		segv(t);
+		return;
+	}
+	t->restore_blocked = false;
+	signal_set_mask(t->blocked | a.mask |
+			(a.flags & SA_NODEFER ? 0 : sigset_bit(n)));
+	if (a.flags & SA_RESETHAND)
+		now->handler = (u64)SIG_DFL;
+	if (!signal_can_return(r->rip))
+		segv(t);
+}
+
+static void stop_here(struct process *p)
+{
+	while (p->signals.stopped)
+		thread_sleep(&stopped);
 }
 
 void signal_deliver(struct regs *r)
 {
 	struct thread *t = current;
+	struct process *p = t->process;
 	struct sigqueue_info info;
 	bool first = true;
 	int n;
 
-	/* What unblocked only for the wait ends the wait, or stays pending. */
+	/* What is unblocked only for the wait ends the wait, or stays pending. */
 	if (t->restore_blocked && (s64)r->rax != -EINTR)
 		restore_mask(t);
-	while ((n = signal_take(t, ~t->blocked, &info))) {
-		struct action a = current->process->signals.actions[n];
-		sigset mask = t->restore_blocked ? t->saved_blocked :
-						   t->blocked;
-
-		if (n != SIGKILL && ignored(n))
+	for (;;) {
+		stop_here(p);
+		n = signal_take(t, ~t->blocked, &info);
+		if (!n)
+			break;
+		if (n != SIGKILL && ignored(p, n))
 			continue;
-		if (n == SIGKILL || a.handler == (u64)SIG_DFL)
+		if (n == SIGSTOP) {
+			p->signals.stopped = true;
+			continue;
+		}
+		if (n == SIGKILL || p->signals.actions[n].handler == (u64)SIG_DFL)
 			process_exit(128 + n);
 		if (first)
-			restart_call(r, true, (a.flags & SA_RESTART) != 0);
+			restart_call(r, true,
+				     p->signals.actions[n].flags & SA_RESTART);
 		first = false;
-		t->restore_blocked = false;
-		if (!sigframe_push(r, t, &a, n, &info, mask))
-			process_exit(128 + SIGSEGV);
-		t->blocked |= a.mask & ~unblockable;
-		if (!(a.flags & SA_NODEFER))
-			t->blocked |= bit(n);
-		if (a.flags & SA_RESETHAND)
-			current->process->signals.actions[n].handler = (u64)SIG_DFL;
+		run_handler(r, t, &info);
 	}
 	if (first)
 		restart_call(r, false, false);
@@ -222,15 +314,45 @@ void signal_deliver(struct regs *r)
 		restore_mask(t);
 }
 
+void signal_forget(struct thread *t)
+{
+	struct process *p = t->process;
+
+	sigqueue_drop(&t->pending, p, ~0ull);
+	t->blocked = ~0ull;
+	t->waiting_for = 0;
+}
+
 /* ---- masks and actions ---- */
 
-static long read_set(u64 address, u64 size, sigset *set)
+/* Signals for the process that waited for this thread go to another one. */
+static void retarget(struct process *p, sigset set)
+{
+	for (set &= p->signals.pending.set; set; set &= set - 1) {
+		struct thread *t = find_taker(p, __builtin_ctzll(set) + 1);
+
+		if (t)
+			thread_interrupt(t);
+	}
+}
+
+void signal_set_mask(sigset mask)
+{
+	struct thread *t = current;
+	sigset newly = mask & ~t->blocked;
+
+	t->blocked = mask & ~SIGSET_UNBLOCKABLE;
+	if (newly & t->process->signals.pending.set)
+		retarget(t->process, newly);
+}
+
+long signal_read_mask(u64 address, u64 size, sigset *set)
 {
 	if (size != sizeof(*set))
 		return -EINVAL;
 	if (copy_from_user(set, address, sizeof(*set)))
 		return -EFAULT;
-	*set &= ~unblockable;
+	*set &= ~SIGSET_UNBLOCKABLE;
 	return 0;
 }
 
@@ -241,232 +363,18 @@ long signal_mask_for_wait(u64 user_mask, u64 size)
 
 	if (!user_mask)
 		return 0;
-	r = read_set(user_mask, size, &set);
+	r = signal_read_mask(user_mask, size, &set);
 	if (r)
 		return r;
 	current->saved_blocked = current->blocked;
 	current->restore_blocked = true;
-	current->blocked = set;
+	signal_set_mask(set);
 	return 0;
 }
 
-long sys_rt_sigaction(u64 signo, u64 new_action, u64 old_action, u64 size)
+void signal_set_action(struct process *p, int signo, const struct action *a)
 {
-	struct action a, old;
-	int n = (s32)signo;
-
-	if (size != sizeof(sigset) || n < 1 || n > SIGNAL_COUNT ||
-	    (new_action && (bit(n) & unblockable)))
-		return -EINVAL;
-	if (new_action && copy_from_user(&a, new_action, sizeof(a)))
-		return -EFAULT;
-	old = current->process->signals.actions[n];
-	if (old_action && copy_to_user(old_action, &old, sizeof(old)))
-		return -EFAULT;
-	if (!new_action)
-		return 0;
-	a.mask &= ~unblockable;
-	current->process->signals.actions[n] = a;
-	if (ignored(n)) {
-		current->process->signals.pending &= ~bit(n);
-		for (struct thread *t = threads; t; t = t->all_next)
-			t->pending &= ~bit(n);
-	}
-	return 0;
-}
-
-long sys_rt_sigprocmask(u64 how, u64 new_set, u64 old_set, u64 size)
-{
-	sigset set, old = current->blocked;
-	long r;
-
-	if (size != sizeof(sigset))
-		return -EINVAL;
-	if (new_set) {
-		r = read_set(new_set, size, &set);
-		if (r)
-			return r;
-		switch ((s32)how) {
-		case SIG_BLOCK:
-			current->blocked |= set;
-			break;
-		case SIG_UNBLOCK:
-			current->blocked &= ~set;
-			break;
-		case SIG_SETMASK:
-			current->blocked = set;
-			break;
-		default:
-			return -EINVAL;
-		}
-	}
-	return old_set ? copy_to_user(old_set, &old, sizeof(old)) : 0;
-}
-
-long sys_rt_sigpending(u64 address, u64 size)
-{
-	sigset set = signal_visible(current) & current->blocked;
-
-	if (size > sizeof(set))
-		return -EINVAL;
-	return copy_to_user(address, &set, size);
-}
-
-long sys_sigaltstack(u64 new_stack, u64 old_stack)
-{
-	struct thread *t = current;
-	stack_t s, old = { .ss_sp = (void *)t->altstack_sp,
-			   .ss_flags = (int)t->altstack_flags,
-			   .ss_size = t->altstack_size };
-	bool on = t->altstack_size &&
-		  t->regs->rsp - t->altstack_sp <= t->altstack_size;
-
-	if (!t->altstack_size)
-		old.ss_flags |= SS_DISABLE;
-	else if (on)
-		old.ss_flags |= SS_ONSTACK;
-	if (new_stack && copy_from_user(&s, new_stack, sizeof(s)))
-		return -EFAULT;
-	if (old_stack && copy_to_user(old_stack, &old, sizeof(old)))
-		return -EFAULT;
-	if (!new_stack)
-		return 0;
-	if (on)
-		return -EPERM;
-	if (s.ss_flags & ~(int)(SS_DISABLE | SS_ONSTACK | SS_AUTODISARM))
-		return -EINVAL;
-	if (s.ss_flags & SS_DISABLE) {
-		t->altstack_size = t->altstack_sp = 0;
-		t->altstack_flags = 0;
-		return 0;
-	}
-	if (s.ss_size < MINSIGSTKSZ)
-		return -ENOMEM;
-	t->altstack_sp = (u64)s.ss_sp;
-	t->altstack_size = s.ss_size;
-	t->altstack_flags = (u32)s.ss_flags & SS_AUTODISARM;
-	return 0;
-}
-
-/* ---- waiting ---- */
-
-long sys_pause(void)
-{
-	while (!signal_pending(current))
-		thread_wait(&sleepers, FOREVER);
-	return -EINTR;
-}
-
-long sys_rt_sigsuspend(u64 mask, u64 size)
-{
-	long r = signal_mask_for_wait(mask, size);
-
-	if (r)
-		return r;
-	return sys_pause();
-}
-
-static void fill_siginfo(siginfo_t *out, const struct sigqueue_info *info)
-{
-	memset(out, 0, sizeof(*out));
-	out->si_signo = info->signo;
-	out->si_errno = info->errno_;
-	out->si_code = info->code;
-	signal_fill_fields(out, info);
-}
-
-long sys_rt_sigtimedwait(u64 set_address, u64 info_address, u64 timeout,
-			 u64 size)
-{
-	u64 deadline = FOREVER;
-	struct sigqueue_info info;
-	struct timespec t;
-	siginfo_t out;
-	sigset set;
-	long r;
-	int n;
-
-	r = read_set(set_address, size, &set);
-	if (r)
-		return r;
-	if (timeout) {
-		if (copy_from_user(&t, timeout, sizeof(t)))
-			return -EFAULT;
-		if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= (long)NSEC)
-			return -EINVAL;
-		deadline = mono_now() + (u64)t.tv_sec * NSEC + (u64)t.tv_nsec;
-	}
-	while (!(n = signal_take(current, set, &info))) {
-		current->waiting_for = set;
-		r = thread_wait(&sleepers, deadline);
-		current->waiting_for = 0;
-		if (signal_visible(current) & set)
-			continue;
-		if (r == -ETIMEDOUT)
-			return -EAGAIN;
-		if (r == -EINTR)
-			return -EINTR;
-	}
-	fill_siginfo(&out, &info);
-	if (info_address && copy_to_user(info_address, &out, sizeof(out)))
-		return -EFAULT;
-	return n;
-}
-
-/* ---- sending ---- */
-
-static struct sigqueue_info sent(s64 signo, int code)
-{
-	return (struct sigqueue_info){ .signo = (s32)signo,
-				       .code = code,
-				       .pid = current->process->pid };
-}
-
-long sys_kill(u64 pid, u64 signo)
-{
-	struct sigqueue_info info = sent((s32)signo, SI_USER);
-	s32 p = (s32)pid;
-
-	if ((s32)signo < 0 || (s32)signo > SIGNAL_COUNT)
-		return -EINVAL;
-	if (p != current->process->pid && p != 0 && p != -1 && p != -current->process->pid)
-		return -ESRCH;
-	signal_send_process(&info);
-	return 0;
-}
-
-long sys_tgkill(u64 pid, u64 tid, u64 signo)
-{
-	struct sigqueue_info info = sent((s32)signo, SI_TKILL);
-	struct thread *t = thread_find((s32)tid);
-
-	if ((s32)signo < 0 || (s32)signo > SIGNAL_COUNT || (s32)pid <= 0 ||
-	    (s32)tid <= 0)
-		return -EINVAL;
-	if (!t || (s32)pid != current->process->pid)
-		return -ESRCH;
-	signal_send_thread(t, &info);
-	return 0;
-}
-
-long sys_tkill(u64 tid, u64 signo)
-{
-	return sys_tgkill(current->process->pid, tid, signo);
-}
-
-long sys_rt_sigqueueinfo(u64 pid, u64 signo, u64 address)
-{
-	struct sigqueue_info info = sent((s32)signo, SI_QUEUE);
-	siginfo_t in;
-
-	if (copy_from_user(&in, address, sizeof(in)))
-		return -EFAULT;
-	if ((s32)pid != current->process->pid)
-		return -ESRCH;
-	if ((s32)signo < 0 || (s32)signo > SIGNAL_COUNT)
-		return -EINVAL;
-	info.code = in.si_code;
-	info.value = (u64)in.si_ptr;
-	signal_send_process(&info);
-	return 0;
+	p->signals.actions[signo] = *a;
+	if (ignored(p, signo))
+		drop_everywhere(p, sigset_bit(signo));
 }

@@ -1,4 +1,4 @@
-/* sigset.h: numbers of signals, sets of them, and what comes with one. */
+/* sigset.h: numbers of signals, sets of them, and those that are pending. */
 #ifndef TASK_SIGSET_H
 #define TASK_SIGSET_H
 
@@ -7,10 +7,52 @@
 #define SIGNAL_COUNT 64
 typedef u64 sigset; /* bit n - 1: signal n */
 
-struct sigqueue_info { /* the parts of siginfo_t that we fill */
-	s32 signo, errno_, code;
-	s32 pid, uid; /* or timer id, overrun */
-	u64 value;    /* or address of the fault */
+static inline sigset sigset_bit(int signo)
+{
+	return 1ull << (signo - 1);
+}
+
+/* The first bytes of siginfo_t, laid out as Linux does on x86-64: all that has
+ * a meaning. Which member of a union holds depends on signo and code. */
+struct sigqueue_info {
+	s32 signo, errno_, code, unused;
+	union {
+		struct {
+			union {
+				s32 pid;
+				s32 timer; /* SI_TIMER */
+			};
+			union {
+				u32 uid;
+				s32 overrun; /* SI_TIMER */
+			};
+		};
+		u64 address; /* of a fault */
+		s64 band;    /* SIGIO */
+	};
+	union {
+		u64 value;
+		s32 status; /* SIGCHLD */
+		s32 fd;     /* SIGIO */
+	};
+	s64 user_time, system_time; /* SIGCHLD, in clock ticks */
+};
+_Static_assert(sizeof(struct sigqueue_info) == 48, "as in Linux");
+
+/* A signal in a queue. Most are the queue's own; a timer keeps its one. */
+struct sigqueue_entry {
+	struct sigqueue_entry *next;
+	struct sigqueue *queue; /* where it is now, or NULL */
+	struct sigqueue_info info;
+	/* NULL: freed when it leaves the queue. Else called when the signal is
+	 * taken, info is the copy for the program. */
+	void (*taken)(struct sigqueue_entry *e, struct sigqueue_info *info);
+};
+
+/* What is pending for a thread or a process. */
+struct sigqueue {
+	sigset set; /* may have signals without an entry: memory was short */
+	struct sigqueue_entry *first, *last;
 };
 
 struct action { /* as the kernel's struct sigaction on x86-64 */
@@ -23,8 +65,9 @@ struct action { /* as the kernel's struct sigaction on x86-64 */
 /* A process's signals. */
 struct signals {
 	struct action actions[SIGNAL_COUNT + 1];
-	sigset pending;
-	struct sigqueue_info info[SIGNAL_COUNT];
+	struct sigqueue pending;
+	u32 queued;   /* entries of the process and its threads */
+	bool stopped; /* by SIGSTOP, until SIGCONT */
 };
 
 #endif

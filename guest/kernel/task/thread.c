@@ -264,6 +264,16 @@ void thread_wake(struct thread *t, long result)
 	queue_push(&runnable, t);
 }
 
+void thread_sleep(struct waitq *q)
+{
+	struct thread *t = current;
+
+	t->state = WAITING;
+	t->queue = q;
+	queue_push(q, t);
+	schedule();
+}
+
 long thread_wait(struct waitq *q, u64 deadline)
 {
 	struct thread *t = current;
@@ -273,12 +283,9 @@ long thread_wait(struct waitq *q, u64 deadline)
 	if (deadline != FOREVER && deadline <= mono_now())
 		return -ETIMEDOUT;
 	t->usage.waits++;
-	t->state = WAITING;
-	t->queue = q;
-	queue_push(q, t);
 	if (deadline != FOREVER)
 		timer_arm(&t->wake, deadline);
-	schedule();
+	thread_sleep(q);
 	/* Another thread may have taken the signal meanwhile. */
 	if (t->wait_result == -EINTR && !signal_pending(t))
 		return 0;
@@ -337,7 +344,7 @@ void exit_work(struct regs *r)
 	}
 	if (timer_due())
 		timers_run();
-	if (signal_work(current) || (s64)r->rax == -ERESTARTSYS)
+	if (signal_work(current, r))
 		signal_deliver(r);
 	thread_update_tick();
 }
@@ -363,6 +370,7 @@ _Noreturn static void thread_end(void)
 {
 	struct thread **link = &threads;
 
+	signal_forget(current);
 	futex_release_robust(current);
 	if (current->clear_tid) {
 		u32 zero = 0;

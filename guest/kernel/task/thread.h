@@ -45,7 +45,7 @@ struct thread {
 	u64 timer_slack, default_timer_slack; /* ns */
 	/* signal.c */
 	sigset blocked;
-	sigset pending;
+	struct sigqueue pending;
 	sigset saved_blocked;     /* restored after a handler ran (sigsuspend,
 	                           * ppoll...), valid with restore_blocked */
 	bool restore_blocked;
@@ -53,7 +53,6 @@ struct thread {
 	u32 altstack_flags;
 	sigset waiting_for;       /* sigtimedwait: wake for these, blocked or not */
 	u64 trap_number, error_code, cr2; /* of the last fault */
-	struct sigqueue_info info[SIGNAL_COUNT];
 	struct usage usage;       /* cpu: until on_cpu_since */
 	u64 on_cpu_since;
 	/* futex.c */
@@ -73,6 +72,8 @@ void thread_name(struct thread *t, const char *path);
  * again in a loop.
  */
 long thread_wait(struct waitq *q, u64 deadline);
+/* Waits until woken, whatever is pending; also woken without a reason. */
+void thread_sleep(struct waitq *q);
 void waitq_wake_all(struct waitq *q);
 void waitq_wake_one(struct waitq *q);
 /* Wakes t from its wait with -EINTR (a signal came). */

@@ -198,7 +198,7 @@ static void on_interval(struct timer *timer)
 
 	if (i->period)
 		timer_arm(timer, mono_now() + i->period);
-	signal_send_process(&info);
+	signal_send_process(current->process, &info);
 }
 
 static struct interval intervals[3] = {
@@ -283,7 +283,7 @@ static void on_posix_timer(struct timer *timer)
 	struct posix_timer *p = (struct posix_timer *)timer;
 	struct sigqueue_info info = { .signo = p->signo,
 				      .code = SI_TIMER,
-				      .pid = (s32)(p - posix_timers),
+				      .timer = (s32)(p - posix_timers),
 				      .value = p->value };
 	struct thread *t;
 
@@ -295,7 +295,7 @@ static void on_posix_timer(struct timer *timer)
 	if (t)
 		signal_send_thread(t, &info);
 	else
-		signal_send_process(&info);
+		signal_send_process(current->process, &info);
 }
 
 long sys_timer_create(u64 clock, u64 event, u64 id)

@@ -1,0 +1,108 @@
+/* kill.c: the calls that send signals. */
+#include "mm/user.h"
+#include "syscalls.h"
+#include "task/signal.h"
+
+#define INIT 1 /* the kernel: it has no handlers, so all signals are ignored */
+
+static struct sigqueue_info sent(u64 signo, int code)
+{
+	return (struct sigqueue_info){ .signo = (s32)signo,
+				       .code = code,
+				       .pid = current->process->pid };
+}
+
+static bool valid(u64 signo)
+{
+	return (s32)signo >= 0 && (s32)signo <= SIGNAL_COUNT;
+}
+
+/* Signal 0 only asks whether there is somebody. */
+static long send_process(s32 pid, const struct sigqueue_info *info)
+{
+	struct process *p = process_find(pid);
+
+	if (!p && pid != INIT)
+		return -ESRCH;
+	if (!valid((u64)info->signo))
+		return -EINVAL;
+	return p && info->signo ? signal_send_process(p, info) : 0;
+}
+
+static long send_thread(s32 pid, s32 tid, const struct sigqueue_info *info)
+{
+	struct thread *t = thread_find(tid);
+
+	if (!t || (pid && t->process->pid != pid))
+		return -ESRCH;
+	if (!valid((u64)info->signo))
+		return -EINVAL;
+	return info->signo ? signal_send_thread(t, info) : 0;
+}
+
+long sys_kill(u64 pid, u64 signo)
+{
+	struct sigqueue_info info = sent(signo, SI_USER);
+	struct process *p = current->process;
+	s32 to = (s32)pid;
+
+	if (to > 0)
+		return send_process(to, &info);
+	/* -1 is everybody but init and the caller. */
+	if (to != 0 && to != -p->group)
+		return -ESRCH;
+	return send_process(p->pid, &info);
+}
+
+long sys_tgkill(u64 pid, u64 tid, u64 signo)
+{
+	struct sigqueue_info info = sent(signo, SI_TKILL);
+
+	if ((s32)pid <= 0 || (s32)tid <= 0)
+		return -EINVAL;
+	return send_thread((s32)pid, (s32)tid, &info);
+}
+
+long sys_tkill(u64 tid, u64 signo)
+{
+	struct sigqueue_info info = sent(signo, SI_TKILL);
+
+	if ((s32)tid <= 0)
+		return -EINVAL;
+	return send_thread(0, (s32)tid, &info);
+}
+
+/* What the program says comes with it. Only to itself may it pretend to be the
+ * kernel or kill. */
+static long read_info(u64 address, s32 to, u64 signo, struct sigqueue_info *info)
+{
+	siginfo_t in;
+
+	if (copy_from_user(&in, address, sizeof(in)))
+		return -EFAULT;
+	if ((in.si_code >= 0 || in.si_code == SI_TKILL) &&
+	    to != current->process->pid)
+		return -EPERM;
+	memcpy(info, &in, sizeof(*info));
+	info->signo = (s32)signo;
+	return 0;
+}
+
+long sys_rt_sigqueueinfo(u64 pid, u64 signo, u64 address)
+{
+	struct sigqueue_info info;
+	long r = read_info(address, (s32)pid, signo, &info);
+
+	return r ? r : send_process((s32)pid, &info);
+}
+
+long sys_rt_tgsigqueueinfo(u64 pid, u64 tid, u64 signo, u64 address)
+{
+	struct sigqueue_info info;
+	long r;
+
+	if ((s32)pid <= 0 || (s32)tid <= 0)
+		return -EINVAL;
+	r = read_info(address, (s32)tid, signo, &info);
+	return r ? r : send_thread((s32)pid, (s32)tid, &info);
+}
