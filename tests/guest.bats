@@ -21,6 +21,7 @@ same() {
 @test "guest: select" { same select; }
 @test "guest: memory" { same memory; }
 @test "guest: threads, preemption and futexes" { same thread; }
+@test "guest: futexes" { same futex; }
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }
 @test "guest: signals that queue, and what comes with them" { same sigqueue; }

@@ -18,11 +18,6 @@
 #define MAX_IOV 1024
 #define MAX_COUNT 0x7ffff000ul
 
-static bool has_position(const struct file *f)
-{
-	return f->ops->of_node && !f->ops->stream;
-}
-
 static u32 slots_free(const struct pipe *p)
 {
 	return p->room - (p->tail - p->head);
@@ -136,7 +131,7 @@ static long file_to_pipe(struct file *in, u64 *pos, struct pipe *out, u64 size,
 		return n;
 	if (done)
 		pipe_filled(out);
-	if (has_position(in))
+	if (file_has_position(in))
 		*pos -= (u64)(n - done);
 	return done ? done : r;
 }
@@ -183,7 +178,7 @@ static long offset_take(struct file *f, u64 user, u64 *pos)
 	*pos = f->pos;
 	if (!user)
 		return 0;
-	if (!has_position(f))
+	if (!file_has_position(f))
 		return -EINVAL;
 	if (copy_from_user(pos, user, sizeof(*pos)))
 		return -EFAULT;
@@ -194,7 +189,7 @@ static long offset_give(struct file *f, u64 user, u64 pos)
 {
 	if (user)
 		return copy_to_user(user, &pos, sizeof(pos));
-	if (has_position(f))
+	if (file_has_position(f))
 		f->pos = pos;
 	return 0;
 }
@@ -207,7 +202,7 @@ static long splice_in(struct file *in, u64 user, struct file *out, u64 size,
 
 	if (!in->ops->read || (in->ops->of_node && is_dir(in->node)))
 		return -EINVAL;
-	if (user && !has_position(in))
+	if (user && !file_has_position(in))
 		return -EINVAL;
 	r = offset_take(in, user, &pos);
 	if (!r)

@@ -1,11 +1,14 @@
 /*
- * futex.c: waiting on a word of the program's memory. All threads share one
- * address space, so the key is the address, private or not.
+ * futex.c: waiting on a word of the program's memory. A futex in a shared mapping
+ * is where the mapped data is, wherever it is mapped; any other is its address
+ * in its space, and one for private use is none of the others.
  */
 #include "task/futex.h"
 
 #include <linux/futex.h>
+#include <linux/mman.h>
 
+#include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/clock.h"
@@ -20,93 +23,134 @@ struct ktime {
 
 static struct waitq buckets[BUCKETS];
 
-static struct waitq *bucket(u64 address)
+static struct waitq *bucket(struct futex_key key)
 {
-	return &buckets[(address >> 2) * 0x9e3779b97f4a7c15ull >> 58];
+	return &buckets[((key.at >> 2) + (u64)key.of) * 0x9e3779b97f4a7c15ull >>
+			58];
 }
 
-static long wake(u64 address, u32 count, u32 bits)
+static bool same(struct futex_key a, struct futex_key b)
 {
-	struct waitq *q = bucket(address);
+	return a.of == b.of && a.at == b.at && a.private == b.private;
+}
+
+/* Of the word at address: 0, -EINVAL, -EFAULT. */
+static long key_find(u64 address, bool private, struct futex_key *key)
+{
+	const struct vma *v;
+	u32 value;
+
+	*key = (struct futex_key){ space, address, private };
+	if (address & 3)
+		return -EINVAL;
+	if (private)
+		return user_range(address, 4) ? 0 : -EFAULT;
+	if (copy_from_user(&value, address, sizeof(value)))
+		return -EFAULT;
+	v = vma_at(address);
+	if (v && v->object && v->flags & MAP_SHARED)
+		*key = (struct futex_key){ v->object->data,
+					   address - v->start + v->offset,
+					   false };
+	return 0;
+}
+
+static long wake(struct futex_key key, u32 count, u32 bits)
+{
+	struct waitq *q = bucket(key);
 	struct thread *t = q->head, *next;
 	u32 woken = 0;
 
 	for (; t && woken < count; t = next) {
 		next = t->next;
-		if (t->futex_key != address || !(t->futex_bits & bits))
+		if (!same(t->futex, key) || !(t->futex_bits & bits))
 			continue;
-		t->futex_key = 0;
+		t->futex.of = NULL;
 		thread_wake(t, 0);
 		woken++;
 	}
 	return woken;
 }
 
-void futex_wake_address(u64 address, u32 count)
+void futex_wake_address(u64 address)
 {
-	wake(address, count, FUTEX_BITSET_MATCH_ANY);
+	struct futex_key key;
+
+	if (key_find(address, false, &key) == 0)
+		wake(key, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
-static long wait(u64 address, u32 value, u64 deadline, u32 bits)
+/* Whether the word has this value: 0, -EAGAIN, -EFAULT. */
+static long compare(u64 address, u32 expected)
 {
-	long r;
+	u32 value;
 
-	if (bits == 0)
-		return -EINVAL;
-	if (!user_readable(address, 4))
+	if (copy_from_user(&value, address, sizeof(value)))
 		return -EFAULT;
-	if (__atomic_load_n((u32 *)address, __ATOMIC_ACQUIRE) != value)
-		return -EAGAIN;
-	current->futex_key = address;
+	return value == expected ? 0 : -EAGAIN;
+}
+
+static long wait(u64 address, struct futex_key key, u32 value, u64 deadline,
+		 u32 bits)
+{
+	long r = compare(address, value);
+
+	if (r)
+		return r;
+	current->futex = key;
 	current->futex_bits = bits;
-	r = thread_wait(bucket(address), deadline);
+	r = thread_wait(bucket(key), deadline);
 	/* Requeued or woken meanwhile: a wake wins over a signal or time. */
-	if (r != 0 && current->futex_key == 0)
+	if (r != 0 && !current->futex.of)
 		r = 0;
-	current->futex_key = 0;
+	current->futex.of = NULL;
 	return r == -EINTR && deadline == FOREVER ? -ERESTARTSYS : r;
 }
 
-static long requeue(u64 from, u64 to, u32 wake_count, u32 move_count,
-		    bool compare, u32 value)
+/* Moves t, which is behind previous, from queue a to the end of b. */
+static void move(struct thread *t, struct thread *previous, struct waitq *a,
+		 struct waitq *b)
+{
+	if (previous)
+		previous->next = t->next;
+	else
+		a->head = t->next;
+	if (a->tail == t)
+		a->tail = previous;
+	t->next = NULL;
+	t->queue = b;
+	if (b->tail)
+		b->tail->next = t;
+	else
+		b->head = t;
+	b->tail = t;
+}
+
+static long requeue(struct futex_key from, struct futex_key to, s32 wake_count,
+		    s32 move_count)
 {
 	struct waitq *a = bucket(from), *b = bucket(to);
 	struct thread *t, *next, *previous = NULL;
+	s32 moved = 0;
 	long woken;
-	u32 moved = 0;
 
-	if (!user_readable(from, 4) || !user_readable(to, 4))
-		return -EFAULT;
-	if (compare && *(u32 *)from != value)
-		return -EAGAIN;
-	woken = wake(from, wake_count, FUTEX_BITSET_MATCH_ANY);
+	if (wake_count < 0 || move_count < 0)
+		return -EINVAL;
+	woken = wake(from, (u32)wake_count, FUTEX_BITSET_MATCH_ANY);
 	for (t = a->head; t && moved < move_count; t = next) {
 		next = t->next;
-		if (t->futex_key != from) {
+		if (!same(t->futex, from)) {
 			previous = t;
 			continue;
 		}
-		t->futex_key = to;
+		t->futex = to;
 		moved++;
-		if (a == b) {
+		if (a == b)
 			previous = t;
-			continue;
-		}
-		if (previous)
-			previous->next = next;
 		else
-			a->head = next;
-		if (a->tail == t)
-			a->tail = previous;
-		t->next = NULL;
-		t->queue = b;
-		if (b->tail)
-			b->tail->next = t;
-		else
-			b->head = t;
-		b->tail = t;
+			move(t, previous, a, b);
 	}
-	return woken + (compare ? moved : 0);
+	return woken + moved;
 }
 
 static u32 sign_extend_12(u32 v)
@@ -114,62 +158,72 @@ static u32 sign_extend_12(u32 v)
 	return v & 0x800 ? v | 0xfffff000 : v & 0xfff;
 }
 
-/* FUTEX_WAKE_OP: changes the second word, wakes on the first and, depending on
- * the second word's old value, on the second: futex(2). */
-static long wake_op(u64 first, u64 second, u32 count, u32 count2, u32 op)
+/* The value that FUTEX_WAKE_OP makes of the second word's. 0 or -ENOSYS. */
+static long change(u32 *value, u32 op)
 {
-	u32 argument = sign_extend_12(op >> 12), expected = sign_extend_12(op);
-	u32 old, value;
-	bool hit;
-	long woken;
+	u32 argument = sign_extend_12(op >> 12);
 
-	if (!user_writable(second, 4) || !user_readable(first, 4))
-		return -EFAULT;
 	if (op >> 28 & FUTEX_OP_OPARG_SHIFT)
 		argument = 1u << (argument & 31);
-	old = value = *(u32 *)second;
 	switch (op >> 28 & 7) {
 	case FUTEX_OP_SET:
-		value = argument;
-		break;
+		*value = argument;
+		return 0;
 	case FUTEX_OP_ADD:
-		value += argument;
-		break;
+		*value += argument;
+		return 0;
 	case FUTEX_OP_OR:
-		value |= argument;
-		break;
+		*value |= argument;
+		return 0;
 	case FUTEX_OP_ANDN:
-		value &= ~argument;
-		break;
+		*value &= ~argument;
+		return 0;
 	case FUTEX_OP_XOR:
-		value ^= argument;
-		break;
-	default:
-		return -ENOSYS;
+		*value ^= argument;
+		return 0;
 	}
-	*(u32 *)second = value;
+	return -ENOSYS;
+}
+
+/* Whether its old value is as FUTEX_WAKE_OP asks: 0, 1, -ENOSYS. */
+static long hits(u32 old, u32 op)
+{
+	s32 expected = (s32)sign_extend_12(op), value = (s32)old;
+
 	switch (op >> 24 & 15) {
 	case FUTEX_OP_CMP_EQ:
-		hit = old == expected;
-		break;
+		return value == expected;
 	case FUTEX_OP_CMP_NE:
-		hit = old != expected;
-		break;
+		return value != expected;
 	case FUTEX_OP_CMP_LT:
-		hit = (s32)old < (s32)expected;
-		break;
+		return value < expected;
 	case FUTEX_OP_CMP_LE:
-		hit = (s32)old <= (s32)expected;
-		break;
+		return value <= expected;
 	case FUTEX_OP_CMP_GT:
-		hit = (s32)old > (s32)expected;
-		break;
+		return value > expected;
 	case FUTEX_OP_CMP_GE:
-		hit = (s32)old >= (s32)expected;
-		break;
-	default:
-		return -ENOSYS;
+		return value >= expected;
 	}
+	return -ENOSYS;
+}
+
+/* FUTEX_WAKE_OP: changes the second word, wakes on the first and, depending on
+ * the second word's old value, on the second: futex(2). */
+static long wake_op(struct futex_key first, u32 count, u64 address,
+		    struct futex_key second, u32 count2, u32 op)
+{
+	u32 old, value;
+	long hit, woken, r;
+
+	if (copy_from_user(&old, address, sizeof(old)))
+		return -EFAULT;
+	value = old;
+	r = change(&value, op);
+	if (!r)
+		r = copy_to_user(address, &value, sizeof(value));
+	hit = hits(old, op);
+	if (r || hit < 0)
+		return r ? r : hit;
 	woken = wake(first, count, FUTEX_BITSET_MATCH_ANY);
 	if (hit)
 		woken += wake(second, count2, FUTEX_BITSET_MATCH_ANY);
@@ -190,6 +244,7 @@ static long read_deadline(u64 address, int command, bool realtime,
 		return -EFAULT;
 	if (t.sec < 0 || t.nsec < 0 || t.nsec >= (s64)NSEC)
 		return -EINVAL;
+	*deadline = FOREVER - 1; /* further than that: never, but not for ever */
 	if (t.sec > (s64)(FOREVER / NSEC / 4))
 		return 0;
 	ns = (u64)t.sec * NSEC + (u64)t.nsec;
@@ -207,57 +262,97 @@ static long read_deadline(u64 address, int command, bool realtime,
 	return 0;
 }
 
+/* WAIT and WAIT_BITSET */
+static long wait_command(u64 address, u64 op, u32 value, u64 timeout, u32 bits)
+{
+	int command = (int)op & FUTEX_CMD_MASK;
+	struct futex_key key;
+	u64 deadline;
+	long r = read_deadline(timeout, command,
+			       (op & FUTEX_CLOCK_REALTIME) != 0, &deadline);
+
+	if (r)
+		return r;
+	if (op & FUTEX_CLOCK_REALTIME && command == FUTEX_WAIT)
+		return -ENOSYS;
+	if (bits == 0)
+		return -EINVAL;
+	r = key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
+	return r ? r : wait(address, key, value, deadline, bits);
+}
+
+/* As Linux: who asks for none to be woken gets one. */
+static long wake_command(u64 address, u64 op, s32 count, u32 bits)
+{
+	struct futex_key key;
+	long r;
+
+	if (bits == 0)
+		return -EINVAL;
+	r = key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
+	return r ? r : wake(key, (u32)MAX(count, 1), bits);
+}
+
+/* Those with a second word. */
+static long two_words(u64 address, u64 op, s32 count, s32 count2, u64 address2,
+		      u32 value3)
+{
+	bool private = op & FUTEX_PRIVATE_FLAG;
+	int command = (int)op & FUTEX_CMD_MASK;
+	struct futex_key key, key2;
+	long r = key_find(address, private, &key);
+
+	if (!r)
+		r = key_find(address2, private, &key2);
+	if (r)
+		return r;
+	if (command == FUTEX_WAKE_OP)
+		return wake_op(key, (u32)MAX(count, 1), address2, key2,
+			       (u32)MAX(count2, 1), value3);
+	if (command == FUTEX_CMP_REQUEUE)
+		r = compare(address, value3);
+	return r ? r : requeue(key, key2, count, count2);
+}
+
 long sys_futex(u64 address, u64 op, u64 value, u64 timeout, u64 address2,
 	       u64 value3)
 {
 	int command = (int)op & FUTEX_CMD_MASK;
-	u64 deadline;
-	long r;
 
-	if (address & 3)
-		return -EINVAL;
+	if (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET)
+		return wait_command(address, op, (u32)value, timeout,
+				    command == FUTEX_WAIT ?
+					    FUTEX_BITSET_MATCH_ANY :
+					    (u32)value3);
+	if (op & FUTEX_CLOCK_REALTIME)
+		return -ENOSYS;
 	switch (command) {
-	case FUTEX_WAIT:
-	case FUTEX_WAIT_BITSET:
-		r = read_deadline(timeout, command,
-				  (op & FUTEX_CLOCK_REALTIME) != 0, &deadline);
-		if (r)
-			return r;
-		return wait(address, (u32)value, deadline,
-			    command == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY :
-						    (u32)value3);
 	case FUTEX_WAKE:
-		return wake(address, (u32)value, FUTEX_BITSET_MATCH_ANY);
+		return wake_command(address, op, (s32)value,
+				    FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
-		if ((u32)value3 == 0)
-			return -EINVAL;
-		return wake(address, (u32)value, (u32)value3);
+		return wake_command(address, op, (s32)value, (u32)value3);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
-		return requeue(address, address2, (u32)value, (u32)timeout,
-			       command == FUTEX_CMP_REQUEUE, (u32)value3);
 	case FUTEX_WAKE_OP:
-		return wake_op(address, address2, (u32)value, (u32)timeout,
-			       (u32)value3);
-	default:
-		return -ENOSYS;
+		return two_words(address, op, (s32)value, (s32)timeout,
+				 address2, (u32)value3);
 	}
+	return -ENOSYS;
 }
 
 /* ---- robust lists: locks that a thread holds when it ends ---- */
 
 static void release_lock(u64 address, s32 tid)
 {
-	u32 word;
+	u32 word, left;
 
-	if ((address & 3) || !user_writable(address, 4))
+	if ((address & 3) || copy_from_user(&word, address, sizeof(word)) ||
+	    (word & FUTEX_TID_MASK) != (u32)tid)
 		return;
-	word = *(u32 *)address;
-	if ((word & FUTEX_TID_MASK) != (u32)tid)
-		return;
-	*(u32 *)address = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-	if (word & FUTEX_WAITERS)
-		futex_wake_address(address, 1);
+	left = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+	if (!copy_to_user(address, &left, sizeof(left)) && word & FUTEX_WAITERS)
+		futex_wake_address(address);
 }
 
 void futex_release_robust(struct thread *t)

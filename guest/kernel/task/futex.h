@@ -4,7 +4,8 @@
 
 #include "task/thread.h"
 
-void futex_wake_address(u64 address, u32 count);
+/* Wakes one that waits for this word, which is not for private use. */
+void futex_wake_address(u64 address);
 void futex_release_robust(struct thread *t);
 
 #endif

@@ -376,7 +376,7 @@ _Noreturn static void thread_end(void)
 		u32 zero = 0;
 
 		if (copy_to_user(current->clear_tid, &zero, sizeof(zero)) == 0)
-			futex_wake_address(current->clear_tid, 1);
+			futex_wake_address(current->clear_tid);
 	}
 	while (*link != current)
 		link = &(*link)->all_next;

@@ -19,6 +19,12 @@ struct waitq {
 	struct thread *head, *tail;
 };
 
+/* Which futex a word is: futex.c. */
+struct futex_key {
+	const void *of; /* the mapped data, or the space */
+	u64 at;         /* offset in it */
+	bool private;
+};
 
 struct thread {
 	struct thread *next;      /* run queue or wait queue */
@@ -56,7 +62,7 @@ struct thread {
 	struct usage usage;       /* cpu: until on_cpu_since */
 	u64 on_cpu_since;
 	/* futex.c */
-	u64 futex_key;
+	struct futex_key futex; /* what it waits for; .of NULL: nothing */
 	u32 futex_bits;
 };
 extern struct thread *current;
