@@ -25,7 +25,11 @@
  * which no comparison shows.
  */
 #define PATIENCE 8
+#define SOON 2
 #define PATIENCE_MAX 255
+/* New pages of a run that wrote so many of them leave it at once, or the runs that
+ * follow would compare them all. */
+#define MANY_PAGES 1024
 
 /* A page that no run wrote for so many runs is given back to the host; looked
  * for now and then. */
@@ -242,13 +246,15 @@ static void note_write(struct recycle *r, uint64_t page, bool came)
 	uint16_t away = (uint16_t)(r->run - r->written[page]);
 	uint8_t *patience = &r->patience[page];
 
-	if (came && away > *patience + PATIENCE)
-		*patience = 1;
-	else if (came && *patience >= PATIENCE)
+	if (*patience == 0)
+		*patience = r->new_pages > MANY_PAGES ? 1 : PATIENCE;
+	else if (came && *patience >= PATIENCE && away <= *patience + SOON)
 		*patience = *patience > PATIENCE_MAX / 4 ?
 				    PATIENCE_MAX :
 				    (uint8_t)(*patience * 4);
-	else if (*patience < PATIENCE && (*patience == 0 || away < PATIENCE))
+	else if (came && away > 2 * PATIENCE)
+		*patience = 1;
+	else if (away <= 2 * PATIENCE)
 		*patience = PATIENCE;
 	r->written[page] = r->run;
 }
@@ -410,19 +416,19 @@ static int flush_tlb(const struct recycle *r, struct vm *vm)
 }
 
 /* The log can be put back: RECYCLE_DONE. */
-static enum recycle_result judge(const struct recycle *r, const struct vm *vm)
+static enum recycle_result judge(struct recycle *r, const struct vm *vm)
 {
-	uint64_t new = 0;
-
+	r->new_pages = 0;
 	/* The root was used, or flush_tlb() has nothing to take out. */
 	if (vm->nested_paging && !has(r->log, root_page(r)))
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
 		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
 			return RECYCLE_TABLES;
-		new += (uint64_t)__builtin_popcountll(r->log[i] & ~r->kept[i]);
+		r->new_pages += (uint64_t)__builtin_popcountll(r->log[i] &
+							       ~r->kept[i]);
 	}
-	return new > GREW_PAGES ? RECYCLE_GREW : RECYCLE_DONE;
+	return r->new_pages > GREW_PAGES ? RECYCLE_GREW : RECYCLE_DONE;
 }
 
 /* Of a word's new pages those that the VM may not keep. *room: that it may. */

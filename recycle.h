@@ -50,6 +50,7 @@ struct recycle {
 	uint64_t *zero;   /* its pages that are known to be zero */
 	uint64_t words;   /* of each */
 	uint64_t kept_pages;
+	uint64_t new_pages; /* that the last run added, or might have */
 	uint16_t run;       /* runs so far */
 	uint16_t *written;  /* for each page: the last that is known to have
 			     * written it, */
