@@ -3,14 +3,16 @@
 turns: those of tests/python/snippets.txt that neither sleep nor start threads.
 
 mix.py [--rounds N]   p50, p90, p99, mean with one keep-alive client, rate with 4,
-                      their ratios, and how many runs cost their VM
+                      their ratios, CPU time, and how many runs cost their VM
+       [--each]       and the medians of each snippet, the dearest first
 mix.py --list         what each snippet costs: what became of its VM, time of the
                       run and of the VM's renewal (us), page faults that KVM took,
-                      pages compared, put right, given back; the first run in a VM
-                      and its repetition
+                      pages compared, put right, given back; in a new VM, and after
+                      all others, with a repetition
 """
 import argparse
 import json
+import os
 import pathlib
 import random
 import re
@@ -66,32 +68,56 @@ def empty_tmp():
 
 
 def write_bodies(path, pairs, order, times):
-    """Shuffled again for each time."""
-    bodies = [json.dumps({"code": code}) for _, code in pairs]
+    """Shuffled again for each time. Returns the names in that order."""
+    names = []
     with open(path, "w") as f:
         for _ in range(times):
-            order.shuffle(bodies)
-            f.write("\n".join(bodies) + "\n")
+            order.shuffle(pairs)
+            f.write("".join(json.dumps({"code": code}) + "\n" for _, code in pairs))
+            names += [name for name, _ in pairs]
+    return names
+
+
+def cpu_seconds(server):
+    """Of a server, its children, and theirs that have ended."""
+    parents, used = {}, {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+        used[int(stat.parent.name)] = sum(map(int, fields[11:15]))
+    ours, found = set(), {server.process.pid}
+    while found - ours:
+        ours |= found
+        found = {pid for pid, parent in parents.items() if parent in ours}
+    return sum(used.get(pid, 0) for pid in ours) / os.sysconf("SC_CLK_TCK")
 
 
 def rounds(servers, pairs, count):
-    """{server: {"us": [...], "rate": [...]}}, runs on zeroboot"""
-    results = {name: {"us": [], "rate": []} for name in servers}
+    """{server: {"us": [...], "each": {name: [us]}, "rate": [...], "cpu": seconds}}, number of runs"""
+    results = {name: {"us": [], "each": {}, "rate": [], "cpu": -cpu_seconds(server)}
+               for name, server in servers.items()}
     order = random.Random(SEED)
     runs = 0
     with tempfile.NamedTemporaryFile("r", suffix=".bodies") as f:
         for number in range(count):
             for clients, times in ((1, 1), (4, 2)):
-                write_bodies(f.name, pairs, order, times)
+                names = write_bodies(f.name, pairs, order, times)
+                runs += len(names)
                 for name, server in servers.items():
                     print(f"\rround {number + 1} of {count}: {name}, {clients} clients   ", end="", file=sys.stderr)
                     rate, us = load(server, f.name, clients)
                     if clients == 1:
                         results[name]["us"] += us
+                        for snippet, time in zip(names, us):
+                            results[name]["each"].setdefault(snippet, []).append(time)
                     else:
                         results[name]["rate"].append(rate)
                     empty_tmp()
-                runs += times * len(pairs)
+    for name, server in servers.items():
+        results[name]["cpu"] += cpu_seconds(server)
     print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
     return results, runs
 
@@ -112,12 +138,19 @@ def show(results, runs, lost):
     line("mean, us", statistics.mean(ours["us"]), statistics.mean(theirs["us"]))
     line("requests/s, 4 keep-alive clients", statistics.median(ours["rate"]), statistics.median(theirs["rate"]),
          AIMS["rate"])
+    line("CPU time of a request, us", ours["cpu"] / runs * 1e6, theirs["cpu"] / runs * 1e6)
     total = sum(lost.values())
     print(f"runs that cost their VM: {total:.0f} of {runs}, {total / runs:.2%} (aim {AIMS['cost']:.0%}) "
           + " ".join(f"{labels} {count:.0f}" for labels, count in lost.items() if count))
 
 
-def compare(count):
+def show_each(results):
+    ours, theirs = ({name: statistics.median(us) for name, us in r["each"].items()} for r in results.values())
+    for name in sorted(ours, key=ours.get, reverse=True):
+        line(name, ours[name], theirs[name])
+
+
+def compare(count, each):
     pairs = snippets()
     servers = {}
     try:
@@ -128,6 +161,8 @@ def compare(count):
         results, runs = rounds(servers, pairs, count)
         after = discarded(servers["zeroboot"])
         show(results, runs, {labels: after[labels] - before.get(labels, 0) for labels in after})
+        if each:
+            show_each(results)
     finally:
         for server in servers.values():
             server.stop()
@@ -135,8 +170,7 @@ def compare(count):
 
 
 def list_costs():
-    """In shuffled order twice: of the second half what is printed first is a
-    VM that has seen all of them."""
+    """The later ones meet a VM that has seen all of them."""
     tool = TOP / "build/tests/recycle"
     pairs = snippets()
     subprocess.run(["make", "-s", "-C", TOP, "build/tests/recycle"], check=True)
@@ -144,18 +178,20 @@ def list_costs():
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as f:
         f.write("".join(f"### {name}\n{code}" for name, code in pairs))
         f.flush()
-        subprocess.run([tool, "-c", TOP / "templates/python.zbt", f.name, f.name], check=True)
+        for option, files in (("-c", [f.name]), ("-cc", [f.name] * 3)):
+            subprocess.run([tool, option, TOP / "templates/python.zbt", *files], check=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--each", action="store_true")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     if options.list:
         list_costs()
     else:
-        compare(options.rounds)
+        compare(options.rounds, options.each)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ import sys
 import threading
 import warnings
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
+from importlib.util import find_spec
 
 # What is used below of the interpreter's inside, each with its own way of failing.
 if (sys.implementation.name, sys.version_info[:2]) != ("cpython", (3, 11)):
@@ -36,6 +37,7 @@ if (sys.implementation.name, sys.version_info[:2]) != ("cpython", (3, 11)):
              % (sys.implementation.name, *sys.version_info[:2]))
 
 PATH = "/app/main.py"
+POPULATE_READ, POPULATE_WRITE = 22, 23  # madvise's
 PRELOAD = (
     "abc", "argparse", "array", "asyncio", "base64", "bisect", "collections",
     "collections.abc", "concurrent.futures", "contextlib", "copy", "csv",
@@ -47,6 +49,8 @@ PRELOAD = (
     "urllib.parse", "uuid", "weakref", "zlib", "numpy", "numpy.linalg",
     "numpy.fft", "numpy.random",
 )
+# Too big to be imported for everybody.
+OPENED = ("pandas",)
 
 
 FILTERS = {}
@@ -263,19 +267,37 @@ def finish():
 
 
 def open_extensions():
-    """Opens the extension modules that runs may import: of the standard library and
-    of the packages that are there. An import finds them open, mapped and relocated,
-    under the very name that it asks for; until then no program sees them."""
+    """Opens the extension modules of the standard library, of what has been imported
+    and of OPENED. An import of one finds it mapped and relocated, under the very name
+    that it asks for; until then no program sees it."""
     places = set(sys.path)
     for module in tuple(sys.modules.values()):
         places.update(getattr(module, "__path__", ()))
-    for place in sorted(places):
-        for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+    for spec in filter(None, map(find_spec, OPENED)):
+        for place in spec.submodule_search_locations:
+            places.update(folder for folder, _, _ in os.walk(place))
+    for place in sorted(filter(os.path.isdir, places)):
+        for name in sorted(os.listdir(place)):
             if name.endswith(tuple(EXTENSION_SUFFIXES)):
                 try:
                     ctypes._dlopen(f"{place}/{name}", os.RTLD_NOW)
                 except OSError:
                     pass  # a library that it needs is not in the image
+
+
+def map_files():
+    """Enters all pages of what is mapped from files into the page tables, and the
+    pages that follow such a mapping at once, a library's data without content."""
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    end = None
+    with open("/proc/self/maps") as maps:
+        lines = [line.split() for line in maps]
+    for (where, rights, _, _, _, *name) in lines:
+        first, last = (int(address, 16) for address in where.split("-"))
+        if name and name[0].startswith("/") or not name and first == end:
+            advise(first, last - first, POPULATE_WRITE if "w" in rights else POPULATE_READ)
+            end = last
 
 
 def warm():
@@ -339,6 +361,7 @@ sys.path[0] = "/app"
 os.chdir("/app")
 sys.unraisablehook = unraisable
 open_extensions()
+map_files()
 warm()
 warm_threads()
 hide_filters()

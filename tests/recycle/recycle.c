@@ -3,12 +3,12 @@
  * after each proves that memory, registers and MSRs are the template's again.
  * Two lines of TAP for each group of snippets, and counts.
  *
- * recycle [-v] [-p] [-c] [-r PERCENT] TEMPLATE FILE...: each FILE holds snippets
+ * recycle [-v] [-p] [-c[c]] [-r PERCENT] TEMPLATE FILE...: each FILE holds snippets
  * under lines of `### name`, and is a group. A line `### name !` marks one whose
  * VM may be thrown away. -r: this much of the others must be recycled; the rest
  * may be what maps a page for the first time, as a new thread's stack or a
- * library does. -v: what each did; -p: what each printed. -c: no proof, but each
- * is run twice on end, as a client would, and what it cost is counted.
+ * library does. -v: what each did; -p: what each printed. -c: no proof, but what
+ * each cost is counted; -cc: each is run twice on end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,8 @@ struct snippet {
 	bool may_be_thrown;
 };
 
-static bool verbose, print, counts;
+static bool verbose, print;
+static int counts;
 static unsigned percent = 100;
 
 static void die(const struct err *e)
@@ -197,7 +198,7 @@ static void count(struct subject *s, const struct snippet *snippet)
 	char line[200] = "";
 	int n = 0;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < counts; i++) {
 		const struct recycle *r = &s->recycle;
 		uint64_t faults = kvm_count(&s->vm, "pf_fixed");
 		uint64_t start = clock_mono(), exec;
@@ -241,7 +242,7 @@ static bool count_all(struct subject *s, const char *path)
 	struct snippet snippet;
 
 	printf("%-22s", path);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < counts; i++)
 		printf(" %-11s %6s %6s %6s %7s %6s %6s", i ? "again" : "first",
 		       "us", "renew", "faults", "checked", "right", "given");
 	printf("\n");
@@ -303,17 +304,18 @@ int main(int argc, char **argv)
 		if (option == 'r')
 			percent = (unsigned)atoi(optarg);
 		verbose |= option == 'v';
-		counts |= option == 'c';
+		counts += option == 'c';
 		print |= option == 'p';
 	}
 	if (argc - optind < 2) {
-		fprintf(stderr, "usage: recycle [-v] [-p] [-c] [-r PERCENT] TEMPLATE FILE...\n");
+		fprintf(stderr, "usage: recycle [-v] [-p] [-c[c]] [-r PERCENT] TEMPLATE FILE...\n");
 		return 2;
 	}
 	if (vmm_open(&s.vmm, &e) || paging_probe(&s.vmm, &e) ||
 	    template_open(&s.template, argv[optind], &s.vmm, &e) ||
 	    recycle_open(&s.recycle, &s.template, &e) || make(&s, &e))
 		die(&e);
+	counts = counts > 2 ? 2 : counts;
 	train(&s);
 	for (int i = optind + 1; i < argc; i++)
 		ok &= (counts ? count_all : group)(&s, argv[i]);
