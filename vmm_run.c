@@ -20,6 +20,14 @@
 /* The tick's signal handler must reach the VM that is running. */
 static struct kvm_run *volatile running;
 
+static uint64_t clock_thread(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void on_tick(int signal)
 {
 	struct kvm_run *run = running;
@@ -32,6 +40,7 @@ static void on_tick(int signal)
 
 static timer_t tick_timer;
 static bool tick_ready;
+static uint64_t tick_mono, tick_cpu; /* clocks at the tick before, 0: none */
 
 int vm_tick_open(struct err *e)
 {
@@ -68,6 +77,19 @@ static void tick_stop(void)
 	timer_settime(tick_timer, 0, &t, NULL);
 }
 
+/* Of the time since the tick before, how much this thread waited for a CPU. A
+ * run that sees no tick is not asked. */
+static uint64_t stolen(void)
+{
+	uint64_t mono = clock_mono(), cpu = clock_thread(), wall, ran;
+
+	wall = tick_mono ? mono - tick_mono : 0;
+	ran = tick_mono ? cpu - tick_cpu : 0;
+	tick_mono = mono;
+	tick_cpu = cpu;
+	return wall > ran ? wall - ran : 0;
+}
+
 /*
  * A tick has taken the vCPU out of KVM_RUN. If the program runs, it is made to
  * call preempt_entry; if the kernel runs, or an exception is on its way in (it
@@ -78,6 +100,7 @@ static void deliver_tick(struct vm *vm)
 	volatile struct zb_control *c = vm_control(vm);
 	struct kvm_sync_regs *s = &vm->run->s.regs;
 
+	c->stolen_ns += stolen();
 	if (!c->want_tick)
 		return;
 	if ((s->regs.rip >= vm->text_start && s->regs.rip < vm->text_end) ||
@@ -105,6 +128,7 @@ static void idle(struct vm *vm, uint64_t deadline)
 	t.tv_sec = (time_t)(until / 1000000000);
 	t.tv_nsec = (long)(until % 1000000000);
 	tick_stop();
+	tick_mono = 0;
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
 	       EINTR)
 		;
@@ -270,6 +294,7 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 	enum vm_event event = VM_FAULT;
 
 	vm->seeded = false;
+	tick_mono = 0;
 	clear_segments();
 	running = vm->run;
 	vm->run->immediate_exit = 0;

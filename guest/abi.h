@@ -179,8 +179,8 @@ struct zb_control {
 	                         * is the code alone (not used yet) */
 	uint64_t memory_limit;  /* 232 IN: bytes the program may use, 0: all (not
 	                         * used yet) */
-	uint64_t memory_peak;   /* 240 OUT: bytes it had in use at most, as far as
-	                         * is known */
+	uint64_t memory_peak;   /* 240 OUT: bytes it had in use at most (not used
+	                         * yet) */
 	uint64_t stolen_ns;     /* 248 IN: of the time since boot, how much the vCPU
 	                         * waited for a CPU; brought up to date at ticks */
 	uint32_t signal;        /* 256 IN: to send to the program; the kernel clears

@@ -69,7 +69,7 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 		return;
 	if (result == -ENOMEM) {
 		klog("out of memory at a page fault: killed");
-		process_exit(128 + SIGKILL);
+		process_out_of_memory();
 	}
 	if (from_kernel(r)) {
 		u64 resume = user_resume(r->rip);

@@ -29,9 +29,10 @@ void output_write(int stream, const void *buf, size_t n)
 		control->stderr_size = *at;
 }
 
-void host_exit(int status)
+void host_exit(int code, u32 status)
 {
-	control->exit_code = (u32)status & 0xff;
+	control->exit_code = (u32)code & 0xff;
+	control->status = status;
 	for (;;)
 		hypercall(ZB_HC_EXIT);
 }

@@ -8,7 +8,7 @@
 void host_start(void);
 /* stream 1 or 2; bytes past the limit are counted and dropped. */
 void output_write(int stream, const void *buf, size_t n);
-/* Ends the VM; status as a shell shows it. */
-_Noreturn void host_exit(int status);
+/* Ends the VM; code as a shell shows it, status: ZB_STATUS_*. */
+_Noreturn void host_exit(int code, u32 status);
 
 #endif

@@ -1,6 +1,7 @@
 /* process.c: processes, their groups and sessions. */
 #include "task/process.h"
 
+#include <asm/signal.h>
 #include <linux/wait.h>
 
 #include "host.h"
@@ -44,7 +45,17 @@ struct process *process_of(s32 id)
 void process_exit(int status)
 {
 	control->frames_free = frames_available();
-	host_exit(status);
+	host_exit(status, ZB_STATUS_EXITED);
+}
+
+void process_killed(int signo)
+{
+	host_exit(128 + signo, ZB_STATUS_SIGNALLED);
+}
+
+void process_out_of_memory(void)
+{
+	host_exit(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
 }
 
 /* ---- asking ---- */

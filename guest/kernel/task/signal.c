@@ -177,7 +177,7 @@ void signal_force(struct thread *t, const struct sigqueue_info *info)
 	/* Returning would only fault again. */
 	if (t->blocked & sigset_bit(n) ||
 	    p->signals.actions[n].handler == (u64)SIG_IGN)
-		process_exit(128 + n);
+		process_killed(n);
 	sigqueue_add(&t->pending, p, info);
 }
 
@@ -259,7 +259,7 @@ static void run_handler(struct regs *r, struct thread *t,
 
 	if (!sigframe_push(r, t, &a, n, info, mask)) {
 		if (n == SIGSEGV)
-			process_exit(128 + SIGSEGV);
+			process_killed(SIGSEGV);
 		segv(t);
 		return;
 	}
@@ -301,7 +301,7 @@ void signal_deliver(struct regs *r)
 			continue;
 		}
 		if (n == SIGKILL || p->signals.actions[n].handler == (u64)SIG_DFL)
-			process_exit(128 + n);
+			process_killed(n);
 		if (first)
 			restart_call(r, true,
 				     p->signals.actions[n].flags & SA_RESTART);
