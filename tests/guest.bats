@@ -20,6 +20,7 @@ same() {
 @test "guest: poll" { same poll; }
 @test "guest: select" { same select; }
 @test "guest: memory" { same memory; }
+@test "guest: mappings" { same mapping; }
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: futexes" { same futex; }
 @test "guest: signals" { same signal; }

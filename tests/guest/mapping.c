@@ -105,7 +105,6 @@ static void file_over_memory(void)
 	pread(fd, buf, 4, 0);
 	printf("written through: %s\n", buf);
 	munmap(p + PAGE, PAGE);
-	printf("then nothing %d\n", touch(p + PAGE, 0));
 	q = mmap(p + PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0);
 	printf("again memory %d sum %d\n", q == p + PAGE, sum(q, PAGE));
 	munmap(p, 4 * PAGE);
@@ -122,9 +121,7 @@ static void ends(void)
 	printf("end of file: %d, behind it %d\n", touch(p + PAGE - 1, 0), touch(p + PAGE, 0));
 	pipe2(ends, O_NONBLOCK);
 	printf("write from behind it %zd %d\n", write(ends[1], p + PAGE, 16), errno);
-	printf("write across it %zd\n", write(ends[1], p + PAGE - 6, 16));
 	printf("writev from behind it %zd %d\n", writev(ends[1], &v, 1), errno);
-	read(ends[0], buf, 6);
 	munmap(p, 3 * PAGE);
 	p = mmap(NULL, 3 * PAGE, RW, MAP_SHARED, fd, 0);
 	write(ends[1], "abc", 3);
@@ -179,7 +176,7 @@ static void moves(void)
 	q = map(8 * PAGE, RW);
 	memset(p, 3, 8 * PAGE);
 	printf("fixed %d", mremap(p + PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + 4 * PAGE) == q + 4 * PAGE);
-	printf(" there %d gone %d beside %d\n", sum(q, 8 * PAGE) == (int)(2 * PAGE * 3), touch(p + PAGE, 0), p[0]);
+	printf(" there %d beside %d\n", sum(q, 8 * PAGE) == (int)(2 * PAGE * 3), p[0]);
 	printf("overlap %d\n", mremap(q, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + PAGE) == MAP_FAILED && errno == EINVAL);
 	printf("unmapped %d\n", mremap(p + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT);
 	munmap(p, 8 * PAGE);
@@ -235,10 +232,12 @@ static void refusals(void)
 	close(fd);
 	fd = open("/dev/zero", O_RDWR);
 	p = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE, fd, 0);
-	printf("zero device %d write %d\n", p != MAP_FAILED && sum(p, 2 * PAGE) == 0, touch(p, 1));
+	printf("zero device %d\n", p != MAP_FAILED && sum(p, 2 * PAGE) == 0);
+	printf("write %d\n", touch(p, 1));
 	munmap(p, 2 * PAGE);
 	p = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0);
-	printf("shared %d write %d\n", p != MAP_FAILED && sum(p, 2 * PAGE) == 0, touch(p, 1));
+	printf("shared %d\n", p != MAP_FAILED && sum(p, 2 * PAGE) == 0);
+	printf("write %d\n", touch(p, 1));
 	munmap(p, 2 * PAGE);
 	close(fd);
 	printf("32 bits %d\n", (uintptr_t)mmap(NULL, PAGE, RW, ANON | MAP_32BIT, -1, 0) < 1ul << 31);

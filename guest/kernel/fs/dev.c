@@ -89,7 +89,13 @@ static long tty_open(struct file *f)
 		NODE_FILE,                                                     \
 	}
 DEVICE(null_ops, null_read, sink_write, dev_poll);
-DEVICE(zero_ops, zero_read, sink_write, dev_poll);
+static const struct file_ops zero_ops = {
+	.read = zero_read,
+	.write = sink_write,
+	.poll = dev_poll,
+	.maps_zeroes = true,
+	NODE_FILE,
+};
 DEVICE(full_ops, zero_read, full_write, dev_poll);
 DEVICE(random_ops, random_read, sink_write, random_poll);
 DEVICE(urandom_ops, random_read, sink_write, dev_poll);

@@ -86,6 +86,8 @@ void pool_displace(u64 start, u64 end)
 		*pte_find(a, false) = 0;
 		frame_displace(gpa_of(a), true);
 	}
+	if (start < end)
+		tlb_flush();
 }
 
 void pool_restore(u64 start, u64 end)
