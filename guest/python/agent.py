@@ -10,19 +10,18 @@ interpreter is not finalizing yet: threads and imports work.)
 Callbacks run last in, first out:
   wait    stops for the request (the snapshot is taken in its read), reseeds,
           writes /app/main.py and compiles it
-  run     functools.partial(exec), filled in by `wait`: C calls exec directly
+  run     functools.partial, filled in by `wait` with a function of the code
   finish  what CPython does after the main script, without taking apart the
           interpreter, which the VM's end does for nothing
 
-What remains visible: one level of the recursion limit is exec's own,
-sys.unraisablehook is this module's (it passes everything
-on but the main script's own exception), preloaded modules are in sys.modules,
-and str hashes are seeded once for a template.
+What remains visible: preloaded modules are in sys.modules, sys is of a class of
+its own, and str hashes are seeded once for a template.
 """
 import atexit
 import ctypes
 import functools
 import gc
+import itertools
 import logging
 import os
 import sys
@@ -30,6 +29,7 @@ import threading
 import warnings
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from importlib.util import find_spec
+from types import FunctionType
 
 # What is used below of the interpreter's inside, each with its own way of failing.
 if (sys.implementation.name, sys.version_info[:2]) != ("cpython", (3, 11)):
@@ -95,14 +95,29 @@ for name in PRELOAD:
 
 class State:
     exception = None
+    hook = sys.unraisablehook
 
 
-def unraisable(args, default=sys.unraisablehook):
+def unraisable(args):
     """Catches what the main script raised; the rest goes its usual way."""
     if args.object is run:
         State.exception = args.exc_value
     else:
-        default(args)
+        (State.hook or sys.__unraisablehook__)(args)
+
+
+class module(type(sys)):
+    """Of sys. Programs see and change State.hook, where CPython finds `unraisable`:
+    it does not go by attributes."""
+    __module__ = "builtins"
+
+    @property
+    def unraisablehook(self):
+        return State.hook
+
+    @unraisablehook.setter
+    def unraisablehook(self, hook):
+        State.hook = hook
 
 
 def read_request(fd):
@@ -177,7 +192,8 @@ def wait():
         names = main.__dict__
         run.__setstate__((run_file, (open_file(PATH.encode(), b"rb"), PATH.encode(), FILE_INPUT, names, names, 1), {}, {}))
     else:
-        run.__setstate__((exec, (compiled, main.__dict__), {}, {}))
+        # As PyEval_EvalCode calls it: exec would be a level of the recursion limit.
+        run.__setstate__((FunctionType(compiled, main.__dict__), (), {}, {}))
 
 
 def exit_code(e):
@@ -200,6 +216,9 @@ def report(e):
         return exit_code(e)
     kind, trace = type(e), e.__traceback__
     sys.last_type, sys.last_value, sys.last_traceback = kind, e, trace
+    if not hasattr(sys, "excepthook"):
+        sys.stderr.write("sys.excepthook is missing\n")
+        sys.excepthook = sys.__excepthook__
     try:
         sys.excepthook(kind, e, trace)
     except SystemExit as inner:
@@ -217,12 +236,12 @@ def report(e):
 def flush():
     """What could not be written of standard output and error: (stream, exception)."""
     failed = []
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None)):
         try:
             if stream is not None and not stream.closed:
                 stream.flush()
         except BaseException as e:
-            failed.append((stream, e.with_traceback(None)))
+            failed.append((stream, e.with_traceback(e.__traceback__.tb_next)))
     return failed
 
 
@@ -230,8 +249,8 @@ def flush_and_tell():
     """True when all could be written. CPython tells of standard output only."""
     failed = flush()
     for stream, e in failed:
-        if stream is sys.stdout:
-            sys.unraisablehook(UnraisableHookArgs((type(e), e, None, None, stream)))
+        if stream is getattr(sys, "stdout", None):
+            unraisable(UnraisableHookArgs((type(e), e, e.__traceback__, None, stream)))
             flush()
     return not failed
 
@@ -257,7 +276,10 @@ def finish():
         logging.shutdown()
     if not flush_and_tell():
         code = 120
-    # The program's globals go, and their __del__ run.
+    # The program's globals go, and their __del__ run; nothing can be imported any
+    # more, which is why a traceback from there has no lines of the source.
+    sys.meta_path = None
+    del sys.modules["io"]
     run.__setstate__((bool, (), {}, {}))
     sys.modules.pop("__main__", None)
     sys.last_type = sys.last_value = sys.last_traceback = None
@@ -332,6 +354,7 @@ def warm_threads():
         thread.start()
     for thread in some:
         thread.join()
+    threading._counter = itertools.count(1).__next__
 
 
 class Unraisable:
@@ -342,6 +365,7 @@ class Unraisable:
 # A type that only what is passed to the hook has.
 sys.unraisablehook = lambda args: globals().update(UnraisableHookArgs=type(args))
 Unraisable()
+sys.unraisablehook = sys.__unraisablehook__
 
 # PyRun_FileEx of the C API: what CPython runs its main script with.
 FILE_INPUT = 257
@@ -359,7 +383,8 @@ sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]
 sys.path[0] = "/app"
 os.chdir("/app")
-sys.unraisablehook = unraisable
+sys.__class__ = module
+sys.__dict__["unraisablehook"] = unraisable
 open_extensions()
 map_files()
 warm()
