@@ -34,6 +34,13 @@ same() {
 	done
 }
 @test "guest: files" { same file; }
+@test "guest: opening files" { same open; }
+@test "guest: names that move" { same rename; }
+@test "guest: directories of 100,000 entries" { same dir; }
+@test "guest: holes, allocation and mappings of files" { same sparse; }
+@test "guest: extended attributes" { same xattr; }
+@test "guest: times, modes and owners of files" { same times; }
+@test "guest: a file system that is full" { same enospc; }
 @test "guest: flock" { same flock; }
 @test "guest: record locks" { same lockrange; }
 @test "guest: splice, tee, sizes and packets of pipes" { same splice; }

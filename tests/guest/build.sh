@@ -7,7 +7,7 @@ root=build/tests/root
 mkdir -p $root/bin
 for source in tests/guest/*.c; do
 	program=$root/bin/$(basename "$source" .c)
-	[ "$program" -nt "$source" ] && [ "$program" -nt tests/guest/check.h ] ||
+	[ "$program" -nt "$source" ] && [ "$program" -nt tests/guest/check.h ] && [ "$program" -nt tests/guest/scratch.h ] ||
 		gcc -std=gnu11 -O1 -Wall -static -pthread -o "$program" "$source"
 done
 # What is gone from the sources goes from the image.

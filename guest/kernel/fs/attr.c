@@ -9,6 +9,7 @@
 #include "fs/regular.h"
 #include "mm/user.h"
 #include "syscalls.h"
+#include "task/ids.h"
 
 #define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)
 
@@ -131,17 +132,21 @@ long sys_statx(u64 fd, u64 path, u64 flags, u64 mask, u64 address)
 
 long sys_faccessat2(u64 fd, u64 path, u64 mode, u64 flags)
 {
+	struct ids saved = current->ids;
 	struct walk w;
 	long r;
 
 	if ((mode & ~7ull) ||
 	    (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
 		return -EINVAL;
+	if (!(flags & AT_EACCESS))
+		ids_become_real(&current->ids);
 	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
 			  (flags & AT_EMPTY_PATH) != 0, &w);
-	if (r || !w.node || w.link)
-		return r;
-	return node_access(w.node, (u32)mode, (flags & AT_EACCESS) != 0);
+	if (r == 0 && w.node && !w.link)
+		r = node_permission(w.node, (u32)mode);
+	current->ids = saved;
+	return r;
 }
 
 long sys_faccessat(u64 fd, u64 path, u64 mode)

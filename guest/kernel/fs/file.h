@@ -68,12 +68,16 @@ size_t file_describe(struct file *f, char *buf, size_t size);
 
 static inline bool file_readable(const struct file *f)
 {
-	return (f->flags & O_ACCMODE) != O_WRONLY && !(f->flags & O_PATH);
+	u32 mode = f->flags & O_ACCMODE; /* 3: neither nor */
+
+	return (mode == O_RDONLY || mode == O_RDWR) && !(f->flags & O_PATH);
 }
 
 static inline bool file_writable(const struct file *f)
 {
-	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
+	u32 mode = f->flags & O_ACCMODE;
+
+	return (mode == O_WRONLY || mode == O_RDWR) && !(f->flags & O_PATH);
 }
 
 static inline bool file_has_position(const struct file *f)

@@ -259,7 +259,7 @@ static long seek(struct file *f, struct node *n, s64 offset, u32 whence)
 		break;
 	case SEEK_CUR:
 		if (__builtin_add_overflow((s64)f->pos, offset, &at))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case SEEK_END:
 		if (is_dir(n) ||

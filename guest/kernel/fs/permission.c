@@ -8,13 +8,6 @@ long node_permission(const struct node *n, u32 want)
 	return want ? ids_permission(n->mode, n->uid, n->gid, want) : 0;
 }
 
-long node_access(const struct node *n, u32 want, bool effective)
-{
-	if (effective || !want)
-		return node_permission(n, want);
-	return ids_permission_real(n->mode, n->uid, n->gid, want);
-}
-
 long dir_may_add(const struct node *dir)
 {
 	if (!dir->nlink) /* removed */

@@ -10,8 +10,6 @@
 
 /* All: 0 or -errno. */
 long node_permission(const struct node *n, u32 want);
-/* access(2): by the real ids, or by those that count else. */
-long node_access(const struct node *n, u32 want, bool effective);
 /* May names be made in dir; may n's name be taken out of it. */
 long dir_may_add(const struct node *dir);
 long dir_may_remove(const struct node *dir, const struct node *n);

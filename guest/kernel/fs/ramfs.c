@@ -210,7 +210,7 @@ long data_truncate(struct node *n, u64 size)
 	if ((size < n->size && node_sealed(n, F_SEAL_SHRINK)) ||
 	    (size > n->size && node_sealed(n, F_SEAL_GROW)))
 		return -EPERM;
-	if (size < n->size) {
+	if (size <= n->size) {
 		r = clear_tail(n, size);
 		if (r)
 			return r;

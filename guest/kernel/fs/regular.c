@@ -8,6 +8,11 @@
 
 #define DAY 86400
 
+static bool later(const struct stamp *a, const struct stamp *b)
+{
+	return a->sec > b->sec || (a->sec == b->sec && a->nsec > b->nsec);
+}
+
 /* As mounted with relatime; what is in the image is read without a trace. */
 static void touch(struct node *n)
 {
@@ -16,7 +21,7 @@ static void touch(struct node *n)
 	if (n->image_size)
 		return;
 	now = stamp_now();
-	if (n->atime.sec > n->mtime.sec && n->atime.sec > n->ctime.sec &&
+	if (later(&n->atime, &n->mtime) && later(&n->atime, &n->ctime) &&
 	    now.sec - n->atime.sec < DAY)
 		return;
 	n->atime = now;

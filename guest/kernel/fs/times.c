@@ -11,14 +11,23 @@
 #define UTIME_NOW ((1l << 30) - 1) /* Linux, linux/stat.h of the kernel proper */
 #define UTIME_OMIT ((1l << 30) - 2)
 
+static bool is_time(const struct timespec *t)
+{
+	return t->tv_nsec == UTIME_NOW || t->tv_nsec == UTIME_OMIT ||
+	       (t->tv_nsec >= 0 && t->tv_nsec < (long)NSEC);
+}
+
 /* Sets atime and mtime; t NULL: to now, which who may write may do, too. */
 static long set(struct node *n, const struct timespec *t)
 {
 	struct stamp now = stamp_now(), *to[] = { &n->atime, &n->mtime };
 	bool plain = !t || (t[0].tv_nsec == UTIME_NOW &&
 			    t[1].tv_nsec == UTIME_NOW);
-	long r = node_may_touch(n, plain);
+	long r;
 
+	if (t && (!is_time(&t[0]) || !is_time(&t[1])))
+		return -EINVAL;
+	r = node_may_touch(n, plain);
 	if (r)
 		return r;
 	for (int i = 0; i < 2; i++) {
@@ -55,12 +64,6 @@ static long set_at(s32 fd, u64 path, const struct timespec *t, u64 flags)
 	return file_node(f) ? set(file_node(f), t) : 0;
 }
 
-static bool is_time(const struct timespec *t)
-{
-	return t->tv_nsec == UTIME_NOW || t->tv_nsec == UTIME_OMIT ||
-	       (t->tv_nsec >= 0 && t->tv_nsec < (long)NSEC);
-}
-
 long sys_utimensat(u64 fd, u64 path, u64 times, u64 flags)
 {
 	struct timespec t[2];
@@ -69,8 +72,6 @@ long sys_utimensat(u64 fd, u64 path, u64 times, u64 flags)
 		return set_at((s32)fd, path, NULL, flags);
 	if (copy_from_user(t, times, sizeof(t)))
 		return -EFAULT;
-	if (!is_time(&t[0]) || !is_time(&t[1]))
-		return -EINVAL;
 	if (t[0].tv_nsec == UTIME_OMIT && t[1].tv_nsec == UTIME_OMIT)
 		return 0;
 	return set_at((s32)fd, path, t, flags);

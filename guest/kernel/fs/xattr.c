@@ -34,13 +34,16 @@ static long name_read(u64 address, char *name)
  * `denied` when it is the type that says no. */
 static long name_ok(const struct node *n, const char *name, long denied)
 {
+	if (!starts_with(name, "user.") && !starts_with(name, "trusted.") &&
+	    !starts_with(name, "security."))
+		return -EOPNOTSUPP;
+	if (!strchr(name, '.')[1])
+		return -EINVAL;
 	if (starts_with(name, "user."))
 		return node_type(n) == S_IFREG || is_dir(n) ? 0 : denied;
 	if (starts_with(name, "trusted.") && !ids_capable(CAP_SYS_ADMIN))
 		return denied;
-	if (starts_with(name, "trusted.") || starts_with(name, "security."))
-		return strchr(name, '.')[1] ? 0 : -EINVAL;
-	return -EOPNOTSUPP;
+	return 0;
 }
 
 /* ---- what the calls do ---- */

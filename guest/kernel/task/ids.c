@@ -26,7 +26,8 @@ static const u64 root_capabilities =
 	CAPABILITY_BIT(CAP_SETGID) | CAPABILITY_BIT(CAP_SETUID) |
 	CAPABILITY_BIT(CAP_SETPCAP) | CAPABILITY_BIT(CAP_NET_BIND_SERVICE) |
 	CAPABILITY_BIT(CAP_IPC_LOCK) | CAPABILITY_BIT(CAP_IPC_OWNER) |
-	CAPABILITY_BIT(CAP_SYS_NICE) | CAPABILITY_BIT(CAP_MKNOD) |
+	CAPABILITY_BIT(CAP_SYS_CHROOT) | CAPABILITY_BIT(CAP_SYS_NICE) |
+	CAPABILITY_BIT(CAP_MKNOD) |
 	CAPABILITY_BIT(CAP_SETFCAP);
 
 void ids_init(struct ids *ids)
@@ -114,15 +115,12 @@ long ids_permission(u32 mode, u32 uid, u32 gid, u32 want)
 	return permission(&current->ids, mode, uid, gid, want);
 }
 
-long ids_permission_real(u32 mode, u32 uid, u32 gid, u32 want)
+void ids_become_real(struct ids *ids)
 {
-	struct ids real = current->ids;
-
-	real.fsuid = real.uid;
-	real.fsgid = real.gid;
-	if (!(real.securebits & CAPABILITY_BIT(SECURE_NO_SETUID_FIXUP)))
-		real.effective = real.uid == 0 ? real.permitted : 0;
-	return permission(&real, mode, uid, gid, want);
+	ids->fsuid = ids->uid;
+	ids->fsgid = ids->gid;
+	if (!(ids->securebits & CAPABILITY_BIT(SECURE_NO_SETUID_FIXUP)))
+		ids->effective = ids->uid == 0 ? ids->permitted : 0;
 }
 
 bool ids_own(u32 uid)

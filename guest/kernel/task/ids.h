@@ -41,8 +41,8 @@ bool ids_capable(int capability);
 bool ids_in_group(u32 gid);
 /* For a path's component or file of this mode and owners: 0 or -EACCES. */
 long ids_permission(u32 mode, u32 uid, u32 gid, u32 want);
-/* The same for the real ids: access(2). */
-long ids_permission_real(u32 mode, u32 uid, u32 gid, u32 want);
+/* What access(2) asks with, of a copy that is put back: the real ids. */
+void ids_become_real(struct ids *ids);
 /* May act as the owner of a file: chmod, explicit times, O_NOATIME. */
 bool ids_own(u32 uid);
 /* A name of a file of this owner may be removed from, or renamed in, the
