@@ -154,7 +154,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           fs/* task/exec, \
           io/*, \
           net/*, \
-          main syscall fault system compare
+          main syscall fault operand system compare
 GROUPS := mm/page mm/pool, \
           mm/map mm/advise mm/protect, \
           task/thread task/signal task/sigframe task/futex task/process task/limits \

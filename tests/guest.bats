@@ -33,6 +33,7 @@ same() {
 		same altstack $case
 	done
 }
+@test "guest: exceptions, and the signal each becomes" { same traps; }
 @test "guest: files" { same file; }
 @test "guest: opening files" { same open; }
 @test "guest: names that move" { same rename; }

@@ -4,11 +4,18 @@
 
 #include "mm/map.h"
 #include "mm/user.h"
+#include "operand.h"
 #include "task/process.h"
 #include "task/signal.h"
 
 #define VECTOR_PF 14
-#define PF_WRITE 2 /* Intel SDM 3A, 4.7 */
+#define VECTOR_UD 6
+#define VECTOR_MF 16
+#define VECTOR_XM 19
+/* Intel SDM 3A, 4.7. Only KVM's shadow of the tables has reserved bits set. */
+#define PF_PRESENT 1
+#define PF_WRITE 2
+#define PF_RESERVED 8
 
 extern const u8 __text_start[], __text_end[];
 
@@ -30,11 +37,40 @@ static const struct {
 	[4] = { SIGSEGV, SI_KERNEL },
 	[5] = { SIGSEGV, SI_KERNEL },
 	[6] = { SIGILL, ILL_ILLOPN },
-	[7] = { SIGFPE, FPE_FLTINV },
-	[16] = { SIGFPE, FPE_FLTINV },
+	[11] = { SIGBUS, SI_KERNEL },
+	[12] = { SIGBUS, SI_KERNEL },
 	[17] = { SIGBUS, BUS_ADRALN },
-	[19] = { SIGFPE, FPE_FLTINV },
 };
+
+static bool has_address(u64 vector)
+{
+	return vector == 0 || vector == 1 || vector == VECTOR_UD;
+}
+
+/* The bits are the same in the x87 status word and in MXCSR. */
+static int float_code(u64 vector)
+{
+	u16 control_word, status;
+	u32 mxcsr, raised;
+
+	if (vector == VECTOR_MF) {
+		__asm__ volatile("fnstcw %0" : "=m"(control_word));
+		__asm__ volatile("fnstsw %0" : "=m"(status));
+		raised = (u32)status & ~(u32)control_word;
+	} else {
+		__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+		raised = mxcsr & ~(mxcsr >> 7);
+	}
+	if (raised & 1)
+		return FPE_FLTINV;
+	if (raised & 4)
+		return FPE_FLTDIV;
+	if (raised & 8)
+		return FPE_FLTOVF;
+	if (raised & 0x12)
+		return FPE_FLTUND;
+	return raised & 0x20 ? FPE_FLTRES : SI_KERNEL;
+}
 
 static void send_fault(struct regs *r, u64 vector, u64 error, u64 cr2,
 		       int signo, int code, u64 address)
@@ -81,11 +117,34 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 		panic("page fault at %lx, address %lx, error %lx", r->rip, cr2,
 		      error);
 	}
+	error &= ~(u64)PF_RESERVED;
+	if (cr2 >= USER_TOP)
+		error |= PF_PRESENT; /* as Linux says of what is its own */
 	if (result == -ENXIO)
 		send_fault(r, VECTOR_PF, error, cr2, SIGBUS, BUS_ADRERR, cr2);
 	else
 		send_fault(r, VECTOR_PF, error, cr2, SIGSEGV,
 			   result == -EFAULT ? SEGV_MAPERR : SEGV_ACCERR, cr2);
+}
+
+static void other_fault(struct regs *r, u64 vector, u64 error)
+{
+	int signo = SIGSEGV, code = SI_KERNEL;
+	u64 cr2 = current->cr2; /* stays the last one's */
+
+	if (vector == VECTOR_UD)
+		vector = operand_exception(r, &error);
+	if (vector == VECTOR_MF || vector == VECTOR_XM) {
+		send_fault(r, vector, error, cr2, SIGFPE, float_code(vector),
+			   r->rip);
+		return;
+	}
+	if (vector < 32 && signals[vector].signo) {
+		signo = signals[vector].signo;
+		code = signals[vector].code;
+	}
+	send_fault(r, vector, error, cr2, signo, code,
+		   has_address(vector) ? r->rip : 0);
 }
 
 /* From entry.S. */
@@ -102,11 +161,8 @@ void exception_handle(struct regs *r, u64 vector, u64 error, u64 cr2)
 	}
 	if (vector == VECTOR_PF)
 		page_fault(r, error, cr2);
-	else if (vector < 32 && signals[vector].signo)
-		send_fault(r, vector, error, cr2, signals[vector].signo,
-			   signals[vector].code, vector == 3 ? 0 : r->rip);
-	else /* #GP, #SS and the like */
-		send_fault(r, vector, error, cr2, SIGSEGV, SI_KERNEL, 0);
+	else
+		other_fault(r, vector, error);
 	if (kernel)
 		in_kernel_fault = false;
 }
