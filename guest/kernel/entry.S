@@ -131,6 +131,13 @@ call_entry:
 	call	syscall_handle
 	jmp	syscall_return
 
+	/* A fault in a system call that the gate did not expect (fault.c): the
+	 * stack is again as it was at the call of syscall_handle. */
+	.globl syscall_abort
+syscall_abort:
+	mov	%rsp, %rdi
+	call	syscall_aborted
+
 	.globl return_full
 return_full:
 	POP_GENERAL

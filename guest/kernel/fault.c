@@ -17,7 +17,7 @@
 #define PF_WRITE 2
 #define PF_RESERVED 8
 
-extern const u8 __text_start[], __text_end[];
+extern const u8 __text_start[], __text_end[], syscall_abort[];
 
 static u64 last_fault, repeats;
 static bool in_kernel_fault;
@@ -95,6 +95,19 @@ static bool stuck(u64 cr2, const struct regs *r)
 	return ++repeats > 100;
 }
 
+/* A system call touched an address of the program's that it should have left to
+ * the gate: it ends with EFAULT. False: it was none of the program's. */
+static bool abort_call(struct regs *r, u64 cr2)
+{
+	if (current->regs->orig_rax == ~0ull || !mm_fixed_ok(cr2, 1))
+		return false;
+	klog("system call %lu: fault at %lx, address %lx",
+	     current->regs->orig_rax, r->rip, cr2);
+	r->rip = (u64)syscall_abort;
+	r->rsp = (u64)current->regs;
+	return true;
+}
+
 static void page_fault(struct regs *r, u64 error, u64 cr2)
 {
 	long result = mm_fault(cr2, (error & PF_WRITE) != 0);
@@ -110,12 +123,12 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 	if (from_kernel(r)) {
 		u64 resume = user_resume(r->rip);
 
-		if (resume) {
+		if (resume)
 			r->rip = resume;
-			return;
-		}
-		panic("page fault at %lx, address %lx, error %lx", r->rip, cr2,
-		      error);
+		else if (!abort_call(r, cr2))
+			panic("page fault at %lx, address %lx, error %lx",
+			      r->rip, cr2, error);
+		return;
 	}
 	error &= ~(u64)PF_RESERVED;
 	if (cr2 >= USER_TOP)

@@ -158,6 +158,14 @@ int syscall_handle(struct regs *r)
 	return r->orig_rax == ~0ull || r->rip != rip || r->rsp != rsp;
 }
 
+/* From entry.S. */
+void syscall_aborted(struct regs *r);
+void syscall_aborted(struct regs *r)
+{
+	r->rax = (u64)-EFAULT;
+	exit_work(r);
+}
+
 int syscall_trap(struct regs *r)
 {
 	bool changed = patch_site(r);

@@ -46,12 +46,13 @@ static long io_copy(struct io *io, void *kernel, u64 n, bool in)
 		u64 part = MIN(n, io->v->size - io->done);
 		u64 user = io->v->base + io->done;
 
-		if (in && io->trusted)
-			memcpy(k, (void *)user, part);
+		if (io->trusted)
+			r = user_copy(in ? k : (void *)user,
+				      in ? (void *)user : k, part) == part ?
+				    0 :
+				    -EFAULT;
 		else if (in)
 			r = copy_from_user(k, user, part);
-		else if (io->trusted)
-			memcpy((void *)user, k, part);
 		else
 			r = copy_to_user(user, k, part);
 		k += part;

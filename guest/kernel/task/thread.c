@@ -463,9 +463,9 @@ static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 	frame[6] = (u64)thread_start;
 	t->kernel_sp = (u64)frame;
 	if (flags & CLONE_PARENT_SETTID)
-		*(s32 *)parent_tid = t->tid;
+		copy_to_user(parent_tid, &t->tid, sizeof(t->tid));
 	if (flags & CLONE_CHILD_SETTID)
-		*(s32 *)child_tid = t->tid;
+		copy_to_user(child_tid, &t->tid, sizeof(t->tid));
 	if (flags & CLONE_CHILD_CLEARTID)
 		t->clear_tid = child_tid;
 	queue_push(&runnable, t);
