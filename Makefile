@@ -157,8 +157,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           main syscall fault operand system compare
 GROUPS := mm/page mm/pool, \
           mm/map mm/advise mm/protect, \
-          task/thread task/signal task/sigframe task/futex task/process task/limits \
-          task/ids task/capability task/sched task/usage patch, \
+          task/* patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
           fs/vfs fs/entry fs/image fs/ramfs fs/xattrs, \
           net/socket net/message net/option net/unix net/inet
