@@ -23,6 +23,8 @@ same() {
 @test "guest: mappings" { same mapping; }
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: futexes" { same futex; }
+@test "guest: threads by the calls themselves" { same clone; }
+@test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }
 @test "guest: signals that queue, and what comes with them" { same sigqueue; }

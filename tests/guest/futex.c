@@ -314,6 +314,9 @@ static void shared(void)
 	SHOW(FUTEX(two, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
 	SHOW(wake(one, FUTEX_WAKE, 1, 0));
 	pthread_join(t, NULL);
+	SHOW(ftruncate(fd, 0));
+	SHOW(FUTEX(one, FUTEX_WAIT, 0, NULL, NULL, 0));
+	SHOW(FUTEX(one, FUTEX_WAKE, 1, NULL, NULL, 0));
 	munmap(one, 4096);
 	munmap(two, 4096);
 	close(fd);

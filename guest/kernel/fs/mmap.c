@@ -6,6 +6,12 @@
 #include "mm/map.h"
 #include "syscalls.h"
 
+/* What MAP_SHARED_VALIDATE lets pass: Linux, LEGACY_MAP_MASK. */
+#define VALIDATED                                                              \
+	((u64)(MAP_TYPE | MAP_FIXED | MAP_GROWSDOWN | MAP_DENYWRITE |          \
+	       MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |    \
+	       MAP_NONBLOCK | MAP_STACK | MAP_32BIT))
+
 /* What is mapped of a file: 0 with v's object, or without one for a device that
  * gives memory of zeroes; -errno. */
 static long map_file(struct vma *v, struct file *f, u64 offset)
@@ -38,8 +44,12 @@ static long check(u64 addr, u64 size, u64 flags, u64 offset)
 	if (type != MAP_PRIVATE && type != MAP_SHARED &&
 	    type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
-	if (size > USER_TOP)
-		return -ENOMEM;
+	if (type == MAP_SHARED_VALIDATE && flags & MAP_ANONYMOUS)
+		return -EINVAL;
+	if (type == MAP_SHARED_VALIDATE && flags & ~VALIDATED)
+		return -EOPNOTSUPP;
+	if (size > USER_TOP || flags & MAP_HUGETLB)
+		return -ENOMEM; /* no page is reserved as a huge one */
 	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) &&
 	    (addr & (PAGE_SIZE - 1)))
 		return -EINVAL;

@@ -184,7 +184,8 @@ static void image_cut(struct node *n, u64 size)
 		n->covered_count++;
 }
 
-/* Clears the rest of the page that holds the end. */
+/* Clears the rest of the page that holds the end, which a mapping may have
+ * written to. */
 static long clear_tail(struct node *n, u64 end)
 {
 	gpa_t frame = frame_of(n, page_of(end));
@@ -219,6 +220,8 @@ long data_truncate(struct node *n, u64 size)
 		frames_drop(n, keep, ~0ull);
 		if (size < n->image_size)
 			image_cut(n, size);
+	} else if (frame_of(n, page_of(n->size))) {
+		clear_tail(n, n->size);
 	}
 	n->size = size;
 	n->mtime = n->ctime = stamp_now();

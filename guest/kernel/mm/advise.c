@@ -54,7 +54,7 @@ long sys_madvise(u64 addr, u64 size, u64 advice)
 {
 	u64 end = addr + PAGE_UP(size);
 
-	if ((addr & (PAGE_SIZE - 1)) || end < addr)
+	if ((addr & (PAGE_SIZE - 1)) || end < addr || (size && !PAGE_UP(size)))
 		return -EINVAL;
 	switch ((int)advice) {
 	case MADV_NORMAL:

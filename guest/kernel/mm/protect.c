@@ -6,6 +6,8 @@
 #include "mm/pte.h"
 #include "syscalls.h"
 
+#define RIGHTS ((u64)(PROT_READ | PROT_WRITE | PROT_EXEC))
+
 static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
 {
 	u64 old = *pte, entry;
@@ -77,17 +79,38 @@ long mm_protect(u64 start, u64 end, u32 prot)
 	return 0;
 }
 
+/* PROT_GROWSDOWN: from the start of a mapping that grows so. 0 or -EINVAL. */
+static long extend_down(u64 *addr)
+{
+	const struct vma *v = vma_at(*addr);
+
+	if (!v || !(v->flags & MAP_GROWSDOWN))
+		return -EINVAL;
+	*addr = v->start;
+	return 0;
+}
+
 long sys_mprotect(u64 addr, u64 size, u64 prot)
 {
-	u64 end = addr + PAGE_UP(size);
-	long r;
+	u64 end = addr + PAGE_UP(size), there = addr;
+	const struct vma *v;
+	long r = 0;
 
-	if ((addr & (PAGE_SIZE - 1)) || (prot & ~0x0300000full))
+	if ((addr & (PAGE_SIZE - 1)) || prot & ~(RIGHTS | PROT_GROWSDOWN) ||
+	    (size && !PAGE_UP(size)))
 		return -EINVAL;
 	if (size == 0)
 		return 0;
 	if (end <= addr || end > USER_TOP)
 		return -ENOMEM;
-	r = mm_check_mapped(addr, end);
-	return r ? r : mm_protect(addr, end, (u32)prot & 7);
+	if (prot & PROT_GROWSDOWN)
+		r = extend_down(&addr);
+	if (r)
+		return r;
+	/* What is before a gap gets its rights, and the call fails. */
+	while (there < end && (v = vma_at(there)))
+		there = MIN(v->end, end);
+	if (there > addr)
+		r = mm_protect(addr, there, (u32)prot & RIGHTS);
+	return r ? r : there < end ? -ENOMEM : 0;
 }

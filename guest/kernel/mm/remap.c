@@ -164,7 +164,11 @@ long sys_mremap(u64 addr, u64 size, u64 new_size, u64 flags, u64 target)
 	if (r)
 		return r;
 	v = vma_at(addr);
-	if (!v || size == 0 || v->end < addr + size)
+	if (!v)
+		return -EFAULT;
+	if (size == 0 && !(v->object && v->flags & MAP_SHARED))
+		return -EINVAL; /* only what is shared can be mapped twice */
+	if (v->end < addr + size)
 		return -EFAULT;
 	if (new_size > size &&
 	    !mm_may_grow((new_size - size) / PAGE_SIZE, v->prot, v->flags))

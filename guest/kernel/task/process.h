@@ -42,6 +42,7 @@ struct process {
 	u64 started;     /* mono ns */
 	u32 dumpable;    /* PR_SET_DUMPABLE */
 	bool subreaper, no_huge_pages;
+	u32 barriers; /* MEMBARRIER_CMD_REGISTER_* so far */
 	char exec_path[PROCESS_PATH];    /* for /proc/PID/exe */
 };
 

@@ -12,7 +12,6 @@
 #include "syscalls.h"
 #include "task/process.h"
 
-#define MEMBARRIER_ALL 0x1ff /* every command: there is one CPU */
 #define CPUS 1ull            /* bit 0: the one that there is */
 #define REALTIME_MAX 99
 #define RR_INTERVAL (NSEC / 10) /* sched_rr_get_interval(2) */
@@ -456,14 +455,4 @@ long sys_getcpu(u64 cpu, u64 node, u64 unused)
 	    (node && copy_to_user(node, &zero, 4)))
 		return -EFAULT;
 	return 0;
-}
-
-long sys_membarrier(u64 command, u64 flags, u64 cpu)
-{
-	(void)cpu;
-	if (flags & ~1ull)
-		return -EINVAL;
-	if (command == 0)
-		return MEMBARRIER_ALL;
-	return command & ~(u64)MEMBARRIER_ALL ? -EINVAL : 0;
 }

@@ -5,7 +5,6 @@
 #include "task/thread.h"
 
 #include <asm/prctl.h>
-#include <linux/sched.h>
 
 #include "heap.h"
 #include "hypercall.h"
@@ -187,19 +186,6 @@ void thread_enter(u64 rip, u64 rsp)
 
 /* ---- switching ---- */
 
-static u64 read_fs(void)
-{
-	u64 base;
-
-	__asm__ volatile("rdfsbase %0" : "=r"(base));
-	return base;
-}
-
-static void write_fs(u64 base)
-{
-	__asm__ volatile("wrfsbase %0" : : "r"(base));
-}
-
 static void switch_to(struct thread *next)
 {
 	struct thread *previous = current;
@@ -366,7 +352,7 @@ void thread_first_run(struct regs *r)
 	exit_work(r);
 }
 
-_Noreturn static void thread_end(void)
+void thread_end(void)
 {
 	struct thread **link = &threads;
 
@@ -390,58 +376,16 @@ _Noreturn static void thread_end(void)
 	__builtin_unreachable();
 }
 
-/* ---- system calls ---- */
+/* ---- a thread that goes on where the running one is ---- */
 
-static bool flags_ok(u64 flags)
+struct thread *thread_copy(u64 stack, u64 fs_base)
 {
-	const u64 needed = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-			   CLONE_THREAD;
-
-	return (flags & needed) == needed;
-}
-
-/* What a new thread has from its maker: credentials(7), sched(7), prctl(2). */
-static void inherit(struct thread *t)
-{
-	ids_copy(&t->ids, &current->ids);
-	t->priority = priority_inherited(&current->priority);
-	t->personality = current->personality;
-	t->timer_slack = t->default_timer_slack = current->timer_slack;
-}
-
-/* Linux does not hold root to this limit. */
-static bool too_many(void)
-{
-	u64 count = 0;
-
-	if (current->ids.uid == 0 || ids_capable(CAP_SYS_RESOURCE) ||
-	    ids_capable(CAP_SYS_ADMIN))
-		return false;
-	for (const struct thread *t = threads; t; t = t->all_next)
-		count += t->ids.uid == current->ids.uid;
-	return count >= limit_of(RLIMIT_NPROC);
-}
-
-static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
-		     u64 tls)
-{
-	struct thread *t;
+	struct thread *t = thread_new();
 	struct regs *r;
 	u64 *frame;
 
-	if (!flags_ok(flags))
-		return -EAGAIN; /* a process: there is only one */
-	if ((flags & CLONE_PARENT_SETTID) && !user_writable(parent_tid, 4))
-		return -EFAULT;
-	if ((flags & CLONE_CHILD_SETTID) && !user_writable(child_tid, 4))
-		return -EFAULT;
-	if (too_many())
-		return -EAGAIN;
-	t = thread_new();
 	if (!t)
-		return -EAGAIN;
-	t->process = current->process;
-	t->process->thread_count++;
+		return NULL;
 	r = (struct regs *)(stack_top(t) - sizeof(*r));
 	*r = *current->regs;
 	r->rax = 0;
@@ -449,10 +393,7 @@ static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 	if (stack)
 		r->rsp = stack;
 	t->regs = r;
-	t->fs_base = flags & CLONE_SETTLS ? tls : read_fs();
-	t->blocked = current->blocked;
-	inherit(t);
-	memcpy(t->name, current->name, sizeof(t->name));
+	t->fs_base = fs_base;
 	__asm__ volatile("xsave64 (%0)"
 			 :
 			 : "r"(t->xsave), "a"((u32)xsave_mask),
@@ -462,50 +403,15 @@ static long do_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid,
 	memset(frame, 0, 6 * sizeof(*frame));
 	frame[6] = (u64)thread_start;
 	t->kernel_sp = (u64)frame;
-	if (flags & CLONE_PARENT_SETTID)
-		copy_to_user(parent_tid, &t->tid, sizeof(t->tid));
-	if (flags & CLONE_CHILD_SETTID)
-		copy_to_user(child_tid, &t->tid, sizeof(t->tid));
-	if (flags & CLONE_CHILD_CLEARTID)
-		t->clear_tid = child_tid;
+	return t;
+}
+
+void thread_run(struct thread *t)
+{
 	queue_push(&runnable, t);
-	return t->tid;
 }
 
-long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
-{
-	return do_clone(flags, stack, parent_tid, child_tid, tls);
-}
-
-long sys_clone3(u64 args, u64 size)
-{
-	struct clone_args a = { 0 };
-
-	if (size < CLONE_ARGS_SIZE_VER0)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	if (copy_from_user(&a, args, MIN(size, sizeof(a))))
-		return -EFAULT;
-	if ((a.flags & 0xff) || (a.flags & CLONE_THREAD && a.exit_signal))
-		return -EINVAL;
-	if ((a.stack == 0) != (a.stack_size == 0))
-		return -EINVAL;
-	return do_clone(a.flags, a.stack ? a.stack + a.stack_size : 0,
-			a.parent_tid, a.child_tid, a.tls);
-}
-
-long sys_exit(u64 status)
-{
-	if (current->process->thread_count == 1)
-		process_exit((int)(status & 0xff));
-	thread_end();
-}
-
-long sys_exit_group(u64 status)
-{
-	process_exit((int)(status & 0xff));
-}
+/* ---- system calls ---- */
 
 long sys_gettid(void)
 {

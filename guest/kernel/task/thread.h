@@ -86,12 +86,33 @@ void waitq_wake_one(struct waitq *q);
 void thread_interrupt(struct thread *t);
 void thread_yield(void);
 
+static inline u64 read_fs(void)
+{
+	u64 base;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+static inline void write_fs(u64 base)
+{
+	__asm__ volatile("wrfsbase %0" : : "r"(base));
+}
+
 extern u32 xsave_size;  /* bytes of the vector state in the standard format */
 extern u64 xsave_mask;  /* XCR0 */
 
 void threads_init(void); /* makes the main thread, which is running */
 /* Starts the main thread's program; does not come back. */
 _Noreturn void thread_enter(u64 rip, u64 rsp);
+/*
+ * A thread that goes on as the running one does after its system call, with 0
+ * and, unless 0, this stack. NULL: no memory. The caller fills in the rest.
+ */
+struct thread *thread_copy(u64 stack, u64 fs_base);
+void thread_run(struct thread *t); /* from now on it may run */
+/* Ends the running thread, of which there are others. */
+_Noreturn void thread_end(void);
 /* Removes t from the queue it waits in and makes it runnable. */
 void thread_wake(struct thread *t, long result);
 /* Tells the VMM whether ticks are wanted; on every way out. */
