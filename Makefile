@@ -160,7 +160,7 @@ GROUPS := mm/page mm/pool, \
           task/* patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
           fs/vfs fs/entry fs/image fs/ramfs fs/xattrs, \
-          net/socket net/message net/option net/unix net/inet
+          net/socket net/message net/option net/unix net/name net/garbage net/inet
 
 layers: $(O)/kernel.elf
 	@python3 tests/layers.py guest/kernel $(O)/kernel '$(FLOORS)' '$(GROUPS)'

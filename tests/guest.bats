@@ -49,6 +49,8 @@ same() {
 @test "guest: splice, tee, sizes and packets of pipes" { same splice; }
 @test "guest: fcntl and ioctl" { same control; }
 @test "guest: devices and standard streams" { same devices; }
+@test "guest: names and credentials of unix sockets" { same unixname; }
+@test "guest: many sockets, and sockets in sockets' queues" { same manysockets; }
 @test "guest: time" { same time; }
 @test "guest: users, groups and capabilities" { same ids; }
 @test "guest: policies, niceness and CPUs" { same sched; }

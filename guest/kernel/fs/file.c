@@ -106,6 +106,22 @@ size_t file_describe(struct file *f, char *buf, size_t size)
 	return MIN((size_t)n, size);
 }
 
+void file_watch(struct file *f, struct file_watcher *w)
+{
+	w->next = f->watchers;
+	w->link = &f->watchers;
+	if (w->next)
+		w->next->link = &w->next;
+	f->watchers = w;
+}
+
+void file_unwatch(struct file_watcher *w)
+{
+	*w->link = w->next;
+	if (w->next)
+		w->next->link = w->link;
+}
+
 void file_ready_events(struct file *f, u32 events)
 {
 	struct file_watcher *next;

@@ -87,12 +87,15 @@ static inline bool file_has_position(const struct file *f)
 
 /* A watcher of a file's readiness; the list is kept by the file. */
 struct file_watcher {
-	struct file_watcher *next;
+	struct file_watcher *next, **link;
 	/* f may have become ready for these EPOLL* events */
 	void (*ready)(struct file_watcher *w, u32 events);
 	/* f's last reference is gone: the watcher must let go of it */
 	void (*gone)(struct file_watcher *w);
 };
+
+void file_watch(struct file *f, struct file_watcher *w);
+void file_unwatch(struct file_watcher *w);
 
 /* Tells pollers that f became ready; call after every change of readiness. f may
  * be NULL. */

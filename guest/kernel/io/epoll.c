@@ -34,7 +34,7 @@ struct item {
 	s32 fd;
 	u32 events;
 	u64 data;
-	struct item *set_next;                /* set->items */
+	struct item *set_next, **set_link;    /* set->items */
 	struct item *ready_next, *ready_prev; /* set->ready, while queued */
 	bool queued;
 };
@@ -131,17 +131,11 @@ static struct item *item_find(struct epoll *ep, struct file *f, s32 fd)
 
 static void item_free(struct item *it)
 {
-	struct item **p = &it->set->items;
-	struct file_watcher **link;
-
 	ready_remove(it);
-	while (*p != it)
-		p = &(*p)->set_next;
-	*p = it->set_next;
-	link = &it->file->watchers;
-	while (*link != &it->watcher)
-		link = &(*link)->next;
-	*link = it->watcher.next;
+	*it->set_link = it->set_next;
+	if (it->set_next)
+		it->set_next->set_link = it->set_link;
+	file_unwatch(&it->watcher);
 	kfree(it);
 }
 
@@ -172,11 +166,13 @@ static long item_add(struct epoll *ep, struct file *f, s32 fd,
 	it->file = f;
 	it->fd = fd;
 	it->set_next = ep->items;
+	it->set_link = &ep->items;
+	if (ep->items)
+		ep->items->set_link = &it->set_next;
 	ep->items = it;
-	it->watcher = (struct file_watcher){ .next = f->watchers,
-					     .ready = item_ready,
-					     .gone = item_gone };
-	f->watchers = &it->watcher;
+	it->watcher.ready = item_ready;
+	it->watcher.gone = item_gone;
+	file_watch(f, &it->watcher);
 	item_watch(it, event);
 	return 0;
 }

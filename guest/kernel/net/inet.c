@@ -1,5 +1,5 @@
 /*
- * socket_inet.c: AF_INET and AF_INET6 as on a host whose only interface is a
+ * inet.c: AF_INET and AF_INET6 as on a host whose only interface is a
  * loopback that is down: sockets exist, names can be bound and listened on, and
  * nothing is reachable. Linux answers such a host in odd ways, which are kept:
  * without a routing table any IPv4 address can be bound, but of IPv6 only [::].
@@ -16,7 +16,9 @@
 #define TCP_SEND_BUFFER 16384     /* net.ipv4.tcp_wmem */
 #define TCP_RECEIVE_BUFFER 131072 /* net.ipv4.tcp_rmem */
 
-static struct socket *ports; /* all that are bound */
+#define BUCKETS 1024
+
+static struct socket *ports[BUCKETS]; /* all that are bound, by port */
 
 static bool is_stream(const struct socket *s)
 {
@@ -94,7 +96,7 @@ static long unreachable(const struct socket *s)
 
 static bool port_taken(const struct socket *s, u16 port)
 {
-	for (struct socket *o = ports; o; o = o->port_next) {
+	for (struct socket *o = ports[port % BUCKETS]; o; o = o->port_next) {
 		bool shared = socket_option(s, SO_REUSEPORT) &&
 			      socket_option(o, SO_REUSEPORT);
 
@@ -123,13 +125,19 @@ static u16 port_choose(const struct socket *s)
 
 static long port_take(struct socket *s, u16 port)
 {
+	struct socket **bucket;
+
 	if (!port)
 		port = port_choose(s);
 	if (!port || port_taken(s, port))
 		return -EADDRINUSE;
 	s->port = port;
-	s->port_next = ports;
-	ports = s;
+	bucket = &ports[port % BUCKETS];
+	s->port_next = *bucket;
+	s->port_link = bucket;
+	if (s->port_next)
+		s->port_next->port_link = &s->port_next;
+	*bucket = s;
 	address_set_port(&s->name, port);
 	return 0;
 }
@@ -273,13 +281,11 @@ static u32 inet_poll(struct socket *s)
 
 static void inet_release(struct socket *s)
 {
-	struct socket **p = &ports;
-
 	if (!s->port)
 		return;
-	while (*p != s)
-		p = &(*p)->port_next;
-	*p = s->port_next;
+	*s->port_link = s->port_next;
+	if (s->port_next)
+		s->port_next->port_link = s->port_link;
 }
 
 const struct family inet_family = {

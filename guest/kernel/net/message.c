@@ -1,5 +1,5 @@
 /*
- * socket_message.c: what goes through a socket: data from and to lists of user
+ * message.c: what goes through a socket: data from and to lists of user
  * buffers, addresses, and files (SCM_RIGHTS).
  */
 #include <linux/fcntl.h>
@@ -14,6 +14,7 @@
 #define IOV_MAX 1024
 #define IOV_FEW 8
 #define IO_MAX 0x7ffff000ull /* MAX_RW_COUNT */
+#define OVERFLOW_ID 65534    /* kernel.overflowuid */
 
 struct msghdr64 { /* struct msghdr of the ABI */
 	u64 name;
@@ -29,11 +30,6 @@ struct cmsg64 { /* struct cmsghdr of the ABI; data follows */
 };
 #define CMSG_ALIGN(n) (((n) + 7) & ~7ull)
 
-struct ucred64 {
-	s32 pid;
-	u32 uid, gid;
-};
-
 /* ---- user buffers ---- */
 
 static long io_copy(struct io *io, void *kernel, u64 n, bool in)
@@ -47,14 +43,14 @@ static long io_copy(struct io *io, void *kernel, u64 n, bool in)
 		u64 user = io->v->base + io->done;
 
 		if (io->trusted)
-			r = user_copy(in ? k : (void *)user,
-				      in ? (void *)user : k, part) == part ?
+			r = user_copy(in ? (void *)k : (void *)user,
+				      in ? (void *)user : (void *)k,
+				      part) == part ?
 				    0 :
 				    -EFAULT;
-		else if (in)
-			r = copy_from_user(k, user, part);
 		else
-			r = copy_to_user(user, k, part);
+			r = in ? copy_from_user(k, user, part) :
+				 copy_to_user(user, k, part);
 		k += part;
 		n -= part;
 		io->done += part;
@@ -90,12 +86,25 @@ long io_copy_out(struct io *io, const void *from, u64 n)
 
 void rights_free(struct rights *r)
 {
+	static struct rights *doomed;
+	static bool busy;
+
 	if (!r)
 		return;
-	for (u32 i = 0; i < r->count; i++)
-		if (r->files[i])
+	/* A file may be a socket with files in its queue, and so on: one after
+	 * the other, not one inside the other. */
+	r->next = doomed;
+	doomed = r;
+	if (busy)
+		return;
+	busy = true;
+	while ((r = doomed)) {
+		doomed = r->next;
+		for (u32 i = 0; i < r->count; i++)
 			file_unref(r->files[i]);
-	kfree(r);
+		kfree(r);
+	}
+	busy = false;
 }
 
 struct rights *rights_copy(const struct rights *r)
@@ -143,19 +152,50 @@ static long rights_add(struct rights **rights, u64 user, u64 count)
 
 /* ---- control messages ---- */
 
+struct credentials credentials_current(void)
+{
+	return (struct credentials){current->process->pid, current->ids.euid,
+				    current->ids.egid};
+}
+
+/* Credentials that the sender says are its own. */
+static long credentials_take(struct transfer *t, u64 data, u64 size)
+{
+	const struct ids *ids = &current->ids;
+	struct credentials c;
+
+	if (size != sizeof(c))
+		return -EINVAL;
+	if (copy_from_user(&c, data, sizeof(c)))
+		return -EFAULT;
+	if (c.pid != current->process->pid && !ids_capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (c.uid != ids->uid && c.uid != ids->euid && c.uid != ids->suid &&
+	    !ids_capable(CAP_SETUID))
+		return -EPERM;
+	if (c.gid != ids->gid && c.gid != ids->egid && c.gid != ids->sgid &&
+	    !ids_capable(CAP_SETGID))
+		return -EPERM;
+	if (!process_find(c.pid))
+		return -ESRCH;
+	t->credentials = c;
+	t->has_credentials = true;
+	return 0;
+}
+
 static long control_take(const struct cmsg64 *c, u64 data, u64 size,
-			 struct rights **rights)
+			 struct transfer *t)
 {
 	if (c->level != SOL_SOCKET)
 		return 0;
 	if (c->type == SCM_RIGHTS)
-		return rights_add(rights, data, size / sizeof(s32));
+		return rights_add(&t->rights, data, size / sizeof(s32));
 	if (c->type == SCM_CREDENTIALS)
-		return size == sizeof(struct ucred64) ? 0 : -EINVAL;
+		return credentials_take(t, data, size);
 	return -EINVAL;
 }
 
-static long control_parse(const struct msghdr64 *h, struct rights **rights)
+static long control_parse(const struct msghdr64 *h, struct transfer *t)
 {
 	u64 at = 0;
 
@@ -168,7 +208,7 @@ static long control_parse(const struct msghdr64 *h, struct rights **rights)
 		if (c.size < sizeof(c) || c.size > h->ancillary_size - at)
 			return -EINVAL;
 		r = control_take(&c, h->ancillary + at + sizeof(c),
-				 c.size - sizeof(c), rights);
+				 c.size - sizeof(c), t);
 		if (r)
 			return r;
 		at += CMSG_ALIGN(c.size);
@@ -228,14 +268,14 @@ static long rights_put(struct msghdr64 *h, u64 *used, struct rights *rights,
 static long control_store(const struct socket *s, struct msghdr64 *h,
 			  struct transfer *t)
 {
-	struct ucred64 creds = {current->process->pid, (u32)sys_getuid(),
-				(u32)sys_getgid()};
+	struct credentials nobody = {0, OVERFLOW_ID, OVERFLOW_ID};
 	u64 used = 0;
 	long r = 0;
 
 	if (socket_option(s, SO_PASSCRED))
-		r = control_put(h, &used, SCM_CREDENTIALS, &creds,
-				sizeof(creds));
+		r = control_put(h, &used, SCM_CREDENTIALS,
+				t->has_credentials ? &t->credentials : &nobody,
+				sizeof(nobody));
 	if (!r && t->rights)
 		r = rights_put(h, &used, t->rights, t->flags);
 	h->ancillary_size = used;
@@ -372,7 +412,7 @@ static long message_send(struct socket *s, const struct msghdr64 *h, u32 flags)
 	if (h->name)
 		r = address_take(&t.address, h->name, (s32)h->name_size);
 	if (!r)
-		r = control_parse(h, &t.rights);
+		r = control_parse(h, &t);
 	if (!r)
 		r = do_send(s, &t);
 	rights_free(t.rights);

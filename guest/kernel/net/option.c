@@ -1,5 +1,5 @@
 /*
- * socket_option.c: setsockopt and getsockopt. Options that change nothing here
+ * option.c: setsockopt and getsockopt. Options that change nothing here
  * (there is no network) are kept, so that they read back as they were set.
  */
 #include <linux/in.h>
@@ -67,6 +67,21 @@ static u64 buffer_size(s32 value, u64 min)
 	return MAX(size, min);
 }
 
+/* Keeps the value of an option that changes nothing. */
+static long other_set(struct socket *s, s32 level, s32 name, s32 value)
+{
+	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++) {
+		if (s->other[i].level &&
+		    (s->other[i].level != level || s->other[i].name != name))
+			continue;
+		s->other[i].level = level;
+		s->other[i].name = name;
+		s->other[i].value = value;
+		return 0;
+	}
+	return 0; /* of more than that many only the first read back */
+}
+
 static long integer_set(struct socket *s, s32 name, s32 value)
 {
 	if (is_flag(name)) {
@@ -87,27 +102,14 @@ static long integer_set(struct socket *s, s32 name, s32 value)
 		s->priority = value;
 		return 0;
 	case SO_RCVLOWAT:
-	case SO_MARK:
-	case SO_BUSY_POLL:
+		s->low = value < 0 ? 0x7fffffff : MAX(value, 1);
+		return 0;
+	case SO_MARK: /* for routing, polling of devices, and CPUs: of these */
+	case SO_BUSY_POLL: /* there are none, or one */
 	case SO_INCOMING_CPU:
-		return 0; /* hints: a read returns what there is */
+		return other_set(s, SOL_SOCKET, name, value);
 	}
 	return -ENOPROTOOPT;
-}
-
-/* Keeps the value of an option of a protocol below. */
-static long other_set(struct socket *s, s32 level, s32 name, s32 value)
-{
-	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++) {
-		if (s->other[i].level &&
-		    (s->other[i].level != level || s->other[i].name != name))
-			continue;
-		s->other[i].level = level;
-		s->other[i].name = name;
-		s->other[i].value = value;
-		return 0;
-	}
-	return 0; /* of more than that many only the first read back */
 }
 
 static long family_level(const struct socket *s, s32 level)
@@ -152,10 +154,8 @@ union value {
 	s32 integer;
 	s32 linger[2];
 	struct __kernel_old_timeval timeout;
-	struct {
-		s32 pid;
-		u32 uid, gid;
-	} creds;
+	struct credentials creds;
+	u64 cookie;
 };
 
 static void timeout_get(union value *v, u64 timeout)
@@ -166,21 +166,23 @@ static void timeout_get(union value *v, u64 timeout)
 	v->timeout.tv_usec = (s64)(timeout % NSEC / 1000);
 }
 
-static void creds_get(const struct socket *s, union value *v)
-{
-	bool connected = s->peer || s->listening;
-
-	v->creds.pid = connected ? current->process->pid : 0;
-	v->creds.uid = connected ? (u32)sys_getuid() : ~0u;
-	v->creds.gid = connected ? (u32)sys_getgid() : ~0u;
-}
-
 static s32 error_take(struct socket *s)
 {
 	s32 error = s->error;
 
 	s->error = 0;
 	return error;
+}
+
+/* The value that was kept, or one that stands for none. */
+static long kept_get(const struct socket *s, s32 level, s32 name, s32 none,
+		     s32 *value)
+{
+	*value = none;
+	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++)
+		if (s->other[i].level == level && s->other[i].name == name)
+			*value = s->other[i].value;
+	return sizeof(*value);
 }
 
 static long integer_get(struct socket *s, s32 name, s32 *value)
@@ -211,15 +213,24 @@ static long integer_get(struct socket *s, s32 name, s32 *value)
 		*value = s->priority;
 		return sizeof(*value);
 	case SO_RCVLOWAT:
+		*value = s->low;
+		return sizeof(*value);
 	case SO_SNDLOWAT:
 		*value = 1;
 		return sizeof(*value);
+	case SO_MARK:
+	case SO_BUSY_POLL:
+		return kept_get(s, SOL_SOCKET, name, 0, value);
+	case SO_INCOMING_CPU:
+		return kept_get(s, SOL_SOCKET, name, -1, value);
 	}
 	if (!is_flag(name))
 		return -ENOPROTOOPT;
 	*value = socket_option(s, name);
 	return sizeof(*value);
 }
+
+static u64 last_cookie;
 
 /* The size of the value, or -errno. */
 static long socket_get(struct socket *s, s32 name, union value *v)
@@ -236,8 +247,13 @@ static long socket_get(struct socket *s, s32 name, union value *v)
 		timeout_get(v, s->send_timeout);
 		return sizeof(v->timeout);
 	case SO_PEERCRED:
-		creds_get(s, v);
+		v->creds = s->peer_credentials;
 		return sizeof(v->creds);
+	case SO_COOKIE:
+		if (s->cookie == 0)
+			s->cookie = ++last_cookie;
+		v->cookie = s->cookie;
+		return sizeof(v->cookie);
 	}
 	return integer_get(s, name, &v->integer);
 }
@@ -246,11 +262,7 @@ static long other_get(struct socket *s, s32 level, s32 name, s32 *value)
 {
 	long r = family_level(s, level);
 
-	*value = 0;
-	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++)
-		if (s->other[i].level == level && s->other[i].name == name)
-			*value = s->other[i].value;
-	return r ? r : (long)sizeof(*value);
+	return r ? r : kept_get(s, level, name, 0, value);
 }
 
 long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size)

@@ -42,6 +42,8 @@ struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 		.receive_buffer = BUFFER_DEFAULT,
 		.send_timeout = FOREVER,
 		.receive_timeout = FOREVER,
+		.low = 1,
+		.peer_credentials = {0, ~0u, ~0u},
 	};
 	return s;
 }
@@ -90,6 +92,11 @@ u64 socket_deadline(const struct socket *s, u64 timeout, u32 flags)
 	if (s->file->flags & O_NONBLOCK || flags & MSG_DONTWAIT)
 		return 0;
 	return timeout == FOREVER ? FOREVER : deadline_after(timeout);
+}
+
+struct socket *socket_of(const struct file *f)
+{
+	return f->ops == &socket_ops ? f->node : NULL;
 }
 
 long socket_find(u64 fd, struct socket **s)

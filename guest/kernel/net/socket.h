@@ -1,6 +1,6 @@
 /*
- * socket.h: what socket.c (system calls, options) and the address families
- * (socket_unix.c, socket_inet.c) share.
+ * socket.h: what the files of this folder share: socket.c (files and calls),
+ * message.c, option.c, and the families unix.c, with name.c, and inet.c.
  *
  * Numbers that Linux keeps in include/linux/socket.h and net.h, outside uapi,
  * are defined here.
@@ -67,6 +67,7 @@ long io_copy_out(struct io *io, const void *from, u64 n);
 
 /* Open files on their way through a socket. */
 struct rights {
+	struct rights *next; /* while they are given up */
 	u32 count;
 	struct file *files[];
 };
@@ -81,6 +82,13 @@ struct address {
 	};
 };
 
+struct credentials { /* struct ucred of the ABI */
+	s32 pid;
+	u32 uid, gid;
+};
+/* The running thread's, for others to see. */
+struct credentials credentials_current(void);
+
 /* One send or receive. */
 struct transfer {
 	struct io io;
@@ -88,17 +96,27 @@ struct transfer {
 	u32 out_flags;         /* MSG_* out */
 	struct address address; /* send: to; receive: from */
 	struct rights *rights; /* a send takes it (sets NULL), a receive gives */
+	struct credentials credentials; /* of the sender, with has_credentials */
+	bool has_credentials;
 	u64 deadline;          /* 0: do not wait */
 };
 
-struct message;
+struct message {
+	struct message *next;
+	struct rights *rights;
+	struct address *from; /* NULL: unnamed */
+	struct credentials credentials;
+	bool has_credentials;
+	u64 size, offset;     /* offset: consumed by a stream's reader */
+	u8 data[];
+};
 
 struct socket {
 	const struct family *family;
 	s32 domain, type, protocol;
 	struct file *file;       /* NULL while it waits to be accepted */
 	u32 refs;
-	u64 inode;
+	u64 inode, cookie;
 	u32 shut;                /* SHUT_* bits */
 	s32 error;               /* SO_ERROR, positive */
 	bool listening, dead;
@@ -115,15 +133,26 @@ struct socket {
 	struct address name;     /* bound to */
 	struct waitq readers;    /* wait for data or a connection */
 	struct waitq senders;    /* wait for room in this socket's queue */
-	/* socket_unix.c */
-	struct socket *next;     /* all of them */
+	/* unix.c */
 	struct socket *peer;     /* referenced */
+	struct socket *followers; /* those whose peer this one is */
+	struct socket *follow_next, **follow_link;
 	struct message *head, *tail;
 	u64 queued;              /* bytes in the queue, with overhead */
+	u32 queue_count;         /* messages in it */
+	s32 low;                 /* SO_RCVLOWAT */
+	struct credentials peer_credentials; /* as they were when it connected */
+	/* name.c */
+	struct node *node;       /* its file, referenced; NULL: none */
+	struct socket *name_next, **name_link; /* of one hash, with an abstract name */
 	struct socket *pending, *pending_last, *pending_next; /* to accept */
 	u32 pending_count, backlog;
-	/* socket_inet.c */
-	struct socket *port_next;
+	/* garbage.c */
+	u32 in_flight, held;     /* how often its file lies in queues */
+	bool candidate;
+	struct socket *flight_next, **flight_link, *live_next;
+	/* inet.c */
+	struct socket *port_next, **port_link; /* of one hash */
 	u16 port;
 };
 
@@ -149,6 +178,8 @@ struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 			  s32 protocol);
 void socket_ref(struct socket *s);
 void socket_unref(struct socket *s);
+/* The socket of an open file, or NULL. */
+struct socket *socket_of(const struct file *f);
 /* The socket behind a descriptor: 0, -EBADF, -ENOTSOCK. */
 long socket_find(u64 fd, struct socket **s);
 /* When a call with these MSG_* flags gives up: 0 at once, FOREVER never. */
@@ -157,19 +188,37 @@ u64 socket_deadline(const struct socket *s, u64 timeout, u32 flags);
 long address_take(struct address *a, u64 user, s32 size);
 /* Stores as much as *size_user says there is room for, and the true size. */
 long address_put(const struct address *a, u64 user, u64 size_user);
-/* File operations (socket_message.c). */
+/* File operations (message.c). */
 long socket_read(struct file *f, void *buf, size_t n, u64 *pos);
 long socket_write(struct file *f, const void *buf, size_t n, u64 *pos);
 /* 0, -EAGAIN when the time is over, -EINTR or -ERESTARTSYS. s stays valid. */
 long socket_wait(struct socket *s, struct waitq *q, u64 deadline);
 /* -EPIPE, with the signal unless the flags say no. */
 long socket_broken(u32 flags);
-/* The values of setsockopt and getsockopt (socket_option.c). */
+/* The values of setsockopt and getsockopt (option.c). */
 long option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size);
 long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size);
 /* True when the flag option is on. */
 bool socket_option(const struct socket *s, int option);
 /* Makes two unix sockets each other's peer. */
 void unix_pair(struct socket *a, struct socket *b);
+
+/* Drops all that was sent to s and is not yet received. */
+void unix_empty(struct socket *s);
+
+/* Files enter a queue, or leave it (garbage.c). */
+void garbage_sent(const struct rights *r);
+void garbage_received(const struct rights *r);
+/* A socket was closed: frees those that can be reached from queues only. */
+void garbage_collect(void);
+
+/* Names of unix sockets (name.c): 0 or -errno. */
+long name_bind(struct socket *s, const struct address *a);
+long name_auto(struct socket *s);
+/* The socket of s's type that is bound to a. */
+long name_resolve(const struct socket *s, const struct address *a,
+		  struct socket **found);
+/* Nobody finds s any more. */
+void name_drop(struct socket *s);
 
 #endif

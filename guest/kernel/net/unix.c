@@ -1,5 +1,5 @@
 /*
- * socket_unix.c: AF_UNIX stream, datagram and seqpacket sockets.
+ * unix.c: AF_UNIX stream, datagram and seqpacket sockets.
  *
  * Every socket has one queue of messages that arrived; senders put them there
  * and wait on the receiver when it is full. A connected socket holds a
@@ -7,26 +7,14 @@
  * so pairs do not keep each other alive. Until it is accepted, a connection's
  * server end waits in its listener's `pending` list, without a file.
  */
-#include <linux/un.h>
-
 #include "heap.h"
 #include "net/socket.h"
-#include "random.h"
 #include "task/thread.h"
 
 #define PATH_OFFSET 2         /* of sun_path */
+#define DATAGRAMS 10          /* that wait at a socket: net.unix.max_dgram_qlen */
 #define CHUNK 16384           /* bytes of a stream in one message */
 #define MESSAGE_OVERHEAD 512  /* counted for each, as Linux counts its skb */
-
-struct message {
-	struct message *next;
-	struct rights *rights;
-	struct address *from; /* NULL: unnamed */
-	u64 size, offset;     /* offset: consumed by a stream's reader */
-	u8 data[];
-};
-
-static struct socket *sockets; /* all of AF_UNIX */
 
 static bool is_connecting(const struct socket *s)
 {
@@ -43,17 +31,39 @@ static long unix_create(struct socket *s)
 	    s->type != SOCK_SEQPACKET)
 		return -ESOCKTNOSUPPORT;
 	s->protocol = 0;
-	s->next = sockets;
-	sockets = s;
 	return 0;
+}
+
+static void peer_clear(struct socket *s)
+{
+	struct socket *peer = s->peer;
+
+	if (!peer)
+		return;
+	*s->follow_link = s->follow_next;
+	if (s->follow_next)
+		s->follow_next->follow_link = s->follow_link;
+	s->peer = NULL;
+	socket_unref(peer);
+}
+
+static void peer_set(struct socket *s, struct socket *peer)
+{
+	socket_ref(peer);
+	peer_clear(s);
+	s->peer = peer;
+	s->follow_next = peer->followers;
+	s->follow_link = &peer->followers;
+	if (s->follow_next)
+		s->follow_next->follow_link = &s->follow_next;
+	peer->followers = s;
 }
 
 void unix_pair(struct socket *a, struct socket *b)
 {
-	a->peer = b;
-	socket_ref(b);
-	b->peer = a;
-	socket_ref(a);
+	peer_set(a, b);
+	peer_set(b, a);
+	a->peer_credentials = b->peer_credentials = credentials_current();
 }
 
 /* ---- messages and the queue ---- */
@@ -65,7 +75,9 @@ static u64 charge(const struct message *m)
 
 static bool queue_full(const struct socket *to, const struct socket *from)
 {
-	return to->queued >= from->send_buffer;
+	return to->queued >= from->send_buffer ||
+	       (!is_connecting(to) && to != from && to->peer != from &&
+		to->queue_count > DATAGRAMS);
 }
 
 static bool queue_roomy(const struct socket *to)
@@ -81,6 +93,7 @@ static void queue_put(struct socket *s, struct message *m)
 		s->head = m;
 	s->tail = m;
 	s->queued += charge(m);
+	s->queue_count++;
 	waitq_wake_all(&s->readers);
 	file_ready_events(s->file, READY_READ);
 }
@@ -89,18 +102,13 @@ static void queue_put(struct socket *s, struct message *m)
 static void senders_ready(struct socket *s)
 {
 	waitq_wake_all(&s->senders);
-	if (is_connecting(s)) {
-		if (s->peer)
-			file_ready_events(s->peer->file, READY_WRITE);
-		return;
-	}
-	for (struct socket *o = sockets; o; o = o->next)
-		if (o->peer == s)
-			file_ready_events(o->file, READY_WRITE);
+	for (struct socket *o = s->followers; o; o = o->follow_next)
+		file_ready_events(o->file, READY_WRITE);
 }
 
 static void message_free(struct message *m)
 {
+	garbage_received(m->rights);
 	rights_free(m->rights);
 	kfree(m->from);
 	kfree(m);
@@ -109,12 +117,13 @@ static void message_free(struct message *m)
 static void queue_drop(struct socket *s)
 {
 	struct message *m = s->head;
-	bool was_roomy = queue_roomy(s);
+	bool was_roomy = queue_roomy(s) && s->queue_count <= DATAGRAMS;
 
 	s->head = m->next;
 	if (!s->head)
 		s->tail = NULL;
 	s->queued -= charge(m);
+	s->queue_count--;
 	message_free(m);
 	waitq_wake_all(&s->senders);
 	if (!was_roomy && queue_roomy(s))
@@ -141,6 +150,9 @@ static long message_make(struct socket *from, struct transfer *t, u64 size,
 	m->size = size;
 	m->rights = t->rights;
 	t->rights = NULL;
+	garbage_sent(m->rights);
+	m->credentials = t->credentials;
+	m->has_credentials = t->has_credentials;
 	*made = m;
 	return 0;
 fail:
@@ -148,89 +160,7 @@ fail:
 	return r;
 }
 
-/* ---- names ---- */
-
-static bool is_abstract(const struct address *a)
-{
-	return a->bytes[PATH_OFFSET] == 0;
-}
-
-/* Checks, and gives a path the one length it is compared with. */
-static long name_normalize(const struct address *from, struct address *to)
-{
-	u64 length;
-
-	if (from->size <= PATH_OFFSET || from->size > sizeof(struct sockaddr_un) ||
-	    from->family != AF_UNIX)
-		return -EINVAL;
-	*to = *from;
-	if (is_abstract(to))
-		return 0;
-	length = strnlen((char *)to->bytes + PATH_OFFSET,
-			 from->size - PATH_OFFSET);
-	to->bytes[PATH_OFFSET + length] = 0;
-	to->size = (u32)(PATH_OFFSET + length + 1);
-	return 0;
-}
-
-static struct socket *name_find(const struct address *a)
-{
-	for (struct socket *s = sockets; s; s = s->next)
-		if (s->name.size == a->size &&
-		    !(s->peer && is_connecting(s)) &&
-		    !memcmp(s->name.bytes, a->bytes, a->size))
-			return s;
-	return NULL;
-}
-
-static long name_auto(struct socket *s)
-{
-	struct address a = {.size = PATH_OFFSET + 6};
-	u32 number;
-
-	do {
-		random_fill(&number, sizeof(number));
-		memset(a.bytes, 0, sizeof(a.bytes));
-		a.family = AF_UNIX;
-		ksnprintf((char *)a.bytes + PATH_OFFSET + 1, 6, "%05x",
-			  number & 0xfffff);
-	} while (name_find(&a));
-	s->name = a;
-	return 0;
-}
-
-static long unix_bind(struct socket *s, const struct address *a)
-{
-	struct address name;
-	long r;
-
-	if (a->size == PATH_OFFSET && a->family == AF_UNIX)
-		return s->name.size ? 0 : name_auto(s);
-	r = name_normalize(a, &name);
-	if (r)
-		return r;
-	if (s->name.size)
-		return -EINVAL;
-	if (name_find(&name))
-		return -EADDRINUSE;
-	s->name = name;
-	return 0;
-}
-
-/* The socket of s's type that is bound to a: 0 or -errno. */
-static long name_resolve(const struct socket *s, const struct address *a,
-			 struct socket **found)
-{
-	struct address name;
-	long r = name_normalize(a, &name);
-
-	if (r)
-		return r;
-	*found = name_find(&name);
-	if (!*found)
-		return is_abstract(&name) ? -ECONNREFUSED : -ENOENT;
-	return (*found)->type == s->type ? 0 : -EPROTOTYPE;
-}
+/* ---- connections ---- */
 
 static long unix_peer_name(struct socket *s, struct address *a)
 {
@@ -244,8 +174,6 @@ static long unix_peer_name(struct socket *s, struct address *a)
 	return 0;
 }
 
-/* ---- connections ---- */
-
 static long unix_listen(struct socket *s, s32 backlog)
 {
 	if (!is_connecting(s))
@@ -253,6 +181,7 @@ static long unix_listen(struct socket *s, s32 backlog)
 	if (!s->name.size || s->peer)
 		return -EINVAL;
 	s->listening = true;
+	s->peer_credentials = credentials_current();
 	s->backlog = MIN((u32)backlog, SOMAXCONN);
 	waitq_wake_all(&s->senders); /* there may be more room to connect */
 	return 0;
@@ -327,6 +256,7 @@ static long connect_stream(struct socket *s, const struct address *a,
 	server->name = listener->name;
 	server->options = listener->options;
 	unix_pair(s, server);
+	s->peer_credentials = listener->peer_credentials;
 	pending_add(listener, server);
 	file_ready_events(s->file, READY_WRITE);
 	return 0;
@@ -345,17 +275,28 @@ static long connect_datagram(struct socket *s, const struct address *a)
 		return r;
 	if (to && to->peer && to->peer != s)
 		return -EPERM;
-	if (to)
-		socket_ref(to);
-	if (s->peer)
-		socket_unref(s->peer);
-	s->peer = to;
+	if (to) {
+		s->peer_credentials = credentials_current();
+		peer_set(s, to);
+	} else {
+		peer_clear(s);
+	}
 	file_ready_events(s->file, READY_WRITE);
 	return 0;
 }
 
+/* A receiver that wants to know its senders must be able to answer them. */
+static long name_if_wanted(struct socket *s)
+{
+	return s->name.size || !socket_option(s, SO_PASSCRED) ? 0 : name_auto(s);
+}
+
 static long unix_connect(struct socket *s, const struct address *a, u64 deadline)
 {
+	long r = a->family == AF_UNSPEC ? 0 : name_if_wanted(s);
+
+	if (r)
+		return r;
 	return is_connecting(s) ? connect_stream(s, a, deadline)
 				: connect_datagram(s, a);
 }
@@ -402,6 +343,18 @@ static long room_wait(struct socket *s, struct socket *to, struct transfer *t)
 	return 0;
 }
 
+/* Those who do not ask for it send nothing of themselves. */
+static void credentials_add(const struct socket *s, const struct socket *to,
+			    struct transfer *t)
+{
+	if (t->has_credentials ||
+	    !(socket_option(s, SO_PASSCRED) || !to->file ||
+	      socket_option(to, SO_PASSCRED)))
+		return;
+	t->credentials = credentials_current();
+	t->has_credentials = true;
+}
+
 static long send_chunk(struct socket *s, struct socket *to, struct transfer *t,
 		       u64 size)
 {
@@ -415,6 +368,7 @@ static long send_chunk(struct socket *s, struct socket *to, struct transfer *t,
 		return r;
 	if (s->shut & SHUT_WRITE || to->dead || to->shut & SHUT_READ)
 		return socket_broken(t->flags);
+	credentials_add(s, to, t);
 	r = message_make(s, t, size, &m);
 	if (!r)
 		queue_put(to, m);
@@ -457,10 +411,8 @@ static long packet_target(struct socket *s, const struct transfer *t,
 static long packet_allowed(struct socket *s, struct socket *to, u32 flags)
 {
 	if (to->dead && !is_connecting(s)) {
-		if (s->peer == to) {
-			s->peer = NULL;
-			socket_unref(to);
-		}
+		if (s->peer == to)
+			peer_clear(s);
 		return -ECONNREFUSED;
 	}
 	if (!is_connecting(s) && to->peer && to->peer != s)
@@ -481,7 +433,9 @@ static long send_packet(struct socket *s, struct transfer *t)
 
 	if (size > s->send_buffer - 32)
 		return -EMSGSIZE;
-	r = packet_target(s, t, &to);
+	r = name_if_wanted(s);
+	if (!r)
+		r = packet_target(s, t, &to);
 	if (r)
 		return r;
 	socket_ref(to);
@@ -490,8 +444,10 @@ static long send_packet(struct socket *s, struct transfer *t)
 		r = room_wait(s, to, t);
 	if (!r)
 		r = packet_allowed(s, to, t->flags);
-	if (!r)
+	if (!r) {
+		credentials_add(s, to, t);
 		r = message_make(s, t, size, &m);
+	}
 	if (!r)
 		queue_put(to, m);
 	socket_unref(to);
@@ -534,6 +490,14 @@ static void receive_from(struct transfer *t, const struct message *m)
 	t->address.size = 0;
 	if (m->from)
 		t->address = *m->from;
+	t->credentials = m->credentials;
+	t->has_credentials = m->has_credentials;
+}
+
+static bool same_sender(const struct transfer *t, const struct message *m)
+{
+	return t->has_credentials == m->has_credentials &&
+	       !memcmp(&t->credentials, &m->credentials, sizeof(m->credentials));
 }
 
 /* Hands the files over: moved, or for a peek copied. */
@@ -543,6 +507,7 @@ static void receive_rights(struct transfer *t, struct message *m)
 		t->rights = rights_copy(m->rights);
 		return;
 	}
+	garbage_received(m->rights);
 	t->rights = m->rights;
 	m->rights = NULL;
 }
@@ -554,8 +519,11 @@ static long stream_copy(struct socket *s, struct transfer *t, u64 *got)
 
 	for (; m && t->io.left && !t->rights; m = next) {
 		u64 part = MIN(t->io.left, m->size - m->offset);
-		long r = io_copy_out(&t->io, m->data + m->offset, part);
+		long r;
 
+		if (*got && socket_option(s, SO_PASSCRED) && !same_sender(t, m))
+			break;
+		r = io_copy_out(&t->io, m->data + m->offset, part);
 		if (r)
 			return r;
 		if (!*got)
@@ -575,20 +543,22 @@ static long stream_copy(struct socket *s, struct transfer *t, u64 *got)
 
 static long receive_stream(struct socket *s, struct transfer *t)
 {
-	u64 got = 0;
+	u64 got = 0, want = t->io.left;
 	long r;
 
 	if (!s->peer)
 		return -EINVAL;
-	if (!t->io.left)
+	if (!want)
 		return 0;
+	if (!(t->flags & MSG_WAITALL))
+		want = MIN(want, (u64)s->low);
 	do {
 		r = message_wait(s, t);
 		if (r <= 0)
 			break;
 		r = stream_copy(s, t, &got);
-	} while (!r && t->io.left && t->flags & MSG_WAITALL &&
-		 !(t->flags & MSG_PEEK) && !t->rights);
+	} while (!r && got < want && !(t->flags & MSG_PEEK) && !t->rights &&
+		 !s->head);
 	return got ? (long)got : r;
 }
 
@@ -666,7 +636,8 @@ static bool unix_writable(const struct socket *s)
 {
 	if (s->listening)
 		return false;
-	return !s->peer || queue_roomy(s->peer);
+	return !s->peer ||
+	       (queue_roomy(s->peer) && !queue_full(s->peer, s));
 }
 
 static u32 unix_poll(struct socket *s)
@@ -700,8 +671,16 @@ static void peer_leave(struct socket *s, bool reset)
 			peer->error = ECONNRESET;
 		wake(peer);
 	}
-	s->peer = NULL;
-	socket_unref(peer);
+	peer_clear(s);
+}
+
+void unix_empty(struct socket *s)
+{
+	while (s->head)
+		queue_drop(s);
+	for (struct socket *e = s->pending; e; e = e->pending_next)
+		while (e->head)
+			queue_drop(e);
 }
 
 /* The socket is closed, by its file or with the listener it waited at. */
@@ -709,26 +688,28 @@ static void peer_leave(struct socket *s, bool reset)
 static void unix_release(struct socket *s)
 {
 	bool unread = s->head || !s->file;
-	struct socket **p = &sockets, *embryo;
+	struct socket *embryo;
 
-	while (*p && *p != s)
-		p = &(*p)->next;
-	if (*p)
-		*p = s->next;
+	name_drop(s);
 	peer_leave(s, unread);
 	while ((embryo = pending_take(s))) {
 		embryo->dead = true;
 		unix_release(embryo);
 		socket_unref(embryo);
 	}
-	while (s->head)
-		queue_drop(s);
+	unix_empty(s);
 	senders_ready(s);
+}
+
+static void unix_close(struct socket *s)
+{
+	unix_release(s);
+	garbage_collect();
 }
 
 const struct family unix_family = {
 	.create = unix_create,
-	.bind = unix_bind,
+	.bind = name_bind,
 	.listen = unix_listen,
 	.connect = unix_connect,
 	.accept = unix_accept,
@@ -738,5 +719,5 @@ const struct family unix_family = {
 	.shut = unix_shut,
 	.pending_bytes = unix_pending_bytes,
 	.poll = unix_poll,
-	.release = unix_release,
+	.release = unix_close,
 };
