@@ -51,6 +51,8 @@ same() {
 @test "guest: devices and standard streams" { same devices; }
 @test "guest: names and credentials of unix sockets" { same unixname; }
 @test "guest: many sockets, and sockets in sockets' queues" { same manysockets; }
+@test "guest: pipes with a name" { same fifo; }
+@test "guest: seals" { same seals; }
 @test "guest: time" { same time; }
 @test "guest: users, groups and capabilities" { same ids; }
 @test "guest: policies, niceness and CPUs" { same sched; }

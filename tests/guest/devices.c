@@ -66,6 +66,25 @@ static void device(const char *name)
 	close(f);
 }
 
+static void map_zero(void)
+{
+	int f = open("/dev/zero", O_RDWR), r = open("/dev/zero", O_RDONLY);
+	char *a = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, f, 0);
+	char *b = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+	char *c = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, r, 0);
+
+	close(f);
+	SHOW(a != MAP_FAILED && b != MAP_FAILED && c != MAP_FAILED);
+	SHOW(zeroes(a, 8192) && zeroes(b, 8192) && zeroes(c, 4096));
+	a[5000] = b[5000] = c[5] = 1;
+	SHOW(a[5000] + b[5000] + c[5]);
+	SHOW(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r, 0) ==
+	     MAP_FAILED);
+	SHOW(munmap(a, 8192));
+	SHOW(munmap(b, 8192));
+	close(r);
+}
+
 /* Of the three that a program finds open, the kind and what follows from it. */
 static void standard(void)
 {
@@ -94,6 +113,7 @@ int main(void)
 {
 	for (size_t i = 0; i < 5; i++)
 		device(names[i]);
+	map_zero();
 	SHOW(open("/dev/tty", O_RDWR));
 	standard();
 	return 0;

@@ -13,8 +13,7 @@
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 #define SEALS_ALL                                                              \
 	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |            \
-	 F_SEAL_FUTURE_WRITE | SEAL_EXEC)
-#define SEAL_EXEC 0x20 /* F_SEAL_EXEC, which older header sets lack */
+	 F_SEAL_FUTURE_WRITE | NODE_SEAL_EXEC)
 #define SEALS_EXEC (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 
 /* ---- fcntl ---- */
@@ -51,7 +50,7 @@ static long seals_get(const struct file *f)
 
 	if (!n || (n->mode & S_IFMT) != S_IFREG)
 		return -EINVAL;
-	return n->seals & SEALS_ALL;
+	return n->seals & NODE_SEALABLE ? n->seals & SEALS_ALL : F_SEAL_SEAL;
 }
 
 static long seals_add(struct file *f, u32 seals)
@@ -64,12 +63,12 @@ static long seals_add(struct file *f, u32 seals)
 		return -EPERM;
 	if (seals & ~(u32)SEALS_ALL)
 		return -EINVAL;
-	if (n->seals & F_SEAL_SEAL)
+	if (!(n->seals & NODE_SEALABLE) || node_sealed(n, F_SEAL_SEAL))
 		return -EPERM;
 	if ((seals & F_SEAL_WRITE) && !(n->seals & F_SEAL_WRITE) &&
 	    object_shared_writable(n))
 		return -EBUSY;
-	if ((seals & SEAL_EXEC) && (n->mode & 0111))
+	if ((seals & NODE_SEAL_EXEC) && (n->mode & 0111))
 		seals |= SEALS_EXEC;
 	n->seals |= seals;
 	return 0;

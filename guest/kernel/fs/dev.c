@@ -81,12 +81,13 @@ static long tty_open(struct file *f)
 	return -ENXIO;
 }
 
-#define DEVICE(name, reader, writer, poller)                                           \
+#define DEVICE(name, reader, writer, poller, ...)                              \
 	static const struct file_ops name = {                                  \
 		.read = reader,                                                \
 		.write = writer,                                               \
 		.poll = poller,                                                \
 		NODE_FILE,                                                     \
+		__VA_ARGS__                                                    \
 	}
 DEVICE(null_ops, null_read, sink_write, dev_poll);
 static const struct file_ops zero_ops = {

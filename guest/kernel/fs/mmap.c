@@ -3,6 +3,7 @@
 #include <linux/mman.h>
 
 #include "fs/descriptor.h"
+#include "fs/ramfs.h"
 #include "mm/map.h"
 #include "syscalls.h"
 
@@ -18,6 +19,7 @@ static long map_file(struct vma *v, struct file *f, u64 offset)
 {
 	u32 mode = f->flags & O_ACCMODE;
 	bool shared = v->flags & MAP_SHARED;
+	const struct node *n = file_node(f);
 
 	if ((f->flags & O_PATH))
 		return -EBADF;
@@ -30,6 +32,11 @@ static long map_file(struct vma *v, struct file *f, u64 offset)
 		return 0;
 	if (!f->ops->page)
 		return -ENODEV;
+	if (n && node_sealed(n, F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) && shared) {
+		if (v->prot & PROT_WRITE)
+			return -EPERM;
+		v->may_write = false;
+	}
 	v->object = &f->object;
 	v->offset = offset;
 	return 0;

@@ -351,6 +351,13 @@ long sys_openat2(u64 fd, u64 path, u64 address, u64 size)
 	return open_at((s32)fd, path, &how);
 }
 
+#ifndef MFD_EXEC /* which older header sets lack */
+#define MFD_NOEXEC_SEAL 8u
+#define MFD_EXEC 16u
+#endif
+#define MFD_EITHER (MFD_NOEXEC_SEAL | MFD_EXEC)
+#define MFD_KNOWN ((u64)(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EITHER))
+
 long sys_memfd_create(u64 name, u64 flags)
 {
 	char text[264] = "memfd:";
@@ -360,12 +367,15 @@ long sys_memfd_create(u64 name, u64 flags)
 
 	if (r < 0)
 		return r == -ENAMETOOLONG ? -EINVAL : r;
-	if (flags & ~3ull) /* MFD_CLOEXEC, MFD_ALLOW_SEALING */
+	if ((flags & ~MFD_KNOWN) || (flags & MFD_EITHER) == MFD_EITHER)
 		return -EINVAL;
-	n = node_new(S_IFREG | 0777);
+	n = node_new(S_IFREG | (flags & MFD_NOEXEC_SEAL ? 0666 : 0777));
 	if (!n)
 		return -ENOMEM;
-	n->seals = flags & 2 ? 0 : 1; /* F_SEAL_SEAL */
+	if (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL))
+		n->seals = NODE_SEALABLE;
+	if (flags & MFD_NOEXEC_SEAL)
+		n->seals |= NODE_SEAL_EXEC;
 	node_name(n, text, (u32)strlen(text));
 	f = node_open(n, O_RDWR, &r);
 	if (!f) {

@@ -33,6 +33,8 @@ long node_chmod(struct node *n, u32 mode)
 {
 	if (!ids_own(n->uid))
 		return -EPERM;
+	if (node_sealed(n, NODE_SEAL_EXEC) && ((mode ^ n->mode) & 0111))
+		return -EPERM;
 	n->mode = (n->mode & S_IFMT) | ids_chmod(mode & 07777, n->gid);
 	node_changed(n);
 	return 0;

@@ -94,6 +94,8 @@ static inline u32 node_type(const struct node *n)
 {
 	return n->mode & S_IFMT;
 }
+#define NODE_SEALABLE 0x80000000u /* of `seals`: there may be some */
+#define NODE_SEAL_EXEC 0x20 /* F_SEAL_EXEC, which older header sets lack */
 /* memfd seals, F_SEAL_*: whether any of these is set. */
 static inline bool node_sealed(const struct node *n, u32 seals)
 {

@@ -5,7 +5,9 @@
  */
 #include <linux/un.h>
 
+#include "fs/entry.h"
 #include "fs/path.h"
+#include "fs/permission.h"
 #include "net/socket.h"
 #include "random.h"
 #include "task/process.h"
@@ -110,10 +112,14 @@ static long path_bind(struct socket *s, const struct address *a)
 		return -EADDRINUSE;
 	if (w.directory || !w.parent->nlink)
 		return -ENOENT;
+	r = dir_may_add(w.parent);
+	if (r)
+		return r;
 	n = node_new(S_IFSOCK | (0777 & ~current->process->umask));
 	if (!n)
 		return -ENOSPC;
 	node_ref(n);
+	node_own(n, w.parent);
 	r = dir_add(w.parent, w.name, w.name_size, n);
 	if (r) {
 		node_unref(n);
@@ -134,7 +140,10 @@ static long path_resolve(const struct address *a, struct socket **found)
 		return r;
 	if (!w.node)
 		return w.magic ? -ECONNREFUSED : -ENOENT;
-	*found = (w.node->mode & S_IFMT) == S_IFSOCK ? w.node->object : NULL;
+	r = node_permission(w.node, MAY_WRITE);
+	if (r)
+		return r;
+	*found = node_type(w.node) == S_IFSOCK ? w.node->object : NULL;
 	return *found ? 0 : -ECONNREFUSED;
 }
 
