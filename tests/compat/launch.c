@@ -1,9 +1,9 @@
 /*
  * Runs a program natively in a root file system, in a place like the guest's:
- * mounts, devices, names and a loopback network of its own; only the clock is
- * the machine's and cannot be set. Mode `cut` is Linux without what the guest may
- * lack: no process can be made and the loopback is down, so a test that fails
- * there too needs one of the two.
+ * mounts, devices, names and a loopback network of its own, and the capabilities
+ * that the guest's root has. Mode `cut` is Linux without what the guest may lack:
+ * no process can be made and the loopback is down, so a test that fails there too
+ * needs one of the two.
  * Usage: launch native|cut ROOT PROGRAM [ARGUMENT...]
  */
 #define _GNU_SOURCE
@@ -14,6 +14,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,26 @@ static void raise_loopback(void)
 	close(s);
 }
 
+/* Those of the guest's root, guest/kernel/task/ids.c: no others are kept. */
+static void drop_capabilities(void)
+{
+	static const int kept[] = {
+		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+		CAP_FSETID, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP,
+		CAP_NET_BIND_SERVICE, CAP_IPC_LOCK, CAP_IPC_OWNER, CAP_SYS_NICE,
+		CAP_MKNOD, CAP_SETFCAP,
+	};
+
+	for (int capability = 0; capability <= CAP_LAST_CAP; capability++) {
+		bool keep = false;
+
+		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+			keep = keep || kept[i] == capability;
+		if (!keep && prctl(PR_CAPBSET_READ, capability) == 1)
+			check(prctl(PR_CAPBSET_DROP, capability), "capability");
+	}
+}
+
 /* fork, vfork and clone of a process answer EAGAIN, clone3 is not there. */
 static void forbid_processes(void)
 {
@@ -122,9 +143,9 @@ int main(int argc, char **argv)
 		raise_loopback();
 	check(chroot("."), "chroot");
 	check(chdir("/"), "/");
-	check(prctl(PR_CAPBSET_DROP, CAP_SYS_TIME), "CAP_SYS_TIME");
 	if (cut)
 		forbid_processes();
+	drop_capabilities();
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
 	execve(argv[3], argv + 3, environment);
