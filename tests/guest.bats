@@ -15,6 +15,8 @@ same() {
 @test "guest: pipes" { same pipe; }
 @test "guest: socket pairs and sockets" { same socket; }
 @test "guest: eventfd" { same eventfd; }
+@test "guest: descriptors of processes, and process 1" { same pidfd; }
+@test "guest: setting clocks is refused" { same settime; }
 @test "guest: timerfd" { same timerfd; }
 @test "guest: epoll" { same epoll; }
 @test "guest: poll" { same poll; }

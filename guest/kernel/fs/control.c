@@ -74,6 +74,14 @@ static long seals_add(struct file *f, u32 seals)
 	return 0;
 }
 
+/* Linux without dnotify: there is nothing to switch off. */
+static long notify_set(const struct file *f, u64 events)
+{
+	if (!is_type(f, S_IFDIR))
+		return -ENOTDIR;
+	return (u32)events & ~DN_MULTISHOT ? -EINVAL : 0;
+}
+
 static long lease_fcntl(const struct file *f, u32 command, u64 type)
 {
 	if (command == F_GETLEASE)
@@ -134,6 +142,8 @@ long sys_fcntl(u64 fd, u64 command64, u64 argument)
 		return seals_add(f, (u32)argument);
 	case F_GET_SEALS:
 		return seals_get(f);
+	case F_NOTIFY:
+		return notify_set(f, argument);
 	case F_GETLEASE:
 	case F_SETLEASE:
 		return lease_fcntl(f, command, argument);

@@ -1,9 +1,9 @@
 /* kill.c: the calls that send signals. */
+#include "task/kill.h"
+
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/signal.h"
-
-#define INIT 1 /* the kernel: it has no handlers, so all signals are ignored */
 
 static struct sigqueue_info sent(u64 signo, int code)
 {
@@ -22,7 +22,7 @@ static long send_process(s32 pid, const struct sigqueue_info *info)
 {
 	struct process *p = process_find(pid);
 
-	if (!p && pid != INIT)
+	if (!p && pid != INIT_PROCESS)
 		return -ESRCH;
 	if (!valid((u64)info->signo))
 		return -EINVAL;
@@ -105,4 +105,25 @@ long sys_rt_tgsigqueueinfo(u64 pid, u64 tid, u64 signo, u64 address)
 		return -EINVAL;
 	r = read_info(address, (s32)tid, signo, &info);
 	return r ? r : send_thread((s32)pid, (s32)tid, &info);
+}
+
+long kill_scope(s32 pid, u32 scope, u64 signo, u64 address)
+{
+	struct sigqueue_info info =
+		sent(signo, scope == KILL_THREAD ? SI_TKILL : SI_USER);
+	s32 claimed;
+	long r;
+
+	if (address) {
+		r = read_info(address, pid, signo, &info);
+		if (r || copy_from_user(&claimed, address, sizeof(claimed)))
+			return r ? r : -EFAULT;
+		if (claimed != (s32)signo)
+			return -EINVAL;
+	}
+	if (scope == KILL_THREAD)
+		return send_thread(pid, pid, &info);
+	if (scope == KILL_GROUP && pid != current->process->group)
+		return -ESRCH;
+	return send_process(pid, &info);
 }

@@ -12,7 +12,7 @@
 void process_init(void)
 {
 	static struct process first = { .pid = FIRST_PROCESS,
-					.parent = 1,
+					.parent = INIT_PROCESS,
 					.group = FIRST_PROCESS,
 					.session = FIRST_PROCESS,
 					.umask = 022,
@@ -79,6 +79,8 @@ long sys_getpgid(u64 pid)
 {
 	const struct process *p = process_of((s32)pid);
 
+	if ((s32)pid == INIT_PROCESS)
+		return INIT_PROCESS; /* leads its own */
 	return p ? p->group : -ESRCH;
 }
 
@@ -86,6 +88,8 @@ long sys_getsid(u64 pid)
 {
 	const struct process *p = process_of((s32)pid);
 
+	if ((s32)pid == INIT_PROCESS)
+		return INIT_PROCESS; /* leads its own */
 	return p ? p->session : -ESRCH;
 }
 

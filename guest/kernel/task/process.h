@@ -10,7 +10,9 @@
 #include "task/thread.h"
 #include "task/usage.h"
 
-#define FIRST_PROCESS 2 /* 1 is the kernel */
+/* The kernel: it has no handlers, so it ignores all signals. */
+#define INIT_PROCESS 1
+#define FIRST_PROCESS 2
 #define PROCESS_PATH 256
 
 struct space;

@@ -42,8 +42,13 @@ struct priority priority_inherited(const struct priority *p)
 
 /* ---- permission ---- */
 
+/* The kernel is no thread, but has what the others have; it is root's. */
+static struct thread init = { .tid = INIT_PROCESS };
+
 static struct thread *target(u64 tid)
 {
+	if ((s32)tid == init.tid)
+		return &init;
 	return (s32)tid ? thread_find((s32)tid) : current;
 }
 
@@ -282,19 +287,16 @@ struct targets {
 
 static bool matches(const struct targets *s, const struct thread *t)
 {
-	switch (s->kind) {
-	case 0:
-		return s->who ? t->tid == s->who : t == current;
-	case 1:
+	if (s->kind == 1)
 		return t->process->group ==
 		       (s->who ? s->who : current->process->group);
-	default:
-		return t->ids.uid == (s->who ? (u32)s->who : current->ids.uid);
-	}
+	return t->ids.uid == (s->who ? (u32)s->who : current->ids.uid);
 }
 
 static struct thread *next_target(const struct targets *s, struct thread *t)
 {
+	if (s->kind == 0)
+		return t ? NULL : target((u64)s->who);
 	for (t = t ? t->all_next : threads; t; t = t->all_next)
 		if (matches(s, t))
 			return t;
