@@ -132,7 +132,7 @@ test:
 test-svm:
 	./deploy/setup.sh test
 	$(MAKE) all $(LANGUAGES:%=build/%.img)
-	./tests/svm/run.sh
+	./tests/run.sh svm
 
 # Three readers of the source: gcc's analyser, clang's with the checks in
 # .clang-tidy, cppcheck. Nothing they say is let pass. gcc's loses pointers that

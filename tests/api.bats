@@ -51,7 +51,7 @@ assert [x["stdout"] for x in r] == ["1\n", "", "3\n"] and r[1]["exit_code"] == 1
 @test "api: smuggling is refused" {
 	for head in 'Content-Length: 5\r\nTransfer-Encoding: chunked' 'Content-Length: +5' 'Content-Length : 5' \
 		'Content-Length: 5\r\nContent-Length: 5' 'X: a\nY: b' ' Folded: 1'; do
-		run timeout 5 bash -c "exec 5<>/dev/tcp/127.0.0.1/$port; printf 'POST /v1/exec HTTP/1.1\r\n$head\r\n\r\nhello' >&5; head -1 <&5"
+		run timeout 60 bash -c "exec 5<>/dev/tcp/127.0.0.1/$port; printf 'POST /v1/exec HTTP/1.1\r\n$head\r\n\r\nhello' >&5; head -1 <&5"
 		[[ "$output" == 'HTTP/1.1 400'* ]]
 	done
 }
@@ -88,10 +88,10 @@ assert before < wall < after and 0 < first < first + 0.01 <= second < 1000, sys.
 
 @test "limits: loop, sleep and a busy thread end with the timeout" {
 	for code in 'while True: pass' 'import time; time.sleep(1000)' $'import threading\ndef f():\n    while True: pass\nthreading.Thread(target=f).start()'; do
-		answer=$(run_code "print('begun', flush=True)"$'\n'"$code" 1)
+		run_cut "print('begun', flush=True)"$'\n'"$code"
 		[ "$(field "$answer" exit_code)" = -1 ]
 		[ "$(field "$answer" stdout)" = begun ]
-		[ "$(field "$answer" stderr)" = "Execution timed out after 1s" ]
+		[ "$(field "$answer" stderr)" = "Execution timed out after ${seconds}s" ]
 	done
 	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 }
@@ -115,28 +115,11 @@ while True: x.append(bytearray(1 << 20))')
 	[[ "$(field "$answer" stderr)" == *"stdout truncated"* ]]
 }
 
-@test "limits: a guest kernel that is overwritten ends with the timeout" {
-	answer=$(run_code 'import ctypes; print("begun", flush=True); ctypes.memset(0x100000104000, 0xf4, 0x8000)' 1)
-	[ "$(field "$answer" exit_code)" = -1 ]
-	[ "$(field "$answer" stdout)" = begun ]
-	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
-}
-
-running() { ps -o pid=,stat= --ppid "$server" | awk '$2 ~ /R/ { print $1 }' | sort; }
-# The worker that runs for long: one that is being trained does not.
-find_busy() {
-	local before=$(running)
-	sleep 0.3
-	busy=$(comm -12 <(echo "$before") <(running) | grep -m1 .)
-}
-
-@test "workers: one that is killed costs one honest error" {
-	curl -s "$(url /v1/exec)" -d '{"code":"while True: pass","timeout_seconds":20}' >"$BATS_TEST_TMPDIR/killed" &
-	client=$!
-	eventually metric_is zeroboot_concurrent_forks 1
-	eventually find_busy
-	kill -9 "$busy"
-	wait $client
-	grep -q '"error":"the worker ended during the run"' "$BATS_TEST_TMPDIR/killed"
-	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
+@test "limits: a guest kernel that is overwritten is an error or ends with the timeout" {
+	for byte in 0xf4 0x00 0xcc 0x90; do
+		code="import ctypes; print('begun', flush=True); ctypes.memset(0x400000104000, $byte, 0x8000)"
+		[[ "$(status "$(url /v1/exec)" -d "{\"code\":\"$code\",\"timeout_seconds\":1}")" =~ ^(200|500)$ ]]
+		grep -Eq '"exit_code":-1|"error":"guest' "$BATS_TEST_TMPDIR/body"
+		[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
+	done
 }

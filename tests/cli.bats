@@ -93,7 +93,7 @@ bats_require_minimum_version 1.5.0
 @test "image: a tar packs as the directory it holds; a cut one is refused" {
 	tar -cf "$BATS_TEST_TMPDIR/t.tar" -C build/tests/root .
 	./zeroboot image build -o "$BATS_TEST_TMPDIR/t.img" "$BATS_TEST_TMPDIR/t.tar"
-	run ./zeroboot run -t 20 "$BATS_TEST_TMPDIR/t.img" /bin/missing
+	run ./zeroboot run -t 120 "$BATS_TEST_TMPDIR/t.img" /bin/missing
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"ENOSYS ENOSYS"* ]]
 	head -c 100000 "$BATS_TEST_TMPDIR/t.tar" >"$BATS_TEST_TMPDIR/cut.tar"

@@ -8,19 +8,12 @@ import sys
 import threading
 import time
 
-from harness import Report, Server, answers, post, receive
+from harness import PATIENCE, Report, Server, answers, eventually, post, receive
 
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"
 CLOSING = b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-LOOP = {"code": "while True: pass", "timeout_seconds": 60}
+LOOP = {"code": "while True: pass", "timeout_seconds": 280}
 BUSY = 'zeroboot_workers{language="python",state="busy"}'
-
-
-def eventually(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not come about"
-        time.sleep(0.02)
 
 
 def run(server, code):
@@ -30,7 +23,9 @@ def run(server, code):
 
 
 def trickle(connection, data, pause):
-    """Sends byte by byte until it is cut off; what was answered."""
+    """Sends byte by byte until it is cut off; what was answered, and after how
+    many seconds."""
+    started = time.monotonic()
     for i in range(len(data)):
         try:
             connection.send(data[i:i + 1])
@@ -38,23 +33,22 @@ def trickle(connection, data, pause):
             break
         if select.select([connection], [], [], pause)[0]:
             break
-    return receive(connection)
+    else:
+        raise AssertionError("not cut off")
+    return answers(receive(connection))[0], time.monotonic() - started
 
 
 def check_slow_head(server):
-    slow = server.connect()
-    started = time.monotonic()
-    answer = answers(trickle(slow, b"GET /v1/health HTTP/1.1\r\n" + b"X: " + b"x" * 500, 0.05))[0]
-    assert answer.status == 408 and 1.5 < time.monotonic() - started < 6, (answer, time.monotonic() - started)
+    answer, took = trickle(server.connect(), b"GET /v1/health HTTP/1.1\r\n" + b"X: " + b"x" * 5000, 0.05)
+    assert answer.status == 408 and took > 1.5, (answer, took)
 
 
 def check_slow_body(server):
     slow = server.connect()
-    started = time.monotonic()
-    head, body = post({"code": "print(1)" + " " * 500}).split(b"\r\n\r\n")
+    head, body = post({"code": "print(1)" + " " * 5000}).split(b"\r\n\r\n")
     slow.sendall(head + b"\r\n\r\n")
-    assert answers(trickle(slow, body, 0.05))[0].status == 408
-    assert 1.5 < time.monotonic() - started < 6, time.monotonic() - started
+    answer, took = trickle(slow, body, 0.05)
+    assert answer.status == 408 and took > 1.5, (answer, took)
 
 
 def check_delays_nobody(server):
@@ -70,7 +64,7 @@ def check_delays_nobody(server):
 def check_idle(server):
     s = server.connect()
     started = time.monotonic()
-    assert receive(s) == b"" and 2.5 < time.monotonic() - started < 8
+    assert receive(s) == b"" and time.monotonic() - started > 2.5
     s = server.connect()
     s.sendall(HEALTH)
     data = receive(s)
@@ -82,7 +76,7 @@ def check_slow_reader(server):
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.connect(("127.0.0.1", server.port))
-    s.settimeout(20)
+    s.settimeout(PATIENCE)
     s.sendall(post({"executions": [{"code": "print('x' * 1000000)"}] * 8}, "/v1/exec/batch", b"Connection: close\r\n"))
     for i in range(20):
         assert run(server, f"print({i})") == f"{i}\n"
@@ -110,7 +104,7 @@ def check_thousand(server):
 
 def check_thousand_runs(server):
     """1,000 runs asked for at once: each is answered with its own output."""
-    connections = [server.connect(60) for _ in range(1000)]
+    connections = [server.connect(600) for _ in range(1000)]
     for i, s in enumerate(connections):
         s.sendall(post({"code": f"print({i} * 3)"}, extra=b"Connection: close\r\n"))
     for i, s in enumerate(connections):
@@ -197,6 +191,8 @@ def main():
         report.check("so is a body", check_slow_body, server)
         report.check("slow senders delay nobody", check_delays_nobody, server)
         report.check("an idle connection is closed without a word", check_idle, server)
+        report.line("nothing in the log but lines of requests", server.unexpected() or None)
+    with Server("--workers", "1", "--max-queue", "1000") as server:
         report.check("a slow reader gets its answer and delays nobody", check_slow_reader, server)
         report.check("1,000 connections at once", check_thousand, server)
         report.check("1,000 runs at once", check_thousand_runs, server)

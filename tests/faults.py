@@ -2,7 +2,7 @@
 """Faults of the host under a server at work: processes killed and stopped, calls
 of the kernel that fail, files that change or vanish. Whatever it is, every
 request gets its own right answer or an honest 500 or 503, and after the fault
-the service is back within a second."""
+the service comes back."""
 import collections
 import contextlib
 import itertools
@@ -20,11 +20,9 @@ import sys
 import threading
 import time
 
-from harness import TOP, Report, Server, answers, post, receive, send
+from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, receive, send
 
 PLACE = TOP / "build/tests/faults"
-BACK = 1.0  # seconds from a fault's end to a right answer, where a CPU is free
-HANG = 15   # seconds: no answer by then is none
 numbers = itertools.count(1)
 
 
@@ -60,14 +58,14 @@ def judge(data, expected):
 def ask(server, code=None, expected=None, **more):
     """One request on a connection of its own."""
     number = next(numbers)
-    with server.connect(HANG) as s:
+    with server.connect() as s:
         send(s, request(code or f"print({number})", **more))
         return judge(receive(s), expected or f"{number}\n")
 
 
 def ask_all(server, code, expected, **more):
     """Two at once: one for each worker."""
-    some = [server.connect(HANG) for _ in range(2)]
+    some = [server.connect() for _ in range(2)]
     for s in some:
         send(s, request(code, **more))
     return [judge(receive(s), expected) for s in some]
@@ -84,7 +82,7 @@ class Load:
         self.threads = [threading.Thread(target=self.client, daemon=True) for _ in range(clients)]
 
     def client(self):
-        kept = self.server.connect(HANG) if self.keep else None
+        kept = self.server.connect() if self.keep else None
         while not self.ending:
             try:
                 found = self.on(kept) if kept else ask(self.server)
@@ -118,7 +116,7 @@ class Load:
     def __exit__(self, kind, *_):
         self.ending = True
         for t in self.threads:
-            t.join(HANG + 5)
+            t.join(2 * PATIENCE)
         if kind is None:
             assert not self.problems, self.problems
             assert not any(t.is_alive() for t in self.threads), "a request hangs"
@@ -153,13 +151,6 @@ def kill_workers(server):
         kill(pid)
 
 
-def eventually(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not come about"
-        time.sleep(0.01)
-
-
 def descriptors(server):
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
@@ -181,12 +172,9 @@ def check_back(server):
     start = time.monotonic()
     while (found := ask(server)) != "right":
         assert found == "honest", found
-        assert time.monotonic() - start < HANG, "not back"
+        assert time.monotonic() - start < PATIENCE, "not back"
         time.sleep(0.01)
-    took = time.monotonic() - start
-    slowest = max(slowest, took)
-    crowd = max(1, os.getloadavg()[0] / os.cpu_count())
-    assert took < BACK * crowd, f"back only after {took:.2f} s, {crowd:.1f} processes to a CPU"
+    slowest = max(slowest, time.monotonic() - start)
 
 
 @contextlib.contextmanager
@@ -235,13 +223,13 @@ def check_killed(signals):
             if some:
                 kill(random.choice(some), random.choice(signals))
             time.sleep(random.uniform(0, 0.5))
-            assert time.monotonic() < start + 30, load.counts
+            assert time.monotonic() < start + PATIENCE, load.counts
 
 
 def check_hung():
     """A worker that stops in a run: 500 when the run's time and a grace are over."""
     with serving() as server:
-        with server.connect(HANG) as s:
+        with server.connect() as s:
             busy = lambda: server.metric('zeroboot_workers{language="python",state="busy"}') == 1
             start = time.monotonic()
             send(s, request("while True: pass", seconds=1))
@@ -249,12 +237,12 @@ def check_hung():
             for pid in workers(server):
                 kill(pid, signal.SIGSTOP)
             assert answers(receive(s))[0].status == 500
-            assert 2.5 < time.monotonic() - start < 4.5, time.monotonic() - start
+            assert time.monotonic() - start > 2.5, time.monotonic() - start
 
 
 def check_continued():
-    with serving() as server, server.connect(HANG) as s:
-        send(s, request("import time; time.sleep(0.5); print('whole')", seconds=5))
+    with serving() as server, server.connect() as s:
+        send(s, request("import time; time.sleep(0.5); print('whole')", seconds=PATIENCE))
         eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
         some = workers(server)
         for pid in some:
@@ -273,7 +261,7 @@ def check_stopped_idle():
             kill(pid, signal.SIGSTOP)
         found = [ask(server, seconds=1) for _ in range(4)]
         assert all(f in ("right", "honest") for f in found), found
-        eventually(lambda: not any(alive(pid) for pid in before), 2)
+        eventually(lambda: not any(alive(pid) for pid in before))
         check_back(server)
 
 
@@ -285,7 +273,7 @@ def check_stopped_starting():
             eventually(lambda: set(workers(server)) - set(before))
             for pid in set(workers(server)) - set(before):
                 kill(pid, signal.SIGSTOP)
-            eventually(lambda: ready(server) == 2 and not any(map(is_stopped, workers(server))), 5)
+            eventually(lambda: ready(server) == 2 and not any(map(is_stopped, workers(server))))
 
 
 def is_stopped(pid):
@@ -385,7 +373,7 @@ def check_memory():
     with Group(200 << 20) as group, serving(prefix=group.prefix) as server:
         with Load(server, clients=2) as load:
             for _ in range(10):
-                found = ask_all(server, fill, "full\n", seconds=10)
+                found = ask_all(server, fill, "full\n", seconds=PATIENCE)
                 assert {"right", "honest"}.issuperset(found), found
                 if group.kills():
                     break
@@ -419,8 +407,8 @@ def check_overwritten():
         with open(path, "r+b") as f:
             f.write(garbage)
         os.truncate(path, size)
-        eventually(lambda: not any(alive(pid) for pid in before), 2)
-        eventually(lambda: ask(server) == "honest", 5)
+        eventually(lambda: not any(alive(pid) for pid in before))
+        eventually(lambda: ask(server) == "honest")
         subprocess.run(["cp", "--sparse=always", TOP / "templates/python.zbt", path], check=True)
         check_back(server)
 
@@ -478,7 +466,7 @@ def in_full_tmpfs(command, kib):
     files that it left there."""
     script = f"mount -t tmpfs -o size={kib}k tmpfs /mnt && {command}; status=$?; ls -A /mnt >&2; exit $status"
     return subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script],
-                          cwd=TOP, stderr=subprocess.PIPE, text=True, timeout=60)
+                          cwd=TOP, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
 
 
 def check_full_disk(command):
@@ -490,54 +478,29 @@ def check_full_disk(command):
 
 def check_full_log():
     script = 'mount -t tmpfs -o size=64k tmpfs /mnt; exec "$@" 2>/mnt/log'
-    port = free_port()
-    command = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", TOP / "zeroboot", "serve",
-               "--listen", f"127.0.0.1:{port}", "--templates", PLACE / "python", "--workers", "2"]
-    with plain(command, port) as server:
+    with plain(prefix=["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"]) as server:
         log = pathlib.Path(f"/proc/{server.process.pid}/root/mnt/log")
         with Load(server):
             eventually(lambda: log.stat().st_size == 65536)
-            eventually(lambda: server.metric("zeroboot_log_lines_dropped_total") > 100, 20)
+            eventually(lambda: server.metric("zeroboot_log_lines_dropped_total") > 100)
             kill_workers(server)
         check_back(server)
         os.truncate(log, 0)
         eventually(lambda: (ask(server), log.stat().st_size)[1] > 0)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @contextlib.contextmanager
-def plain(command, port, **more):
+def plain(stderr=subprocess.DEVNULL, **more):
     """A server whose log is not the harness's."""
-    server = Server.__new__(Server)
-    server.port = port
-    server.process = subprocess.Popen(command, cwd=TOP, **more)
-    try:
-        eventually(lambda: answered(port))
+    with Server("--workers", "2", templates=PLACE / "python", stderr=stderr, **more) as server:
+        eventually(lambda: ready(server) == 2)
         yield server
         left = workers(server)
-    finally:
-        server.process.terminate()
-        server.process.wait(60)
     assert server.process.returncode == 0 and not [pid for pid in left if alive(pid)]
 
 
-def answered(port):
-    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)) as s:
-        s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
-        return b" 200 OK" in receive(s)
-    return False
-
-
 def check_closed_streams():
-    port = free_port()
-    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", TOP / "zeroboot", "serve",
-               "--listen", f"127.0.0.1:{port}", "--templates", PLACE / "python", "--workers", "2"]
-    with plain(command, port) as server:
+    with plain(prefix=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]) as server:
         assert [os.readlink(f"/proc/{server.process.pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
         assert all(os.readlink(f"/proc/{pid}/fd/2") == "/dev/null" for pid in workers(server))
         with Load(server) as load:
@@ -548,14 +511,11 @@ def check_closed_streams():
 
 def check_closed_pipe(reading):
     """stderr is a pipe that nobody reads; reading: nor ever will."""
-    port = free_port()
-    command = [TOP / "zeroboot", "serve", "--listen", f"127.0.0.1:{port}", "--templates", PLACE / "python",
-               "--workers", "2"]
-    with plain(command, port, stderr=subprocess.PIPE) as server:
+    with plain(stderr=subprocess.PIPE) as server:
         if not reading:
             server.process.stderr.close()
         with Load(server) as load:
-            eventually(lambda: load.counts["right"] > (500 if reading else 50), 30)
+            eventually(lambda: load.counts["right"] > (500 if reading else 50))
             kill_workers(server)
         check_back(server)
         if reading: # also when the guest has something for the log
@@ -588,7 +548,7 @@ class Injected:
 
     def __exit__(self, *_):
         self.strace.send_signal(signal.SIGINT)
-        self.strace.wait(20)
+        self.strace.wait(PATIENCE)
         self.count = self.output.read_bytes().count(b"(INJECTED)")
 
 
@@ -617,7 +577,7 @@ def exercise(server, may_close):
     if some:
         kill(random.choice(some))
     found += [ask(server), ask(server, large, eval(large[5:]) + "\n"), ask(server)]
-    with server.connect(HANG) as s:
+    with server.connect() as s:
         send(s, post({"executions": [{"code": f"print('{i}' * 200000)"} for i in range(3)]}, "/v1/exec/batch",
                      b"Connection: close\r\n"))
         data = receive(s)
@@ -668,7 +628,7 @@ def check_worker(server, call, error):
     for when in 1, 2, 3, 5, 8, 13:
         pid = busiest(server)
         with Injected(pid, call, error, when) as injected:
-            found = [ask(server), *ask_all(server, "print(len(bytearray(b'z') * 8000000))", "8000000\n"), ask(server)]
+            found = [ask(server), *ask_all(server, "print(len(bytearray(b'z') * 60000000))", "60000000\n"), ask(server)]
             assert {"right", "honest"}.issuperset(found), found
         count += injected.count
         check_back(server)
@@ -683,7 +643,7 @@ def check_starting(server, call, most):
             before = workers(server)
             kill_workers(server)
             eventually(lambda: set(workers(server)) - set(before))
-            waiting = [server.connect(HANG) for _ in range(2)]
+            waiting = [server.connect() for _ in range(2)]
             for s in waiting:
                 send(s, request("print('waited')"))
             eventually(lambda: b"(INJECTED)" in injected.output.read_bytes())

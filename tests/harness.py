@@ -11,36 +11,54 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+PATIENCE = 120  # seconds: for whatever is to come about, on a machine that is busy
 DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z][a-z] \d{4} \d\d:\d\d:\d\d GMT$")
 LOG_LINE = re.compile(r"time=\S+ level=(info|warning) msg=|zeroboot: serving on ")
 
 Answer = collections.namedtuple("Answer", "version status reason headers body")
 
 
+def eventually(condition):
+    """Waits until it holds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "did not come about"
+        time.sleep(0.01)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Server:
     """./zeroboot serve on a free port; use with `with`. prefix: a command that
-    runs it in its own place, by exec."""
+    runs it in its own place, by exec. stderr: where its log goes, if not to
+    logged()."""
 
     def __init__(self, *options, files=None, prefix=(), templates=TOP / "templates", program="zeroboot",
-                 environment=None):
-        self.log = tempfile.TemporaryFile()
+                 environment=None, stderr=None):
+        self.log = tempfile.TemporaryFile() if stderr is None else None
+        self.port = 0 if self.log else free_port()
         limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.process = subprocess.Popen(
-            [*prefix, *limit, TOP / program, "serve", "--listen", "127.0.0.1:0", "--templates", templates, *options],
-            stderr=self.log, env=environment)
-        self.port = self.wait_for(rb"serving on 127\.0\.0\.1:(\d+)", int)
-        self.wait_for(rb"every template is ready", bytes)
+            [*prefix, *limit, TOP / program, "serve", "--listen", f"127.0.0.1:{self.port}",
+             "--templates", templates, *options], cwd=TOP, stderr=self.log or stderr, env=environment)
+        eventually(lambda: self.process.poll() is not None or self.ready())
+        if self.process.poll() is not None:
+            sys.stderr.write(self.logged().decode(errors="replace") if self.log else "the server ended\n")
+            sys.exit(2)
 
-    def wait_for(self, pattern, convert):
-        for _ in range(600):
-            found = re.search(b"(?:" + pattern + b")", self.logged())
-            if found:
-                return convert(found[found.lastindex or 0])
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        sys.stderr.write(self.logged().decode(errors="replace"))
-        sys.exit(2)
+    def ready(self):
+        if self.log:
+            found = re.search(rb"serving on 127\.0\.0\.1:(\d+)", self.logged())
+            self.port = int(found[1]) if found else 0
+            return b"every template is ready" in self.logged()
+        try:
+            return self.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+        except ConnectionRefusedError:
+            return False
 
     def logged(self):
         self.log.seek(0)
@@ -51,13 +69,13 @@ class Server:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
 
     def unexpected(self):
         """Lines of the log that are not a request's or an event's."""
         return [line for line in self.logged().decode().splitlines() if not LOG_LINE.match(line)]
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=PATIENCE):
         s = socket.create_connection(("127.0.0.1", self.port), timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s

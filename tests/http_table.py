@@ -12,7 +12,7 @@ import re
 import sys
 import time
 
-from harness import DATE, Report, Server, answers, send
+from harness import DATE, PATIENCE, Report, Server, answers, send
 
 FOLLOW_UP = b"GET /health HTTP/1.1\r\nHost: follow-up\r\nX-Request-Id: follow-up\r\nConnection: close\r\n\r\n"
 MISSING = "code: missing"
@@ -358,7 +358,7 @@ def check_waits(server, request):
         except TimeoutError:
             pass
         s.shutdown(1)
-        s.settimeout(5)
+        s.settimeout(PATIENCE)
         assert s.recv(1000) == b"", "answered at its end"
 
 

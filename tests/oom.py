@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from harness import LOG_LINE, TOP, Report, Server, answers, post, receive
+from harness import LOG_LINE, PATIENCE, TOP, Report, Server, answers, eventually, post, receive
 
 PROGRAM = "build/sanitize/zeroboot-oom"
 KEY = b"Authorization: Bearer a-key-that-is-long-enough\r\n"
@@ -151,21 +151,16 @@ def timed_out(server):
 def reloaded(server):
     count = server.logged().count(b"keys ")
     server.process.send_signal(signal.SIGHUP)
-    for _ in range(1000):
-        if server.logged().count(b"keys ") > count:
-            return
-        time.sleep(0.005)
-    complain("nothing was said about the keys", server.logged()[-300:])
+    eventually(lambda: server.logged().count(b"keys ") > count)
 
 
 def works(server):
     """As if nothing had been."""
-    for _ in range(200):
+    def right():
         answer = answers(whole(server, post({"code": "print('x')"}, extra=KEY + CLOSE)))[0]
-        if answer.status == 200 and json.loads(answer.body)["stdout"] == "x\n":
-            return
-        time.sleep(0.05)
-    complain("does not work any more", repr(answer).encode())
+        return answer.status == 200 and json.loads(answer.body)["stdout"] == "x\n"
+
+    eventually(right)
 
 
 def each(failures, server, script, lasting):
@@ -204,7 +199,7 @@ def command(failures, arguments, code=b"", done=(0,)):
     """Ends as it should, or with 1 and one line that says why."""
     for n in range(1, 3000):
         failures.plan(n)
-        run = subprocess.run([TOP / PROGRAM, *arguments], input=code, capture_output=True, timeout=60,
+        run = subprocess.run([TOP / PROGRAM, *arguments], input=code, capture_output=True, timeout=PATIENCE,
                              env=os.environ | {"ZEROBOOT_FAIL": failures.path})
         failed = failures.end()
         if run.returncode not in done and not (
@@ -228,7 +223,7 @@ def start_of_a_server(failures, environment):
             time.sleep(0.01)
         failed = failures.end()
         process.terminate()
-        status, text = process.wait(60), log_text(log)
+        status, text = process.wait(PATIENCE), log_text(log)
         if status != 0 and not (failed and status == 1 and re.search(rb"\Azeroboot: [^\n]+\n\Z", text)):
             complain(f"allocation {n}: ended with {status}", text)
         if not failed:
@@ -244,7 +239,7 @@ def healthy(log):
     port = re.search(rb"serving on 127\.0\.0\.1:(\d+)", log)
     if not port:
         return False
-    with socket.create_connection(("127.0.0.1", int(port[1])), 20) as s:
+    with socket.create_connection(("127.0.0.1", int(port[1])), PATIENCE) as s:
         s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         return receive(s).startswith(b"HTTP/1.1 200")
 

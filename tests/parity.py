@@ -12,19 +12,31 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+from harness import TOP, Server
+
+SECONDS = 280  # for a snippet
 INTERPRETERS = {"python": ["/usr/bin/python3", "/app/main.py"], "node": ["/usr/bin/node", "/app/main.js"]}
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
 def root(language):
-    return TOP / f"build/{language}-root"
+    return TOP / f"build/tests/parity/{language}"
+
+
+def make_root(language):
+    """The image's root once more, for snippets to write to; it has the devices
+    that the guest has."""
+    top = root(language)
+    shutil.rmtree(top, ignore_errors=True)
+    top.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-al", TOP / f"build/{language}-root", top], check=True)
+    for device, minor in {"null": 3, "zero": 5, "full": 7, "urandom": 9}.items():
+        if not (top / "dev" / device).exists():
+            os.mknod(top / "dev" / device, 0o020666, os.makedev(1, minor))
 
 
 def snippets(language):
@@ -48,16 +60,16 @@ def native(language, code):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     done = subprocess.run(
         command, input=b"", capture_output=True, env=ENVIRONMENT,
-        timeout=60, preexec_fn=lambda: (os.chroot(top), os.chdir("/app")))
+        timeout=SECONDS, preexec_fn=lambda: (os.chroot(top), os.chdir("/app")))
     code = done.returncode
     return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), 128 - code if code < 0 else code
 
 
 def in_vm(port, language, code):
-    body = {"code": code, "language": language, "timeout_seconds": 60}
+    body = {"code": code, "language": language, "timeout_seconds": SECONDS}
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/exec", json.dumps(body).encode(), {"Content-Type": "application/json"})
-    answer = json.load(urllib.request.urlopen(request, timeout=90))
+    answer = json.load(urllib.request.urlopen(request, timeout=2 * SECONDS))
     return answer["stdout"], answer["stderr"], answer["exit_code"]
 
 
@@ -73,24 +85,6 @@ def comparable(result):
             part = re.sub(pattern, same, part)
         parts.append(part)
     return parts
-
-
-def start_server():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    with open(TOP / "build/tests/parity.log", "w") as log:
-        server = subprocess.Popen([TOP / "zeroboot", "serve", "--listen", f"127.0.0.1:{port}",
-                                   "--templates", TOP / "templates"], stderr=log)
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=5)
-            return server, port
-        except OSError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    sys.exit(2)
 
 
 def compare(port, language, name, code):
@@ -109,30 +103,16 @@ def compare(port, language, name, code):
 
 def compare_all(port, language, wanted):
     """The number of snippets that differ."""
-    # The chroot needs what the guest has: devices.
-    devices = {"null": 3, "zero": 5, "full": 7, "urandom": 9}
-    for device, minor in devices.items():
-        path = root(language) / "dev" / device
-        if not path.exists():
-            os.mknod(path, 0o020666, os.makedev(1, minor))
-    try:
-        return sum(not compare(port, language, name, code)
-                   for name, code in snippets(language) if not wanted or name in wanted)
-    finally:
-        for device in devices:
-            (root(language) / "dev" / device).unlink(missing_ok=True)
-        (root(language) / INTERPRETERS[language][1].lstrip("/")).unlink(missing_ok=True)
+    make_root(language)
+    return sum(not compare(port, language, name, code)
+               for name, code in snippets(language) if not wanted or name in wanted)
 
 
 def main():
     wanted = sys.argv[1:]
     languages = [wanted.pop(0)] if wanted and wanted[0] in INTERPRETERS else list(INTERPRETERS)
-    server, port = start_server()
-    try:
-        failed = sum(compare_all(port, language, wanted) for language in languages)
-    finally:
-        server.terminate()
-        server.wait()
+    with Server() as server:
+        failed = sum(compare_all(server.port, language, wanted) for language in languages)
     return 1 if failed else 0
 
 

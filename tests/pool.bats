@@ -6,61 +6,48 @@ load helpers
 setup() { server=; }
 teardown() { [ -z "$server" ] || stop_server; }
 
-# Starts a batch of $1 runs of code $2 in the background.
-start_batch() {
-	python3 -c 'import json, sys
-print(json.dumps({"executions": [{"code": sys.argv[2], "timeout_seconds": 60}] * int(sys.argv[1])}))' "$1" "$2" \
-		>"$BATS_TEST_TMPDIR/batch"
-	curl -s -o "$BATS_TEST_TMPDIR/answer" "$(url /v1/exec/batch)" -d "@$BATS_TEST_TMPDIR/batch" &
-	client=$!
-}
-
-busy_is() { metric_is zeroboot_concurrent_forks "$1"; }
-depth_is() { metric_is zeroboot_queue_depth "$1"; }
-python_workers() { metric "zeroboot_workers{language=\"python\",state=\"$1\"}"; }
 children() { ps -o stat= --ppid "$server" | grep -vc Z; }
+children_are() { [ "$(children)" = "$1" ]; }
+python_worker() { # the one there is
+	for pid in $(ps -o pid= --ppid "$server"); do
+		[ -z "$(find "/proc/$pid/fd" -lname '*/python.zbt')" ] || echo "$pid"
+	done
+}
 
 @test "pool: runs that sleep get workers beyond the minimum, which go when they are idle" {
 	start_server --workers 1:8
 	[ "$(metric 'zeroboot_workers_maximum{language="python"}')" = 8 ]
 	[ "$(metric zeroboot_workers_added_total)" = 0 ]
-	start_batch 8 'import time; time.sleep(50)'
+	start_batch 8 'import time; time.sleep(250)'
 	eventually busy_is 8
 	depth_is 0
-	[ "$(python_workers busy)" = 8 ]
+	[ "$(workers_in python busy)" = 8 ]
 	kill $client
 	eventually busy_is 0
 	start_batch 8 'import time; time.sleep(1); print(1)'
 	wait $client
 	[ "$(grep -o '"stdout":"1\\n"' "$BATS_TEST_TMPDIR/answer" | wc -l)" = 8 ]
 	[ "$(metric zeroboot_workers_added_total)" -ge 7 ]
-	for _ in 1 2 3; do # 10 s of idleness come first
-		eventually metric_is 'zeroboot_workers{language="python",state="ready"}' 1 || true
-	done
-	[ "$(python_workers ready)" = 1 ]
-	[ "$(metric zeroboot_workers_removed_total)" -ge 7 ]
+	eventually metric_reaches zeroboot_workers_removed_total 7 # after 10 s of idleness
+	eventually metric_is 'zeroboot_workers{language="python",state="ready"}' 1
 	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 }
 
 # Tells the server that the CPUs have idled for another 100 s.
 idle() { echo "1.00 $((idle += 100)).00" >"$BATS_TEST_TMPDIR/uptime"; }
-ready_when_idle() { idle; [ "$(python_workers ready)" = 1 ]; }
+ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 
 @test "pool: one worker stays free ahead of demand while a CPU is idle, none is added while not" {
 	idle=0
 	idle
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-	unshare -m --propagation private sh -c 'mount --bind "$0" /proc/uptime && exec "$@"' "$BATS_TEST_TMPDIR/uptime" \
-		./zeroboot serve --templates templates --listen "127.0.0.1:$port" --workers 1:8 \
-		2>"$BATS_FILE_TMPDIR/server.log" 3>&- &
-	server=$!
-	logged 'every template is ready'
-	start_batch 1 'import time; time.sleep(50)'
+	start_through unshare -m --propagation private sh -c 'mount --bind "$0" /proc/uptime && exec "$@"' \
+		"$BATS_TEST_TMPDIR/uptime" ./zeroboot serve --listen 127.0.0.1:0 --workers 1:8
+	start_batch 1 'import time; time.sleep(250)'
 	eventually busy_is 1
 	run_code '' 1 node >/dev/null # some time for the first look
 	[ "$(metric zeroboot_workers_added_total)" = 0 ]
 	eventually ready_when_idle
-	[ "$(python_workers busy)" = 1 ]
+	[ "$(workers_in python busy)" = 1 ]
 	[ "$(metric zeroboot_workers_added_total)" = 1 ]
 	kill $client
 }
@@ -78,32 +65,40 @@ ready_when_idle() { idle; [ "$(python_workers ready)" = 1 ]; }
 
 @test "pool: a fixed number neither grows nor shrinks" {
 	start_server --workers 2
-	[ "$(children)" = 4 ]
-	start_batch 6 'import time; time.sleep(0.5)'
+	eventually children_are 4
+	start_batch 6 'import time; time.sleep(250)'
 	eventually busy_is 2
-	depth_is 4
+	eventually depth_is 4
+	kill $client
+	eventually busy_is 0
+	start_batch 6 'print(1)'
 	wait $client
 	[ "$(metric zeroboot_workers_added_total)" = 0 ]
-	[ "$(children)" = 4 ]
+	children_are 4
 }
 
 @test "pool: programs that keep all CPUs and workers busy do not make a short one wait for their end" {
 	start_server --workers "$(nproc):$(($(nproc) + 2))"
 	start_batch "$(nproc)" 'while True: pass'
 	eventually busy_is "$(nproc)"
-	curl -s -m 40 "$(url /v1/exec)" -d '{"code":"print(7)"}' | grep -q '"stdout":"7\\n"'
+	curl -s "$(url /v1/exec)" -d '{"code":"print(7)"}' | grep -q '"stdout":"7\\n"'
 	kill -0 $client # they still run
 	kill $client
 }
 
 @test "pool: a worker beyond the minimum that dies costs one run" {
 	start_server --workers 1:2
-	start_batch 2 'import time; time.sleep(2); print(1)'
+	first=$(python_worker)
+	for _ in 1 2; do
+		start_batch 1 'import time; time.sleep(250)'
+		clients+=("$client")
+	done
 	eventually busy_is 2
-	kill -9 "$(ps -o pid= --ppid "$server" | sort -n | tail -1)" # the newest
-	wait $client
-	[ "$(metric zeroboot_worker_failures_total)" = 1 ]
-	[ "$(metric 'zeroboot_total_executions{status="success"}')" = 1 ]
+	kill -9 "$(python_worker | grep -vx "$first")"
+	eventually metric_is zeroboot_worker_failures_total 1
+	busy_is 1
+	kill "${clients[@]}" || true # one has its answer
+	eventually busy_is 0
 	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 }
 
@@ -128,4 +123,15 @@ ready_when_idle() { idle; [ "$(python_workers ready)" = 1 ]; }
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 1 ]
 	[[ "$output" == *"descriptors are too few for 600 workers" ]]
+}
+
+@test "workers: one that is killed costs one honest error" {
+	start_server --workers 1
+	curl -s "$(url /v1/exec)" -d '{"code":"while True: pass","timeout_seconds":250}' -o "$BATS_TEST_TMPDIR/killed" 3>&- &
+	client=$!
+	eventually busy_is 1
+	kill -9 "$(python_worker)"
+	wait $client
+	grep -q '"error":"the worker ended during the run"' "$BATS_TEST_TMPDIR/killed"
+	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 }

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from harness import Report, Server, post
+from harness import Report, Server, eventually, post
 
 REQUESTS = int(os.environ.get("SOAK_REQUESTS", "3000"))
 CLIENTS = 12
@@ -61,7 +61,7 @@ repr(a)
 PYTHON_OVERWRITE = """
 import ctypes, random
 print("NONCE", flush=True)
-ctypes.memset(random.choice([0x100000100000, 0x100000200000, 0x100000110000]), random.choice([0, 255]), 1 << random.randint(12, 21))
+ctypes.memset(random.choice([0x400000100000, 0x400000200000, 0x400000110000]), random.choice([0, 255]), 1 << random.randint(12, 21))
 print("NONCE")
 """
 NODE_FILE = """
@@ -224,13 +224,13 @@ class Client(threading.Thread):
     def execution(self):
         kind = self.random.choices(KINDS, SHARES)[0]
         nonce = f"soak-{self.random.getrandbits(64):016x}"
-        seconds = 1 if kind.right in (cut, anything) else 30
+        seconds = 1 if kind.right in (cut, anything) else 280
         return kind, nonce, {"code": kind.code.replace("NONCE", nonce), "language": kind.language,
                              "timeout_seconds": seconds}
 
     def request(self):
         if self.socket is None:
-            self.socket = self.server.connect(120)
+            self.socket = self.server.connect(1200)
         choice = self.random.random()
         if choice < 0.005:
             self.leave()
@@ -317,13 +317,8 @@ Sample = collections.namedtuple("Sample", "front_end worker slab descriptors wor
 def settled(server):
     """Every worker is there and waits."""
     ready = lambda l: server.metric(f'zeroboot_workers{{language="{l}",state="ready"}}') == WORKERS
-    end = time.monotonic() + 20
-    while not (ready("python") and ready("node")):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
+    eventually(lambda: ready("python") and ready("node"))
     time.sleep(0.5)
-    return True
 
 
 def sample(server):
