@@ -9,7 +9,7 @@ list=$here/packages.txt
 . "$here/../root.sh"
 
 # Of no use without a package manager, a terminal or a network.
-fetch_packages 'debconf|dpkg|tar|libdb5.3|readline-common|perl-base|libacl1|libselinux1|libmd0|libpcre2-8-0|gcc-12-base|sensible-utils|python3-pkg-resources'
+fetch_packages 'debconf|dpkg|tar|readline-common|perl-base|libacl1|libselinux1|libmd0|libpcre2-8-0|gcc-12-base|sensible-utils|python3-pkg-resources'
 unpack_packages
 mkdir -p "$dest/etc/ssl/certs"
 base_files
