@@ -8,6 +8,9 @@
 #include "patch.h"
 #include "random.h"
 #include "task/clock.h"
+#include "task/thread.h"
+
+#define PATIENCE_NS (2 * NSEC)
 
 void request_start_run(void)
 {
@@ -16,12 +19,25 @@ void request_start_run(void)
 	host_start();
 }
 
+/*
+ * Threads that help with what is over by now (of a collector of garbage, of a
+ * compiler) finish it before the snapshot: else every run would.
+ */
+static void let_others_finish(void)
+{
+	u64 end = mono_now() + PATIENCE_NS;
+
+	while (!thread_alone() && mono_now() < end)
+		thread_yield();
+}
+
 void request_wait(const u8 **code, size_t *size)
 {
 	static bool waited;
 
 	if (!waited) {
 		waited = true;
+		let_others_finish();
 		control->want_tick = 0;
 		patch_close();
 		mm_settle();

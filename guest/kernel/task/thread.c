@@ -295,6 +295,11 @@ void thread_interrupt(struct thread *t)
 	thread_wake(t, -EINTR);
 }
 
+bool thread_alone(void)
+{
+	return !runnable.head;
+}
+
 void thread_yield(void)
 {
 	if (!runnable.head)

@@ -85,6 +85,8 @@ void waitq_wake_one(struct waitq *q);
 /* Wakes t from its wait with -EINTR (a signal came). */
 void thread_interrupt(struct thread *t);
 void thread_yield(void);
+/* No other thread can run now. */
+bool thread_alone(void);
 
 static inline u64 read_fs(void)
 {
