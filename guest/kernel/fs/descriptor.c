@@ -17,6 +17,7 @@ struct slot {
 struct descriptors {
 	struct slot *slots;
 	s32 count;
+	s32 lowest; /* none below is free */
 };
 
 struct descriptors *descriptors_new(void)
@@ -65,11 +66,13 @@ u64 fd_limit(void)
 static long fd_reserve(s32 low)
 {
 	struct descriptors *d = table();
-	s32 fd = low, want = d->count ? d->count : 32;
+	s32 fd = MAX(low, d->lowest), want = d->count ? d->count : 32;
 	struct slot *bigger;
 
 	while (fd < d->count && d->slots[fd].file)
 		fd++;
+	if (low <= d->lowest)
+		d->lowest = fd;
 	if ((u64)fd >= fd_limit())
 		return -EMFILE;
 	if (fd < d->count)
@@ -108,6 +111,7 @@ long sys_close(u64 fd)
 	if (!f)
 		return -EBADF;
 	table()->slots[(s32)fd].file = NULL;
+	table()->lowest = MIN(table()->lowest, (s32)fd);
 	lock_descriptor_closed(f);
 	file_unref(f);
 	return 0;

@@ -247,9 +247,9 @@ static struct file *do_open(struct node *start, const char *path,
 	if (*error)
 		return NULL;
 	note_name(&w);
+	node_ref(w.node); /* the open may wait, or fail */
 	f = node_open(w.node, flags & ~(u32)(OF_OPEN | __O_TMPFILE), error);
-	if (!f)
-		node_drop(w.node);
+	node_unref(w.node);
 	return f;
 }
 

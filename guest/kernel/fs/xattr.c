@@ -41,7 +41,8 @@ static long name_ok(const struct node *n, const char *name, long denied)
 		return -EINVAL;
 	if (starts_with(name, "user."))
 		return node_type(n) == S_IFREG || is_dir(n) ? 0 : denied;
-	if (starts_with(name, "trusted.") && !ids_capable(CAP_SYS_ADMIN))
+	/* Linux asks for CAP_SYS_ADMIN, which stands for much that is not here. */
+	if (starts_with(name, "trusted.") && !ids_capable(CAP_FOWNER))
 		return denied;
 	return 0;
 }
