@@ -46,6 +46,7 @@ same() {
 @test "guest: extended attributes" { same xattr; }
 @test "guest: times, modes and owners of files" { same times; }
 @test "guest: a file system that is full" { same enospc; }
+@test "guest: inotify" { same inotify; }
 @test "guest: flock" { same flock; }
 @test "guest: record locks" { same lockrange; }
 @test "guest: splice, tee, sizes and packets of pipes" { same splice; }

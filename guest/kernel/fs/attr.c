@@ -3,6 +3,7 @@
 #include <linux/time.h>
 
 #include "fs/descriptor.h"
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "fs/quota.h"
@@ -269,8 +270,10 @@ long sys_truncate(u64 path, u64 size)
 		r = may_grow(w.node, size);
 	if (r == 0)
 		r = data_truncate(w.node, size);
-	if (r == 0)
+	if (r == 0) {
 		node_written(w.node);
+		notify(w.node, IN_MODIFY);
+	}
 	return r;
 }
 

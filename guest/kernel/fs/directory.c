@@ -1,6 +1,7 @@
 /* directory.c: listing directories. */
 #include "fs/descriptor.h"
 #include "fs/entry.h"
+#include "fs/notify.h"
 #include "mm/user.h"
 #include "syscalls.h"
 
@@ -78,5 +79,6 @@ long sys_getdents64(u64 fd, u64 buf, u64 size)
 	else
 		dir_list(n, &position, list_entry, &l);
 	f->pos = l.position;
+	notify(n, IN_ACCESS);
 	return l.used ? (long)l.used : l.error;
 }

@@ -6,6 +6,7 @@
 #include "fs/entry.h"
 
 #include "fs/image.h"
+#include "fs/notify.h"
 #include "fs/quota.h"
 #include "heap.h"
 
@@ -171,6 +172,11 @@ const char *dir_name(struct node *dir, const char *name, u32 size)
 	return d ? d->name : image_name(dir, name, size);
 }
 
+static u32 dir_bit(const struct node *n)
+{
+	return is_dir(n) ? IN_ISDIR : 0;
+}
+
 static void dir_changed(struct node *dir)
 {
 	dir->mtime = dir->ctime = stamp_now();
@@ -184,11 +190,15 @@ long dir_add(struct node *dir, const char *name, u32 size, struct node *n)
 		return -ENOSPC;
 	d->node = n;
 	n->nlink++;
-	node_place(n, dir, d->name, size);
+	if (!n->name || n->unlinked)
+		node_place(n, dir, d->name, size);
 	if (is_dir(n))
 		dir->nlink++;
 	dir_changed(dir);
 	n->ctime = dir->mtime;
+	if (!is_dir(n) && n->nlink > 1)
+		notify_self(n, IN_ATTRIB);
+	notify_name(dir, IN_CREATE | dir_bit(n), name, size, 0);
 	return 0;
 }
 
@@ -208,6 +218,7 @@ long dir_remove(struct node *dir, const char *name, u32 size)
 {
 	struct dentry *d = own_entry(dir, name, size);
 	struct node *n = d ? d->node : image_lookup(dir, name, size);
+	u32 told;
 
 	if (!n)
 		return -ENOENT;
@@ -216,9 +227,17 @@ long dir_remove(struct node *dir, const char *name, u32 size)
 	if (!d)
 		return -ENOSPC;
 	dir_lost(dir, n);
+	told = IN_DELETE | dir_bit(n);
+	if (told == IN_DELETE) {
+		notify_self(n, IN_ATTRIB);
+		notify_name(dir, told, name, size, 0);
+	}
 	entry_clear(d, n);
 	dir_changed(dir);
 	node_drop(n);
+	/* What watched the directory itself has heard it first. */
+	if (told != IN_DELETE)
+		notify_name(dir, told, name, size, 0);
 	return 0;
 }
 
@@ -262,6 +281,16 @@ static void dir_moved(struct node *n, struct node *from, struct node *to)
 	to->nlink++;
 }
 
+static void told_move(const struct place *from, const struct place *to,
+		      const struct node *n)
+{
+	u32 cookie = notify_cookie(), bit = dir_bit(n);
+
+	notify_name(from->dir, IN_MOVED_FROM | bit, from->name, from->size,
+		    cookie);
+	notify_name(to->dir, IN_MOVED_TO | bit, to->name, to->size, cookie);
+}
+
 long dir_move(const struct place *from, const struct place *to, bool exchange,
 	      struct node *left)
 {
@@ -299,6 +328,14 @@ long dir_move(const struct place *from, const struct place *to, bool exchange,
 	}
 	dir_changed(from->dir);
 	dir_changed(to->dir);
+	told_move(from, to, moved);
+	if (old && !exchange && !is_dir(old))
+		notify_self(old, IN_ATTRIB);
+	notify_self(moved, IN_MOVE_SELF);
+	if (exchange) {
+		told_move(to, from, old);
+		notify_self(old, IN_MOVE_SELF);
+	}
 	if (old)
 		node_unref(old);
 	node_unref(moved);

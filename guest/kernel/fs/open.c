@@ -9,6 +9,7 @@
 #include "fs/entry.h"
 #include "fs/image.h"
 #include "fs/mount.h"
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "fs/regular.h"
@@ -249,6 +250,10 @@ static struct file *do_open(struct node *start, const char *path,
 	note_name(&w);
 	node_ref(w.node); /* the open may wait, or fail */
 	f = node_open(w.node, flags & ~(u32)(OF_OPEN | __O_TMPFILE), error);
+	if (f && !(flags & O_PATH))
+		notify(w.node, IN_OPEN);
+	if (f && (flags & O_TRUNC) && !made)
+		notify(w.node, IN_MODIFY);
 	node_unref(w.node);
 	return f;
 }

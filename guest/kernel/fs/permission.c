@@ -1,6 +1,7 @@
 /* permission.c: what the running process may do with a file. */
 #include "fs/permission.h"
 
+#include "fs/notify.h"
 #include "task/ids.h"
 
 long node_permission(const struct node *n, u32 want)
@@ -37,6 +38,7 @@ long node_chmod(struct node *n, u32 mode)
 		return -EPERM;
 	n->mode = (n->mode & S_IFMT) | ids_chmod(mode & 07777, n->gid);
 	node_changed(n);
+	notify(n, IN_ATTRIB);
 	return 0;
 }
 
@@ -53,6 +55,7 @@ long node_chown(struct node *n, u32 uid, u32 gid)
 	if (!is_dir(n))
 		n->mode = ids_mode_chowned(n->mode);
 	node_changed(n);
+	notify(n, IN_ATTRIB);
 	return 0;
 }
 

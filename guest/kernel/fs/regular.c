@@ -1,6 +1,7 @@
 /* regular.c: open regular files, directories, and files of /proc. */
 #include "fs/regular.h"
 
+#include "fs/notify.h"
 #include "fs/permission.h"
 #include "heap.h"
 #include "task/limits.h"
@@ -32,8 +33,10 @@ static long regular_read(struct file *f, void *buf, size_t n, u64 *pos)
 	struct node *node = f->node;
 	long r = data_read(node, buf, n, *pos);
 
-	if (r > 0)
+	if (r > 0) {
 		*pos += (u64)r;
+		notify(node, IN_ACCESS);
+	}
 	if (n && !(f->flags & O_NOATIME))
 		touch(node);
 	return r;
@@ -67,6 +70,7 @@ static long regular_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	if (r > 0) {
 		*pos += (u64)r;
 		node_written(node);
+		notify(node, IN_MODIFY);
 	}
 	return r;
 }
@@ -80,8 +84,10 @@ static long regular_truncate(struct file *f, u64 size)
 {
 	long r = data_truncate(f->node, size);
 
-	if (r == 0)
+	if (r == 0) {
 		node_written(f->node);
+		notify(f->node, IN_MODIFY);
+	}
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
+#include "fs/notify.h"
 #include "fs/regular.h"
 #include "syscalls.h"
 
@@ -26,6 +27,7 @@ long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 	struct file *f = fd_file((s32)fd);
 	bool keep = mode & FALLOC_FL_KEEP_SIZE;
 	struct node *n;
+	long r;
 
 	if (!f || (f->flags & O_PATH))
 		return -EBADF;
@@ -43,9 +45,11 @@ long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 		return is_dir(n) ? -EISDIR : -ENODEV;
 	if ((s64)(offset + size) < 0)
 		return -EFBIG;
-	if (mode & FALLOC_FL_PUNCH_HOLE)
-		return data_punch(n, offset, size);
-	return allocate(n, offset, size, keep);
+	r = mode & FALLOC_FL_PUNCH_HOLE ? data_punch(n, offset, size) :
+					  allocate(n, offset, size, keep);
+	if (r == 0)
+		notify(n, IN_MODIFY);
+	return r;
 }
 
 static long any_file(u64 fd)

@@ -3,6 +3,7 @@
 #include <linux/time.h>
 
 #include "fs/descriptor.h"
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "mm/user.h"
@@ -38,6 +39,11 @@ static long set(struct node *n, const struct timespec *t)
 						 (u32)t[i].tv_nsec };
 	}
 	n->ctime = now;
+	if (t && t[1].tv_nsec == UTIME_OMIT)
+		notify(n, IN_ACCESS);
+	else
+		notify(n, t && t[0].tv_nsec == UTIME_OMIT ? IN_MODIFY :
+							    IN_ATTRIB);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "fs/entry.h"
 #include "fs/image.h"
+#include "fs/notify.h"
 #include "fs/quota.h"
 #include "fs/ramfs.h"
 #include "fs/xattrs.h"
@@ -51,6 +52,7 @@ void node_ref(struct node *n)
 
 static void node_free(struct node *n)
 {
+	notify_gone(n);
 	if (is_dir(n))
 		dir_free(n);
 	else
@@ -208,5 +210,8 @@ size_t node_file_describe(struct file *f, char *buf, size_t size)
 
 void node_file_release(struct file *f)
 {
+	if (!(f->flags & O_PATH))
+		notify(f->node, file_writable(f) ? IN_CLOSE_WRITE :
+						   IN_CLOSE_NOWRITE);
 	node_unref(f->node);
 }

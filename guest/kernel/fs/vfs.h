@@ -22,6 +22,7 @@
 
 struct dentry;
 struct node;
+struct watch;
 struct xattr;
 
 /* A time of a file; sec may be before 1970. */
@@ -60,9 +61,12 @@ struct node {
 	/* file of /proc: writes its content, returns the size; also a link's */
 	size_t (*generate)(char *buf, size_t size);
 	struct xattr *xattrs;
+	struct watch *watches; /* notify.c */
 	/* what a FIFO or a socket is while it is in use: theirs */
 	void *object;
 };
+
+_Static_assert(sizeof(struct node) <= 256, "a node is an object of 256 bytes");
 
 extern struct node *root_node;
 

@@ -3,6 +3,7 @@
 #include <linux/xattr.h>
 
 #include "fs/descriptor.h"
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "fs/quota.h"
@@ -100,6 +101,7 @@ static long set(struct node *n, u64 name_address, u64 value, u64 size, u64 flags
 		return -ENOSPC;
 	}
 	xattr_put(n, x);
+	notify(n, IN_ATTRIB);
 	return 0;
 }
 
@@ -152,7 +154,10 @@ static long drop(struct node *n, u64 name_address)
 		r = node_permission(n, MAY_WRITE);
 	if (r)
 		return r;
-	return xattr_remove(n, name) ? 0 : -ENODATA;
+	if (!xattr_remove(n, name))
+		return -ENODATA;
+	notify(n, IN_ATTRIB);
+	return 0;
 }
 
 /* ---- the calls ---- */
