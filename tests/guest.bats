@@ -64,6 +64,7 @@ same() {
 @test "guest: descriptors" { same descriptor; }
 @test "guest: several buffers, offsets, from file to file" { same vector; }
 @test "guest: what has been used" { same usage; }
+@test "guest: /proc" { same proc; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
 @test "guest: known call sites become jumps, one that is branched into does not" {

@@ -49,7 +49,6 @@ _Noreturn void kernel_main(void)
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");
-	ksnprintf(current->process->exec_path, PROCESS_PATH, "%s", args);
 	thread_name(current, args);
 	make_agent();
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);

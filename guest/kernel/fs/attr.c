@@ -24,14 +24,6 @@ static long file_stat(struct file *f, struct stat *st)
 
 static long stat_walked(const struct walk *w, struct stat *st)
 {
-	if (w->link) { /* in /proc/self/fd */
-		memset(st, 0, sizeof(*st));
-		st->st_dev = st->st_ino = st->st_nlink = 1;
-		st->st_mode = S_IFLNK | 0700;
-		st->st_size = 64;
-		st->st_blksize = 1024;
-		return 0;
-	}
 	if (w->magic)
 		return file_stat(w->magic, st);
 	node_stat(w->node, st);
@@ -127,7 +119,7 @@ long sys_statx(u64 fd, u64 path, u64 flags, u64 mask, u64 address)
 	r = stat_at((s32)fd, path, flags, &w, &st);
 	if (r)
 		return r;
-	statx_fill(&x, &st, w.link ? NULL : w.node);
+	statx_fill(&x, &st, w.node);
 	return copy_to_user(address, &x, sizeof(x));
 }
 
@@ -144,7 +136,7 @@ long sys_faccessat2(u64 fd, u64 path, u64 mode, u64 flags)
 		ids_become_real(&current->ids);
 	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
 			  (flags & AT_EMPTY_PATH) != 0, &w);
-	if (r == 0 && w.node && !w.link)
+	if (r == 0 && w.node)
 		r = node_permission(w.node, (u32)mode);
 	current->ids = saved;
 	return r;
@@ -185,7 +177,7 @@ long sys_fchmodat2(u64 fd, u64 path, u64 mode, u64 flags)
 			  (flags & AT_EMPTY_PATH) != 0, &w);
 	if (r)
 		return r;
-	if (w.link || (w.node && node_type(w.node) == S_IFLNK))
+	if (w.node && node_type(w.node) == S_IFLNK)
 		return -EOPNOTSUPP;
 	return w.node ? node_chmod(w.node, (u32)mode) : 0;
 }
@@ -217,7 +209,7 @@ long sys_fchownat(u64 fd, u64 path, u64 uid, u64 gid, u64 flags)
 		return -EINVAL;
 	r = path_existing((s32)fd, path, !(flags & AT_SYMLINK_NOFOLLOW),
 			  (flags & AT_EMPTY_PATH) != 0, &w);
-	if (r || !w.node || w.link)
+	if (r || !w.node)
 		return r;
 	return node_chown(w.node, (u32)uid, (u32)gid);
 }
@@ -266,6 +258,8 @@ long sys_truncate(u64 path, u64 size)
 	if (node_type(w.node) != S_IFREG)
 		return -EINVAL;
 	r = node_permission(w.node, MAY_WRITE);
+	if (w.node->ops)
+		return r;
 	if (r == 0)
 		r = may_grow(w.node, size);
 	if (r == 0)

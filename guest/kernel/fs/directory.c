@@ -47,18 +47,6 @@ static bool list_entry(void *context, const char *name, u32 size, u64 ino,
 	return true;
 }
 
-static void list_fds(struct listing *l)
-{
-	char name[12];
-
-	for (s32 fd = (s32)l->position; (fd = fd_next(fd)) >= 0; fd++) {
-		u32 n = (u32)ksnprintf(name, sizeof(name), "%d", fd);
-
-		if (!list_entry(l, name, n, 1, S_IFLNK, (u64)fd + 1))
-			return;
-	}
-}
-
 long sys_getdents64(u64 fd, u64 buf, u64 size)
 {
 	struct file *f = fd_file((s32)fd);
@@ -74,10 +62,7 @@ long sys_getdents64(u64 fd, u64 buf, u64 size)
 	if (!n->nlink)
 		return -ENOENT;
 	l.position = position = f->pos;
-	if (n->fds)
-		list_fds(&l);
-	else
-		dir_list(n, &position, list_entry, &l);
+	dir_list(n, &position, list_entry, &l);
 	f->pos = l.position;
 	notify(n, IN_ACCESS);
 	return l.used ? (long)l.used : l.error;

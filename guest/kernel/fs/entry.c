@@ -160,8 +160,11 @@ static void entry_clear(struct dentry *d, struct node *n)
 
 struct node *dir_lookup(struct node *dir, const char *name, u32 size)
 {
-	struct dentry *d = own_entry(dir, name, size);
+	struct dentry *d;
 
+	if (dir->ops)
+		return dir->ops->lookup(dir, name, size);
+	d = own_entry(dir, name, size);
 	return d ? d->node : image_lookup(dir, name, size);
 }
 
@@ -169,6 +172,8 @@ const char *dir_name(struct node *dir, const char *name, u32 size)
 {
 	const struct dentry *d = own_entry(dir, name, size);
 
+	if (dir->ops)
+		return NULL; /* its nodes know theirs */
 	return d ? d->name : image_name(dir, name, size);
 }
 
@@ -356,6 +361,10 @@ void dir_list(struct node *dir, u64 *position, dir_emit *emit, void *context)
 		if (!emit(context, "..", 2, parent->ino, parent->mode, 2))
 			return;
 		*position = 2;
+	}
+	if (dir->ops) {
+		dir->ops->list(dir, position, emit, context);
+		return;
 	}
 	for (; *position - 2 < image_count(dir); ++*position) {
 		u32 size, mode;

@@ -24,9 +24,6 @@ long dir_move(const struct place *from, const struct place *to, bool exchange,
 bool dir_empty(struct node *dir);
 void dir_free(struct node *dir); /* its own entries */
 void entry_free(struct dentry *d);
-/* Calls emit for each entry from *position on until it returns false. */
-typedef bool dir_emit(void *context, const char *name, u32 size, u64 ino,
-		      u32 mode, u64 next);
 void dir_list(struct node *dir, u64 *position, dir_emit *emit, void *context);
 
 #endif

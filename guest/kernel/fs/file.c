@@ -11,38 +11,40 @@
 
 struct waitq file_pollers;
 
+static u32 open_files;
+
 /* ---- as an object of mappings ---- */
 
-static struct file *file_of(struct object *o)
+struct file *file_of_object(struct object *o)
 {
 	return (struct file *)o;
 }
 
 static void object_ref(struct object *o)
 {
-	file_ref(file_of(o));
+	file_ref(file_of_object(o));
 }
 
 static void object_unref(struct object *o)
 {
-	file_unref(file_of(o));
+	file_unref(file_of_object(o));
 }
 
 static gpa_t object_page(struct object *o, u64 index, bool write)
 {
-	return file_of(o)->ops->page(file_of(o), index, write);
+	return file_of_object(o)->ops->page(file_of_object(o), index, write);
 }
 
 static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
 {
-	long r = file_of(o)->ops->read(file_of(o), buf, size, &at);
+	long r = file_of_object(o)->ops->read(file_of_object(o), buf, size, &at);
 
 	return r < 0 ? 0 : (size_t)r;
 }
 
 static size_t object_name(struct object *o, char *buf, size_t size)
 {
-	return file_describe(file_of(o), buf, size);
+	return file_describe(file_of_object(o), buf, size);
 }
 
 static const struct object_ops object_ops = {
@@ -66,7 +68,13 @@ struct file *file_new(const struct file_ops *ops, void *node, u32 flags)
 	f->node = node;
 	f->flags = flags;
 	f->refs = 1;
+	open_files++;
 	return f;
+}
+
+u32 file_count(void)
+{
+	return open_files;
 }
 
 void file_ref(struct file *f)
@@ -83,6 +91,7 @@ void file_unref(struct file *f)
 	lock_file_gone(f);
 	if (f->ops->release)
 		f->ops->release(f);
+	open_files--;
 	kfree(f->owner);
 	kfree(f);
 }

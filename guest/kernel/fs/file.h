@@ -5,6 +5,7 @@
 #include <linux/fcntl.h>
 
 #include "mm/object.h"
+#include "text.h"
 #include "task/thread.h"
 
 struct file;
@@ -44,6 +45,8 @@ struct file_ops {
 	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
 	/* What it shows of others; bytes, at most size. */
 	size_t (*describe)(struct file *f, char *buf, size_t size);
+	/* Adds lines to /proc/PID/fdinfo/N. */
+	void (*info)(struct file *f, struct text *t);
 };
 
 struct file {
@@ -54,6 +57,7 @@ struct file {
 	u64 pos;
 	void *node;   /* of the file system or object */
 	u32 edges;    /* raised with every new readiness, for EPOLLET */
+	struct text text;              /* regular.c: of a file that is made */
 	struct file_watcher *watchers; /* epoll.c: who watches this file */
 	struct file_owner *owner;      /* control.c: who gets signals of it */
 	struct file *next_end;         /* pipe.c: another end of the same pipe */
@@ -61,8 +65,11 @@ struct file {
 
 /* kmalloc'd with refs 1, or NULL. */
 struct file *file_new(const struct file_ops *ops, void *node, u32 flags);
+u32 file_count(void); /* that are open */
 void file_ref(struct file *f);
 void file_unref(struct file *f);
+/* The file that a mapping shows. */
+struct file *file_of_object(struct object *o);
 /* What /proc/self/fd/N links to; bytes, at most size. */
 size_t file_describe(struct file *f, char *buf, size_t size);
 

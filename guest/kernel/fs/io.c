@@ -262,7 +262,7 @@ static long seek(struct file *f, struct node *n, s64 offset, u32 whence)
 			return -EINVAL;
 		break;
 	case SEEK_END:
-		if (is_dir(n) ||
+		if (is_dir(n) || n->ops ||
 		    __builtin_add_overflow((s64)n->size, offset, &at))
 			return -EINVAL;
 		break;

@@ -142,7 +142,7 @@ long sys_linkat(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path, u64 flags)
 		return r;
 	if (to.directory)
 		return -ENOENT;
-	if (!n || from.link)
+	if (!n || n->ops)
 		return -EXDEV;
 	if (is_dir(n))
 		return -EPERM;
@@ -341,13 +341,11 @@ long sys_readlinkat(u64 fd, u64 path, u64 buf, u64 size)
 	r = path_walk((s32)fd, path, false, true, &w);
 	if (r)
 		return r;
-	if (w.magic && w.link)
-		r = (long)file_describe(w.magic, text, sizeof(text));
-	else if (!w.node)
+	if (!w.node)
 		return -ENOENT;
 	else
 		r = node_readlink(w.node, text, sizeof(text));
-	if (w.magic && !w.link && r == -EINVAL) /* a descriptor of no link */
+	if (w.magic && r == -EINVAL) /* a descriptor of no link */
 		return -ENOENT;
 	if (r < 0)
 		return r;

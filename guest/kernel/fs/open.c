@@ -42,7 +42,7 @@ static const struct file_ops *ops_of(const struct node *n, u32 flags)
 		return &path_ops;
 	switch (node_type(n)) {
 	case S_IFREG:
-		return &regular_ops;
+		return n->ops ? &made_ops : &regular_ops;
 	case S_IFDIR:
 		return &directory_ops;
 	case S_IFCHR:
@@ -60,8 +60,6 @@ struct file *node_open(struct node *n, u32 flags, long *error)
 	*error = -ENXIO;
 	if (!ops)
 		return NULL;
-	if (ops == &regular_ops && n->generate)
-		return generated_open(n, flags, error);
 	f = file_new(ops, n, flags);
 	*error = -ENOMEM;
 	if (!f)
@@ -122,7 +120,7 @@ static u32 wanted(u32 flags)
 static long may_open(const struct walk *w, u32 flags)
 {
 	const struct node *n = w->node;
-	bool link = w->link || node_type(n) == S_IFLNK;
+	bool link = node_type(n) == S_IFLNK;
 
 	if ((flags & O_DIRECTORY) && (link || !is_dir(n)))
 		return -ENOTDIR;
@@ -181,6 +179,8 @@ static long reach(struct walk *w, u32 flags, u32 mode, bool *made)
 	r = may_open(w, flags);
 	if (r || !(flags & O_TRUNC) || node_type(w->node) != S_IFREG)
 		return r;
+	if (w->node->ops)
+		return 0;
 	r = data_truncate(w->node, 0);
 	if (r == 0)
 		node_written(w->node);
@@ -193,7 +193,7 @@ static void note_name(const struct walk *w)
 	struct node *n = w->node;
 	const char *name;
 
-	if (!w->parent || w->dots || w->magic ||
+	if (!w->parent || w->dots || w->magic || n->ops ||
 	    (n->parent == w->parent && !n->unlinked && n->name &&
 	     n->name_size == w->name_size &&
 	     !memcmp(n->name, w->name, w->name_size)))
@@ -206,9 +206,6 @@ static void note_name(const struct walk *w)
 /* A file that is open, but of no node: behind /proc/self/fd/N. */
 static struct file *open_again(struct walk *w, u32 flags, long *error)
 {
-	*error = -ELOOP;
-	if (w->link)
-		return NULL;
 	*error = flags & O_DIRECTORY ? -ENOTDIR : 0;
 	if (*error)
 		return NULL;

@@ -62,7 +62,7 @@ static long walk_empty(s32 fd, struct walk *w)
 
 	w->parent = NULL;
 	w->magic = NULL;
-	w->link = w->directory = w->dots = false;
+	w->directory = w->dots = false;
 	w->name_size = 0;
 	w->node = path_cwd();
 	if (fd == AT_FDCWD)
@@ -116,7 +116,7 @@ long path_node(s32 fd, u64 path, bool follow, bool empty_ok, struct node **n)
 	if (r)
 		return r;
 	*n = w.node;
-	return w.node && !w.link ? 0 : -EOPNOTSUPP;
+	return w.node ? 0 : -EOPNOTSUPP;
 }
 
 long path_new(s32 fd, u64 path, struct walk *w)

@@ -11,7 +11,7 @@ long node_permission(const struct node *n, u32 want)
 
 long dir_may_add(const struct node *dir)
 {
-	if (!dir->nlink) /* removed */
+	if (!dir->nlink || dir->ops) /* removed; or one of /proc */
 		return -ENOENT;
 	return node_permission(dir, MAY_WRITE | MAY_EXEC);
 }
@@ -20,6 +20,8 @@ long dir_may_remove(const struct node *dir, const struct node *n)
 {
 	long r = node_permission(dir, MAY_WRITE | MAY_EXEC);
 
+	if (r == 0 && dir->ops)
+		return -EPERM;
 	return r ? r : ids_sticky(dir->mode, dir->uid, n->uid);
 }
 
@@ -32,7 +34,7 @@ long node_may_touch(const struct node *n, bool plain)
 
 long node_chmod(struct node *n, u32 mode)
 {
-	if (!ids_own(n->uid))
+	if (!ids_own(n->uid) || n->ops)
 		return -EPERM;
 	if (node_sealed(n, NODE_SEAL_EXEC) && ((mode ^ n->mode) & 0111))
 		return -EPERM;

@@ -1,248 +1,332 @@
-/* proc.c: the parts of /proc and /sys that programs read. */
+/*
+ * proc.c: the trees /proc and /sys: nodes of rows, made when they are looked
+ * up. The last ones are remembered, so that those of a walk live until it ends.
+ */
 #include "fs/proc.h"
 
-#include "fs/open.h"
+#include "fs/descriptor.h"
+#include "fs/entry.h"
 #include "fs/mount.h"
 #include "heap.h"
-#include "mm/frame.h"
-#include "mm/map.h"
-#include "random.h"
-#include "task/clock.h"
-#include "task/mlock.h"
 #include "task/process.h"
 
-#define KIB(pages) ((pages) * 4)
+#define REMEMBERED 64
+#define FIRST_INODE (1ull << 40) /* above those of files in memory */
+#define NUMBER_SIZE 12
 
-static size_t gen_maps(char *buf, size_t size)
+/*
+ * A node's key: whose file it is. The process or thread in the low half; the
+ * descriptor and 1 above it.
+ */
+#define KEY_WHOLE (1ull << 31) /* the process, not its first thread */
+#define KEY_FD 32
+
+static struct node **remembered; /* each is referenced */
+static u32 remembered_count, next_place;
+
+/* False: it is gone. */
+static bool subject_of(const struct node *n, struct proc_subject *s)
 {
-	return mm_format_maps(buf, size);
+	s32 id = (s32)(n->key & ~KEY_WHOLE);
+
+	*s = (struct proc_subject){.whole = (n->key & KEY_WHOLE) != 0,
+				   .fd = (s32)(n->key >> KEY_FD) - 1};
+	if (!n->key)
+		return true;
+	s->thread = thread_find(id);
+	s->process = s->thread ? s->thread->process : process_find(id);
+	/* The first thread may have ended before its process. */
+	for (struct thread *t = threads; t && !s->thread; t = t->all_next)
+		if (s->whole && t->process == s->process)
+			s->thread = t;
+	return s->process && s->thread;
 }
 
-static size_t gen_status(char *buf, size_t size)
-{
-	u32 count = 0;
+/* ---- numbers as names ---- */
 
-	for (struct thread *t = threads; t; t = t->all_next)
-		count++;
-	return (size_t)ksnprintf(
-		buf, size,
-		"Name:\t%s\nUmask:\t0022\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\n"
-		"Pid:\t%d\nPPid:\t1\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"
-		"VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n"
-		"Threads:\t%u\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n",
-		current->name, current->process->pid, current->process->pid, KIB(mm_mapped_pages()),
-		KIB(mm_mapped_pages()), KIB(mm_locked_pages()),
-		KIB(mm_resident_pages()), KIB(mm_resident_pages()), count);
+/* The lowest thread at or above from; they are in a list of no order. */
+static s64 next_thread(const struct process *p, s64 from)
+{
+	s64 best = -1;
+
+	for (const struct thread *t = threads; t; t = t->all_next)
+		if (t->process == p && t->tid >= from &&
+		    (best < 0 || t->tid < best))
+			best = t->tid;
+	return best;
 }
 
-static size_t gen_stat(char *buf, size_t size)
+/* The next number at or above from that the directory has, or -1. */
+static s64 next_number(const struct node *dir, s64 from)
 {
-	return (size_t)ksnprintf(
-		buf, size,
-		"%d (%s) R 1 %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 %lu %lu "
-		"18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-		current->process->pid, current->name, current->process->pid, current->process->pid,
-		thread_cpu(current) / (NSEC / 100), mm_mapped_pages() * PAGE_SIZE,
-		mm_resident_pages());
-}
+	struct proc_subject s;
 
-static size_t gen_statm(char *buf, size_t size)
-{
-	return (size_t)ksnprintf(buf, size, "%lu %lu 0 0 0 %lu 0\n",
-				 mm_mapped_pages(), mm_resident_pages(),
-				 mm_resident_pages());
-}
-
-/* argv (or the environment behind it) as the VMM has handed it over. */
-static size_t copy_strings(char *buf, size_t size, bool environment)
-{
-	const char *args = (const char *)control->args;
-	size_t total = MIN((size_t)control->args_size, (size_t)ZB_ARGS_SIZE);
-	size_t split = 0;
-
-	for (u32 i = 0; i < control->argc && split < total; i++)
-		split += strnlen(args + split, total - split) + 1;
-	split = MIN(split, total);
-	if (environment) {
-		args += split;
-		total -= split;
-	} else {
-		total = split;
+	if (!subject_of(dir, &s))
+		return -1;
+	switch (dir->row->numbers) {
+	case PROC_PROCESSES:
+		return from <= current->process->pid ? current->process->pid
+						     : -1;
+	case PROC_THREADS:
+		return next_thread(s.process, from);
+	case PROC_DESCRIPTORS:
+		return s.process == current->process ? fd_next((s32)from) : -1;
+	default:
+		return -1;
 	}
-	total = MIN(total, size);
-	memcpy(buf, args, total);
-	return total;
 }
 
-static size_t gen_cmdline(char *buf, size_t size)
+static u64 key_of(const struct node *dir, s64 number)
 {
-	return copy_strings(buf, size, false);
+	switch (dir->row->numbers) {
+	case PROC_PROCESSES:
+		return (u64)number | KEY_WHOLE;
+	case PROC_THREADS:
+		return (u64)number;
+	case PROC_DESCRIPTORS:
+		return dir->key | (u64)(number + 1) << KEY_FD;
+	default:
+		return dir->key;
+	}
 }
 
-static size_t gen_environ(char *buf, size_t size)
+/* -1: the name is no such number. */
+static s64 parse_name(const char *name, u32 size)
 {
-	return copy_strings(buf, size, true);
+	s64 value = 0;
+
+	if (size == 0 || size >= NUMBER_SIZE - 2 || (size > 1 && *name == '0'))
+		return -1;
+	for (u32 i = 0; i < size; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		value = value * 10 + name[i] - '0';
+	}
+	return value;
 }
 
-static size_t gen_comm(char *buf, size_t size)
+/* ---- nodes ---- */
+
+static u64 inode_of(const struct proc_row *row, u64 key)
 {
-	return (size_t)ksnprintf(buf, size, "%s\n", current->name);
+	u64 mixed = ((u64)row >> 3) * 0x9e3779b97f4a7c15ull +
+		    key * 0xff51afd7ed558ccdull;
+
+	return FIRST_INODE + (mixed >> 24);
 }
 
-static size_t gen_exe(char *buf, size_t size)
+/* Takes the place of one that nobody uses. False: no memory for one more. */
+static bool remember(struct node *n)
 {
-	return (size_t)ksnprintf(buf, size, "%s", current->process->exec_path);
+	struct node **bigger;
+	u32 i, at;
+
+	for (i = 0; i < remembered_count; i++) {
+		at = (next_place + i) % remembered_count;
+		if (remembered[at]->refs == 1)
+			break;
+	}
+	if (remembered_count < REMEMBERED || i == remembered_count) {
+		bigger = krealloc(remembered, (remembered_count + 1) *
+						  sizeof(struct node *));
+		if (!bigger)
+			return false;
+		remembered = bigger;
+		at = remembered_count++;
+	} else {
+		remembered[at]->nlink = 0;
+		node_unref(remembered[at]);
+	}
+	node_ref(n);
+	remembered[at] = n;
+	next_place = at + 1;
+	return true;
 }
 
-static size_t gen_cwd(char *buf, size_t size)
+static const struct node_ops proc_ops;
+
+/* number: the name of one of the numbered. */
+static struct node *make(struct node *dir, const struct proc_row *row, u64 key,
+			 s64 number)
 {
-	return (size_t)ksnprintf(buf, size, "/");
+	struct node *n;
+	char text[NUMBER_SIZE];
+
+	for (u32 i = 0; i < remembered_count; i++) {
+		n = remembered[i];
+		if (n->row == row && n->key == key)
+			return n;
+	}
+	n = node_new(row->mode);
+	if (!n)
+		return NULL;
+	n->ops = &proc_ops;
+	n->row = row;
+	n->key = key;
+	n->ino = inode_of(row, key);
+	if (!remember(n)) {
+		node_drop(n);
+		return NULL;
+	}
+	n->nlink = is_dir(n) ? 2 : 1;
+	if (row->name) {
+		node_place(n, dir, row->name, (u32)strlen(row->name));
+		return n;
+	}
+	ksnprintf(text, sizeof(text), "%ld", number);
+	n->target = kstrdup(text); /* a link's is what its row shows */
+	if (n->target)
+		node_place(n, dir, n->target, (u32)strlen(n->target));
+	return n;
 }
 
-static size_t gen_meminfo(char *buf, size_t size)
+/* The owner may have changed since; prctl(2), PR_SET_DUMPABLE. Descriptors are
+ * always the process's own to see. */
+static void own(struct node *n)
 {
-	u64 total = KIB(frames_total()), available = KIB(frames_available());
+	struct proc_subject s;
 
-	return (size_t)ksnprintf(
-		buf, size,
-		"MemTotal:       %8lu kB\nMemFree:        %8lu kB\n"
-		"MemAvailable:   %8lu kB\nBuffers:               0 kB\n"
-		"Cached:                0 kB\nSwapTotal:             0 kB\n"
-		"SwapFree:              0 kB\n",
-		total, available, available);
+	if (!subject_of(n, &s) || !s.process)
+		return;
+	n->uid = n->gid = 0;
+	if (s.process->dumpable || n->row->numbers == PROC_DESCRIPTORS ||
+	    s.fd >= 0) {
+		n->uid = s.thread->ids.euid;
+		n->gid = s.thread->ids.egid;
+	}
+	if (node_type(n) == S_IFLNK && s.fd >= 0) {
+		static const u32 rights[] = {0500, 0300, 0700, 0700};
+		const struct file *f = fd_file(s.fd);
+
+		if (f)
+			n->mode = S_IFLNK | rights[f->flags & O_ACCMODE];
+	}
 }
 
-static size_t gen_cpuinfo(char *buf, size_t size)
+/* ---- directories ---- */
+
+static struct node *find(struct node *dir, const char *name, u32 size)
 {
-	u32 name[13] = { 0 };
+	const struct proc_row *row = dir->row;
+	s64 number;
 
-	for (size_t i = 0; i < 3; i++)
-		__asm__ volatile("cpuid"
-				 : "=a"(name[4 * i]), "=b"(name[4 * i + 1]),
-				   "=c"(name[4 * i + 2]), "=d"(name[4 * i + 3])
-				 : "a"(0x80000002 + (u32)i), "c"(0));
-	return (size_t)ksnprintf(
-		buf, size,
-		"processor\t: 0\nmodel name\t: %s\ncpu MHz\t\t: %lu.000\n"
-		"physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\n\n",
-		(const char *)name, control->tsc_khz / 1000);
+	for (const struct proc_row *r = row->rows; r && r->mode; r++)
+		if (strlen(r->name) == size && !memcmp(r->name, name, size))
+			return make(dir, r, dir->key, 0);
+	number = row->numbered ? parse_name(name, size) : -1;
+	if (number < 0 || next_number(dir, number) != number)
+		return NULL;
+	return make(dir, row->numbered, key_of(dir, number), number);
 }
 
-static size_t gen_system_stat(char *buf, size_t size)
+static struct node *lookup(struct node *dir, const char *name, u32 size)
 {
-	return (size_t)ksnprintf(
-		buf, size,
-		"cpu  %lu 0 0 0 0 0 0 0 0 0\ncpu0 %lu 0 0 0 0 0 0 0 0 0\nbtime %lu\n",
-		mono_now() / (NSEC / 100), mono_now() / (NSEC / 100),
-		(wall_now() - mono_now()) / NSEC);
+	struct node *n = find(dir, name, size);
+
+	if (n)
+		own(n);
+	return n;
 }
 
-static size_t gen_uptime(char *buf, size_t size)
+static void list(struct node *dir, u64 *position, dir_emit *emit, void *context)
 {
-	u64 now = mono_now();
+	const struct proc_row *row = dir->row;
+	char name[NUMBER_SIZE];
+	u64 rows = 2; /* "." and ".." are before them */
+	s64 number;
 
-	return (size_t)ksnprintf(buf, size, "%lu.%02lu 0.00\n", now / NSEC,
-				 now % NSEC / (NSEC / 100));
+	for (const struct proc_row *r = row->rows; r && r->mode; r++, rows++) {
+		if (*position > rows)
+			continue;
+		if (!emit(context, r->name, (u32)strlen(r->name),
+			  inode_of(r, dir->key), r->mode, rows + 1))
+			return;
+		*position = rows + 1;
+	}
+	if (!row->numbered)
+		return;
+	*position = MAX(*position, rows);
+	while ((number = next_number(dir, (s64)(*position - rows))) >= 0) {
+		u32 size = (u32)ksnprintf(name, sizeof(name), "%ld", number);
+
+		*position = rows + (u64)number;
+		if (!emit(context, name, size,
+			  inode_of(row->numbered, key_of(dir, number)),
+			  row->numbered->mode, *position + 1))
+			return;
+		++*position;
+	}
 }
 
-static size_t gen_uuid(char *buf, size_t size)
+/* ---- files and links ---- */
+
+static void show(const struct node *n, struct text *t)
 {
-	u8 r[16];
+	struct proc_subject s;
 
-	random_fill(r, sizeof(r));
-	r[6] = (r[6] & 0x0f) | 0x40; /* version 4, RFC 9562 */
-	r[8] = (r[8] & 0x3f) | 0x80;
-	return (size_t)ksnprintf(
-		buf, size,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
-		r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9],
-		r[10], r[11], r[12], r[13], r[14], r[15]);
+	if (n->row->fixed)
+		text_bytes(t, n->row->fixed, strlen(n->row->fixed));
+	else if (n->row->show && subject_of(n, &s))
+		n->row->show(t, &s);
 }
 
-static const struct {
-	const char *path;
-	size_t (*generate)(char *buf, size_t size);
-} generated[] = {
-	{ "/proc/self/maps", gen_maps },
-	{ "/proc/self/status", gen_status },
-	{ "/proc/self/stat", gen_stat },
-	{ "/proc/self/statm", gen_statm },
-	{ "/proc/self/cmdline", gen_cmdline },
-	{ "/proc/self/environ", gen_environ },
-	{ "/proc/self/comm", gen_comm },
-	{ "/proc/meminfo", gen_meminfo },
-	{ "/proc/cpuinfo", gen_cpuinfo },
-	{ "/proc/stat", gen_system_stat },
-	{ "/proc/uptime", gen_uptime },
-	{ "/proc/sys/kernel/random/uuid", gen_uuid },
+static long store(const struct node *n, const char *text)
+{
+	struct proc_subject s;
+
+	if (!n->row->store)
+		return -EINVAL;
+	return subject_of(n, &s) ? n->row->store(&s, text) : -ESRCH;
+}
+
+static struct file *file(const struct node *n)
+{
+	struct proc_subject s;
+
+	return n->row->file && subject_of(n, &s) ? n->row->file(&s) : NULL;
+}
+
+static bool magic(const struct node *n)
+{
+	return n->row->file != NULL;
+}
+
+static const struct node_ops proc_ops = {
+    .lookup = lookup,
+    .list = list,
+    .show = show,
+    .store = store,
+    .magic = magic,
+    .file = file,
 };
 
-static const struct {
-	const char *path, *content;
-} fixed[] = {
-	{ "/proc/self/cgroup", "0::/\n" },
-	{ "/proc/self/mounts", "root / tmpfs rw 0 0\nproc /proc proc rw 0 0\n" },
-	{ "/proc/self/mountinfo", "1 1 0:1 / / rw - tmpfs root rw\n" },
-	{ "/proc/mounts", "root / tmpfs rw 0 0\nproc /proc proc rw 0 0\n" },
-	{ "/proc/filesystems", "nodev\ttmpfs\nnodev\tproc\n" },
-	{ "/proc/loadavg", "0.00 0.00 0.00 1/1 2\n" },
-	{ "/proc/version", "Linux version 6.1.0-zeroboot\n" },
-	{ "/proc/sys/kernel/osrelease", "6.1.0-zeroboot\n" },
-	{ "/proc/sys/kernel/ostype", "Linux\n" },
-	{ "/proc/sys/kernel/hostname", "zeroboot\n" },
-	{ "/proc/sys/kernel/pid_max", "32768\n" },
-	{ "/proc/sys/kernel/cap_last_cap", "40\n" },
-	{ "/proc/sys/vm/overcommit_memory", "0\n" },
-	{ "/proc/sys/vm/max_map_count", "65530\n" },
-	{ "/proc/sys/net/core/somaxconn", "4096\n" },
-	{ "/sys/devices/system/cpu/online", "0\n" },
-	{ "/sys/devices/system/cpu/possible", "0\n" },
-	{ "/sys/devices/system/cpu/present", "0\n" },
-	{ "/sys/kernel/mm/transparent_hugepage/enabled",
-	  "always madvise [never]\n" },
-	{ "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n" },
-};
+/* ---- the roots ---- */
 
-static const char *const directories[] = {
-	"/proc/self", "/proc/self/fd", "/proc/self/task", "/proc/self/task/2",
-	"/proc/sys", "/proc/sys/kernel", "/proc/sys/kernel/random",
-	"/proc/sys/vm", "/proc/sys/net", "/proc/sys/net/core", "/sys/devices",
-	"/sys/devices/system", "/sys/devices/system/cpu",
-	"/sys/devices/system/cpu/cpu0", "/sys/kernel", "/sys/kernel/mm",
-	"/sys/kernel/mm/transparent_hugepage", "/sys/fs", "/sys/fs/cgroup",
+static const struct proc_row process_row = {
+    .mode = S_IFDIR | 0555,
+    .rows = proc_process_rows,
 };
+static const struct proc_row proc_root = {
+    .mode = S_IFDIR | 0555,
+    .rows = proc_system_rows,
+    .numbers = PROC_PROCESSES,
+    .numbered = &process_row,
+};
+static const struct proc_row sys_root = PROC_DIR("sys", proc_device_rows);
 
-static void make_link(const char *path, const char *target,
-		      size_t (*generate)(char *buf, size_t size))
+static void serve(const char *path, const struct proc_row *row)
 {
-	struct node *n = vfs_make(path, S_IFLNK | 0777);
+	struct node *n = vfs_make(path, row->mode);
 
 	if (!n)
 		return;
-	n->generate = generate;
-	n->target = target ? kstrdup(target) : NULL;
+	n->ops = &proc_ops;
+	n->row = row;
+	n->mode = row->mode;
 }
 
 void proc_init(void)
 {
-	struct node *n;
-
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
-		vfs_make(directories[i], S_IFDIR | 0555);
-	for (size_t i = 0; i < ARRAY_SIZE(generated); i++) {
-		n = vfs_make(generated[i].path, S_IFREG | 0444);
-		if (n)
-			n->generate = generated[i].generate;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		file_make(fixed[i].path, fixed[i].content,
-			  strlen(fixed[i].content), 0444);
-	n = vfs_make("/proc/self/fd", S_IFDIR | 0555);
-	if (n)
-		n->fds = true;
-	make_link("/proc/2", "self", NULL);
-	make_link("/proc/thread-self", "self", NULL);
-	make_link("/proc/self/exe", NULL, gen_exe);
-	make_link("/proc/self/cwd", NULL, gen_cwd);
-	make_link("/proc/self/root", "/", NULL);
+	serve("/proc", &proc_root);
+	serve("/sys", &sys_root);
 }

@@ -1,7 +1,78 @@
-/* proc.h: /proc and /sys. */
+/*
+ * proc.h: /proc and /sys: tables of files that are made when somebody asks for
+ * them, and know their content only then.
+ */
 #ifndef FS_PROC_H
 #define FS_PROC_H
 
-void proc_init(void); /* makes them */
+#include "fs/vfs.h"
+#include "text.h"
+
+struct process;
+struct thread;
+
+/* Whose file it is. */
+struct proc_subject {
+	struct process *process; /* NULL: the system's */
+	struct thread *thread;   /* that of /proc/PID/task/TID, else the first */
+	bool whole;              /* of the process, not of one thread */
+	s32 fd;                  /* in fd and fdinfo */
+};
+
+/* What the numbers are that a directory has as names. */
+enum proc_numbers { PROC_NONE, PROC_PROCESSES, PROC_THREADS, PROC_DESCRIPTORS };
+
+struct proc_row {
+	const char *name;
+	u32 mode; /* with its type; 0: the end of the table */
+	/* A file's text or a link's target: one of the two. */
+	const char *fixed;
+	void (*show)(struct text *t, const struct proc_subject *s);
+	/* A write; text is terminated. 0 or -errno. */
+	long (*store)(const struct proc_subject *s, const char *text);
+	/* Of a link that leads to an open file, whatever its text: borrowed. */
+	struct file *(*file)(const struct proc_subject *s);
+	/* Of a directory: its rows, and those with numbers. */
+	const struct proc_row *rows;
+	enum proc_numbers numbers;
+	const struct proc_row *numbered;
+};
+
+#define PROC_FILE(name_, show_)                                                \
+	{ .name = name_, .mode = S_IFREG | 0444, .show = show_ }
+#define PROC_PRIVATE(name_, show_)                                             \
+	{ .name = name_, .mode = S_IFREG | 0400, .show = show_ }
+#define PROC_WRITABLE(name_, show_, store_)                                    \
+	{ .name = name_, .mode = S_IFREG | 0644, .show = show_,                \
+	  .store = store_ }
+#define PROC_FIXED(name_, text_)                                               \
+	{ .name = name_, .mode = S_IFREG | 0444, .fixed = text_ }
+#define PROC_LINK(name_, show_)                                                \
+	{ .name = name_, .mode = S_IFLNK | 0777, .show = show_ }
+#define PROC_LINK_TO(name_, text_)                                             \
+	{ .name = name_, .mode = S_IFLNK | 0777, .fixed = text_ }
+#define PROC_DIR(name_, rows_)                                                 \
+	{ .name = name_, .mode = S_IFDIR | 0555, .rows = rows_ }
+#define PROC_NUMBERS(name_, mode_, numbers_, row_)                             \
+	{ .name = name_, .mode = S_IFDIR | (mode_), .numbers = numbers_,       \
+	  .numbered = row_ }
+#define PROC_END                                                               \
+	{ .mode = 0 }
+
+/* proc_process.c: of /proc/PID and /proc/PID/task/TID */
+extern const struct proc_row proc_process_rows[], proc_thread_rows[];
+/* proc_system.c: /proc; proc_sys.c: /proc/sys; proc_device.c: /sys */
+extern const struct proc_row proc_system_rows[], proc_sys_rows[];
+extern const struct proc_row proc_device_rows[];
+extern const struct proc_row proc_net_rows[]; /* proc_net.c */
+/* proc_fd.c: entries of fd and fdinfo */
+extern const struct proc_row proc_fd_row, proc_fdinfo_row;
+/* proc_cpu.c, proc_memory.c */
+void proc_show_cpuinfo(struct text *t, const struct proc_subject *s);
+void proc_show_maps(struct text *t, const struct proc_subject *s);
+void proc_show_smaps(struct text *t, const struct proc_subject *s);
+void proc_show_rollup(struct text *t, const struct proc_subject *s);
+
+void proc_init(void); /* makes /proc and /sys */
 
 #endif

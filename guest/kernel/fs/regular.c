@@ -1,9 +1,10 @@
-/* regular.c: open regular files, directories, and files of /proc. */
+/* regular.c: open regular files, directories, and files that are made. */
 #include "fs/regular.h"
 
 #include "fs/notify.h"
 #include "fs/permission.h"
 #include "heap.h"
+#include "mm/user.h"
 #include "task/limits.h"
 #include "task/signal.h"
 
@@ -112,71 +113,60 @@ const struct file_ops directory_ops = {
 
 const struct file_ops path_ops = { NODE_FILE };
 
-/* ---- files of /proc: made anew when read from their start ---- */
+/* ---- files that are made anew when they are read from their start ---- */
 
-/* The text, in memory of its own; the size is guessed, then doubled. */
-static char *generate(struct node *n, size_t *length)
+#define STORE_MAX 4095
+
+static long made_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
-	for (size_t size = 2048;; size *= 8) {
-		char *text = kmalloc(size);
+	const struct node *node = f->node;
+	struct text *t = &f->text;
+	size_t done;
 
-		if (!text)
-			return NULL;
-		*length = n->generate(text, size);
-		/* A generator may stop at a line that does not fit. */
-		if (*length <= size / 2 || size >= (1ul << 20)) {
-			*length = MIN(*length, size);
-			return text;
-		}
-		kfree(text);
-	}
-}
-
-static long generated_read(struct file *f, void *buf, size_t n, u64 *pos)
-{
-	struct node *copy = f->node;
-	size_t length;
-	char *text;
-	long r;
-
-	if (*pos == 0) {
-		text = generate(copy, &length);
-		if (!text)
+	if (*pos == 0 || !t->at) {
+		text_free(t);
+		node->ops->show(node, t);
+		if (t->failed)
 			return -ENOMEM;
-		r = data_truncate(copy, 0);
-		if (r == 0)
-			r = data_write(copy, text, length, 0);
-		kfree(text);
-		if (r < 0)
-			return r;
 	}
-	r = data_read(copy, buf, n, *pos);
-	if (r > 0)
-		*pos += (u64)r;
-	return r;
+	if (*pos >= t->size)
+		return 0;
+	n = MIN(n, t->size - *pos);
+	done = user_copy(buf, t->at + *pos, n);
+	*pos += done;
+	return done || !n ? (long)done : -EFAULT;
 }
 
-static const struct file_ops generated_ops = {
-	.read = generated_read,
-	NODE_FILE,
-};
-
-struct file *generated_open(struct node *n, u32 flags, long *error)
+static long made_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
-	struct node *copy = node_new(n->mode);
-	struct file *f = copy ? file_new(&generated_ops, copy, flags) : NULL;
+	const struct node *node = f->node;
+	char *text;
+	long r = -EFAULT;
 
-	*error = -ENOMEM;
-	if (!f) {
-		if (copy)
-			node_drop(copy);
-		return NULL;
-	}
-	copy->ino = n->ino;
-	copy->generate = n->generate;
-	node_ref(n); /* without a name of its own it has n's */
-	copy->parent = n;
-	node_ref(copy);
-	*error = 0;
-	return f;
+	n = MIN(n, (size_t)STORE_MAX);
+	text = kmalloc(n + 1);
+	if (!text)
+		return -ENOMEM;
+	if (user_copy(text, buf, n) == n)
+		r = node->ops->store(node, text);
+	kfree(text);
+	if (r)
+		return r;
+	*pos += n;
+	return (long)n;
 }
+
+static void made_release(struct file *f)
+{
+	text_free(&f->text);
+	node_file_release(f);
+}
+
+const struct file_ops made_ops = {
+	.read = made_read,
+	.write = made_write,
+	.stat = node_file_stat,
+	.describe = node_file_describe,
+	.release = made_release,
+	.of_node = true,
+};

@@ -6,8 +6,7 @@
 
 extern const struct file_ops regular_ops, directory_ops;
 extern const struct file_ops path_ops; /* O_PATH: for its node only */
-/* A file of /proc: struct node, generate. */
-struct file *generated_open(struct node *n, u32 flags, long *error);
+extern const struct file_ops made_ops; /* whose node has struct node_ops */
 /* How much of a write at this position RLIMIT_FSIZE allows; -EFBIG and the
  * signal when it is nothing. */
 long file_size_limit(u64 at, size_t *n);

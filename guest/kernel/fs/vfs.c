@@ -10,6 +10,7 @@
 #include "heap.h"
 #include "task/clock.h"
 #include "task/process.h"
+#include "text.h"
 
 struct node *root_node;
 
@@ -141,14 +142,27 @@ char *node_path(const struct node *n, char *buf, size_t size)
 	return at;
 }
 
+static long show_link(const struct node *n, char *buf, size_t size)
+{
+	struct text t = { 0 };
+	long r;
+
+	n->ops->show(n, &t);
+	r = t.failed ? -ENOMEM : (long)MIN(t.size, size);
+	if (r > 0)
+		memcpy(buf, t.at, (size_t)r);
+	text_free(&t);
+	return r;
+}
+
 long node_readlink(struct node *n, char *buf, size_t size)
 {
 	size_t length;
 
 	if (node_type(n) != S_IFLNK)
 		return -EINVAL;
-	if (n->generate)
-		return (long)MIN(n->generate(buf, size), size);
+	if (n->ops)
+		return show_link(n, buf, size);
 	length = MIN(n->target ? strlen(n->target) : n->size, size);
 	memcpy(buf, n->target ? n->target : image_target(n), length);
 	return (long)length;
@@ -158,7 +172,7 @@ static u64 node_blocks(const struct node *n)
 {
 	if (is_dir(n))
 		return 8;
-	if (node_type(n) != S_IFREG || n->generate)
+	if (node_type(n) != S_IFREG || n->ops)
 		return 0;
 	return data_blocks(n);
 }
@@ -166,7 +180,7 @@ static u64 node_blocks(const struct node *n)
 void node_stat(const struct node *n, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_dev = 1;
+	st->st_dev = n->ops ? 2 : 1;
 	st->st_ino = n->ino;
 	st->st_mode = n->mode;
 	st->st_nlink = n->nlink;
@@ -174,7 +188,7 @@ void node_stat(const struct node *n, struct stat *st)
 	st->st_gid = n->gid;
 	st->st_rdev = n->rdev;
 	st->st_size = (long)(is_dir(n) ? 4096 : n->size);
-	if (n->generate && node_type(n) == S_IFREG)
+	if (n->ops)
 		st->st_size = 0;
 	st->st_blksize = 4096;
 	st->st_blocks = (long)node_blocks(n);

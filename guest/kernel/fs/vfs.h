@@ -24,11 +24,34 @@ struct dentry;
 struct node;
 struct watch;
 struct xattr;
+struct text;
+struct proc_row;
 
 /* A time of a file; sec may be before 1970. */
 struct stamp {
 	s64 sec;
 	u32 nsec;
+};
+
+/* Calls emit for each entry from *position on until it returns false. */
+typedef bool dir_emit(void *context, const char *name, u32 size, u64 ino,
+		      u32 mode, u64 next);
+
+/* A file system that keeps no files serves a node of its own with these. */
+struct node_ops {
+	/* Of a directory. A node lives at least as long as its user needs to
+	 * take a reference. list is not asked for "." and "..". */
+	struct node *(*lookup)(struct node *dir, const char *name, u32 size);
+	void (*list)(struct node *dir, u64 *position, dir_emit *emit,
+		     void *context);
+	/* Adds a file's content, or a link's target. */
+	void (*show)(const struct node *n, struct text *t);
+	/* A write; the text is terminated. 0 or -errno. */
+	long (*store)(const struct node *n, const char *text);
+	/* Whether a link leads to an open file, whatever it shows; and to which
+	 * one: borrowed, NULL when it is closed. */
+	bool (*magic)(const struct node *n);
+	struct file *(*file)(const struct node *n);
 };
 
 struct node {
@@ -46,7 +69,6 @@ struct node {
 	const char *name;    /* not terminated */
 	u32 name_size;
 	bool unlinked;       /* the name is gone */
-	bool fds;            /* /proc/self/fd */
 	bool linkable;       /* made without a name: linkat may give it one */
 	u32 seals;
 	struct dentry *orphan;
@@ -58,8 +80,10 @@ struct node {
 	u64 frame_count, covered_count; /* all; those in place of the image's */
 	/* symbolic link in memory */
 	char *target;
-	/* file of /proc: writes its content, returns the size; also a link's */
-	size_t (*generate)(char *buf, size_t size);
+	/* of a file system whose files are made when asked for: else NULL */
+	const struct node_ops *ops;
+	const struct proc_row *row; /* proc.c: what it shows */
+	u64 key;                    /* and of whom */
 	struct xattr *xattrs;
 	struct watch *watches; /* notify.c */
 	/* what a FIFO or a socket is while it is in use: theirs */

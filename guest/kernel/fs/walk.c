@@ -12,6 +12,7 @@
 #include "fs/image.h"
 #include "fs/permission.h"
 #include "heap.h"
+#include "text.h"
 
 #define MAX_LINKS 40 /* path_resolution(7) */
 
@@ -83,19 +84,19 @@ static long follow_link(struct walker *k, struct node *link, bool slash)
 	static const char slashes[] = "/";
 	const char *text = link->target;
 	size_t size = text ? strlen(text) : link->size;
-	char *made;
+	struct text made = { 0 };
 
 	if (++k->links > MAX_LINKS || (k->resolve & RESOLVE_NO_SYMLINKS))
 		return -ELOOP;
-	if (link->generate) {
+	if (link->ops) {
 		if (k->resolve & RESOLVE_NO_MAGICLINKS)
 			return -ELOOP;
-		made = kmalloc(PATH_MAX);
-		if (!made)
+		link->ops->show(link, &made);
+		k->made[k->made_count++] = made.at;
+		text = made.at;
+		size = made.size;
+		if (made.failed)
 			return -ENOMEM;
-		k->made[k->made_count++] = made;
-		size = MIN(link->generate(made, PATH_MAX), (size_t)PATH_MAX);
-		text = made;
 	} else if (!text) {
 		text = image_target(link);
 	}
@@ -117,25 +118,16 @@ static long go_up(struct walker *k, struct node **up)
 	return 0;
 }
 
-/* An entry of /proc/self/fd: the open file itself. */
-static long open_file(struct walker *k, const struct piece *c, bool followed,
-		      struct walk *w)
+/* A link of /proc/PID/fd: the open file itself. */
+static long follow_magic(const struct walker *k, const struct node *link,
+			 struct walk *w)
 {
-	u64 number = 0;
-
-	for (const char *p = c->at; p < c->end; p++) {
-		if (*p < '0' || *p > '9' || p - c->at > 8)
-			return -ENOENT;
-		number = number * 10 + (u64)(*p - '0');
-	}
-	w->magic = fd_file((s32)number);
+	w->magic = link->ops->file(link);
 	if (!w->magic)
 		return -ENOENT;
-	w->link = !followed;
-	if (followed &&
-	    (k->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)))
+	if (k->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS))
 		return -ELOOP;
-	if (followed && (k->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)))
+	if (k->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return -EXDEV;
 	w->node = file_node(w->magic);
 	return 0;
@@ -164,9 +156,9 @@ static long step(struct walker *k, const struct piece *c, bool followed,
 	if (is_name(c, ".."))
 		return go_up(k, &w->node);
 	w->dots = false;
-	if (k->at->fds)
-		return open_file(k, c, followed, w);
 	w->node = dir_lookup(k->at, c->at, (u32)size);
+	if (followed && w->node && w->node->ops && w->node->ops->magic(w->node))
+		return follow_magic(k, w->node, w);
 	return 0;
 }
 
@@ -180,7 +172,6 @@ static long walk(struct walker *k, bool follow, struct walk *w)
 		last = next(k, &c);
 		followed = !last || follow || k->slash;
 		w->magic = NULL;
-		w->link = false;
 		r = step(k, &c, followed, w);
 		if (r)
 			return r;
@@ -239,7 +230,7 @@ long vfs_resolve(struct node *start, const char *path, bool follow,
 	k.slash = false;
 	w->parent = NULL;
 	w->magic = NULL;
-	w->link = w->dots = false;
+	w->dots = false;
 	w->name_size = 0;
 	r = push(&k, path, size);
 	skip(&k);

@@ -9,7 +9,6 @@ struct walk {
 	struct node *parent; /* of the last component; NULL for "/" */
 	struct node *node;   /* NULL: does not exist */
 	struct file *magic;  /* behind /proc/self/fd/N: borrowed */
-	bool link;           /* magic was not followed: the link itself is meant */
 	bool directory;      /* a trailing slash asks for one */
 	bool dots;           /* the last component is "." or ".." */
 	u32 name_size;

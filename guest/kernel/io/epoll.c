@@ -246,11 +246,26 @@ static void epoll_release(struct file *f)
 	kfree(ep);
 }
 
+static void epoll_info(struct file *f, struct text *t)
+{
+	const struct epoll *ep = f->node;
+	struct stat st = { 0 };
+
+	for (const struct item *it = ep->items; it; it = it->set_next) {
+		if (it->file->ops->stat)
+			it->file->ops->stat(it->file, &st);
+		text_add(t, "tfd: %8d events: %8x data: %16lx  pos:%lu ino:%lx sdev:1\n",
+			 it->fd, it->events, it->data, it->file->pos,
+			 st.st_ino);
+	}
+}
+
 static const struct file_ops epoll_ops = {
 	.poll = epoll_poll,
 	.stat = epoll_stat,
 	.release = epoll_release,
 	.kind = "[eventpoll]",
+	.info = epoll_info,
 };
 
 static long epoll_create(bool cloexec)

@@ -87,6 +87,15 @@ static long eventfd_stat(struct file *f, struct stat *st)
 	return 0;
 }
 
+static void eventfd_info(struct file *f, struct text *t)
+{
+	const struct eventfd *e = f->node;
+
+	text_add(t, "eventfd-count: %16lx\neventfd-id: 0\n"
+		    "eventfd-semaphore: %d\n",
+		 e->count, e->semaphore);
+}
+
 static void eventfd_release(struct file *f)
 {
 	kfree(f->node);
@@ -99,6 +108,7 @@ static const struct file_ops eventfd_ops = {
 	.stat = eventfd_stat,
 	.release = eventfd_release,
 	.kind = "[eventfd]",
+	.info = eventfd_info,
 };
 
 static long eventfd_create(u32 count, u32 flags)

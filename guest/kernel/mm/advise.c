@@ -183,26 +183,3 @@ size_t vma_name(const struct vma *v, char *buf, size_t size)
 		text = "[stack]";
 	return (size_t)ksnprintf(buf, size, "%s", text);
 }
-
-size_t mm_format_maps(char *buf, size_t size)
-{
-	size_t n = 0;
-
-	for (struct vma *v = vma_next(0); v && n < size; v = vma_after(v)) {
-		char text[256];
-		size_t length = MIN(vma_name(v, text, sizeof(text)), sizeof(text));
-		int r = ksnprintf(buf + n, size - n,
-				  "%08lx-%08lx %c%c%c%c %08lx 00:01 0 %.*s\n",
-				  v->start, v->end,
-				  v->prot & PROT_READ ? 'r' : '-',
-				  v->prot & PROT_WRITE ? 'w' : '-',
-				  v->prot & PROT_EXEC ? 'x' : '-',
-				  v->flags & MAP_SHARED ? 's' : 'p', v->offset,
-				  (int)length, text);
-
-		if (r < 0 || (size_t)r >= size - n)
-			break;
-		n += (size_t)r;
-	}
-	return n;
-}

@@ -44,8 +44,6 @@ void mm_settle(void);
 
 /* What /proc/PID/maps calls a mapping; bytes, at most size. */
 size_t vma_name(const struct vma *v, char *buf, size_t size);
-/* Text for /proc/self/maps; bytes written, at most size. */
-size_t mm_format_maps(char *buf, size_t size);
 /* Pages in use, now and at most, and mapped. Of big mappings of the pool only
  * what is not all zero counts, by a sample. */
 u64 mm_resident_pages(void);

@@ -128,6 +128,7 @@ static long load_file(const char *path, struct program *p, bool main)
 	Elf64_Phdr ph[MAX_SEGMENTS];
 	Elf64_Ehdr elf;
 	struct file *f;
+	size_t n;
 	long r;
 
 	f = file_open_kernel(path, &r);
@@ -147,8 +148,12 @@ static long load_file(const char *path, struct program *p, bool main)
 	r = read_at(f, ph, elf.e_phnum * sizeof(ph[0]), elf.e_phoff);
 	if (r)
 		goto out;
-	if (main)
+	if (main) {
+		n = file_describe(f, current->process->exec_path,
+				  PROCESS_PATH - 1);
+		current->process->exec_path[n] = 0;
 		r = mm_open(elf.e_type == ET_DYN ? HOME_HIGH : HOME_LOW);
+	}
 	if (r)
 		goto out;
 	p->base = 0;

@@ -89,6 +89,11 @@ void thread_name(struct thread *t, const char *path)
 	memcpy(t->name, name, strnlen(name, sizeof(t->name) - 1));
 }
 
+u32 threads_started(void)
+{
+	return (u32)next_tid - FIRST_PROCESS;
+}
+
 bool thread_waits(const struct thread *t)
 {
 	return t->state == WAITING;
