@@ -27,8 +27,7 @@ import os
 import sys
 import threading
 import warnings
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
-from importlib.util import find_spec
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
 from types import FunctionType
 
 # What is used below of the interpreter's inside, each with its own way of failing.
@@ -295,7 +294,7 @@ def open_extensions():
     places = set(sys.path)
     for module in tuple(sys.modules.values()):
         places.update(getattr(module, "__path__", ()))
-    for spec in filter(None, map(find_spec, OPENED)):
+    for spec in filter(None, map(PathFinder.find_spec, OPENED)):
         for place in spec.submodule_search_locations:
             places.update(folder for folder, _, _ in os.walk(place))
     for place in sorted(filter(os.path.isdir, places)):
