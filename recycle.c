@@ -27,8 +27,8 @@
 #define PATIENCE 8
 #define SOON 2
 #define PATIENCE_MAX 255
-/* New pages of a run that wrote so many of them leave it at once, or the runs that
- * follow would compare them all. */
+/* A run that brought so many pages into the log brings them for itself only, or
+ * the runs that follow would compare them all. */
 #define MANY_PAGES 1024
 
 /* A page that no run wrote for so many runs is given back to the host; looked
@@ -40,6 +40,11 @@
 #define PTE_PS 0x080ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
+/* The page that will be compared next, and the template's. */
+struct ahead {
+	const uint8_t *page, *pristine;
+};
+
 static bool has(const uint64_t *bits, uint64_t page)
 {
 	return bits[page / 64] >> (page % 64) & 1;
@@ -47,10 +52,14 @@ static bool has(const uint64_t *bits, uint64_t page)
 
 /* ---- one page ---- */
 
-/* Makes a page equal to the template's, or all zero; true when it was not. Only
- * the lines that differ are written, the others stay clean in the caches. */
+/*
+ * Makes a page equal to the template's, or all zero; true when it was not. Only
+ * the lines that differ are written, the others stay clean in the caches. Line by
+ * line the CPU is told to get the page that comes next: its own guesses end at a
+ * page's end.
+ */
 static inline __attribute__((always_inline)) bool
-restore_lines(uint8_t *page, const uint8_t *pristine)
+restore_lines(uint8_t *page, const uint8_t *pristine, const struct ahead *next)
 {
 	typedef uint64_t half __attribute__((vector_size(32), may_alias));
 	half *to = (half *)page;
@@ -62,6 +71,8 @@ restore_lines(uint8_t *page, const uint8_t *pristine)
 		half a = from ? from[i] : zero, b = from ? from[i + 1] : zero;
 		half d = (to[i] ^ a) | (to[i + 1] ^ b);
 
+		__builtin_prefetch(next->page + i * sizeof(half));
+		__builtin_prefetch(next->pristine + i * sizeof(half));
 		if (!(d[0] | d[1] | d[2] | d[3]))
 			continue;
 		to[i] = a;
@@ -71,17 +82,19 @@ restore_lines(uint8_t *page, const uint8_t *pristine)
 	return changed;
 }
 
-static bool restore_page(uint8_t *page, const uint8_t *pristine)
+static bool restore_page(uint8_t *page, const uint8_t *pristine,
+			 const struct ahead *next)
 {
-	return pristine ? restore_lines(page, pristine) :
-			  restore_lines(page, NULL);
+	return pristine ? restore_lines(page, pristine, next) :
+			  restore_lines(page, NULL, next);
 }
 
 __attribute__((target("avx2"))) static bool
-restore_page_avx2(uint8_t *page, const uint8_t *pristine)
+restore_page_avx2(uint8_t *page, const uint8_t *pristine,
+		  const struct ahead *next)
 {
-	return pristine ? restore_lines(page, pristine) :
-			  restore_lines(page, NULL);
+	return pristine ? restore_lines(page, pristine, next) :
+			  restore_lines(page, NULL, next);
 }
 
 /* ---- page tables ---- */
@@ -226,42 +239,48 @@ static const uint8_t *pristine_page(const struct recycle *r, uint64_t page)
 	return has(r->zero, page) ? NULL : r->pristine + page * PAGE;
 }
 
-/* The first lines of a page that comes next; the CPU finds the others. */
-static void prefetch(const struct recycle *r, const struct vm *vm,
-		     uint64_t page)
+/* What comes behind the first page of bits, which are of a word of the log. */
+static struct ahead look_ahead(const struct recycle *r, const struct vm *vm,
+			       uint64_t word, uint64_t bits)
 {
-	const uint8_t *to = vm->memory + page * PAGE;
-	const uint8_t *from = pristine_page(r, page);
+	uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+	struct ahead next;
 
-	for (int i = 0; i < 256; i += 64) {
-		__builtin_prefetch(to + i, 1);
-		if (from)
-			__builtin_prefetch(from + i);
-	}
+	bits &= bits - 1;
+	while (bits == 0 && ++word < r->words)
+		bits = r->log[word];
+	if (bits)
+		page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+	next.page = vm->memory + page * PAGE;
+	next.pristine = pristine_page(r, page);
+	if (!next.pristine)
+		next.pristine = next.page;
+	return next;
 }
 
-/* What to expect of a page that the run wrote. came: it had left the log. */
+/* What to expect of a page that the run wrote. came: it was not in the log. */
 static void note_write(struct recycle *r, uint64_t page, bool came)
 {
-	uint16_t away = (uint16_t)(r->run - r->written[page]);
-	uint8_t *patience = &r->patience[page];
+	unsigned away = (uint16_t)(r->run - r->written[page]);
+	unsigned patience = r->patience[page];
+	bool many = r->came > MANY_PAGES;
 
-	if (*patience == 0)
-		*patience = r->new_pages > MANY_PAGES ? 1 : PATIENCE;
-	else if (came && *patience >= PATIENCE && away <= *patience + SOON)
-		*patience = *patience > PATIENCE_MAX / 4 ?
-				    PATIENCE_MAX :
-				    (uint8_t)(*patience * 4);
-	else if (came && away > 2 * PATIENCE)
-		*patience = 1;
+	if (patience == 0)
+		patience = many ? 1 : PATIENCE;
+	else if (came && patience >= PATIENCE && away <= patience + SOON)
+		patience *= 4;
+	else if (came && away > (many ? SOON : 2 * PATIENCE))
+		patience = 1;
 	else if (away <= 2 * PATIENCE)
-		*patience = PATIENCE;
+		patience = PATIENCE;
+	r->patience[page] = (uint8_t)(patience > PATIENCE_MAX ? PATIENCE_MAX :
+								patience);
 	r->written[page] = r->run;
 }
 
 /*
  * Puts the pages of one word of the log right; new: those that are new to the
- * VM. Returns those that should leave the log.
+ * VM, of which nothing is known. Returns those that should leave the log.
  */
 static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
 			      uint64_t bits, uint64_t new)
@@ -270,15 +289,13 @@ static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
 
 	for (; bits; bits &= bits - 1) {
 		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+		struct ahead next = look_ahead(r, vm, word, bits);
 		uint64_t bit = bits & -bits;
 		bool changed;
 
-		if (bits & (bits - 1))
-			prefetch(r, vm, word * 64 + (uint64_t)__builtin_ctzll(
-							    bits & (bits - 1)));
 		r->checked++;
 		changed = r->restore_page(vm->memory + page * PAGE,
-					  pristine_page(r, page));
+					  pristine_page(r, page), &next);
 		r->changed += changed;
 		if (changed || (came & bit))
 			note_write(r, page, came & ~new & bit);
@@ -418,17 +435,20 @@ static int flush_tlb(const struct recycle *r, struct vm *vm)
 /* The log can be put back: RECYCLE_DONE. */
 static enum recycle_result judge(struct recycle *r, const struct vm *vm)
 {
-	r->new_pages = 0;
+	uint64_t new = 0;
+
+	r->came = 0;
 	/* The root was used, or flush_tlb() has nothing to take out. */
 	if (vm->nested_paging && !has(r->log, root_page(r)))
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
 		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
 			return RECYCLE_TABLES;
-		r->new_pages += (uint64_t)__builtin_popcountll(r->log[i] &
-							       ~r->kept[i]);
+		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
+							  ~r->logged[i]);
+		new += (uint64_t)__builtin_popcountll(r->log[i] & ~r->kept[i]);
 	}
-	return r->new_pages > GREW_PAGES ? RECYCLE_GREW : RECYCLE_DONE;
+	return new > GREW_PAGES ? RECYCLE_GREW : RECYCLE_DONE;
 }
 
 /* Of a word's new pages those that the VM may not keep. *room: that it may. */

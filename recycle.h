@@ -36,12 +36,15 @@ enum recycle_result {
 	RECYCLE_RESULTS
 };
 
+struct ahead;
+
 /* What recycling needs beside the VM; one for each VM. */
 struct recycle {
 	const struct template *template;
 	const uint8_t *pristine; /* the template's memory, read-only */
 	/* for this CPU */
-	bool (*restore_page)(uint8_t *page, const uint8_t *pristine);
+	bool (*restore_page)(uint8_t *page, const uint8_t *pristine,
+			     const struct ahead *next);
 	uint64_t *log;    /* KVM's dirty log, a bit a page */
 	uint64_t *logged; /* what was left in it after the run before */
 	uint64_t *kept;   /* pages that are the VM's own */
@@ -50,7 +53,7 @@ struct recycle {
 	uint64_t *zero;   /* its pages that are known to be zero */
 	uint64_t words;   /* of each */
 	uint64_t kept_pages;
-	uint64_t new_pages; /* that the last run added, or might have */
+	uint64_t came; /* pages that the last run brought into the log */
 	uint16_t run;       /* runs so far */
 	uint16_t *written;  /* for each page: the last that is known to have
 			     * written it, */
