@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #include "check.h"
@@ -141,6 +142,7 @@ static void watches(void)
 	SHOW(inotify_add_watch(1, "w", IN_OPEN));
 	SHOW(inotify_add_watch(99, "w", IN_OPEN));
 	SHOW(inotify_init1(1));
+	SHOW(close((int)RAW(inotify_init)));
 	SHOW(close(open("w", O_RDONLY)));
 	SHOW(read(in, small, sizeof(small)));
 	events("after too short a buffer");

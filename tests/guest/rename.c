@@ -169,6 +169,34 @@ static void flags(void)
 	list("a");
 }
 
+/* The calls that start at a descriptor. */
+static void at(void)
+{
+	char text[16] = "";
+	int fd;
+
+	SHOW(RAW(mkdirat, AT_FDCWD, "at", 0755));
+	fd = open("at", O_RDONLY | O_DIRECTORY);
+	SHOW(RAW(mkdirat, fd, "in", 0700));
+	SHOW(RAW(mkdirat, fd, "in", 0700));
+	SHOW(RAW(mkdirat, 99, "in", 0700));
+	SHOW(RAW(symlinkat, "target", fd, "link"));
+	SHOW(RAW(readlinkat, fd, "link", text, 3));
+	SHOW(RAW(readlinkat, fd, "link", text, 0));
+	SHOW(RAW(readlinkat, fd, "link", 8, 16));
+	SHOW(RAW(readlinkat, fd, "in", text, sizeof(text)));
+	printf("%s\n", text);
+	SHOW(RAW(renameat, fd, "link", AT_FDCWD, "moved"));
+	SHOW(RAW(renameat, fd, "link", AT_FDCWD, "moved"));
+	SHOW(RAW(renameat, AT_FDCWD, "moved", fd, "in"));
+	SHOW(RAW(faccessat, fd, "in", X_OK));
+	SHOW(RAW(faccessat, fd, "moved", F_OK));
+	SHOW(unlinkat(fd, "in", AT_REMOVEDIR));
+	SHOW(unlink("moved"));
+	close(fd);
+	list("at");
+}
+
 static void sticky(void)
 {
 	SHOW(mkdir("shared", 0755));
@@ -195,6 +223,7 @@ int main(void)
 	files();
 	directories();
 	flags();
+	at();
 	sticky();
 	return 0;
 }

@@ -84,7 +84,7 @@ static void set(int fd)
 	SHOW(lutimes("l", v));
 	show("l");
 	SHOW(futimes(fd, v));
-	SHOW(utime("f", &u));
+	SHOW(RAW(utime, "f", &u));
 	show("f");
 	SHOW(RAW(futimesat, AT_FDCWD, "f", v));
 	SHOW(RAW(futimesat, fd, NULL, v));
@@ -166,6 +166,14 @@ static void extended(int fd)
 	SHOW(statx(99, "f", 0, 0, &x));
 	SHOW(RAW(newfstatat, AT_FDCWD, "f", &st, 1));
 	SHOW(fstatat(fd, "", &st, AT_EMPTY_PATH));
+	SHOW(RAW(fstat, fd, &st));
+	SHOW(RAW(fstat, 99, &st));
+	SHOW(RAW(lstat, "l", &st));
+	SHOW(S_ISLNK(st.st_mode));
+	SHOW(syncfs(fd));
+	SHOW(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	SHOW(posix_fadvise(fd, 0, 0, 9));
+	sync();
 	SHOW(fstatat(AT_FDCWD, "", &st, 0));
 	SHOW(RAW(stat, "f", 8));
 }
