@@ -54,6 +54,6 @@ _Noreturn void kernel_main(void)
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);
 	if (r)
 		panic("cannot start %s: error %ld", args, r);
-	current->on_cpu_since = mono_now();
+	current->on_cpu_since = cpu_now();
 	thread_enter(rip, rsp);
 }

@@ -33,6 +33,11 @@ void clock_start(void)
 	d->wall_ns = control->wall_ns;
 }
 
+u64 cpu_now(void)
+{
+	return mono_now() - control->stolen_ns;
+}
+
 u64 mono_now(void)
 {
 	return clock_data->mono_ns + elapsed();

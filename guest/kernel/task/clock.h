@@ -5,6 +5,9 @@
 #include "kernel.h"
 
 u64 mono_now(void); /* CLOCK_MONOTONIC, ns */
+/* ns; stands still while the vCPU waits for a CPU of the host, as far as the VMM
+ * has told. */
+u64 cpu_now(void);
 u64 wall_now(void); /* CLOCK_REALTIME, ns */
 /* Takes the host's clocks from the control page: at boot and in every fork. */
 void clock_start(void);

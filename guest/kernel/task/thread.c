@@ -194,7 +194,7 @@ void thread_enter(u64 rip, u64 rsp)
 static void switch_to(struct thread *next)
 {
 	struct thread *previous = current;
-	u64 now = mono_now();
+	u64 now = cpu_now();
 
 	if (next == previous)
 		return;
@@ -221,12 +221,12 @@ static void switch_to(struct thread *next)
 /* Sleeps on the host until the next timer, when no thread can run. */
 static void idle(void)
 {
-	u64 start = mono_now();
+	u64 start = cpu_now();
 
 	control->idle_until = timer_next();
 	hypercall(ZB_HC_IDLE);
 	timers_run();
-	current->on_cpu_since += mono_now() - start;
+	current->on_cpu_since += cpu_now() - start;
 }
 
 /* Gives the CPU to the next runnable thread; current is in some queue. */

@@ -12,7 +12,7 @@
 u64 thread_cpu(const struct thread *t)
 {
 	return t->usage.cpu +
-	       (t == current ? mono_now() - t->on_cpu_since : 0);
+	       (t == current ? cpu_now() - t->on_cpu_since : 0);
 }
 
 void usage_of_thread(const struct thread *t, struct usage *u)
