@@ -66,11 +66,15 @@ static void nothing(int signo)
 }
 
 static pthread_t main_thread;
+static volatile int woken;
 
+/* Until it has been woken: the first may come before it waits. */
 static void *signal_main(void *arg)
 {
-	usleep(30000);
-	pthread_kill(main_thread, (int)(long)arg);
+	while (!woken) {
+		usleep(30000);
+		pthread_kill(main_thread, (int)(long)arg);
+	}
 	return NULL;
 }
 
@@ -97,10 +101,13 @@ static void waiting(void)
 	SHOW(flock(b, LOCK_EX));
 	pthread_create(&t, NULL, signal_main, (void *)SIGUSR1);
 	SHOW(flock(a, LOCK_EX));
+	woken = 1;
 	pthread_join(t, NULL);
+	woken = 0;
 	pthread_create(&t, NULL, signal_main, (void *)SIGUSR2);
 	pthread_create(&u, NULL, unlock_later, NULL);
 	SHOW(flock(a, LOCK_SH)); /* goes on after the handler */
+	woken = 1;
 	pthread_join(t, NULL);
 	pthread_join(u, NULL);
 	SHOW(flock(b, LOCK_SH | LOCK_NB));

@@ -165,12 +165,16 @@ static void nothing(int signo)
 	(void)signo;
 }
 
+static volatile int woken;
+
+/* Until it has been woken: the first may come before it waits. */
 static void *signal_main(void *arg)
 {
-	(void)arg;
-	usleep(30000);
-	pthread_kill(main_thread, SIGUSR1);
-	return NULL;
+	while (!woken) {
+		usleep(30000);
+		pthread_kill(main_thread, SIGUSR1);
+	}
+	return arg;
 }
 
 static void *unlock_later(void *arg)
@@ -193,9 +197,12 @@ static void waiting(void)
 	SHOW(OFD(b, F_WRLCK, 0, 50));
 	pthread_create(&t, NULL, signal_main, NULL);
 	SHOW(set(a, F_OFD_SETLKW, F_WRLCK, 20, 1));
+	woken = 1;
 	pthread_join(t, NULL);
+	woken = 0;
 	pthread_create(&t, NULL, signal_main, NULL);
 	SHOW(set(a, F_SETLKW, F_WRLCK, 20, 1));
+	woken = 1;
 	pthread_join(t, NULL);
 	pthread_create(&t, NULL, unlock_later, NULL);
 	SHOW(set(a, F_OFD_SETLKW, F_WRLCK, 20, 1));

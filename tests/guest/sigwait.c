@@ -127,7 +127,7 @@ static void check(const char *how)
 static void *sleeper(void *arg)
 {
 	struct pollfd p = { fds[0], POLLIN, 0 };
-	int r = poll(&p, 1, 300);
+	int r = poll(&p, 1, 2000);
 
 	*(int *)arg = r < 0 ? -errno : r;
 	return NULL;
@@ -164,7 +164,7 @@ int main(void)
 	pthread_create(&t[0], NULL, sleeper, &results[0]);
 	pthread_create(&t[1], NULL, sleeper, &results[1]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	usleep(50000);
+	usleep(300000); /* both wait by then */
 	kill(getpid(), SIGUSR1);
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);

