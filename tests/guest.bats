@@ -57,6 +57,7 @@ same() {
 @test "guest: many sockets, and sockets in sockets' queues" { same manysockets; }
 @test "guest: pipes with a name" { same fifo; }
 @test "guest: seals" { same seals; }
+@test "guest: more of inotify" { same watches; }
 @test "guest: time" { same time; }
 @test "guest: users, groups and capabilities" { same ids; }
 @test "guest: policies, niceness and CPUs" { same sched; }

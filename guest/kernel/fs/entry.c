@@ -233,16 +233,13 @@ long dir_remove(struct node *dir, const char *name, u32 size)
 		return -ENOSPC;
 	dir_lost(dir, n);
 	told = IN_DELETE | dir_bit(n);
-	if (told == IN_DELETE) {
+	if (told == IN_DELETE)
 		notify_self(n, IN_ATTRIB);
-		notify_name(dir, told, name, size, 0);
-	}
 	entry_clear(d, n);
 	dir_changed(dir);
 	node_drop(n);
-	/* What watched the directory itself has heard it first. */
-	if (told != IN_DELETE)
-		notify_name(dir, told, name, size, 0);
+	/* Those who watched what is gone now have heard it first. */
+	notify_name(dir, told, name, size, 0);
 	return 0;
 }
 
