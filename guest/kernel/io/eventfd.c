@@ -27,7 +27,6 @@ struct eventfd {
 static long eventfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	struct eventfd *e = f->node;
-	bool waited = false;
 	u64 value;
 
 	(void)pos;
@@ -36,18 +35,15 @@ static long eventfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 	while (!e->count) {
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		waited = true;
 		if (thread_wait(&e->readers, FOREVER) == -EINTR)
 			return -ERESTARTSYS;
 	}
-	if (waited && !user_writable((u64)buf, sizeof(value)))
-		return -EFAULT;
 	value = e->semaphore ? 1 : e->count;
 	e->count -= value;
-	memcpy(buf, &value, sizeof(value));
+	n = user_copy(buf, &value, sizeof(value));
 	waitq_wake_all(&e->writers);
 	file_ready_events(f, READY_WRITE);
-	return sizeof(value);
+	return n == sizeof(value) ? (long)n : -EFAULT;
 }
 
 static long eventfd_write(struct file *f, const void *buf, size_t n, u64 *pos)
@@ -58,7 +54,8 @@ static long eventfd_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	(void)pos;
 	if (n < sizeof(value))
 		return -EINVAL;
-	memcpy(&value, buf, sizeof(value)); /* before the wait: stays valid */
+	if (user_copy(&value, buf, sizeof(value)) != sizeof(value))
+		return -EFAULT;
 	if (value > COUNT_MAX)
 		return -EINVAL;
 	while (value > COUNT_MAX - e->count) {

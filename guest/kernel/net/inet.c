@@ -1,8 +1,8 @@
 /*
- * inet.c: AF_INET and AF_INET6 as on a host whose only interface is a
- * loopback that is down: sockets exist, names can be bound and listened on, and
- * nothing is reachable. Linux answers such a host in odd ways, which are kept:
- * without a routing table any IPv4 address can be bound, but of IPv6 only [::].
+ * inet.c: AF_INET and AF_INET6: sockets exist, names can be bound and listened
+ * on, and nothing goes through them. This host has the addresses of its loopback
+ * and no others: those cannot be bound or reached, and where nobody listens a
+ * connection is refused.
  */
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -78,18 +78,42 @@ static long address_check(const struct socket *s, const struct address *a)
 	return a->family == s->domain ? 0 : -EAFNOSUPPORT;
 }
 
-static bool address_is_bindable(const struct address *a)
+/* The IPv4 address in an address, mapped ones of IPv6 included. */
+static bool address_v4(const struct address *a, u32 *v4)
 {
-	static const struct in6_addr any;
+	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
+	const u8 *v6 = ((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
 
-	return a->family == AF_INET ||
-	       !memcmp(&((const struct sockaddr_in6 *)a->bytes)->sin6_addr, &any,
-		       sizeof(any));
+	if (a->family == AF_INET6 && memcmp(v6, mapped, sizeof(mapped)))
+		return false;
+	memcpy(v4, a->family == AF_INET6 ? v6 + sizeof(mapped) : a->bytes + 4,
+	       sizeof(*v4));
+	*v4 = __builtin_bswap32(*v4);
+	return true;
 }
 
-static long unreachable(const struct socket *s)
+/* An address of this host, which "any" stands for too. */
+static bool address_is_local(const struct address *a)
 {
-	return s->domain == AF_INET ? -ENETUNREACH : -EADDRNOTAVAIL;
+	static const u8 zero[15];
+	const u8 *v6 = ((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
+	u32 v4;
+
+	if (address_v4(a, &v4))
+		return v4 == 0 || v4 >> 24 == 127;
+	return !memcmp(v6, zero, sizeof(zero)) && v6[15] <= 1;
+}
+
+static bool address_is_bindable(const struct address *a)
+{
+	const u8 *v6 = ((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
+	u32 v4;
+
+	if (address_is_local(a))
+		return true;
+	if (address_v4(a, &v4)) /* groups, and everybody */
+		return a->family == AF_INET && (v4 >> 28 == 14 || v4 == ~0u);
+	return v6[0] == 0xff;
 }
 
 /* ---- ports ---- */
@@ -106,6 +130,14 @@ static bool port_taken(const struct socket *s, u16 port)
 		if (o->port == port && o->type == s->type && !shared)
 			return true;
 	}
+	return false;
+}
+
+static bool port_listening(u16 port)
+{
+	for (struct socket *o = ports[port % BUCKETS]; o; o = o->port_next)
+		if (o->port == port && o->listening)
+			return true;
 	return false;
 }
 
@@ -212,7 +244,12 @@ static long inet_connect(struct socket *s, const struct address *a, u64 deadline
 	r = address_check(s, a);
 	if (r)
 		return r;
-	return s->listening ? -EISCONN : unreachable(s);
+	if (s->listening)
+		return -EISCONN;
+	if (is_stream(s) && address_is_local(a) &&
+	    !port_listening(address_port(a)))
+		return -ECONNREFUSED;
+	return -ENETUNREACH;
 }
 
 static long inet_send(struct socket *s, struct transfer *t)
@@ -229,7 +266,7 @@ static long inet_send(struct socket *s, struct transfer *t)
 	if (!address_port(&t->address))
 		return -EINVAL;
 	r = port_auto(s);
-	return r ? r : unreachable(s);
+	return r ? r : -ENETUNREACH;
 }
 
 static long inet_receive(struct socket *s, struct transfer *t)
