@@ -58,6 +58,8 @@ same() {
 @test "guest: pipes with a name" { same fifo; }
 @test "guest: seals" { same seals; }
 @test "guest: more of inotify" { same watches; }
+@test "guest: several messages in a call" { same mmsg; }
+@test "guest: addresses of the loopback" { same inet; }
 @test "guest: time" { same time; }
 @test "guest: users, groups and capabilities" { same ids; }
 @test "guest: policies, niceness and CPUs" { same sched; }

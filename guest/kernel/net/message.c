@@ -13,6 +13,7 @@
 
 #define IOV_MAX 1024
 #define IOV_FEW 8
+#define MSG_WAITFORONE 0x10000
 #define IO_MAX 0x7ffff000ull /* MAX_RW_COUNT */
 #define OVERFLOW_ID 65534    /* kernel.overflowuid */
 
@@ -462,25 +463,98 @@ static long message_receive(struct socket *s, struct msghdr64 *h, u32 flags)
 	return stored ? stored : r;
 }
 
-long sys_recvmsg(u64 fd, u64 user, u64 flags)
+/* One message of a call, the header in the program's memory at user. */
+static long message_receive_at(struct socket *s, u64 user, u32 flags)
 {
 	struct msghdr64 h;
-	struct socket *s;
-	long r = socket_find(fd, &s), stored;
 	u32 name_size;
+	long r, stored;
 
-	if (!r)
-		r = copy_from_user(&h, user, sizeof(h));
-	if (r)
-		return r;
+	if (copy_from_user(&h, user, sizeof(h)))
+		return -EFAULT;
 	name_size = h.name_size;
 	if ((s32)h.name_size < 0)
 		return -EINVAL;
-	r = message_receive(s, &h, (u32)flags);
+	r = message_receive(s, &h, flags);
 	if (r < 0)
 		return r;
 	if (!h.name)
 		h.name_size = name_size;
 	stored = copy_to_user(user, &h, sizeof(h));
 	return stored ? stored : r;
+}
+
+long sys_recvmsg(u64 fd, u64 user, u64 flags)
+{
+	struct socket *s;
+	long r = socket_find(fd, &s);
+
+	return r ? r : message_receive_at(s, user, (u32)flags);
+}
+
+/* ---- several messages ---- */
+
+struct mmsghdr64 { /* struct mmsghdr of the ABI */
+	struct msghdr64 header;
+	u32 size, pad;
+};
+
+static u64 message_of(u64 vector, u64 i)
+{
+	return vector + i * sizeof(struct mmsghdr64);
+}
+
+static long size_put(u64 message, long size)
+{
+	u32 value = (u32)size;
+
+	return copy_to_user(message + offsetof(struct mmsghdr64, size), &value,
+			    sizeof(value));
+}
+
+long sys_sendmmsg(u64 fd, u64 vector, u64 count, u64 flags)
+{
+	u64 n, total = MIN((u64)(u32)count, (u64)IOV_MAX);
+	long r = 0;
+
+	for (n = 0; n < total && r >= 0; n++) {
+		r = sys_sendmsg(fd, message_of(vector, n), flags);
+		if (r >= 0)
+			r = size_put(message_of(vector, n), r);
+		if (r < 0)
+			break;
+	}
+	return n ? (long)n : r;
+}
+
+long sys_recvmmsg(u64 fd, u64 vector, u64 count, u64 flags, u64 timeout)
+{
+	u64 n, total = MIN((u64)(u32)count, (u64)IOV_MAX), deadline;
+	struct socket *s;
+	struct file *f;
+	long r = deadline_timespec(timeout, &deadline);
+
+	if (!r)
+		r = socket_find(fd, &s);
+	if (r)
+		return r;
+	f = s->file;
+	file_ref(f); /* another thread may close it while we wait */
+	for (n = 0; n < total; n++) {
+		r = message_receive_at(s, message_of(vector, n),
+				       (u32)flags & ~(u32)MSG_WAITFORONE);
+		if (r >= 0)
+			r = size_put(message_of(vector, n), r);
+		if (r < 0)
+			break;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (deadline != FOREVER && deadline <= mono_now()) {
+			n++;
+			break;
+		}
+	}
+	file_unref(f);
+	deadline_left_timespec(timeout, deadline);
+	return n ? (long)n : r;
 }
