@@ -83,6 +83,21 @@ static void sending(int fd)
 	SHOW(RAW(pidfd_send_signal, 99, SIGUSR1, NULL, 0));
 }
 
+/* Directories of /proc stand for processes, too; what else is there does not. */
+static void sending_to_directories(void)
+{
+	int process = open("/proc/self", O_DIRECTORY), file = open("/proc/self/stat", O_RDONLY);
+	int thread = open("/proc/thread-self", O_DIRECTORY), all = open("/proc", O_DIRECTORY);
+	int path = open("/proc/self", O_PATH);
+
+	SHOW(RAW(pidfd_send_signal, process, SIGUSR1, NULL, 0));
+	SHOW(RAW(pidfd_send_signal, thread, SIGUSR1, NULL, 0));
+	SHOW(RAW(pidfd_send_signal, all, SIGUSR1, NULL, 0));
+	SHOW(RAW(pidfd_send_signal, file, SIGUSR1, NULL, 0));
+	SHOW(RAW(pidfd_send_signal, path, SIGUSR1, NULL, 0));
+	SHOW(RAW(pidfd_getfd, process, 0, 0));
+}
+
 static void getting(int fd)
 {
 	int copy;
@@ -123,6 +138,7 @@ int main(void)
 	SHOW((fd = (int)RAW(pidfd_open, getpid(), 0)) >= 0);
 	opening(fd);
 	sending(fd);
+	sending_to_directories();
 	first_process();
 	getting(fd);
 	pthread_join(t, NULL);

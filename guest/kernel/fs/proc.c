@@ -314,6 +314,15 @@ static const struct proc_row proc_root = {
 };
 static const struct proc_row sys_root = PROC_DIR("sys", proc_device_rows);
 
+s32 proc_process_of(const struct node *n)
+{
+	struct proc_subject s;
+
+	if (n->row != &process_row || !subject_of(n, &s))
+		return 0;
+	return s.process->pid;
+}
+
 static void serve(const char *path, const struct proc_row *row)
 {
 	struct node *n = vfs_make(path, row->mode);

@@ -74,5 +74,7 @@ void proc_show_smaps(struct text *t, const struct proc_subject *s);
 void proc_show_rollup(struct text *t, const struct proc_subject *s);
 
 void proc_init(void); /* makes /proc and /sys */
+/* The process that n, a directory /proc/PID, is of; 0: n is none. */
+s32 proc_process_of(const struct node *n);
 
 #endif

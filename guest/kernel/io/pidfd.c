@@ -6,6 +6,7 @@
 
 #include "fs/descriptor.h"
 #include "fs/object.h"
+#include "fs/proc.h"
 #include "heap.h"
 #include "syscalls.h"
 #include "task/kill.h"
@@ -74,6 +75,14 @@ static s32 pidfd_process(const struct file *f)
 	return f->ops == &pidfd_ops ? p->pid : 0;
 }
 
+/* A directory /proc/PID stands for its process, too. */
+static s32 target_process(const struct file *f)
+{
+	const struct node *n = f->flags & O_PATH ? NULL : file_node(f);
+
+	return n ? proc_process_of(n) : pidfd_process(f);
+}
+
 long sys_pidfd_send_signal(u64 fd, u64 signo, u64 info, u64 flags)
 {
 	const struct file *f;
@@ -83,7 +92,7 @@ long sys_pidfd_send_signal(u64 fd, u64 signo, u64 info, u64 flags)
 	if ((scope & ~(u32)KILL_SCOPES) || (scope & (scope - 1)))
 		return -EINVAL;
 	f = fd_file((s32)fd);
-	pid = f ? pidfd_process(f) : 0;
+	pid = f ? target_process(f) : 0;
 	return pid ? kill_scope(pid, scope, signo, info) : -EBADF;
 }
 
