@@ -154,7 +154,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           fs/* task/exec, \
           io/*, \
           net/*, \
-          main syscall fault operand system compare
+          main syscall fault operand system compare audit
 GROUPS := mm/page mm/pool, \
           mm/map mm/advise mm/protect, \
           task/* patch, \

@@ -36,7 +36,7 @@ static const char usage_text[] =
 	"  zeroboot image build -o FILE DIR|TAR\n"
 	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] [--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
-	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] IMAGE PROGRAM [ARGUMENT...]\n"
+	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] [--stats] IMAGE PROGRAM [ARGUMENT...]\n"
 	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n";
 
@@ -358,21 +358,25 @@ static int command_template(struct args a)
 static int command_run(struct args a)
 {
 	unsigned long memory = DEFAULT_MEMORY_MB, seconds = 0;
+	struct program_options o = { 0 };
 	struct err e = { "" };
-	bool trace = false;
 	int status = 0, r;
 
 	while (is_option(&a) && !status)
 		if (!number(&a, "--memory", 32, 3072, &memory, &status) &&
 		    !number(&a, "-t", 1, 86400, &seconds, &status) &&
-		    !flag(&a, "--trace", &trace))
+		    !flag(&a, "--trace", &o.trace) &&
+		    !flag(&a, "--stats", &o.stats))
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
 	if (a.count < 2)
 		return usage_error("run", "wants IMAGE PROGRAM");
-	r = run_program(a.list[0], (const char *const *)&a.list[1],
-			memory & ~1ul, seconds * 1000, trace, &e);
+	o.image = a.list[0];
+	o.argv = (const char *const *)&a.list[1];
+	o.memory_mb = memory & ~1ul;
+	o.timeout_ms = seconds * 1000;
+	r = run_program(&o, &e);
 	return r < 0 ? failed(&e) : r;
 }
 

@@ -314,22 +314,21 @@ out:
 	return r;
 }
 
-int run_program(const char *image_path, const char *const *argv,
-		uint64_t memory_mb, uint64_t timeout_ms, bool trace,
-		struct err *e)
+int run_program(const struct program_options *o, struct err *e)
 {
-	struct vm_boot boot = { .argv = argv,
+	struct vm_boot boot = { .argv = o->argv,
 				.envp = environment,
 				.output_limit = ZB_OUTPUT_SIZE,
-				.memory_size = memory_mb << 20,
-				.trace = trace };
+				.memory_size = o->memory_mb << 20,
+				.trace = o->trace,
+				.audit = o->stats };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
 	struct vm vm;
 	int r;
 
 	vm_init(&vm);
-	r = image_open(&image, image_path, e);
+	r = image_open(&image, o->image, e);
 	if (r)
 		goto out;
 	boot.image = image.data;
@@ -337,8 +336,20 @@ int run_program(const char *image_path, const char *const *argv,
 	r = vmm_open(&vmm, e);
 	if (r == 0)
 		r = vm_boot(&vm, &vmm, &boot, e);
-	if (r == 0)
-		r = finish(&vm, timeout_ms, e);
+	if (r)
+		goto out;
+	r = finish(&vm, o->timeout_ms, e);
+	if (o->stats) {
+		const struct zb_control *c =
+			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
+
+		dprintf(STDERR_FILENO,
+			"zeroboot: %llu exits, %llu guest faults, %llu system calls, %llu pages free\n",
+			(unsigned long long)vm.exits,
+			(unsigned long long)c->page_faults,
+			(unsigned long long)c->syscalls,
+			(unsigned long long)c->frames_free);
+	}
 out:
 	vm_destroy(&vm);
 	vmm_close(&vmm);

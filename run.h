@@ -36,8 +36,16 @@ struct exec_options {
 int run_exec(const struct exec_options *o, const void *code, size_t size,
 	     struct err *e);
 
+struct program_options {
+	const char *image;
+	const char *const *argv;
+	uint64_t memory_mb;
+	uint64_t timeout_ms; /* 0: none */
+	bool trace;
+	bool stats; /* a line on stderr, and the guest accounts for its memory */
+};
+
 /* Boots argv[0] of an image and runs it to its end, as run_exec. */
-int run_program(const char *image, const char *const *argv, uint64_t memory_mb,
-		uint64_t timeout_ms, bool trace, struct err *e);
+int run_program(const struct program_options *o, struct err *e);
 
 #endif

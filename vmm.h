@@ -77,6 +77,7 @@ struct vm_boot {
 	size_t agent_size;
 	uint32_t output_limit;
 	bool trace;
+	bool audit; /* the guest accounts for its frames at its end */
 };
 
 /* Host's clocks in ns. */

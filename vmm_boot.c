@@ -282,7 +282,8 @@ static int fill_control(struct vm *vm, const struct vm_boot *boot, gpa_t root,
 		return err_set(e, -ENOTSUP, "KVM_GET_TSC_KHZ: %s",
 			       strerror(errno));
 	c->abi_version = ZB_ABI_VERSION;
-	c->flags = boot->trace ? ZB_FLAG_TRACE : 0;
+	c->flags = (boot->trace ? ZB_FLAG_TRACE : 0) |
+		   (boot->audit ? ZB_FLAG_AUDIT : 0);
 	c->memory_size = vm->memory_size;
 	c->image_size = boot->image_size;
 	c->frames_start = frames;

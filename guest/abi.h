@@ -93,6 +93,7 @@
 #define ZB_FLAG_NESTED 2 /* nested paging: a changed top-level entry needs a
 			  * flush of the TLB; with shadow paging KVM sees it */
 #define ZB_FLAG_STREAM 4 /* output goes into the rings (not used yet) */
+#define ZB_FLAG_AUDIT 8 /* at its end the guest accounts for all its frames */
 
 /* control.status (OUT): how the program ended */
 #define ZB_STATUS_EXITED 0

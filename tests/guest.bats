@@ -71,6 +71,23 @@ same() {
 @test "guest: /proc" { same proc; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
+@test "guest: what is given back is free again" {
+	run timeout 120 ./zeroboot run build/tests/guest.img /bin/leak
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = done ]
+	[ -z "$(grep 'pages lost' <<<"$output")" ]
+}
+
+@test "guest: at a program's end all pages are accounted for" {
+	local faults=0
+	for source in tests/guest/*.c; do
+		run timeout 140 ./zeroboot run -t 120 --stats build/tests/guest.img "/bin/$(basename "$source" .c)"
+		grep -q '^zeroboot: guest: 0 pages are lost$' <<<"$output" ||
+			{ echo "$source: $(grep 'pages are' <<<"$output")"; faults=1; }
+	done
+	[ "$faults" -eq 0 ]
+}
+
 @test "guest: known call sites become jumps, one that is branched into does not" {
 	run timeout 120 ./zeroboot run build/tests/guest.img /bin/patch bytes
 	[ "$status" -eq 0 ]

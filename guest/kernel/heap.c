@@ -22,6 +22,12 @@ struct slab {
 _Static_assert(sizeof(struct slab) <= HEADER, "slab header");
 
 static struct slab *partial[CLASSES];
+static u64 frame_count;
+
+u64 heap_frames(void)
+{
+	return frame_count;
+}
 
 static size_t class_size(u32 class)
 {
@@ -68,6 +74,7 @@ static struct slab *slab_new(u32 class)
 
 	if (!gpa)
 		return NULL;
+	frame_count++;
 	s = gpa_to_ptr(gpa);
 	s->class = class;
 	for (size_t at = PAGE_SIZE - class_size(class); at >= HEADER;
@@ -89,6 +96,7 @@ static void *large_alloc(size_t size)
 
 	if (!gpa)
 		return NULL;
+	frame_count += frames;
 	s = gpa_to_ptr(gpa);
 	s->class = LARGE;
 	s->frames = frames;
@@ -129,6 +137,7 @@ void kfree(void *p)
 		return;
 	s = slab_of(p);
 	if (s->class == LARGE) {
+		frame_count -= s->frames;
 		frames_free(ptr_to_gpa(s), s->frames);
 		return;
 	}
@@ -141,6 +150,7 @@ void kfree(void *p)
 	/* One empty slab of a class stays, against ping-pong. */
 	if (--s->used == 0 && (s->next || s->prev)) {
 		list_remove(s);
+		frame_count--;
 		frames_free(ptr_to_gpa(s), 1);
 	}
 }

@@ -1,4 +1,5 @@
 /* main.c: boots the kernel, starts the program, and waits for a request. */
+#include "audit.h"
 #include "fs/console.h"
 #include "fs/dev.h"
 #include "fs/mount.h"
@@ -51,6 +52,7 @@ _Noreturn void kernel_main(void)
 		panic("no program to start");
 	thread_name(current, args);
 	make_agent();
+	audit_start();
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);
 	if (r)
 		panic("cannot start %s: error %ld", args, r);

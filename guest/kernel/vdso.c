@@ -5,12 +5,16 @@
 
 extern const u8 vdso_blob[], vdso_blob_end[];
 
+static u8 *page;
+
 void *vdso_load(void)
 {
 	size_t size = (size_t)(vdso_blob_end - vdso_blob);
-	gpa_t gpa = frames_alloc(1 + PAGE_UP(size) / PAGE_SIZE);
-	u8 *page;
+	gpa_t gpa;
 
+	if (page)
+		return page + PAGE_SIZE;
+	gpa = frames_alloc(1 + PAGE_UP(size) / PAGE_SIZE);
 	if (!gpa)
 		return NULL;
 	page = gpa_to_ptr(gpa);

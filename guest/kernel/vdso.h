@@ -25,8 +25,8 @@ static inline uint64_t vdso_ticks_to_ns(const struct vdso_data *d,
 
 extern struct vdso_data *clock_data;
 
-/* Puts the vDSO into memory; its ELF header's address, for AT_SYSINFO_EHDR,
- * or NULL when memory is short. */
+/* The vDSO, which is put into memory once: its ELF header's address, for
+ * AT_SYSINFO_EHDR, or NULL when memory is short. */
 void *vdso_load(void);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void check_show(const char *what, long result)
+__attribute__((unused)) static void check_show(const char *what, long result)
 {
 	if (result == -1 && errno)
 		printf("%s: %s\n", what, strerrorname_np(errno));

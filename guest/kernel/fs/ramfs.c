@@ -29,6 +29,13 @@ static u64 page_of(u64 at)
 	return at / PAGE_SIZE;
 }
 
+static u64 frame_count; /* of all files */
+
+u64 data_frames(void)
+{
+	return frame_count;
+}
+
 static void frame_drop(struct node *n, u64 index)
 {
 	gpa_t frame = (gpa_t)radix_remove(&n->content, index);
@@ -38,6 +45,7 @@ static void frame_drop(struct node *n, u64 index)
 	frames_free(frame, 1);
 	quota_give(PAGE_UNITS);
 	n->frame_count--;
+	frame_count--;
 	if (in_image(n, index))
 		n->covered_count--;
 }
@@ -73,6 +81,7 @@ static gpa_t frame_make(struct node *n, u64 index, bool whole)
 		return 0;
 	}
 	n->frame_count++;
+	frame_count++;
 	if (!image)
 		return frame;
 	n->covered_count++;

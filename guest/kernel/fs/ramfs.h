@@ -19,5 +19,6 @@ u64 data_blocks(const struct node *n); /* of 512 bytes */
 /* The frame of a page, for mappings: struct file_ops, page. */
 gpa_t data_page(struct node *n, u64 index, bool write);
 void data_free(struct node *n);
+u64 data_frames(void); /* of all files */
 
 #endif

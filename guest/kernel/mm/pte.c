@@ -5,6 +5,13 @@
 
 #define TOP_SHIFT 39
 
+static u64 table_count;
+
+u64 pte_tables(void)
+{
+	return table_count;
+}
+
 u64 *pte_find(u64 gva, bool make)
 {
 	u64 *table = gpa_to_ptr(control->cr3);
@@ -17,6 +24,7 @@ u64 *pte_find(u64 gva, bool make)
 
 			if (!gpa)
 				return NULL;
+			table_count++;
 			*entry = pte_make(gpa, true, false);
 		}
 		table = gpa_to_ptr(*entry & PTE_GPA);

@@ -28,6 +28,7 @@ static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
 	return gpa | PTE_P | PTE_U | PTE_AD | (write ? PTE_W : 0) |
 	       (owned ? PTE_OWNED : 0);
 }
+u64 pte_tables(void); /* how many were made here; they stay */
 void tlb_flush(void); /* entry.S */
 
 #endif

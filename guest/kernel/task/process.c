@@ -42,20 +42,34 @@ struct process *process_of(s32 id)
 	return t ? t->process : NULL;
 }
 
+static void (*at_end)(void);
+
+void process_at_end(void (*call)(void))
+{
+	at_end = call;
+}
+
+_Noreturn static void end(int status, u32 kind)
+{
+	if (at_end)
+		at_end();
+	control->frames_free = frames_available();
+	host_exit(status, kind);
+}
+
 void process_exit(int status)
 {
-	control->frames_free = frames_available();
-	host_exit(status, ZB_STATUS_EXITED);
+	end(status, ZB_STATUS_EXITED);
 }
 
 void process_killed(int signo)
 {
-	host_exit(128 + signo, ZB_STATUS_SIGNALLED);
+	end(128 + signo, ZB_STATUS_SIGNALLED);
 }
 
 void process_out_of_memory(void)
 {
-	host_exit(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
+	end(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
 }
 
 /* ---- asking ---- */

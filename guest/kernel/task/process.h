@@ -55,6 +55,8 @@ _Noreturn void process_exit(int status);
 /* The same by a signal, or because there is no memory left for it. */
 _Noreturn void process_killed(int signo);
 _Noreturn void process_out_of_memory(void);
+/* Something to do at the end of the last one. */
+void process_at_end(void (*call)(void));
 /* The process with this number, or NULL. */
 struct process *process_find(s32 pid);
 /* That of a thread's number; 0: the running one. */

@@ -34,6 +34,7 @@ extern void thread_switch_stack(u64 *save, u64 load);
 static struct waitq runnable;
 static struct thread *dead; /* its stack is free once another one runs */
 static s32 next_tid = FIRST_PROCESS;
+static u64 stacks;
 
 static void queue_push(struct waitq *q, struct thread *t)
 {
@@ -94,6 +95,11 @@ u32 threads_started(void)
 	return (u32)next_tid - FIRST_PROCESS;
 }
 
+u64 thread_frames(void)
+{
+	return stacks * STACK_FRAMES;
+}
+
 bool thread_waits(const struct thread *t)
 {
 	return t->state == WAITING;
@@ -126,6 +132,7 @@ static struct thread *thread_new(void)
 		return NULL;
 	}
 	t->stack = gpa_to_ptr(stack);
+	stacks++;
 	t->tid = next_tid++;
 	t->started = mono_now();
 	t->wake = (struct timer){ .deadline = FOREVER, .fn = on_wake_timer };
@@ -145,6 +152,7 @@ static void bury(void)
 	if (!dead)
 		return;
 	frames_free(ptr_to_gpa(dead->stack), STACK_FRAMES);
+	stacks--;
 	kfree(dead->xsave);
 	ids_release(&dead->ids);
 	kfree(dead);

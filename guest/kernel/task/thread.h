@@ -70,6 +70,7 @@ extern struct thread *threads; /* all of them */
 struct thread *thread_find(s32 tid);
 bool thread_waits(const struct thread *t);
 u32 threads_started(void); /* so far */
+u64 thread_frames(void); /* of their stacks */
 /* Named for the program at path, as execve does. */
 void thread_name(struct thread *t, const char *path);
 
