@@ -18,13 +18,13 @@
 #define IDLE_SHARE 64
 
 /*
- * Comparing a page takes about an eighth of the fault that a write to it takes
+ * Comparing a page takes about a twentieth of the fault that a write to it takes
  * when it is not in the log. So a page leaves the log when none of PATIENCE runs
  * has written it; at once when it had been away for long; and later and later
  * when it keeps coming back soon: programs write it and put back what was there,
  * which no comparison shows.
  */
-#define PATIENCE 8
+#define PATIENCE 16
 #define SOON 2
 #define PATIENCE_MAX 255
 /* A run that brought so many pages into the log brings them for itself only, or
