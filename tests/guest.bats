@@ -24,6 +24,7 @@ same() {
 @test "guest: select" { same select; }
 @test "guest: memory" { same memory; }
 @test "guest: mappings" { same mapping; }
+@test "guest: memory that is promised" { same promise; }
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: futexes" { same futex; }
 @test "guest: threads by the calls themselves" { same clone; }

@@ -1,6 +1,8 @@
 /* pool.c: the pool of a space, and taking back what nobody has written to. */
 #include "mm/pool.h"
 
+#include <linux/mman.h>
+
 #include "mm/frame.h"
 #include "mm/page.h"
 #include "mm/pte.h"
@@ -106,37 +108,49 @@ void pool_restore(u64 start, u64 end)
  * there. */
 static const void *content(u64 addr, const u64 *pte)
 {
-	return *pte & PTE_P ? (const void *)addr : gpa_to_ptr(gpa_of(addr));
+	return *pte & PTE_P ? (const void *)addr :
+			      gpa_to_ptr(*pte & PTE_GPA);
 }
 
-static bool take_back(u64 addr)
+/* A page of anonymous memory that is still all zero, whatever its rights. */
+static bool take_back(const struct vma *v, u64 addr, u64 *pte)
 {
-	gpa_t gpa = gpa_of(addr);
-	u64 *pte = pte_find(addr, false);
+	bool own = v->pool && !frame_displaced(gpa_of(addr));
+	gpa_t gpa = *pte & PTE_GPA;
 
-	if (frame_displaced(gpa) || !page_is_zero(content(addr, pte)))
+	if ((!own && !(*pte & PTE_OWNED)) || !page_is_zero(content(addr, pte)))
 		return false;
 	*pte = 0;
-	frame_displace(gpa, true);
+	if (own)
+		frame_displace(gpa, true);
 	frames_free_zero(gpa);
 	return true;
 }
 
-/* Some pages that are still all zero, of the whole pool in turn; how many. */
+/* Pages of [start, end), until there are enough. */
+static u64 take_back_from(u64 start, u64 end, u64 taken)
+{
+	for (const struct vma *v = vma_next(start);
+	     v && v->start < end && taken < BATCH; v = vma_after(v)) {
+		u64 at = MAX(start, v->start), last = MIN(end, v->end);
+
+		if (v->object || (v->flags & MAP_SHARED))
+			continue;
+		for (u64 *pte; taken < BATCH && (pte = pte_next(&at, last));
+		     at += PAGE_SIZE)
+			taken += take_back(v, at, pte);
+		cursor = at;
+	}
+	return taken;
+}
+
+/* Some pages, of the whole space in turn; how many. */
 static u64 take_some_back(void)
 {
-	u64 taken = 0;
+	u64 start = cursor, taken = take_back_from(start, USER_TOP, 0);
 
-	for (u64 left = (space->pool_end - space->pool_start) / PAGE_SIZE;
-	     left && taken < BATCH; left--, cursor += PAGE_SIZE) {
-		const struct vma *v;
-
-		if (!in_pool(cursor))
-			cursor = space->pool_start;
-		v = vma_at(cursor);
-		if (v && v->pool)
-			taken += take_back(cursor);
-	}
+	if (taken < BATCH)
+		taken = take_back_from(0, start, taken);
 	if (taken)
 		tlb_flush();
 	return taken;

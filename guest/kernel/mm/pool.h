@@ -5,10 +5,10 @@
  * frame's own entry leads to it from its place in the pool, writable, whoever
  * uses the frame.
  *
- * Under want of memory pages of such mappings that are still all zero are taken
- * back. Such a page, and one that was mapped over, is displaced: its entry is
- * like one of the zone, and its frame is not handed out by the pool until the
- * mapping goes.
+ * Under want of memory pages of anonymous mappings that are still all zero are
+ * taken back. Such a page of the pool, and one that was mapped over, is displaced:
+ * its entry is like one of the zone, and its frame is not handed out by the pool
+ * until the mapping goes.
  */
 #ifndef MM_POOL_H
 #define MM_POOL_H
