@@ -586,7 +586,7 @@ def exercise(server, may_close):
                 found.append(verdict(500 if "error" in result else 200, json.dumps(result), f"{i}" * 200000 + "\n"))
         else:
             found.append(judge(data, None))
-    assert server.process.poll() is None, "the server ended"
+    assert server.process.poll() is None, f"the server ended with {server.process.returncode}"
     assert fine.issuperset(found), [f[:300] for f in found if f not in fine]
 
 
@@ -638,6 +638,7 @@ def check_worker(server, call, error):
 
 def check_starting(server, call, most):
     """Each new worker meets the failure at the same place, until it ends."""
+    assert server.process.poll() is None, "the server ended before"
     for when in range(1, most + 1, 1 + most // 10):
         with Injected(server.process.pid, call, "ENOMEM", when, follow=True) as injected:
             before = workers(server)

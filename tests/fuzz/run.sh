@@ -11,6 +11,6 @@ tests/fuzz/build.sh build/fuzz "$@"
 for name in "$@"; do
 	mkdir -p "build/fuzz/corpus/$name"
 	echo "fuzz: $name, $seconds s"
-	"build/fuzz/$name" -max_total_time="$seconds" -max_len=1024 -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
+	"build/fuzz/$name" -max_total_time="$seconds" -max_len=1024 -timeout=100 -rss_limit_mb=1024 -verbosity=0 \
 		-print_final_stats=1 -artifact_prefix="build/fuzz/$name-" "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name"
 done
