@@ -79,21 +79,34 @@ static void *read_side(void *arg)
 	return NULL;
 }
 
-static volatile int signals;
-
 static void nothing(int signo)
 {
 	(void)signo;
-	signals++;
 }
 
 static pthread_t main_thread;
 
+static volatile int over;
+
+/* Again and again: the first may come before the wait. */
 static void *signal_main(void *arg)
 {
-	usleep(20000);
-	pthread_kill(main_thread, SIGUSR1);
+	while (!over) {
+		usleep(20000);
+		pthread_kill(main_thread, SIGUSR1);
+	}
 	return arg;
+}
+
+static void interrupted(int flags)
+{
+	pthread_t t;
+
+	over = 0;
+	pthread_create(&t, NULL, signal_main, NULL);
+	SHOW(open(path, flags));
+	over = 1;
+	pthread_join(t, NULL);
 }
 
 static void waiting(void)
@@ -127,13 +140,8 @@ static void waiting(void)
 	SHOW(read(r, buf, 8));
 	close(r);
 	close(f);
-	pthread_create(&t, NULL, signal_main, NULL);
-	SHOW(open(path, O_RDONLY));
-	pthread_join(t, NULL);
-	pthread_create(&t, NULL, signal_main, NULL);
-	SHOW(open(path, O_WRONLY));
-	pthread_join(t, NULL);
-	printf("signals %d\n", signals);
+	interrupted(O_RDONLY);
+	interrupted(O_WRONLY);
 	SHOW(open(path, O_WRONLY | O_NONBLOCK)); /* those left no end behind */
 }
 
