@@ -200,8 +200,39 @@ static void wrap(void)
 	close(p[1]);
 }
 
+/* An end that is opened again by its link in /proc. */
+static void again(void)
+{
+	char link[40], buf[8] = "";
+	int r, w, f;
+
+	SHOW(pipe2(p, O_NONBLOCK));
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", p[0]);
+	SHOW((w = open(link, O_WRONLY)) >= 0);
+	SHOW((r = open(link, O_RDONLY | O_NONBLOCK)) >= 0);
+	SHOW((f = open(link, O_RDWR)) >= 0);
+	SHOW(fcntl(w, F_GETFL) & O_ACCMODE);
+	close(p[1]);
+	SHOW(read(r, buf, 8));
+	SHOW(write(w, "abc", 3));
+	SHOW(write(f, "d", 1));
+	SHOW(read(r, buf, 8));
+	puts(buf);
+	close(w);
+	SHOW(read(p[0], buf, 8));
+	close(f);
+	SHOW(read(p[0], buf, 8));
+	SHOW(open(link, O_RDONLY | O_DIRECTORY));
+	close(p[0]);
+	close(r);
+	SHOW((f = open("/dev/stdout", O_WRONLY | O_APPEND)) >= 0);
+	SHOW(write(f, "again\n", 6));
+	close(f);
+}
+
 int main(void)
 {
+	again();
 	basics();
 	full();
 	broken();

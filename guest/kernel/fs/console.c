@@ -51,7 +51,18 @@ static long console_command(struct file *f, u32 command, u64 argument)
 	return command == F_GETPIPE_SZ ? STREAM_SIZE : -EPERM;
 }
 
+static const struct file_ops console_ops;
+
+static struct file *console_reopen(struct file *f, u32 flags, long *error)
+{
+	struct file *again = file_new(&console_ops, f->node, flags);
+
+	*error = again ? 0 : -ENOMEM;
+	return again;
+}
+
 static const struct file_ops console_ops = {
+	.reopen = console_reopen,
 	.command = console_command,
 	.write = console_write,
 	.poll = console_poll,

@@ -37,6 +37,8 @@ struct file_ops {
 	void (*release)(struct file *f); /* last reference is gone */
 	/* Called once the file is there, where an open may wait or be refused. */
 	long (*open)(struct file *f);
+	/* A further opening of what has no name, by /proc/PID/fd; flags: O_*. */
+	struct file *(*reopen)(struct file *f, u32 flags, long *error);
 	/* fcntl's commands that are this kind's own */
 	long (*command)(struct file *f, u32 command, u64 argument);
 	bool of_node; /* file->node is a struct node of the file system */

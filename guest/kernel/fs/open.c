@@ -206,11 +206,12 @@ static void note_name(const struct walk *w)
 /* A file that is open, but of no node: behind /proc/self/fd/N. */
 static struct file *open_again(struct walk *w, u32 flags, long *error)
 {
-	*error = flags & O_DIRECTORY ? -ENOTDIR : 0;
-	if (*error)
+	struct file *f = w->magic;
+
+	*error = flags & O_DIRECTORY ? -ENOTDIR : -ENXIO;
+	if ((flags & O_DIRECTORY) || !f->ops->reopen)
 		return NULL;
-	file_ref(w->magic);
-	return w->magic;
+	return f->ops->reopen(f, flags & ~(u32)(OF_OPEN | __O_TMPFILE), error);
 }
 
 static long check_how(const struct open_how *how)

@@ -21,6 +21,7 @@
 #include "mm/frame.h"
 #include "mm/user.h"
 #include "syscalls.h"
+#include "task/ids.h"
 #include "task/process.h"
 #include "task/signal.h"
 
@@ -30,7 +31,7 @@
 #define SI_USER 0
 
 #define SLOTS_DEFAULT 16
-#define SIZE_FREE (1u << 20) /* fs.pipe-max-size: more is for root */
+#define SIZE_FREE (1u << 20) /* fs.pipe-max-size: more takes a capability */
 #define SIZE_MAX_EVER (1u << 31)
 
 struct pipe *pipe_of(const struct file *f)
@@ -280,7 +281,7 @@ static long resize(struct pipe *p, u64 size)
 		return -EINVAL;
 	while (room * PAGE_SIZE < size)
 		room *= 2;
-	if (room > p->room && room * PAGE_SIZE > SIZE_FREE && sys_geteuid())
+	if (room > p->room && room * PAGE_SIZE > SIZE_FREE && !ids_capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	if (room < used)
 		return -EBUSY;
@@ -372,7 +373,23 @@ static void pipe_release(struct file *f)
 		pipe_free(p);
 }
 
+/* Either end gives either: what counts is what it is opened for. */
+static struct file *pipe_reopen(struct file *f, u32 flags, long *error)
+{
+	struct file *end;
+
+	*error = (flags & O_ACCMODE) == O_ACCMODE ? -EINVAL : 0;
+	if (*error)
+		return NULL;
+	end = file_new(f->ops, f->node, flags);
+	*error = end ? 0 : -ENOMEM;
+	if (end)
+		pipe_attach(f->node, end);
+	return end;
+}
+
 static const struct file_ops pipe_ops = {
+	.reopen = pipe_reopen,
 	.read = pipe_read,
 	.write = pipe_write,
 	.poll = pipe_poll,
