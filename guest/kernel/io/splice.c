@@ -120,7 +120,7 @@ static long file_to_pipe(struct file *in, u64 *pos, struct pipe *out, u64 size,
 	if (!buf)
 		return -ENOMEM;
 	n = in->ops->read(in, buf, size, pos);
-	while (done < n) {
+	while (done < n && !pipe_full(out)) {
 		r = pipe_push(out, buf + done, (size_t)(n - done));
 		if (r < 0)
 			break;
