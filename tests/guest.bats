@@ -61,6 +61,7 @@ same() {
 @test "guest: more of inotify" { same watches; }
 @test "guest: several messages in a call" { same mmsg; }
 @test "guest: addresses of the loopback" { same inet; }
+@test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }
 @test "guest: users, groups and capabilities" { same ids; }
 @test "guest: policies, niceness and CPUs" { same sched; }

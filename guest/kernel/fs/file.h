@@ -10,6 +10,7 @@
 
 struct file;
 struct stat; /* <asm/stat.h> */
+struct iovec; /* <linux/uio.h> */
 
 /*
  * Operations of an open file; a missing one answers as Linux does for such a
@@ -22,6 +23,10 @@ struct stat; /* <asm/stat.h> */
 struct file_ops {
 	long (*read)(struct file *f, void *buf, size_t n, u64 *pos);
 	long (*write)(struct file *f, const void *buf, size_t n, u64 *pos);
+	/* Several buffers in one go, where that is not one after the other: a
+	 * datagram, what must not be torn. They are not checked. */
+	long (*read_vector)(struct file *f, const struct iovec *v, u64 count);
+	long (*write_vector)(struct file *f, const struct iovec *v, u64 count);
 	u32 (*poll)(struct file *f); /* EPOLLIN | EPOLLOUT | ... now */
 	long (*stat)(struct file *f, struct stat *st);
 	long (*ioctl)(struct file *f, u64 command, u64 arg);

@@ -127,6 +127,14 @@ static long each_part(struct file *f, const struct iovec *v, u64 count, u64 *pos
 	return total;
 }
 
+typedef long vector_op(struct file *f, const struct iovec *v, u64 count);
+
+static vector_op *at_once(const struct file *f,
+			  long (*op)(struct file *, u64, u64, u64 *))
+{
+	return op == do_read ? f->ops->read_vector : f->ops->write_vector;
+}
+
 /* Copies the list and checks it; what goes beyond MAX_COUNT is cut off. */
 static long vector_take(struct iovec *v, u64 iov, u64 count)
 {
@@ -161,7 +169,8 @@ static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
 	r = vector_take(v, iov, count);
 	if (!r) {
 		file_ref(f); /* another thread may close it while a part waits */
-		r = each_part(f, v, count, pos, op);
+		r = at_once(f, op) ? at_once(f, op)(f, v, count) :
+				     each_part(f, v, count, pos, op);
 		file_unref(f);
 	}
 	if (v != few)

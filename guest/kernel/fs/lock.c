@@ -119,15 +119,25 @@ static bool touch(const struct lock *a, const struct lock *b)
 	       (b->start == 0 || b->start - 1 <= a->end);
 }
 
-/* The first lock that keeps `want` out, or NULL. */
+/* Whether k keeps `want` out. To ask for F_UNLCK is to ask for one's own. */
+static bool keeps_out(const struct lock *k, const struct lock *want)
+{
+	if ((k->kind == FLOCK) != (want->kind == FLOCK) || !overlap(k, want))
+		return false;
+	if (want->type == F_UNLCK)
+		return same_owner(k, want);
+	return !same_owner(k, want) &&
+	       (k->type == F_WRLCK || want->type == F_WRLCK);
+}
+
+/* The first lock that does, or NULL. */
 static struct lock *conflict(const struct locked *l, const struct lock *want)
 {
-	for (struct lock *k = l->locks; k; k = k->next)
-		if ((k->kind == FLOCK) == (want->kind == FLOCK) &&
-		    !same_owner(k, want) && overlap(k, want) &&
-		    (k->type == F_WRLCK || want->type == F_WRLCK))
-			return k;
-	return NULL;
+	struct lock *k = l->locks;
+
+	while (k && !keeps_out(k, want))
+		k = k->next;
+	return k;
 }
 
 static void lock_delete(struct lock **link)

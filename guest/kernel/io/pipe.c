@@ -12,6 +12,7 @@
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include <linux/stat.h>
+#include <linux/uio.h>
 
 #include "fs/descriptor.h"
 #include "fs/object.h"
@@ -31,6 +32,7 @@
 #define SI_USER 0
 
 #define SLOTS_DEFAULT 16
+#define CHUNK (SLOTS_DEFAULT * PAGE_SIZE) /* of a list of buffers */
 #define SIZE_FREE (1u << 20) /* fs.pipe-max-size: more takes a capability */
 #define SIZE_MAX_EVER (1u << 31)
 
@@ -166,16 +168,51 @@ long pipe_wait_write(struct pipe *p, bool nonblock)
 
 /* ---- read and write ---- */
 
+/* A place in a list of buffers of the program or the kernel. */
+struct place {
+	const struct iovec *v;
+	size_t done; /* of the first one */
+};
+
+/* Copies between it and a buffer of the kernel: bytes, fewer after a fault. */
+static size_t place_copy(struct place *at, u8 *buf, size_t n, bool in)
+{
+	size_t total = 0;
+
+	while (total < n) {
+		u8 *user = (u8 *)at->v->iov_base + at->done;
+		size_t part = MIN(n - total, at->v->iov_len - at->done);
+		size_t copied = in ? user_copy(buf + total, user, part) :
+				     user_copy(user, buf + total, part);
+
+		total += copied;
+		at->done += copied;
+		if (copied < part)
+			break;
+		if (at->done == at->v->iov_len)
+			*at = (struct place){ at->v + 1, 0 };
+	}
+	return total;
+}
+
+static size_t size_of(const struct iovec *v, u64 count)
+{
+	size_t total = 0;
+
+	for (u64 i = 0; i < count; i++)
+		total += v[i].iov_len;
+	return total;
+}
+
 /* From the slots that are there: bytes, or -EFAULT for none. */
-static long take(struct pipe *p, u8 *to, size_t n)
+static long take(struct pipe *p, struct place *at, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n && !pipe_empty(p)) {
 		struct slot *s = pipe_slot(p, p->head);
 		size_t part = MIN(n - done, (size_t)s->size);
-		size_t copied =
-			user_copy(to + done, s->page + s->offset, part);
+		size_t copied = place_copy(at, s->page + s->offset, part, false);
 		bool packet = s->packet;
 
 		done += copied;
@@ -188,22 +225,31 @@ static long take(struct pipe *p, u8 *to, size_t n)
 	return (long)done;
 }
 
-long pipe_read(struct file *f, void *buf, size_t n, u64 *pos)
+long pipe_read_vector(struct file *f, const struct iovec *v, u64 count)
 {
 	struct pipe *p = pipe_of(f);
+	struct place at = { v, 0 };
+	size_t n = size_of(v, count);
 	bool was_full;
 	long r;
 
-	(void)pos;
 	if (!n)
 		return 0;
 	r = pipe_wait_read(p, f->flags & O_NONBLOCK);
 	if (r <= 0)
 		return r;
 	was_full = pipe_full(p);
-	r = take(p, buf, n);
+	r = take(p, &at, n);
 	pipe_drained(p, was_full);
 	return r;
+}
+
+long pipe_read(struct file *f, void *buf, size_t n, u64 *pos)
+{
+	struct iovec v = { buf, n };
+
+	(void)pos;
+	return pipe_read_vector(f, &v, 1);
 }
 
 long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
@@ -211,13 +257,15 @@ long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	struct pipe *p = pipe_of(f);
 	bool packets = f->flags & O_DIRECT;
 	const u8 *from = buf;
-	size_t done = 0;
+	size_t done;
 	long r = 0;
 
 	(void)pos;
 	if (n && !p->readers)
 		return broken_pipe();
-	if (!packets && (done = slot_extend(p, from, n % PAGE_SIZE)))
+	/* also a packet, where what is there is none, as on Linux */
+	done = slot_extend(p, from, n % PAGE_SIZE);
+	if (done)
 		pipe_filled(p);
 	while (done < n) {
 		struct slot *s;
@@ -235,6 +283,36 @@ long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 		pipe_filled(p);
 	}
 	return done ? (long)done : r;
+}
+
+/* By way of a buffer, so that small ones come out whole. The first piece leaves
+ * whole chunks behind: pages are filled as by one write. */
+long pipe_write_vector(struct file *f, const struct iovec *v, u64 count)
+{
+	size_t left = size_of(v, count), room = MIN(left, (size_t)CHUNK);
+	struct place at = { v, 0 };
+	long done = 0, r = 0;
+	u8 *buf;
+
+	if (!left)
+		return 0;
+	buf = kmalloc(room);
+	if (!buf)
+		return -ENOMEM;
+	while (left) {
+		size_t part = left % CHUNK ? left % CHUNK : CHUNK;
+		size_t got = place_copy(&at, buf, part, true);
+
+		r = got ? pipe_write(f, buf, got, NULL) : -EFAULT;
+		if (r <= 0)
+			break;
+		done += r;
+		left -= (size_t)r;
+		if ((size_t)r < part)
+			break;
+	}
+	kfree(buf);
+	return done ? done : r;
 }
 
 /* ---- the other operations ---- */
@@ -392,6 +470,8 @@ static const struct file_ops pipe_ops = {
 	.reopen = pipe_reopen,
 	.read = pipe_read,
 	.write = pipe_write,
+	.read_vector = pipe_read_vector,
+	.write_vector = pipe_write_vector,
 	.poll = pipe_poll,
 	.stat = pipe_stat,
 	.ioctl = pipe_ioctl,

@@ -67,6 +67,8 @@ void pipe_drained(struct pipe *p, bool was_full);
 /* The operations of an open pipe or FIFO. */
 long pipe_read(struct file *f, void *buf, size_t n, u64 *pos);
 long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos);
+long pipe_read_vector(struct file *f, const struct iovec *v, u64 count);
+long pipe_write_vector(struct file *f, const struct iovec *v, u64 count);
 u32 pipe_poll(struct file *f);
 long pipe_ioctl(struct file *f, u64 command, u64 argument);
 long pipe_command(struct file *f, u32 command, u64 argument);

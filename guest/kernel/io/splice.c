@@ -41,12 +41,13 @@ static long both_wait(struct pipe *in, struct pipe *out, bool nonblock)
 	}
 }
 
-/* Copies slots from number `at` on: bytes, or -ENOMEM for none. */
-static long slots_copy(struct pipe *in, u32 at, struct pipe *out, u64 size)
+/* Copies slots: bytes, or -ENOMEM for none. */
+static long slots_copy(struct pipe *in, struct pipe *out, u64 size)
 {
 	long total = 0;
 
-	for (; at != in->tail && !pipe_full(out) && size; at++) {
+	for (u32 at = in->head; at != in->tail && !pipe_full(out) && size;
+	     at++) {
 		struct slot *s = pipe_slot(in, at);
 		long r = pipe_push(out, s->page + s->offset,
 				   MIN(size, (u64)s->size));
@@ -57,8 +58,32 @@ static long slots_copy(struct pipe *in, u32 at, struct pipe *out, u64 size)
 		total += r;
 		size -= (u64)r;
 	}
-	if (total)
-		pipe_filled(out);
+	return total;
+}
+
+/* Moves slots, and copies a part of the last: bytes, or -ENOMEM for none. */
+static long slots_move(struct pipe *in, struct pipe *out, u64 size)
+{
+	long total = 0, r;
+
+	while (!pipe_empty(in) && !pipe_full(out) && size) {
+		struct slot *s = pipe_slot(in, in->head);
+		u64 whole = s->size;
+
+		if (size < whole) {
+			r = pipe_push(out, s->page + s->offset, size);
+			if (r < 0)
+				return total ? total : r;
+			pipe_slot(out, out->tail - 1)->packet = s->packet;
+			pipe_consume(in, size);
+			return total + r;
+		}
+		*pipe_slot(out, out->tail++) = *s;
+		*s = (struct slot){ 0 };
+		in->head++;
+		total += (long)whole;
+		size -= whole;
+	}
 	return total;
 }
 
@@ -66,7 +91,7 @@ static long pipe_to_pipe(struct pipe *in, struct pipe *out, u64 size,
 			 bool nonblock, bool keep)
 {
 	bool was_full;
-	long r, left;
+	long r;
 
 	if (in == out)
 		return -EINVAL;
@@ -74,13 +99,9 @@ static long pipe_to_pipe(struct pipe *in, struct pipe *out, u64 size,
 	if (r <= 0)
 		return r;
 	was_full = pipe_full(in);
-	r = slots_copy(in, in->head, out, size);
-	for (left = keep ? 0 : r; left > 0;) {
-		size_t part = MIN((size_t)left, (size_t)pipe_slot(in, in->head)->size);
-
-		pipe_consume(in, part);
-		left -= (long)part;
-	}
+	r = keep ? slots_copy(in, out, size) : slots_move(in, out, size);
+	if (r > 0)
+		pipe_filled(out);
 	pipe_drained(in, was_full);
 	return r;
 }

@@ -3,6 +3,7 @@
  * buffers, addresses, and files (SCM_RIGHTS).
  */
 #include <linux/fcntl.h>
+#include <linux/uio.h>
 
 #include "fs/descriptor.h"
 #include "heap.h"
@@ -319,7 +320,7 @@ long socket_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	struct iovec64 v = {(u64)buf, n};
 	struct transfer t = {.io = {.v = &v, .left = n, .trusted = true}};
-	long r = do_receive(f->node, &t);
+	long r = n ? do_receive(f->node, &t) : 0;
 
 	(void)pos;
 	rights_free(t.rights);
@@ -336,6 +337,32 @@ long socket_write(struct file *f, const void *buf, size_t n, u64 *pos)
 
 	(void)pos;
 	return do_send(f->node, &t);
+}
+
+/* struct iovec is laid out alike. */
+static struct io io_of(const struct iovec *v, u64 count)
+{
+	struct io io = {.v = (const struct iovec64 *)v};
+
+	for (u64 i = 0; i < count; i++)
+		io.left += v[i].iov_len;
+	return io;
+}
+
+long socket_read_vector(struct file *f, const struct iovec *v, u64 count)
+{
+	struct transfer t = {.io = io_of(v, count)};
+	long r = t.io.left ? do_receive(f->node, &t) : 0;
+
+	rights_free(t.rights);
+	return r;
+}
+
+long socket_write_vector(struct file *f, const struct iovec *v, u64 count)
+{
+	struct transfer t = {.io = io_of(v, count)};
+
+	return t.io.left ? do_send(f->node, &t) : 0;
 }
 
 long sys_sendto(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)

@@ -181,6 +181,8 @@ static void socket_release(struct file *f)
 static const struct file_ops socket_ops = {
 	.read = socket_read,
 	.write = socket_write,
+	.read_vector = socket_read_vector,
+	.write_vector = socket_write_vector,
 	.poll = socket_poll,
 	.stat = socket_stat,
 	.ioctl = socket_ioctl,

@@ -191,6 +191,8 @@ long address_put(const struct address *a, u64 user, u64 size_user);
 /* File operations (message.c). */
 long socket_read(struct file *f, void *buf, size_t n, u64 *pos);
 long socket_write(struct file *f, const void *buf, size_t n, u64 *pos);
+long socket_read_vector(struct file *f, const struct iovec *v, u64 count);
+long socket_write_vector(struct file *f, const struct iovec *v, u64 count);
 /* 0, -EAGAIN when the time is over, -EINTR or -ERESTARTSYS. s stays valid. */
 long socket_wait(struct socket *s, struct waitq *q, u64 deadline);
 /* -EPIPE, with the signal unless the flags say no. */

@@ -262,6 +262,20 @@ static long connect_stream(struct socket *s, const struct address *a,
 	return 0;
 }
 
+/* s has lost `other`, and with it what had come: as on Linux. */
+static void datagrams_lost(struct socket *s, struct socket *other)
+{
+	if (!s->head)
+		return;
+	while (s->head)
+		queue_drop(s);
+	if (other->dead || other->peer != s)
+		return;
+	other->error = ECONNRESET;
+	waitq_wake_all(&other->readers);
+	file_ready(other->file);
+}
+
 static long connect_datagram(struct socket *s, const struct address *a)
 {
 	struct socket *to = NULL;
@@ -275,6 +289,8 @@ static long connect_datagram(struct socket *s, const struct address *a)
 		return r;
 	if (to && to->peer && to->peer != s)
 		return -EPERM;
+	if (s->peer && s->peer != to)
+		datagrams_lost(s, s->peer);
 	if (to) {
 		s->peer_credentials = credentials_current();
 		peer_set(s, to);
@@ -411,8 +427,10 @@ static long packet_target(struct socket *s, const struct transfer *t,
 static long packet_allowed(struct socket *s, struct socket *to, u32 flags)
 {
 	if (to->dead && !is_connecting(s)) {
-		if (s->peer == to)
+		if (s->peer == to) {
+			datagrams_lost(s, to);
 			peer_clear(s);
+		}
 		return -ECONNREFUSED;
 	}
 	if (!is_connecting(s) && to->peer && to->peer != s)
@@ -433,6 +451,10 @@ static long send_packet(struct socket *s, struct transfer *t)
 
 	if (size > s->send_buffer - 32)
 		return -EMSGSIZE;
+	if (is_connecting(s) && !s->peer)
+		return -ENOTCONN;
+	if (s->shut & SHUT_WRITE) /* whatever became of the other side */
+		return socket_broken(is_connecting(s) ? t->flags : MSG_NOSIGNAL);
 	r = name_if_wanted(s);
 	if (!r)
 		r = packet_target(s, t, &to);
@@ -464,7 +486,8 @@ static long unix_send(struct socket *s, struct transfer *t)
 /* Waits for a message: 1, 0 at the end, or -errno. */
 static long message_wait(struct socket *s, struct transfer *t)
 {
-	while (!s->head) {
+	/* an error comes before packets, but behind what is left of a stream */
+	while (!s->head || (s->error && s->type != SOCK_STREAM)) {
 		long r;
 
 		if (s->error) {
@@ -548,10 +571,9 @@ static long receive_stream(struct socket *s, struct transfer *t)
 
 	if (!s->peer)
 		return -EINVAL;
-	if (!want)
-		return 0;
 	if (!(t->flags & MSG_WAITALL))
 		want = MIN(want, (u64)s->low);
+	want = MAX(want, 1ul); /* to ask for nothing waits, too */
 	do {
 		r = message_wait(s, t);
 		if (r <= 0)
