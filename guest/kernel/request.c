@@ -9,6 +9,7 @@
 #include "random.h"
 #include "task/clock.h"
 #include "task/thread.h"
+#include "task/usage.h"
 
 #define PATIENCE_NS (2 * NSEC)
 
@@ -44,6 +45,7 @@ void request_wait(const u8 **code, size_t *size)
 		frames_scrub();
 		hypercall(ZB_HC_READY);
 		request_start_run();
+		usage_start_run();
 	}
 	*code = gpa_to_ptr(ZB_REQUEST_GPA);
 	*size = MIN((size_t)control->request_size, (size_t)ZB_REQUEST_SIZE);

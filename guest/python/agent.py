@@ -177,7 +177,8 @@ def wait():
     main = main_module()
     script = os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     random = os.open("/dev/urandom", os.O_RDONLY)
-    fd = os.open("/dev/zeroboot", os.O_RDONLY)
+    fd = os.open("/dev/zeroboot", os.O_RDWR)
+    os.write(fd, b"".join(os.fsencode(a) + b"\0" for a in sys.orig_argv))
     sys.modules["__main__"] = main
     generators.rewind()
     code = read_request(fd)

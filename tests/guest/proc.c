@@ -12,13 +12,16 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -327,9 +330,14 @@ static void descriptors(void)
 	char path[64], want[16];
 	int fd[2], e = eventfd(7, EFD_CLOEXEC), ep = epoll_create1(0), m;
 	struct epoll_event event = { EPOLLIN, { .fd = 5 } };
+	struct itimerspec timer = { { 1, 5 }, { 100, 7 } };
 	struct stat st, st2;
+	sigset_t set;
 	DIR *d;
 	int count = 0, expected = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd[0]);
@@ -365,6 +373,27 @@ static void descriptors(void)
 	slurp(path);
 	snprintf(want, sizeof(want), "%d events:", e);
 	CHECK(matches(want, value_of("tfd")));
+	close(ep);
+	ep = signalfd(-1, &set, 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
+	slurp(path);
+	printf("mask %s\n", value_of("sigmask"));
+	close(ep);
+	ep = timerfd_create(CLOCK_MONOTONIC, 0);
+	timerfd_settime(ep, 0, &timer, NULL);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
+	slurp(path);
+	printf("clock %s, interval %s\n", value_of("clockid"),
+	       value_of("it_interval"));
+	CHECK(matches("^\\(99, ", value_of("it_value")));
+	close(ep);
+	ep = inotify_init();
+	inotify_add_watch(ep, "/tmp", IN_CREATE);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ep);
+	puts(link_of(path));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
+	slurp(path);
+	CHECK(matches("^wd:1 ino:.* mask:100 ", value_of("inotify")));
 	m = memfd_create("name", 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", m);
 	puts(link_of(path));

@@ -8,6 +8,7 @@
 #include "random.h"
 #include "request.h"
 #include "syscalls.h"
+#include "task/process.h"
 
 #define RDEV(major, minor) ((major) << 8 | (minor))
 #define RDEV_REQUEST RDEV(240, 0) /* local use: Linux, devices.txt */
@@ -62,6 +63,14 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 	return (long)n;
 }
 
+/* The command line that the program is to be seen with: an agent stands for
+ * what it will run. */
+static long request_write(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	(void)f, (void)pos;
+	return process_set_command(buf, n);
+}
+
 static u32 dev_poll(struct file *f)
 {
 	(void)f;
@@ -104,7 +113,7 @@ static const struct file_ops tty_ops = {
 	.open = tty_open,
 	NODE_FILE,
 };
-DEVICE(request_ops, request_read, NULL, dev_poll);
+DEVICE(request_ops, request_read, request_write, dev_poll);
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)
 {

@@ -92,6 +92,15 @@ static void inotify_release(struct file *f)
 	kfree(i);
 }
 
+static void inotify_info(struct file *f, struct text *t)
+{
+	const struct inotify *i = f->node;
+
+	for (const struct watch *w = i->watches; w; w = w->of_inotify)
+		text_add(t, "inotify wd:%x ino:%lx sdev:1 mask:%x ignored_mask:0\n",
+			 (u32)w->wd, w->node->ino, w->mask);
+}
+
 static const struct file_ops inotify_ops = {
 	.read = inotify_read,
 	.poll = inotify_poll,
@@ -99,6 +108,7 @@ static const struct file_ops inotify_ops = {
 	.ioctl = inotify_ioctl,
 	.release = inotify_release,
 	.kind = "inotify",
+	.info = inotify_info,
 };
 
 /* ---- the calls ---- */

@@ -50,41 +50,38 @@ void proc_show_maps(struct text *t, const struct proc_subject *s)
 
 /* ---- what is there of them ---- */
 
+/* Pages of the image are the host's, which has them once for all guests. */
 struct shares {
-	u64 size, resident, own, clean, anonymous, locked;
+	u64 size, own, file, image, anonymous, locked;
 };
 
 static void add_shares(struct shares *sum, const struct vma *v)
 {
-	u64 own, there = vma_present(v, &own);
+	struct vma_pages there;
 
+	vma_pages(v, &there);
 	sum->size += (v->end - v->start) / PAGE_SIZE;
-	sum->resident += there;
-	sum->own += own;
-	if (v->object && !(v->flags & MAP_SHARED))
-		sum->clean += there - own;
-	if (!v->object)
-		sum->anonymous += there;
-	else
-		sum->anonymous += own;
+	sum->own += there.own;
+	sum->file += there.file;
+	sum->image += there.image;
+	sum->anonymous += there.own;
 	if (v->flags & MAP_LOCKED)
-		sum->locked += there;
+		sum->locked += there.own + there.file + there.image;
 }
 
 static void show_shares(struct text *t, const struct shares *s)
 {
-	u64 dirty = s->resident - s->clean;
+	u64 resident = s->own + s->file + s->image, dirty = s->own + s->file;
 
-	/* There is no other process: nothing is shared with one. */
 	text_add(t, "Rss:            %8lu kB\nPss:            %8lu kB\n",
-		 KIB(s->resident), KIB(s->resident));
+		 KIB(resident), KIB(dirty));
 	text_add(t, "Pss_Dirty:      %8lu kB\n", KIB(dirty));
-	text_add(t, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n", 0ul,
-		 0ul);
+	text_add(t, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n",
+		 KIB(s->image), 0ul);
 	text_add(t, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n",
-		 KIB(s->clean), KIB(dirty));
+		 0ul, KIB(dirty));
 	text_add(t, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\n",
-		 KIB(s->resident), KIB(s->anonymous));
+		 KIB(resident), KIB(s->anonymous));
 	text_add(t,
 		 "KSM:            %8lu kB\nLazyFree:       %8lu kB\n"
 		 "AnonHugePages:  %8lu kB\nShmemPmdMapped: %8lu kB\n"

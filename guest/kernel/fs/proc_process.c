@@ -82,8 +82,8 @@ static void add_memory(struct text *t, const struct process *p)
 		 "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n"
 		 "VmLib:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\n",
 		 KIB(p->space->pages_peak), KIB(p->space->pages), KIB(c.locked),
-		 0ul, KIB(mm_peak_pages() + c.file), KIB(used + c.file),
-		 KIB(used), KIB(c.file), 0ul, KIB(c.data), KIB(c.stack),
+		 0ul, KIB(mm_peak_pages()), KIB(used),
+		 KIB(used - MIN(c.file, used)), KIB(c.file), 0ul, KIB(c.data), KIB(c.stack),
 		 KIB(text), KIB(c.execute - MIN(text, c.execute)),
 		 KIB(c.tables), 0ul);
 }
@@ -141,13 +141,13 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 	    th->priority.nice, p->thread_count,
 	    (s->whole ? p->started : th->started) / TICK);
 	text_add(t, "%lu %lu %lu %lu %lu %lu 0 0 ", p->space->pages * PAGE_SIZE,
-		 mm_resident_all(), (u64)p->limits.of[RLIMIT_RSS].rlim_cur,
+		 mm_resident_pages(), (u64)p->limits.of[RLIMIT_RSS].rlim_cur,
 		 l->code_start, l->code_end, l->stack);
 	/* The sets of the first 31 signals are of no use: proc(5). */
 	text_add(t, "0 0 0 0 0 0 0 17 0 %u %u 0 0 0 ", th->priority.realtime,
 		 th->priority.policy);
 	text_add(t, "%lu %lu %lu %lu %lu %lu %lu 0\n", l->data_start,
-		 l->data_end, p->space->brk_start, l->args, l->environment,
+		 l->data_end, p->space->brk_start, l->args, l->args_end,
 		 l->environment, l->environment_end);
 }
 
@@ -158,7 +158,7 @@ static void show_statm(struct text *t, const struct proc_subject *s)
 
 	mm_count(&c);
 	text_add(t, "%lu %lu %lu %lu 0 %lu 0\n", s->process->space->pages,
-		 mm_resident_pages() + c.file, c.file,
+		 mm_resident_pages(), c.file,
 		 (l->code_end - l->code_start) / PAGE_SIZE, c.data + c.stack);
 }
 
@@ -260,7 +260,7 @@ static void show_cmdline(struct text *t, const struct proc_subject *s)
 {
 	const struct layout *l = &s->process->layout;
 
-	add_user(t, l->args, l->environment);
+	add_user(t, l->args, l->args_end);
 }
 
 static void show_environ(struct text *t, const struct proc_subject *s)

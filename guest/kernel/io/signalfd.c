@@ -110,11 +110,19 @@ static void signalfd_release(struct file *f)
 	kfree(f->node);
 }
 
+static void signalfd_info(struct file *f, struct text *t)
+{
+	const struct signalfd *s = f->node;
+
+	text_add(t, "sigmask:\t%016lx\n", s->set);
+}
+
 static const struct file_ops signalfd_ops = {
 	.read = signalfd_read,
 	.poll = signalfd_poll,
 	.release = signalfd_release,
 	.kind = "[signalfd]",
+	.info = signalfd_info,
 };
 
 long sys_signalfd4(u64 fd, u64 mask, u64 size, u64 flags)

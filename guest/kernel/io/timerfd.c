@@ -107,12 +107,27 @@ static void timerfd_release(struct file *f)
 	kfree(t);
 }
 
+static void timerfd_info(struct file *f, struct text *text)
+{
+	const struct timerfd *t = f->node;
+	u64 now = mono_now(), left = 0;
+
+	if (t->next != FOREVER && t->next > now)
+		left = t->next - now;
+	text_add(text,
+		 "clockid: %d\nticks: %lu\nsettime flags: 00\n"
+		 "it_value: (%lu, %lu)\nit_interval: (%lu, %lu)\n",
+		 t->clock, t->ticks, left / NSEC, left % NSEC,
+		 t->interval / NSEC, t->interval % NSEC);
+}
+
 static const struct file_ops timerfd_ops = {
 	.read = timerfd_read,
 	.poll = timerfd_poll,
 	.stat = timerfd_stat,
 	.release = timerfd_release,
 	.kind = "[timerfd]",
+	.info = timerfd_info,
 };
 
 static bool clock_known(s32 clock)

@@ -116,18 +116,6 @@ long sys_msync(u64 addr, u64 size, u64 flags)
 	return end < addr ? -ENOMEM : mm_check_mapped(addr, end);
 }
 
-long sys_mbind(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-	return 0;
-}
-
-long sys_set_mempolicy(u64 a, u64 b, u64 c)
-{
-	(void)a, (void)b, (void)c;
-	return 0;
-}
-
 /* ---- what /proc shows ---- */
 
 #define SMALL (1ul << 20) /* mappings of the pool that count as touched */

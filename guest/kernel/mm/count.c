@@ -3,41 +3,49 @@
 
 #include <linux/mman.h>
 
-#include "mm/map.h"
 #include "mm/pool.h"
 #include "mm/pte.h"
 
 #define TABLE_SHIFT 21 /* what a table of the lowest kind maps */
+#define TABLE_SIZE (1ul << TABLE_SHIFT)
 #define SMALL (1ul << 20) /* mappings of the pool that count as touched */
 
-/* Entries that hold a frame; tables: how many tables have any. */
-static u64 present(const struct vma *v, u64 *own, u64 *tables)
+static void add_page(struct vma_pages *c, u64 pte)
 {
-	u64 n = 0, last = ~0ul;
-
-	for (u64 at = v->start, *pte; (pte = pte_next(&at, v->end));
-	     at += PAGE_SIZE) {
-		if (!(*pte & (PTE_P | PTE_SAVED)))
-			continue;
-		n++;
-		*own += (*pte & PTE_OWNED) != 0;
-		if (at >> TABLE_SHIFT != last)
-			++*tables;
-		last = at >> TABLE_SHIFT;
-	}
-	return n;
+	if (pte & PTE_OWNED)
+		c->own++;
+	else if ((pte & PTE_GPA) >= ZB_IMAGE_GPA)
+		c->image++;
+	else
+		c->file++;
 }
 
-u64 vma_present(const struct vma *v, u64 *own)
+static void count_zone(const struct vma *v, struct vma_pages *c)
 {
-	u64 tables = 0;
+	u64 at = v->start;
 
-	*own = 0;
-	if (!v->pool)
-		return present(v, own, &tables);
-	*own = v->end - v->start > SMALL ? pool_touched(v->start, v->end) :
-					    (v->end - v->start) / PAGE_SIZE;
-	return *own;
+	for (const u64 *pte; (pte = pte_next(&at, v->end));) {
+		u64 end = MIN((at | (TABLE_SIZE - 1)) + 1, v->end);
+
+		c->tables++;
+		for (; at < end; at += PAGE_SIZE, pte++)
+			if (*pte & (PTE_P | PTE_SAVED))
+				add_page(c, *pte);
+	}
+}
+
+void vma_pages(const struct vma *v, struct vma_pages *c)
+{
+	u64 size = v->end - v->start;
+
+	memset(c, 0, sizeof(*c));
+	if (!v->pool) {
+		count_zone(v, c);
+		return;
+	}
+	c->tables = size >> TABLE_SHIFT;
+	c->own = size > SMALL ? pool_touched(v->start, v->end) :
+				size / PAGE_SIZE;
 }
 
 void mm_count(struct mm_count *c)
@@ -46,7 +54,8 @@ void mm_count(struct mm_count *c)
 
 	memset(c, 0, sizeof(*c));
 	for (const struct vma *v = vma_next(0); v; v = vma_after(v)) {
-		u64 pages = (v->end - v->start) / PAGE_SIZE, own = 0, there;
+		u64 pages = (v->end - v->start) / PAGE_SIZE;
+		struct vma_pages there = { 0 };
 
 		if (v->flags & MAP_GROWSDOWN)
 			c->stack += pages;
@@ -56,28 +65,10 @@ void mm_count(struct mm_count *c)
 			c->execute += pages;
 		if (v->flags & MAP_LOCKED)
 			c->locked += pages;
-		if (v->pool) {
-			c->tables += (v->end - v->start) >> TABLE_SHIFT;
-			continue;
-		}
-		there = present(v, &own, &c->tables);
-		if (v->object)
-			c->file += there - own;
+		if (!v->pool)
+			count_zone(v, &there);
+		c->file += v->object ? there.file : 0;
+		c->tables += v->pool ? pages * PAGE_SIZE >> TABLE_SHIFT :
+				       there.tables;
 	}
-}
-
-u64 mm_resident_all(void)
-{
-	struct mm_count c;
-
-	mm_count(&c);
-	return mm_resident_pages() + c.file;
-}
-
-u64 mm_peak_all(void)
-{
-	struct mm_count c;
-
-	mm_count(&c);
-	return mm_peak_pages() + c.file;
 }

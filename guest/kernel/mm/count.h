@@ -8,15 +8,19 @@ struct mm_count {
 	u64 data;    /* private and writable, without the stack */
 	u64 stack, locked;
 	u64 execute; /* not writable, executable */
-	u64 file;    /* that are there of objects */
+	u64 file;    /* of files in memory, that are there */
 	u64 tables;  /* page tables, of the lowest kind */
 };
 
+/* Of the pages of a mapping that are there. */
+struct vma_pages {
+	u64 own;    /* anonymous, or copies */
+	u64 file;   /* of a file in memory */
+	u64 image;  /* of the image: mapped, but nobody's memory */
+	u64 tables; /* page tables that are needed for them */
+};
+
 void mm_count(struct mm_count *c);
-/* Pages that are there, now and at most so far; of objects too. */
-u64 mm_resident_all(void);
-u64 mm_peak_all(void);
-/* Pages of a mapping that are there, and those that are its own (copies). */
-u64 vma_present(const struct vma *v, u64 *own);
+void vma_pages(const struct vma *v, struct vma_pages *c);
 
 #endif

@@ -40,6 +40,8 @@ static void inherit(struct thread *t)
 	ids_copy(&t->ids, &current->ids);
 	t->priority = priority_inherited(&current->priority);
 	t->personality = current->personality;
+	t->memory_policy = current->memory_policy;
+	t->memory_nodes = current->memory_nodes;
 	t->timer_slack = t->default_timer_slack = current->timer_slack;
 	memcpy(t->name, current->name, sizeof(t->name));
 }

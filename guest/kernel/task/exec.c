@@ -256,6 +256,7 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 	n += ARRAY_SIZE(aux);
 	*sp = (*sp - n * 8) & ~15ull;
 	memcpy((void *)*sp, words, n * 8);
+	l->args_end = l->environment;
 	memcpy(l->auxv, aux, sizeof(aux));
 	l->auxv_size = sizeof(aux);
 	l->stack = *sp;

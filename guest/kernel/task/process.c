@@ -7,6 +7,7 @@
 #include "host.h"
 #include "mm/frame.h"
 #include "mm/space.h"
+#include "mm/user.h"
 #include "syscalls.h"
 
 void process_init(void)
@@ -40,6 +41,20 @@ struct process *process_of(s32 id)
 	const struct thread *t = id ? thread_find(id) : current;
 
 	return t ? t->process : NULL;
+}
+
+long process_set_command(const void *strings, size_t size)
+{
+	struct layout *l = &current->process->layout;
+	size_t room = l->args_end - l->args;
+
+	if (size == 0 || size > room)
+		return -EINVAL;
+	if (user_copy((void *)l->args, strings, size) < size)
+		return -EFAULT;
+	user_clear((void *)(l->args + size), room - size);
+	l->args_end = l->args + size;
+	return (long)size;
 }
 
 static void (*at_end)(void);

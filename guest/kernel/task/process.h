@@ -23,7 +23,7 @@ struct node;
 struct layout {
 	u64 code_start, code_end, data_start, data_end;
 	u64 stack; /* at the first instruction */
-	u64 args, environment, environment_end; /* the strings */
+	u64 args, args_end, environment, environment_end; /* strings */
 	u64 auxv[48];
 	size_t auxv_size;
 };
@@ -39,6 +39,7 @@ struct process {
 	struct signals signals;
 	struct limits limits;
 	struct usage ended; /* of threads that have ended */
+	u64 before;         /* CPU time before the run, ns */
 	struct layout layout;
 	s32 oom_score_adj;
 	u64 started;     /* mono ns */
@@ -50,6 +51,9 @@ struct process {
 
 /* The first process, with the space that is there; its thread is current. */
 void process_init(void);
+/* Other arguments of the running process, in place of those that exec gave it:
+ * strings of the program's. Their size, or -errno. */
+long process_set_command(const void *strings, size_t size);
 /* Ends the running process; status as a shell shows it. */
 _Noreturn void process_exit(int status);
 /* The same by a signal, or because there is no memory left for it. */

@@ -47,6 +47,7 @@ struct thread {
 	struct priority priority;
 	s32 parent_death_signal;
 	u32 personality;
+	u32 memory_policy, memory_nodes; /* set_mempolicy(2) */
 	u64 started; /* mono ns */
 	u64 timer_slack, default_timer_slack; /* ns */
 	/* signal.c */

@@ -3,7 +3,6 @@
 
 #include <linux/resource.h>
 
-#include "mm/count.h"
 #include "mm/map.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -38,6 +37,7 @@ void usage_of_process(const struct process *p, struct usage *u)
 	struct usage one;
 
 	*u = p->ended;
+	u->cpu -= p->before;
 	u->faults += mm_peak_pages(); /* these have come without one */
 	for (const struct thread *t = threads; t; t = t->all_next) {
 		if (t->process != p)
@@ -45,6 +45,19 @@ void usage_of_process(const struct process *p, struct usage *u)
 		usage_of_thread(t, &one);
 		add(u, &one);
 	}
+}
+
+void usage_start_run(void)
+{
+	struct process *p = current->process;
+	struct usage u;
+
+	current->on_cpu_since = mono_now();
+	current->started = p->started = current->on_cpu_since;
+	current->usage.cpu = 0;
+	p->before = 0;
+	usage_of_process(p, &u);
+	p->before = u.cpu;
 }
 
 void usage_keep(const struct thread *t)
@@ -73,7 +86,7 @@ long sys_getrusage(u64 who, u64 address)
 	default:
 		return -EINVAL;
 	}
-	r.ru_maxrss = (long)mm_peak_all() * 4;
+	r.ru_maxrss = (long)mm_peak_pages() * 4;
 	r.ru_minflt = (long)u.faults;
 	r.ru_nvcsw = (long)u.waits;
 	r.ru_nivcsw = (long)u.preemptions;

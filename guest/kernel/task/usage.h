@@ -20,6 +20,8 @@ u64 thread_cpu(const struct thread *t);
 void usage_of_thread(const struct thread *t, struct usage *u);
 /* Threads that have ended, too. */
 void usage_of_process(const struct process *p, struct usage *u);
+/* What the process has used until now is not the run's, which begins. */
+void usage_start_run(void);
 /* t ends: what it used stays with its process. */
 void usage_keep(const struct thread *t);
 
