@@ -16,6 +16,7 @@ same() {
 @test "guest: pipes" { same pipe; }
 @test "guest: socket pairs and sockets" { same socket; }
 @test "guest: eventfd" { same eventfd; }
+@test "guest: the loopback interface, as netlink and ioctl tell of it" { same netlink; }
 @test "guest: descriptors of processes, and process 1" { same pidfd; }
 @test "guest: setting clocks is refused" { same settime; }
 @test "guest: timerfd" { same timerfd; }

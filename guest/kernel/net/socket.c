@@ -13,6 +13,7 @@
 #include "heap.h"
 #include "task/deadline.h"
 #include "mm/user.h"
+#include "net/interface.h"
 #include "syscalls.h"
 #include "task/process.h"
 #include "task/signal.h"
@@ -159,7 +160,7 @@ static long socket_ioctl(struct file *f, u64 command, u64 arg)
 	s32 value;
 
 	if ((u32)command != FIONREAD)
-		return -ENOTTY;
+		return interface_ioctl(s, command, arg);
 	n = s->family->pending_bytes(s);
 	value = (s32)n;
 	return n < 0 ? n : copy_to_user(arg, &value, sizeof(value));
@@ -212,6 +213,8 @@ static long socket_create(u64 domain, u64 type, u64 protocol, struct socket **s)
 		return -EINVAL;
 	if ((s32)domain == AF_UNIX)
 		family = &unix_family;
+	else if ((s32)domain == AF_NETLINK)
+		family = &netlink_family;
 	else if ((s32)domain != AF_INET && (s32)domain != AF_INET6)
 		return -EAFNOSUPPORT;
 	if (base >= SOCK_MAX)

@@ -17,6 +17,7 @@
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_NETLINK 16
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
@@ -151,7 +152,7 @@ struct socket {
 	u32 in_flight, held;     /* how often its file lies in queues */
 	bool candidate;
 	struct socket *flight_next, **flight_link, *live_next;
-	/* inet.c */
+	/* inet.c, netlink.c */
 	struct socket *port_next, **port_link; /* of one hash */
 	u16 port;
 };
@@ -172,7 +173,7 @@ struct family {
 	u32 (*poll)(struct socket *s);
 	void (*release)(struct socket *s);
 };
-extern const struct family unix_family, inet_family;
+extern const struct family unix_family, inet_family, netlink_family;
 
 struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 			  s32 protocol);
