@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static void show(const char *what, long r)
@@ -53,6 +55,16 @@ static void take(void)
 
 	if (read(p[0], &c, 1) != 1)
 		puts("short");
+}
+
+static void *counter(void *arg)
+{
+	uint64_t one = 1;
+
+	usleep(20000);
+	if (write(*(int *)arg, &one, sizeof(one)) != sizeof(one))
+		puts("short");
+	return NULL;
 }
 
 static void *writer(void *arg)
@@ -210,6 +222,41 @@ static void fairness(void)
 	close(b);
 }
 
+static long pwait2(struct epoll_event *e, int count, const void *timeout,
+		   const sigset_t *mask, size_t size)
+{
+	return syscall(SYS_epoll_pwait2, ep, e, count, timeout, mask, size);
+}
+
+/* A timeout in nanoseconds, and a mask for its time. */
+static void nanoseconds(void)
+{
+	struct timespec none = { 0, 0 }, some = { 0, 5000000 };
+	struct timespec bad = { 0, 1000000000 }, negative = { -1, 0 };
+	int e1 = eventfd(0, 0);
+	struct epoll_event e;
+	sigset_t mask;
+	pthread_t t;
+
+	sigemptyset(&mask);
+	ctl(ep, EPOLL_CTL_ADD, e1, EPOLLIN, 7);
+	SHOW(pwait2(&e, 1, &none, NULL, 0));
+	SHOW(pwait2(&e, 1, &some, NULL, 0));
+	SHOW(pwait2(&e, 1, &some, &mask, 8));
+	SHOW(pwait2(&e, 1, &some, &mask, 4));
+	SHOW(pwait2(&e, 1, &bad, NULL, 0));
+	SHOW(pwait2(&e, 1, &negative, NULL, 0));
+	SHOW(pwait2(&e, 1, (void *)8, NULL, 0));
+	SHOW(pwait2(&e, 1, &none, (void *)8, 8));
+	SHOW(pwait2(&e, 0, &none, NULL, 0));
+	pthread_create(&t, NULL, counter, &e1);
+	SHOW(pwait2(&e, 1, NULL, NULL, 0));
+	SHOW(e.data.u64);
+	pthread_join(t, NULL);
+	SHOW(pwait2((void *)8, 1, &none, NULL, 0));
+	close(e1);
+}
+
 int main(void)
 {
 	SHOW((ep = epoll_create1(EPOLL_CLOEXEC)) >= 0);
@@ -220,6 +267,7 @@ int main(void)
 	nesting();
 	errors();
 	fairness();
+	nanoseconds();
 	closing();
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -30,6 +31,9 @@ int main(void)
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	struct itimerspec every = { { 0, 10000000 }, { 0, 10000000 } }, off = { 0 };
 	double start = now(CLOCK_MONOTONIC), last = start, x;
+	struct timezone zone;
+	time_t seconds, stored;
+	struct timeval tv;
 	int back = 0;
 	timer_t timer;
 
@@ -43,6 +47,12 @@ int main(void)
 	syscall(SYS_clock_gettime, CLOCK_REALTIME, &direct);
 	last = (double)direct.tv_sec + (double)direct.tv_nsec / 1e9;
 	printf("vdso and call agree %d\n", last - x > -0.001 && now(CLOCK_REALTIME) - last > -0.001);
+	syscall(SYS_gettimeofday, &tv, &zone);
+	printf("gettimeofday agrees %d %d\n", labs(tv.tv_sec - direct.tv_sec) <= 1, zone.tz_dsttime);
+	seconds = syscall(SYS_time, &stored);
+	printf("time agrees %d %d\n", labs(seconds - direct.tv_sec) <= 1, stored == seconds);
+	printf("bad %d %d\n", (int)syscall(SYS_gettimeofday, 8, NULL), errno);
+	printf("bad %d %d\n", (int)syscall(SYS_time, 8), errno);
 	start = now(CLOCK_MONOTONIC);
 	printf("nanosleep %d", nanosleep(&t, NULL));
 	printf(" lasted %d\n", now(CLOCK_MONOTONIC) - start >= 0.05);
