@@ -33,6 +33,7 @@ VDSOFLAGS := -std=gnu11 -O2 -fPIC -ffreestanding -fno-stack-protector -fcf-prote
 HOST_C  := $(wildcard *.c)
 HOST_O  := $(HOST_C:%.c=$(O)/%.o)
 KERN_C  := $(wildcard guest/kernel/*.c guest/kernel/*/*.c)
+KERN_H  := $(wildcard guest/kernel/*.h guest/kernel/*/*.h)
 KERN_S  := $(wildcard guest/kernel/*.S)
 KERN_O  := $(KERN_C:guest/kernel/%.c=$(O)/kernel/%.o) $(KERN_S:guest/kernel/%.S=$(O)/kernel/%.S.o)
 
@@ -114,7 +115,10 @@ $(O)/syscalls: docs/syscalls.c guest/kernel/syscalls.def
 docs/syscalls.md: $(O)/syscalls
 	$(O)/syscalls >$@.new && mv $@.new $@ || { rm -f $@.new; false; }
 
-docs: docs/syscalls.md
+docs/kernel.md: docs/kernel.py $(KERN_C) $(KERN_H)
+	python3 docs/kernel.py '$(FLOORS)' >$@
+
+docs: docs/syscalls.md docs/kernel.md
 
 # ---- the two commands ----
 setup:
@@ -161,6 +165,9 @@ GROUPS := mm/page mm/pool, \
           fs/file fs/descriptor fs/lock fs/owner, \
           fs/vfs fs/entry fs/image fs/ramfs fs/xattrs, \
           net/socket net/message net/option net/unix net/name net/garbage net/inet
+
+floors:
+	@echo '$(FLOORS)'
 
 layers: $(O)/kernel.elf
 	@python3 tests/layers.py guest/kernel $(O)/kernel '$(FLOORS)' '$(GROUPS)'
@@ -232,10 +239,10 @@ help:
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'compat     tests of CPython, natively and in the guest, those that are lost'
 	@echo 'bench      fork and run times as a table'
-	@echo 'docs       docs/syscalls.md, from guest/kernel/syscalls.def'
+	@echo 'docs       docs/syscalls.md and docs/kernel.md, from guest/kernel'
 	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'
 	@echo 'clean, distclean; MODE=debug; SANITIZE=1: the host side with ASan and UBSan'
 
 always:
 
-.PHONY: all always docs layers templates setup run test test-svm lint lint-tools fuzz soak compat bench install clean distclean help
+.PHONY: all always docs layers floors templates setup run test test-svm lint lint-tools fuzz soak compat bench install clean distclean help

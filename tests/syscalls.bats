@@ -4,6 +4,10 @@
 	diff docs/syscalls.md <(timeout 60 "build/$(cat build/mode)/syscalls")
 }
 
+@test "syscalls: docs/kernel.md is made of the guest kernel as it is (make docs/kernel.md)" {
+	diff docs/kernel.md <(timeout 60 python3 docs/kernel.py "$(make -s floors)")
+}
+
 # The names of the calls that a guest program makes.
 calls_of() {
 	timeout 300 ./zeroboot run -t 280 --trace build/tests/guest.img "/bin/$1" 2>&1 |
