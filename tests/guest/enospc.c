@@ -73,6 +73,8 @@ int main(void)
 	printf("some was written: %d\n", total > 32 * MIB);
 	SHOW(room());
 	SHOW(write(fd, "x", 1));
+	SHOW(rename("big", "bigger"));
+	SHOW(rename("bigger", "big"));
 	SHOW(pwrite(fd, "x", 1, 0));
 	SHOW(ftruncate(fd, 1l << 40)); /* takes nothing */
 	SHOW(fallocate(fd, 0, 0, 1l << 40));

@@ -101,6 +101,8 @@ static long range_check(const struct file *in, u64 in_pos,
 		return -EBADF;
 	if (in_pos + *size < in_pos || out_pos + *size < out_pos)
 		return -EOVERFLOW;
+	n = in->node; /* both are regular files */
+	to = out->node;
 	*size = in_pos < n->size ? MIN(*size, n->size - in_pos) : 0;
 	if (n == to && out_pos + *size > in_pos && out_pos < in_pos + *size)
 		return -EINVAL;

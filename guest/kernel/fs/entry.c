@@ -79,15 +79,15 @@ void entry_free(struct dentry *d)
 	quota_give(1);
 }
 
+/* Its unit of the quota is taken. */
 static struct dentry *entry_new(struct node *dir, const char *name, u32 size)
 {
-	struct dentry *d;
+	struct dentry *d = NULL;
 
 	if (entry_count >= bucket_count)
 		grow();
-	if (!bucket_count || !quota_take(1))
-		return NULL;
-	d = kmalloc(sizeof(*d) + size);
+	if (bucket_count)
+		d = kmalloc(sizeof(*d) + size);
 	if (d && !radix_set(&dir->content, dir->next_entry, d)) {
 		kfree(d);
 		d = NULL;
@@ -119,13 +119,19 @@ static void entry_detach(struct dentry *d)
 	radix_remove(&d->dir->content, d->position);
 }
 
-/* The own entry of a name, made when there is none, as the name is. */
-static struct dentry *entry_own(struct node *dir, const char *name, u32 size)
+/* The own entry of a name, made when there is none, as the name is; moves: of
+ * a name that moves. */
+static struct dentry *entry_own(struct node *dir, const char *name, u32 size,
+				bool moves)
 {
 	struct dentry *d = own_entry(dir, name, size);
 
 	if (d)
 		return d;
+	if (moves)
+		quota_overdraw(1);
+	else if (!quota_take(1))
+		return NULL;
 	d = entry_new(dir, name, size);
 	if (d)
 		d->node = image_lookup(dir, name, size);
@@ -189,7 +195,7 @@ static void dir_changed(struct node *dir)
 
 long dir_add(struct node *dir, const char *name, u32 size, struct node *n)
 {
-	struct dentry *d = entry_own(dir, name, size);
+	struct dentry *d = entry_own(dir, name, size, false);
 
 	if (!d)
 		return -ENOSPC;
@@ -227,8 +233,10 @@ long dir_remove(struct node *dir, const char *name, u32 size)
 
 	if (!n)
 		return -ENOENT;
-	if (!d)
+	if (!d) {
+		quota_overdraw(1);
 		d = entry_new(dir, name, size);
+	}
 	if (!d)
 		return -ENOSPC;
 	dir_lost(dir, n);
@@ -299,8 +307,8 @@ long dir_move(const struct place *from, const struct place *to, bool exchange,
 	struct dentry *a, *b;
 	struct node *moved, *old;
 
-	a = entry_own(from->dir, from->name, from->size);
-	b = a ? entry_own(to->dir, to->name, to->size) : NULL;
+	a = entry_own(from->dir, from->name, from->size, true);
+	b = a ? entry_own(to->dir, to->name, to->size, true) : NULL;
 	if (!b)
 		return -ENOSPC;
 	moved = a->node;
@@ -311,7 +319,7 @@ long dir_move(const struct place *from, const struct place *to, bool exchange,
 	b->node = moved;
 	node_place(moved, to->dir, b->name, b->name_size);
 	dir_moved(moved, from->dir, to->dir);
-	if (exchange) {
+	if (exchange && old) {
 		a->node = old;
 		node_place(old, from->dir, a->name, a->name_size);
 		dir_moved(old, to->dir, from->dir);
@@ -334,7 +342,7 @@ long dir_move(const struct place *from, const struct place *to, bool exchange,
 	if (old && !exchange && !is_dir(old))
 		notify_self(old, IN_ATTRIB);
 	notify_self(moved, IN_MOVE_SELF);
-	if (exchange) {
+	if (exchange && old) {
 		told_move(to, from, old);
 		notify_self(old, IN_MOVE_SELF);
 	}

@@ -152,13 +152,12 @@ struct watch *watch_add(struct inotify *i, struct node *n, u32 mask)
 	return w;
 }
 
-void watch_remove(struct watch *w)
+/* The one that stands here in its node's list. */
+static void remove_at(struct watch **place)
 {
-	struct watch **at = &w->node->watches;
+	struct watch *w = *place, **at;
 
-	while (*at != w)
-		at = &(*at)->of_node;
-	*at = w->of_node;
+	*place = w->of_node;
 	for (at = &w->inotify->watches; *at != w;)
 		at = &(*at)->of_inotify;
 	*at = w->of_inotify;
@@ -168,20 +167,31 @@ void watch_remove(struct watch *w)
 	quota_give(1);
 }
 
+void watch_remove(struct watch *w)
+{
+	struct watch **at = &w->node->watches;
+
+	while (*at != w)
+		at = &(*at)->of_node;
+	remove_at(at);
+}
+
 /* ---- events ---- */
 
 static void tell(struct node *watched, u32 mask, const char *name, u32 size,
 		 u32 cookie)
 {
-	struct watch *w = watched->watches, *next;
+	struct watch **at = &watched->watches, *w;
 
-	for (; w; w = next) {
-		next = w->of_node;
-		if (!(w->mask & mask & IN_ALL_EVENTS))
-			continue;
-		queue(w->inotify, w->wd, mask, cookie, name, size);
-		if (w->mask & IN_ONESHOT)
-			watch_remove(w);
+	while ((w = *at)) {
+		bool wanted = w->mask & mask & IN_ALL_EVENTS;
+
+		if (wanted)
+			queue(w->inotify, w->wd, mask, cookie, name, size);
+		if (wanted && (w->mask & IN_ONESHOT))
+			remove_at(at);
+		else
+			at = &w->of_node;
 	}
 }
 
@@ -219,5 +229,5 @@ void notify_free(struct node *n)
 {
 	notify_node_alone(n, IN_DELETE_SELF);
 	while (n->watches)
-		watch_remove(n->watches);
+		remove_at(&n->watches);
 }

@@ -28,6 +28,11 @@ bool quota_take(u64 units)
 	return true;
 }
 
+void quota_overdraw(u64 units)
+{
+	used += units;
+}
+
 void quota_give(u64 units)
 {
 	used -= units;

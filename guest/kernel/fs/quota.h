@@ -8,6 +8,9 @@
 
 bool quota_take(u64 units);
 void quota_give(u64 units);
+/* Also beyond the limit: for what is given back right after (a name that moves),
+ * or hides a name of the image. */
+void quota_overdraw(u64 units);
 u64 quota_limit(void);
 u64 quota_left(void);
 

@@ -93,7 +93,7 @@ long sys_futimesat(u64 fd, u64 path, u64 times)
 		return set_at((s32)fd, path, NULL, 0);
 	if (copy_from_user(tv, times, sizeof(tv)))
 		return -EFAULT;
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		if (tv[2 * i + 1] < 0 || tv[2 * i + 1] >= 1000000)
 			return -EINVAL;
 		t[i].tv_sec = tv[2 * i];

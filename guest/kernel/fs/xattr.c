@@ -17,9 +17,12 @@
 
 /* ---- names ---- */
 
-static bool starts_with(const char *name, const char *prefix)
+/* What follows the name space, or NULL when the name is of another one. */
+static const char *within(const char *name, const char *space)
 {
-	return !strncmp(name, prefix, strlen(prefix));
+	size_t n = strlen(space);
+
+	return strncmp(name, space, n) ? NULL : name + n;
 }
 
 static long name_read(u64 address, char *name)
@@ -35,17 +38,20 @@ static long name_read(u64 address, char *name)
  * `denied` when it is the type that says no. */
 static long name_ok(const struct node *n, const char *name, long denied)
 {
-	if (!starts_with(name, "user.") && !starts_with(name, "trusted.") &&
-	    !starts_with(name, "security."))
+	const char *user = within(name, "user.");
+	const char *trusted = within(name, "trusted.");
+	const char *rest = user	   ? user :
+			   trusted ? trusted :
+				     within(name, "security.");
+
+	if (!rest)
 		return -EOPNOTSUPP;
-	if (!strchr(name, '.')[1])
+	if (!*rest)
 		return -EINVAL;
-	if (starts_with(name, "user."))
-		return node_type(n) == S_IFREG || is_dir(n) ? 0 : denied;
-	/* Linux asks for CAP_SYS_ADMIN, which stands for much that is not here. */
-	if (starts_with(name, "trusted.") && !ids_capable(CAP_FOWNER))
+	if (user && node_type(n) != S_IFREG && !is_dir(n))
 		return denied;
-	return 0;
+	/* Linux asks for CAP_SYS_ADMIN, which stands for much that is not here. */
+	return trusted && !ids_capable(CAP_FOWNER) ? denied : 0;
 }
 
 /* ---- what the calls do ---- */
