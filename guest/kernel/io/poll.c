@@ -21,6 +21,7 @@
 
 #define MAX_FDS (1u << 20) /* Linux: RLIMIT_NOFILE */
 #define MAX_SELECT 65536   /* Linux: as many as the table has room for */
+#define SMALL_SELECT 1024  /* descriptors without a heap allocation */
 #define FEW 16             /* files without a heap allocation */
 
 #define SELECT_READ                                                            \
@@ -104,45 +105,49 @@ static void watch_free(struct watch *w, u64 count, struct watch *few)
 
 /* ---- poll ---- */
 
-static void poll_open(struct watch *w, const struct pollfd *p, u64 count)
+static long poll_open(struct watch *w, u64 user, u64 count)
 {
-	for (u64 i = 0; i < count; i++) {
-		if (p[i].fd < 0)
+	struct pollfd p;
+
+	for (u64 i = 0; i < count; i++, user += sizeof(p)) {
+		if (copy_from_user(&p, user, sizeof(p)))
+			return -EFAULT;
+		if (p.fd < 0)
 			continue;
-		watch_open(&w[i], p[i].fd, (u16)p[i].events | READY_ALWAYS);
+		watch_open(&w[i], p.fd, (u16)p.events | READY_ALWAYS);
 		if (!w[i].file)
 			w[i].ready = POLLNVAL;
 	}
+	return 0;
 }
 
 static long poll_store(const struct watch *w, u64 user, u64 count)
 {
-	struct pollfd *p = (void *)user;
+	user += offsetof(struct pollfd, revents);
+	for (u64 i = 0; i < count; i++, user += sizeof(struct pollfd)) {
+		short ready = (short)w[i].ready;
 
-	if (!user_writable(user, count * sizeof(*p)))
-		return -EFAULT;
-	for (u64 i = 0; i < count; i++)
-		p[i].revents = (short)w[i].ready;
+		if (copy_to_user(user, &ready, sizeof(ready)))
+			return -EFAULT;
+	}
 	return 0;
 }
 
 static long do_poll(u64 user, u64 count, u64 deadline)
 {
 	struct watch few[FEW], *w;
-	long r, stored;
+	long r;
 
 	if (count > MAX_FDS)
 		return -EINVAL;
-	if (count && !user_readable(user, count * sizeof(struct pollfd)))
-		return -EFAULT;
 	w = watch_alloc(few, count);
 	if (!w)
 		return -ENOMEM;
-	poll_open(w, (void *)user, count);
-	r = watch_wait(w, count, deadline);
-	stored = count ? poll_store(w, user, count) : 0;
-	if (stored)
-		r = stored;
+	r = poll_open(w, user, count);
+	if (r == 0)
+		r = watch_wait(w, count, deadline);
+	if (r != -EFAULT && poll_store(w, user, count))
+		r = -EFAULT;
 	watch_free(w, count, few);
 	return r;
 }
@@ -231,50 +236,90 @@ static long select_store(const struct watch *w, u64 count, u64 *sets[SETS])
 	return bits;
 }
 
-static bool sets_writable(u64 *const sets[SETS], s32 n)
+/* The program's sets, copied: READ, WRITE, EXCEPT; 0: not given. */
+struct select_sets {
+	u64 user[SETS];
+	u64 *bits[SETS];
+	u64 size; /* bytes of each */
+	u64 small[SETS][SMALL_SELECT / 64];
+	u64 *large;
+};
+
+static long sets_load(struct select_sets *sets, s32 n)
 {
-	for (int s = 0; s < SETS; s++)
-		if (sets[s] && !user_writable((u64)sets[s], ((u64)n + 63) / 64 * 8))
-			return false;
-	return true;
+	sets->size = ((u64)n + 63) / 64 * 8;
+	sets->large = NULL;
+	if (n > SMALL_SELECT) {
+		sets->large = kmalloc(SETS * sets->size);
+		if (!sets->large)
+			return -ENOMEM;
+	}
+	for (int s = 0; s < SETS; s++) {
+		sets->bits[s] = sets->large ?
+					sets->large + s * sets->size / 8 :
+					sets->small[s];
+		if (!sets->user[s])
+			sets->bits[s] = NULL;
+		else if (copy_from_user(sets->bits[s], sets->user[s],
+					sets->size))
+			return -EFAULT;
+	}
+	return 0;
 }
 
-static long do_select(s32 n, u64 *sets[SETS], u64 deadline)
+static long sets_store(const struct select_sets *sets)
 {
-	struct watch few[FEW], *w;
-	u64 count;
+	for (int s = 0; s < SETS; s++)
+		if (sets->bits[s] && copy_to_user(sets->user[s], sets->bits[s],
+						  sets->size))
+			return -EFAULT;
+	return 0;
+}
+
+static long select_loaded(struct select_sets *sets, s32 n, u64 deadline)
+{
+	struct watch few[FEW];
+	u64 count = select_count(sets->bits, n);
+	struct watch *w = watch_alloc(few, count);
+	long r;
+
+	if (!w)
+		return -ENOMEM;
+	r = select_open(w, sets->bits, n);
+	if (!r)
+		r = watch_wait(w, count, deadline);
+	if (r >= 0)
+		r = select_store(w, count, sets->bits);
+	watch_free(w, count, few);
+	if (r >= 0 && sets_store(sets))
+		r = -EFAULT;
+	return r;
+}
+
+static long do_select(s32 n, u64 readable, u64 writable, u64 except,
+		      u64 deadline)
+{
+	struct select_sets sets = { .user = { readable, writable, except } };
 	long r;
 
 	if (n < 0)
 		return -EINVAL;
 	n = MIN(n, MAX_SELECT);
-	if (!sets_writable(sets, n))
-		return -EFAULT;
-	count = select_count(sets, n);
-	w = watch_alloc(few, count);
-	if (!w)
-		return -ENOMEM;
-	r = select_open(w, sets, n);
-	if (!r)
-		r = watch_wait(w, count, deadline);
-	/* the program's sets are both input and output, and its memory may have
-	 * changed during the wait: only bits that are still asked for count */
-	if (r >= 0)
-		r = sets_writable(sets, n) ? select_store(w, count, sets)
-					   : -EFAULT;
-	watch_free(w, count, few);
+	r = sets_load(&sets, n);
+	if (r == 0)
+		r = select_loaded(&sets, n, deadline);
+	kfree(sets.large);
 	return r;
 }
 
 long sys_select(u64 n, u64 readable, u64 writable, u64 except, u64 timeout)
 {
-	u64 *sets[SETS] = {(u64 *)readable, (u64 *)writable, (u64 *)except};
 	u64 deadline;
 	long r = deadline_timeval(timeout, &deadline);
 
 	if (r)
 		return r;
-	r = do_select((s32)n, sets, deadline);
+	r = do_select((s32)n, readable, writable, except, deadline);
 	deadline_left_timeval(timeout, deadline);
 	return r;
 }
@@ -282,7 +327,6 @@ long sys_select(u64 n, u64 readable, u64 writable, u64 except, u64 timeout)
 long sys_pselect6(u64 n, u64 readable, u64 writable, u64 except, u64 timeout,
 		  u64 mask)
 {
-	u64 *sets[SETS] = {(u64 *)readable, (u64 *)writable, (u64 *)except};
 	u64 mask_and_size[2] = {0, 0};
 	u64 deadline;
 	long r;
@@ -298,7 +342,7 @@ long sys_pselect6(u64 n, u64 readable, u64 writable, u64 except, u64 timeout,
 	r = signal_mask_for_wait(mask_and_size[0], mask_and_size[1]);
 	if (r)
 		return r;
-	r = do_select((s32)n, sets, deadline);
+	r = do_select((s32)n, readable, writable, except, deadline);
 	deadline_left_timespec(timeout, deadline);
 	return r;
 }
