@@ -64,6 +64,12 @@ same() {
 @test "guest: addresses of the loopback" { same inet; }
 @test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }
+@test "guest: interval timers, POSIX timers and their overruns" { same itimer; }
+@test "guest: CPU time, clocks of it, sleeps and timers by it" { same cpuclock; }
+@test "guest: SIGXCPU at the soft limit of CPU time, SIGKILL at the hard one" {
+	same cpuclock soft
+	same cpuclock hard
+}
 @test "guest: users, groups and capabilities" { same ids; }
 @test "guest: policies, niceness and CPUs" { same sched; }
 @test "guest: limits and locked memory" { same limits; }

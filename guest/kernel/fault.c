@@ -173,6 +173,8 @@ void exception_handle(struct regs *r, u64 vector, u64 error, u64 cr2)
 			panic("exception %lu at %lx, error %lx, address %lx",
 			      vector, r->rip, error, cr2);
 		in_kernel_fault = true;
+	} else {
+		usage_enter();
 	}
 	if (vector == VECTOR_PF)
 		page_fault(r, error, cr2);
@@ -180,4 +182,6 @@ void exception_handle(struct regs *r, u64 vector, u64 error, u64 cr2)
 		other_fault(r, vector, error);
 	if (kernel)
 		in_kernel_fault = false;
+	else
+		usage_leave();
 }

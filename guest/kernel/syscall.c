@@ -142,6 +142,7 @@ int syscall_handle(struct regs *r)
 	u64 rip = r->rip, rsp = r->rsp;
 	long result;
 
+	usage_enter();
 	current->regs = r;
 	control->syscalls++;
 	if (number < ARRAY_SIZE(table) && table[number].call)
@@ -155,6 +156,7 @@ int syscall_handle(struct regs *r)
 	if (r->orig_rax != ~0ull)
 		r->rax = (u64)result;
 	exit_work(r);
+	usage_leave();
 	return r->orig_rax == ~0ull || r->rip != rip || r->rsp != rsp;
 }
 
@@ -164,6 +166,7 @@ void syscall_aborted(struct regs *r)
 {
 	r->rax = (u64)-EFAULT;
 	exit_work(r);
+	usage_leave();
 }
 
 int syscall_trap(struct regs *r)

@@ -6,6 +6,7 @@
 #include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
+#include "task/cputimer.h"
 #include "task/process.h"
 
 #define UNLIMITED ~0ull
@@ -92,6 +93,8 @@ long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 			return r;
 		*limit = value;
 		apply_to_space(t->process);
+		if ((u32)which == RLIMIT_CPU)
+			cputimer_limit(t->process);
 	}
 	return old_limit ? copy_to_user(old_limit, &old, sizeof(old)) : 0;
 }

@@ -5,6 +5,8 @@
 #ifndef TASK_PROCESS_H
 #define TASK_PROCESS_H
 
+#include "task/cputimer.h"
+#include "task/itimer.h"
 #include "task/limits.h"
 #include "task/sigset.h"
 #include "task/thread.h"
@@ -18,6 +20,7 @@
 struct space;
 struct descriptors;
 struct node;
+struct posix_timer;
 
 /* Where the program's parts are, as exec has put them: proc(5), stat. */
 struct layout {
@@ -39,7 +42,10 @@ struct process {
 	struct signals signals;
 	struct limits limits;
 	struct usage ended; /* of threads that have ended */
-	u64 before;         /* CPU time before the run, ns */
+	struct cputimer cpu_limit;
+	struct itimer itimers[3];
+	struct posix_timer *timers;
+	s32 next_timer;
 	struct layout layout;
 	s32 oom_score_adj;
 	u64 started;     /* mono ns */

@@ -62,7 +62,7 @@ bool sigframe_push(struct regs *r, struct thread *t, const struct action *a,
 /* Bytes that a frame takes at most: AT_MINSIGSTKSZ. */
 u64 sigframe_size(void);
 
-/* ---- sigaction.c ---- */
+/* ---- altstack.c ---- */
 
 /* sp is on t's alternate stack, so that the next handler goes on there. */
 bool altstack_holds(const struct thread *t, u64 sp);

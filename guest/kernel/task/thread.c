@@ -12,6 +12,7 @@
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/clock.h"
+#include "task/cputimer.h"
 #include "task/futex.h"
 #include "task/process.h"
 #include "task/signal.h"
@@ -202,10 +203,12 @@ void thread_enter(u64 rip, u64 rsp)
 static void switch_to(struct thread *next)
 {
 	struct thread *previous = current;
-	u64 now = cpu_now();
+	u64 now;
 
 	if (next == previous)
 		return;
+	now = cpu_now();
+	usage_leave();
 	previous->fs_base = read_fs();
 	previous->usage.cpu += now - previous->on_cpu_since;
 	__asm__ volatile("xsave64 (%0)"
@@ -215,6 +218,7 @@ static void switch_to(struct thread *next)
 			 : "memory");
 	current = next;
 	next->on_cpu_since = now;
+	usage_enter();
 	kernel_stack_top = stack_top(next);
 	write_fs(next->fs_base);
 	__asm__ volatile("xrstor64 (%0)"
@@ -231,10 +235,14 @@ static void idle(void)
 {
 	u64 start = cpu_now();
 
+	usage_leave();
+	cputimers_pause();
 	control->idle_until = timer_next();
 	hypercall(ZB_HC_IDLE);
-	timers_run();
 	current->on_cpu_since += cpu_now() - start;
+	usage_enter();
+	cputimers_resume();
+	timers_run();
 }
 
 /* Gives the CPU to the next runnable thread; current is in some queue. */
@@ -357,10 +365,12 @@ void exit_work(struct regs *r)
 void tick_handle(struct regs *r);
 void tick_handle(struct regs *r)
 {
+	usage_enter();
 	current->regs = r;
 	timers_run();
 	thread_yield();
 	exit_work(r);
+	usage_leave();
 }
 
 void thread_first_run(struct regs *r);
@@ -368,6 +378,7 @@ void thread_first_run(struct regs *r)
 {
 	bury();
 	exit_work(r);
+	usage_leave();
 }
 
 void thread_end(void)
@@ -386,6 +397,7 @@ void thread_end(void)
 		link = &(*link)->all_next;
 	*link = current->all_next;
 	current->process->thread_count--;
+	cputimers_forget(current);
 	usage_keep(current);
 	current->state = DEAD;
 	/* The previous one was buried when this thread came to run. */

@@ -9,19 +9,24 @@ struct thread;
 
 struct usage {
 	u64 cpu;                       /* ns */
+	u64 system;                    /* of them, in the kernel */
 	u64 faults;                    /* that needed no disk: all */
 	u64 waits, preemptions;        /* times that the CPU was given up */
 	u64 reads, writes;             /* system calls */
 	u64 read_bytes, written_bytes;
 };
 
+/* The running thread enters or leaves the kernel, for the program. */
+void usage_enter(void);
+void usage_leave(void);
+/* A run starts: what the time before it was used for is not its own. */
+void usage_start_run(void);
+
 /* CPU time of a thread so far, ns. */
 u64 thread_cpu(const struct thread *t);
 void usage_of_thread(const struct thread *t, struct usage *u);
 /* Threads that have ended, too. */
 void usage_of_process(const struct process *p, struct usage *u);
-/* What the process has used until now is not the run's, which begins. */
-void usage_start_run(void);
 /* t ends: what it used stays with its process. */
 void usage_keep(const struct thread *t);
 
