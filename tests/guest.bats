@@ -28,6 +28,7 @@ same() {
 @test "guest: memory that is promised" { same promise; }
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: futexes" { same futex; }
+@test "guest: locks with an owner" { same futexlock; }
 @test "guest: threads by the calls themselves" { same clone; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }

@@ -1,7 +1,8 @@
 /*
  * futex.c: waiting on a word of the program's memory. A futex in a shared mapping
  * is where the mapped data is, wherever it is mapped; any other is its address
- * in its space, and one for private use is none of the others.
+ * in its space, and one for private use is none of the others. Locks with an
+ * owner: futex_lock.c; lists of locks: robust.c.
  */
 #include "task/futex.h"
 
@@ -12,30 +13,25 @@
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/clock.h"
+#include "task/deadline.h"
 #include "task/thread.h"
 
 #define BUCKETS 64
-#define ROBUST_LIMIT 2048 /* as Linux, kernel/futex/core.c's ROBUST_LIST_LIMIT */
-
-struct ktime {
-	s64 sec, nsec;
-};
 
 static struct waitq buckets[BUCKETS];
 
-static struct waitq *bucket(struct futex_key key)
+struct waitq *futex_bucket(struct futex_key key)
 {
 	return &buckets[((key.at >> 2) + (u64)key.of) * 0x9e3779b97f4a7c15ull >>
 			58];
 }
 
-static bool same(struct futex_key a, struct futex_key b)
+bool futex_same(struct futex_key a, struct futex_key b)
 {
 	return a.of == b.of && a.at == b.at && a.private == b.private;
 }
 
-/* Of the word at address: 0, -EINVAL, -EFAULT. */
-static long key_find(u64 address, bool private, struct futex_key *key)
+long futex_key_find(u64 address, bool private, struct futex_key *key)
 {
 	const struct vma *v;
 	u32 value;
@@ -55,18 +51,28 @@ static long key_find(u64 address, bool private, struct futex_key *key)
 	return 0;
 }
 
+void futex_hand_over(struct thread *t)
+{
+	t->futex.of = NULL;
+	thread_wake(t, 0);
+}
+
+/* How many were woken; -EINVAL when one waits for a lock with an owner. */
 static long wake(struct futex_key key, u32 count, u32 bits)
 {
-	struct waitq *q = bucket(key);
+	struct waitq *q = futex_bucket(key);
 	struct thread *t = q->head, *next;
 	u32 woken = 0;
 
 	for (; t && woken < count; t = next) {
 		next = t->next;
-		if (!same(t->futex, key) || !(t->futex_bits & bits))
+		if (!futex_same(t->futex, key))
 			continue;
-		t->futex.of = NULL;
-		thread_wake(t, 0);
+		if (t->futex_lock)
+			return -EINVAL;
+		if (!(t->futex_bits & bits))
+			continue;
+		futex_hand_over(t);
 		woken++;
 	}
 	return woken;
@@ -76,7 +82,7 @@ void futex_wake_address(u64 address)
 {
 	struct futex_key key;
 
-	if (key_find(address, false, &key) == 0)
+	if (futex_key_find(address, false, &key) == 0)
 		wake(key, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
@@ -90,6 +96,22 @@ static long compare(u64 address, u32 expected)
 	return value == expected ? 0 : -EAGAIN;
 }
 
+long futex_sleep(struct futex_key key, u64 deadline)
+{
+	struct thread *t = current;
+	long r;
+
+	t->futex = key;
+	do /* it may have been requeued */
+		r = thread_wait(futex_bucket(t->futex), deadline);
+	while (r == 0 && t->futex.of);
+	/* A wake wins over a signal or the end of the time. */
+	if (!t->futex.of)
+		return 0;
+	t->futex.of = NULL;
+	return r;
+}
+
 static long wait(u64 address, struct futex_key key, u32 value, u64 deadline,
 		 u32 bits)
 {
@@ -97,13 +119,9 @@ static long wait(u64 address, struct futex_key key, u32 value, u64 deadline,
 
 	if (r)
 		return r;
-	current->futex = key;
 	current->futex_bits = bits;
-	r = thread_wait(bucket(key), deadline);
-	/* Requeued or woken meanwhile: a wake wins over a signal or time. */
-	if (r != 0 && !current->futex.of)
-		r = 0;
-	current->futex.of = NULL;
+	current->futex_lock = 0;
+	r = futex_sleep(key, deadline);
 	return r == -EINTR && deadline == FOREVER ? -ERESTARTSYS : r;
 }
 
@@ -129,7 +147,7 @@ static void move(struct thread *t, struct thread *previous, struct waitq *a,
 static long requeue(struct futex_key from, struct futex_key to, s32 wake_count,
 		    s32 move_count)
 {
-	struct waitq *a = bucket(from), *b = bucket(to);
+	struct waitq *a = futex_bucket(from), *b = futex_bucket(to);
 	struct thread *t, *next, *previous = NULL;
 	s32 moved = 0;
 	long woken;
@@ -137,12 +155,16 @@ static long requeue(struct futex_key from, struct futex_key to, s32 wake_count,
 	if (wake_count < 0 || move_count < 0)
 		return -EINVAL;
 	woken = wake(from, (u32)wake_count, FUTEX_BITSET_MATCH_ANY);
+	if (woken < 0)
+		return woken;
 	for (t = a->head; t && moved < move_count; t = next) {
 		next = t->next;
-		if (!same(t->futex, from)) {
+		if (!futex_same(t->futex, from)) {
 			previous = t;
 			continue;
 		}
+		if (t->futex_lock)
+			return -EINVAL;
 		t->futex = to;
 		moved++;
 		if (a == b)
@@ -225,40 +247,28 @@ static long wake_op(struct futex_key first, u32 count, u64 address,
 	if (r || hit < 0)
 		return r ? r : hit;
 	woken = wake(first, count, FUTEX_BITSET_MATCH_ANY);
-	if (hit)
-		woken += wake(second, count2, FUTEX_BITSET_MATCH_ANY);
-	return woken;
+	if (woken < 0 || !hit)
+		return woken;
+	r = wake(second, count2, FUTEX_BITSET_MATCH_ANY);
+	return r < 0 ? r : woken + r;
 }
 
-/* 0 and *deadline in mono ns. WAIT is relative, WAIT_BITSET absolute. */
-static long read_deadline(u64 address, int command, bool realtime,
-			  u64 *deadline)
+/* 0 and *deadline. WAIT's time is relative, the others' absolute. */
+static long read_deadline(u64 address, int command, bool wall, u64 *deadline)
 {
-	struct ktime t;
-	u64 ns, now;
+	u64 ns;
+	long r;
 
 	*deadline = FOREVER;
 	if (!address)
 		return 0;
-	if (copy_from_user(&t, address, sizeof(t)))
-		return -EFAULT;
-	if (t.sec < 0 || t.nsec < 0 || t.nsec >= (s64)NSEC)
-		return -EINVAL;
-	*deadline = FOREVER - 1; /* further than that: never, but not for ever */
-	if (t.sec > (s64)(FOREVER / NSEC / 4))
-		return 0;
-	ns = (u64)t.sec * NSEC + (u64)t.nsec;
-	now = mono_now();
-	if (command == FUTEX_WAIT) {
-		*deadline = now + ns;
-		return 0;
-	}
-	if (realtime) {
-		u64 wall = wall_now();
-
-		ns = ns > wall ? now + (ns - wall) : 0;
-	}
-	*deadline = ns;
+	r = timespec_read(address, &ns);
+	if (r)
+		return r;
+	if (command == FUTEX_WAIT)
+		*deadline = deadline_after(ns);
+	else
+		*deadline = wall ? deadline_at(ns, wall_now()) : ns;
 	return 0;
 }
 
@@ -277,7 +287,7 @@ static long wait_command(u64 address, u64 op, u32 value, u64 timeout, u32 bits)
 		return -ENOSYS;
 	if (bits == 0)
 		return -EINVAL;
-	r = key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
+	r = futex_key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
 	return r ? r : wait(address, key, value, deadline, bits);
 }
 
@@ -289,7 +299,7 @@ static long wake_command(u64 address, u64 op, s32 count, u32 bits)
 
 	if (bits == 0)
 		return -EINVAL;
-	r = key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
+	r = futex_key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
 	return r ? r : wake(key, (u32)MAX(count, 1), bits);
 }
 
@@ -300,10 +310,10 @@ static long two_words(u64 address, u64 op, s32 count, s32 count2, u64 address2,
 	bool private = op & FUTEX_PRIVATE_FLAG;
 	int command = (int)op & FUTEX_CMD_MASK;
 	struct futex_key key, key2;
-	long r = key_find(address, private, &key);
+	long r = futex_key_find(address, private, &key);
 
 	if (!r)
-		r = key_find(address2, private, &key2);
+		r = futex_key_find(address2, private, &key2);
 	if (r)
 		return r;
 	if (command == FUTEX_WAKE_OP)
@@ -312,6 +322,33 @@ static long two_words(u64 address, u64 op, s32 count, s32 count2, u64 address2,
 	if (command == FUTEX_CMP_REQUEUE)
 		r = compare(address, value3);
 	return r ? r : requeue(key, key2, count, count2);
+}
+
+/* Locks with an owner. */
+static long lock_command(u64 address, u64 op, u64 timeout)
+{
+	int command = (int)op & FUTEX_CMD_MASK;
+	bool wall = command == FUTEX_LOCK_PI || op & FUTEX_CLOCK_REALTIME;
+	struct futex_key key;
+	u64 deadline = FOREVER;
+	long r = 0;
+
+	if (command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2)
+		r = read_deadline(timeout, command, wall, &deadline);
+	if (!r && op & FUTEX_CLOCK_REALTIME && command != FUTEX_LOCK_PI2)
+		r = -ENOSYS;
+	if (!r)
+		r = futex_key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
+	if (r)
+		return r;
+	switch (command) {
+	case FUTEX_TRYLOCK_PI:
+		return futex_trylock(address, key);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock(address, key);
+	default:
+		return futex_lock(address, key, deadline);
+	}
 }
 
 long sys_futex(u64 address, u64 op, u64 value, u64 timeout, u64 address2,
@@ -324,6 +361,9 @@ long sys_futex(u64 address, u64 op, u64 value, u64 timeout, u64 address2,
 				    command == FUTEX_WAIT ?
 					    FUTEX_BITSET_MATCH_ANY :
 					    (u32)value3);
+	if (command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2 ||
+	    command == FUTEX_TRYLOCK_PI || command == FUTEX_UNLOCK_PI)
+		return lock_command(address, op, timeout);
 	if (op & FUTEX_CLOCK_REALTIME)
 		return -ENOSYS;
 	switch (command) {
@@ -341,61 +381,12 @@ long sys_futex(u64 address, u64 op, u64 value, u64 timeout, u64 address2,
 	return -ENOSYS;
 }
 
-/* ---- robust lists: locks that a thread holds when it ends ---- */
-
-static void release_lock(u64 address, s32 tid)
+void futex_release(struct thread *t)
 {
-	u32 word, left;
+	u32 zero = 0;
 
-	if ((address & 3) || copy_from_user(&word, address, sizeof(word)) ||
-	    (word & FUTEX_TID_MASK) != (u32)tid)
-		return;
-	left = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-	if (!copy_to_user(address, &left, sizeof(left)) && word & FUTEX_WAITERS)
-		futex_wake_address(address);
-}
-
-void futex_release_robust(struct thread *t)
-{
-	struct robust_list_head head;
-	u64 entry;
-
-	if (!t->robust_list ||
-	    copy_from_user(&head, t->robust_list, sizeof(head)))
-		return;
-	entry = (u64)head.list.next;
-	for (int i = 0; i < ROBUST_LIMIT && entry != t->robust_list; i++) {
-		u64 next;
-
-		if (copy_from_user(&next, entry & ~1ull, sizeof(next)))
-			break;
-		if (entry != (u64)head.list_op_pending)
-			release_lock((entry & ~1ull) + (u64)head.futex_offset,
-				     t->tid);
-		entry = next;
-	}
-	if (head.list_op_pending)
-		release_lock(((u64)head.list_op_pending & ~1ull) +
-				     (u64)head.futex_offset,
-			     t->tid);
-}
-
-long sys_set_robust_list(u64 head, u64 size)
-{
-	if (size != sizeof(struct robust_list_head))
-		return -EINVAL;
-	current->robust_list = head;
-	return 0;
-}
-
-long sys_get_robust_list(u64 tid, u64 head, u64 size)
-{
-	struct thread *t = tid ? thread_find((s32)tid) : current;
-	u64 length = sizeof(struct robust_list_head);
-
-	if (!t)
-		return -ESRCH;
-	if (copy_to_user(head, &t->robust_list, 8))
-		return -EFAULT;
-	return copy_to_user(size, &length, 8);
+	futex_release_locks(t);
+	futex_release_robust(t);
+	if (t->clear_tid && !copy_to_user(t->clear_tid, &zero, sizeof(zero)))
+		futex_wake_address(t->clear_tid);
 }

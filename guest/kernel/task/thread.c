@@ -386,13 +386,7 @@ void thread_end(void)
 	struct thread **link = &threads;
 
 	signal_forget(current);
-	futex_release_robust(current);
-	if (current->clear_tid) {
-		u32 zero = 0;
-
-		if (copy_to_user(current->clear_tid, &zero, sizeof(zero)) == 0)
-			futex_wake_address(current->clear_tid);
-	}
+	futex_release(current);
 	while (*link != current)
 		link = &(*link)->all_next;
 	*link = current->all_next;

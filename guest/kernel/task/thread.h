@@ -66,6 +66,7 @@ struct thread {
 	/* futex.c */
 	struct futex_key futex; /* what it waits for; .of NULL: nothing */
 	u32 futex_bits;
+	u64 futex_lock; /* it waits to own the lock in this word, 0: no */
 };
 extern struct thread *current;
 extern struct thread *threads; /* all of them */
