@@ -34,6 +34,7 @@ same() {
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }
 @test "guest: signals that queue, and what comes with them" { same sigqueue; }
+@test "guest: what a handler does to each call that waits" { same restart; }
 @test "guest: alternate stacks" { same altstack; }
 @test "guest: a frame that fits no stack is SIGSEGV, and nothing is overwritten" {
 	local case
