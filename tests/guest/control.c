@@ -110,14 +110,22 @@ static void duplicates(void)
 
 static volatile int signals, last;
 
-static void on_io(int signo)
+static int band, code, by;
+
+static void on_io(int signo, siginfo_t *info, void *context)
 {
+	(void)context;
 	signals++;
 	last = signo;
+	code = info->si_code;
+	band = (int)info->si_band;
+	by = info->si_fd;
 }
 
 static void owners(void)
 {
+	struct sigaction action = { .sa_sigaction = on_io,
+				    .sa_flags = SA_SIGINFO };
 	struct f_owner_ex x = { F_OWNER_TID, 0 };
 	int p[2], s[2];
 
@@ -141,8 +149,8 @@ static void owners(void)
 	SHOW(fcntl(p[0], F_SETSIG, SIGUSR1));
 	SHOW(fcntl(p[0], F_GETSIG));
 	SHOW(fcntl(p[0], F_SETSIG, 0));
-	signal(SIGIO, on_io);
-	signal(SIGUSR1, on_io);
+	sigaction(SIGIO, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 	write(p[1], "x", 1);
 	printf("signals %d\n", signals);
 	SHOW(fcntl(p[0], F_SETFL, O_ASYNC));
@@ -151,6 +159,7 @@ static void owners(void)
 	fcntl(p[0], F_SETSIG, SIGUSR1);
 	write(p[1], "x", 1);
 	printf("signals %d last %d\n", signals, last);
+	printf("code %d band %x by %d\n", code, band, by == p[0]);
 	SHOW(fcntl(p[0], F_SETOWN, 0));
 	write(p[1], "x", 1);
 	printf("signals %d\n", signals);
@@ -158,6 +167,11 @@ static void owners(void)
 	fcntl(s[0], F_SETOWN, getpid());
 	fcntl(s[0], F_SETFL, O_ASYNC);
 	write(s[1], "x", 1);
+	printf("signals %d last %d code %d\n", signals, last, code);
+	fcntl(s[1], F_SETOWN, getpid());
+	fcntl(s[1], F_SETSIG, SIGUSR1);
+	fcntl(s[1], F_SETFL, O_ASYNC);
+	read(s[0], &band, 1);
 	printf("signals %d last %d\n", signals, last);
 }
 

@@ -32,14 +32,14 @@ static long flags_get(const struct file *f)
 	return (long)(f->flags | (large ? O_LARGEFILE : 0));
 }
 
-static long flags_set(struct file *f, u32 flags)
+static long flags_set(struct file *f, s32 fd, u32 flags)
 {
 	bool pipe = f->ops->command || is_type(f, S_IFIFO);
 
 	if ((flags & O_DIRECT) && !pipe && !is_type(f, S_IFREG))
 		return -EINVAL;
-	if (f->ops->async)
-		owner_watch(f, flags & FASYNC);
+	if (f->ops->async && owner_watch(f, fd, flags & FASYNC))
+		return -ENOMEM;
 	f->flags = (f->flags & ~(u32)SETTABLE) | (flags & SETTABLE);
 	return 0;
 }
@@ -125,7 +125,7 @@ long sys_fcntl(u64 fd, u64 command64, u64 argument)
 	case F_GETFL:
 		return flags_get(f);
 	case F_SETFL:
-		return flags_set(f, (u32)argument);
+		return flags_set(f, (s32)fd, (u32)argument);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -154,14 +154,13 @@ long sys_fcntl(u64 fd, u64 command64, u64 argument)
 
 /* ---- ioctl ---- */
 
-static long async_set(struct file *f, bool on)
+static long async_set(struct file *f, s32 fd, bool on)
 {
 	if (!on == !(f->flags & FASYNC))
 		return 0;
 	if (!f->ops->async)
 		return -ENOTTY;
-	owner_watch(f, on);
-	return 0;
+	return owner_watch(f, fd, on);
 }
 
 static long switch_take(u64 argument, bool *on)
@@ -213,7 +212,7 @@ long sys_ioctl(u64 fd, u64 command64, u64 argument)
 			   (on ? O_NONBLOCK : 0);
 		return 0;
 	case FIOASYNC:
-		return switch_take(argument, &on) ?: async_set(f, on);
+		return switch_take(argument, &on) ?: async_set(f, (s32)fd, on);
 	}
 	if (f->ops == &regular_ops)
 		return regular_ioctl(f, command, argument);

@@ -18,6 +18,7 @@ struct file_owner {
 	s32 type; /* F_OWNER_* */
 	s32 id;   /* 0: nobody */
 	s32 signo; /* 0: SIGIO, without saying more */
+	s32 fd;    /* by which O_ASYNC was set, for siginfo */
 };
 
 static struct file_owner *owner_get(struct file *f)
@@ -102,9 +103,14 @@ long owner_fcntl(struct file *f, u32 command, u64 argument)
 	return -EINVAL;
 }
 
-void owner_watch(struct file *f, bool on)
+long owner_watch(struct file *f, s32 fd, bool on)
 {
+	if (on && !owner_get(f))
+		return -ENOMEM;
+	if (on && !(f->flags & FASYNC))
+		f->owner->fd = fd;
 	f->flags = (f->flags & ~(u32)FASYNC) | (on ? FASYNC : 0);
+	return 0;
 }
 
 void owner_signal(struct file *f, u32 events)
@@ -123,7 +129,7 @@ void owner_signal(struct file *f, u32 events)
 		info.code = in ? POLL_IN_CODE : POLL_OUT_CODE;
 		info.band = (s32)(in ? EPOLLIN | EPOLLRDNORM :
 				      EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-		info.fd = -1;
+		info.fd = o->fd;
 	}
 	if (o->type == F_OWNER_TID) {
 		struct thread *t = thread_find(o->id);

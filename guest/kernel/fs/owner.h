@@ -6,8 +6,9 @@
 
 /* fcntl's F_*OWN*, F_*SIG; -EINVAL for another command. */
 long owner_fcntl(struct file *f, u32 command, u64 argument);
-/* Switches O_ASYNC; the kind of file must have it. */
-void owner_watch(struct file *f, bool on);
+/* Switches O_ASYNC, by this descriptor; the kind of file must have it. 0 or
+ * -ENOMEM. */
+long owner_watch(struct file *f, s32 fd, bool on);
 /* f became ready for these EPOLL* events. */
 void owner_signal(struct file *f, u32 events);
 

@@ -120,12 +120,17 @@ static struct item *item_of(struct file_watcher *w)
 	return (struct item *)w;
 }
 
+/* Through the file's items and the set's at once: the shorter list ends it. */
 static struct item *item_find(struct epoll *ep, struct file *f, s32 fd)
 {
-	for (struct item *it = item_of(f->watchers); it;
-	     it = item_of(it->watcher.next))
-		if (it->set == ep && it->fd == fd)
-			return it;
+	struct item *a = item_of(f->watchers), *b = ep->items;
+
+	for (; a && b; a = item_of(a->watcher.next), b = b->set_next) {
+		if (a->set == ep && a->fd == fd)
+			return a;
+		if (b->file == f && b->fd == fd)
+			return b;
+	}
 	return NULL;
 }
 
