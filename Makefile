@@ -164,7 +164,7 @@ GROUPS := mm/page mm/pool, \
           task/* patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
           fs/vfs fs/entry fs/image fs/ramfs fs/xattrs, \
-          net/socket net/message net/option net/unix net/name net/garbage net/inet
+          net/socket net/message net/netlink net/route net/option net/unix net/name net/garbage net/inet
 
 floors:
 	@echo '$(FLOORS)'
