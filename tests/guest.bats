@@ -80,6 +80,7 @@ same() {
 @test "guest: several buffers, offsets, from file to file" { same vector; }
 @test "guest: what has been used" { same usage; }
 @test "guest: /proc" { same proc; }
+@test "guest: permissions of files" { same permission; }
 @test "guest: memory policies" { same policy; }
 @test "guest: system calls at sites that are patched" { same patch; }
 

@@ -6,6 +6,7 @@
 #include "fs/ramfs.h"
 #include "mm/map.h"
 #include "syscalls.h"
+#include "task/mlock.h"
 
 /* What MAP_SHARED_VALIDATE lets pass: Linux, LEGACY_MAP_MASK. */
 #define VALIDATED                                                              \
@@ -69,6 +70,8 @@ long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
 	struct file *f = NULL;
 	long r = check(addr, size, flags, offset);
 
+	if (r == 0)
+		r = mlock_check_new(PAGE_UP(size), v.flags);
 	if (r)
 		return r;
 	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE)

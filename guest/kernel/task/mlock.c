@@ -66,6 +66,15 @@ static bool may_lock(void)
 	return limit_of(RLIMIT_MEMLOCK) || ids_capable(CAP_IPC_LOCK);
 }
 
+long mlock_check_new(u64 size, u32 flags)
+{
+	if (!(flags & MAP_LOCKED) && !space->lock_new)
+		return 0;
+	if ((flags & MAP_LOCKED) && !may_lock())
+		return -EPERM;
+	return within_limit(size + locked_in(0, USER_TOP)) ? 0 : -EAGAIN;
+}
+
 static long lock_range(u64 addr, u64 size, bool populate)
 {
 	u64 start, end;

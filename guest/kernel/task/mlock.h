@@ -5,5 +5,7 @@
 #include "kernel.h"
 
 u64 mm_locked_pages(void);
+/* Whether a new mapping of these flags may be had: mmap(2), MAP_LOCKED. */
+long mlock_check_new(u64 size, u32 flags);
 
 #endif
