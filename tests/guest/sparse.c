@@ -72,6 +72,11 @@ static void allocation(void)
 	blocks("more, size kept");
 	SHOW(ftruncate(fd, 10 * PAGE));
 	blocks("cut to its size");
+	SHOW(lseek(fd, 0, SEEK_DATA)); /* allocated is not written */
+	SHOW(lseek(fd, 0, SEEK_HOLE));
+	SHOW(pwrite(fd, "x", 1, 2 * PAGE));
+	SHOW(lseek(fd, 0, SEEK_DATA));
+	SHOW(lseek(fd, 2 * PAGE, SEEK_HOLE));
 	for (int i = 0; i < 10; i++)
 		if (pwrite(fd, "0123456789", 10, i * PAGE) != 10)
 			printf("no write\n");

@@ -140,7 +140,7 @@ long sys_copy_file_range(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off,
 {
 	struct file *in = fd_file((s32)in_fd), *out = fd_file((s32)out_fd);
 
-	if (!in || !out)
+	if (!in || !out || ((in->flags | out->flags) & O_PATH))
 		return -EBADF;
 	if (flags)
 		return -EINVAL;

@@ -198,6 +198,8 @@ static long remove_file(struct walk *w)
 		return r;
 	if (is_dir(w->node))
 		return -EISDIR;
+	if (w->directory)
+		return -ENOTDIR;
 	return dir_remove(w->parent, w->name, w->name_size);
 }
 
@@ -208,11 +210,11 @@ long sys_unlinkat(u64 fd, u64 path, u64 flags)
 
 	if (flags & ~(u64)AT_REMOVEDIR)
 		return -EINVAL;
-	r = path_existing((s32)fd, path, false, false, &w);
+	r = path_name((s32)fd, path, &w);
 	if (r)
 		return r;
-	if (w.magic)
-		return -EPERM;
+	if (!w.node)
+		return -ENOENT;
 	return flags & AT_REMOVEDIR ? remove_directory(&w) : remove_file(&w);
 }
 
@@ -312,9 +314,9 @@ long sys_renameat2(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path,
 	if ((flags & RENAME_EXCHANGE) &&
 	    (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)))
 		return -EINVAL;
-	r = path_walk((s32)old_fd, old_path, false, false, &from);
+	r = path_name((s32)old_fd, old_path, &from);
 	if (r == 0)
-		r = path_walk((s32)new_fd, new_path, false, false, &to);
+		r = path_name((s32)new_fd, new_path, &to);
 	return r ? r : move(&from, &to, flags);
 }
 

@@ -238,6 +238,8 @@ static struct file *do_open(struct node *start, const char *path,
 		flags &= OF_PATH;
 	*error = vfs_resolve(start, path, !(flags & O_NOFOLLOW) && !exclusive,
 			     how->resolve, &w);
+	if (*error == -ENOTDIR && w.directory && (flags & O_CREAT))
+		*error = -EISDIR; /* the name itself says so */
 	if (*error)
 		return NULL;
 	if (w.magic && !w.node)

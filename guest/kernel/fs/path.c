@@ -75,7 +75,8 @@ static long walk_empty(s32 fd, struct walk *w)
 	return 0;
 }
 
-long path_walk(s32 fd, u64 address, bool follow, bool empty_ok, struct walk *w)
+static long walk(s32 fd, u64 address, bool follow, bool empty_ok, u64 resolve,
+		 struct walk *w)
 {
 	struct node *start = NULL;
 	struct path p;
@@ -92,10 +93,20 @@ long path_walk(s32 fd, u64 address, bool follow, bool empty_ok, struct walk *w)
 		if (p.text[0] != '/' && p.text[0])
 			r = path_start(fd, &start);
 		if (r == 0)
-			r = vfs_walk(start, p.text, follow, w);
+			r = vfs_resolve(start, p.text, follow, resolve, w);
 	}
 	path_end(&p);
 	return r;
+}
+
+long path_walk(s32 fd, u64 path, bool follow, bool empty_ok, struct walk *w)
+{
+	return walk(fd, path, follow, empty_ok, 0, w);
+}
+
+long path_name(s32 fd, u64 path, struct walk *w)
+{
+	return walk(fd, path, false, false, WALK_NAME, w);
 }
 
 long path_existing(s32 fd, u64 path, bool follow, bool empty_ok,
@@ -121,7 +132,7 @@ long path_node(s32 fd, u64 path, bool follow, bool empty_ok, struct node **n)
 
 long path_new(s32 fd, u64 path, struct walk *w)
 {
-	long r = path_walk(fd, path, false, false, w);
+	long r = path_name(fd, path, w);
 
 	if (r)
 		return r;

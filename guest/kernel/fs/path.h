@@ -19,6 +19,8 @@ void path_end(struct path *p);
 long path_start(s32 fd, struct node **start);
 /* As the *at calls: descriptor and path from the program. */
 long path_walk(s32 fd, u64 path, bool follow, bool empty_ok, struct walk *w);
+/* For a name to be made, moved or removed: WALK_NAME. */
+long path_name(s32 fd, u64 path, struct walk *w);
 /* As path_walk, but the file must exist. */
 long path_existing(s32 fd, u64 path, bool follow, bool empty_ok,
 		   struct walk *w);

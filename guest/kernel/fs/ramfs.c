@@ -13,9 +13,13 @@
 
 #define PAGE_UNITS (PAGE_SIZE / UNIT)
 
+/* Of a frame in the table: it was allocated, but nothing was written to it, so
+ * that it counts as a hole where data is looked for. */
+#define UNWRITTEN 1ull
+
 static gpa_t frame_of(const struct node *n, u64 index)
 {
-	return (gpa_t)radix_get(&n->content, index);
+	return (gpa_t)radix_get(&n->content, index) & ~UNWRITTEN;
 }
 
 /* Whether a page without a frame has the image's data. */
@@ -38,7 +42,7 @@ u64 data_frames(void)
 
 static void frame_drop(struct node *n, u64 index)
 {
-	gpa_t frame = (gpa_t)radix_remove(&n->content, index);
+	gpa_t frame = (gpa_t)radix_remove(&n->content, index) & ~UNWRITTEN;
 
 	if (!frame)
 		return;
@@ -66,9 +70,13 @@ void data_free(struct node *n)
  * written. 0: no room. */
 static gpa_t frame_make(struct node *n, u64 index, bool whole)
 {
-	gpa_t frame = frame_of(n, index);
+	gpa_t frame = (gpa_t)radix_get(&n->content, index);
 	bool image = in_image(n, index);
 
+	if (frame & UNWRITTEN) {
+		frame &= ~UNWRITTEN;
+		radix_set(&n->content, index, (void *)frame);
+	}
 	if (frame)
 		return frame;
 	if (!quota_take(PAGE_UNITS))
@@ -240,6 +248,7 @@ long data_truncate(struct node *n, u64 size)
 long data_allocate(struct node *n, u64 at, u64 size)
 {
 	u64 first = page_of(at), end = page_of(PAGE_UP(at + size)), i;
+	gpa_t frame;
 
 	if (node_sealed(n, F_SEAL_GROW) && at + size > n->size)
 		return -EPERM;
@@ -247,10 +256,15 @@ long data_allocate(struct node *n, u64 at, u64 size)
 				  page_of(PAGE_UP(n->image_size)))
 		return -ENOSPC;
 	for (i = first; i < end; i++) {
-		if (frame_of(n, i) || in_image(n, i))
+		bool there = frame_of(n, i);
+
+		if (!there && in_image(n, i))
 			continue;
-		if (!frame_make(n, i, true))
+		frame = frame_make(n, i, true); /* the second time: data */
+		if (!frame)
 			break;
+		if (!there)
+			radix_set(&n->content, i, (void *)(frame | UNWRITTEN));
 	}
 	if (i == end)
 		return 0;
@@ -266,7 +280,8 @@ static long clear_part(struct node *n, u64 from, u64 to)
 
 	if (from == to || (!frame && !in_image(n, page_of(from))))
 		return 0;
-	frame = frame_make(n, page_of(from), false);
+	if (!frame)
+		frame = frame_make(n, page_of(from), false);
 	if (!frame)
 		return -ENOSPC;
 	memset((u8 *)gpa_to_ptr(frame) + from % PAGE_SIZE, 0, to - from);
@@ -304,18 +319,29 @@ u64 data_next(const struct node *n, u64 at)
 {
 	u64 index = page_of(at);
 
+	gpa_t frame;
+
 	if (at < n->image_size)
 		return at;
-	if (!radix_next(&n->content, &index) || index >= page_of(PAGE_UP(n->size)))
+	while ((frame = (gpa_t)radix_next(&n->content, &index)) & UNWRITTEN)
+		index++;
+	if (!frame || index >= page_of(PAGE_UP(n->size)))
 		return n->size;
 	return MAX(at, index * PAGE_SIZE);
+}
+
+static bool is_data(const struct node *n, u64 index)
+{
+	gpa_t frame = (gpa_t)radix_get(&n->content, index);
+
+	return (frame && !(frame & UNWRITTEN)) || (!frame && in_image(n, index));
 }
 
 u64 data_hole(const struct node *n, u64 at)
 {
 	u64 index = page_of(at);
 
-	while (frame_of(n, index) || in_image(n, index))
+	while (is_data(n, index))
 		index++;
 	at = MAX(at, index * PAGE_SIZE);
 	return MIN(at, n->size);
@@ -330,13 +356,10 @@ u64 data_blocks(const struct node *n)
 
 gpa_t data_page(struct node *n, u64 index, bool write)
 {
-	gpa_t frame;
-
 	if (index >= page_of(PAGE_UP(n->size)))
 		return 0;
-	frame = frame_of(n, index);
-	if (frame)
-		return frame;
+	if (frame_of(n, index))
+		return frame_make(n, index, false);
 	if (!write && in_image(n, index))
 		return ZB_IMAGE_GPA + ((u64)image_data(n) - ZB_IMAGE_BASE) +
 		       index * PAGE_SIZE;

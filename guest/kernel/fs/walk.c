@@ -170,7 +170,8 @@ static long walk(struct walker *k, bool follow, struct walk *w)
 
 	while (!last) {
 		last = next(k, &c);
-		followed = !last || follow || k->slash;
+		followed = !last || follow ||
+			   (k->slash && !(k->resolve & WALK_NAME));
 		w->magic = NULL;
 		r = step(k, &c, followed, w);
 		if (r)
@@ -205,7 +206,7 @@ static long walk(struct walker *k, bool follow, struct walk *w)
 		memcpy(w->name, c.at, w->name_size);
 	}
 	w->name[w->name_size] = 0;
-	if (w->directory && (w->node ? !is_dir(w->node) : w->magic != NULL))
+	if (w->directory && !(k->resolve & WALK_NAME) && (w->node ? !is_dir(w->node) : w->magic != NULL))
 		return -ENOTDIR;
 	return 0;
 }
@@ -230,7 +231,7 @@ long vfs_resolve(struct node *start, const char *path, bool follow,
 	k.slash = false;
 	w->parent = NULL;
 	w->magic = NULL;
-	w->dots = false;
+	w->dots = w->directory = false;
 	w->name_size = 0;
 	r = push(&k, path, size);
 	skip(&k);

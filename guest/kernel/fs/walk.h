@@ -19,7 +19,10 @@ struct walk {
  * -errno; a missing last component is 0 with node NULL. */
 long vfs_walk(struct node *start, const char *path, bool follow,
 	      struct walk *w);
-/* The same with RESOLVE_* of openat2. */
+/* For a name to be made, moved or removed: a last component that is a link is
+ * not followed, whatever stands behind it; w->directory tells of slashes. */
+#define WALK_NAME (1ull << 32)
+/* The same with RESOLVE_* of openat2, or WALK_NAME. */
 long vfs_resolve(struct node *start, const char *path, bool follow,
 		 u64 resolve, struct walk *w);
 
