@@ -49,6 +49,15 @@ static void refused(int family, const char *text)
 	close(fd);
 }
 
+static void protocols(void)
+{
+	SHOW(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE) >= 0);
+	SHOW(socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE) >= 0);
+	SHOW(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP) >= 0);
+	SHOW(socket(AF_INET, SOCK_DGRAM, IPPROTO_TCP));
+	SHOW(socket(AF_INET, SOCK_STREAM, IPPROTO_UDPLITE));
+}
+
 int main(void)
 {
 	static const char *const four[] = { "0.0.0.0", "127.0.0.1", "127.9.9.9",
@@ -66,5 +75,6 @@ int main(void)
 	refused(AF_INET, "0.0.0.0");
 	refused(AF_INET6, "::1");
 	refused(AF_INET6, "::");
+	protocols();
 	return 0;
 }

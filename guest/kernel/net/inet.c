@@ -33,6 +33,8 @@ static long inet_create(struct socket *s)
 		return -EPERM;
 	if (!is_stream(s) && s->type != SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;
+	if (!is_stream(s) && s->protocol == IPPROTO_UDPLITE)
+		protocol = IPPROTO_UDPLITE;
 	if (s->protocol && s->protocol != protocol)
 		return -EPROTONOSUPPORT;
 	s->protocol = protocol;
@@ -127,7 +129,7 @@ static bool port_taken(const struct socket *s, u16 port)
 		if (socket_option(s, SO_REUSEADDR) &&
 		    socket_option(o, SO_REUSEADDR) && !o->listening)
 			shared = true;
-		if (o->port == port && o->type == s->type && !shared)
+		if (o->port == port && o->protocol == s->protocol && !shared)
 			return true;
 	}
 	return false;
