@@ -102,6 +102,8 @@ static void modes(void)
 	SHOW(unlink("missing-target"));
 	OPEN("dir", O_CREAT | O_RDONLY, 0600);
 	OPEN("dir", O_CREAT | O_EXCL | O_RDONLY, 0600);
+	OPEN("dir/", O_CREAT | O_EXCL | O_RDONLY, 0600);
+	OPEN("to-file/", O_CREAT | O_RDWR, 0600);
 	OPEN("dir", O_RDWR);
 	OPEN("dir", O_WRONLY | O_TRUNC);
 	OPEN("dir", O_RDONLY | O_TRUNC);

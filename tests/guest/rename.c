@@ -159,6 +159,13 @@ static void flags(void)
 	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "a/in", RENAME_EXCHANGE));
 	SHOW(renameat2(AT_FDCWD, "a/in", AT_FDCWD, "a", RENAME_EXCHANGE));
 	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "missing", RENAME_EXCHANGE));
+	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "b/", RENAME_EXCHANGE));
+	SHOW(symlink("missing", "dangling"));
+	SHOW(rmdir("dangling/"));
+	SHOW(unlink("dangling/"));
+	SHOW(mkdir("dangling/", 0700));
+	SHOW(rename("dangling/", "x"));
+	SHOW(unlink("dangling"));
 	SHOW(renameat2(AT_FDCWD, "b", AT_FDCWD, "moved", RENAME_WHITEOUT));
 	show("b");
 	show("moved");

@@ -261,7 +261,7 @@ static long may_move(const struct walk *from, const struct walk *to, u64 flags)
 		return -ENOENT;
 	if (!is_dir(n) && from->directory)
 		return -ENOTDIR;
-	if (!is_dir(n) && !exchange && to->directory)
+	if (!is_dir(exchange ? to->node : n) && to->directory)
 		return -ENOTDIR;
 	if (is_dir(n) && is_inside(to->parent, n))
 		return -EINVAL;

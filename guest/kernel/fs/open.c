@@ -172,10 +172,10 @@ static long reach(struct walk *w, u32 flags, u32 mode, bool *made)
 		*made = true;
 		return create(w, mode);
 	}
-	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
-		return -EEXIST;
 	if (w->directory && (flags & O_CREAT))
 		return -EISDIR;
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return -EEXIST;
 	r = may_open(w, flags);
 	if (r || !(flags & O_TRUNC) || node_type(w->node) != S_IFREG)
 		return r;
