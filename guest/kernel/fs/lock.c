@@ -80,8 +80,7 @@ static struct locked *locked_get(const void *object)
 	l = kmalloc(sizeof(*l));
 	if (!l)
 		return NULL;
-	l->object = object;
-	l->next = *bucket;
+	*l = (struct locked){ .next = *bucket, .object = object };
 	*bucket = l;
 	locked_count++;
 	return l;

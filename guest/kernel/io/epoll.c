@@ -246,8 +246,10 @@ static void epoll_release(struct file *f)
 {
 	struct epoll *ep = f->node;
 
-	while (ep->items)
-		item_free(ep->items);
+	for (struct item *it = ep->items, *next; it; it = next) {
+		next = it->set_next;
+		item_free(it);
+	}
 	kfree(ep);
 }
 

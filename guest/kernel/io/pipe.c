@@ -36,11 +36,15 @@
 #define SIZE_FREE (1u << 20) /* fs.pipe-max-size: more takes a capability */
 #define SIZE_MAX_EVER (1u << 31)
 
+/* The pipe behind an end of one. */
+static struct pipe *behind(const struct file *f)
+{
+	return f->ops->of_node ? ((struct node *)f->node)->object : f->node;
+}
+
 struct pipe *pipe_of(const struct file *f)
 {
-	if (f->ops->read != pipe_read)
-		return NULL;
-	return f->ops->of_node ? ((struct node *)f->node)->object : f->node;
+	return f->ops->read == pipe_read ? behind(f) : NULL;
 }
 
 /* ---- slots ---- */
@@ -227,7 +231,7 @@ static long take(struct pipe *p, struct place *at, size_t n)
 
 long pipe_read_vector(struct file *f, const struct iovec *v, u64 count)
 {
-	struct pipe *p = pipe_of(f);
+	struct pipe *p = behind(f);
 	struct place at = { v, 0 };
 	size_t n = size_of(v, count);
 	bool was_full;
@@ -254,7 +258,7 @@ long pipe_read(struct file *f, void *buf, size_t n, u64 *pos)
 
 long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
-	struct pipe *p = pipe_of(f);
+	struct pipe *p = behind(f);
 	bool packets = f->flags & O_DIRECT;
 	const u8 *from = buf;
 	size_t done;
@@ -319,7 +323,7 @@ long pipe_write_vector(struct file *f, const struct iovec *v, u64 count)
 
 u32 pipe_poll(struct file *f)
 {
-	struct pipe *p = pipe_of(f);
+	struct pipe *p = behind(f);
 	u32 mode = f->flags & O_ACCMODE, events = 0;
 
 	if (mode != O_WRONLY) {
@@ -337,13 +341,13 @@ u32 pipe_poll(struct file *f)
 
 static long pipe_stat(struct file *f, struct stat *st)
 {
-	stat_object(st, S_IFIFO | 0600, pipe_of(f)->inode);
+	stat_object(st, S_IFIFO | 0600, behind(f)->inode);
 	return 0;
 }
 
 long pipe_ioctl(struct file *f, u64 command, u64 argument)
 {
-	s32 n = (s32)queued(pipe_of(f));
+	s32 n = (s32)queued(behind(f));
 
 	if ((u32)command != FIONREAD)
 		return -ENOTTY;
@@ -380,7 +384,7 @@ static long resize(struct pipe *p, u64 size)
 
 long pipe_command(struct file *f, u32 command, u64 argument)
 {
-	struct pipe *p = pipe_of(f);
+	struct pipe *p = behind(f);
 
 	if (command == F_GETPIPE_SZ)
 		return (long)(p->room * PAGE_SIZE);
