@@ -318,7 +318,7 @@ s32 proc_process_of(const struct node *n)
 {
 	struct proc_subject s;
 
-	if (n->row != &process_row || !subject_of(n, &s))
+	if (n->row != &process_row || !subject_of(n, &s) || !s.process)
 		return 0;
 	return s.process->pid;
 }

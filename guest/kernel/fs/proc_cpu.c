@@ -150,7 +150,7 @@ void proc_show_cpuinfo(struct text *t, const struct proc_subject *s)
 	for (u32 i = 0; i < 3 && last_extended >= 0x80000004; i++) {
 		struct leaf l = cpuid(0x80000002 + i, 0);
 
-		memcpy(&name[4 * i], &l, sizeof(l));
+		memcpy(&name[4ul * i], &l, sizeof(l));
 	}
 	text_add(t,
 		 "processor\t: 0\nvendor_id\t: %.12s\ncpu family\t: %u\n"
