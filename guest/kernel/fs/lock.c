@@ -3,10 +3,10 @@
  *
  * A lock belongs to a file's object (a node, a pipe: what all its openings
  * share). Objects with locks or with waiters have an entry in a hash table, so
- * that those without cost nothing. Locks of an entry stand by owner, and for one
- * owner by range: its ranges never overlap, and do not touch when they are of
- * one type. POSIX and OFD locks exclude each other; flock locks only their kind.
- * Waiters try again whenever a lock of their object goes.
+ * that those without cost nothing. Locks of an entry stand by owner, and for
+ * one owner by range: its ranges never overlap, and do not touch when they are
+ * of one type. POSIX and OFD locks exclude each other; flock locks only their
+ * kind. Waiters try again whenever a lock of their object goes.
  */
 #include "fs/lock.h"
 
@@ -21,7 +21,8 @@
 
 #define BUCKETS 64
 #define OFFSET_LAST 0x7fffffffffffffffll
-#define MAX_CHAIN 10 /* as Linux: longer circles of waiters are not looked for */
+#define MAX_CHAIN                                                              \
+	10 /* as Linux: longer circles of waiters are not looked for */
 
 #define LOCK_SH 1 /* of flock; <asm-generic/fcntl.h> has only LOCK_MAND */
 #define LOCK_EX 2
@@ -80,7 +81,7 @@ static struct locked *locked_get(const void *object)
 	l = kmalloc(sizeof(*l));
 	if (!l)
 		return NULL;
-	*l = (struct locked){ .next = *bucket, .object = object };
+	*l = (struct locked){.next = *bucket, .object = object};
 	*bucket = l;
 	locked_count++;
 	return l;
@@ -152,10 +153,10 @@ static void lock_delete(struct lock **link)
  * type. *spare is used when one is split. Returns where the owner's first lock
  * behind it stands.
  */
-static struct lock **carve(struct lock **link, struct lock *want,
+static struct lock **carve(struct locked *l, struct lock *want,
 			   struct lock **spare)
 {
-	struct lock *k;
+	struct lock **link = &l->locks, *k;
 
 	while ((k = *link) && !same_owner(k, want))
 		link = &k->next;
@@ -206,7 +207,7 @@ static long lock_apply(struct locked *l, const struct lock *request)
 		return -ENOLCK;
 	}
 	*made = *request;
-	link = carve(&l->locks, made, &spare);
+	link = carve(l, made, &spare);
 	kfree(spare);
 	if (made->type == F_UNLCK) {
 		kfree(made);
@@ -238,7 +239,7 @@ static bool circle(const void *owner, const void *holder)
 static long wait_for(struct locked *l, const struct lock *want,
 		     const struct lock *held)
 {
-	struct waiter w = { waiters, want->owner, held->owner }, **p;
+	struct waiter w = {waiters, want->owner, held->owner}, **p;
 	bool posix = want->kind == POSIX && held->kind == POSIX;
 	long r;
 
@@ -286,7 +287,7 @@ static long lock_set(struct file *f, const struct lock *request, bool wait)
 
 static s64 file_size(struct file *f)
 {
-	struct stat st = { 0 };
+	struct stat st = {0};
 
 	if (f->ops->stat)
 		f->ops->stat(f, &st);
@@ -336,9 +337,8 @@ static long lock_query(const struct file *f, struct lock *want, u64 address,
 		u->l_type = (short)held->type;
 		u->l_whence = 0;
 		u->l_start = held->start;
-		u->l_len = held->end == OFFSET_LAST ?
-				   0 :
-				   held->end - held->start + 1;
+		u->l_len =
+		    held->end == OFFSET_LAST ? 0 : held->end - held->start + 1;
 		u->l_pid = held->pid;
 	}
 	return copy_to_user(address, u, sizeof(*u));
@@ -358,10 +358,9 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 		   command == F_OFD_SETLKW;
 	bool query = command == F_GETLK || command == F_OFD_GETLK;
 	bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
-	struct lock want = { .kind = ofd ? OFD : POSIX,
-			     .owner = ofd ? (void *)f :
-					    (void *)current->process,
-			     .pid = ofd ? -1 : current->process->pid };
+	struct lock want = {.kind = ofd ? OFD : POSIX,
+			    .owner = ofd ? (void *)f : (void *)current->process,
+			    .pid = ofd ? -1 : current->process->pid};
 	struct flock u;
 	long r = copy_from_user(&u, address, sizeof(u));
 
@@ -394,7 +393,7 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 
 long sys_flock(u64 fd, u64 how)
 {
-	struct lock want = { .kind = FLOCK, .end = OFFSET_LAST, .pid = -1 };
+	struct lock want = {.kind = FLOCK, .end = OFFSET_LAST, .pid = -1};
 	struct file *f;
 	long r;
 

@@ -18,13 +18,13 @@ struct slot {
 struct pipe {
 	struct slot *slots; /* `room` of them, a power of two */
 	u32 room;
-	u32 head, tail;        /* slots taken out and put in since the start */
-	u32 readers, writers;  /* open files */
+	u32 head, tail;       /* slots taken out and put in since the start */
+	u32 readers, writers; /* open files */
 	u32 reads_opened, writes_opened; /* since the start */
-	struct file *files;    /* all open ends, by file->next_end */
+	struct file *files;              /* all open ends, by file->next_end */
 	struct waitq reading, writing, opening;
 	u64 inode;
-	bool held;             /* a splice is writing out the first slot */
+	bool held; /* a splice is writing out the first slot */
 };
 
 struct pipe *pipe_new(void);
@@ -35,7 +35,8 @@ void fifo_init(void); /* fifo.c */
 /* Counts an open end, or takes away one that was counted. */
 void pipe_attach(struct pipe *p, struct file *f);
 void pipe_detach(struct pipe *p, struct file *f);
-/* The reading end of a pipe that is empty and has no writer; NULL: no memory. */
+/* The reading end of a pipe that is empty and has no writer; NULL: no memory.
+ */
 struct file *pipe_ended(void);
 
 static inline bool pipe_empty(const struct pipe *p)

@@ -10,7 +10,7 @@
 
 static struct socket *flying; /* sockets whose files are in flight */
 static u32 flying_count, threshold = FEW;
-static struct socket *live;   /* found reachable, not yet looked into */
+static struct socket *live; /* found reachable, not yet looked into */
 
 static void flight_start(struct socket *s)
 {

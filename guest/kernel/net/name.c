@@ -28,14 +28,14 @@ static long normalize(const struct address *from, struct address *to)
 {
 	u64 length;
 
-	if (from->size <= PATH_OFFSET || from->size > sizeof(struct sockaddr_un) ||
-	    from->family != AF_UNIX)
+	if (from->size <= PATH_OFFSET ||
+	    from->size > sizeof(struct sockaddr_un) || from->family != AF_UNIX)
 		return -EINVAL;
 	*to = *from;
 	if (is_abstract(to))
 		return 0;
-	length = strnlen((char *)to->bytes + PATH_OFFSET,
-			 from->size - PATH_OFFSET);
+	length =
+	    strnlen((char *)to->bytes + PATH_OFFSET, from->size - PATH_OFFSET);
 	to->bytes[PATH_OFFSET + length] = 0;
 	to->size = (u32)(PATH_OFFSET + length + 1);
 	return 0;
@@ -79,7 +79,7 @@ static long abstract_bind(struct socket *s, const struct address *a)
 
 long name_auto(struct socket *s)
 {
-	struct address a = { .size = PATH_OFFSET + 6, .family = AF_UNIX };
+	struct address a = {.size = PATH_OFFSET + 6, .family = AF_UNIX};
 	u32 number;
 
 	random_fill(&number, sizeof(number));
@@ -96,8 +96,8 @@ long name_auto(struct socket *s)
 
 static long walk(const struct address *a, bool follow, struct walk *w)
 {
-	return vfs_walk(path_cwd(), (const char *)a->bytes + PATH_OFFSET, follow,
-			w);
+	return vfs_walk(path_cwd(), (const char *)a->bytes + PATH_OFFSET,
+			follow, w);
 }
 
 static long path_bind(struct socket *s, const struct address *a)
@@ -161,8 +161,8 @@ long name_bind(struct socket *s, const struct address *a)
 		return r;
 	if (s->name.size)
 		return -EINVAL;
-	return is_abstract(&name) ? abstract_bind(s, &name) :
-				    path_bind(s, &name);
+	return is_abstract(&name) ? abstract_bind(s, &name)
+				  : path_bind(s, &name);
 }
 
 long name_resolve(const struct socket *s, const struct address *a,
