@@ -142,6 +142,23 @@ static void ends(void)
 	close(fd);
 }
 
+/* A hole that nobody touches stays one. */
+static void holes(void)
+{
+	int fd = file("", 0);
+	struct stat st;
+	char *p;
+
+	ftruncate(fd, 64 * PAGE);
+	p = mmap(NULL, 64 * PAGE, RW, MAP_SHARED, fd, 0);
+	p[3 * PAGE] = 1;
+	p[40 * PAGE] = 1;
+	fstat(fd, &st);
+	printf("blocks of two pages %ld\n", (long)st.st_blocks);
+	munmap(p, 64 * PAGE);
+	close(fd);
+}
+
 /* A private copy is its own from the first write on. */
 static void copies(void)
 {
@@ -305,6 +322,7 @@ int main(void)
 	replaced();
 	file_over_memory();
 	ends();
+	holes();
 	copies();
 	moves();
 	advice();

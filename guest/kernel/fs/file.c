@@ -30,6 +30,11 @@ static void object_unref(struct object *o)
 	file_unref(file_of_object(o));
 }
 
+static bool object_has(struct object *o, u64 index)
+{
+	return file_of_object(o)->ops->has_page(file_of_object(o), index);
+}
+
 static gpa_t object_page(struct object *o, u64 index, bool write)
 {
 	return file_of_object(o)->ops->page(file_of_object(o), index, write);
@@ -51,6 +56,7 @@ static const struct object_ops object_ops = {
 	.ref = object_ref,
 	.unref = object_unref,
 	.page = object_page,
+	.has = object_has,
 	.read = object_read,
 	.name = object_name,
 };

@@ -38,6 +38,7 @@ struct file_ops {
 	 * (MAP_SHARED). A frame stays valid until object_zap() for it.
 	 */
 	gpa_t (*page)(struct file *f, u64 index, bool write);
+	bool (*has_page)(struct file *f, u64 index); /* it is no hole */
 	bool maps_zeroes; /* a mapping of it is anonymous memory */
 	void (*release)(struct file *f); /* last reference is gone */
 	/* Called once the file is there, where an open may wait or be refused. */

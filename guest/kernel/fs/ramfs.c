@@ -354,6 +354,11 @@ u64 data_blocks(const struct node *n)
 	       (PAGE_SIZE / 512);
 }
 
+bool data_has(const struct node *n, u64 index)
+{
+	return frame_of(n, index) || in_image(n, index);
+}
+
 gpa_t data_page(struct node *n, u64 index, bool write)
 {
 	if (index >= page_of(PAGE_UP(n->size)))

@@ -16,6 +16,8 @@ long data_punch(struct node *n, u64 at, u64 size);
 u64 data_next(const struct node *n, u64 at);
 u64 data_hole(const struct node *n, u64 at);
 u64 data_blocks(const struct node *n); /* of 512 bytes */
+/* Whether a page has data; else it is a hole, or behind the end. */
+bool data_has(const struct node *n, u64 index);
 /* The frame of a page, for mappings: struct file_ops, page. */
 gpa_t data_page(struct node *n, u64 index, bool write);
 void data_free(struct node *n);

@@ -76,6 +76,11 @@ static long regular_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	return r;
 }
 
+static bool regular_has_page(struct file *f, u64 index)
+{
+	return data_has(f->node, index);
+}
+
 static gpa_t regular_page(struct file *f, u64 index, bool write)
 {
 	return data_page(f->node, index, write);
@@ -97,6 +102,7 @@ const struct file_ops regular_ops = {
 	.write = regular_write,
 	.truncate = regular_truncate,
 	.page = regular_page,
+	.has_page = regular_has_page,
 	NODE_FILE,
 };
 

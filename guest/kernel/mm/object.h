@@ -19,6 +19,8 @@ struct object_ops {
 	 * valid until the owner calls object_zap() for its page.
 	 */
 	gpa_t (*page)(struct object *o, u64 index, bool write);
+	/* Whether the page has data: a hole gets a frame when it is touched. */
+	bool (*has)(struct object *o, u64 index);
 	/* Copies data from byte `at` on; bytes, fewer at the end. */
 	size_t (*read)(struct object *o, void *buf, size_t size, u64 at);
 	/* Its name in /proc/PID/maps; bytes, at most size. */

@@ -85,6 +85,15 @@ static gpa_t object_page(const struct vma *v, u64 addr, bool write)
 		v->object, (v->offset + (addr - v->start)) / PAGE_SIZE, write);
 }
 
+/* Whether the page is to come in before it is touched: a hole is not. */
+static bool is_due(const struct vma *v, u64 addr)
+{
+	struct object *o = v->object;
+
+	return !o ||
+	       o->ops->has(o, (v->offset + (addr - v->start)) / PAGE_SIZE);
+}
+
 static long fill_anonymous(u64 *pte, const struct vma *v)
 {
 	gpa_t gpa = frames_alloc(1);
@@ -151,7 +160,9 @@ static void fill_around(const struct vma *v, u64 addr)
 	     a += PAGE_SIZE) {
 		u64 *pte = pte_find(a, true);
 
-		if (!pte || (*pte == 0 && fill(pte, v, a, false) < 0))
+		if (!pte)
+			return;
+		if (*pte == 0 && is_due(v, a) && fill(pte, v, a, false) < 0)
 			return;
 	}
 }
@@ -193,8 +204,9 @@ void mm_populate(u64 addr, u64 size)
 		pte = pte_find(a, true);
 		if (!pte)
 			return;
-		if (*pte == 0 && fill(pte, v, a, (v->prot & PROT_WRITE) &&
-							 !(v->flags & MAP_SHARED)) < 0)
+		if (*pte == 0 && is_due(v, a) &&
+		    fill(pte, v, a, (v->prot & PROT_WRITE) &&
+					    !(v->flags & MAP_SHARED)) < 0)
 			return;
 	}
 }
