@@ -136,7 +136,8 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 		 s->whole ? p->pid : th->tid, th->name, state_of(th), p->parent,
 		 p->group, p->session);
 	text_add(
-	    t, "%lu 0 0 0 %lu 0 0 0 %d %d %u 0 %lu ", u.faults, u.cpu / TICK,
+	    t, "%lu 0 0 0 %lu %lu 0 0 %d %d %u 0 %lu ", u.faults,
+	    (u.cpu - u.system) / TICK, u.system / TICK,
 	    realtime ? -1 - (int)th->priority.realtime : 20 + th->priority.nice,
 	    th->priority.nice, p->thread_count,
 	    (s->whole ? p->started : th->started) / TICK);

@@ -8,22 +8,25 @@ struct vdso_data *clock_data = &own;
 
 static struct timer *timers; /* by deadline */
 
-/* ns = ticks * mult / 2^64 * 2^shift, without losing a bit over hours. */
-u64 clock_ticks_ns(u64 ticks)
+static u64 read_tsc(void)
 {
-	return vdso_ticks_to_ns(clock_data, ticks);
+	u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
 }
 
+/* ns = ticks * mult / 2^64 * 2^shift, without losing a bit over hours. */
 static u64 elapsed(void)
 {
-	return clock_ticks_ns(clock_ticks() - clock_data->tsc_base);
+	return vdso_ticks_to_ns(clock_data, read_tsc() - clock_data->tsc_base);
 }
 
 void clock_start(void)
 {
 	struct vdso_data *d = clock_data;
 
-	d->tsc_base = clock_ticks();
+	d->tsc_base = read_tsc();
 	d->mult = (u64)(((unsigned __int128)1000000 << VDSO_SHIFT) /
 			control->tsc_khz);
 	d->mono_ns = MAX(control->mono_ns, d->mono_ns);

@@ -9,15 +9,6 @@ u64 mono_now(void); /* CLOCK_MONOTONIC, ns */
  * has told. */
 u64 cpu_now(void);
 u64 wall_now(void); /* CLOCK_REALTIME, ns */
-/* For short times: what rdtsc shows, and its differences in ns. */
-static inline u64 clock_ticks(void)
-{
-	u32 low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (u64)high << 32 | low;
-}
-u64 clock_ticks_ns(u64 ticks);
 /* Takes the host's clocks from the control page: at boot and in every fork. */
 void clock_start(void);
 

@@ -62,7 +62,7 @@ struct thread {
 	u64 trap_number, error_code, cr2; /* of the last fault */
 	struct usage usage;       /* cpu: until on_cpu_since */
 	u64 on_cpu_since;         /* cpu_now() */
-	u64 entered;              /* the kernel, for system time: ticks */
+	u64 entered;              /* the kernel, the same */
 	/* futex.c */
 	struct futex_key futex; /* what it waits for; .of NULL: nothing */
 	u32 futex_bits;

@@ -12,12 +12,12 @@
 
 void usage_enter(void)
 {
-	current->entered = clock_ticks();
+	current->entered = cpu_now();
 }
 
 static u64 in_kernel(void)
 {
-	return clock_ticks_ns(clock_ticks() - current->entered);
+	return cpu_now() - current->entered;
 }
 
 void usage_leave(void)
