@@ -32,7 +32,7 @@ u64 cputimer_now(const struct cputimer *t)
 	if (thread)
 		usage_of_thread(thread, &u);
 	else
-		usage_of_process(t->process, &u);
+		usage_of_threads(t->process, &u);
 	return t->user ? u.cpu - u.system : u.cpu;
 }
 

@@ -65,18 +65,23 @@ static void add(struct usage *to, const struct usage *u)
 	to->written_bytes += u->written_bytes;
 }
 
-void usage_of_process(const struct process *p, struct usage *u)
+void usage_of_threads(const struct process *p, struct usage *u)
 {
 	struct usage one;
 
 	*u = p->ended;
-	u->faults += mm_peak_pages(); /* these have come without one */
 	for (const struct thread *t = threads; t; t = t->all_next) {
 		if (t->process != p)
 			continue;
 		usage_of_thread(t, &one);
 		add(u, &one);
 	}
+}
+
+void usage_of_process(const struct process *p, struct usage *u)
+{
+	usage_of_threads(p, u);
+	u->faults += mm_peak_pages(); /* these have come without one */
 }
 
 void usage_keep(const struct thread *t)
@@ -132,7 +137,7 @@ long sys_times(u64 address)
 	struct tms t = { 0 };
 	struct usage u;
 
-	usage_of_process(current->process, &u);
+	usage_of_threads(current->process, &u);
 	t.tms_utime = (long)((u.cpu - u.system) * HZ / NSEC);
 	t.tms_stime = (long)(u.system * HZ / NSEC);
 	if (address && copy_to_user(address, &t, sizeof(t)))

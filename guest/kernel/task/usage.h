@@ -25,7 +25,9 @@ void usage_start_run(void);
 /* CPU time of a thread so far, ns. */
 u64 thread_cpu(const struct thread *t);
 void usage_of_thread(const struct thread *t, struct usage *u);
-/* Threads that have ended, too. */
+/* Threads that have ended, too; the first without the pages that have come
+ * without a fault, which take time to count. */
+void usage_of_threads(const struct process *p, struct usage *u);
 void usage_of_process(const struct process *p, struct usage *u);
 /* t ends: what it used stays with its process. */
 void usage_keep(const struct thread *t);
