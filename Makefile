@@ -172,7 +172,15 @@ floors:
 layers: $(O)/kernel.elf
 	@python3 tests/layers.py guest/kernel $(O)/kernel '$(FLOORS)' '$(GROUPS)'
 
-lint: $(LINT) layers
+FORMATTED := $(HOST_C) $(wildcard *.h guest/*.h guest/vdso/*.[ch]) $(KERN_C) $(KERN_H)
+
+format: lint-tools
+	clang-format -i $(FORMATTED)
+
+format-check: lint-tools
+	clang-format --dry-run --Werror $(FORMATTED)
+
+lint: $(LINT) layers format-check
 	cppcheck --quiet --enable=warning,performance --std=c11 --inline-suppr --error-exitcode=1 \
 	  --suppress=comparePointers $(filter -D%,$(LINT_HOST)) $(HOST_C) $(KERN_C)
 
@@ -233,6 +241,7 @@ help:
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
+	@echo 'format     the C files by .clang-format; format-check, part of lint'
 	@echo 'layers     the floors of the guest kernel, part of lint'
 	@echo 'lint       the source through gcc -fanalyzer, clang-tidy and cppcheck'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
@@ -245,4 +254,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers floors templates setup run test test-svm lint lint-tools fuzz soak compat bench install clean distclean help
+.PHONY: all always docs layers floors format format-check templates setup run test test-svm lint lint-tools fuzz soak compat bench install clean distclean help

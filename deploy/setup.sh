@@ -31,6 +31,7 @@ if [ "${1:-}" = test ]; then
 fi
 if [ "${1:-}" = lint ]; then
 	need clang-tidy clang-tidy
+	need clang-format clang-format
 	need cppcheck cppcheck
 fi
 [ -e /usr/include/linux/kvm.h ] || missing+=(linux-libc-dev)

@@ -95,7 +95,7 @@ static long range_check(const struct file *in, u64 in_pos,
 
 	if ((n && is_dir(n)) || (to && is_dir(to)))
 		return -EISDIR;
-	if (in->ops != &regular_ops || out->ops != &regular_ops)
+	if (!n || !to || in->ops != &regular_ops || out->ops != &regular_ops)
 		return -EINVAL;
 	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)
 		return -EBADF;

@@ -313,6 +313,8 @@ long dir_move(const struct place *from, const struct place *to, bool exchange,
 		return -ENOSPC;
 	moved = a->node;
 	old = b->node;
+	if (exchange && !old)
+		return -ENOENT;
 	node_ref(moved);
 	if (old)
 		node_ref(old);

@@ -147,8 +147,8 @@ void proc_show_cpuinfo(struct text *t, const struct proc_subject *s)
 		model += (one.a >> 16 & 15) << 4;
 	if (family == 15)
 		family += one.a >> 20 & 255;
-	for (u32 i = 0; i < 3 && last_extended >= 0x80000004; i++) {
-		struct leaf l = cpuid(0x80000002 + i, 0);
+	for (size_t i = 0; i < 3 && last_extended >= 0x80000004; i++) {
+		struct leaf l = cpuid(0x80000002 + (u32)i, 0);
 
 		memcpy(&name[4ul * i], &l, sizeof(l));
 	}
