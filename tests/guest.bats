@@ -25,6 +25,7 @@ same() {
 @test "guest: select" { same select; }
 @test "guest: memory" { same memory; }
 @test "guest: mappings" { same mapping; }
+@test "guest: several mappings in one call, holes by MADV_REMOVE" { same remap; }
 @test "guest: memory that is promised" { same promise; }
 @test "guest: threads, preemption and futexes" { same thread; }
 @test "guest: futexes" { same futex; }
@@ -46,6 +47,7 @@ same() {
 @test "guest: files" { same file; }
 @test "guest: opening files" { same open; }
 @test "guest: names that move" { same rename; }
+@test "guest: slashes behind names, positions, and what is refused first" { same names; }
 @test "guest: directories of 100,000 entries" { same dir; }
 @test "guest: holes, allocation and mappings of files" { same sparse; }
 @test "guest: extended attributes" { same xattr; }

@@ -55,6 +55,8 @@ static long copy_referenced(struct file *in, u64 *in_pos, struct file *out,
 static long send(struct file *in, u64 *in_pos, bool own, s32 out_fd, u64 size)
 {
 	struct file *out;
+	u64 out_pos;
+	long r;
 
 	if (!own && !file_has_position(in))
 		return -ESPIPE;
@@ -63,10 +65,16 @@ static long send(struct file *in, u64 *in_pos, bool own, s32 out_fd, u64 size)
 	out = fd_file(out_fd);
 	if (!out || !file_writable(out))
 		return -EBADF;
-	if (!file_has_position(in) || !in->ops->read || !out->ops->write ||
+	if (!file_has_position(in) || in->ops == &directory_ops ||
+	    !in->ops->read || !out->ops->write ||
 	    out->flags & O_APPEND)
 		return -EINVAL;
-	return copy_referenced(in, in_pos, out, &out->pos, size);
+	out_pos = out->pos; /* the two may be one position */
+	file_ref(out);
+	r = copy_referenced(in, in_pos, out, &out_pos, size);
+	out->pos = out_pos;
+	file_unref(out);
+	return r;
 }
 
 long sys_sendfile(u64 out_fd, u64 in_fd, u64 offset, u64 size)
@@ -80,8 +88,14 @@ long sys_sendfile(u64 out_fd, u64 in_fd, u64 offset, u64 size)
 		return -EFAULT;
 	if (!in || !file_readable(in))
 		return -EBADF;
-	if (!offset)
-		return send(in, &in->pos, true, (s32)out_fd, size);
+	if (!offset) {
+		pos = in->pos;
+		file_ref(in);
+		r = send(in, &pos, true, (s32)out_fd, size);
+		in->pos = pos;
+		file_unref(in);
+		return r;
+	}
 	r = send(in, &pos, false, (s32)out_fd, size);
 	return copy_to_user(offset, &pos, sizeof(pos)) ? -EFAULT : r;
 }

@@ -47,6 +47,13 @@ static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
 	return r < 0 ? 0 : (size_t)r;
 }
 
+static long object_punch(struct object *o, u64 at, u64 size)
+{
+	struct file *f = file_of_object(o);
+
+	return f->ops->punch ? f->ops->punch(f, at, size) : -EOPNOTSUPP;
+}
+
 static size_t object_name(struct object *o, char *buf, size_t size)
 {
 	return file_describe(file_of_object(o), buf, size);
@@ -58,6 +65,7 @@ static const struct object_ops object_ops = {
 	.page = object_page,
 	.has = object_has,
 	.read = object_read,
+	.punch = object_punch,
 	.name = object_name,
 };
 

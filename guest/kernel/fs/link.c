@@ -340,13 +340,12 @@ long sys_readlinkat(u64 fd, u64 path, u64 buf, u64 size)
 
 	if ((s32)size <= 0)
 		return -EINVAL;
-	r = path_walk((s32)fd, path, false, true, &w);
+	r = path_walk((s32)fd, path, false, (s32)fd != AT_FDCWD, &w);
 	if (r)
 		return r;
 	if (!w.node)
 		return -ENOENT;
-	else
-		r = node_readlink(w.node, text, sizeof(text));
+	r = node_readlink(w.node, text, sizeof(text));
 	if (w.magic && r == -EINVAL) /* a descriptor of no link */
 		return -ENOENT;
 	if (r < 0)

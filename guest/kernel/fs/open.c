@@ -234,8 +234,6 @@ static struct file *do_open(struct node *start, const char *path,
 	struct file *f;
 	struct walk w;
 
-	if (flags & O_PATH)
-		flags &= OF_PATH;
 	*error = vfs_resolve(start, path, !(flags & O_NOFOLLOW) && !exclusive,
 			     how->resolve, &w);
 	if (*error == -ENOTDIR && w.directory && (flags & O_CREAT))
@@ -300,9 +298,11 @@ static long open_at(s32 fd, u64 path, const struct open_how *how)
 
 long sys_openat(u64 fd, u64 path, u64 flags, u64 mode)
 {
-	const struct open_how how = { .flags = (u32)flags & KNOWN,
-				      .mode = (u32)mode & 07777 };
+	struct open_how how = { .flags = (u32)flags & KNOWN,
+				.mode = (u32)mode & 07777 };
 
+	if (how.flags & O_PATH)
+		how.flags &= OF_PATH;
 	return open_at((s32)fd, path, &how);
 }
 

@@ -179,15 +179,15 @@ long data_write(struct node *n, const void *buf, size_t size, u64 at)
 		from += done;
 		at += done;
 		left -= done;
-		if (done < part) {
+		if (!done) {
 			r = -EFAULT;
 			break;
 		}
+		/* At once: what follows may come of a mapping of it. */
+		n->size = MAX(n->size, at);
 	}
 	if (left == size)
 		return r;
-	if (at > n->size)
-		n->size = at;
 	n->mtime = n->ctime = stamp_now();
 	return (long)(size - left);
 }

@@ -61,10 +61,10 @@ static long regular_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	struct node *node = f->node;
 	long r;
 
-	if (f->flags & O_APPEND)
-		*pos = node->size;
 	if (n == 0)
 		return 0;
+	if (f->flags & O_APPEND)
+		*pos = node->size;
 	r = file_size_limit(*pos, &n);
 	if (r == 0)
 		r = data_write(node, buf, n, *pos);
@@ -86,6 +86,15 @@ static gpa_t regular_page(struct file *f, u64 index, bool write)
 	return data_page(f->node, index, write);
 }
 
+static long regular_punch(struct file *f, u64 at, u64 size)
+{
+	long r = data_punch(f->node, at, size);
+
+	if (r == 0)
+		notify(f->node, IN_MODIFY);
+	return r;
+}
+
 static long regular_truncate(struct file *f, u64 size)
 {
 	long r = data_truncate(f->node, size);
@@ -103,6 +112,7 @@ const struct file_ops regular_ops = {
 	.truncate = regular_truncate,
 	.page = regular_page,
 	.has_page = regular_has_page,
+	.punch = regular_punch,
 	NODE_FILE,
 };
 

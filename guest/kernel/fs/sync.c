@@ -22,6 +22,24 @@ static long allocate(struct node *n, u64 offset, u64 size, bool keep)
 	return data_truncate(n, end);
 }
 
+/* What Linux knows of; tmpfs, as we, does only the first two. */
+static long check_mode(u64 mode)
+{
+	switch (mode & ~(u64)FALLOC_FL_KEEP_SIZE) {
+	case 0:
+	case FALLOC_FL_UNSHARE_RANGE:
+	case FALLOC_FL_ZERO_RANGE:
+		return 0;
+	case FALLOC_FL_PUNCH_HOLE:
+		return mode & FALLOC_FL_KEEP_SIZE ? 0 : -EOPNOTSUPP;
+	case FALLOC_FL_COLLAPSE_RANGE:
+	case FALLOC_FL_INSERT_RANGE:
+		return mode & FALLOC_FL_KEEP_SIZE ? -EOPNOTSUPP : 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 {
 	struct file *f = fd_file((s32)fd);
@@ -33,9 +51,9 @@ long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 		return -EBADF;
 	if ((s64)offset < 0 || (s64)size <= 0)
 		return -EINVAL;
-	if ((mode & ~(u64)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) ||
-	    ((mode & FALLOC_FL_PUNCH_HOLE) && !keep))
-		return -EOPNOTSUPP;
+	r = check_mode(mode);
+	if (r)
+		return r;
 	if (!file_writable(f))
 		return -EBADF;
 	n = file_node(f);
@@ -45,6 +63,8 @@ long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 		return is_dir(n) ? -EISDIR : -ENODEV;
 	if ((s64)(offset + size) < 0)
 		return -EFBIG;
+	if (mode & ~(u64)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
 	r = mode & FALLOC_FL_PUNCH_HOLE ? data_punch(n, offset, size) :
 					  allocate(n, offset, size, keep);
 	if (r == 0)

@@ -50,9 +50,40 @@ static long populate(u64 start, u64 end, bool write)
 	return 0;
 }
 
+/* MADV_REMOVE: what is mapped goes, for all who share it. */
+static long remove(const struct vma *v, u64 start, u64 end)
+{
+	bool shared = v->flags & MAP_SHARED;
+
+	if ((v->flags & MAP_LOCKED) || !(v->object || shared))
+		return -EINVAL;
+	if (!shared || !(!v->object || v->may_write))
+		return -EACCES;
+	if (v->object)
+		return v->object->ops->punch(v->object,
+					     v->offset + (start - v->start),
+					     end - start);
+	if (page_release_zone(start, end))
+		tlb_flush();
+	return 0;
+}
+
+static long give_up(const struct vma *v, u64 start, u64 end, u32 advice)
+{
+	if (advice == MADV_REMOVE)
+		return remove(v, start, end);
+	if (advice == MADV_FREE && (v->object || v->flags & MAP_SHARED))
+		return -EINVAL;
+	if (v->flags & MAP_LOCKED)
+		return -EINVAL;
+	discard(v, start, end);
+	return 0;
+}
+
 long sys_madvise(u64 addr, u64 size, u64 advice)
 {
 	u64 end = addr + PAGE_UP(size);
+	long r;
 
 	if ((addr & (PAGE_SIZE - 1)) || end < addr || (size && !PAGE_UP(size)))
 		return -EINVAL;
@@ -77,14 +108,19 @@ long sys_madvise(u64 addr, u64 size, u64 advice)
 		return populate(addr, end, advice == MADV_POPULATE_WRITE);
 	case MADV_FREE:
 	case MADV_DONTNEED:
+	case MADV_REMOVE:
 		break;
 	default:
 		return -EINVAL;
 	}
 	mm_note_peak(end - addr);
 	for (const struct vma *v = vma_next(addr); v && v->start < end;
-	     v = vma_after(v))
-		discard(v, MAX(addr, v->start), MIN(end, v->end));
+	     v = vma_after(v)) {
+		r = give_up(v, MAX(addr, v->start), MIN(end, v->end),
+			    (u32)advice);
+		if (r)
+			return r;
+	}
 	return mm_check_mapped(addr, end);
 }
 

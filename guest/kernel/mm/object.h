@@ -23,6 +23,8 @@ struct object_ops {
 	bool (*has)(struct object *o, u64 index);
 	/* Copies data from byte `at` on; bytes, fewer at the end. */
 	size_t (*read)(struct object *o, void *buf, size_t size, u64 at);
+	/* Makes a hole of whole pages. */
+	long (*punch)(struct object *o, u64 at, u64 size);
 	/* Its name in /proc/PID/maps; bytes, at most size. */
 	size_t (*name)(struct object *o, char *buf, size_t size);
 };

@@ -118,6 +118,25 @@ static long move_mapping(const struct vma *old, u64 addr, u64 size,
 	return move_in_zone(old, addr, size, new_size, target, fixed);
 }
 
+/* Several mappings, which keep their distances. */
+static long move_all(u64 addr, u64 end, u64 target)
+{
+	const struct vma *v;
+
+	for (u64 at = addr; (v = vma_next(at)) && v->start < end;) {
+		u64 size;
+		long r;
+
+		at = MAX(at, v->start);
+		size = MIN(v->end, end) - at;
+		r = move_mapping(v, at, size, size, target + (at - addr), true);
+		if (r < 0)
+			return r;
+		at += size;
+	}
+	return (long)target;
+}
+
 static bool grow_in_place(const struct vma *old, u64 end, u64 new_end)
 {
 	struct vma v = *old;
@@ -168,17 +187,29 @@ long sys_mremap(u64 addr, u64 size, u64 new_size, u64 flags, u64 target)
 		return -EFAULT;
 	if (size == 0 && !(v->object && v->flags & MAP_SHARED))
 		return -EINVAL; /* only what is shared can be mapped twice */
-	if (v->end < addr + size)
+	if (new_size == size) {
+		return flags & MREMAP_FIXED ?
+			       move_all(addr, addr + size, target) :
+			       (long)addr;
+	}
+	if (new_size < size && !(flags & MREMAP_FIXED)) {
+		r = mm_unmap(addr + new_size, addr + size);
+		return r ? r : (long)addr;
+	}
+	if (v->end < addr + MIN(size, new_size))
 		return -EFAULT;
+	if (new_size < size) { /* what is cut off may be any mappings */
+		r = mm_unmap(addr + new_size, addr + size);
+		if (r)
+			return r;
+		size = new_size;
+		v = vma_at(addr);
+	}
 	if (new_size > size &&
 	    !mm_may_grow((new_size - size) / PAGE_SIZE, v->prot, v->flags))
 		return -ENOMEM;
 	if (flags & MREMAP_FIXED)
 		return move_mapping(v, addr, size, new_size, target, true);
-	if (new_size <= size) {
-		mm_unmap(addr + new_size, addr + size);
-		return (long)addr;
-	}
 	if (v->end == addr + size &&
 	    grow_in_place(v, addr + size, addr + new_size))
 		return (long)addr;

@@ -31,6 +31,11 @@ static void advance(struct parts *p, size_t n)
 	p->left.iov_len -= n;
 }
 
+static size_t page_rest(const struct iovec *v)
+{
+	return PAGE_SIZE - (u64)v->iov_base % PAGE_SIZE;
+}
+
 static long copy_parts(struct parts *from, struct parts *to)
 {
 	long total = 0, r;
@@ -38,7 +43,9 @@ static long copy_parts(struct parts *from, struct parts *to)
 	while ((r = next_part(from)) > 0 && (r = next_part(to)) > 0) {
 		size_t n = MIN(from->left.iov_len, to->left.iov_len), done = 0;
 
-		n = MIN(n, PAGE_SIZE); /* as far as both are mapped */
+		/* As far as both are mapped. */
+		n = MIN(n, page_rest(&from->left));
+		n = MIN(n, page_rest(&to->left));
 		if (user_readable((u64)from->left.iov_base, n) &&
 		    user_writable((u64)to->left.iov_base, n))
 			done = user_copy(to->left.iov_base,
