@@ -330,6 +330,41 @@ static void shared(void)
 	close(fd);
 }
 
+static void on_signal(int signo)
+{
+	(void)signo;
+}
+
+static void *signal_and_wake(void *arg)
+{
+	for (int i = 0; i < 20; i++) {
+		usleep(1000);
+		kill(getpid(), SIGUSR2);
+	}
+	word = 1;
+	FUTEX(&word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return arg;
+}
+
+/* The waiter is woken for a signal that the sender may take; then it is woken. */
+static void taken_signals(void)
+{
+	struct timespec limit = in_ms(60000);
+	struct sigaction action = { .sa_handler = on_signal };
+	pthread_t t;
+	long r = 0;
+
+	printf("-- signals that another thread takes\n");
+	sigaction(SIGUSR2, &action, NULL);
+	word = 0;
+	pthread_create(&t, NULL, signal_and_wake, NULL);
+	while (word == 0 && !(r == -1 && errno == ETIMEDOUT))
+		r = FUTEX(&word, FUTEX_WAIT, 0, &limit, NULL, 0);
+	printf("in time: %d\n", !(r == -1 && errno == ETIMEDOUT));
+	pthread_join(t, NULL);
+	word = 0;
+}
+
 int main(void)
 {
 	errors();
@@ -339,5 +374,6 @@ int main(void)
 	times();
 	robust();
 	shared();
+	taken_signals();
 	return 0;
 }

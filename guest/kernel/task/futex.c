@@ -102,26 +102,27 @@ long futex_sleep(struct futex_key key, u64 deadline)
 	long r;
 
 	t->futex = key;
-	do /* it may have been requeued */
-		r = thread_wait(futex_bucket(t->futex), deadline);
-	while (r == 0 && t->futex.of);
+	r = thread_wait(futex_bucket(key), deadline);
 	/* A wake wins over a signal or the end of the time. */
 	if (!t->futex.of)
 		return 0;
 	t->futex.of = NULL;
-	return r;
+	return r ? r : FUTEX_AGAIN;
 }
 
 static long wait(u64 address, struct futex_key key, u32 value, u64 deadline,
 		 u32 bits)
 {
-	long r = compare(address, value);
+	long r;
 
-	if (r)
-		return r;
-	current->futex_bits = bits;
-	current->futex_lock = 0;
-	r = futex_sleep(key, deadline);
+	do {
+		r = compare(address, value);
+		if (r)
+			return r;
+		current->futex_bits = bits;
+		current->futex_lock = 0;
+		r = futex_sleep(key, deadline);
+	} while (r == FUTEX_AGAIN);
 	return r == -EINTR && deadline == FOREVER ? -ERESTARTSYS : r;
 }
 

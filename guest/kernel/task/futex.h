@@ -15,7 +15,10 @@ bool futex_same(struct futex_key a, struct futex_key b);
 /* Where those are that wait on the key, among others. */
 struct waitq *futex_bucket(struct futex_key key);
 /* The running thread waits until it is woken for the key: 0, -ETIMEDOUT,
- * -EINTR. Its futex_bits and futex_lock are set. */
+ * -EINTR. Its futex_bits and futex_lock are set. FUTEX_AGAIN: it has stopped
+ * waiting for a signal that another thread took, and may have missed the wake:
+ * look at the word again. */
+#define FUTEX_AGAIN 1
 long futex_sleep(struct futex_key key, u64 deadline);
 /* Ends t's wait. */
 void futex_hand_over(struct thread *t);

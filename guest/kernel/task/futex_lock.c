@@ -55,16 +55,18 @@ long futex_lock(u64 address, struct futex_key key, u64 deadline)
 	u32 word;
 	long r;
 
-	r = try(address, key, &word);
-	if (r)
-		return r < 0 ? r : 0;
-	word |= FUTEX_WAITERS;
-	if (copy_to_user(address, &word, sizeof(word)))
-		return -EFAULT;
-	current->futex_lock = address;
-	waiting++;
-	r = futex_sleep(key, deadline);
-	waiting--;
+	do {
+		r = try(address, key, &word);
+		if (r)
+			return r < 0 ? r : 0;
+		word |= FUTEX_WAITERS;
+		if (copy_to_user(address, &word, sizeof(word)))
+			return -EFAULT;
+		current->futex_lock = address;
+		waiting++;
+		r = futex_sleep(key, deadline);
+		waiting--;
+	} while (r == FUTEX_AGAIN);
 	return r == -EINTR ? -ERESTARTNOINTR : r;
 }
 
