@@ -330,11 +330,6 @@ static void shared(void)
 	close(fd);
 }
 
-static void on_signal(int signo)
-{
-	(void)signo;
-}
-
 static void *signal_and_wake(void *arg)
 {
 	for (int i = 0; i < 20; i++) {
