@@ -231,7 +231,8 @@ static void put_result(struct text *t, const struct exchange *x,
 	text_add(t, ",\"stderr\":", 10);
 	put_stderr(t, job);
 	text_format(t,
-		    ",\"exit_code\":%d,\"fork_time_ms\":%.3f,\"exec_time_ms\":%.3f,\"total_time_ms\":%.3f}",
+		    ",\"exit_code\":%d,\"fork_time_ms\":%.3f,\"exec_time_ms\":%"
+		    ".3f,\"total_time_ms\":%.3f}",
 		    job->status == JOB_TIMEOUT ? -1 : job->exit_code,
 		    (double)job->fork_ns / 1e6, (double)job->exec_ns / 1e6,
 		    (double)(clock_mono() - x->start_ns) / 1e6);
@@ -287,8 +288,7 @@ static void answer_one(struct exchange *x, struct job *job)
 
 	if (!ran(job)) {
 		api_error(x, job->status == JOB_FAULT ? 500 : 503,
-			  job->status == JOB_FAULT ? "" :
-						     "Retry-After: 1\r\n",
+			  job->status == JOB_FAULT ? "" : "Retry-After: 1\r\n",
 			  failure(job));
 		return;
 	}
@@ -350,8 +350,8 @@ static int bad_field(const struct parse *p, const char *name, const char *what)
 {
 	if (!p->x->batch)
 		return err_set(p->e, -EINVAL, "%s: %s", name, what);
-	return err_set(p->e, -EINVAL, "executions[%zu].%s: %s",
-		       p->x->count - 1, name, what);
+	return err_set(p->e, -EINVAL, "executions[%zu].%s: %s", p->x->count - 1,
+		       name, what);
 }
 
 static int bad_value(const struct parse *p, const char *name, const char *what,
@@ -412,8 +412,8 @@ static int take_timeout(struct json *j, struct parse *p)
 	int r = is_number ? json_integer(j, &value) : -ERANGE;
 
 	if (r == -ERANGE || (r == 0 && value < 1))
-		return bad_value(p, "timeout_seconds",
-				 "not a positive integer", at);
+		return bad_value(p, "timeout_seconds", "not a positive integer",
+				 at);
 	if (r)
 		return r;
 	if (value > MAX_TIMEOUT)
@@ -655,10 +655,10 @@ static const struct {
 	const char *path;
 	enum metrics_path route;
 } routes[] = {
-	{ "/v1/exec", METRICS_EXEC },	    { "/exec", METRICS_EXEC },
+	{ "/v1/exec", METRICS_EXEC },        { "/exec", METRICS_EXEC },
 	{ "/v1/exec/batch", METRICS_BATCH }, { "/exec/batch", METRICS_BATCH },
-	{ "/v1/health", METRICS_HEALTH },   { "/health", METRICS_HEALTH },
-	{ "/v1/metrics", METRICS_METRICS }, { "/metrics", METRICS_METRICS },
+	{ "/v1/health", METRICS_HEALTH },    { "/health", METRICS_HEALTH },
+	{ "/v1/metrics", METRICS_METRICS },  { "/metrics", METRICS_METRICS },
 };
 
 static enum metrics_path route_of(struct http_span path)

@@ -8,7 +8,7 @@
 #include "metrics.h"
 #include "pool.h"
 
-#define API_ID_MAX 128   /* of an X-Request-Id that is taken over */
+#define API_ID_MAX 128 /* of an X-Request-Id that is taken over */
 #define API_BATCH_MAX 100
 
 /* One request under way; its jobs are answered one by one. */

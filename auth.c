@@ -55,14 +55,16 @@ static int take_key(struct json *j, void *context)
 	memset(key, 0, sizeof(*key));
 	if (json_string(j, key->text, sizeof(key->text), &key->size))
 		return err_set(j->e, -EINVAL,
-			       "key %zu, at byte %zu: not a string of 1 to %d visible ASCII characters",
+			       "key %zu, at byte %zu: not a string of 1 to %d "
+			       "visible ASCII characters",
 			       keys->count + 1, at, AUTH_KEY_SIZE);
 	for (size_t i = 0; i < key->size; i++)
 		if (key->text[i] <= ' ' || key->text[i] > '~')
 			key->size = 0;
 	if (key->size == 0)
 		return err_set(j->e, -EINVAL,
-			       "key %zu, at byte %zu: not 1 to %d visible ASCII characters",
+			       "key %zu, at byte %zu: not 1 to %d visible "
+			       "ASCII characters",
 			       keys->count + 1, at, AUTH_KEY_SIZE);
 	keys->count++;
 	return 0;
@@ -87,8 +89,7 @@ int auth_parse(const char *text, size_t size, struct auth_keys *keys,
 void auth_keys_free(struct auth_keys *keys)
 {
 	if (keys->list)
-		explicit_bzero(keys->list,
-			       keys->count * sizeof(*keys->list));
+		explicit_bzero(keys->list, keys->count * sizeof(*keys->list));
 	free(keys->list);
 	*keys = (struct auth_keys){ 0 };
 }
@@ -135,8 +136,7 @@ unsigned auth_spend(struct auth_key *key, unsigned cost, uint64_t now)
 
 /* ---- the server's keys ---- */
 
-static int read_file(const char *path, char **text, size_t *size,
-		     struct err *e)
+static int read_file(const char *path, char **text, size_t *size, struct err *e)
 {
 	FILE *f = fopen(path, "re");
 	int r = 0;

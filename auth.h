@@ -12,10 +12,10 @@
 #include "err.h"
 
 #define AUTH_KEYS_MAX 1024
-#define AUTH_KEY_SIZE 256   /* bytes of one key */
+#define AUTH_KEY_SIZE 256 /* bytes of one key */
 #define AUTH_FILE_MAX (1u << 20)
-#define AUTH_RATE 100       /* requests a second for one key */
-#define AUTH_CAPACITY 100   /* requests at once after a pause */
+#define AUTH_RATE 100     /* requests a second for one key */
+#define AUTH_CAPACITY 100 /* requests at once after a pause */
 #define AUTH_MASK_SIZE 16
 
 struct auth_key {

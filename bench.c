@@ -122,9 +122,8 @@ static void line(const char *name, const struct sample *samples,
 	for (unsigned long i = 0; i < n; i++)
 		memcpy(&sorted[i], (const char *)&samples[i] + offset, 8);
 	qsort(sorted, n, sizeof(*sorted), compare);
-	printf("  %-22s %10.1f %10.1f %10.1f\n", name,
-	       at(sorted, n, 50) / unit, at(sorted, n, 90) / unit,
-	       at(sorted, n, 99) / unit);
+	printf("  %-22s %10.1f %10.1f %10.1f\n", name, at(sorted, n, 50) / unit,
+	       at(sorted, n, 90) / unit, at(sorted, n, 99) / unit);
 }
 
 static int samples_of(struct subject *b, const char *code, unsigned long n,
@@ -172,12 +171,13 @@ static int table(struct subject *b, const char *code, unsigned long n,
 int bench_run(const char *template_path, const char *code, unsigned long n,
 	      struct err *e)
 {
-	static const char *const python[] = {
-		"print(1+1)", "import numpy; print(numpy.random.rand(3))", NULL
-	};
+	static const char *const python[] = { "print(1+1)",
+					      "import numpy; "
+					      "print(numpy.random.rand(3))",
+					      NULL };
 	static const char *const node[] = { "console.log(1+1)", NULL };
 	const char *const own[] = { code, NULL };
-	const char *const *codes = code ? own :
+	const char *const *codes = code                              ? own :
 				   strstr(template_path, "node.zbt") ? node :
 								       python;
 	struct sample *samples = calloc(n, sizeof(*samples));

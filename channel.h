@@ -14,7 +14,7 @@ struct channel {
 	struct worker_request request;
 	size_t sent; /* bytes of it and of the code */
 	struct worker_reply reply;
-	char *payload; /* what the reply announces; NULL when it is nothing */
+	char *payload;   /* what the reply announces; NULL when it is nothing */
 	size_t received; /* bytes of both */
 };
 

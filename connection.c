@@ -15,9 +15,9 @@
 #include "vmm.h"
 
 #define SECOND_NS 1000000000ull
-#define SEND_NS (30 * SECOND_NS)    /* for an answer to be taken, and */
-#define SEND_BYTE_NS 15000          /* for each byte of it: 64 KiB a second */
-#define LINGER_NS SECOND_NS         /* for the client to read the last answer */
+#define SEND_NS (30 * SECOND_NS) /* for an answer to be taken, and */
+#define SEND_BYTE_NS 15000       /* for each byte of it: 64 KiB a second */
+#define LINGER_NS SECOND_NS      /* for the client to read the last answer */
 #define SCRATCH 65536
 #define EARLY_BODY 65536 /* a larger one is not taken from just anyone */
 #define INPUT_MAX (HTTP_HEAD_MAX + 2 * HTTP_BODY_MAX)
@@ -38,14 +38,14 @@ struct connection {
 	struct http_chunks chunks;
 	struct exchange x;
 	size_t sent, taken; /* bytes of the answer, of the request */
-	bool busy;      /* jobs are running */
-	bool answering; /* x.answer is being sent */
-	bool done;      /* in the list of those that were busy */
-	bool admitted;  /* api_admit has passed the head */
-	bool continued; /* 100 Continue has been sent */
-	bool ended;     /* the client has sent all it will */
-	bool lingering; /* answered for the last time */
-	bool closed;    /* freed after this round of events */
+	bool busy;          /* jobs are running */
+	bool answering;     /* x.answer is being sent */
+	bool done;          /* in the list of those that were busy */
+	bool admitted;      /* api_admit has passed the head */
+	bool continued;     /* 100 Continue has been sent */
+	bool ended;         /* the client has sent all it will */
+	bool lingering;     /* answered for the last time */
+	bool closed;        /* freed after this round of events */
 	uint64_t deadline;
 	char client[CLIENT_NAME_SIZE];
 };
@@ -53,7 +53,7 @@ struct connection {
 static struct {
 	int epoll;
 	struct connection *all, *dead, *done;
-	size_t buffered; /* bytes of all input buffers */
+	size_t buffered;   /* bytes of all input buffers */
 	struct text spare; /* the last answer's buffer */
 	bool draining;
 	uint64_t request_ns, idle_ns;

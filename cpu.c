@@ -13,8 +13,8 @@ static const struct {
 	/* x2APIC, TSC deadline, OSXSAVE (follows CR4), hypervisor */
 	{ 1, 0, ECX, 1u << 21 | 1u << 24 | 1u << 27 | 1u << 31 },
 	{ 1, 0, EDX, 0 },
-	{ 7, 0, EBX, 1u << 1 }, /* TSC_ADJUST */
-	{ 7, 0, ECX, 1u << 4 }, /* OSPKE */
+	{ 7, 0, EBX, 1u << 1 },              /* TSC_ADJUST */
+	{ 7, 0, ECX, 1u << 4 },              /* OSPKE */
 	{ 7, 0, EDX, ~0x100u & 0xfc00fe03 }, /* mitigations, not instructions */
 	{ 7, 1, EAX, 0 },
 	{ 0xd, 1, EAX, 1u << 3 }, /* XSAVES: CPL0 only */
@@ -27,26 +27,26 @@ static const struct {
 	uint8_t word, bit;
 	const char *name;
 } names[] = {
-	{ 0, 0, "sse3" },	 { 0, 1, "pclmulqdq" },
-	{ 0, 9, "ssse3" },	 { 0, 12, "fma" },
-	{ 0, 13, "cmpxchg16b" }, { 0, 19, "sse4.1" },
-	{ 0, 20, "sse4.2" },	 { 0, 22, "movbe" },
-	{ 0, 23, "popcnt" },	 { 0, 25, "aes" },
-	{ 0, 26, "xsave" },	 { 0, 28, "avx" },
-	{ 0, 29, "f16c" },	 { 0, 30, "rdrand" },
-	{ 2, 0, "fsgsbase" },	 { 2, 3, "bmi1" },
-	{ 2, 5, "avx2" },	 { 2, 8, "bmi2" },
-	{ 2, 9, "erms" },	 { 2, 16, "avx512f" },
-	{ 2, 17, "avx512dq" },	 { 2, 18, "rdseed" },
-	{ 2, 19, "adx" },	 { 2, 21, "avx512ifma" },
-	{ 2, 28, "avx512cd" },	 { 2, 29, "sha" },
-	{ 2, 30, "avx512bw" },	 { 2, 31, "avx512vl" },
-	{ 3, 1, "avx512vbmi" },	 { 3, 6, "avx512vbmi2" },
-	{ 3, 8, "gfni" },	 { 3, 9, "vaes" },
-	{ 3, 10, "vpclmulqdq" }, { 3, 11, "avx512vnni" },
+	{ 0, 0, "sse3" },          { 0, 1, "pclmulqdq" },
+	{ 0, 9, "ssse3" },         { 0, 12, "fma" },
+	{ 0, 13, "cmpxchg16b" },   { 0, 19, "sse4.1" },
+	{ 0, 20, "sse4.2" },       { 0, 22, "movbe" },
+	{ 0, 23, "popcnt" },       { 0, 25, "aes" },
+	{ 0, 26, "xsave" },        { 0, 28, "avx" },
+	{ 0, 29, "f16c" },         { 0, 30, "rdrand" },
+	{ 2, 0, "fsgsbase" },      { 2, 3, "bmi1" },
+	{ 2, 5, "avx2" },          { 2, 8, "bmi2" },
+	{ 2, 9, "erms" },          { 2, 16, "avx512f" },
+	{ 2, 17, "avx512dq" },     { 2, 18, "rdseed" },
+	{ 2, 19, "adx" },          { 2, 21, "avx512ifma" },
+	{ 2, 28, "avx512cd" },     { 2, 29, "sha" },
+	{ 2, 30, "avx512bw" },     { 2, 31, "avx512vl" },
+	{ 3, 1, "avx512vbmi" },    { 3, 6, "avx512vbmi2" },
+	{ 3, 8, "gfni" },          { 3, 9, "vaes" },
+	{ 3, 10, "vpclmulqdq" },   { 3, 11, "avx512vnni" },
 	{ 3, 12, "avx512bitalg" }, { 3, 14, "avx512vpopcntdq" },
-	{ 5, 4, "avx-vnni" },	 { 5, 5, "avx512bf16" },
-	{ 7, 5, "lzcnt" },	 { 7, 6, "sse4a" },
+	{ 5, 4, "avx-vnni" },      { 5, 5, "avx512bf16" },
+	{ 7, 5, "lzcnt" },         { 7, 6, "sse4a" },
 	{ 8, 27, "rdtscp" },
 };
 
@@ -69,9 +69,9 @@ void cpu_features_read(struct cpu_features *f, const struct vmm *vmm)
 {
 	memset(f, 0, sizeof(*f));
 	for (int i = 0; i < CPU_WORDS; i++)
-		f->words[i] = find(vmm, words[i].leaf, words[i].index,
-				   words[i].reg) &
-			      ~words[i].ignore;
+		f->words[i] =
+			find(vmm, words[i].leaf, words[i].index, words[i].reg) &
+			~words[i].ignore;
 	for (uint32_t i = 0; i < 12; i++) {
 		uint32_t part = find(vmm, 0x80000002 + i / 4, 0, (int)(i % 4));
 

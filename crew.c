@@ -13,17 +13,17 @@
 #include "log.h"
 #include "vmm.h"
 
-#define RESTART_NS 500000000ull /* between starts of one that dies at once */
-#define START_NS 30000000000ull /* for a start, then a worker is hung */
+#define RESTART_NS 500000000ull   /* between starts of one that dies at once */
+#define START_NS 30000000000ull   /* for a start, then a worker is hung */
 #define REPEAT_NS 60000000000ull  /* between log lines that say the same */
 #define COMPLAIN_NS 1000000000ull /* between any two of a crew */
-#define SHORT_NS 20000000ull    /* without a free worker before one is added */
-#define STUCK_NS 100000000ull   /* without a run's end: sharing CPUs is better */
-#define IDLE_NS 10000000000ull  /* free for so long, one is not needed */
-#define STARTS_PER_CPU 4        /* at once, of the minimum */
-#define WARM_PER_CPU 4          /* free ones, ahead of demand */
-#define CALM_NS 30000000        /* without a run's end */
-#define WAKE_NS 60000           /* what another worker takes to wake up */
+#define SHORT_NS 20000000ull   /* without a free worker before one is added */
+#define STUCK_NS 100000000ull  /* without a run's end: sharing CPUs is better */
+#define IDLE_NS 10000000000ull /* free for so long, one is not needed */
+#define STARTS_PER_CPU 4       /* at once, of the minimum */
+#define WARM_PER_CPU 4         /* free ones, ahead of demand */
+#define CALM_NS 30000000       /* without a run's end */
+#define WAKE_NS 60000          /* what another worker takes to wake up */
 
 struct crews crews;
 

@@ -35,7 +35,7 @@ struct worker {
 	bool training; /* it was told to */
 	struct job *job;
 	struct worker *next, *previous; /* among the free ones */
-	uint64_t started, not_before;   /* its process; monotonic, as all below */
+	uint64_t started, not_before; /* its process; monotonic, as all below */
 	uint64_t free_since;
 	uint64_t ready_at; /* its VM is likely to be so from here on */
 	uint64_t deadline; /* of the running job */
@@ -68,7 +68,7 @@ struct crew {
 struct crews {
 	int epoll;
 	unsigned cpus;
-	bool fresh; /* VMs are used once */
+	bool fresh;                                      /* VMs are used once */
 	void (*ready)(struct watch *w, uint32_t events); /* of workers */
 	unsigned starting, training;
 	uint64_t added, removed; /* workers beyond the minimum */

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define HTTP_LINE_MAX 4096 /* of a chunk's size or a trailer */
+#define HTTP_LINE_MAX 4096            /* of a chunk's size or a trailer */
 #define HTTP_CHUNKS_MAX HTTP_BODY_MAX /* bytes of framing */
 
 bool http_is(struct http_span s, const char *text)
@@ -131,8 +131,8 @@ static int request_line(struct http_span line, struct http_request *r)
 			 NULL;
 	if (!second)
 		return refuse(r, 400, "malformed request line");
-	r->method = (struct http_span){ line.data,
-					(size_t)(first - line.data) };
+	r->method =
+		(struct http_span){ line.data, (size_t)(first - line.data) };
 	target = (struct http_span){ first + 1, (size_t)(second - first - 1) };
 	version = (struct http_span){ second + 1, (size_t)(end - second - 1) };
 	if (!all_tokens(r->method) || target.size == 0 ||

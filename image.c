@@ -149,7 +149,8 @@ static int list_directory(struct builder *b, char ***names, size_t *count)
 	*names = NULL;
 	*count = 0;
 	if (!d)
-		return err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
+		return err_set(b->e, -errno, "%s: %s", b->path,
+			       strerror(errno));
 	while (errno = 0, (entry = readdir(d))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
@@ -238,7 +239,8 @@ static int add_symlink(struct builder *b, uint32_t inode)
 	int r;
 
 	if (n < 0)
-		return err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
+		return err_set(b->e, -errno, "%s: %s", b->path,
+			       strerror(errno));
 	r = add_name(b, target, (size_t)n, &offset);
 	if (r)
 		return r;
@@ -266,7 +268,8 @@ static int add_tree(struct builder *b, uint32_t parent, int depth,
 	int64_t same;
 
 	if (lstat(b->path, &st) < 0)
-		return err_set(b->e, -errno, "%s: %s", b->path, strerror(errno));
+		return err_set(b->e, -errno, "%s: %s", b->path,
+			       strerror(errno));
 	if (depth > MAX_DEPTH || inode_count(b) >= MAX_INODES)
 		return err_set(b->e, -E2BIG, "%s: too deep or too many files",
 			       b->path);
@@ -374,7 +377,8 @@ static int copy_file(struct builder *b, int out, uint32_t number, char *chunk)
 	if (fd < 0)
 		return err_set(b->e, -errno, "%s: %s", path, strerror(errno));
 	while (left && r == 0) {
-		ssize_t n = read(fd, chunk, left < COPY_SIZE ? left : COPY_SIZE);
+		ssize_t n =
+			read(fd, chunk, left < COPY_SIZE ? left : COPY_SIZE);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -415,8 +419,8 @@ static int write_image(struct builder *b, int fd)
 	for (uint32_t i = 0; i < h.inode_count; i++)
 		if (S_ISREG(inode_at(b, i)->mode))
 			inode_at(b, i)->data += data;
-	h.checksum = checksum(&h, b->inodes.data, b->dirents.data,
-			      b->names.data);
+	h.checksum =
+		checksum(&h, b->inodes.data, b->dirents.data, b->names.data);
 	r = ftruncate(fd, (off_t)h.size) < 0 ? -errno : 0;
 	if (r == 0)
 		r = write_at(fd, &h, sizeof(h), 0);
@@ -435,8 +439,7 @@ static int write_image(struct builder *b, int fd)
 	return r;
 }
 
-static int pack_directory(const char *output, const char *source,
-			  struct err *e)
+static int pack_directory(const char *output, const char *source, struct err *e)
 {
 	struct builder *b = calloc(1, sizeof(*b));
 	char temporary[PATH_MAX] = "";
@@ -597,7 +600,8 @@ int image_check(const void *data, size_t size, struct err *e)
 		return err_set(e, -EINVAL, "image damaged: wrong checksum");
 	for (uint32_t i = 0; i < h->inode_count; i++)
 		if (!inode_ok(h, &inodes[i]))
-			return err_set(e, -EINVAL, "image damaged: inode %u", i);
+			return err_set(e, -EINVAL, "image damaged: inode %u",
+				       i);
 	for (uint64_t i = 0; i < h->dirent_count; i++)
 		if (dirents[i].inode >= h->inode_count ||
 		    dirents[i].name_size == 0 || dirents[i].name_size > 255 ||

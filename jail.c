@@ -58,8 +58,7 @@ static struct {
 	char user[32];   /* UID:GID; empty: the same as the front end */
 	char missing[256];
 	int error; /* the reason of the first that is missing */
-} jail = { .self = -1, .root = -1,
-	   .spaces = { -1, -1, -1, -1, -1 } };
+} jail = { .self = -1, .root = -1, .spaces = { -1, -1, -1, -1, -1 } };
 _Static_assert(SPACES == 5, "jail.spaces, FD_SPACES and FD_ROOT");
 
 const char *jail_missing(int *error)

@@ -219,8 +219,7 @@ static int number(struct json *j, bool *integer)
 	if (j->text[j->at] == '-')
 		j->at++;
 	start = j->at;
-	if (digits(j) == 0 ||
-	    (j->text[start] == '0' && j->at - start > 1))
+	if (digits(j) == 0 || (j->text[start] == '0' && j->at - start > 1))
 		return bad(j, "bad number");
 	if (j->at < j->size && j->text[j->at] == '.') {
 		*integer = false;
@@ -330,7 +329,8 @@ static int next(struct json *j, int close)
 		return 1;
 	}
 	if (c != close)
-		return bad(j, c < 0 ? "unexpected end" : "expected , or the end");
+		return bad(j,
+			   c < 0 ? "unexpected end" : "expected , or the end");
 	j->at++;
 	j->depth--;
 	return 0;

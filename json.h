@@ -21,7 +21,13 @@ struct json {
 	struct err *e; /* what is wrong, with its byte offset */
 };
 
-enum json_kind { JSON_STRING, JSON_NUMBER, JSON_OBJECT, JSON_ARRAY, JSON_OTHER };
+enum json_kind {
+	JSON_STRING,
+	JSON_NUMBER,
+	JSON_OBJECT,
+	JSON_ARRAY,
+	JSON_OTHER
+};
 
 /* What comes next, by its first byte. */
 enum json_kind json_peek(struct json *j);

@@ -131,7 +131,8 @@ int listen_open(struct listener *l, const char *address, struct err *e)
 		return open_unix(l, address + 5, e);
 	if (!colon || !number_ok(colon + 1, 65535) || size >= sizeof(host))
 		return err_set(e, -EINVAL,
-			       "listen: %s: not ADDR:PORT, [ADDR6]:PORT or unix:PATH",
+			       "listen: %s: not ADDR:PORT, [ADDR6]:PORT or "
+			       "unix:PATH",
 			       address);
 	memcpy(host, address, size);
 	host[size] = 0;
@@ -188,7 +189,8 @@ int listen_inherit(struct listener *list, size_t room, struct err *e)
 			       &size) < 0 ||
 		    !accepts)
 			return err_set(e, -EINVAL,
-				       "LISTEN_FDS: descriptor %d is not a listening socket",
+				       "LISTEN_FDS: descriptor %d is not a "
+				       "listening socket",
 				       l->fd);
 		fcntl(l->fd, F_SETFD, FD_CLOEXEC);
 		fcntl(l->fd, F_SETFL, O_NONBLOCK);
@@ -212,8 +214,7 @@ void notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-	       (struct sockaddr *)&a,
+	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&a,
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size));
 	close(fd);
 }

@@ -16,8 +16,8 @@
 struct listener {
 	int fd;
 	bool unix_socket;
-	char name[160];      /* the address as it is bound, for people */
-	char path[108];      /* of a Unix socket that is removed at the end */
+	char name[160]; /* the address as it is bound, for people */
+	char path[108]; /* of a Unix socket that is removed at the end */
 };
 
 /*

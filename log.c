@@ -40,16 +40,16 @@ static void begin(const char *level)
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	out.line.size = 0;
 	text_format(&out.line,
-		    out.format == LOG_JSON ?
-			    "{\"time\":\"%s.%03uZ\",\"level\":\"%s\"" :
-			    "time=%s.%03uZ level=%s",
+		    out.format == LOG_JSON ? "{\"time\":\"%s.%03uZ\",\"level\":"
+					     "\"%s\"" :
+					     "time=%s.%03uZ level=%s",
 		    date, (unsigned)(now / 1000000 % 1000), level);
 }
 
 static void name(const char *key)
 {
-	text_format(&out.line, out.format == LOG_JSON ? ",\"%s\":" : " %s=",
-		    key);
+	text_format(&out.line,
+		    out.format == LOG_JSON ? ",\"%s\":" : " %s=", key);
 }
 
 /* Printable ASCII without what logfmt gives a meaning. */

@@ -28,15 +28,21 @@
 
 static const char usage_text[] =
 	"usage:\n"
-	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... [--templates DIR]\n"
-	"                 [--workers N|MIN:MAX] [--max-queue N] [--drain-seconds N]\n"
+	"  zeroboot serve [--listen ADDR:PORT|[ADDR6]:PORT|unix:PATH]... "
+	"[--templates DIR]\n"
+	"                 [--workers N|MIN:MAX] [--max-queue N] "
+	"[--drain-seconds N]\n"
 	"                 [--request-seconds N] [--idle-seconds N]\n"
-	"                 [--log logfmt|json] [--fresh] [--user NAME|UID[:GID]]\n"
-	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] [--trace] [--stats] [FILE]\n"
+	"                 [--log logfmt|json] [--fresh] [--user "
+	"NAME|UID[:GID]]\n"
+	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] "
+	"[--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
-	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] [--trace] IMAGE\n"
+	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] "
+	"[--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
-	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] [--stats] IMAGE PROGRAM [ARGUMENT...]\n"
+	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] [--stats] IMAGE "
+	"PROGRAM [ARGUMENT...]\n"
 	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n";
 
@@ -166,7 +172,8 @@ static bool workers_option(struct args *a, struct server_options *o,
 		high = is_digit(end[1]) ? strtoul(end + 1, &end, 10) : 0;
 	if (low == 0 || *end || low > high || high > MAX_WORKERS) {
 		fprintf(stderr,
-			"zeroboot: --workers: %s is not N or MIN:MAX, 1 to %d\n",
+			"zeroboot: --workers: %s is not N or MIN:MAX, 1 to "
+			"%d\n",
 			text, MAX_WORKERS);
 		*status = EXIT_USAGE;
 	}
@@ -177,8 +184,7 @@ static bool workers_option(struct args *a, struct server_options *o,
 
 static int command_serve(struct args a)
 {
-	unsigned long queue = 256, drain = 30, request = 30,
-		      idle = 60;
+	unsigned long queue = 256, drain = 30, request = 30, idle = 60;
 	struct server_options o = { 0 };
 	int status = 0;
 
@@ -245,8 +251,7 @@ static int template_path(char *buf, size_t size, const char *directory,
 }
 
 /* Reads all of a file or, for NULL or "-", standard input. */
-static int read_code(const char *path, char **code, size_t *size,
-		     struct err *e)
+static int read_code(const char *path, char **code, size_t *size, struct err *e)
 {
 	bool standard = !path || !strcmp(path, "-");
 	FILE *f = standard ? stdin : fopen(path, "r");
@@ -431,9 +436,9 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(struct args a);
 	} commands[] = {
-		{ "serve", command_serve }, { "exec", command_exec },
-		{ "image", command_image }, { "template", command_template },
-		{ "run", command_run },	    { "bench", command_bench },
+		{ "serve", command_serve },   { "exec", command_exec },
+		{ "image", command_image },   { "template", command_template },
+		{ "run", command_run },       { "bench", command_bench },
 		{ "worker", command_worker },
 	};
 

@@ -13,25 +13,24 @@ static const struct {
 	uint64_t ns;
 	const char *ms;
 } bounds[METRICS_BUCKETS] = {
-	{ 10000, "0.01" },	 { 25000, "0.025" },
-	{ 50000, "0.05" },	 { 100000, "0.1" },
-	{ 250000, "0.25" },	 { 500000, "0.5" },
-	{ 1000000, "1" },	 { 2500000, "2.5" },
-	{ 5000000, "5" },	 { 10000000, "10" },
-	{ 25000000, "25" },	 { 50000000, "50" },
-	{ 100000000, "100" },	 { 250000000, "250" },
-	{ 500000000, "500" },	 { 1000000000, "1000" },
-	{ 5000000000, "5000" },	 { 10000000000, "10000" },
+	{ 10000, "0.01" },        { 25000, "0.025" },
+	{ 50000, "0.05" },        { 100000, "0.1" },
+	{ 250000, "0.25" },       { 500000, "0.5" },
+	{ 1000000, "1" },         { 2500000, "2.5" },
+	{ 5000000, "5" },         { 10000000, "10" },
+	{ 25000000, "25" },       { 50000000, "50" },
+	{ 100000000, "100" },     { 250000000, "250" },
+	{ 500000000, "500" },     { 1000000000, "1000" },
+	{ 5000000000, "5000" },   { 10000000000, "10000" },
 	{ 60000000000, "60000" }, { 300000000000, "300000" },
 };
 
-static const int statuses[METRICS_STATUSES - 1] = { 200, 400, 401, 404,
-						    405, 408, 411, 413,
-						    415, 429, 431, 500,
-						    503, 505 };
-static const char *const paths[METRICS_PATHS] = {
-	"other", "/v1/exec", "/v1/exec/batch", "/v1/health", "/v1/metrics"
-};
+static const int statuses[METRICS_STATUSES - 1] = { 200, 400, 401, 404, 405,
+						    408, 411, 413, 415, 429,
+						    431, 500, 503, 505 };
+static const char *const paths[METRICS_PATHS] = { "other", "/v1/exec",
+						  "/v1/exec/batch",
+						  "/v1/health", "/v1/metrics" };
 
 void histogram_add(struct histogram *h, uint64_t ns)
 {
@@ -77,7 +76,8 @@ static void put_histogram(struct text *t, const char *name,
 			    bounds[i].ms, sum);
 	}
 	sum += h->counts[METRICS_BUCKETS];
-	text_format(t, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n",
+	text_format(t,
+		    "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n",
 		    name, sum, name, (double)h->sum_ns / 1e6, name, sum);
 }
 
@@ -109,7 +109,8 @@ static void put_runs(struct text *t)
 	metrics_series(t, runs, "counter",
 		       "Runs by how they ended: success is exit code 0.");
 	text_format(t,
-		    "%s{status=\"success\"} %llu\n%s{status=\"error\"} %llu\n%s{status=\"timeout\"} %llu\n",
+		    "%s{status=\"success\"} %llu\n%s{status=\"error\"} "
+		    "%llu\n%s{status=\"timeout\"} %llu\n",
 		    runs, (unsigned long long)metrics.success, runs,
 		    (unsigned long long)metrics.error, runs,
 		    (unsigned long long)metrics.timeout);

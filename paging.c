@@ -21,7 +21,8 @@
 
 /* mov $ZB_HC_READY, %eax; mov $ZB_PORT, %dx; out %eax, (%dx) */
 static const uint8_t program[] = {
-	0xb8, ZB_HC_READY, 0, 0, 0, 0x66, 0xba, ZB_PORT & 0xff, ZB_PORT >> 8, 0xef
+	0xb8,           ZB_HC_READY,  0,   0, 0, 0x66, 0xba,
+	ZB_PORT & 0xff, ZB_PORT >> 8, 0xef
 };
 
 /* Runs vm, which writes no memory. 1: its page-table root is in the log all the

@@ -16,8 +16,8 @@
 #include "metrics.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
-#define GRACE_NS 2000000000ull  /* over its timeout, then a worker is hung */
-#define RESTART_NS 500000000ull /* after a failure */
+#define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
+#define RESTART_NS 500000000ull   /* after a failure */
 #define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
 #define LOOK_NS 30000000ull /* between looks at crews without a free worker */
 
@@ -25,7 +25,7 @@ static struct crew languages[POOL_LANGUAGES];
 static int language_count;
 static struct pool_options options;
 /* As long as last time; a new VM takes longer, then another is as good. */
-#define RENEW_NS(us) ((us) < 1000 ? (us) * 1000ull : 1000000ull)
+#define RENEW_NS(us) ((us) < 1000 ? (us)*1000ull : 1000000ull)
 
 static unsigned queued, running;
 static uint64_t restarts;
@@ -124,17 +124,17 @@ static void timer_ready(struct watch *w, uint32_t events)
 static void train(const struct crew *after)
 {
 	for (int i = 1; i <= language_count; i++)
-		crew_train(&languages[(after - languages + i) %
-				      language_count]);
+		crew_train(
+			&languages[(after - languages + i) % language_count]);
 }
 
 /* ---- the channel ---- */
 
 static void watch_output(struct worker *w, bool output)
 {
-	struct epoll_event event = { .events = EPOLLIN |
-					       (output ? EPOLLOUT : 0),
-				     .data.ptr = w };
+	struct epoll_event event = {
+		.events = EPOLLIN | (output ? EPOLLOUT : 0), .data.ptr = w
+	};
 
 	epoll_ctl(crews.epoll, EPOLL_CTL_MOD, w->channel.fd, &event);
 }
@@ -309,7 +309,7 @@ static void complete(struct worker *w)
 	w->ready_at = now + RENEW_NS(w->channel.reply.renew_us);
 	crew_move(w, READY, now);
 	running--;
-	finish(job, !whole		     ? JOB_FAULT :
+	finish(job, !whole                   ? JOB_FAULT :
 		    status == WORKER_DONE    ? JOB_DONE :
 		    status == WORKER_TIMEOUT ? JOB_TIMEOUT :
 					       JOB_FAULT);
@@ -378,7 +378,8 @@ static struct job *victim(uint64_t owner)
 
 bool pool_room(int language, size_t count, uint64_t owner)
 {
-	size_t room = options.max_queue > queued ? options.max_queue - queued : 0;
+	size_t room = options.max_queue > queued ? options.max_queue - queued :
+						   0;
 
 	room += languages[language].count[READY];
 	return count <= room || (count == 1 && victim(owner));
@@ -537,21 +538,20 @@ static uint64_t private_memory(pid_t pid)
 
 static void put_workers(struct text *t)
 {
-	static const char *const states[WORKER_STATES] = {
-		"stopped", "starting", "ready", "busy"
-	};
+	static const char *const states[WORKER_STATES] = { "stopped",
+							   "starting", "ready",
+							   "busy" };
 	const char *name = "zeroboot_workers";
 
 	metrics_series(t, name, "gauge",
-		       "Worker processes by state; stopped: missing of the minimum.");
+		       "Worker processes by state; stopped: missing of the "
+		       "minimum.");
 	for (int l = 0; l < language_count; l++)
 		for (int s = 0; s < WORKER_STATES; s++)
-			text_format(t,
-				    "%s{language=\"%s\",state=\"%s\"} %u\n",
+			text_format(t, "%s{language=\"%s\",state=\"%s\"} %u\n",
 				    name, languages[l].name, states[s],
-				    s == STOPPED ?
-					    crew_missing(&languages[l]) :
-					    languages[l].count[s]);
+				    s == STOPPED ? crew_missing(&languages[l]) :
+						   languages[l].count[s]);
 	name = "zeroboot_workers_maximum";
 	metrics_series(t, name, "gauge", "How many there may be.");
 	for (int l = 0; l < language_count; l++)
@@ -620,15 +620,15 @@ void pool_metrics(struct text *t)
 		       "From a worker's start to its first VM, last time.");
 	for (int l = 0; l < language_count; l++)
 		text_format(t,
-			    "zeroboot_template_load_seconds{language=\"%s\"} %.6f\n",
+			    "zeroboot_template_load_seconds{language=\"%s\"} "
+			    "%.6f\n",
 			    languages[l].name,
 			    (double)languages[l].load_ns / 1e9);
 }
 
 /* ---- start and end ---- */
 
-static int add_language(const char *directory, const char *file,
-			struct err *e)
+static int add_language(const char *directory, const char *file, struct err *e)
 {
 	struct crew *c = &languages[language_count];
 	size_t size = strlen(file);
@@ -641,7 +641,8 @@ static int add_language(const char *directory, const char *file,
 	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			 "0123456789_.+-") != size)
 		return err_set(e, -EINVAL,
-			       "%s/%s: other characters in the name than A-Z a-z 0-9 _ . + -",
+			       "%s/%s: other characters in the name than A-Z "
+			       "a-z 0-9 _ . + -",
 			       directory, file);
 	if (language_count == POOL_LANGUAGES)
 		return err_set(e, -E2BIG, "%s: more than %d templates",
@@ -713,8 +714,7 @@ void pool_close(void)
 {
 	for (int l = 0; l < language_count; l++)
 		for (unsigned i = 0; i < languages[l].maximum; i++)
-			stop(&languages[l].workers[i],
-			     "the server is ending");
+			stop(&languages[l].workers[i], "the server is ending");
 	while (language_count > 0) {
 		crew_reap(&languages[--language_count], true);
 		crew_close(&languages[language_count]);

@@ -23,9 +23,9 @@ struct watch {
 enum job_status {
 	JOB_DONE,
 	JOB_TIMEOUT,
-	JOB_FAULT,   /* the worker failed */
-	JOB_DRAINED, /* the server is ending */
-	JOB_REFUSED, /* gave up its place in a full queue */
+	JOB_FAULT,    /* the worker failed */
+	JOB_DRAINED,  /* the server is ending */
+	JOB_REFUSED,  /* gave up its place in a full queue */
 	JOB_UNSERVED, /* its language has no worker */
 };
 
@@ -50,7 +50,7 @@ struct job {
 };
 
 struct pool_options {
-	const char *directory; /* of templates; NULL: the defaults */
+	const char *directory;     /* of templates; NULL: the defaults */
 	unsigned minimum, maximum; /* workers for each language */
 	unsigned cpus;
 	unsigned max_queue;

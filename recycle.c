@@ -182,7 +182,7 @@ int recycle_open(struct recycle *r, const struct template *t, struct err *e)
 	memset(r, 0, sizeof(*r));
 	r->template = t;
 	r->restore_page = __builtin_cpu_supports("avx2") ? restore_page_avx2 :
-							  restore_page;
+							   restore_page;
 	r->words = (t->memory_size / PAGE + 63) / 64;
 	if (make_maps(r)) {
 		recycle_close(r);
@@ -273,8 +273,8 @@ static void note_write(struct recycle *r, uint64_t page, bool came)
 		patience = 1;
 	else if (away <= 2 * PATIENCE)
 		patience = PATIENCE;
-	r->patience[page] = (uint8_t)(patience > PATIENCE_MAX ? PATIENCE_MAX :
-								patience);
+	r->patience[page] =
+		(uint8_t)(patience > PATIENCE_MAX ? PATIENCE_MAX : patience);
 	r->written[page] = r->run;
 }
 
@@ -298,7 +298,7 @@ static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
 					  pristine_page(r, page), &next);
 		r->changed += changed;
 		if (changed || (came & bit))
-			note_write(r, page, came & ~new & bit);
+			note_write(r, page, came & ~new &bit);
 		if ((uint16_t)(r->run - r->written[page]) + 1 >=
 		    r->patience[page])
 			leave |= bit;
@@ -587,7 +587,7 @@ const char *recycle_name(enum recycle_result result)
 {
 	static const char *const names[RECYCLE_RESULTS] = {
 		"recycled", "page_tables", "registers",
-		"grew",	    "failed",	   "unfinished"
+		"grew",     "failed",      "unfinished"
 	};
 
 	return result < RECYCLE_RESULTS ? names[result] : "unknown";
@@ -600,8 +600,7 @@ static int verify_memory(const struct recycle *r, const struct vm *vm,
 {
 	for (uint64_t at = 0; at < vm->memory_size; at += PAGE)
 		if (memcmp(vm->memory + at, r->pristine + at, PAGE))
-			return err_set(e, -EILSEQ,
-				       "the page at %#llx differs",
+			return err_set(e, -EILSEQ, "the page at %#llx differs",
 				       (unsigned long long)at);
 	return 0;
 }

@@ -53,11 +53,11 @@ struct recycle {
 	uint64_t *zero;   /* its pages that are known to be zero */
 	uint64_t words;   /* of each */
 	uint64_t kept_pages;
-	uint64_t came; /* pages that the last run brought into the log */
-	uint16_t run;       /* runs so far */
-	uint16_t *written;  /* for each page: the last that is known to have
+	uint64_t came;     /* pages that the last run brought into the log */
+	uint16_t run;      /* runs so far */
+	uint16_t *written; /* for each page: the last that is known to have
 			     * written it, */
-	uint8_t *patience;  /* runs from that one on until it leaves the log;
+	uint8_t *patience; /* runs from that one on until it leaves the log;
 			     * 0: not known */
 	uint64_t checked, changed, dropped; /* pages, last time */
 };

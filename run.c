@@ -49,9 +49,8 @@ static const struct agent {
  * for young objects, code, buffers, stacks and files. */
 #define HEAP_SHARE(mb) ((mb) / 2)
 
-static const char *const environment[] = {
-	"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL
-};
+static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin",
+					   "HOME=/root", "LANG=C.UTF-8", NULL };
 
 struct image {
 	void *data;
@@ -192,7 +191,8 @@ static int choose_program(const struct template_options *o,
 	}
 	agent = find_agent(image);
 	if (!agent)
-		return err_set(e, -ENOENT, "%s: no interpreter that has an agent",
+		return err_set(e, -ENOENT,
+			       "%s: no interpreter that has an agent",
 			       o->image);
 	make_arguments(agent, (unsigned int)o->memory_mb, heap, heap_size,
 		       argv);
@@ -298,7 +298,8 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
 
 		dprintf(STDERR_FILENO,
-			"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu pages dirtied, %llu guest faults, %llu system calls\n",
+			"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu "
+			"pages dirtied, %llu guest faults, %llu system calls\n",
 			(double)(forked - start) / 1e6,
 			(double)(ended - forked) / 1e6,
 			(unsigned long long)vm.exits,
@@ -344,7 +345,8 @@ int run_program(const struct program_options *o, struct err *e)
 			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
 
 		dprintf(STDERR_FILENO,
-			"zeroboot: %llu exits, %llu guest faults, %llu system calls, %llu pages free\n",
+			"zeroboot: %llu exits, %llu guest faults, %llu system "
+			"calls, %llu pages free\n",
 			(unsigned long long)vm.exits,
 			(unsigned long long)c->page_faults,
 			(unsigned long long)c->syscalls,

@@ -34,11 +34,24 @@ struct rule {
 };
 
 #define FILE_IS(n, name)                                                       \
-	{ FILE_NUMBER, n, ~0u, offsetof(struct seccomp_files, name) }
-#define IS(n, number) { NUMBER, n, ~0u, (uint32_t)(number) }
-#define WITHOUT(n, bits) { NUMBER, n, bits, 0 }
+	{                                                                      \
+		FILE_NUMBER, n, ~0u, offsetof(struct seccomp_files, name)      \
+	}
+#define IS(n, number)                                                          \
+	{                                                                      \
+		NUMBER, n, ~0u, (uint32_t)(number)                             \
+	}
+#define WITHOUT(n, bits)                                                       \
+	{                                                                      \
+		NUMBER, n, bits, 0                                             \
+	}
 #define KVM(name, request)                                                     \
-	{ SYS_ioctl, { FILE_IS(0, name), IS(1, request) } }
+	{                                                                      \
+		SYS_ioctl,                                                     \
+		{                                                              \
+			FILE_IS(0, name), IS(1, request)                       \
+		}                                                              \
+	}
 
 /* Any one that fits allows the call. The hottest come first. */
 static const struct rule rules[] = {
@@ -97,7 +110,8 @@ static const struct rule rules[] = {
 	{ SYS_exit_group, { { 0 } } },
 #ifdef __SANITIZE_ADDRESS__ /* what its run time does by itself */
 	{ SYS_ioctl, { FILE_IS(0, log), IS(1, TCGETS) } },
-	{ SYS_pipe2, { { 0 } } }, /* whether memory can be read: by writing it */
+	{ SYS_pipe2,
+	  { { 0 } } }, /* whether memory can be read: by writing it */
 	{ SYS_write, { { 0 } } },
 	{ SYS_read, { { 0 } } },
 	{ SYS_close, { { 0 } } },

@@ -24,7 +24,7 @@
 #include "vmm.h"
 
 #define MAX_CONNECTIONS 8192
-#define SPARE_FILES 256u /* descriptors that are not connections or workers */
+#define SPARE_FILES 256u  /* descriptors that are not connections or workers */
 #define WORKERS_PER_CPU 4 /* at most: runs that sleep leave the CPU to others */
 #define ACCEPT_BURST 64
 #define EVENT_BURST 64
@@ -79,13 +79,14 @@ static void name_client(char name[CLIENT_NAME_SIZE],
 static void turn_away(int fd, const char *why)
 {
 	char answer[256], rest[4096];
-	int n = snprintf(
-		answer, sizeof(answer),
-		"HTTP/1.1 503 Service Unavailable\r\nServer: zeroboot\r\n"
-		"Content-Type: application/json\r\nContent-Length: %zu\r\n"
-		"Retry-After: 1\r\nConnection: close\r\n\r\n"
-		"{\"error\":\"%s\"}\n",
-		strlen(why) + sizeof("{\"error\":\"\"}"), why);
+	int n = snprintf(answer, sizeof(answer),
+			 "HTTP/1.1 503 Service Unavailable\r\nServer: "
+			 "zeroboot\r\n"
+			 "Content-Type: application/json\r\nContent-Length: "
+			 "%zu\r\n"
+			 "Retry-After: 1\r\nConnection: close\r\n\r\n"
+			 "{\"error\":\"%s\"}\n",
+			 strlen(why) + sizeof("{\"error\":\"\"}"), why);
 
 	metrics.connections_refused++;
 	(void)!send(fd, answer, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -406,8 +407,8 @@ int server_run(const struct server_options *o)
 			fprintf(stderr, "zeroboot: serving on %s\n",
 				server.listeners[i].listener.name);
 		if (!auth_required())
-			log_event("warning",
-				  "no key file: anyone who can connect can run code");
+			log_event("warning", "no key file: anyone who can "
+					     "connect can run code");
 		missing = jail_missing(&error);
 		if (missing)
 			log_event("warning",

@@ -8,13 +8,13 @@
 struct server_options {
 	const char *listen[LISTENERS_MAX]; /* see listen_open */
 	unsigned listen_count;
-	const char *templates; /* directory; NULL: the default ones */
+	const char *templates;     /* directory; NULL: the default ones */
 	unsigned minimum, maximum; /* workers per language; 0: see server.c */
 	unsigned max_queue;
 	unsigned drain_seconds;
 	unsigned request_seconds, idle_seconds; /* see connections_open */
-	bool fresh; /* VMs are used once */
-	const char *user; /* of workers: see jail_open */
+	bool fresh;                             /* VMs are used once */
+	const char *user;                       /* of workers: see jail_open */
 	enum log_format log;
 };
 

@@ -193,7 +193,8 @@ static int check(const struct template_header *h, uint64_t file_size,
 		return err_set(e, -EINVAL, "%s: not a zeroboot template", path);
 	if (h->version != TEMPLATE_VERSION)
 		return err_set(e, -EINVAL,
-			       "%s: template version %u, this zeroboot reads %u",
+			       "%s: template version %u, this zeroboot reads "
+			       "%u",
 			       path, h->version, TEMPLATE_VERSION);
 	if (h->abi_version != ZB_ABI_VERSION)
 		return err_set(e, -EINVAL,
@@ -411,8 +412,7 @@ int template_info(const char *path, struct err *e)
 	       (unsigned long long)(t.memory_size >> 20),
 	       (unsigned long long)t.header->used_pages,
 	       (double)t.header->used_pages * 4096 / (1 << 20));
-	printf("image        %.1f MiB\n",
-	       (double)t.image_size / (1 << 20));
+	printf("image        %.1f MiB\n", (double)t.image_size / (1 << 20));
 	printf("file         %.1f MiB, %.1f MiB on disk\n",
 	       (double)t.size / (1 << 20), (double)st.st_blocks / 2048);
 	printf("cpu          ");

@@ -20,7 +20,8 @@
 
 struct template_header;
 
-struct template {
+struct template
+{
 	int fd;
 	size_t size;
 	const struct template_header *header; /* checked */
@@ -28,9 +29,9 @@ struct template {
 	uint64_t memory_offset, memory_size;
 	uint64_t image_offset, image_size;
 	const void *locked; /* the beginning of memory, read-only */
-	uint64_t mono_ns; /* the guest's clocks when it was taken */
+	uint64_t mono_ns;   /* the guest's clocks when it was taken */
 	uint64_t wall_ns;
-	uint64_t build_ns; /* how long it took to make */
+	uint64_t build_ns;    /* how long it took to make */
 	const char *training; /* code that touches what runs touch */
 	size_t training_size; /* 0: none */
 };

@@ -70,8 +70,8 @@ static void restrict_cpuid(struct vmm *vmm)
 		if (c->function == 0x80000001)
 			c->ecx &= ~(1u << 2);
 		if (c->function == 7 && c->index == 0) {
-			c->ebx &= ~(1u << 14);   /* MPX */
-			c->ecx &= ~(1u << 3);    /* PKU: no tables for it */
+			c->ebx &= ~(1u << 14); /* MPX */
+			c->ecx &= ~(1u << 3);  /* PKU: no tables for it */
 			/* AMX (22, 24, 25): its state does not fit KVM_GET_XSAVE */
 			c->edx &= ~(1u << 22 | 1u << 24 | 1u << 25);
 		}
@@ -94,8 +94,8 @@ static uint8_t tss_type(const struct vmm *vmm)
 	for (uint32_t i = 0; i < vmm->cpuid.head.nent; i++) {
 		const struct kvm_cpuid_entry2 *c = &vmm->cpuid.entries[i];
 
-		if (c->function == 0 && (c->ebx == VENDOR_AMD ||
-					 c->ebx == VENDOR_HYGON))
+		if (c->function == 0 &&
+		    (c->ebx == VENDOR_AMD || c->ebx == VENDOR_HYGON))
 			return TSS_AVAILABLE;
 	}
 	return TSS_BUSY;
@@ -499,8 +499,8 @@ void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 
 	if (!vm->seeded)
 		vm_seed(vm);
-	c->output_limit =
-		output_limit < ZB_OUTPUT_SIZE ? output_limit : ZB_OUTPUT_SIZE;
+	c->output_limit = output_limit < ZB_OUTPUT_SIZE ? output_limit :
+							  ZB_OUTPUT_SIZE;
 	c->stdout_size = c->stderr_size = 0;
 	c->preempt = 0;
 	c->flags = (c->flags & ~(uint32_t)ZB_FLAG_NESTED) |

@@ -24,8 +24,8 @@
 struct vmm {
 	int fd; /* /dev/kvm */
 	size_t run_size;
-	uint64_t xcr0; /* vector state that guests may use */
-	uint8_t tss_type; /* of the task register's segment: see vmm.c */
+	uint64_t xcr0;      /* vector state that guests may use */
+	uint8_t tss_type;   /* of the task register's segment: see vmm.c */
 	bool nested_paging; /* see paging.h; false until it is asked */
 	struct {
 		struct kvm_cpuid2 head;
@@ -54,17 +54,17 @@ struct vm {
 	size_t run_size;
 	uint8_t tss_type;
 	bool nested_paging; /* the log has each page table that was used */
-	uint8_t *memory; /* mapped here, gpa 0.. */
+	uint8_t *memory;    /* mapped here, gpa 0.. */
 	uint64_t memory_size;
 	bool owns_memory;
 	uint64_t preempt_entry, text_start, text_end;
 	uint32_t request_size; /* bytes of the request area that are in use */
 	bool seeded;           /* vm_seed was called since the last run */
 	uint32_t random_size;  /* bytes that vm_seed makes, beside the seed */
-	int64_t mono_offset; /* guest's monotonic clock minus the host's */
-	uint64_t exits;      /* since creation */
-	uint32_t log_lines;  /* that this run may still write */
-	int log_fd;          /* where they go */
+	int64_t mono_offset;   /* guest's monotonic clock minus the host's */
+	uint64_t exits;        /* since creation */
+	uint32_t log_lines;    /* that this run may still write */
+	int log_fd;            /* where they go */
 	const char *log_prefix;
 };
 
@@ -73,7 +73,7 @@ struct vm_boot {
 	const void *image;    /* mapped, checked; may be NULL */
 	uint64_t image_size;
 	const char *const *argv, *const *envp; /* NULL-terminated */
-	const void *agent;    /* content of the agent's file; may be NULL */
+	const void *agent; /* content of the agent's file; may be NULL */
 	size_t agent_size;
 	uint32_t output_limit;
 	bool trace;
@@ -96,7 +96,7 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
  * the VM. */
 struct vm_source {
 	const struct vm_state *state;
-	void *memory;       /* private */
+	void *memory; /* private */
 	uint64_t memory_size;
 	const void *locked; /* ZB_LOCKED_SIZE: memory's beginning as it was */
 	const void *image;  /* may be NULL */

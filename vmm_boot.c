@@ -85,8 +85,8 @@ static int map_page(struct tables *t, gpa_t root, uint64_t gva, int level,
 			return -ENOMEM;
 	}
 	*(uint64_t *)vm_memory(
-		t->vm, table + ((gva >> (12 + 9 * (level - 1))) & 511) * 8,
-		8) = entry;
+		t->vm, table + ((gva >> (12 + 9 * (level - 1))) & 511) * 8, 8) =
+		entry;
 	return 0;
 }
 
@@ -199,7 +199,7 @@ static int build_descriptors(struct vm *vm, const struct zb_kernel_header *h,
 	 * keep RFLAGS.IOPL. SDM 1, 19.5.2. */
 	memset(tss + IO_BITMAP, 0xff, TSS_LIMIT + 1 - IO_BITMAP);
 	for (int port = ZB_PORT; port < ZB_PORT + 4; port++)
-		tss[IO_BITMAP + port / 8] &= (uint8_t)~(1u << (port % 8));
+		tss[IO_BITMAP + port / 8] &= (uint8_t) ~(1u << (port % 8));
 	for (size_t i = 0; i < VECTORS; i++) {
 		/* Only int3 and into may come from an instruction at CPL3. */
 		uint64_t type = i == 3 || i == 4 ? 0xee : 0x8e;
@@ -250,8 +250,8 @@ static void set_registers(struct vm *vm, const struct zb_kernel_header *h,
 	s->regs.rflags = RFLAGS_START;
 	s->msr_count = 3;
 	s->msrs[0] = (struct kvm_msr_entry){ .index = MSR_STAR, .data = STAR };
-	s->msrs[1] = (struct kvm_msr_entry){ .index = MSR_LSTAR,
-					     .data = h->lstar };
+	s->msrs[1] =
+		(struct kvm_msr_entry){ .index = MSR_LSTAR, .data = h->lstar };
 	s->msrs[2] = (struct kvm_msr_entry){ .index = MSR_SYSCALL_MASK,
 					     .data = SYSCALL_MASK };
 	s->preempt_entry = h->preempt_entry;

@@ -190,7 +190,8 @@ static enum vm_event fault(struct vm *vm, struct err *e)
 			(unsigned long long)rip);
 		break;
 	case KVM_EXIT_MMIO:
-		err_set(e, -EIO, "guest: access to %#llx, which is no memory, at %#llx",
+		err_set(e, -EIO,
+			"guest: access to %#llx, which is no memory, at %#llx",
 			(unsigned long long)run->mmio.phys_addr,
 			(unsigned long long)rip);
 		break;

@@ -33,10 +33,10 @@ struct worker {
 	struct recycle recycle;
 	uint32_t discarded; /* enum recycle_result: why the last VM had to go;
 			     * told once */
-	uint32_t renew_us; /* for the last renewal */
-	bool fresh;  /* VMs are used once */
-	bool warm;   /* this VM needs no training any more */
-	bool used;   /* this VM has run before */
+	uint32_t renew_us;  /* for the last renewal */
+	bool fresh;         /* VMs are used once */
+	bool warm;          /* this VM needs no training any more */
+	bool used;          /* this VM has run before */
 	char *code;
 };
 
@@ -125,7 +125,8 @@ int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 			     (unsigned long long)out_total);
 	if (err_total > limit)
 		n += snprintf(buf + n, size - (size_t)n,
-			      "\nzeroboot: stderr truncated: %llu of %llu bytes\n",
+			      "\nzeroboot: stderr truncated: %llu of %llu "
+			      "bytes\n",
 			      (unsigned long long)limit,
 			      (unsigned long long)err_total);
 	return n;
@@ -176,9 +177,10 @@ static void run(struct worker *w, const struct worker_request *request,
 	}
 	start = clock_mono();
 	/* From the front end's having the request: the wake-up is in it. */
-	reply->fork_ns = start > request->sent_ns ? start - request->sent_ns : 0;
-	switch (vm_run(&w->vm,
-		       start + (uint64_t)request->timeout_ms * 1000000, e)) {
+	reply->fork_ns = start > request->sent_ns ? start - request->sent_ns :
+						    0;
+	switch (vm_run(&w->vm, start + (uint64_t)request->timeout_ms * 1000000,
+		       e)) {
 	case VM_EXIT:
 		reply->status = WORKER_DONE;
 		reply->exit_code = vm_exit_code(&w->vm);
@@ -207,8 +209,7 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 	if (ended && (learn || !w->fresh))
 		result = recycle_vm(&w->recycle, &w->vm);
 #ifdef ZEROBOOT_DEBUG
-	if (result == RECYCLE_DONE &&
-	    recycle_verify(&w->recycle, &w->vm, e))
+	if (result == RECYCLE_DONE && recycle_verify(&w->recycle, &w->vm, e))
 		return -EILSEQ;
 #endif
 	if (result == RECYCLE_DONE) {
@@ -234,10 +235,9 @@ static int tell(struct worker *w, enum worker_status status)
 /* The front end writes it to the log: it knows what it has said already. */
 static int tell_failure(struct worker *w, const struct err *e)
 {
-	struct worker_reply reply = {
-		.status = WORKER_FAILED,
-		.message_size = (uint32_t)strnlen(e->text, sizeof(e->text))
-	};
+	struct worker_reply reply = { .status = WORKER_FAILED,
+				      .message_size = (uint32_t)strnlen(
+					      e->text, sizeof(e->text)) };
 	struct iovec v[2] = { { &reply, sizeof(reply) },
 			      { (void *)(uintptr_t)e->text,
 				reply.message_size } };

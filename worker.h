@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WORKER_CODE_MAX (4u << 20)   /* bytes of code in one request */
+#define WORKER_CODE_MAX (4u << 20)            /* bytes of code in one request */
 #define WORKER_OUTPUT_MAX ((1u << 20) + 4096) /* bytes of stdout, of stderr */
 #define WORKER_MESSAGE_MAX 512
 
@@ -24,9 +24,9 @@ struct worker_request {
 	uint32_t timeout_ms; /* from entering the guest */
 	uint32_t code_size;  /* bytes of code behind this header */
 	uint32_t output_limit; /* bytes of stdout, of stderr; ZB_OUTPUT_SIZE at most */
-	uint32_t train;      /* 1: no code; the VM is trained, unless a request
+	uint32_t train;   /* 1: no code; the VM is trained, unless a request
 	                      * comes meanwhile; answered by WORKER_WARM */
-	uint64_t sent_ns;    /* CLOCK_MONOTONIC: when the front end sent it */
+	uint64_t sent_ns; /* CLOCK_MONOTONIC: when the front end sent it */
 };
 
 enum worker_status {
@@ -46,13 +46,13 @@ struct worker_reply {
 	uint32_t stdout_size; /* bytes of stdout behind this header, */
 	uint32_t stderr_size; /* then of stderr, */
 	uint32_t message_size; /* then of a message (FAULT, FAILED: what failed) */
-	uint32_t recycled;    /* 1 when the VM had run before */
-	uint32_t discarded;   /* enum recycle_result: why the VM before this one
+	uint32_t recycled;     /* 1 when the VM had run before */
+	uint32_t discarded; /* enum recycle_result: why the VM before this one
 	                       * had to go; RECYCLE_DONE: it did not */
-	uint32_t renew_us;    /* how long the VM was made ready again, last time */
-	uint64_t fork_ns;     /* from having the request to a VM ready to run it */
-	uint64_t exec_ns;     /* from entering the guest to the program's end */
-	uint64_t exits;       /* VM exits of this run */
+	uint32_t renew_us; /* how long the VM was made ready again, last time */
+	uint64_t fork_ns;  /* from having the request to a VM ready to run it */
+	uint64_t exec_ns;  /* from entering the guest to the program's end */
+	uint64_t exits;    /* VM exits of this run */
 };
 
 #define WORKER_CHANNEL 0 /* the descriptor of it, in a worker */

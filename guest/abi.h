@@ -90,10 +90,11 @@
 
 /* control.flags (IN) */
 #define ZB_FLAG_TRACE 1 /* log every system call */
-#define ZB_FLAG_NESTED 2 /* nested paging: a changed top-level entry needs a
+#define ZB_FLAG_NESTED                                                         \
+	2                /* nested paging: a changed top-level entry needs a
 			  * flush of the TLB; with shadow paging KVM sees it */
 #define ZB_FLAG_STREAM 4 /* output goes into the rings (not used yet) */
-#define ZB_FLAG_AUDIT 8 /* at its end the guest accounts for all its frames */
+#define ZB_FLAG_AUDIT 8  /* at its end the guest accounts for all its frames */
 
 /* control.status (OUT): how the program ended */
 #define ZB_STATUS_EXITED 0
@@ -122,7 +123,7 @@ typedef uint64_t gpa_t;
 /* The head of a part in the request area; its name and its data follow, each
  * padded to 8 bytes. */
 struct zb_part {
-	uint32_t kind;      /* ZB_PART_* */
+	uint32_t kind; /* ZB_PART_* */
 	uint32_t name_size;
 	uint64_t size;
 };
@@ -141,61 +142,62 @@ struct zb_order {
 };
 
 struct zb_control {
-	uint32_t abi_version;   /* 0 IN */
-	uint32_t flags;         /* 4 IN: ZB_FLAG_* */
-	uint64_t memory_size;   /* 8 IN: bytes of guest memory */
-	uint64_t image_size;    /* 16 IN: bytes of the image */
-	uint64_t frames_start;  /* 24 IN: first gpa behind the VMM's page tables */
-	uint64_t tsc_khz;       /* 32 IN: rate of rdtsc in the guest */
-	uint64_t wall_ns;       /* 40 IN: CLOCK_REALTIME at this entry */
-	uint64_t mono_ns;       /* 48 IN: CLOCK_MONOTONIC at this entry, goes on
+	uint32_t abi_version; /* 0 IN */
+	uint32_t flags;       /* 4 IN: ZB_FLAG_* */
+	uint64_t memory_size; /* 8 IN: bytes of guest memory */
+	uint64_t image_size;  /* 16 IN: bytes of the image */
+	uint64_t frames_start; /* 24 IN: first gpa behind the VMM's page tables */
+	uint64_t tsc_khz;      /* 32 IN: rate of rdtsc in the guest */
+	uint64_t wall_ns;      /* 40 IN: CLOCK_REALTIME at this entry */
+	uint64_t mono_ns;      /* 48 IN: CLOCK_MONOTONIC at this entry, goes on
 	                         * from the template's */
-	uint64_t cr3;           /* 56 IN */
+	uint64_t cr3;          /* 56 IN */
 	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh for each run; for what goes
 	                         * beyond the random_size bytes */
-	uint32_t request_size;  /* 128 IN: bytes of the request area in use */
-	uint32_t output_limit;  /* 132 IN: bytes kept of each stream, at most
+	uint32_t request_size; /* 128 IN: bytes of the request area in use */
+	uint32_t output_limit; /* 132 IN: bytes kept of each stream, at most
 	                         * ZB_OUTPUT_SIZE */
-	uint32_t args_size;     /* 136 IN: bytes of args in use (boot only) */
-	uint32_t argc;          /* 140 IN: of args, the first argc strings are argv,
+	uint32_t args_size;    /* 136 IN: bytes of args in use (boot only) */
+	uint32_t argc; /* 140 IN: of args, the first argc strings are argv,
 	                         * the rest the environment, each NUL-terminated */
 
-	uint32_t preempt;       /* 144 IN: a tick came while the kernel ran; the
+	uint32_t preempt;     /* 144 IN: a tick came while the kernel ran; the
 	                         * kernel clears it */
-	uint32_t want_tick;     /* 148 OUT: deliver ticks at preempt_entry */
-	uint64_t preempt_rip;   /* 152 IN: where the tick interrupted the program */
-	uint64_t idle_until;    /* 160 OUT: mono_ns at which to wake, ~0 = never */
-	uint32_t exit_code;     /* 168 OUT: wait status as a shell shows it, 0-255 */
-	uint32_t log_size;      /* 172 OUT: bytes of log */
-	uint64_t stdout_size;   /* 176 OUT: bytes the program wrote, cut or not */
-	uint64_t stderr_size;   /* 184 OUT */
-	uint64_t frames_free;   /* 192 OUT: free frames, for statistics */
-	uint64_t page_faults;   /* 200 OUT: faults handled since boot */
-	uint64_t syscalls;      /* 208 OUT: system calls since boot */
-	uint32_t random_size;   /* 216 IN: bytes at ZB_RANDOM_GPA, at most
+	uint32_t want_tick;   /* 148 OUT: deliver ticks at preempt_entry */
+	uint64_t preempt_rip; /* 152 IN: where the tick interrupted the program */
+	uint64_t idle_until; /* 160 OUT: mono_ns at which to wake, ~0 = never */
+	uint32_t exit_code; /* 168 OUT: wait status as a shell shows it, 0-255 */
+	uint32_t log_size;  /* 172 OUT: bytes of log */
+	uint64_t stdout_size; /* 176 OUT: bytes the program wrote, cut or not */
+	uint64_t stderr_size; /* 184 OUT */
+	uint64_t frames_free; /* 192 OUT: free frames, for statistics */
+	uint64_t page_faults; /* 200 OUT: faults handled since boot */
+	uint64_t syscalls;    /* 208 OUT: system calls since boot */
+	uint32_t random_size; /* 216 IN: bytes at ZB_RANDOM_GPA, at most
 	                         * ZB_RANDOM_SIZE */
-	uint32_t random_used;   /* 220 OUT: how many of them the run has taken */
-	uint32_t status;        /* 224 OUT: ZB_STATUS_* */
-	uint32_t parts;         /* 228 IN: struct zb_part in the request area; 0: it
+	uint32_t random_used; /* 220 OUT: how many of them the run has taken */
+	uint32_t status;      /* 224 OUT: ZB_STATUS_* */
+	uint32_t parts; /* 228 IN: struct zb_part in the request area; 0: it
 	                         * is the code alone (not used yet) */
-	uint64_t memory_limit;  /* 232 IN: bytes the program may use, 0: all (not
+	uint64_t memory_limit; /* 232 IN: bytes the program may use, 0: all (not
 	                         * used yet) */
-	uint64_t memory_peak;   /* 240 OUT: bytes it had in use at most (not used
+	uint64_t memory_peak;  /* 240 OUT: bytes it had in use at most (not used
 	                         * yet) */
-	uint64_t stolen_ns;     /* 248 IN: of the time since boot, how much the vCPU
+	uint64_t stolen_ns; /* 248 IN: of the time since boot, how much the vCPU
 	                         * waited for a CPU; brought up to date at ticks */
-	uint32_t signal;        /* 256 IN: to send to the program; the kernel clears
+	uint32_t signal;    /* 256 IN: to send to the program; the kernel clears
 	                         * it (not used yet) */
 	uint32_t reserved;
 	struct zb_ring output[2]; /* 264: stdout, stderr (not used yet) */
 	struct zb_ring order;     /* 296: which of them came when: struct
 	                         * zb_order (not used yet) */
-	char log[ZB_LOG_SIZE];  /* 312 OUT */
-	char args[ZB_ARGS_SIZE]; /* 1336 IN */
+	char log[ZB_LOG_SIZE];    /* 312 OUT */
+	char args[ZB_ARGS_SIZE];  /* 1336 IN */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
-	_Static_assert(__builtin_offsetof(struct zb_control, field) == (offset), \
+	_Static_assert(__builtin_offsetof(struct zb_control, field) ==         \
+			       (offset),                                       \
 		       "layout changed: raise ZB_ABI_VERSION")
 ZB_OFFSET_IS(seed, 64);
 ZB_OFFSET_IS(request_size, 128);
@@ -216,14 +218,15 @@ struct zb_kernel_header {
 	uint64_t magic;
 	uint32_t abi_version;
 	uint32_t reserved;
-	uint64_t text_start, text_end; /* a tick inside is deferred, not delivered */
+	uint64_t text_start,
+		text_end;       /* a tick inside is deferred, not delivered */
 	uint64_t entry;         /* first instruction, at CPL3 */
 	uint64_t boot_stack;    /* top of the stack at entry */
 	uint64_t lstar;         /* for MSR_LSTAR */
 	uint64_t preempt_entry; /* see control.preempt_rip */
 	uint64_t exc_stack;     /* top of the CPL0 stack, for TSS.RSP0 */
-	uint64_t vectors;       /* 32 uint64_t: gva of the CPL0 stub per vector */
-	uint64_t cpl0_end;      /* end of the pages from ZB_KERNEL_GPA on that
+	uint64_t vectors;  /* 32 uint64_t: gva of the CPL0 stub per vector */
+	uint64_t cpl0_end; /* end of the pages from ZB_KERNEL_GPA on that
 	                         * CPL0 executes and reads */
 };
 
@@ -242,37 +245,37 @@ struct zb_image_header {
 	char magic[8];
 	uint32_t version;
 	uint32_t inode_count;
-	uint64_t size;          /* of the whole image, a multiple of 4096 */
-	uint64_t inodes;        /* offset of inode_count struct zb_image_inode */
-	uint64_t dirents;       /* offset of dirent_count struct zb_image_dirent */
+	uint64_t size;    /* of the whole image, a multiple of 4096 */
+	uint64_t inodes;  /* offset of inode_count struct zb_image_inode */
+	uint64_t dirents; /* offset of dirent_count struct zb_image_dirent */
 	uint64_t dirent_count;
-	uint64_t names;         /* offset of the name bytes and symlink targets */
+	uint64_t names; /* offset of the name bytes and symlink targets */
 	uint64_t names_size;
-	uint64_t checksum;      /* FNV-1a of header (this field 0), inodes, dirents
+	uint64_t checksum; /* FNV-1a of header (this field 0), inodes, dirents
 	                         * and names, in that order */
 };
 _Static_assert(sizeof(struct zb_image_header) == 72, "image layout");
 
-struct zb_image_inode {     /* number 0 is the root directory */
-	uint32_t mode;          /* as st_mode */
+struct zb_image_inode { /* number 0 is the root directory */
+	uint32_t mode;  /* as st_mode */
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t nlink;
-	uint64_t size;          /* file: bytes; symlink: target's bytes; directory:
+	uint64_t size; /* file: bytes; symlink: target's bytes; directory:
 	                         * number of entries */
-	uint64_t data;          /* file: offset; symlink: offset in names;
+	uint64_t data; /* file: offset; symlink: offset in names;
 	                         * directory: index of the first entry; device:
 	                         * st_rdev */
 	int64_t mtime_sec;
 	uint32_t mtime_nsec;
-	uint32_t parent;        /* directory: inode number of its parent */
+	uint32_t parent; /* directory: inode number of its parent */
 };
 _Static_assert(sizeof(struct zb_image_inode) == 48, "image layout");
 
 struct zb_image_dirent {
 	uint32_t inode;
-	uint32_t name;          /* offset in names, not NUL-terminated */
-	uint16_t name_size;     /* 1-255 */
+	uint32_t name;      /* offset in names, not NUL-terminated */
+	uint16_t name_size; /* 1-255 */
 	uint16_t reserved;
 };
 _Static_assert(sizeof(struct zb_image_dirent) == 12, "image layout");

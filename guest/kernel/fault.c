@@ -31,14 +31,10 @@ static bool from_kernel(const struct regs *r)
 static const struct {
 	s32 signo, code;
 } signals[32] = {
-	[0] = { SIGFPE, FPE_INTDIV },
-	[1] = { SIGTRAP, TRAP_TRACE },
-	[3] = { SIGTRAP, SI_KERNEL },
-	[4] = { SIGSEGV, SI_KERNEL },
-	[5] = { SIGSEGV, SI_KERNEL },
-	[6] = { SIGILL, ILL_ILLOPN },
-	[11] = { SIGBUS, SI_KERNEL },
-	[12] = { SIGBUS, SI_KERNEL },
+	[0] = { SIGFPE, FPE_INTDIV },  [1] = { SIGTRAP, TRAP_TRACE },
+	[3] = { SIGTRAP, SI_KERNEL },  [4] = { SIGSEGV, SI_KERNEL },
+	[5] = { SIGSEGV, SI_KERNEL },  [6] = { SIGILL, ILL_ILLOPN },
+	[11] = { SIGBUS, SI_KERNEL },  [12] = { SIGBUS, SI_KERNEL },
 	[17] = { SIGBUS, BUS_ADRALN },
 };
 

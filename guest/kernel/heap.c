@@ -16,7 +16,7 @@ struct slab {
 	void *free;               /* list through the first word */
 	u32 class;                /* or LARGE */
 	u32 used;
-	u64 frames;               /* of a large object */
+	u64 frames; /* of a large object */
 	u64 size;
 };
 _Static_assert(sizeof(struct slab) <= HEADER, "slab header");
@@ -39,7 +39,7 @@ static u32 class_of(size_t size)
 	u32 class = 0;
 
 	while (class_size(class) < size)
-		class++;
+		class ++;
 	return class;
 }
 

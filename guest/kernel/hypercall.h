@@ -6,10 +6,7 @@
 
 static inline void hypercall(u32 code)
 {
-	__asm__ volatile("outl %0, %w1"
-			 :
-			 : "a"(code), "d"(ZB_PORT)
-			 : "memory");
+	__asm__ volatile("outl %0, %w1" : : "a"(code), "d"(ZB_PORT) : "memory");
 }
 
 #endif

@@ -48,14 +48,15 @@ typedef int32_t s32;
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-#define FOREVER (~0ull)          /* a deadline that never comes */
+#define FOREVER (~0ull) /* a deadline that never comes */
 #define NSEC 1000000000ul
-#define ERESTARTSYS 512          /* as EINTR, but SA_RESTART starts it again */
-#define ERESTARTNOINTR 513       /* starts again behind any handler */
+#define ERESTARTSYS 512    /* as EINTR, but SA_RESTART starts it again */
+#define ERESTARTNOINTR 513 /* starts again behind any handler */
 
 #define USER_TOP 0x7ffffffff000ull
 
-#define control ((volatile struct zb_control *)(ZB_KERNEL_BASE + ZB_CONTROL_GPA))
+#define control                                                                \
+	((volatile struct zb_control *)(ZB_KERNEL_BASE + ZB_CONTROL_GPA))
 
 static inline void *gpa_to_ptr(gpa_t gpa)
 {
@@ -80,7 +81,8 @@ char *strchr(const char *s, int c);
  * Returns the length without the NUL that the whole text would have. */
 int ksnprintf(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-int kvsnprintf(char *buf, size_t size, const char *format, __builtin_va_list ap);
+int kvsnprintf(char *buf, size_t size, const char *format,
+	       __builtin_va_list ap);
 
 /* ---- log.c ---- */
 /* One line to the host's standard error, without the newline. */

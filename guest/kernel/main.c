@@ -16,8 +16,8 @@ static char args[ZB_ARGS_SIZE];
 
 static void make_agent(void)
 {
-	size_t size = MIN((size_t)control->request_size,
-			  (size_t)ZB_REQUEST_SIZE);
+	size_t size =
+		MIN((size_t)control->request_size, (size_t)ZB_REQUEST_SIZE);
 	long r;
 
 	if (size == 0)

@@ -26,16 +26,18 @@ struct instruction {
 	u8 bytes[16]; /* the rest is zero */
 	u32 at, size;
 	u8 encoding, map, opcode;
-	u8 rex_x, rex_b;  /* 8 or 0 */
+	u8 rex_x, rex_b; /* 8 or 0 */
 	bool lock, operand16, repeat, address32, fs, gs;
-	u32 vector_size;  /* bytes, of VEX and EVEX */
+	u32 vector_size; /* bytes, of VEX and EVEX */
 };
 
 /* Bit n: opcode n of the one-byte map, or of 0F, has a ModR/M byte. */
-static const u32 modrm_1[8] = { 0x0f0f0f0f, 0x0f0f0f0f, 0, 0x00000a08,
-				0x0000ffff, 0, 0xff0f00c3, 0xc0c00000 };
-static const u32 modrm_0f[8] = { 0xffff200f, 0x0000ff0f, 0xffffffff, 0xff7fffff,
-				 0xffff0000, 0xfffff838, 0xffff00ff, 0xffffffff };
+static const u32 modrm_1[8] = { 0x0f0f0f0f, 0x0f0f0f0f, 0,          0x00000a08,
+				0x0000ffff, 0,          0xff0f00c3, 0xc0c00000 };
+static const u32 modrm_0f[8] = {
+	0xffff200f, 0x0000ff0f, 0xffffffff, 0xff7fffff,
+	0xffff0000, 0xfffff838, 0xffff00ff, 0xffffffff
+};
 
 static bool has(const u32 *set, u8 opcode)
 {
@@ -259,7 +261,8 @@ static bool vector_index(const struct instruction *i)
 
 	return i->encoding != LEGACY && i->map == MAP_0F38 &&
 	       ((b & 0xfc) == 0x90 ||
-		(i->encoding == EVEX && ((b & 0xfc) == 0xa0 || (b | 1) == 0xc7)));
+		(i->encoding == EVEX &&
+		 ((b & 0xfc) == 0xa0 || (b | 1) == 0xc7)));
 }
 
 /* What the address of the operand must be a multiple of. */

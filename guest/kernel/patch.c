@@ -83,7 +83,8 @@ static bool write_code(u64 addr, const u8 *bytes, size_t n)
 	if (!first || !last)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		u8 *page = PAGE_DOWN(addr + i) == PAGE_DOWN(addr) ? first : last;
+		u8 *page = PAGE_DOWN(addr + i) == PAGE_DOWN(addr) ? first :
+								    last;
 
 		page[(addr + i) % PAGE_SIZE] = bytes[i];
 	}

@@ -50,4 +50,3 @@ void request_wait(const u8 **code, size_t *size)
 	*code = gpa_to_ptr(ZB_REQUEST_GPA);
 	*size = MIN((size_t)control->request_size, (size_t)ZB_REQUEST_SIZE);
 }
-

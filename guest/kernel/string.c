@@ -7,10 +7,7 @@ void *memcpy(void *restrict d, const void *restrict s, size_t n)
 {
 	void *to = d;
 
-	__asm__ volatile("rep movsb"
-			 : "+D"(to), "+S"(s), "+c"(n)
-			 :
-			 : "memory");
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(s), "+c"(n) : : "memory");
 	return d;
 }
 
@@ -30,7 +27,8 @@ void *memmove(void *d, const void *s, size_t n)
 	if ((u64)d - (u64)s >= n)
 		return memcpy(d, s, n);
 	for (; n >= 8; n -= 8)
-		__builtin_memcpy(to + n - 8, &(u64){ *(const u64 *)(from + n - 8) }, 8);
+		__builtin_memcpy(to + n - 8,
+				 &(u64){ *(const u64 *)(from + n - 8) }, 8);
 	while (n--)
 		to[n] = from[n];
 	return d;
@@ -150,8 +148,7 @@ static void put_number(struct output *o, u64 value, unsigned base,
 		  s->zero && !s->left ? '0' : ' ');
 }
 
-int kvsnprintf(char *buf, size_t size, const char *format,
-	       __builtin_va_list ap)
+int kvsnprintf(char *buf, size_t size, const char *format, __builtin_va_list ap)
 {
 	struct output o = { buf, size, 0 };
 
@@ -202,9 +199,10 @@ int kvsnprintf(char *buf, size_t size, const char *format,
 			if (!text)
 				text = "(null)";
 			put_field(&o, text,
-				  (int)strnlen(text, s.precision < 0 ?
-							     0x7fffffff :
-							     (size_t)s.precision),
+				  (int)strnlen(text,
+					       s.precision < 0 ?
+						       0x7fffffff :
+						       (size_t)s.precision),
 				  &s, ' ');
 			break;
 		case 'd': {
@@ -224,7 +222,9 @@ int kvsnprintf(char *buf, size_t size, const char *format,
 					  va_arg(ap, unsigned);
 
 			put_number(&o, v,
-				   *format == 'u' ? 10 : *format == 'x' ? 16 : 8,
+				   *format == 'u' ? 10 :
+				   *format == 'x' ? 16 :
+						    8,
 				   false, &s);
 			break;
 		}

@@ -135,8 +135,9 @@ int syscall_handle(struct regs *r);
 int syscall_trap(struct regs *r);
 int syscall_handle(struct regs *r)
 {
-	const u64 arguments[6] = { r->rdi, r->rsi, r->rdx,
-				   r->r10, r->r8,  r->r9 };
+	const u64 arguments[6] = {
+		r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9
+	};
 	u64 number = r->rax;
 	const struct entry *e = NULL;
 	u64 rip = r->rip, rsp = r->rsp;

@@ -15,7 +15,7 @@
 #define ARGS_4 u64, u64, u64, u64
 #define ARGS_5 u64, u64, u64, u64, u64
 #define ARGS_6 u64, u64, u64, u64, u64, u64
-#define SYSCALL(number, name, argc, level, kinds, note) \
+#define SYSCALL(number, name, argc, level, kinds, note)                        \
 	long sys_##name(ARGS_##argc);
 #include "syscalls.def"
 #undef SYSCALL

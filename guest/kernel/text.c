@@ -58,5 +58,5 @@ void text_add(struct text *t, const char *format, ...)
 void text_free(struct text *t)
 {
 	kfree(t->at);
-	*t = (struct text){0};
+	*t = (struct text){ 0 };
 }

@@ -12,7 +12,7 @@ struct text {     /* {0}: empty */
 
 /* As ksnprintf. */
 void text_add(struct text *t, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 void text_bytes(struct text *t, const void *bytes, size_t size);
 /* Room for so many bytes more, at t->at + t->size; NULL: no memory. */
 char *text_reserve(struct text *t, size_t size);

@@ -7,8 +7,8 @@
 
 #include "../kernel/vdso.h"
 
-extern const struct vdso_data vdso_data_page
-	__attribute__((visibility("hidden")));
+extern const struct vdso_data vdso_data_page __attribute__((visibility("hidde"
+								       "n")));
 
 int __vdso_clock_gettime(int clock, struct timespec *t);
 int __vdso_gettimeofday(struct timeval *tv, struct timezone *tz);

@@ -90,8 +90,8 @@ static void statx_fill(struct statx *x, const struct stat *st,
 	x->stx_ctime.tv_sec = (s64)st->st_ctime;
 	x->stx_ctime.tv_nsec = (u32)st->st_ctime_nsec;
 	x->stx_rdev_major = (u32)(st->st_rdev >> 8 & 0xfff);
-	x->stx_rdev_minor = (u32)((st->st_rdev & 0xff) |
-				  (st->st_rdev >> 12 & 0xfff00));
+	x->stx_rdev_minor =
+		(u32)((st->st_rdev & 0xff) | (st->st_rdev >> 12 & 0xfff00));
 	x->stx_dev_minor = 1;
 	if (!n)
 		return;

@@ -13,7 +13,7 @@
 #include "task/process.h"
 
 #define STREAM_SIZE 65536 /* of a pipe as it is made */
-#define STREAM_INODE 2 /* below those that object_inode() gives */
+#define STREAM_INODE 2    /* below those that object_inode() gives */
 
 static long console_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {

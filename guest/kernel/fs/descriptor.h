@@ -8,7 +8,7 @@ struct descriptors;
 
 /* An empty table, or NULL. */
 struct descriptors *descriptors_new(void);
-struct file *fd_file(s32 fd);       /* borrowed, NULL when not open */
+struct file *fd_file(s32 fd); /* borrowed, NULL when not open */
 /* Takes the reference, also on failure; lowest free number or -EMFILE. */
 long fd_install(struct file *f, bool cloexec);
 /* The lowest free number at or above low. */

@@ -91,13 +91,11 @@ static long tty_open(struct file *f)
 }
 
 #define DEVICE(name, reader, writer, poller, ...)                              \
-	static const struct file_ops name = {                                  \
-		.read = reader,                                                \
-		.write = writer,                                               \
-		.poll = poller,                                                \
-		NODE_FILE,                                                     \
-		__VA_ARGS__                                                    \
-	}
+	static const struct file_ops name = { .read = reader,                  \
+					      .write = writer,                 \
+					      .poll = poller,                  \
+					      NODE_FILE,                       \
+					      __VA_ARGS__ }
 DEVICE(null_ops, null_read, sink_write, dev_poll);
 static const struct file_ops zero_ops = {
 	.read = zero_read,
@@ -130,7 +128,8 @@ static const struct {
 	const char *path;
 	u64 rdev;
 	const struct file_ops *ops;
-} devices[] = { /* numbers: Linux, devices.txt */
+} devices[] = {
+	/* numbers: Linux, devices.txt */
 	{ "/dev/null", RDEV(1, 3), &null_ops },
 	{ "/dev/zero", RDEV(1, 5), &zero_ops },
 	{ "/dev/full", RDEV(1, 7), &full_ops },

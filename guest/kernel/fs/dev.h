@@ -4,7 +4,7 @@
 
 #include "fs/file.h"
 
-void dev_init(void); /* makes /dev */
+void dev_init(void);                      /* makes /dev */
 const struct file_ops *dev_ops(u64 rdev); /* NULL: no such device */
 
 #endif

@@ -141,7 +141,8 @@ static struct dentry *entry_own(struct node *dir, const char *name, u32 size,
 /* n has lost the name of d, which is to be freed or to hide the image's. */
 static void name_lost(struct node *n, struct dentry *d, bool hides)
 {
-	if (n && n->name && n->parent == d->dir && n->name_size == d->name_size &&
+	if (n && n->name && n->parent == d->dir &&
+	    n->name_size == d->name_size &&
 	    !memcmp(n->name, d->name, d->name_size)) {
 		n->unlinked = true;
 		if (n->name == d->name && !hides) {
@@ -389,9 +390,9 @@ void dir_list(struct node *dir, u64 *position, dir_emit *emit, void *context)
 
 		if (!d)
 			break;
-		if (d->node && !emit(context, d->name, d->name_size,
-				     d->node->ino, d->node->mode,
-				     OWN_ENTRIES + own + 1))
+		if (d->node &&
+		    !emit(context, d->name, d->name_size, d->node->ino,
+			  d->node->mode, OWN_ENTRIES + own + 1))
 			break;
 		*position = OWN_ENTRIES + own + 1;
 	}

@@ -9,7 +9,7 @@
 #include "task/thread.h"
 
 struct file;
-struct stat; /* <asm/stat.h> */
+struct stat;  /* <asm/stat.h> */
 struct iovec; /* <linux/uio.h> */
 
 /*
@@ -48,9 +48,9 @@ struct file_ops {
 	struct file *(*reopen)(struct file *f, u32 flags, long *error);
 	/* fcntl's commands that are this kind's own */
 	long (*command)(struct file *f, u32 command, u64 argument);
-	bool of_node; /* file->node is a struct node of the file system */
-	bool stream;  /* though of a node it has no position */
-	bool async;   /* O_ASYNC: sends signals when it becomes ready */
+	bool of_node;     /* file->node is a struct node of the file system */
+	bool stream;      /* though of a node it has no position */
+	bool async;       /* O_ASYNC: sends signals when it becomes ready */
 	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
 	/* What it shows of others; bytes, at most size. */
 	size_t (*describe)(struct file *f, char *buf, size_t size);
@@ -62,14 +62,14 @@ struct file {
 	struct object object; /* what mappings of it show; first */
 	const struct file_ops *ops;
 	u32 refs;
-	u32 flags;    /* O_* of open and F_SETFL; access mode in the low bits */
+	u32 flags; /* O_* of open and F_SETFL; access mode in the low bits */
 	u64 pos;
-	void *node;   /* of the file system or object */
-	u32 edges;    /* raised with every new readiness, for EPOLLET */
-	struct text text;              /* regular.c: of a file that is made */
+	void *node;       /* of the file system or object */
+	u32 edges;        /* raised with every new readiness, for EPOLLET */
+	struct text text; /* regular.c: of a file that is made */
 	struct file_watcher *watchers; /* epoll.c: who watches this file */
 	struct file_owner *owner;      /* control.c: who gets signals of it */
-	struct file *next_end;         /* pipe.c: another end of the same pipe */
+	struct file *next_end; /* pipe.c: another end of the same pipe */
 };
 
 /* kmalloc'd with refs 1, or NULL. */

@@ -13,9 +13,9 @@
 #include "syscalls.h"
 
 #define IN_KNOWN                                                               \
-	(IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | \
-	 IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD |      \
-	 IN_ISDIR | IN_ONESHOT)
+	(IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED |             \
+	 IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE |       \
+	 IN_MASK_ADD | IN_ISDIR | IN_ONESHOT)
 #define KEPT (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)
 #define ROOM (sizeof(struct inotify_event) + NAME_MAX + 1)
 
@@ -97,7 +97,9 @@ static void inotify_info(struct file *f, struct text *t)
 	const struct inotify *i = f->node;
 
 	for (const struct watch *w = i->watches; w; w = w->of_inotify)
-		text_add(t, "inotify wd:%x ino:%lx sdev:1 mask:%x ignored_mask:0\n",
+		text_add(t,
+			 "inotify wd:%x ino:%lx sdev:1 mask:%x "
+			 "ignored_mask:0\n",
 			 (u32)w->wd, w->node->ino, w->mask);
 }
 

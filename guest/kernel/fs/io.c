@@ -12,7 +12,7 @@
 #define MAX_COUNT 0x7ffff000ul /* as Linux, MAX_RW_COUNT */
 #define MAX_IOV 1024
 #define FEW_IOV 8 /* without a heap allocation */
-#define RWF_KNOWN \
+#define RWF_KNOWN                                                              \
 	((u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
 
 /* ---- reading and writing ---- */
@@ -105,8 +105,8 @@ long sys_pwrite64(u64 fd, u64 buf, u64 size, u64 pos)
 
 /* ---- several buffers ---- */
 
-static long each_part(struct file *f, const struct iovec *v, u64 count, u64 *pos,
-		      long (*op)(struct file *, u64, u64, u64 *))
+static long each_part(struct file *f, const struct iovec *v, u64 count,
+		      u64 *pos, long (*op)(struct file *, u64, u64, u64 *))
 {
 	long total = 0, r;
 
@@ -168,7 +168,8 @@ static long do_vector(struct file *f, u64 iov, u64 count, u64 *pos,
 		return -ENOMEM;
 	r = vector_take(v, iov, count);
 	if (!r) {
-		file_ref(f); /* another thread may close it while a part waits */
+		file_ref(
+			f); /* another thread may close it while a part waits */
 		r = at_once(f, op) ? at_once(f, op)(f, v, count) :
 				     each_part(f, v, count, pos, op);
 		file_unref(f);

@@ -33,10 +33,11 @@ void vfs_init(void)
 		const char *path;
 		u32 mode;
 	} directories[] = {
-		{ "/dev", 0755 }, { "/proc", 0555 }, { "/sys", 0555 },
-		{ "/tmp", 01777 }, { "/run", 0755 }, { "/run/zeroboot", 0755 },
-		{ "/root", 0700 }, { "/app", 0755 }, { "/var", 0755 },
-		{ "/var/tmp", 01777 },
+		{ "/dev", 0755 },  { "/proc", 0555 },
+		{ "/sys", 0555 },  { "/tmp", 01777 },
+		{ "/run", 0755 },  { "/run/zeroboot", 0755 },
+		{ "/root", 0700 }, { "/app", 0755 },
+		{ "/var", 0755 },  { "/var/tmp", 01777 },
 	};
 
 	root_node = image_root();

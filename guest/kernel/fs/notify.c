@@ -209,7 +209,8 @@ void notify_node_alone(struct node *n, u32 mask)
 /* Whether those who watch the directory of n want to hear of it. */
 static bool is_child(const struct node *n)
 {
-	const struct watch *w = n->parent && n->name ? n->parent->watches : NULL;
+	const struct watch *w = n->parent && n->name ? n->parent->watches :
+						       NULL;
 
 	while (w && n->unlinked && (w->mask & IN_EXCL_UNLINK))
 		w = w->of_node;

@@ -77,8 +77,8 @@ struct file *node_open(struct node *n, u32 flags, long *error)
 /* The node of a file that is to be made. */
 static struct node *new_regular(const struct node *dir, u32 mode)
 {
-	struct node *n = node_new(S_IFREG |
-				  (mode & 07777 & ~current->process->umask));
+	struct node *n =
+		node_new(S_IFREG | (mode & 07777 & ~current->process->umask));
 
 	if (n)
 		node_own(n, dir);

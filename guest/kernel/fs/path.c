@@ -109,8 +109,7 @@ long path_name(s32 fd, u64 path, struct walk *w)
 	return walk(fd, path, false, false, WALK_NAME, w);
 }
 
-long path_existing(s32 fd, u64 path, bool follow, bool empty_ok,
-		   struct walk *w)
+long path_existing(s32 fd, u64 path, bool follow, bool empty_ok, struct walk *w)
 {
 	long r = path_walk(fd, path, follow, empty_ok, w);
 
@@ -225,8 +224,8 @@ long sys_getcwd(u64 buf, u64 size)
 
 	if (!cwd->nlink)
 		return -ENOENT;
-	if (!at || (at - text < (long)sizeof(outside) &&
-		    !is_below(cwd, vfs_root())))
+	if (!at ||
+	    (at - text < (long)sizeof(outside) && !is_below(cwd, vfs_root())))
 		return -ENAMETOOLONG;
 	if (!is_below(cwd, vfs_root())) {
 		at -= sizeof(outside) - 1;

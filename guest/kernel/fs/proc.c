@@ -29,8 +29,8 @@ static bool subject_of(const struct node *n, struct proc_subject *s)
 {
 	s32 id = (s32)(n->key & ~KEY_WHOLE);
 
-	*s = (struct proc_subject){.whole = (n->key & KEY_WHOLE) != 0,
-				   .fd = (s32)(n->key >> KEY_FD) - 1};
+	*s = (struct proc_subject){ .whole = (n->key & KEY_WHOLE) != 0,
+				    .fd = (s32)(n->key >> KEY_FD) - 1 };
 	if (!n->key)
 		return true;
 	s->thread = thread_find(id);
@@ -65,8 +65,8 @@ static s64 next_number(const struct node *dir, s64 from)
 		return -1;
 	switch (dir->row->numbers) {
 	case PROC_PROCESSES:
-		return from <= current->process->pid ? current->process->pid
-						     : -1;
+		return from <= current->process->pid ? current->process->pid :
+						       -1;
 	case PROC_THREADS:
 		return next_thread(s.process, from);
 	case PROC_DESCRIPTORS:
@@ -128,7 +128,7 @@ static bool remember(struct node *n)
 	}
 	if (remembered_count < REMEMBERED || i == remembered_count) {
 		bigger = krealloc(remembered, (remembered_count + 1) *
-						  sizeof(struct node *));
+						      sizeof(struct node *));
 		if (!bigger)
 			return false;
 		remembered = bigger;
@@ -195,7 +195,7 @@ static void own(struct node *n)
 		n->gid = s.thread->ids.egid;
 	}
 	if (node_type(n) == S_IFLNK && s.fd >= 0) {
-		static const u32 rights[] = {0500, 0300, 0700, 0700};
+		static const u32 rights[] = { 0500, 0300, 0700, 0700 };
 		const struct file *f = fd_file(s.fd);
 
 		if (f)
@@ -292,25 +292,25 @@ static bool magic(const struct node *n)
 }
 
 static const struct node_ops proc_ops = {
-    .lookup = lookup,
-    .list = list,
-    .show = show,
-    .store = store,
-    .magic = magic,
-    .file = file,
+	.lookup = lookup,
+	.list = list,
+	.show = show,
+	.store = store,
+	.magic = magic,
+	.file = file,
 };
 
 /* ---- the roots ---- */
 
 static const struct proc_row process_row = {
-    .mode = S_IFDIR | 0555,
-    .rows = proc_process_rows,
+	.mode = S_IFDIR | 0555,
+	.rows = proc_process_rows,
 };
 static const struct proc_row proc_root = {
-    .mode = S_IFDIR | 0555,
-    .rows = proc_system_rows,
-    .numbers = PROC_PROCESSES,
-    .numbered = &process_row,
+	.mode = S_IFDIR | 0555,
+	.rows = proc_system_rows,
+	.numbers = PROC_PROCESSES,
+	.numbered = &process_row,
 };
 static const struct proc_row sys_root = PROC_DIR("sys", proc_device_rows);
 

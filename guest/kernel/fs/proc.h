@@ -14,9 +14,9 @@ struct thread;
 /* Whose file it is. */
 struct proc_subject {
 	struct process *process; /* NULL: the system's */
-	struct thread *thread;   /* that of /proc/PID/task/TID, else the first */
-	bool whole;              /* of the process, not of one thread */
-	s32 fd;                  /* in fd and fdinfo */
+	struct thread *thread; /* that of /proc/PID/task/TID, else the first */
+	bool whole;            /* of the process, not of one thread */
+	s32 fd;                /* in fd and fdinfo */
 };
 
 /* What the numbers are that a directory has as names. */
@@ -39,25 +39,43 @@ struct proc_row {
 };
 
 #define PROC_FILE(name_, show_)                                                \
-	{ .name = name_, .mode = S_IFREG | 0444, .show = show_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0444, .show = show_           \
+	}
 #define PROC_PRIVATE(name_, show_)                                             \
-	{ .name = name_, .mode = S_IFREG | 0400, .show = show_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0400, .show = show_           \
+	}
 #define PROC_WRITABLE(name_, show_, store_)                                    \
-	{ .name = name_, .mode = S_IFREG | 0644, .show = show_,                \
-	  .store = store_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0644, .show = show_,          \
+		.store = store_                                                \
+	}
 #define PROC_FIXED(name_, text_)                                               \
-	{ .name = name_, .mode = S_IFREG | 0444, .fixed = text_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0444, .fixed = text_          \
+	}
 #define PROC_LINK(name_, show_)                                                \
-	{ .name = name_, .mode = S_IFLNK | 0777, .show = show_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFLNK | 0777, .show = show_           \
+	}
 #define PROC_LINK_TO(name_, text_)                                             \
-	{ .name = name_, .mode = S_IFLNK | 0777, .fixed = text_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFLNK | 0777, .fixed = text_          \
+	}
 #define PROC_DIR(name_, rows_)                                                 \
-	{ .name = name_, .mode = S_IFDIR | 0555, .rows = rows_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFDIR | 0555, .rows = rows_           \
+	}
 #define PROC_NUMBERS(name_, mode_, numbers_, row_)                             \
-	{ .name = name_, .mode = S_IFDIR | (mode_), .numbers = numbers_,       \
-	  .numbered = row_ }
+	{                                                                      \
+		.name = name_, .mode = S_IFDIR | (mode_), .numbers = numbers_, \
+		.numbered = row_                                               \
+	}
 #define PROC_END                                                               \
-	{ .mode = 0 }
+	{                                                                      \
+		.mode = 0                                                      \
+	}
 
 /* proc_process.c: of /proc/PID and /proc/PID/task/TID */
 extern const struct proc_row proc_process_rows[], proc_thread_rows[];

@@ -20,62 +20,91 @@ static struct leaf cpuid(u32 leaf, u32 subleaf)
 typedef const char *const names[32];
 
 static names leaf1_d = {
-	"fpu",	"vme",	"de",	"pse",	"tsc",	 "msr",	  "pae", "mce",
-	"cx8",	"apic", NULL,	"sep",	"mtrr",	 "pge",	  "mca", "cmov",
-	"pat",	"pse36", "pn",	"clflush", NULL, "dts",	  "acpi", "mmx",
-	"fxsr", "sse",	"sse2", "ss",	"ht",	 "tm",	  "ia64", "pbe",
+	"fpu",  "vme",   "de",   "pse",     "tsc",  "msr", "pae",  "mce",
+	"cx8",  "apic",  NULL,   "sep",     "mtrr", "pge", "mca",  "cmov",
+	"pat",  "pse36", "pn",   "clflush", NULL,   "dts", "acpi", "mmx",
+	"fxsr", "sse",   "sse2", "ss",      "ht",   "tm",  "ia64", "pbe",
 };
 static names ext1_d = {
-	[11] = "syscall", [19] = "mp",	 [20] = "nx",	   [22] = "mmxext",
+	[11] = "syscall",  [19] = "mp",      [20] = "nx",     [22] = "mmxext",
 	[25] = "fxsr_opt", [26] = "pdpe1gb", [27] = "rdtscp", [29] = "lm",
 	[30] = "3dnowext", [31] = "3dnow",
 };
 static names leaf1_c = {
-	"pni",	 "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx",
-	"smx",	 "est",	      "tm2",	"ssse3",   "cid",    "sdbg",
-	"fma",	 "cx16",      "xtpr",	"pdcm",	   NULL,     "pcid",
-	"dca",	 "sse4_1",    "sse4_2", "x2apic",  "movbe",  "popcnt",
-	"tsc_deadline_timer", "aes", "xsave", NULL, "avx",   "f16c",
+	"pni",    "pclmulqdq",  "dtes64", "monitor", "ds_cpl",
+	"vmx",    "smx",        "est",    "tm2",     "ssse3",
+	"cid",    "sdbg",       "fma",    "cx16",    "xtpr",
+	"pdcm",   NULL,         "pcid",   "dca",     "sse4_1",
+	"sse4_2", "x2apic",     "movbe",  "popcnt",  "tsc_deadline_timer",
+	"aes",    "xsave",      NULL,     "avx",     "f16c",
 	"rdrand", "hypervisor",
 };
 static names ext1_c = {
-	"lahf_lm", "cmp_legacy", "svm",	     "extapic",	      "cr8_legacy",
-	"abm",	   "sse4a",	 "misalignsse", "3dnowprefetch", "osvw",
-	"ibs",	   "xop",	 "skinit",   "wdt",	      NULL,
-	"lwp",	   "fma4",	 "tce",	     NULL,	      "nodeid_msr",
-	NULL,	   "tbm",	 "topoext",  "perfctr_core",  "perfctr_nb",
-	NULL,	   "bpext",	 "ptsc",     "perfctr_llc",   "mwaitx",
+	"lahf_lm",    "cmp_legacy",  "svm",
+	"extapic",    "cr8_legacy",  "abm",
+	"sse4a",      "misalignsse", "3dnowprefetch",
+	"osvw",       "ibs",         "xop",
+	"skinit",     "wdt",         NULL,
+	"lwp",        "fma4",        "tce",
+	NULL,         "nodeid_msr",  NULL,
+	"tbm",        "topoext",     "perfctr_core",
+	"perfctr_nb", NULL,          "bpext",
+	"ptsc",       "perfctr_llc", "mwaitx",
 };
 static names leaf7_b = {
-	"fsgsbase", "tsc_adjust", "sgx",      "bmi1",	  "hle",
-	"avx2",	    NULL,	  "smep",     "bmi2",	  "erms",
-	"invpcid",  "rtm",	  "cqm",      NULL,	  "mpx",
-	"rdt_a",    "avx512f",	  "avx512dq", "rdseed",	  "adx",
-	"smap",	    "avx512ifma", NULL,	      "clflushopt", "clwb",
-	"intel_pt", "avx512pf",	  "avx512er", "avx512cd", "sha_ni",
+	"fsgsbase", "tsc_adjust", "sgx",      "bmi1",       "hle",
+	"avx2",     NULL,         "smep",     "bmi2",       "erms",
+	"invpcid",  "rtm",        "cqm",      NULL,         "mpx",
+	"rdt_a",    "avx512f",    "avx512dq", "rdseed",     "adx",
+	"smap",     "avx512ifma", NULL,       "clflushopt", "clwb",
+	"intel_pt", "avx512pf",   "avx512er", "avx512cd",   "sha_ni",
 	"avx512bw", "avx512vl",
 };
 static names leaf7_c = {
-	NULL, "avx512vbmi", "umip", "pku", "ospke", "waitpkg", "avx512_vbmi2",
-	NULL, "gfni", "vaes", "vpclmulqdq", "avx512_vnni", "avx512_bitalg",
-	"tme", "avx512_vpopcntdq", NULL, "la57",
-	[22] = "rdpid", [24] = "bus_lock_detect", [25] = "cldemote",
-	[27] = "movdiri", [28] = "movdir64b", [29] = "enqcmd",
+	NULL,
+	"avx512vbmi",
+	"umip",
+	"pku",
+	"ospke",
+	"waitpkg",
+	"avx512_vbmi2",
+	NULL,
+	"gfni",
+	"vaes",
+	"vpclmulqdq",
+	"avx512_vnni",
+	"avx512_bitalg",
+	"tme",
+	"avx512_vpopcntdq",
+	NULL,
+	"la57",
+	[22] = "rdpid",
+	[24] = "bus_lock_detect",
+	[25] = "cldemote",
+	[27] = "movdiri",
+	[28] = "movdir64b",
+	[29] = "enqcmd",
 };
 static names leaf7_d = {
-	[2] = "avx512_4vnniw", [3] = "avx512_4fmaps", [4] = "fsrm",
-	[8] = "avx512_vp2intersect", [10] = "md_clear", [14] = "serialize",
-	[16] = "tsxldtrk", [18] = "pconfig", [19] = "arch_lbr", [20] = "ibt",
-	[22] = "amx_bf16", [23] = "avx512_fp16", [24] = "amx_tile",
-	[25] = "amx_int8", [28] = "flush_l1d", [29] = "arch_capabilities",
+	[2] = "avx512_4vnniw", [3] = "avx512_4fmaps",
+	[4] = "fsrm",          [8] = "avx512_vp2intersect",
+	[10] = "md_clear",     [14] = "serialize",
+	[16] = "tsxldtrk",     [18] = "pconfig",
+	[19] = "arch_lbr",     [20] = "ibt",
+	[22] = "amx_bf16",     [23] = "avx512_fp16",
+	[24] = "amx_tile",     [25] = "amx_int8",
+	[28] = "flush_l1d",    [29] = "arch_capabilities",
 };
 static names leaf7_1_a = {
-	[4] = "avx_vnni", [5] = "avx512_bf16", [10] = "fzrm", [11] = "fsrs",
-	[12] = "fsrc",
+	[4] = "avx_vnni", [5] = "avx512_bf16", [10] = "fzrm",
+	[11] = "fsrs",    [12] = "fsrc",
 };
 static names xsave_a = { "xsaveopt", "xsavec", "xgetbv1", "xsaves" };
 static names ext8_b = {
-	[0] = "clzero", [2] = "xsaveerptr", [4] = "rdpru", [9] = "wbnoinvd",
+	[0] = "clzero",
+	[2] = "xsaveerptr",
+	[4] = "rdpru",
+	[9] = "wbnoinvd",
 };
 
 static void add_names(struct text *t, names list, u32 bits)
@@ -161,8 +190,8 @@ void proc_show_cpuinfo(struct text *t, const struct proc_subject *s)
 		 one.a & 15, (u64)control->tsc_khz / 1000,
 		 (u64)control->tsc_khz % 1000,
 		 amd && last_extended >= 0x8000001d ? cache_kib(0x8000001d) :
-		 zero.a >= 4			     ? cache_kib(4) :
-						       0);
+		 zero.a >= 4                        ? cache_kib(4) :
+						      0);
 	text_add(t,
 		 "physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\n"
 		 "cpu cores\t: 1\napicid\t\t: 0\ninitial apicid\t: 0\n"

@@ -85,7 +85,7 @@ static const struct proc_row interface_rows[] = {
 	PROC_END,
 };
 
-static const struct proc_row empty_rows[] = {PROC_END};
+static const struct proc_row empty_rows[] = { PROC_END };
 
 static const struct proc_row class_rows[] = {
 	PROC_DIR("block", empty_rows),
@@ -104,8 +104,8 @@ static const struct proc_row huge_rows[] = {
 	PROC_FIXED("defrag", "always defer defer+madvise madvise [never]\n"),
 	PROC_FIXED("enabled", "always madvise [never]\n"),
 	PROC_FIXED("hpage_pmd_size", "2097152\n"),
-	PROC_FIXED("shmem_enabled",
-	       "always within_size advise [never] deny force\n"),
+	PROC_FIXED("shmem_enabled", "always within_size advise [never] deny "
+				    "force\n"),
 	PROC_END,
 };
 

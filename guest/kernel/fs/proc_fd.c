@@ -20,7 +20,7 @@ static void show_link(struct text *t, const struct proc_subject *s)
 static void show_info(struct text *t, const struct proc_subject *s)
 {
 	struct file *f = file_of(s);
-	struct stat st = {0};
+	struct stat st = { 0 };
 
 	if (!f)
 		return;
@@ -28,13 +28,14 @@ static void show_info(struct text *t, const struct proc_subject *s)
 		f->ops->stat(f, &st);
 	text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t1\nino:\t%lu\n", f->pos,
 		 f->flags | O_LARGEFILE |
-		     (fd_cloexec(s->fd) ? (u32)O_CLOEXEC : 0),
+			 (fd_cloexec(s->fd) ? (u32)O_CLOEXEC : 0),
 		 st.st_ino);
 	if (f->ops->info)
 		f->ops->info(f, t);
 }
 
-const struct proc_row proc_fd_row = {
-    .mode = S_IFLNK | 0700, .show = show_link, .file = file_of};
-const struct proc_row proc_fdinfo_row = {.mode = S_IFREG | 0444,
-					 .show = show_info};
+const struct proc_row proc_fd_row = { .mode = S_IFLNK | 0700,
+				      .show = show_link,
+				      .file = file_of };
+const struct proc_row proc_fdinfo_row = { .mode = S_IFREG | 0444,
+					  .show = show_info };

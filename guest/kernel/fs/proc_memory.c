@@ -21,18 +21,19 @@ static void add_mapping(struct text *t, const struct vma *v)
 	size_t start = t->size, length;
 	char *name;
 
-	text_add(
-	    t, "%08lx-%08lx %c%c%c%c %08lx 00:%02x %lu ", v->start, v->end,
-	    v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
-	    v->prot & PROT_EXEC ? 'x' : '-', v->flags & MAP_SHARED ? 's' : 'p',
-	    v->object ? v->offset : 0, n ? 1u : 0u, n ? n->ino : 0ul);
+	text_add(t, "%08lx-%08lx %c%c%c%c %08lx 00:%02x %lu ", v->start, v->end,
+		 v->prot & PROT_READ ? 'r' : '-',
+		 v->prot & PROT_WRITE ? 'w' : '-',
+		 v->prot & PROT_EXEC ? 'x' : '-',
+		 v->flags & MAP_SHARED ? 's' : 'p', v->object ? v->offset : 0,
+		 n ? 1u : 0u, n ? n->ino : 0ul);
 	name = text_reserve(t, PATH_MAX + NAME_COLUMN);
 	if (!name)
 		return;
 	length = MIN(vma_name(v, name + NAME_COLUMN, PATH_MAX), PATH_MAX);
 	if (length) {
 		size_t pad =
-		    NAME_COLUMN - MIN(t->size - start, (size_t)NAME_COLUMN);
+			NAME_COLUMN - MIN(t->size - start, (size_t)NAME_COLUMN);
 
 		memset(name, ' ', pad);
 		memmove(name + pad, name + NAME_COLUMN, length);
@@ -78,8 +79,8 @@ static void show_shares(struct text *t, const struct shares *s)
 	text_add(t, "Pss_Dirty:      %8lu kB\n", KIB(dirty));
 	text_add(t, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n",
 		 KIB(s->image), 0ul);
-	text_add(t, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n",
-		 0ul, KIB(dirty));
+	text_add(t, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n", 0ul,
+		 KIB(dirty));
 	text_add(t, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\n",
 		 KIB(resident), KIB(s->anonymous));
 	text_add(t,
@@ -106,7 +107,7 @@ void proc_show_smaps(struct text *t, const struct proc_subject *s)
 {
 	(void)s;
 	for (const struct vma *v = vma_next(0); v; v = vma_after(v)) {
-		struct shares one = {0};
+		struct shares one = { 0 };
 
 		add_mapping(t, v);
 		add_shares(&one, v);
@@ -123,7 +124,7 @@ void proc_show_smaps(struct text *t, const struct proc_subject *s)
 void proc_show_rollup(struct text *t, const struct proc_subject *s)
 {
 	const struct vma *first = vma_next(0);
-	struct shares sum = {0};
+	struct shares sum = { 0 };
 	u64 end = 0;
 
 	(void)s;

@@ -40,8 +40,8 @@ static void add_signals(struct text *t, const struct proc_subject *s)
 		 "SigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
 		 signals->queued,
 		 (u64)s->process->limits.of[RLIMIT_SIGPENDING].rlim_cur,
-		 s->thread->pending.set, signals->pending.set, s->thread->blocked,
-		 ignored, caught);
+		 s->thread->pending.set, signals->pending.set,
+		 s->thread->blocked, ignored, caught);
 }
 
 static void add_ids(struct text *t, const struct ids *ids)
@@ -83,8 +83,8 @@ static void add_memory(struct text *t, const struct process *p)
 		 "VmLib:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\n",
 		 KIB(p->space->pages_peak), KIB(p->space->pages), KIB(c.locked),
 		 0ul, KIB(mm_peak_pages()), KIB(used),
-		 KIB(used - MIN(c.file, used)), KIB(c.file), 0ul, KIB(c.data), KIB(c.stack),
-		 KIB(text), KIB(c.execute - MIN(text, c.execute)),
+		 KIB(used - MIN(c.file, used)), KIB(c.file), 0ul, KIB(c.data),
+		 KIB(c.stack), KIB(text), KIB(c.execute - MIN(text, c.execute)),
 		 KIB(c.tables), 0ul);
 }
 
@@ -135,12 +135,12 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 	text_add(t, "%d (%s) %c %d %d %d 0 -1 4194304 ",
 		 s->whole ? p->pid : th->tid, th->name, state_of(th), p->parent,
 		 p->group, p->session);
-	text_add(
-	    t, "%lu 0 0 0 %lu %lu 0 0 %d %d %u 0 %lu ", u.faults,
-	    (u.cpu - u.system) / TICK, u.system / TICK,
-	    realtime ? -1 - (int)th->priority.realtime : 20 + th->priority.nice,
-	    th->priority.nice, p->thread_count,
-	    (s->whole ? p->started : th->started) / TICK);
+	text_add(t, "%lu 0 0 0 %lu %lu 0 0 %d %d %u 0 %lu ", u.faults,
+		 (u.cpu - u.system) / TICK, u.system / TICK,
+		 realtime ? -1 - (int)th->priority.realtime :
+			    20 + th->priority.nice,
+		 th->priority.nice, p->thread_count,
+		 (s->whole ? p->started : th->started) / TICK);
 	text_add(t, "%lu %lu %lu %lu %lu %lu 0 0 ", p->space->pages * PAGE_SIZE,
 		 mm_resident_pages(), (u64)p->limits.of[RLIMIT_RSS].rlim_cur,
 		 l->code_start, l->code_end, l->stack);
@@ -217,22 +217,22 @@ static void show_limits(struct text *t, const struct proc_subject *s)
 	static const struct {
 		const char *name, *unit;
 	} rows[RLIM_NLIMITS] = {
-	    [RLIMIT_CPU] = {"Max cpu time", "seconds"},
-	    [RLIMIT_FSIZE] = {"Max file size", "bytes"},
-	    [RLIMIT_DATA] = {"Max data size", "bytes"},
-	    [RLIMIT_STACK] = {"Max stack size", "bytes"},
-	    [RLIMIT_CORE] = {"Max core file size", "bytes"},
-	    [RLIMIT_RSS] = {"Max resident set", "bytes"},
-	    [RLIMIT_NPROC] = {"Max processes", "processes"},
-	    [RLIMIT_NOFILE] = {"Max open files", "files"},
-	    [RLIMIT_MEMLOCK] = {"Max locked memory", "bytes"},
-	    [RLIMIT_AS] = {"Max address space", "bytes"},
-	    [RLIMIT_LOCKS] = {"Max file locks", "locks"},
-	    [RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
-	    [RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
-	    [RLIMIT_NICE] = {"Max nice priority", ""},
-	    [RLIMIT_RTPRIO] = {"Max realtime priority", ""},
-	    [RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
+		[RLIMIT_CPU] = { "Max cpu time", "seconds" },
+		[RLIMIT_FSIZE] = { "Max file size", "bytes" },
+		[RLIMIT_DATA] = { "Max data size", "bytes" },
+		[RLIMIT_STACK] = { "Max stack size", "bytes" },
+		[RLIMIT_CORE] = { "Max core file size", "bytes" },
+		[RLIMIT_RSS] = { "Max resident set", "bytes" },
+		[RLIMIT_NPROC] = { "Max processes", "processes" },
+		[RLIMIT_NOFILE] = { "Max open files", "files" },
+		[RLIMIT_MEMLOCK] = { "Max locked memory", "bytes" },
+		[RLIMIT_AS] = { "Max address space", "bytes" },
+		[RLIMIT_LOCKS] = { "Max file locks", "locks" },
+		[RLIMIT_SIGPENDING] = { "Max pending signals", "signals" },
+		[RLIMIT_MSGQUEUE] = { "Max msgqueue size", "bytes" },
+		[RLIMIT_NICE] = { "Max nice priority", "" },
+		[RLIMIT_RTPRIO] = { "Max realtime priority", "" },
+		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
 	};
 
 	text_add(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit",
@@ -378,8 +378,8 @@ static long store_slack(const struct proc_subject *s, const char *text)
 
 	if (r || value < 0)
 		return -EINVAL;
-	s->thread->timer_slack =
-	    value ? (u64)value : s->thread->default_timer_slack;
+	s->thread->timer_slack = value ? (u64)value :
+					 s->thread->default_timer_slack;
 	return 0;
 }
 
@@ -391,10 +391,11 @@ static const char mounts[] = "root / tmpfs rw,relatime 0 0\n"
 static const char mountinfo[] = "1 1 0:1 / / rw,relatime - tmpfs root rw\n"
 				"2 1 0:2 / /proc rw,relatime - proc proc rw\n"
 				"3 1 0:2 / /sys ro,relatime - sysfs sysfs ro\n";
-static const char mountstats[] =
-    "device root mounted on / with fstype tmpfs\n"
-    "device proc mounted on /proc with fstype proc\n"
-    "device sysfs mounted on /sys with fstype sysfs\n";
+static const char mountstats[] = "device root mounted on / with fstype tmpfs\n"
+				 "device proc mounted on /proc with fstype "
+				 "proc\n"
+				 "device sysfs mounted on /sys with fstype "
+				 "sysfs\n";
 static const char id_map[] = "         0          0 4294967295\n";
 
 static const struct proc_row namespaces[] = {
@@ -412,38 +413,41 @@ static const struct proc_row namespaces[] = {
 };
 
 static const struct proc_row thread_row = {
-    .mode = S_IFDIR | 0555,
-    .rows = proc_thread_rows,
+	.mode = S_IFDIR | 0555,
+	.rows = proc_thread_rows,
 };
 
 /* ---- the tables ---- */
 
 #define ROWS_OF_BOTH                                                           \
 	PROC_FIXED("cgroup", "0::/\n"), PROC_FILE("cmdline", show_cmdline),    \
-	    PROC_WRITABLE("comm", show_comm, store_comm),                      \
-	    PROC_FIXED("cpuset", "/\n"), PROC_LINK("cwd", show_cwd),           \
-	    PROC_PRIVATE("auxv", show_auxv),                                   \
-	    PROC_PRIVATE("environ", show_environ), PROC_LINK("exe", show_exe), \
-	    PROC_NUMBERS("fd", 0500, PROC_DESCRIPTORS, &proc_fd_row),          \
-	    PROC_NUMBERS("fdinfo", 0555, PROC_DESCRIPTORS, &proc_fdinfo_row),  \
-	    PROC_FIXED("gid_map", id_map), PROC_PRIVATE("io", show_io),        \
-	    PROC_FILE("limits", show_limits),                                  \
-	    PROC_FIXED("loginuid", "4294967295"),                              \
-	    PROC_FILE("maps", proc_show_maps),                                 \
-	    PROC_FIXED("mountinfo", mountinfo), PROC_FIXED("mounts", mounts),  \
-	    PROC_DIR("net", proc_net_rows), PROC_DIR("ns", namespaces),        \
-	    PROC_FILE("oom_score", show_oom_score),                            \
-	    PROC_WRITABLE("oom_score_adj", show_oom_adj, store_oom_adj),       \
-	    PROC_PRIVATE("personality", show_personality),                     \
-	    PROC_LINK_TO("root", "/"), PROC_FILE("sched", show_sched),         \
-	    PROC_FILE("schedstat", show_schedstat),                            \
-	    PROC_FIXED("sessionid", "4294967295"),                             \
-	    PROC_FIXED("setgroups", "allow\n"),                                \
-	    PROC_FILE("smaps", proc_show_smaps),                               \
-	    PROC_FILE("smaps_rollup", proc_show_rollup),                       \
-	    PROC_FILE("stat", show_stat), PROC_FILE("statm", show_statm),      \
-	    PROC_FILE("status", show_status), PROC_FIXED("uid_map", id_map),   \
-	    PROC_FIXED("wchan", "0")
+		PROC_WRITABLE("comm", show_comm, store_comm),                  \
+		PROC_FIXED("cpuset", "/\n"), PROC_LINK("cwd", show_cwd),       \
+		PROC_PRIVATE("auxv", show_auxv),                               \
+		PROC_PRIVATE("environ", show_environ),                         \
+		PROC_LINK("exe", show_exe),                                    \
+		PROC_NUMBERS("fd", 0500, PROC_DESCRIPTORS, &proc_fd_row),      \
+		PROC_NUMBERS("fdinfo", 0555, PROC_DESCRIPTORS,                 \
+			     &proc_fdinfo_row),                                \
+		PROC_FIXED("gid_map", id_map), PROC_PRIVATE("io", show_io),    \
+		PROC_FILE("limits", show_limits),                              \
+		PROC_FIXED("loginuid", "4294967295"),                          \
+		PROC_FILE("maps", proc_show_maps),                             \
+		PROC_FIXED("mountinfo", mountinfo),                            \
+		PROC_FIXED("mounts", mounts), PROC_DIR("net", proc_net_rows),  \
+		PROC_DIR("ns", namespaces),                                    \
+		PROC_FILE("oom_score", show_oom_score),                        \
+		PROC_WRITABLE("oom_score_adj", show_oom_adj, store_oom_adj),   \
+		PROC_PRIVATE("personality", show_personality),                 \
+		PROC_LINK_TO("root", "/"), PROC_FILE("sched", show_sched),     \
+		PROC_FILE("schedstat", show_schedstat),                        \
+		PROC_FIXED("sessionid", "4294967295"),                         \
+		PROC_FIXED("setgroups", "allow\n"),                            \
+		PROC_FILE("smaps", proc_show_smaps),                           \
+		PROC_FILE("smaps_rollup", proc_show_rollup),                   \
+		PROC_FILE("stat", show_stat), PROC_FILE("statm", show_statm),  \
+		PROC_FILE("status", show_status),                              \
+		PROC_FIXED("uid_map", id_map), PROC_FIXED("wchan", "0")
 
 const struct proc_row proc_thread_rows[] = {
 	ROWS_OF_BOTH,

@@ -80,10 +80,11 @@ static void add_kib(struct text *t, const char *name, u64 pages)
 static void show_meminfo(struct text *t, const struct proc_subject *s)
 {
 	static const char *const none[] = {
-	    "SwapCached:",   "Active(file):", "Inactive(file):", "Unevictable:",
-	    "SwapTotal:",    "SwapFree:",     "Dirty:",          "Writeback:",
-	    "KReclaimable:", "SReclaimable:", "NFS_Unstable:",   "Bounce:",
-	    "WritebackTmp:",
+		"SwapCached:",   "Active(file):", "Inactive(file):",
+		"Unevictable:",  "SwapTotal:",    "SwapFree:",
+		"Dirty:",        "Writeback:",    "KReclaimable:",
+		"SReclaimable:", "NFS_Unstable:", "Bounce:",
+		"WritebackTmp:",
 	};
 	u64 total = frames_total(), available = frames_available();
 	u64 files = (quota_limit() - quota_left()) * UNIT / PAGE_SIZE;
@@ -115,17 +116,17 @@ static void show_meminfo(struct text *t, const struct proc_subject *s)
 	text_add(t, "VmallocTotal:   34359738367 kB\n");
 	add_kib(t, "VmallocUsed:", 0);
 	add_kib(t, "VmallocChunk:", 0);
-	text_add(t,
-		 "HugePages_Total:       0\nHugePages_Free:        0\n"
-		 "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
-		 "Hugepagesize:       2048 kB\nHugetlb:               0 kB\n");
+	text_add(t, "HugePages_Total:       0\nHugePages_Free:        0\n"
+		    "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
+		    "Hugepagesize:       2048 kB\nHugetlb:               0 "
+		    "kB\n");
 }
 
 static void show_vmstat(struct text *t, const struct proc_subject *s)
 {
 	static const char *const none[] = {
-	    "nr_dirty", "nr_writeback", "nr_mlock",   "pgpgin",   "pgpgout",
-	    "pswpin",   "pswpout",      "pgmajfault", "oom_kill",
+		"nr_dirty", "nr_writeback", "nr_mlock",   "pgpgin",   "pgpgout",
+		"pswpin",   "pswpout",      "pgmajfault", "oom_kill",
 	};
 	struct usage u;
 
@@ -139,14 +140,14 @@ static void show_vmstat(struct text *t, const struct proc_subject *s)
 
 /* ---- what is always the same ---- */
 
-static const char version[] =
-    "Linux version 6.1.0-zeroboot (zeroboot) #1 SMP\n";
-static const char devices[] =
-    "Character devices:\n  1 mem\n  5 /dev/tty\n240 zeroboot\n\n"
-    "Block devices:\n";
+static const char version[] = "Linux version 6.1.0-zeroboot (zeroboot) #1 "
+			      "SMP\n";
+static const char devices[] = "Character devices:\n  1 mem\n  5 /dev/tty\n240 "
+			      "zeroboot\n\n"
+			      "Block devices:\n";
 static const char filesystems[] = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\n";
-static const char swaps[] =
-    "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+static const char swaps[] = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
+			    "\n";
 static const char cgroups[] = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
 
 static void show_self(struct text *t, const struct proc_subject *s)

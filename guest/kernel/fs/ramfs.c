@@ -334,7 +334,8 @@ static bool is_data(const struct node *n, u64 index)
 {
 	gpa_t frame = (gpa_t)radix_get(&n->content, index);
 
-	return (frame && !(frame & UNWRITTEN)) || (!frame && in_image(n, index));
+	return (frame && !(frame & UNWRITTEN)) ||
+	       (!frame && in_image(n, index));
 }
 
 u64 data_hole(const struct node *n, u64 at)

@@ -9,7 +9,8 @@
 #include "mm/user.h"
 #include "syscalls.h"
 
-#define UTIME_NOW ((1l << 30) - 1) /* Linux, linux/stat.h of the kernel proper */
+#define UTIME_NOW                                                              \
+	((1l << 30) - 1) /* Linux, linux/stat.h of the kernel proper */
 #define UTIME_OMIT ((1l << 30) - 2)
 
 static bool is_time(const struct timespec *t)
@@ -22,8 +23,8 @@ static bool is_time(const struct timespec *t)
 static long set(struct node *n, const struct timespec *t)
 {
 	struct stamp now = stamp_now(), *to[] = { &n->atime, &n->mtime };
-	bool plain = !t || (t[0].tv_nsec == UTIME_NOW &&
-			    t[1].tv_nsec == UTIME_NOW);
+	bool plain = !t ||
+		     (t[0].tv_nsec == UTIME_NOW && t[1].tv_nsec == UTIME_NOW);
 	long r;
 
 	if (t && (!is_time(&t[0]) || !is_time(&t[1])))
@@ -42,8 +43,8 @@ static long set(struct node *n, const struct timespec *t)
 	if (t && t[1].tv_nsec == UTIME_OMIT)
 		notify(n, IN_ACCESS);
 	else
-		notify(n, t && t[0].tv_nsec == UTIME_OMIT ? IN_MODIFY :
-							    IN_ATTRIB);
+		notify(n,
+		       t && t[0].tv_nsec == UTIME_OMIT ? IN_MODIFY : IN_ATTRIB);
 	return 0;
 }
 

@@ -225,7 +225,7 @@ size_t node_file_describe(struct file *f, char *buf, size_t size)
 void node_file_release(struct file *f)
 {
 	if (!(f->flags & O_PATH))
-		notify(f->node, file_writable(f) ? IN_CLOSE_WRITE :
-						   IN_CLOSE_NOWRITE);
+		notify(f->node,
+		       file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	node_unref(f->node);
 }

@@ -68,15 +68,15 @@ struct node {
 	struct node *parent; /* referenced; NULL: the root, or nowhere */
 	const char *name;    /* not terminated */
 	u32 name_size;
-	bool unlinked;       /* the name is gone */
-	bool linkable;       /* made without a name: linkat may give it one */
+	bool unlinked; /* the name is gone */
+	bool linkable; /* made without a name: linkat may give it one */
 	u32 seals;
 	struct dentry *orphan;
 	/* directory: own entries by position, struct dentry *;
 	 * regular file: frames by page number, gpa_t */
 	struct radix content;
 	u64 next_entry;
-	u64 image_size;      /* bytes that the image has, where no frame is */
+	u64 image_size; /* bytes that the image has, where no frame is */
 	u64 frame_count, covered_count; /* all; those in place of the image's */
 	/* symbolic link in memory */
 	char *target;
@@ -100,7 +100,8 @@ void node_unref(struct node *n); /* frees it when nothing is left */
 /* Frees a node that has neither names nor references. */
 void node_drop(struct node *n);
 /* n was reached by this name, of the image or of an entry. */
-void node_place(struct node *n, struct node *parent, const char *name, u32 size);
+void node_place(struct node *n, struct node *parent, const char *name,
+		u32 size);
 /* Path of a node, written to the end of buf; NULL: too long. */
 char *node_path(const struct node *n, char *buf, size_t size);
 /* Reads a link; bytes, not terminated. */

@@ -25,8 +25,8 @@ struct walker {
 	struct node *at;
 	struct piece rest[MAX_LINKS + 1];
 	u32 depth, links;
-	u64 resolve;       /* RESOLVE_* */
-	bool slash;        /* slashes follow the component */
+	u64 resolve;           /* RESOLVE_* */
+	bool slash;            /* slashes follow the component */
 	char *made[MAX_LINKS]; /* targets of links of /proc */
 	u32 made_count;
 };
@@ -206,13 +206,14 @@ static long walk(struct walker *k, bool follow, struct walk *w)
 		memcpy(w->name, c.at, w->name_size);
 	}
 	w->name[w->name_size] = 0;
-	if (w->directory && !(k->resolve & WALK_NAME) && (w->node ? !is_dir(w->node) : w->magic != NULL))
+	if (w->directory && !(k->resolve & WALK_NAME) &&
+	    (w->node ? !is_dir(w->node) : w->magic != NULL))
 		return -ENOTDIR;
 	return 0;
 }
 
-long vfs_resolve(struct node *start, const char *path, bool follow,
-		 u64 resolve, struct walk *w)
+long vfs_resolve(struct node *start, const char *path, bool follow, u64 resolve,
+		 struct walk *w)
 {
 	struct walker k;
 	size_t size = strnlen(path, PATH_MAX);
@@ -243,8 +244,7 @@ long vfs_resolve(struct node *start, const char *path, bool follow,
 	return r;
 }
 
-long vfs_walk(struct node *start, const char *path, bool follow,
-	      struct walk *w)
+long vfs_walk(struct node *start, const char *path, bool follow, struct walk *w)
 {
 	return vfs_resolve(start, path, follow, 0, w);
 }

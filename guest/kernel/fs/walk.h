@@ -23,7 +23,7 @@ long vfs_walk(struct node *start, const char *path, bool follow,
  * not followed, whatever stands behind it; w->directory tells of slashes. */
 #define WALK_NAME (1ull << 32)
 /* The same with RESOLVE_* of openat2, or WALK_NAME. */
-long vfs_resolve(struct node *start, const char *path, bool follow,
-		 u64 resolve, struct walk *w);
+long vfs_resolve(struct node *start, const char *path, bool follow, u64 resolve,
+		 struct walk *w);
 
 #endif

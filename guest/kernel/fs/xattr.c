@@ -40,7 +40,7 @@ static long name_ok(const struct node *n, const char *name, long denied)
 {
 	const char *user = within(name, "user.");
 	const char *trusted = within(name, "trusted.");
-	const char *rest = user	   ? user :
+	const char *rest = user    ? user :
 			   trusted ? trusted :
 				     within(name, "security.");
 
@@ -73,7 +73,8 @@ static struct xattr *xattr_read(const char *name, u64 value, u64 size)
 	return x;
 }
 
-static long set(struct node *n, u64 name_address, u64 value, u64 size, u64 flags)
+static long set(struct node *n, u64 name_address, u64 value, u64 size,
+		u64 flags)
 {
 	char name[NAME_ROOM];
 	struct xattr *x;

@@ -7,9 +7,9 @@
 /* A value of a name, kmalloc'd with both. */
 struct xattr {
 	struct xattr *next;
-	u32 name_size;  /* with its NUL */
+	u32 name_size; /* with its NUL */
 	u32 value_size;
-	char data[];    /* the name, the value */
+	char data[]; /* the name, the value */
 };
 
 struct xattr *xattr_find(const struct node *n, const char *name);

@@ -206,9 +206,9 @@ static int depth_below(const struct epoll *ep, const struct epoll *forbidden,
 		return MAX_NESTS + 1;
 	for (const struct item *it = ep->items; it; it = it->set_next)
 		if (it->file->ops == &epoll_ops)
-			depth = MAX(depth, 1 + depth_below(it->file->node,
-							   forbidden,
-							   limit - 1));
+			depth = MAX(depth,
+				    1 + depth_below(it->file->node, forbidden,
+						    limit - 1));
 	return depth;
 }
 
@@ -261,7 +261,9 @@ static void epoll_info(struct file *f, struct text *t)
 	for (const struct item *it = ep->items; it; it = it->set_next) {
 		if (it->file->ops->stat)
 			it->file->ops->stat(it->file, &st);
-		text_add(t, "tfd: %8d events: %8x data: %16lx  pos:%lu ino:%lx sdev:1\n",
+		text_add(t,
+			 "tfd: %8d events: %8x data: %16lx  pos:%lu ino:%lx "
+			 "sdev:1\n",
 			 it->fd, it->events, it->data, it->file->pos,
 			 st.st_ino);
 	}
@@ -314,8 +316,8 @@ static long ctl_check(struct file *set, struct file *f, int op,
 		return 0;
 	if (op == EPOLL_CTL_MOD)
 		return -EINVAL;
-	if (op == EPOLL_CTL_ADD && (f->ops == &epoll_ops ||
-				    (event->events & ~EXCLUSIVE_BITS)))
+	if (op == EPOLL_CTL_ADD &&
+	    (f->ops == &epoll_ops || (event->events & ~EXCLUSIVE_BITS)))
 		return -EINVAL;
 	return 0;
 }
@@ -351,7 +353,7 @@ static long ctl_delete(struct item *it)
 
 long sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 user)
 {
-	struct epoll_event event = {0};
+	struct epoll_event event = { 0 };
 	struct file *set, *f;
 	long r;
 
@@ -390,7 +392,8 @@ static long collect(struct epoll *ep, u64 user, s32 max)
 
 	while (!done && n < max) {
 		it = ep->ready_head;
-		done = it == last; /* those put back behind it wait their turn */
+		done = it ==
+		       last; /* those put back behind it wait their turn */
 		ready_remove(it);
 		event.events = item_poll(it);
 		event.data = it->data;

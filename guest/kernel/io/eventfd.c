@@ -88,8 +88,9 @@ static void eventfd_info(struct file *f, struct text *t)
 {
 	const struct eventfd *e = f->node;
 
-	text_add(t, "eventfd-count: %16lx\neventfd-id: 0\n"
-		    "eventfd-semaphore: %d\n",
+	text_add(t,
+		 "eventfd-count: %16lx\neventfd-id: 0\n"
+		 "eventfd-semaphore: %d\n",
 		 e->count, e->semaphore);
 }
 

@@ -24,8 +24,7 @@
 #define SMALL_SELECT 1024  /* descriptors without a heap allocation */
 #define FEW 16             /* files without a heap allocation */
 
-#define SELECT_READ                                                            \
-	(EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR)
+#define SELECT_READ (EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR)
 #define SELECT_WRITE (EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR)
 #define SELECT_EXCEPT EPOLLPRI
 
@@ -41,8 +40,8 @@ u32 file_poll(struct file *f)
 struct watch {
 	struct file *file; /* referenced; NULL: not open, or to be ignored */
 	s32 fd;
-	u32 events;        /* asked for */
-	u32 ready;         /* those of them that came */
+	u32 events; /* asked for */
+	u32 ready;  /* those of them that came */
 };
 
 static long scan(struct watch *w, u64 count)
@@ -176,8 +175,8 @@ long sys_ppoll(u64 fds, u64 count, u64 timeout, u64 mask, u64 mask_size)
 
 enum { READ, WRITE, EXCEPT, SETS };
 
-static const u32 select_events[SETS] = {SELECT_READ, SELECT_WRITE,
-					SELECT_EXCEPT};
+static const u32 select_events[SETS] = { SELECT_READ, SELECT_WRITE,
+					 SELECT_EXCEPT };
 
 static bool bit(const u64 *set, s32 fd)
 {
@@ -255,9 +254,8 @@ static long sets_load(struct select_sets *sets, s32 n)
 			return -ENOMEM;
 	}
 	for (int s = 0; s < SETS; s++) {
-		sets->bits[s] = sets->large ?
-					sets->large + s * sets->size / 8 :
-					sets->small[s];
+		sets->bits[s] = sets->large ? sets->large + s * sets->size / 8 :
+					      sets->small[s];
 		if (!sets->user[s])
 			sets->bits[s] = NULL;
 		else if (copy_from_user(sets->bits[s], sets->user[s],
@@ -270,8 +268,8 @@ static long sets_load(struct select_sets *sets, s32 n)
 static long sets_store(const struct select_sets *sets)
 {
 	for (int s = 0; s < SETS; s++)
-		if (sets->bits[s] && copy_to_user(sets->user[s], sets->bits[s],
-						  sets->size))
+		if (sets->bits[s] &&
+		    copy_to_user(sets->user[s], sets->bits[s], sets->size))
 			return -EFAULT;
 	return 0;
 }
@@ -327,7 +325,7 @@ long sys_select(u64 n, u64 readable, u64 writable, u64 except, u64 timeout)
 long sys_pselect6(u64 n, u64 readable, u64 writable, u64 except, u64 timeout,
 		  u64 mask)
 {
-	u64 mask_and_size[2] = {0, 0};
+	u64 mask_and_size[2] = { 0, 0 };
 	u64 deadline;
 	long r;
 

@@ -14,7 +14,8 @@
 
 #define READY_READ (EPOLLIN | EPOLLRDNORM)
 #define READY_WRITE (EPOLLOUT | EPOLLWRNORM)
-#define READY_ALWAYS (EPOLLERR | EPOLLHUP) /* reported without being asked for */
+#define READY_ALWAYS                                                           \
+	(EPOLLERR | EPOLLHUP) /* reported without being asked for */
 
 /* What f is ready for now; a file without a poll op always reads and writes. */
 u32 file_poll(struct file *f);

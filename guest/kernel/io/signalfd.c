@@ -10,7 +10,7 @@
 #include "task/signal.h"
 
 #define FAULTS                                                                 \
-	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) |  \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | \
 	 1ull << (SIGTRAP - 1) | 1ull << (SIGFPE - 1))
 
 struct signalfd {
@@ -131,8 +131,7 @@ long sys_signalfd4(u64 fd, u64 mask, u64 size, u64 flags)
 	struct file *f;
 	sigset set;
 
-	if (size != sizeof(set) ||
-	    (flags & ~(u64)(O_NONBLOCK | O_CLOEXEC)))
+	if (size != sizeof(set) || (flags & ~(u64)(O_NONBLOCK | O_CLOEXEC)))
 		return -EINVAL;
 	if (copy_from_user(&set, mask, sizeof(set)))
 		return -EFAULT;

@@ -27,12 +27,12 @@
 #define TFD_NONBLOCK O_NONBLOCK
 
 struct timerfd {
-	struct timer timer;  /* first: timer_fired casts */
+	struct timer timer; /* first: timer_fired casts */
 	struct file *file;
 	s32 clock;
-	u64 next;            /* the next expiration, FOREVER when disarmed */
-	u64 interval;        /* 0: once */
-	u64 ticks;           /* expirations not yet read */
+	u64 next;     /* the next expiration, FOREVER when disarmed */
+	u64 interval; /* 0: once */
+	u64 ticks;    /* expirations not yet read */
 	struct waitq readers;
 };
 
@@ -194,9 +194,9 @@ static void timerfd_value(struct timerfd *t, struct __kernel_itimerspec *its)
 	timer_arm(&t->timer, t->next);
 	now = mono_now();
 	its->it_interval = ns_timespec(t->interval);
-	its->it_value = ns_timespec(t->next == FOREVER ? 0
-				    : t->next > now    ? t->next - now
-						       : 1);
+	its->it_value = ns_timespec(t->next == FOREVER ? 0 :
+				    t->next > now      ? t->next - now :
+							 1);
 }
 
 static void timerfd_set(struct timerfd *t,

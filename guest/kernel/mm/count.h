@@ -5,7 +5,7 @@
 #include "mm/space.h"
 
 struct mm_count {
-	u64 data;    /* private and writable, without the stack */
+	u64 data; /* private and writable, without the stack */
 	u64 stack, locked;
 	u64 execute; /* not writable, executable */
 	u64 file;    /* of files in memory, that are there */

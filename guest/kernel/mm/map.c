@@ -9,12 +9,12 @@
 #include "mm/pte.h"
 #include "syscalls.h"
 
-#define MAX_VMAS 65530          /* as Linux, vm.max_map_count */
-#define EAGER_COPY (4ul << 20)  /* private writable file data copied at once */
-#define EAGER_MAP (64ul << 20)  /* image pages mapped at once: 8 bytes a page */
-#define POOL_COPY (1ul << 20)   /* private file data that is copied to the pool */
-#define NEAR (1ul << 31)        /* bytes that a jump reaches */
-#define FAR (64ul << 30)        /* larger ones go beyond the home entry */
+#define MAX_VMAS 65530         /* as Linux, vm.max_map_count */
+#define EAGER_COPY (4ul << 20) /* private writable file data copied at once */
+#define EAGER_MAP (64ul << 20) /* image pages mapped at once: 8 bytes a page */
+#define POOL_COPY (1ul << 20) /* private file data that is copied to the pool */
+#define NEAR (1ul << 31)      /* bytes that a jump reaches */
+#define FAR (64ul << 30)      /* larger ones go beyond the home entry */
 #define KERNEL_END (ZB_IMAGE_BASE + HOME_SIZE)
 #define RIGHTS (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PLACES (MAP_FIXED | MAP_FIXED_NOREPLACE)
@@ -80,7 +80,8 @@ static bool hint_ok(u64 addr, u64 size)
 		return false;
 	if (addr < 2 * NEAR && size < 2 * NEAR)
 		return true;
-	return addr >= space->home && addr + size <= space->home + HOME_ZONE_TOP &&
+	return addr >= space->home &&
+	       addr + size <= space->home + HOME_ZONE_TOP &&
 	       (addr + size <= space->pool || addr >= space->pool_end);
 }
 

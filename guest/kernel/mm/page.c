@@ -11,8 +11,8 @@
 #include "mm/pool.h"
 #include "mm/pte.h"
 
-#define AROUND 16               /* pages brought in by one fault */
-#define BLOCK 64                /* pages that are completed before the snapshot */
+#define AROUND 16 /* pages brought in by one fault */
+#define BLOCK 64  /* pages that are completed before the snapshot */
 
 const void *frame_memory(gpa_t gpa)
 {
@@ -37,8 +37,7 @@ bool page_is_zero(const void *page)
 
 	for (size_t i = 0; i < PAGE_SIZE / 8 && !any; i += 8)
 		any = words[i] | words[i + 1] | words[i + 2] | words[i + 3] |
-		      words[i + 4] | words[i + 5] | words[i + 6] |
-		      words[i + 7];
+		      words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7];
 	return !any;
 }
 
@@ -205,8 +204,9 @@ void mm_populate(u64 addr, u64 size)
 		if (!pte)
 			return;
 		if (*pte == 0 && is_due(v, a) &&
-		    fill(pte, v, a, (v->prot & PROT_WRITE) &&
-					    !(v->flags & MAP_SHARED)) < 0)
+		    fill(pte, v, a,
+			 (v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED)) <
+			    0)
 			return;
 	}
 }

@@ -7,8 +7,8 @@
 #include "mm/page.h"
 #include "mm/pte.h"
 
-#define BATCH 256  /* pages that are taken back at a time */
-#define SAMPLE 64  /* pages that stand for all of a mapping */
+#define BATCH 256 /* pages that are taken back at a time */
+#define SAMPLE 64 /* pages that stand for all of a mapping */
 
 static u64 cursor; /* where taking back goes on */
 
@@ -108,8 +108,7 @@ void pool_restore(u64 start, u64 end)
  * there. */
 static const void *content(u64 addr, const u64 *pte)
 {
-	return *pte & PTE_P ? (const void *)addr :
-			      gpa_to_ptr(*pte & PTE_GPA);
+	return *pte & PTE_P ? (const void *)addr : gpa_to_ptr(*pte & PTE_GPA);
 }
 
 /* A page of anonymous memory that is still all zero, whatever its rights. */

@@ -11,7 +11,8 @@ static size_t search(u64 addr)
 {
 	size_t low = 0, high = space->count;
 
-	if (space->last < space->count && space->table[space->last].end > addr &&
+	if (space->last < space->count &&
+	    space->table[space->last].end > addr &&
 	    (space->last == 0 || space->table[space->last - 1].end <= addr))
 		return space->last;
 	while (low < high) {
@@ -74,7 +75,8 @@ bool vma_reserve(size_t more)
 
 static void insert_at(size_t i, const struct vma *v)
 {
-	memmove(&space->table[i + 1], &space->table[i], (space->count - i) * sizeof(*space->table));
+	memmove(&space->table[i + 1], &space->table[i],
+		(space->count - i) * sizeof(*space->table));
 	space->table[i] = *v;
 	space->count++;
 }
@@ -82,7 +84,8 @@ static void insert_at(size_t i, const struct vma *v)
 static void remove_at(size_t i)
 {
 	space->count--;
-	memmove(&space->table[i], &space->table[i + 1], (space->count - i) * sizeof(*space->table));
+	memmove(&space->table[i], &space->table[i + 1],
+		(space->count - i) * sizeof(*space->table));
 }
 
 static void object_unref(struct object *o)
@@ -200,8 +203,8 @@ u64 vma_gap(u64 size, u64 bottom, u64 top)
 	for (size_t i = space->count; i-- > 0;) {
 		if (space->table[i].start >= top)
 			continue;
-		if (space->table[i].end < high && high - space->table[i].end >= size &&
-		    high - size >= bottom)
+		if (space->table[i].end < high &&
+		    high - space->table[i].end >= size && high - size >= bottom)
 			break;
 		high = MIN(high, space->table[i].start);
 		if (high < bottom + size)

@@ -25,8 +25,8 @@
 
 struct vma {
 	u64 start, end;
-	u32 prot;  /* PROT_* */
-	u32 flags; /* MAP_* of mmap */
+	u32 prot;       /* PROT_* */
+	u32 flags;      /* MAP_* of mmap */
 	bool pool;      /* its frames are those of its place in the pool */
 	bool may_write; /* a shared one: the file was opened for it */
 	struct object *object; /* referenced; NULL: anonymous */
@@ -36,16 +36,16 @@ struct vma {
 struct space {
 	struct vma *table; /* by address */
 	size_t count, room;
-	size_t last;    /* where the previous search ended */
-	u64 home;       /* HOME_LOW or HOME_HIGH */
-	u64 pool;       /* address of gpa 0 in the pool */
+	size_t last;              /* where the previous search ended */
+	u64 home;                 /* HOME_LOW or HOME_HIGH */
+	u64 pool;                 /* address of gpa 0 in the pool */
 	u64 pool_start, pool_end; /* what is handed out of it */
 	u64 brk_start, brk_end;
-	u64 pages, pages_peak; /* in all mappings, now and at most */
-	u64 data_pages; /* of them private and writable */
+	u64 pages, pages_peak;   /* in all mappings, now and at most */
+	u64 data_pages;          /* of them private and writable */
 	u64 pages_max, data_max; /* RLIMIT_AS and RLIMIT_DATA, in pages */
-	u64 peak;       /* most frames in use, as far as is known */
-	bool lock_new; /* mlockall(MCL_FUTURE) */
+	u64 peak;                /* most frames in use, as far as is known */
+	bool lock_new;           /* mlockall(MCL_FUTURE) */
 };
 /* The running thread's. */
 extern struct space *space;

@@ -57,7 +57,8 @@ bool user_writable(u64 addr, u64 size)
 extern const u8 user_copy_at[], user_copy_end[];
 extern const u8 user_clear_at[], user_clear_end[];
 
-__attribute__((noinline, noclone)) size_t user_copy(void *to, const void *from, size_t n)
+__attribute__((noinline, noclone)) size_t user_copy(void *to, const void *from,
+						    size_t n)
 {
 	size_t left = n;
 

@@ -50,7 +50,8 @@ static long inet_create(struct socket *s)
 /* The two address structures agree up to the port. */
 static u16 address_port(const struct address *a)
 {
-	return __builtin_bswap16(((const struct sockaddr_in *)a->bytes)->sin_port);
+	return __builtin_bswap16(
+		((const struct sockaddr_in *)a->bytes)->sin_port);
 }
 
 static void address_set_port(struct address *a, u16 port)
@@ -60,8 +61,8 @@ static void address_set_port(struct address *a, u16 port)
 
 static u32 address_size(const struct socket *s)
 {
-	return s->domain == AF_INET ? sizeof(struct sockaddr_in)
-				    : sizeof(struct sockaddr_in6);
+	return s->domain == AF_INET ? sizeof(struct sockaddr_in) :
+				      sizeof(struct sockaddr_in6);
 }
 
 static void address_any(const struct socket *s, struct address *a)
@@ -83,8 +84,9 @@ static long address_check(const struct socket *s, const struct address *a)
 /* The IPv4 address in an address, mapped ones of IPv6 included. */
 static bool address_v4(const struct address *a, u32 *v4)
 {
-	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const u8 *v6 = ((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
+	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const u8 *v6 =
+		((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
 
 	if (a->family == AF_INET6 && memcmp(v6, mapped, sizeof(mapped)))
 		return false;
@@ -98,7 +100,8 @@ static bool address_v4(const struct address *a, u32 *v4)
 static bool address_is_local(const struct address *a)
 {
 	static const u8 zero[15];
-	const u8 *v6 = ((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
+	const u8 *v6 =
+		((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
 	u32 v4;
 
 	if (address_v4(a, &v4))
@@ -108,7 +111,8 @@ static bool address_is_local(const struct address *a)
 
 static bool address_is_bindable(const struct address *a)
 {
-	const u8 *v6 = ((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
+	const u8 *v6 =
+		((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
 	u32 v4;
 
 	if (address_is_local(a))
@@ -216,7 +220,8 @@ static long inet_listen(struct socket *s, s32 backlog)
 	return r;
 }
 
-static long inet_accept(struct socket *s, u64 deadline, struct socket **accepted)
+static long inet_accept(struct socket *s, u64 deadline,
+			struct socket **accepted)
 {
 	long r;
 
@@ -236,7 +241,8 @@ static long inet_accept(struct socket *s, u64 deadline, struct socket **accepted
 
 /* ---- nothing is reachable ---- */
 
-static long inet_connect(struct socket *s, const struct address *a, u64 deadline)
+static long inet_connect(struct socket *s, const struct address *a,
+			 u64 deadline)
 {
 	long r;
 

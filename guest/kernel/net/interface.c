@@ -37,7 +37,7 @@ static void address_fill(struct interface_request *r, u32 address)
 /* The interfaces that have an IPv4 address, as many as there is room for. */
 static long list(u64 arg)
 {
-	struct interface_request r = {.name = LO_NAME};
+	struct interface_request r = { .name = LO_NAME };
 	struct interface_list l;
 
 	if (copy_from_user(&l, arg, sizeof(l)))

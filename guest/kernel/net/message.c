@@ -156,8 +156,8 @@ static long rights_add(struct rights **rights, u64 user, u64 count)
 
 struct credentials credentials_current(void)
 {
-	return (struct credentials){current->process->pid, current->ids.euid,
-				    current->ids.egid};
+	return (struct credentials){ current->process->pid, current->ids.euid,
+				     current->ids.egid };
 }
 
 /* Credentials that the sender says are its own. */
@@ -201,7 +201,8 @@ static long control_parse(const struct msghdr64 *h, struct transfer *t)
 {
 	u64 at = 0;
 
-	while (h->ancillary && at + sizeof(struct cmsg64) <= h->ancillary_size) {
+	while (h->ancillary &&
+	       at + sizeof(struct cmsg64) <= h->ancillary_size) {
 		struct cmsg64 c;
 		long r = copy_from_user(&c, h->ancillary + at, sizeof(c));
 
@@ -222,7 +223,7 @@ static long control_parse(const struct msghdr64 *h, struct transfer *t)
 static long control_put(struct msghdr64 *h, u64 *used, s32 type,
 			const void *data, u64 size)
 {
-	struct cmsg64 c = {.level = SOL_SOCKET, .type = type};
+	struct cmsg64 c = { .level = SOL_SOCKET, .type = type };
 	u64 room = h->ancillary ? h->ancillary_size - *used : 0;
 
 	if (room < sizeof(c)) {
@@ -270,7 +271,7 @@ static long rights_put(struct msghdr64 *h, u64 *used, struct rights *rights,
 static long control_store(const struct socket *s, struct msghdr64 *h,
 			  struct transfer *t)
 {
-	struct credentials nobody = {0, OVERFLOW_ID, OVERFLOW_ID};
+	struct credentials nobody = { 0, OVERFLOW_ID, OVERFLOW_ID };
 	u64 used = 0;
 	long r = 0;
 
@@ -318,8 +319,8 @@ static long do_receive(struct socket *s, struct transfer *t)
 
 long socket_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
-	struct iovec64 v = {(u64)buf, n};
-	struct transfer t = {.io = {.v = &v, .left = n, .trusted = true}};
+	struct iovec64 v = { (u64)buf, n };
+	struct transfer t = { .io = { .v = &v, .left = n, .trusted = true } };
 	long r = n ? do_receive(f->node, &t) : 0;
 
 	(void)pos;
@@ -329,11 +330,11 @@ long socket_read(struct file *f, void *buf, size_t n, u64 *pos)
 
 long socket_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
-	struct iovec64 v = {(u64)buf, n};
-	struct transfer t = {.io = {.v = &v,
-				    .left = n,
-				    .trusted = true,
-				    .kernel = !user_readable((u64)buf, n)}};
+	struct iovec64 v = { (u64)buf, n };
+	struct transfer t = { .io = { .v = &v,
+				      .left = n,
+				      .trusted = true,
+				      .kernel = !user_readable((u64)buf, n) } };
 
 	(void)pos;
 	return do_send(f->node, &t);
@@ -342,7 +343,7 @@ long socket_write(struct file *f, const void *buf, size_t n, u64 *pos)
 /* struct iovec is laid out alike. */
 static struct io io_of(const struct iovec *v, u64 count)
 {
-	struct io io = {.v = (const struct iovec64 *)v};
+	struct io io = { .v = (const struct iovec64 *)v };
 
 	for (u64 i = 0; i < count; i++)
 		io.left += v[i].iov_len;
@@ -351,7 +352,7 @@ static struct io io_of(const struct iovec *v, u64 count)
 
 long socket_read_vector(struct file *f, const struct iovec *v, u64 count)
 {
-	struct transfer t = {.io = io_of(v, count)};
+	struct transfer t = { .io = io_of(v, count) };
 	long r = t.io.left ? do_receive(f->node, &t) : 0;
 
 	rights_free(t.rights);
@@ -360,16 +361,16 @@ long socket_read_vector(struct file *f, const struct iovec *v, u64 count)
 
 long socket_write_vector(struct file *f, const struct iovec *v, u64 count)
 {
-	struct transfer t = {.io = io_of(v, count)};
+	struct transfer t = { .io = io_of(v, count) };
 
 	return t.io.left ? do_send(f->node, &t) : 0;
 }
 
 long sys_sendto(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
 {
-	struct iovec64 v = {buf, MIN(n, IO_MAX)};
-	struct transfer t = {.io = {.v = &v, .left = v.size},
-			     .flags = (u32)flags};
+	struct iovec64 v = { buf, MIN(n, IO_MAX) };
+	struct transfer t = { .io = { .v = &v, .left = v.size },
+			      .flags = (u32)flags };
 	struct socket *s;
 	long r = socket_find(fd, &s);
 
@@ -380,9 +381,9 @@ long sys_sendto(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
 
 long sys_recvfrom(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
 {
-	struct iovec64 v = {buf, MIN(n, IO_MAX)};
-	struct transfer t = {.io = {.v = &v, .left = v.size},
-			     .flags = (u32)flags};
+	struct iovec64 v = { buf, MIN(n, IO_MAX) };
+	struct transfer t = { .io = { .v = &v, .left = v.size },
+			      .flags = (u32)flags };
 	struct socket *s;
 	long r = socket_find(fd, &s), stored;
 
@@ -410,9 +411,9 @@ static struct iovec64 *iov_load(const struct msghdr64 *h, struct iovec64 *few,
 	*error = -ENOMEM;
 	if (!v)
 		return NULL;
-	*error = h->iov_count ? copy_from_user(v, h->iov,
-					       h->iov_count * sizeof(*v))
-			      : 0;
+	*error = h->iov_count ?
+			 copy_from_user(v, h->iov, h->iov_count * sizeof(*v)) :
+			 0;
 	*total = 0;
 	for (u64 i = 0; !*error && i < h->iov_count; i++) {
 		if ((s64)v[i].size < 0)
@@ -429,7 +430,7 @@ static struct iovec64 *iov_load(const struct msghdr64 *h, struct iovec64 *few,
 
 static long message_send(struct socket *s, const struct msghdr64 *h, u32 flags)
 {
-	struct transfer t = {.flags = flags};
+	struct transfer t = { .flags = flags };
 	struct iovec64 few[IOV_FEW], *v;
 	long r;
 
@@ -463,7 +464,7 @@ long sys_sendmsg(u64 fd, u64 user, u64 flags)
 /* Fills in name, control and flags of *h. */
 static long message_receive(struct socket *s, struct msghdr64 *h, u32 flags)
 {
-	struct transfer t = {.flags = flags};
+	struct transfer t = { .flags = flags };
 	struct iovec64 few[IOV_FEW], *v;
 	struct file *f = s->file;
 	long r, stored = 0;
@@ -479,8 +480,9 @@ static long message_receive(struct socket *s, struct msghdr64 *h, u32 flags)
 	if (r >= 0) {
 		h->flags = t.out_flags | (flags & MSG_CMSG_CLOEXEC);
 		if (h->name)
-			stored = copy_to_user(h->name, t.address.bytes,
-					      MIN(h->name_size, t.address.size));
+			stored =
+				copy_to_user(h->name, t.address.bytes,
+					     MIN(h->name_size, t.address.size));
 		h->name_size = t.address.size;
 		if (!stored)
 			stored = control_store(s, h, &t);

@@ -10,7 +10,8 @@
 #include "task/process.h"
 
 #define OVERHEAD 32 /* of a send buffer, for a message's header */
-#define PORTS_AUTO ((u32)-4096) /* downwards: when the process's number is taken */
+#define PORTS_AUTO                                                             \
+	((u32)-4096) /* downwards: when the process's number is taken */
 
 static struct socket *bound; /* all that have a port */
 
@@ -37,11 +38,11 @@ void packet_add(struct packet *p, const void *data, u32 size)
 
 void packet_message(struct packet *p, u16 type, u16 flags)
 {
-	struct nlmsghdr h = {.nlmsg_len = sizeof(h),
-			     .nlmsg_type = type,
-			     .nlmsg_flags = flags,
-			     .nlmsg_seq = p->sequence,
-			     .nlmsg_pid = p->port};
+	struct nlmsghdr h = { .nlmsg_len = sizeof(h),
+			      .nlmsg_type = type,
+			      .nlmsg_flags = flags,
+			      .nlmsg_seq = p->sequence,
+			      .nlmsg_pid = p->port };
 	u64 at = p->m->size;
 
 	p->at = NULL;
@@ -51,7 +52,8 @@ void packet_message(struct packet *p, u16 type, u16 flags)
 
 void packet_attribute(struct packet *p, u16 type, const void *data, u32 size)
 {
-	struct rtattr a = {.rta_len = (u16)RTA_LENGTH(size), .rta_type = type};
+	struct rtattr a = { .rta_len = (u16)RTA_LENGTH(size),
+			    .rta_type = type };
 
 	packet_add(p, &a, sizeof(a));
 	packet_add(p, data, size);
@@ -60,9 +62,9 @@ void packet_attribute(struct packet *p, u16 type, const void *data, u32 size)
 static bool packet_begin(struct packet *p, struct socket *s,
 			 const struct nlmsghdr *request)
 {
-	*p = (struct packet){.port = name_of(s)->nl_pid,
-			     .sequence = request->nlmsg_seq,
-			     .m = kmalloc(sizeof(*p->m) + PACKET_ROOM)};
+	*p = (struct packet){ .port = name_of(s)->nl_pid,
+			      .sequence = request->nlmsg_seq,
+			      .m = kmalloc(sizeof(*p->m) + PACKET_ROOM) };
 	if (p->m)
 		memset(p->m, 0, sizeof(*p->m));
 	return p->m;
@@ -175,7 +177,8 @@ static long to_kernel(const struct address *a)
 	return n->nl_groups || n->nl_pid ? -EPERM : 0;
 }
 
-static long netlink_connect(struct socket *s, const struct address *a, u64 deadline)
+static long netlink_connect(struct socket *s, const struct address *a,
+			    u64 deadline)
 {
 	long r;
 
@@ -197,9 +200,10 @@ static long netlink_peer_name(struct socket *s, struct address *a)
 
 /* ---- requests ---- */
 
-static void acknowledge(struct socket *s, const struct nlmsghdr *request, long error)
+static void acknowledge(struct socket *s, const struct nlmsghdr *request,
+			long error)
 {
-	struct nlmsgerr e = {.error = (s32)error, .msg = *request};
+	struct nlmsgerr e = { .error = (s32)error, .msg = *request };
 	struct packet p;
 
 	if (!packet_begin(&p, s, request))
@@ -324,7 +328,8 @@ static long netlink_listen(struct socket *s, s32 backlog)
 	return -EOPNOTSUPP;
 }
 
-static long netlink_accept(struct socket *s, u64 deadline, struct socket **accepted)
+static long netlink_accept(struct socket *s, u64 deadline,
+			   struct socket **accepted)
 {
 	(void)s;
 	(void)deadline;
@@ -347,7 +352,8 @@ static long netlink_pending_bytes(struct socket *s)
 
 static u32 netlink_poll(struct socket *s)
 {
-	return (s->head ? READY_READ : 0) | (s->error ? EPOLLERR : 0) | READY_WRITE;
+	return (s->head ? READY_READ : 0) | (s->error ? EPOLLERR : 0) |
+	       READY_WRITE;
 }
 
 static void netlink_release(struct socket *s)

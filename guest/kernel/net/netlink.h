@@ -11,8 +11,8 @@
 /* What one receive gets: messages one after the other. */
 struct packet {
 	struct message *m;
-	u32 port, sequence;   /* of the request */
-	struct nlmsghdr *at;  /* the message that is being made */
+	u32 port, sequence;  /* of the request */
+	struct nlmsghdr *at; /* the message that is being made */
 };
 
 /* Begins a message; what it ends with belongs to it until the next begins. */

@@ -144,8 +144,8 @@ long option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size)
 	r = copy_from_user(&value, user, MIN((u64)size, sizeof(value)));
 	if (r)
 		return r;
-	return level == SOL_SOCKET ? integer_set(s, name, value)
-				   : other_set(s, level, name, value);
+	return level == SOL_SOCKET ? integer_set(s, name, value) :
+				     other_set(s, level, name, value);
 }
 
 /* ---- get ---- */
@@ -267,7 +267,7 @@ static long other_get(struct socket *s, s32 level, s32 name, s32 *value)
 
 long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size)
 {
-	union value v = {0};
+	union value v = { 0 };
 	s32 room;
 	long r = copy_from_user(&room, user_size, sizeof(room)), size;
 
@@ -275,8 +275,8 @@ long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size)
 		return r;
 	if (room < 0)
 		return -EINVAL;
-	size = level == SOL_SOCKET ? socket_get(s, name, &v)
-				   : other_get(s, level, name, &v.integer);
+	size = level == SOL_SOCKET ? socket_get(s, name, &v) :
+				     other_get(s, level, name, &v.integer);
 	if (size < 0)
 		return size;
 	room = MIN(room, (s32)size);

@@ -9,12 +9,12 @@
 #include "net/interface.h"
 #include "net/netlink.h"
 
-#define KIND(type) (((type) - RTM_BASE) & 3) /* new, delete, get, set */
+#define KIND(type) (((type)-RTM_BASE) & 3) /* new, delete, get, set */
 #define KIND_GET 2
 #define OPERSTATE_UNKNOWN 0
 #define FOREVER_S ~0u
 
-static const struct in6_addr lo6 = {.in6_u.u6_addr8 = {[15] = 1}};
+static const struct in6_addr lo6 = { .in6_u.u6_addr8 = { [15] = 1 } };
 
 static void attribute_u32(struct packet *p, u16 type, u32 value)
 {
@@ -87,8 +87,8 @@ static void add_address(struct packet *p, u8 family)
 		.ifa_scope = RT_SCOPE_HOST,
 		.ifa_index = LO_INDEX,
 	};
-	struct ifa_cacheinfo times = {.ifa_prefered = FOREVER_S,
-				      .ifa_valid = FOREVER_S};
+	struct ifa_cacheinfo times = { .ifa_prefered = FOREVER_S,
+				       .ifa_valid = FOREVER_S };
 	u32 v4 = __builtin_bswap32(LO_ADDRESS);
 
 	packet_message(p, RTM_NEWADDR, NLM_F_MULTI);
@@ -123,11 +123,11 @@ static void add_route(struct packet *p, struct rtmsg *r, const void *to,
 
 static void add_route4(struct packet *p, u32 to, u8 size, u8 type, u8 scope)
 {
-	struct rtmsg r = {.rtm_family = AF_INET,
-			  .rtm_dst_len = size,
-			  .rtm_table = RT_TABLE_LOCAL,
-			  .rtm_scope = scope,
-			  .rtm_type = type};
+	struct rtmsg r = { .rtm_family = AF_INET,
+			   .rtm_dst_len = size,
+			   .rtm_table = RT_TABLE_LOCAL,
+			   .rtm_scope = scope,
+			   .rtm_type = type };
 	u32 from = __builtin_bswap32(LO_ADDRESS);
 
 	to = __builtin_bswap32(to);
@@ -145,10 +145,10 @@ static void add_routes4(struct packet *p)
 
 static void add_routes6(struct packet *p)
 {
-	struct rtmsg r = {.rtm_family = AF_INET6,
-			  .rtm_dst_len = 128,
-			  .rtm_table = RT_TABLE_MAIN,
-			  .rtm_type = RTN_UNICAST};
+	struct rtmsg r = { .rtm_family = AF_INET6,
+			   .rtm_dst_len = 128,
+			   .rtm_table = RT_TABLE_MAIN,
+			   .rtm_type = RTN_UNICAST };
 
 	add_route(p, &r, &lo6, NULL);
 	r.rtm_table = RT_TABLE_LOCAL;

@@ -44,7 +44,7 @@ struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 		.send_timeout = FOREVER,
 		.receive_timeout = FOREVER,
 		.low = 1,
-		.peer_credentials = {0, ~0u, ~0u},
+		.peer_credentials = { 0, ~0u, ~0u },
 	};
 	return s;
 }
@@ -80,11 +80,12 @@ long socket_wait(struct socket *s, struct waitq *q, u64 deadline)
 long socket_broken(u32 flags)
 {
 	if (!(flags & MSG_NOSIGNAL))
-		signal_send_thread(current, &(struct sigqueue_info){
-						    .signo = SIGPIPE,
-						    .code = SI_USER,
-						    .pid = current->process->pid,
-					    });
+		signal_send_thread(current,
+				   &(struct sigqueue_info){
+					   .signo = SIGPIPE,
+					   .code = SI_USER,
+					   .pid = current->process->pid,
+				   });
 	return -EPIPE;
 }
 
@@ -415,8 +416,7 @@ long sys_setsockopt(u64 fd, u64 level, u64 name, u64 user, u64 size)
 	struct socket *s;
 	long r = socket_find(fd, &s);
 
-	return r ? r
-		 : option_set(s, (s32)level, (s32)name, user, (s32)size);
+	return r ? r : option_set(s, (s32)level, (s32)name, user, (s32)size);
 }
 
 long sys_getsockopt(u64 fd, u64 level, u64 name, u64 user, u64 user_size)

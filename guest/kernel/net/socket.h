@@ -93,13 +93,13 @@ struct credentials credentials_current(void);
 /* One send or receive. */
 struct transfer {
 	struct io io;
-	u32 flags;             /* MSG_* in */
-	u32 out_flags;         /* MSG_* out */
+	u32 flags;              /* MSG_* in */
+	u32 out_flags;          /* MSG_* out */
 	struct address address; /* send: to; receive: from */
 	struct rights *rights; /* a send takes it (sets NULL), a receive gives */
 	struct credentials credentials; /* of the sender, with has_credentials */
 	bool has_credentials;
-	u64 deadline;          /* 0: do not wait */
+	u64 deadline; /* 0: do not wait */
 };
 
 struct message {
@@ -108,20 +108,20 @@ struct message {
 	struct address *from; /* NULL: unnamed */
 	struct credentials credentials;
 	bool has_credentials;
-	u64 size, offset;     /* offset: consumed by a stream's reader */
+	u64 size, offset; /* offset: consumed by a stream's reader */
 	u8 data[];
 };
 
 struct socket {
 	const struct family *family;
 	s32 domain, type, protocol;
-	struct file *file;       /* NULL while it waits to be accepted */
+	struct file *file; /* NULL while it waits to be accepted */
 	u32 refs;
 	u64 inode, cookie;
-	u32 shut;                /* SHUT_* bits */
-	s32 error;               /* SO_ERROR, positive */
+	u32 shut;  /* SHUT_* bits */
+	s32 error; /* SO_ERROR, positive */
 	bool listening, dead;
-	u64 options;             /* SO_* that are a flag, as bits */
+	u64 options; /* SO_* that are a flag, as bits */
 	s32 priority;
 	u64 send_buffer, receive_buffer;
 	u64 send_timeout, receive_timeout; /* ns, FOREVER */
@@ -130,26 +130,27 @@ struct socket {
 	} linger;
 	struct {
 		s32 level, name, value;
-	} other[8];              /* inet: options without an effect */
-	struct address name;     /* bound to */
-	struct waitq readers;    /* wait for data or a connection */
-	struct waitq senders;    /* wait for room in this socket's queue */
+	} other[8];           /* inet: options without an effect */
+	struct address name;  /* bound to */
+	struct waitq readers; /* wait for data or a connection */
+	struct waitq senders; /* wait for room in this socket's queue */
 	/* unix.c */
-	struct socket *peer;     /* referenced */
+	struct socket *peer;      /* referenced */
 	struct socket *followers; /* those whose peer this one is */
 	struct socket *follow_next, **follow_link;
 	struct message *head, *tail;
-	u64 queued;              /* bytes in the queue, with overhead */
-	u32 queue_count;         /* messages in it */
-	s32 low;                 /* SO_RCVLOWAT */
+	u64 queued;      /* bytes in the queue, with overhead */
+	u32 queue_count; /* messages in it */
+	s32 low;         /* SO_RCVLOWAT */
 	struct credentials peer_credentials; /* as they were when it connected */
 	/* name.c */
-	struct node *node;       /* its file, referenced; NULL: none */
-	struct socket *name_next, **name_link; /* of one hash, with an abstract name */
+	struct node *node; /* its file, referenced; NULL: none */
+	struct socket *name_next,
+		**name_link; /* of one hash, with an abstract name */
 	struct socket *pending, *pending_last, *pending_next; /* to accept */
 	u32 pending_count, backlog;
 	/* garbage.c */
-	u32 in_flight, held;     /* how often its file lies in queues */
+	u32 in_flight, held; /* how often its file lies in queues */
 	bool candidate;
 	struct socket *flight_next, **flight_link, *live_next;
 	/* inet.c, netlink.c */
@@ -162,9 +163,11 @@ struct family {
 	long (*create)(struct socket *s);
 	long (*bind)(struct socket *s, const struct address *a);
 	long (*listen)(struct socket *s, s32 backlog);
-	long (*connect)(struct socket *s, const struct address *a, u64 deadline);
+	long (*connect)(struct socket *s, const struct address *a,
+			u64 deadline);
 	/* a referenced socket without a file */
-	long (*accept)(struct socket *s, u64 deadline, struct socket **accepted);
+	long (*accept)(struct socket *s, u64 deadline,
+		       struct socket **accepted);
 	long (*send)(struct socket *s, struct transfer *t);
 	long (*receive)(struct socket *s, struct transfer *t);
 	long (*peer_name)(struct socket *s, struct address *a);

@@ -11,10 +11,10 @@
 #include "net/socket.h"
 #include "task/thread.h"
 
-#define PATH_OFFSET 2         /* of sun_path */
-#define DATAGRAMS 10          /* that wait at a socket: net.unix.max_dgram_qlen */
-#define CHUNK 16384           /* bytes of a stream in one message */
-#define MESSAGE_OVERHEAD 512  /* counted for each, as Linux counts its skb */
+#define PATH_OFFSET 2 /* of sun_path */
+#define DATAGRAMS 10  /* that wait at a socket: net.unix.max_dgram_qlen */
+#define CHUNK 16384   /* bytes of a stream in one message */
+#define MESSAGE_OVERHEAD 512 /* counted for each, as Linux counts its skb */
 
 static bool is_connecting(const struct socket *s)
 {
@@ -304,20 +304,23 @@ static long connect_datagram(struct socket *s, const struct address *a)
 /* A receiver that wants to know its senders must be able to answer them. */
 static long name_if_wanted(struct socket *s)
 {
-	return s->name.size || !socket_option(s, SO_PASSCRED) ? 0 : name_auto(s);
+	return s->name.size || !socket_option(s, SO_PASSCRED) ? 0 :
+								name_auto(s);
 }
 
-static long unix_connect(struct socket *s, const struct address *a, u64 deadline)
+static long unix_connect(struct socket *s, const struct address *a,
+			 u64 deadline)
 {
 	long r = a->family == AF_UNSPEC ? 0 : name_if_wanted(s);
 
 	if (r)
 		return r;
-	return is_connecting(s) ? connect_stream(s, a, deadline)
-				: connect_datagram(s, a);
+	return is_connecting(s) ? connect_stream(s, a, deadline) :
+				  connect_datagram(s, a);
 }
 
-static long unix_accept(struct socket *s, u64 deadline, struct socket **accepted)
+static long unix_accept(struct socket *s, u64 deadline,
+			struct socket **accepted)
 {
 	if (!is_connecting(s))
 		return -EOPNOTSUPP;
@@ -454,7 +457,8 @@ static long send_packet(struct socket *s, struct transfer *t)
 	if (is_connecting(s) && !s->peer)
 		return -ENOTCONN;
 	if (s->shut & SHUT_WRITE) /* whatever became of the other side */
-		return socket_broken(is_connecting(s) ? t->flags : MSG_NOSIGNAL);
+		return socket_broken(is_connecting(s) ? t->flags :
+							MSG_NOSIGNAL);
 	r = name_if_wanted(s);
 	if (!r)
 		r = packet_target(s, t, &to);
@@ -520,7 +524,8 @@ static void receive_from(struct transfer *t, const struct message *m)
 static bool same_sender(const struct transfer *t, const struct message *m)
 {
 	return t->has_credentials == m->has_credentials &&
-	       !memcmp(&t->credentials, &m->credentials, sizeof(m->credentials));
+	       !memcmp(&t->credentials, &m->credentials,
+		       sizeof(m->credentials));
 }
 
 /* Hands the files over: moved, or for a peek copied. */
@@ -612,8 +617,8 @@ static long receive_packet(struct socket *s, struct transfer *t)
 
 static long unix_receive(struct socket *s, struct transfer *t)
 {
-	return s->type == SOCK_STREAM ? receive_stream(s, t)
-				      : receive_packet(s, t);
+	return s->type == SOCK_STREAM ? receive_stream(s, t) :
+					receive_packet(s, t);
 }
 
 /* ---- state ---- */
@@ -658,8 +663,7 @@ static bool unix_writable(const struct socket *s)
 {
 	if (s->listening)
 		return false;
-	return !s->peer ||
-	       (queue_roomy(s->peer) && !queue_full(s->peer, s));
+	return !s->peer || (queue_roomy(s->peer) && !queue_full(s->peer, s));
 }
 
 static u32 unix_poll(struct socket *s)

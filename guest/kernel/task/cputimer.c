@@ -149,8 +149,8 @@ static void on_limit(struct cputimer *t)
 void cputimer_limit(struct process *p)
 {
 	const struct rlimit64 *limit = &p->limits.of[RLIMIT_CPU];
-	u64 first = MIN(seconds_ns(limit->rlim_cur),
-			seconds_ns(limit->rlim_max));
+	u64 first =
+		MIN(seconds_ns(limit->rlim_cur), seconds_ns(limit->rlim_max));
 
 	p->cpu_limit.process = p;
 	p->cpu_limit.fn = on_limit;

@@ -13,10 +13,10 @@ struct thread;
 struct cputimer {
 	struct cputimer *next;
 	struct process *process;
-	s32 tid;               /* of a thread; 0: all of the process */
-	bool user;             /* without the time in the kernel */
+	s32 tid;   /* of a thread; 0: all of the process */
+	bool user; /* without the time in the kernel */
 	bool armed;
-	u64 expires;           /* on its clock */
+	u64 expires;                    /* on its clock */
 	void (*fn)(struct cputimer *t); /* as a timer's: disarmed before */
 };
 

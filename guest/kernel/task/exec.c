@@ -19,7 +19,7 @@
 #define MAX_STRINGS 256
 
 struct program {
-	u64 base;  /* added to the file's addresses */
+	u64 base; /* added to the file's addresses */
 	u64 entry;
 	u64 headers; /* where the program headers are in memory */
 	u16 header_count;
@@ -42,8 +42,8 @@ static long read_at(struct file *f, void *buf, size_t n, u64 at)
 
 static u32 protection(u32 flags)
 {
-	return (flags & PF_R ? PROT_READ : 0) | (flags & PF_W ? PROT_WRITE : 0) |
-	       (flags & PF_X ? PROT_EXEC : 0);
+	return (flags & PF_R ? PROT_READ : 0) |
+	       (flags & PF_W ? PROT_WRITE : 0) | (flags & PF_X ? PROT_EXEC : 0);
 }
 
 static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
@@ -139,8 +139,7 @@ static long load_file(const char *path, struct program *p, bool main)
 		goto out;
 	r = -ENOEXEC;
 	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) ||
-	    elf.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    elf.e_machine != EM_X86_64 ||
+	    elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != EM_X86_64 ||
 	    (elf.e_type != ET_EXEC && elf.e_type != ET_DYN) ||
 	    elf.e_phentsize != sizeof(ph[0]) || elf.e_phnum == 0 ||
 	    elf.e_phnum > MAX_SEGMENTS)
@@ -233,24 +232,48 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 		words[n++] = 0;
 	words[n++] = 0;
 	const u64 aux[] = {
-		AT_SYSINFO_EHDR, (u64)vdso_load(),
-		AT_HWCAP, cpu_features(),
-		AT_PAGESZ, PAGE_SIZE,
-		AT_CLKTCK, 100,
-		AT_PHDR, p->headers,
-		AT_PHENT, sizeof(Elf64_Phdr),
-		AT_PHNUM, p->header_count,
-		AT_BASE, interpreter->base,
-		AT_FLAGS, 0,
-		AT_ENTRY, p->entry,
-		AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0,
-		AT_SECURE, 0,
-		AT_RANDOM, random,
-		AT_HWCAP2, 2, /* FSGSBASE may be used: Linux, asm/hwcap2.h */
-		AT_EXECFN, name,
-		AT_PLATFORM, platform,
-		AT_MINSIGSTKSZ, sigframe_size(),
-		AT_NULL, 0,
+		AT_SYSINFO_EHDR,
+		(u64)vdso_load(),
+		AT_HWCAP,
+		cpu_features(),
+		AT_PAGESZ,
+		PAGE_SIZE,
+		AT_CLKTCK,
+		100,
+		AT_PHDR,
+		p->headers,
+		AT_PHENT,
+		sizeof(Elf64_Phdr),
+		AT_PHNUM,
+		p->header_count,
+		AT_BASE,
+		interpreter->base,
+		AT_FLAGS,
+		0,
+		AT_ENTRY,
+		p->entry,
+		AT_UID,
+		0,
+		AT_EUID,
+		0,
+		AT_GID,
+		0,
+		AT_EGID,
+		0,
+		AT_SECURE,
+		0,
+		AT_RANDOM,
+		random,
+		AT_HWCAP2,
+		2, /* FSGSBASE may be used: Linux, asm/hwcap2.h */
+		AT_EXECFN,
+		name,
+		AT_PLATFORM,
+		platform,
+		AT_MINSIGSTKSZ,
+		sigframe_size(),
+		AT_NULL,
+		0,
 	};
 	memcpy(&words[n], aux, sizeof(aux));
 	n += ARRAY_SIZE(aux);

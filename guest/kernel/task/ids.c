@@ -9,8 +9,8 @@
 #include "syscalls.h"
 #include "task/process.h"
 
-#define NOBODY ~0u         /* as an argument: unchanged; as an id: invalid */
-#define GROUPS_MAX 65536u  /* Linux, NGROUPS_MAX */
+#define NOBODY ~0u        /* as an argument: unchanged; as an id: invalid */
+#define GROUPS_MAX 65536u /* Linux, NGROUPS_MAX */
 
 struct groups {
 	u32 refs, count;
@@ -27,8 +27,7 @@ static const u64 root_capabilities =
 	CAPABILITY_BIT(CAP_SETPCAP) | CAPABILITY_BIT(CAP_NET_BIND_SERVICE) |
 	CAPABILITY_BIT(CAP_IPC_LOCK) | CAPABILITY_BIT(CAP_IPC_OWNER) |
 	CAPABILITY_BIT(CAP_SYS_CHROOT) | CAPABILITY_BIT(CAP_SYS_NICE) |
-	CAPABILITY_BIT(CAP_MKNOD) |
-	CAPABILITY_BIT(CAP_SETFCAP);
+	CAPABILITY_BIT(CAP_MKNOD) | CAPABILITY_BIT(CAP_SETFCAP);
 
 void ids_init(struct ids *ids)
 {
@@ -289,9 +288,8 @@ long sys_setfsuid(u64 argument)
 	struct ids *ids = &current->ids, old = *ids;
 	u32 uid = (u32)argument;
 
-	if (uid != NOBODY &&
-	    (ids_capable(CAP_SETUID) || uid == ids->fsuid ||
-	     among(uid, ids->uid, ids->euid, ids->suid))) {
+	if (uid != NOBODY && (ids_capable(CAP_SETUID) || uid == ids->fsuid ||
+			      among(uid, ids->uid, ids->euid, ids->suid))) {
 		ids->fsuid = uid;
 		capability_after_setfsuid(ids, old.fsuid);
 		changed(&old);
@@ -354,9 +352,8 @@ long sys_setfsgid(u64 argument)
 	struct ids *ids = &current->ids, old = *ids;
 	u32 gid = (u32)argument;
 
-	if (gid != NOBODY &&
-	    (ids_capable(CAP_SETGID) || gid == ids->fsgid ||
-	     among(gid, ids->gid, ids->egid, ids->sgid))) {
+	if (gid != NOBODY && (ids_capable(CAP_SETGID) || gid == ids->fsgid ||
+			      among(gid, ids->gid, ids->egid, ids->sgid))) {
 		ids->fsgid = gid;
 		changed(&old);
 	}
@@ -428,7 +425,7 @@ long sys_getgroups(u64 size, u64 list)
 	if ((u32)size < n)
 		return -EINVAL;
 	return copy_to_user(list, g->gid, n * sizeof(g->gid[0])) ? -EFAULT :
-								    (long)n;
+								   (long)n;
 }
 
 /* ---- asking ---- */
@@ -466,14 +463,14 @@ long sys_getresuid(u64 real, u64 effective, u64 saved)
 {
 	const struct ids *ids = &current->ids;
 
-	return put_three((u64[]){ real, effective, saved }, ids->uid,
-			 ids->euid, ids->suid);
+	return put_three((u64[]){ real, effective, saved }, ids->uid, ids->euid,
+			 ids->suid);
 }
 
 long sys_getresgid(u64 real, u64 effective, u64 saved)
 {
 	const struct ids *ids = &current->ids;
 
-	return put_three((u64[]){ real, effective, saved }, ids->gid,
-			 ids->egid, ids->sgid);
+	return put_three((u64[]){ real, effective, saved }, ids->gid, ids->egid,
+			 ids->sgid);
 }

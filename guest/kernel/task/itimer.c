@@ -69,7 +69,8 @@ static struct itimer *itimer_of(struct process *p, u64 which)
 	if (!i->process) {
 		i->process = p;
 		i->expires = FOREVER;
-		i->timer = (struct timer){ .deadline = FOREVER, .fn = on_timer };
+		i->timer =
+			(struct timer){ .deadline = FOREVER, .fn = on_timer };
 		i->cpu = (struct cputimer){ .process = p,
 					    .user = which == ITIMER_VIRTUAL,
 					    .fn = on_cpu };
@@ -122,8 +123,8 @@ long sys_setitimer(u64 which, u64 new_value, u64 old_value)
 	i = itimer_of(current->process, (u32)which);
 	get(i, &old);
 	ns = timeval_ns((u64)v.left.tv_sec, (u64)v.left.tv_usec);
-	i->interval = timeval_ns((u64)v.interval.tv_sec,
-				 (u64)v.interval.tv_usec);
+	i->interval =
+		timeval_ns((u64)v.interval.tv_sec, (u64)v.interval.tv_usec);
 	arm(i, ns ? MIN(clock_now(i) + ns, NS_MAX) : FOREVER);
 	return old_value ? copy_to_user(old_value, &old, sizeof(old)) : 0;
 }

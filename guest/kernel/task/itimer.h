@@ -6,8 +6,8 @@
 #include "task/cputimer.h"
 
 struct itimer {
-	struct timer timer;   /* ITIMER_REAL */
-	struct cputimer cpu;  /* ITIMER_VIRTUAL, ITIMER_PROF */
+	struct timer timer;      /* ITIMER_REAL */
+	struct cputimer cpu;     /* ITIMER_VIRTUAL, ITIMER_PROF */
 	struct process *process; /* NULL: never used */
 	u64 interval, expires;   /* expires: FOREVER not armed */
 };

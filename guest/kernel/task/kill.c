@@ -74,7 +74,8 @@ long sys_tkill(u64 tid, u64 signo)
 
 /* What the program says comes with it. Only to itself may it pretend to be the
  * kernel or kill. */
-static long read_info(u64 address, s32 to, u64 signo, struct sigqueue_info *info)
+static long read_info(u64 address, s32 to, u64 signo,
+		      struct sigqueue_info *info)
 {
 	siginfo_t in;
 

@@ -23,15 +23,15 @@ struct posix_timer {
 	struct process *process;
 	s32 id, clock;
 	enum clock_kind kind;
-	struct timer timer;   /* unless it goes by CPU time */
+	struct timer timer; /* unless it goes by CPU time */
 	struct cputimer cpu;
-	s32 notify, tid;      /* SIGEV_*; tid 0: whichever thread takes it */
+	s32 notify, tid; /* SIGEV_*; tid 0: whichever thread takes it */
 	struct sigqueue_entry entry;
-	s64 expires;          /* on mono_now() or the CPU clock; may lie before
+	s64 expires; /* on mono_now() or the CPU clock; may lie before
 	                       * their beginning */
-	bool armed;           /* or its signal waits */
+	bool armed;  /* or its signal waits */
 	u64 interval;
-	s32 overrun;          /* of the signal that was taken last */
+	s32 overrun; /* of the signal that was taken last */
 };
 
 static s64 clock_now(const struct posix_timer *p)
@@ -75,8 +75,9 @@ static u64 advance(struct posix_timer *p)
 
 static void taken(struct sigqueue_entry *e, struct sigqueue_info *info)
 {
-	struct posix_timer *p = (struct posix_timer *)((char *)e -
-					offsetof(struct posix_timer, entry));
+	struct posix_timer *p =
+		(struct posix_timer *)((char *)e -
+				       offsetof(struct posix_timer, entry));
 	u64 passed = 1;
 
 	if (p->interval) {
@@ -140,7 +141,8 @@ static long check_event(const struct sigevent *e)
 	default:
 		return -EINVAL;
 	}
-	return e->sigev_signo < 1 || e->sigev_signo > SIGNAL_COUNT ? -EINVAL : 0;
+	return e->sigev_signo < 1 || e->sigev_signo > SIGNAL_COUNT ? -EINVAL :
+								     0;
 }
 
 static struct posix_timer *new_timer(s32 clock, const struct sigevent *e)
@@ -164,10 +166,12 @@ static struct posix_timer *new_timer(s32 clock, const struct sigevent *e)
 	if (p->notify == (SIGEV_SIGNAL | SIGEV_THREAD_ID))
 		p->tid = e->_sigev_un._tid;
 	p->entry.taken = taken;
-	p->entry.info = (struct sigqueue_info){ .signo = e->sigev_signo,
-						.code = SI_TIMER,
-						.timer = p->id,
-						.value = (u64)e->sigev_value.sival_ptr };
+	p->entry.info =
+		(struct sigqueue_info){ .signo = e->sigev_signo,
+					.code = SI_TIMER,
+					.timer = p->id,
+					.value =
+						(u64)e->sigev_value.sival_ptr };
 	return p;
 }
 

@@ -27,7 +27,7 @@ static long put_int(u64 address, s32 value)
 static long set_timer_slack(u64 slack)
 {
 	current->timer_slack = (s64)slack > 0 ? slack :
-						 current->default_timer_slack;
+						current->default_timer_slack;
 	return 0;
 }
 

@@ -161,7 +161,8 @@ long sys_setpgid(u64 pid, u64 group)
 long sys_wait4(u64 pid, u64 status, u64 options, u64 usage)
 {
 	(void)status, (void)usage;
-	if ((u32)options & ~(u32)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS))
+	if ((u32)options &
+	    ~(u32)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS))
 		return -EINVAL;
 	return (s32)pid == INT32_MIN ? -ESRCH : -ECHILD;
 }

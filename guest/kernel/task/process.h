@@ -48,11 +48,11 @@ struct process {
 	s32 next_timer;
 	struct layout layout;
 	s32 oom_score_adj;
-	u64 started;     /* mono ns */
-	u32 dumpable;    /* PR_SET_DUMPABLE */
+	u64 started;  /* mono ns */
+	u32 dumpable; /* PR_SET_DUMPABLE */
 	bool subreaper, no_huge_pages;
-	u32 barriers; /* MEMBARRIER_CMD_REGISTER_* so far */
-	char exec_path[PROCESS_PATH];    /* for /proc/PID/exe */
+	u32 barriers;                 /* MEMBARRIER_CMD_REGISTER_* so far */
+	char exec_path[PROCESS_PATH]; /* for /proc/PID/exe */
 };
 
 /* The first process, with the space that is there; its thread is current. */

@@ -48,8 +48,8 @@ static long copy_parts(struct parts *from, struct parts *to)
 		n = MIN(n, page_rest(&to->left));
 		if (user_readable((u64)from->left.iov_base, n) &&
 		    user_writable((u64)to->left.iov_base, n))
-			done = user_copy(to->left.iov_base,
-					 from->left.iov_base, n);
+			done = user_copy(to->left.iov_base, from->left.iov_base,
+					 n);
 		advance(from, done);
 		advance(to, done);
 		total += (long)done;

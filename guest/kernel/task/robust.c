@@ -5,7 +5,8 @@
 #include "syscalls.h"
 #include "task/futex.h"
 
-#define ROBUST_LIMIT 2048 /* as Linux, kernel/futex/core.c's ROBUST_LIST_LIMIT */
+#define ROBUST_LIMIT                                                           \
+	2048 /* as Linux, kernel/futex/core.c's ROBUST_LIST_LIMIT */
 
 static void release_lock(u64 address, s32 tid)
 {
@@ -36,8 +37,8 @@ void futex_release_robust(const struct thread *t)
 		return;
 	entry = (u64)head.list.next;
 	pending = (u64)head.list_op_pending;
-	for (int i = 0;
-	     i < ROBUST_LIMIT && (entry & ~1ull) != t->robust_list; i++) {
+	for (int i = 0; i < ROBUST_LIMIT && (entry & ~1ull) != t->robust_list;
+	     i++) {
 		u64 next;
 
 		if (copy_from_user(&next, entry & ~1ull, sizeof(next)))

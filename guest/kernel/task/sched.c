@@ -12,7 +12,7 @@
 #include "syscalls.h"
 #include "task/process.h"
 
-#define CPUS 1ull            /* bit 0: the one that there is */
+#define CPUS 1ull /* bit 0: the one that there is */
 #define REALTIME_MAX 99
 #define RR_INTERVAL (NSEC / 10) /* sched_rr_get_interval(2) */
 
@@ -218,8 +218,8 @@ long sys_sched_setattr(u64 tid, u64 address, u64 flags)
 		if (a.sched_policy == SCHED_DEADLINE)
 			return apply_deadline(&a);
 		p.policy = a.sched_policy;
-		p.reset_on_fork =
-			(a.sched_flags & SCHED_FLAG_RESET_ON_FORK) != 0;
+		p.reset_on_fork = (a.sched_flags & SCHED_FLAG_RESET_ON_FORK) !=
+				  0;
 	}
 	if (!(a.sched_flags & SCHED_FLAG_KEEP_PARAMS)) {
 		p.realtime = a.sched_priority;

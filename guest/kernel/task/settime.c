@@ -16,9 +16,9 @@
 /* What Linux answers where nothing keeps the clock to the world's. */
 #define ERROR_UNKNOWN 16000000 /* us */
 #define TIME_CONSTANT 2
-#define PRECISION 1          /* us */
-#define TOLERANCE 32768000   /* parts in a million, 16 bits behind the point */
-#define TICK 10000           /* us */
+#define PRECISION 1        /* us */
+#define TOLERANCE 32768000 /* parts in a million, 16 bits behind the point */
+#define TICK 10000         /* us */
 
 /* By a number of a process or thread. */
 static bool is_cpu_clock(s32 clock)

@@ -5,7 +5,7 @@
 
 /* What Linux knows; a program finds out by what comes back. */
 #define KNOWN_FLAGS                                                            \
-	((u64)(u32)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK |     \
+	((u64)(u32)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK |    \
 		    SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_RESTORER))
 
 long sys_rt_sigaction(u64 signo, u64 new_action, u64 old_action, u64 size)

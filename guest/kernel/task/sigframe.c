@@ -10,8 +10,8 @@
 #include "task/process.h"
 #include "task/signal.h"
 
-#define RED_ZONE 128 /* System V ABI AMD64, 3.2.2 */
-#define FLAG_MASK 0x50dd5ull /* what a program may set: SDM 1, 3.4.3 */
+#define RED_ZONE 128              /* System V ABI AMD64, 3.2.2 */
+#define FLAG_MASK 0x50dd5ull      /* what a program may set: SDM 1, 3.4.3 */
 #define HANDLER_CLEARS 0x10500ull /* DF, TF, RF */
 /* SDM 1, 13.4: the legacy region with bytes for software in it, the header */
 #define XSAVE_LEGACY 512
@@ -95,8 +95,8 @@ static u64 place(const struct regs *r, const struct thread *t,
 	/* 16-aligned as before the call that pushed the return address */
 	sp = ((*extended - sizeof(struct frame)) & ~15ull) - 8;
 	/* A stack that is too small gets nothing written beneath it. */
-	if (alternate && (sp <= t->altstack_sp ||
-			  sp - t->altstack_sp > t->altstack_size))
+	if (alternate &&
+	    (sp <= t->altstack_sp || sp - t->altstack_sp > t->altstack_size))
 		return 0;
 	return sp;
 }
@@ -148,7 +148,8 @@ bool sigframe_push(struct regs *r, struct thread *t, const struct action *a,
 /* False when the program has spoilt its frame. */
 static bool restore_extended(const struct thread *t, u64 address)
 {
-	const struct _fpx_sw_bytes *software = (void *)((u8 *)t->xsave + SOFTWARE);
+	const struct _fpx_sw_bytes *software =
+		(void *)((u8 *)t->xsave + SOFTWARE);
 	u64 *header = (u64 *)((u8 *)t->xsave + XSAVE_LEGACY);
 	u32 *mxcsr = (u32 *)((u8 *)t->xsave + 24);
 

@@ -8,7 +8,7 @@
 #include "mm/user.h"
 
 #define STOPS                                                                  \
-	(1ull << (SIGSTOP - 1) | 1ull << (SIGTSTP - 1) |                        \
+	(1ull << (SIGSTOP - 1) | 1ull << (SIGTSTP - 1) |                       \
 	 1ull << (SIGTTIN - 1) | 1ull << (SIGTTOU - 1))
 
 static struct signal_listener *listeners;
@@ -157,7 +157,8 @@ bool signal_send_entry(struct process *p, struct thread *t,
 {
 	struct sigqueue *q = t ? &t->pending : &p->signals.pending;
 	struct thread *taker = t && takes(t, e->info.signo) ? t :
-			       t ? NULL : find_taker(p, e->info.signo);
+			       t                            ? NULL :
+				   find_taker(p, e->info.signo);
 
 	send_stops(p, e->info.signo);
 	if (sent_in_vain(p, taker, e->info.signo))
@@ -197,7 +198,7 @@ int signal_take(struct thread *t, sigset set, struct sigqueue_info *info)
 	struct process *p = t->process;
 
 	return sigqueue_take(&t->pending, p, set, info) ?:
-	       sigqueue_take(&p->signals.pending, p, set, info);
+		       sigqueue_take(&p->signals.pending, p, set, info);
 }
 
 sigset signal_visible(const struct thread *t)
@@ -211,8 +212,8 @@ sigset signal_visible(const struct thread *t)
 static bool restarts(const struct regs *r)
 {
 	/* After a fault or tick rax is the program's, whatever it holds. */
-	return r->orig_rax != ~0ull && ((s64)r->rax == -ERESTARTSYS ||
-					(s64)r->rax == -ERESTARTNOINTR);
+	return r->orig_rax != ~0ull &&
+	       ((s64)r->rax == -ERESTARTSYS || (s64)r->rax == -ERESTARTNOINTR);
 }
 
 static void restart_call(struct regs *r, bool handler, bool restart)
@@ -300,7 +301,8 @@ void signal_deliver(struct regs *r)
 			p->signals.stopped = true;
 			continue;
 		}
-		if (n == SIGKILL || p->signals.actions[n].handler == (u64)SIG_DFL)
+		if (n == SIGKILL ||
+		    p->signals.actions[n].handler == (u64)SIG_DFL)
 			process_killed(n);
 		if (first)
 			restart_call(r, true,

@@ -10,7 +10,7 @@
 #include "task/process.h"
 
 #define SYNCHRONOUS                                                            \
-	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) |  \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | \
 	 1ull << (SIGTRAP - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGSYS - 1))
 
 static bool realtime(int signo)
@@ -57,8 +57,7 @@ static bool may_queue(const struct process *p, const struct sigqueue_info *info)
 {
 	if (!realtime(info->signo) && info->code >= 0)
 		return true;
-	return p->signals.queued <
-	       p->limits.of[RLIMIT_SIGPENDING].rlim_cur;
+	return p->signals.queued < p->limits.of[RLIMIT_SIGPENDING].rlim_cur;
 }
 
 long sigqueue_add(struct sigqueue *q, struct process *p,

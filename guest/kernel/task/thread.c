@@ -194,7 +194,10 @@ void thread_enter(u64 rip, u64 rsp)
 	r->ss = ZB_SEL_UDATA;
 	r->rflags = RFLAGS_USER;
 	current->regs = r;
-	__asm__ volatile("mov %0, %%rsp\n\tjmp return_full" : : "r"(r) : "memory");
+	__asm__ volatile("mov %0, %%rsp\n\tjmp return_full"
+			 :
+			 : "r"(r)
+			 : "memory");
 	__builtin_unreachable();
 }
 

@@ -27,42 +27,42 @@ struct futex_key {
 };
 
 struct thread {
-	struct thread *next;      /* run queue or wait queue */
-	struct thread *all_next;  /* list of all threads */
+	struct thread *next;     /* run queue or wait queue */
+	struct thread *all_next; /* list of all threads */
 	struct process *process;
-	u64 kernel_sp;            /* saved by thread_switch */
-	struct regs *regs;        /* user registers, on the kernel stack */
-	void *stack;              /* kernel stack */
-	void *xsave;              /* vector registers while not running */
+	u64 kernel_sp;     /* saved by thread_switch */
+	struct regs *regs; /* user registers, on the kernel stack */
+	void *stack;       /* kernel stack */
+	void *xsave;       /* vector registers while not running */
 	u64 fs_base;
 	s32 tid;
 	u32 state;
-	struct waitq *queue;      /* where it waits, or NULL */
-	struct timer wake;        /* deadline of the wait */
+	struct waitq *queue; /* where it waits, or NULL */
+	struct timer wake;   /* deadline of the wait */
 	long wait_result;
-	u64 clear_tid;            /* user address, 0 none */
+	u64 clear_tid; /* user address, 0 none */
 	u64 robust_list;
 	char name[16];
 	struct ids ids;
 	struct priority priority;
 	s32 parent_death_signal;
 	u32 personality;
-	u32 memory_policy, memory_nodes; /* set_mempolicy(2) */
-	u64 started; /* mono ns */
+	u32 memory_policy, memory_nodes;      /* set_mempolicy(2) */
+	u64 started;                          /* mono ns */
 	u64 timer_slack, default_timer_slack; /* ns */
 	/* signal.c */
 	sigset blocked;
 	struct sigqueue pending;
-	sigset saved_blocked;     /* restored after a handler ran (sigsuspend,
+	sigset saved_blocked; /* restored after a handler ran (sigsuspend,
 	                           * ppoll...), valid with restore_blocked */
 	bool restore_blocked;
 	u64 altstack_sp, altstack_size;
 	u32 altstack_flags;
-	sigset waiting_for;       /* sigtimedwait: wake for these, blocked or not */
+	sigset waiting_for; /* sigtimedwait: wake for these, blocked or not */
 	u64 trap_number, error_code, cr2; /* of the last fault */
-	struct usage usage;       /* cpu: until on_cpu_since */
-	u64 on_cpu_since;         /* cpu_now() */
-	u64 entered;              /* the kernel, the same */
+	struct usage usage;               /* cpu: until on_cpu_since */
+	u64 on_cpu_since;                 /* cpu_now() */
+	u64 entered;                      /* the kernel, the same */
 	/* futex.c */
 	struct futex_key futex; /* what it waits for; .of NULL: nothing */
 	u32 futex_bits;
@@ -73,7 +73,7 @@ extern struct thread *threads; /* all of them */
 struct thread *thread_find(s32 tid);
 bool thread_waits(const struct thread *t);
 u32 threads_started(void); /* so far */
-u64 thread_frames(void); /* of their stacks */
+u64 thread_frames(void);   /* of their stacks */
 /* Named for the program at path, as execve does. */
 void thread_name(struct thread *t, const char *path);
 
@@ -106,8 +106,8 @@ static inline void write_fs(u64 base)
 	__asm__ volatile("wrfsbase %0" : : "r"(base));
 }
 
-extern u32 xsave_size;  /* bytes of the vector state in the standard format */
-extern u64 xsave_mask;  /* XCR0 */
+extern u32 xsave_size; /* bytes of the vector state in the standard format */
+extern u64 xsave_mask; /* XCR0 */
 
 void threads_init(void); /* makes the main thread, which is running */
 /* Starts the main thread's program; does not come back. */

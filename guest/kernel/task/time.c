@@ -88,8 +88,10 @@ long sys_clock_nanosleep(u64 clock, u64 flags, u64 request, u64 remaining)
 	if (kind == CLOCK_CPU) {
 		if (s.timer.tid == current->tid)
 			return -EINVAL;
-		return sleep_cpu(&s, absolute ? ns :
-				 MIN(cputimer_now(&s.timer) + ns, NS_MAX),
+		return sleep_cpu(&s,
+				 absolute ? ns :
+					    MIN(cputimer_now(&s.timer) + ns,
+						NS_MAX),
 				 remaining);
 	}
 	if (!absolute)

@@ -39,8 +39,7 @@ void usage_start_run(void)
 
 u64 thread_cpu(const struct thread *t)
 {
-	return t->usage.cpu +
-	       (t == current ? cpu_now() - t->on_cpu_since : 0);
+	return t->usage.cpu + (t == current ? cpu_now() - t->on_cpu_since : 0);
 }
 
 void usage_of_thread(const struct thread *t, struct usage *u)

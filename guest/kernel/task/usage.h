@@ -8,11 +8,11 @@ struct process;
 struct thread;
 
 struct usage {
-	u64 cpu;                       /* ns */
-	u64 system;                    /* of them, in the kernel */
-	u64 faults;                    /* that needed no disk: all */
-	u64 waits, preemptions;        /* times that the CPU was given up */
-	u64 reads, writes;             /* system calls */
+	u64 cpu;                /* ns */
+	u64 system;             /* of them, in the kernel */
+	u64 faults;             /* that needed no disk: all */
+	u64 waits, preemptions; /* times that the CPU was given up */
+	u64 reads, writes;      /* system calls */
 	u64 read_bytes, written_bytes;
 };
 
