@@ -561,7 +561,7 @@ FRONT_END = [
     ("sendmsg", "ENOBUFS", False), ("recvfrom", "ENOMEM", True), ("sendto", "EPIPE", True),
     ("write", "EIO", False), ("poll", "ENOMEM", False), ("fcntl", "EINVAL", False),
 ]
-WORKER = [("ioctl", "ENOMEM"), ("madvise", "ENOMEM"), ("recvfrom", "EIO"), ("sendmsg", "ENOBUFS"),
+WORKER = [("ioctl", "ENOMEM"), ("recvfrom", "EIO"), ("sendmsg", "ENOBUFS"),
           ("timer_settime", "EINVAL"), ("getrandom", "ENOSYS")]
 FRESH = [("ioctl", "ENOMEM"), ("mmap", "ENOMEM"), ("munmap", "EINVAL")]
 STARTING = [("open", 2), ("mmap", 6), ("ioctl", 22), ("recvfrom", 1), ("sendmsg", 1), ("timer_create", 1),
@@ -636,6 +636,19 @@ def check_worker(server, call, error):
     assert count, "no call was made to fail"
 
 
+def check_trim(server):
+    """A worker gives back what a large run made it keep once nobody has asked it for a while."""
+    for when in 1, 2:
+        pid = busiest(server)
+        with Injected(pid, "madvise", "ENOMEM", when) as injected:
+            found = ask_all(server, "print(len(bytearray(b'z') * 20000000))", "20000000\n")
+            assert {"right", "honest"}.issuperset(found), found
+            if when == 1:
+                eventually(lambda: b"(INJECTED)" in injected.output.read_bytes())
+        check_back(server)
+        eventually(lambda: ready(server) == 2)
+
+
 def check_starting(server, call, most):
     """Each new worker meets the failure at the same place, until it ends."""
     assert server.process.poll() is None, "the server ended before"
@@ -685,6 +698,7 @@ def main():
         check("the front end gets no memory", check_no_memory, server)
         for call, error in WORKER:
             check(f"{call} fails in a worker that recycles", check_worker, server, call, error)
+        check("madvise fails in a worker that gives memory back", check_trim, server)
         for call, most in STARTING:
             check(f"{call} fails in workers that start", check_starting, server, call, most)
     with serving("--fresh") as server:
