@@ -136,8 +136,8 @@ long sys_fcntl(u64 fd, u64 command64, u64 argument)
 		return lock_fcntl((s32)fd, f, command, argument);
 	case F_GETPIPE_SZ:
 	case F_SETPIPE_SZ:
-		return f->ops->command ? f->ops->command(f, command, argument)
-				       : -EBADF;
+		return f->ops->command ? f->ops->command(f, command, argument) :
+					 -EBADF;
 	case F_ADD_SEALS:
 		return seals_add(f, (u32)argument);
 	case F_GET_SEALS:
@@ -208,8 +208,8 @@ long sys_ioctl(u64 fd, u64 command64, u64 argument)
 	case FIONBIO:
 		if (switch_take(argument, &on))
 			return -EFAULT;
-		f->flags =
-		    (f->flags & ~(u32)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
+		f->flags = (f->flags & ~(u32)O_NONBLOCK) |
+			   (on ? O_NONBLOCK : 0);
 		return 0;
 	case FIOASYNC:
 		return switch_take(argument, &on) ?: async_set(f, (s32)fd, on);

@@ -66,8 +66,7 @@ static long send(struct file *in, u64 *in_pos, bool own, s32 out_fd, u64 size)
 	if (!out || !file_writable(out))
 		return -EBADF;
 	if (!file_has_position(in) || in->ops == &directory_ops ||
-	    !in->ops->read || !out->ops->write ||
-	    out->flags & O_APPEND)
+	    !in->ops->read || !out->ops->write || out->flags & O_APPEND)
 		return -EINVAL;
 	out_pos = out->pos; /* the two may be one position */
 	file_ref(out);

@@ -81,7 +81,7 @@ static struct locked *locked_get(const void *object)
 	l = kmalloc(sizeof(*l));
 	if (!l)
 		return NULL;
-	*l = (struct locked){.next = *bucket, .object = object};
+	*l = (struct locked){ .next = *bucket, .object = object };
 	*bucket = l;
 	locked_count++;
 	return l;
@@ -239,7 +239,7 @@ static bool circle(const void *owner, const void *holder)
 static long wait_for(struct locked *l, const struct lock *want,
 		     const struct lock *held)
 {
-	struct waiter w = {waiters, want->owner, held->owner}, **p;
+	struct waiter w = { waiters, want->owner, held->owner }, **p;
 	bool posix = want->kind == POSIX && held->kind == POSIX;
 	long r;
 
@@ -287,7 +287,7 @@ static long lock_set(struct file *f, const struct lock *request, bool wait)
 
 static s64 file_size(struct file *f)
 {
-	struct stat st = {0};
+	struct stat st = { 0 };
 
 	if (f->ops->stat)
 		f->ops->stat(f, &st);
@@ -337,8 +337,9 @@ static long lock_query(const struct file *f, struct lock *want, u64 address,
 		u->l_type = (short)held->type;
 		u->l_whence = 0;
 		u->l_start = held->start;
-		u->l_len =
-		    held->end == OFFSET_LAST ? 0 : held->end - held->start + 1;
+		u->l_len = held->end == OFFSET_LAST ?
+				   0 :
+				   held->end - held->start + 1;
 		u->l_pid = held->pid;
 	}
 	return copy_to_user(address, u, sizeof(*u));
@@ -358,9 +359,10 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 		   command == F_OFD_SETLKW;
 	bool query = command == F_GETLK || command == F_OFD_GETLK;
 	bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
-	struct lock want = {.kind = ofd ? OFD : POSIX,
-			    .owner = ofd ? (void *)f : (void *)current->process,
-			    .pid = ofd ? -1 : current->process->pid};
+	struct lock want = { .kind = ofd ? OFD : POSIX,
+			     .owner = ofd ? (void *)f :
+					    (void *)current->process,
+			     .pid = ofd ? -1 : current->process->pid };
 	struct flock u;
 	long r = copy_from_user(&u, address, sizeof(u));
 
@@ -393,7 +395,7 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 
 long sys_flock(u64 fd, u64 how)
 {
-	struct lock want = {.kind = FLOCK, .end = OFFSET_LAST, .pid = -1};
+	struct lock want = { .kind = FLOCK, .end = OFFSET_LAST, .pid = -1 };
 	struct file *f;
 	long r;
 

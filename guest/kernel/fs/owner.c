@@ -10,7 +10,8 @@
 #include "task/signal.h"
 
 #define SIGNAL_LAST 64
-#define POLL_IN_CODE 1  /* si_code of readiness: <asm-generic/siginfo.h> needs \
+#define POLL_IN_CODE                                                           \
+	1               /* si_code of readiness: <asm-generic/siginfo.h> needs \
 			 */
 #define POLL_OUT_CODE 2 /* libc's types */
 #define KERNEL_CODE 0x80
@@ -64,7 +65,7 @@ static long owner_set_ex(struct file *f, u64 user)
 
 static long owner_get_ex(const struct file *f, u64 user)
 {
-	struct f_owner_ex x = {0};
+	struct f_owner_ex x = { 0 };
 
 	if (f->owner) {
 		x.type = f->owner->type;
@@ -82,8 +83,8 @@ long owner_fcntl(struct file *f, u32 command, u64 argument)
 	case F_SETOWN:
 		if (id == (s32)0x80000000)
 			return -EINVAL;
-		return id < 0 ? owner_set(f, F_OWNER_PGRP, -id)
-			      : owner_set(f, F_OWNER_PID, id);
+		return id < 0 ? owner_set(f, F_OWNER_PGRP, -id) :
+				owner_set(f, F_OWNER_PID, id);
 	case F_GETOWN:
 		return !o ? 0 : o->type == F_OWNER_PGRP ? -o->id : o->id;
 	case F_SETOWN_EX:
@@ -119,8 +120,8 @@ void owner_signal(struct file *f, u32 events)
 	const struct file_owner *o = f->owner;
 	bool in = events & EPOLLIN;
 	struct sigqueue_info info = {
-	    .signo = SIGIO,
-	    .code = KERNEL_CODE,
+		.signo = SIGIO,
+		.code = KERNEL_CODE,
 	};
 
 	if (!o || !o->id)
@@ -128,8 +129,8 @@ void owner_signal(struct file *f, u32 events)
 	if (o->signo) {
 		info.signo = o->signo;
 		info.code = in ? POLL_IN_CODE : POLL_OUT_CODE;
-		info.band = (s32)(in ? EPOLLIN | EPOLLRDNORM
-				     : EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+		info.band = (s32)(in ? EPOLLIN | EPOLLRDNORM :
+				       EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 		info.fd = o->fd;
 	}
 	if (o->type == F_OWNER_TID) {
@@ -137,8 +138,8 @@ void owner_signal(struct file *f, u32 events)
 
 		if (t)
 			signal_send_thread(t, &info);
-	} else if (o->type == F_OWNER_PGRP ? o->id == current->process->group
-					   : process_find(o->id) != NULL) {
+	} else if (o->type == F_OWNER_PGRP ? o->id == current->process->group :
+					     process_find(o->id) != NULL) {
 		signal_send_process(current->process, &info);
 	}
 }

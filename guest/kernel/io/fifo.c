@@ -68,20 +68,20 @@ static void fifo_release(struct file *f)
 }
 
 static const struct file_ops fifo_ops = {
-    .open = fifo_open,
-    .read = pipe_read,
-    .write = pipe_write,
-    .read_vector = pipe_read_vector,
-    .write_vector = pipe_write_vector,
-    .poll = pipe_poll,
-    .stat = node_file_stat,
-    .describe = node_file_describe,
-    .ioctl = pipe_ioctl,
-    .command = pipe_command,
-    .release = fifo_release,
-    .of_node = true,
-    .stream = true,
-    .async = true,
+	.open = fifo_open,
+	.read = pipe_read,
+	.write = pipe_write,
+	.read_vector = pipe_read_vector,
+	.write_vector = pipe_write_vector,
+	.poll = pipe_poll,
+	.stat = node_file_stat,
+	.describe = node_file_describe,
+	.ioctl = pipe_ioctl,
+	.command = pipe_command,
+	.release = fifo_release,
+	.of_node = true,
+	.stream = true,
+	.async = true,
 };
 
 void fifo_init(void)

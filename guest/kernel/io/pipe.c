@@ -54,7 +54,7 @@ static void slot_drop(struct pipe *p)
 	struct slot *s = pipe_slot(p, p->head++);
 
 	frames_free(ptr_to_gpa(s->page), 1);
-	*s = (struct slot){0};
+	*s = (struct slot){ 0 };
 }
 
 long pipe_push(struct pipe *p, const void *from, size_t n)
@@ -70,7 +70,7 @@ long pipe_push(struct pipe *p, const void *from, size_t n)
 		frames_free(frame, 1);
 		return -EFAULT;
 	}
-	*s = (struct slot){.page = gpa_to_ptr(frame), .size = (u16)done};
+	*s = (struct slot){ .page = gpa_to_ptr(frame), .size = (u16)done };
 	p->tail++;
 	return (long)done;
 }
@@ -149,9 +149,9 @@ long pipe_wait_read(struct pipe *p, bool nonblock)
 static long broken_pipe(void)
 {
 	signal_send_thread(current, &(struct sigqueue_info){
-					.signo = SIGPIPE,
-					.code = SI_USER,
-					.pid = current->process->pid,
+					    .signo = SIGPIPE,
+					    .code = SI_USER,
+					    .pid = current->process->pid,
 				    });
 	return -EPIPE;
 }
@@ -186,15 +186,15 @@ static size_t place_copy(struct place *at, u8 *buf, size_t n, bool in)
 	while (total < n) {
 		u8 *user = (u8 *)at->v->iov_base + at->done;
 		size_t part = MIN(n - total, at->v->iov_len - at->done);
-		size_t copied = in ? user_copy(buf + total, user, part)
-				   : user_copy(user, buf + total, part);
+		size_t copied = in ? user_copy(buf + total, user, part) :
+				     user_copy(user, buf + total, part);
 
 		total += copied;
 		at->done += copied;
 		if (copied < part)
 			break;
 		if (at->done == at->v->iov_len)
-			*at = (struct place){at->v + 1, 0};
+			*at = (struct place){ at->v + 1, 0 };
 	}
 	return total;
 }
@@ -217,7 +217,7 @@ static long take(struct pipe *p, struct place *at, size_t n)
 		struct slot *s = pipe_slot(p, p->head);
 		size_t part = MIN(n - done, (size_t)s->size);
 		size_t copied =
-		    place_copy(at, s->page + s->offset, part, false);
+			place_copy(at, s->page + s->offset, part, false);
 		bool packet = s->packet;
 
 		done += copied;
@@ -233,7 +233,7 @@ static long take(struct pipe *p, struct place *at, size_t n)
 long pipe_read_vector(struct file *f, const struct iovec *v, u64 count)
 {
 	struct pipe *p = behind(f);
-	struct place at = {v, 0};
+	struct place at = { v, 0 };
 	size_t n = size_of(v, count);
 	bool was_full;
 	long r;
@@ -251,7 +251,7 @@ long pipe_read_vector(struct file *f, const struct iovec *v, u64 count)
 
 long pipe_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
-	struct iovec v = {buf, n};
+	struct iovec v = { buf, n };
 
 	(void)pos;
 	return pipe_read_vector(f, &v, 1);
@@ -295,7 +295,7 @@ long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 long pipe_write_vector(struct file *f, const struct iovec *v, u64 count)
 {
 	size_t left = size_of(v, count), room = MIN(left, (size_t)CHUNK);
-	struct place at = {v, 0};
+	struct place at = { v, 0 };
 	long done = 0, r = 0;
 	u8 *buf;
 
@@ -473,17 +473,17 @@ static struct file *pipe_reopen(struct file *f, u32 flags, long *error)
 }
 
 static const struct file_ops pipe_ops = {
-    .reopen = pipe_reopen,
-    .read = pipe_read,
-    .write = pipe_write,
-    .read_vector = pipe_read_vector,
-    .write_vector = pipe_write_vector,
-    .poll = pipe_poll,
-    .stat = pipe_stat,
-    .ioctl = pipe_ioctl,
-    .command = pipe_command,
-    .release = pipe_release,
-    .async = true,
+	.reopen = pipe_reopen,
+	.read = pipe_read,
+	.write = pipe_write,
+	.read_vector = pipe_read_vector,
+	.write_vector = pipe_write_vector,
+	.poll = pipe_poll,
+	.stat = pipe_stat,
+	.ioctl = pipe_ioctl,
+	.command = pipe_command,
+	.release = pipe_release,
+	.async = true,
 };
 
 /* ---- system calls ---- */

@@ -79,7 +79,7 @@ static long slots_move(struct pipe *in, struct pipe *out, u64 size)
 			return total + r;
 		}
 		*pipe_slot(out, out->tail++) = *s;
-		*s = (struct slot){0};
+		*s = (struct slot){ 0 };
 		in->head++;
 		total += (long)whole;
 		size -= whole;
@@ -261,9 +261,10 @@ static long do_splice(struct file *in, u64 in_off, struct file *out,
 	if ((from && in_off) || (to && out_off))
 		return -ESPIPE;
 	if (from && to)
-		return pipe_to_pipe(
-		    from, to, size,
-		    nonblock || (in->flags | out->flags) & O_NONBLOCK, false);
+		return pipe_to_pipe(from, to, size,
+				    nonblock || (in->flags | out->flags) &
+							O_NONBLOCK,
+				    false);
 	if (from)
 		return splice_out(in, out, out_off, size, nonblock);
 	if (to)
@@ -308,7 +309,7 @@ long sys_tee(u64 in_fd, u64 out_fd, u64 size, u64 flags)
 	if (pipe_of(in) && pipe_of(out))
 		r = pipe_to_pipe(pipe_of(in), pipe_of(out), size,
 				 flags & SPLICE_F_NONBLOCK ||
-				     (in->flags | out->flags) & O_NONBLOCK,
+					 (in->flags | out->flags) & O_NONBLOCK,
 				 true);
 	file_unref(out);
 	file_unref(in);
@@ -329,9 +330,9 @@ static long pages_push(struct pipe *p, const struct iovec *v, u64 count)
 		for (; at < end; at += (u64)r) {
 			if (pipe_full(p))
 				return total;
-			r = pipe_push(
-			    p, (void *)at,
-			    MIN(end - at, PAGE_SIZE - at % PAGE_SIZE));
+			r = pipe_push(p, (void *)at,
+				      MIN(end - at,
+					  PAGE_SIZE - at % PAGE_SIZE));
 			if (r < 0)
 				return total ? total : r;
 			total += r;

@@ -60,9 +60,8 @@ static long remove(const struct vma *v, u64 start, u64 end)
 	if (!shared || !(!v->object || v->may_write))
 		return -EACCES;
 	if (v->object)
-		return v->object->ops->punch(v->object,
-					     v->offset + (start - v->start),
-					     end - start);
+		return v->object->ops->punch(
+			v->object, v->offset + (start - v->start), end - start);
 	if (page_release_zone(start, end))
 		tlb_flush();
 	return 0;

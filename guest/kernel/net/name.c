@@ -34,8 +34,8 @@ static long normalize(const struct address *from, struct address *to)
 	*to = *from;
 	if (is_abstract(to))
 		return 0;
-	length =
-	    strnlen((char *)to->bytes + PATH_OFFSET, from->size - PATH_OFFSET);
+	length = strnlen((char *)to->bytes + PATH_OFFSET,
+			 from->size - PATH_OFFSET);
 	to->bytes[PATH_OFFSET + length] = 0;
 	to->size = (u32)(PATH_OFFSET + length + 1);
 	return 0;
@@ -79,7 +79,7 @@ static long abstract_bind(struct socket *s, const struct address *a)
 
 long name_auto(struct socket *s)
 {
-	struct address a = {.size = PATH_OFFSET + 6, .family = AF_UNIX};
+	struct address a = { .size = PATH_OFFSET + 6, .family = AF_UNIX };
 	u32 number;
 
 	random_fill(&number, sizeof(number));
@@ -161,8 +161,8 @@ long name_bind(struct socket *s, const struct address *a)
 		return r;
 	if (s->name.size)
 		return -EINVAL;
-	return is_abstract(&name) ? abstract_bind(s, &name)
-				  : path_bind(s, &name);
+	return is_abstract(&name) ? abstract_bind(s, &name) :
+				    path_bind(s, &name);
 }
 
 long name_resolve(const struct socket *s, const struct address *a,

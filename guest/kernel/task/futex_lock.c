@@ -105,8 +105,7 @@ static struct thread *waits_for(const struct thread *t)
 	u32 word;
 
 	for (struct thread *w = threads; w; w = w->all_next)
-		if (w->futex.of && w->futex_lock &&
-		    w->process == t->process &&
+		if (w->futex.of && w->futex_lock && w->process == t->process &&
 		    !copy_from_user(&word, w->futex_lock, sizeof(word)) &&
 		    (word & FUTEX_TID_MASK) == (u32)t->tid)
 			return w;
