@@ -13,7 +13,7 @@
 
 /* Clears a page that keeps its frame. What is zero is left alone: it may never
  * have been touched. */
-static void clear_page(u64 addr, const u64 *pte)
+static void clear_page(u64 addr, u64 *pte)
 {
 	void *page = (*pte & (PTE_P | PTE_W)) == (PTE_P | PTE_W) ?
 			     (void *)addr :
@@ -21,6 +21,8 @@ static void clear_page(u64 addr, const u64 *pte)
 
 	if (page && !page_is_zero(page))
 		memset(page, 0, PAGE_SIZE);
+	if (*pte & PTE_TOUCHED)
+		*pte &= ~PTE_TOUCHED;
 }
 
 static void discard(const struct vma *v, u64 start, u64 end)

@@ -187,6 +187,8 @@ long mm_fault(u64 addr, bool write)
 		return 0;
 	}
 	r = fill(pte, v, page, write);
+	if (r == 0 && write && (*pte & PTE_OWNED))
+		*pte |= PTE_TOUCHED;
 	if (r == 0 && !v->pool)
 		fill_around(v, page);
 	return r;

@@ -111,13 +111,17 @@ static const void *content(u64 addr, const u64 *pte)
 	return *pte & PTE_P ? (const void *)addr : gpa_to_ptr(*pte & PTE_GPA);
 }
 
-/* A page of anonymous memory that is still all zero, whatever its rights. */
+/* A page of anonymous memory that is still all zero, whatever its rights. What was
+ * taken back once and then written stays: a program that fills memory with zeroes
+ * is to meet its end as any other. */
 static bool take_back(const struct vma *v, u64 addr, u64 *pte)
 {
 	bool own = v->pool && !frame_displaced(gpa_of(addr));
 	gpa_t gpa = *pte & PTE_GPA;
 
-	if ((!own && !(*pte & PTE_OWNED)) || !page_is_zero(content(addr, pte)))
+	if (!own && (*pte & (PTE_OWNED | PTE_TOUCHED)) != PTE_OWNED)
+		return false;
+	if (!page_is_zero(content(addr, pte)))
 		return false;
 	*pte = 0;
 	if (own)

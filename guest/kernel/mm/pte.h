@@ -7,13 +7,15 @@
 
 #include "kernel.h"
 
-/* Intel SDM 3A, 4.5, table 4-20; 9 and 10 are ignored by the CPU. */
+/* Intel SDM 3A, 4.5, table 4-20; 9 to 11 are ignored by the CPU. */
 #define PTE_P 0x001ull
 #define PTE_W 0x002ull
 #define PTE_U 0x004ull
 #define PTE_AD 0x060ull    /* set beforehand: see vmm_boot.c */
 #define PTE_OWNED 0x200ull /* the frame belongs to the mapping alone */
 #define PTE_SAVED 0x400ull /* not present for PROT_NONE, but holds a frame */
+#define PTE_TOUCHED                                                            \
+	0x800ull /* came by a write, which may have been of zeroes */
 #define PTE_GPA 0x000ffffffffff000ull
 
 /* The entry of a page; NULL when its table is not there (and, with make, no
