@@ -156,6 +156,15 @@ static void *later(void *unused)
 	return NULL;
 }
 
+/* One event, or a read that waits could see only the first of them. */
+static void *once_later(void *unused)
+{
+	(void)unused;
+	usleep(20000);
+	mkdir("late-one", 0700);
+	return NULL;
+}
+
 static void waiting(void)
 {
 	struct pollfd p = { in, POLLIN, 0 };
@@ -170,7 +179,7 @@ static void waiting(void)
 	printf("%d bytes\n", bytes);
 	events("polled");
 	fcntl(in, F_SETFL, 0);
-	pthread_create(&thread, NULL, later, NULL);
+	pthread_create(&thread, NULL, once_later, NULL);
 	events("waited");
 	pthread_join(thread, NULL);
 	fcntl(in, F_SETFL, O_NONBLOCK);

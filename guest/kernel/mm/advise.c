@@ -25,6 +25,13 @@ static void clear_page(u64 addr, u64 *pte)
 		*pte &= ~PTE_TOUCHED;
 }
 
+static void clear_pages(const struct vma *v, u64 start, u64 end)
+{
+	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
+		if (v->pool || (*pte & PTE_OWNED))
+			clear_page(start, pte);
+}
+
 static void discard(const struct vma *v, u64 start, u64 end)
 {
 	if (v->flags & MAP_SHARED)
@@ -34,9 +41,7 @@ static void discard(const struct vma *v, u64 start, u64 end)
 			tlb_flush();
 		return;
 	}
-	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
-		if (v->pool || (*pte & PTE_OWNED))
-			clear_page(start, pte);
+	clear_pages(v, start, end);
 }
 
 static long populate(u64 start, u64 end, bool write)
@@ -64,8 +69,10 @@ static long remove(const struct vma *v, u64 start, u64 end)
 	if (v->object)
 		return v->object->ops->punch(
 			v->object, v->offset + (start - v->start), end - start);
-	if (page_release_zone(start, end))
+	if (!v->pool && page_release_zone(start, end))
 		tlb_flush();
+	if (v->pool)
+		clear_pages(v, start, end);
 	return 0;
 }
 
