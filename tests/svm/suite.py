@@ -19,7 +19,10 @@ import harness  # noqa: E402
 import machine  # noqa: E402
 from machine import PATIENCE  # noqa: E402
 
-GUEST_PROGRAMS = sorted(p.stem for p in (TOP / "tests/guest").glob("*.c"))
+# Those that lean on the back end: mappings, exceptions, ticks, waits. All of them
+# would keep the emulator busy for long, and it stops now and then.
+GUEST_PROGRAMS = ["epoll", "eventfd", "file", "mapping", "memory", "patch", "pipe", "poll", "select", "signal",
+                  "socket", "thread", "time", "timerfd"]
 ZB_KERNEL_BASE = 0x400000000000
 KERNEL = ZB_KERNEL_BASE + 0x100000
 PAGE_TABLES = ZB_KERNEL_BASE + 0x800000  # ZB_FRAMES_GPA; the first is the root
