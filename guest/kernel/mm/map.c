@@ -315,7 +315,8 @@ long sys_munmap(u64 addr, u64 size)
 
 void mm_init(void)
 {
-	static struct space first = { .pages_max = ~0ul, .data_max = ~0ul };
+	static struct space first = { .users = 1,
+				      .pages_max = ~0ul, .data_max = ~0ul };
 
 	frames_init(control->frames_start, control->memory_size);
 	space = &first;

@@ -34,6 +34,7 @@ struct vma {
 };
 
 struct space {
+	u32 users;         /* processes */
 	struct vma *table; /* by address */
 	size_t count, room;
 	size_t last;              /* where the previous search ended */
@@ -49,6 +50,26 @@ struct space {
 };
 /* The running thread's. */
 extern struct space *space;
+
+/* An empty one with one user; NULL: no memory. */
+struct space *space_new(void);
+/* A copy of the running one with one user, as fork makes it: private pages are
+ * shared until one side writes. NULL: no memory. */
+struct space *space_fork(void);
+static inline struct space *space_ref(struct space *s)
+{
+	s->users++;
+	return s;
+}
+/* The last user's: all it has goes. Not of the running one while it has users
+ * that may run. */
+void space_unref(struct space *s);
+/* From now on s is what the CPU sees. */
+void space_switch(struct space *s);
+/* Memory of any space: bytes done, fewer at what is not mapped or not allowed.
+ * They may bring pages in. */
+size_t space_read(struct space *s, void *to, u64 from, size_t n);
+size_t space_write(struct space *s, u64 to, const void *from, size_t n);
 
 /* The mapping that holds addr, or NULL. Valid until the next change. */
 const struct vma *vma_at(u64 addr);

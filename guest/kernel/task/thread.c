@@ -9,6 +9,7 @@
 #include "heap.h"
 #include "hypercall.h"
 #include "mm/frame.h"
+#include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/clock.h"
@@ -220,6 +221,8 @@ static void switch_to(struct thread *next)
 			   "d"((u32)(xsave_mask >> 32))
 			 : "memory");
 	current = next;
+	if (next->process->space != space)
+		space_switch(next->process->space);
 	next->on_cpu_since = now;
 	usage_enter();
 	kernel_stack_top = stack_top(next);
