@@ -1,5 +1,6 @@
 #include "cpu.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,20 @@ int cpu_features_check(const struct cpu_features *f, uint64_t xcr0,
 			       "%s: this CPU lacks vector state %#llx", path,
 			       (unsigned long long)(xcr0 & ~vmm->xcr0));
 	return 0;
+}
+
+bool cpu_has_vmx(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx >> 5 & 1;
+}
+
+bool cpu_has_svm(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx >> 2 & 1;
 }
 
 void cpu_features_print(const struct cpu_features *f)

@@ -11,6 +11,7 @@
  * and nothing for a back end that is not known yet.
  */
 #include "paging.h"
+#include "cpu.h"
 #include "vmm_run.h"
 
 #include <errno.h>
@@ -60,5 +61,7 @@ int paging_probe(struct vmm *vmm, struct err *e)
 	if (r < 0)
 		return r;
 	vmm->nested_paging = r;
+	/* EPT without the flags keeps its translations all the same. */
+	vmm->needs_flush = r || cpu_has_vmx();
 	return 0;
 }

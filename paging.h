@@ -10,7 +10,7 @@
 /*
  * Finds out whether KVM uses nested paging whose walks count as writes, with a
  * VM of a few instructions; sets vmm->nested_paging, which VMs made from then
- * on inherit. 0 or -errno.
+ * on inherit, and vmm->needs_flush as narrowly as it is then known. 0 or -errno.
  */
 int paging_probe(struct vmm *vmm, struct err *e);
 

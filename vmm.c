@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu.h"
 #include "vmm_boot.h"
 
 /* Random bytes beyond what the training used. */
@@ -134,6 +135,7 @@ int vmm_open(struct vmm *vmm, struct err *e)
 	}
 	restrict_cpuid(vmm);
 	vmm->tss_type = tss_type(vmm);
+	vmm->needs_flush = cpu_has_vmx() || cpu_has_svm();
 	return 0;
 fail:
 	vmm_close(vmm);
@@ -253,6 +255,7 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 	vm->run_size = vmm->run_size;
 	vm->tss_type = vmm->tss_type;
 	vm->nested_paging = vmm->nested_paging;
+	vm->needs_flush = vmm->needs_flush;
 	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       vm->vcpu, 0);
 	if (vm->run == MAP_FAILED)
@@ -504,7 +507,7 @@ void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 	c->stdout_size = c->stderr_size = 0;
 	c->preempt = 0;
 	c->flags = (c->flags & ~(uint32_t)ZB_FLAG_NESTED) |
-		   (vm->nested_paging ? ZB_FLAG_NESTED : 0);
+		   (vm->needs_flush ? ZB_FLAG_NESTED : 0);
 	c->wall_ns = clock_wall();
 	c->mono_ns = mono_ns;
 	vm->mono_offset = (int64_t)(mono_ns - clock_mono());

@@ -27,6 +27,7 @@ struct vmm {
 	uint64_t xcr0;      /* vector state that guests may use */
 	uint8_t tss_type;   /* of the task register's segment: see vmm.c */
 	bool nested_paging; /* see paging.h; false until it is asked */
+	bool needs_flush;   /* the guest's TLB is the CPU's, or may be */
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[VMM_MAX_CPUID];
@@ -54,6 +55,7 @@ struct vm {
 	size_t run_size;
 	uint8_t tss_type;
 	bool nested_paging; /* the log has each page table that was used */
+	bool needs_flush;   /* as in struct vmm */
 	uint8_t *memory;    /* mapped here, gpa 0.. */
 	uint64_t memory_size;
 	bool owns_memory;

@@ -91,8 +91,9 @@
 /* control.flags (IN) */
 #define ZB_FLAG_TRACE 1 /* log every system call */
 #define ZB_FLAG_NESTED                                                         \
-	2                /* nested paging: a changed top-level entry needs a
-			  * flush of the TLB; with shadow paging KVM sees it */
+	2                /* a changed top-level entry needs a flush of the
+			  * TLB. Clear only where paging is known to be
+			  * shadowed: KVM sees the change */
 #define ZB_FLAG_STREAM 4 /* output goes into the rings (not used yet) */
 #define ZB_FLAG_AUDIT 8  /* at its end the guest accounts for all its frames */
 

@@ -18,7 +18,7 @@ for name in "$@"; do
 	http) target http http.c ;;
 	json) target json json.c err.c ;;
 	auth) target auth auth.c json.c err.c ;;
-	shared) target shared vmm.c vmm_run.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dclock_nanosleep=fake_clock_nanosleep \
+	shared) target shared vmm.c vmm_run.c cpu.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dclock_nanosleep=fake_clock_nanosleep \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template recycle.c cpu.c err.c ;;
 	image) target image err.c ;;
