@@ -10,6 +10,7 @@
 #include "mm/map.h"
 #include "mm/user.h"
 #include "task/process.h"
+#include "task/terminal.h"
 #include "task/usage.h"
 
 #define KIB(pages) ((pages)*4)
@@ -132,9 +133,11 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 		usage_of_process(p, &u);
 	else
 		usage_of_thread(th, &u);
-	text_add(t, "%d (%s) %c %d %d %d 0 -1 4194304 ",
+	text_add(t, "%d (%s) %c %d %d %d %d %d 4194304 ",
 		 s->whole ? p->pid : th->tid, th->name, state_of(th), p->parent,
-		 p->group, p->session);
+		 p->group, p->session,
+		 p->terminal ? (s32)p->terminal->device : 0,
+		 p->terminal ? p->terminal->group : -1);
 	text_add(t, "%lu 0 0 0 %lu %lu 0 0 %d %d %u 0 %lu ", u.faults,
 		 (u.cpu - u.system) / TICK, u.system / TICK,
 		 realtime ? -1 - (int)th->priority.realtime :

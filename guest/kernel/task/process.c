@@ -131,6 +131,7 @@ long sys_setsid(void)
 	if (p->group == p->pid)
 		return -EPERM; /* leads its group already */
 	p->group = p->session = p->pid;
+	p->terminal = NULL;
 	return p->session;
 }
 

@@ -21,6 +21,7 @@ struct space;
 struct descriptors;
 struct node;
 struct posix_timer;
+struct terminal;
 
 /* Where the program's parts are, as exec has put them: proc(5), stat. */
 struct layout {
@@ -33,6 +34,7 @@ struct layout {
 
 struct process {
 	s32 pid, parent, group, session;
+	struct terminal *terminal; /* the controlling one, inherited; or NULL */
 	struct space *space;
 	struct descriptors *descriptors; /* fs/descriptor.h */
 	struct node *cwd;                /* referenced; NULL: the root */
