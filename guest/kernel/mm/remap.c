@@ -34,23 +34,28 @@ long sys_brk(u64 addr)
 
 /* ---- mremap ---- */
 
+/* Makes the tables that move_entries() writes to. */
+static bool make_tables(u64 from, u64 end, u64 to)
+{
+	u64 at = from;
+
+	for (const u64 *source; (source = pte_next(&at, end)); at += PAGE_SIZE)
+		if (*source && !pte_find(to + (at - from), true))
+			return false;
+	return true;
+}
+
 /* Moves page-table entries of the zone to another place. */
-static long move_entries(u64 from, u64 end, u64 to)
+static void move_entries(u64 from, u64 end, u64 to)
 {
 	u64 at = from;
 
 	for (u64 *source; (source = pte_next(&at, end)); at += PAGE_SIZE) {
-		u64 *target;
-
 		if (*source == 0)
 			continue;
-		target = pte_find(to + (at - from), true);
-		if (!target)
-			return -ENOMEM;
-		*target = *source;
+		*pte_find(to + (at - from), false) = *source;
 		*source = 0;
 	}
-	return 0;
 }
 
 /* Copies what pages have, whatever their rights; those without a frame read as
@@ -83,7 +88,7 @@ static long move_from_pool(const struct vma *old, u64 addr, u64 size,
 	return to;
 }
 
-/* Of the zone, whose entries move. */
+/* Of the zone, whose entries move: all of them or, when memory is short, none. */
 static long move_in_zone(const struct vma *old, u64 addr, u64 size,
 			 u64 new_size, u64 target, bool fixed)
 {
@@ -93,14 +98,22 @@ static long move_in_zone(const struct vma *old, u64 addr, u64 size,
 			 .object = old->object,
 			 .offset = old->offset + (addr - old->start),
 			 .may_write = old->may_write };
+	u64 end = addr + MIN(size, new_size);
 	u32 prot = old->prot;
-	long to = mm_map(target, new_size, &v), r;
+	long to;
 
+	/* mm_map()'s three and two for each of the cuts after it. */
+	if (!vma_reserve(7))
+		return -ENOMEM;
+	to = mm_map(target, new_size, &v);
 	if (to < 0)
 		return to;
-	r = move_entries(addr, addr + MIN(size, new_size), (u64)to);
-	if (r || !vma_cut((u64)to, (u64)to + new_size))
+	if (!make_tables(addr, end, (u64)to)) {
+		mm_unmap((u64)to, (u64)to + new_size);
 		return -ENOMEM;
+	}
+	move_entries(addr, end, (u64)to);
+	vma_cut((u64)to, (u64)to + new_size);
 	vma_set_prot(vma_next((u64)to), prot);
 	vma_tidy((u64)to, (u64)to + new_size);
 	mm_unmap(addr, addr + size);
