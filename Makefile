@@ -90,7 +90,7 @@ $(O)/kernel/%.S.o: guest/kernel/%.S guest/abi.h Makefile
 # ---- images and templates ----
 LANGUAGES := python node
 
-build/%-root/.done: guest/%/build.sh guest/%/packages.txt guest/root.sh
+build/%-root/.done: guest/%/build.sh guest/%/packages.txt guest/root.sh guest/base.txt
 	guest/$*/build.sh build/$*-root
 	touch $@
 

