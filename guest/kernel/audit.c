@@ -11,6 +11,7 @@
 #include "mm/frame.h"
 #include "mm/map.h"
 #include "mm/pte.h"
+#include "mm/shared.h"
 #include "mm/space.h"
 #include "syscalls.h"
 #include "task/process.h"
@@ -21,7 +22,7 @@ static u64 before; /* what the kernel took for good at boot */
 static u64 unknown(void)
 {
 	return frames_total() - frames_available() - heap_frames() -
-	       pte_tables() - data_frames() - thread_frames();
+	       pte_tables() - data_frames() - thread_frames() - shared_frames();
 }
 
 static void give_back(void)

@@ -7,6 +7,7 @@
 #include "fs/proc.h"
 #include "io/pipe.h"
 #include "mm/map.h"
+#include "patch.h"
 #include "request.h"
 #include "task/clock.h"
 #include "task/exec.h"
@@ -41,6 +42,7 @@ _Noreturn void kernel_main(void)
 	mm_init();
 	request_start_run();
 	threads_init();
+	patch_open();
 	process_init();
 	vfs_init();
 	dev_init();

@@ -20,10 +20,13 @@
 
 #include <linux/mman.h>
 
+#include "heap.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/page.h"
 #include "mm/pte.h"
 #include "mm/space.h"
+#include "task/process.h"
 #include "task/thread.h"
 
 #define STUB_SIZE 64
@@ -44,14 +47,33 @@ struct stub {
 	u64 resume;   /* and what stands for it in the stub; 0: BEFORE */
 };
 
-static struct {
-	u64 start; /* STUBS_PAGES pages */
-	u32 used;  /* bytes */
-} pieces[PIECES];
-static struct stub stubs[STUBS_MAX];
-static u32 stub_count;
-static u64 refused[SITES_MAX]; /* looked at and left; by address, the last one */
-static bool closed;
+/* Of one space, and of those that were forked from it. */
+struct changes {
+	struct patches head; /* first */
+	struct {
+		u64 start; /* STUBS_PAGES pages */
+		u32 used;  /* bytes */
+	} pieces[PIECES];
+	struct stub stubs[STUBS_MAX];
+	u32 stub_count;
+	u64 refused[SITES_MAX]; /* looked at and left; by address, the last */
+	bool closed;
+};
+
+static struct changes *changes(void)
+{
+	return (struct changes *)space->patches;
+}
+
+void patch_open(void)
+{
+	struct changes *c = kmalloc(sizeof(*c));
+
+	if (!c)
+		return;
+	c->head.users = 1;
+	space->patches = &c->head;
+}
 
 /* ---- pages ---- */
 
@@ -59,16 +81,19 @@ static bool closed;
 static u8 *own_page(u64 page)
 {
 	u64 *pte = pte_find(page, false);
+	bool write;
 	gpa_t copy;
 
 	if (!pte || !(*pte & PTE_P))
 		return NULL;
-	if (!(*pte & PTE_OWNED)) {
+	if (!(*pte & PTE_OWNED) || frame_shared(*pte & PTE_GPA)) {
 		copy = frames_alloc(1);
 		if (!copy)
 			return NULL;
 		memcpy(gpa_to_ptr(copy), (const void *)page, PAGE_SIZE);
-		*pte = pte_make(copy, *pte & PTE_W, true);
+		write = *pte & PTE_W;
+		page_drop(pte);
+		*pte = pte_make(copy, write, true);
 		tlb_flush();
 	}
 	return gpa_to_ptr(*pte & PTE_GPA);
@@ -118,27 +143,31 @@ static u64 piece_new(u64 site)
 /* Room for a stub within a jump's reach of site, or 0. */
 static u64 stub_room(u64 site)
 {
+	struct changes *c = changes();
+
 	for (int i = 0; i < PIECES; i++) {
-		if (!pieces[i].start) {
-			pieces[i].start = piece_new(site);
-			if (!pieces[i].start)
+		if (!c->pieces[i].start) {
+			c->pieces[i].start = piece_new(site);
+			if (!c->pieces[i].start)
 				return 0;
 		}
-		if (distance(pieces[i].start, site) < REACH &&
-		    pieces[i].used < STUBS_PAGES * PAGE_SIZE)
-			return pieces[i].start + pieces[i].used;
+		if (distance(c->pieces[i].start, site) < REACH &&
+		    c->pieces[i].used < STUBS_PAGES * PAGE_SIZE)
+			return c->pieces[i].start + c->pieces[i].used;
 	}
 	return 0;
 }
 
 static void stub_taken(u64 stub, u64 original, u64 resume)
 {
+	struct changes *c = changes();
+
 	for (int i = 0; i < PIECES; i++)
-		if (stub == pieces[i].start + pieces[i].used) {
-			pieces[i].used += STUB_SIZE;
+		if (stub == c->pieces[i].start + c->pieces[i].used) {
+			c->pieces[i].used += STUB_SIZE;
 			break;
 		}
-	stubs[stub_count++] = (struct stub){ original, resume };
+	c->stubs[c->stub_count++] = (struct stub){ original, resume };
 }
 
 /* ---- code ---- */
@@ -296,7 +325,8 @@ static bool patch_behind(u64 site, u64 end)
 	stub_taken(stub, site + 2, resume);
 	/* Whoever is about to return behind the syscall: us, and maybe others. */
 	for (struct thread *t = threads; t; t = t->all_next)
-		if (t->regs && t->regs->rip == site + 2)
+		if (t->process->space == space && t->regs &&
+		    t->regs->rip == site + 2)
 			t->regs->rip = resume;
 	return true;
 }
@@ -306,8 +336,10 @@ static bool patch_behind(u64 site, u64 end)
 /* A restart executes the syscall that a patch has left. */
 static bool patched(u64 site)
 {
-	for (u32 i = 0; i < stub_count; i++)
-		if (stubs[i].original == site + 2)
+	const struct changes *c = changes();
+
+	for (u32 i = 0; i < c->stub_count; i++)
+		if (c->stubs[i].original == site + 2)
 			return true;
 	return false;
 }
@@ -338,15 +370,17 @@ static u32 number_of(u64 site)
 
 bool patch_site(struct regs *r)
 {
+	struct changes *c = changes();
 	u64 site = r->rip - 2;
 	const struct vma *v;
 	bool branched = false;
 
-	if (closed || stub_count == STUBS_MAX)
+	/* What several spaces know of is true of all of them. */
+	if (!c || c->closed || c->stub_count == STUBS_MAX || c->head.users > 1)
 		return false;
 	v = vma_at(site);
 	if (!v || !may_patch(v) || patched(site) ||
-	    refused[site % SITES_MAX] == site)
+	    c->refused[site % SITES_MAX] == site)
 		return false;
 	current->regs = r;
 	if (is_before(site, v->start) && number_of(site) == r->rax)
@@ -356,7 +390,7 @@ bool patch_site(struct regs *r)
 		if (!branched && patch_behind(site, v->end))
 			return true;
 	}
-	refused[site % SITES_MAX] = site;
+	c->refused[site % SITES_MAX] = site;
 	return false;
 }
 
@@ -371,12 +405,17 @@ static bool is_behind(u64 site, u64 end)
 	       !memcmp(code, "\x3d\x00\xf0\xff\xff", 5);
 }
 
+static bool has_room(void)
+{
+	return changes()->stub_count < STUBS_MAX;
+}
+
 static void search(u64 start, u64 end)
 {
 	static struct sites behind;
 
 	behind.count = 0;
-	for (u64 a = start; a + 2 <= end && stub_count < STUBS_MAX; a++) {
+	for (u64 a = start; a + 2 <= end && has_room(); a++) {
 		const u8 *code = (const u8 *)a;
 
 		if (code[0] != 0x0f || code[1] != 0x05 || patched(a))
@@ -391,7 +430,7 @@ static void search(u64 start, u64 end)
 	if (behind.count)
 		check_branches(behind.addr, behind.branched, behind.count,
 			       start, end);
-	for (u32 i = 0; i < behind.count && stub_count < STUBS_MAX; i++)
+	for (u32 i = 0; i < behind.count && has_room(); i++)
 		if (!behind.branched[i])
 			patch_behind(behind.addr[i], end);
 }
@@ -399,14 +438,19 @@ static void search(u64 start, u64 end)
 /* Code that has made system calls so far. */
 static bool has_sites(const struct vma *v)
 {
-	for (u32 i = 0; i < stub_count; i++)
-		if (stubs[i].original > v->start && stubs[i].original <= v->end)
+	const struct changes *c = changes();
+
+	for (u32 i = 0; i < c->stub_count; i++)
+		if (c->stubs[i].original > v->start &&
+		    c->stubs[i].original <= v->end)
 			return true;
 	return false;
 }
 
 void patch_close(void)
 {
+	if (!changes())
+		return;
 	for (u64 at = 0;;) {
 		const struct vma *v = vma_next(at);
 
@@ -416,36 +460,40 @@ void patch_close(void)
 		if (may_patch(v) && has_sites(v))
 			search(v->start, v->end);
 	}
-	closed = true;
+	changes()->closed = true;
 }
 
 /* ---- signal frames ---- */
 
-static bool in_stubs(u64 rip)
+static bool in_stubs(const struct changes *c, u64 rip)
 {
-	for (int i = 0; i < PIECES && pieces[i].start; i++)
-		if (rip - pieces[i].start < STUBS_PAGES * PAGE_SIZE)
+	for (int i = 0; i < PIECES && c->pieces[i].start; i++)
+		if (rip - c->pieces[i].start < STUBS_PAGES * PAGE_SIZE)
 			return true;
 	return false;
 }
 
 u64 patch_to_original(u64 rip)
 {
-	if (!in_stubs(rip))
+	const struct changes *c = changes();
+
+	if (!c || !in_stubs(c, rip))
 		return rip;
-	for (u32 i = 0; i < stub_count; i++) {
-		if (stubs[i].resume == rip)
-			return stubs[i].original;
-		if (stubs[i].resume == rip + 2) /* to be restarted */
-			return stubs[i].original - 2;
+	for (u32 i = 0; i < c->stub_count; i++) {
+		if (c->stubs[i].resume == rip)
+			return c->stubs[i].original;
+		if (c->stubs[i].resume == rip + 2) /* to be restarted */
+			return c->stubs[i].original - 2;
 	}
 	return rip;
 }
 
 u64 patch_from_original(u64 rip)
 {
-	for (u32 i = 0; i < stub_count; i++)
-		if (stubs[i].original == rip && stubs[i].resume)
-			return stubs[i].resume;
+	const struct changes *c = changes();
+
+	for (u32 i = 0; c && i < c->stub_count; i++)
+		if (c->stubs[i].original == rip && c->stubs[i].resume)
+			return c->stubs[i].resume;
 	return rip;
 }

@@ -17,6 +17,8 @@
  * r->rip with it. True when it was; the way back must then serialize the CPU
  * (Intel SDM 3A, 9.1.3). */
 bool patch_site(struct regs *r);
+/* The running space's code may be changed. */
+void patch_open(void);
 /* No more changes: the snapshot comes. */
 void patch_close(void);
 

@@ -78,7 +78,7 @@ struct file *file_new(const struct file_ops *ops, void *node, u32 flags)
 
 	if (!f)
 		return NULL;
-	f->object = (struct object){ &object_ops, node };
+	f->object = (struct object){ .ops = &object_ops, .data = node };
 	f->ops = ops;
 	f->node = node;
 	f->flags = flags;

@@ -1,6 +1,7 @@
 /* advise.c: what programs tell and ask about their memory. */
 #include <linux/mman.h>
 
+#include "mm/count.h"
 #include "mm/frame.h"
 #include "mm/map.h"
 #include "mm/page.h"
@@ -27,9 +28,19 @@ static void clear_page(u64 addr, u64 *pte)
 
 static void clear_pages(const struct vma *v, u64 start, u64 end)
 {
+	bool flush = false;
+
 	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
-		if (v->pool || (*pte & PTE_OWNED))
+		if (v->pool)
 			clear_page(start, pte);
+		else if (!(*pte & PTE_OWNED))
+			continue;
+		else if (frame_shared(*pte & PTE_GPA))
+			flush |= page_drop(pte);
+		else
+			clear_page(start, pte);
+	if (flush)
+		tlb_flush();
 }
 
 static void discard(const struct vma *v, u64 start, u64 end)
@@ -88,6 +99,21 @@ static long give_up(const struct vma *v, u64 start, u64 end, u32 advice)
 	return 0;
 }
 
+/* What a child is to get of it; wiped is only what is private memory. */
+static long set_at_fork(u64 start, u64 end, u8 what)
+{
+	if (end > start && !vma_cut(start, end))
+		return -ENOMEM;
+	for (struct vma *v = vma_next(start); v && v->start < end;
+	     v = vma_after(v)) {
+		if (what == FORK_WIPE && (v->object || v->flags & MAP_SHARED))
+			return -EINVAL;
+		v->at_fork = what;
+	}
+	vma_tidy(start, end);
+	return mm_check_mapped(start, end);
+}
+
 long sys_madvise(u64 addr, u64 size, u64 advice)
 {
 	u64 end = addr + PAGE_UP(size);
@@ -104,13 +130,18 @@ long sys_madvise(u64 addr, u64 size, u64 advice)
 	case MADV_NOHUGEPAGE:
 	case MADV_DONTDUMP:
 	case MADV_DODUMP:
-	case MADV_DONTFORK:
-	case MADV_DOFORK:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 	case MADV_MERGEABLE:
 	case MADV_UNMERGEABLE:
 		return mm_check_mapped(addr, end);
+	case MADV_DONTFORK:
+		return set_at_fork(addr, end, FORK_OMIT);
+	case MADV_DOFORK:
+	case MADV_KEEPONFORK:
+		return set_at_fork(addr, end, FORK_COPY);
+	case MADV_WIPEONFORK:
+		return set_at_fork(addr, end, FORK_WIPE);
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return populate(addr, end, advice == MADV_POPULATE_WRITE);
@@ -183,10 +214,25 @@ static u64 untouched_pages(void)
 	return pages;
 }
 
+/* One by one, where more than one process has memory. */
+static u64 count_resident(void)
+{
+	struct vma_pages c;
+	u64 pages = 0;
+
+	for (const struct vma *v = vma_next(0); v; v = vma_after(v)) {
+		vma_pages(v, &c);
+		pages += c.own + c.file;
+	}
+	return pages;
+}
+
 u64 mm_resident_pages(void)
 {
 	u64 used = frames_total() - frames_available();
 
+	if (spaces->next || !space->pool_end)
+		return count_resident();
 	return used - MIN(used, untouched_pages());
 }
 

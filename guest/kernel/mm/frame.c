@@ -4,11 +4,14 @@
  *
  * A frame whose zero bit is set was never used since it was cleared: handing it
  * out costs nothing and does not touch it. One whose displaced bit is set is
- * not handed out in a run: see pool.h.
+ * not handed out in a run: see pool.h. Once processes share pages, a frame is
+ * free when the last of its mappings has given it up.
  */
 #include "mm/frame.h"
 
 static u64 *used_bits, *zero_bits, *displaced_bits;
+static u16 *shares;  /* how many mappings have a frame beside the first one */
+static bool sharing; /* or ordinary runs would look at them */
 static u64 frame_count, free_count, usable_count;
 static u64 top_word; /* no word above has a free frame */
 static u64 (*on_shortage)(void);
@@ -170,11 +173,26 @@ void frames_free(gpa_t gpa, u64 count)
 	for (u64 i = first; i < first + count; i++) {
 		if (i >= frame_count || !test_bit(used_bits, i))
 			panic("frame %lx freed twice", i);
+		if (sharing && shares[i]) {
+			shares[i]--;
+			continue;
+		}
 		clear_bit(used_bits, i);
+		free_count++;
 	}
-	free_count += count;
 	if ((first + count - 1) / 64 > top_word)
 		top_word = (first + count - 1) / 64;
+}
+
+void frame_share(gpa_t gpa)
+{
+	sharing = true;
+	shares[gpa / PAGE_SIZE]++;
+}
+
+bool frame_shared(gpa_t gpa)
+{
+	return sharing && shares[gpa / PAGE_SIZE];
 }
 
 void frames_scrub(void)
@@ -201,7 +219,9 @@ void frames_init(gpa_t start, u64 memory_size)
 	used_bits = gpa_to_ptr(start);
 	zero_bits = used_bits + words;
 	displaced_bits = zero_bits + words;
-	first = PAGE_UP(start + words * 24) / PAGE_SIZE;
+	shares = (u16 *)(displaced_bits + words);
+	first = PAGE_UP(start + words * 24 + words * 64 * sizeof(*shares)) /
+		PAGE_SIZE;
 	for (u64 i = 0; i < words * 64; i++) {
 		if (i < first || i >= frame_count)
 			set_bit(used_bits, i);

@@ -30,6 +30,10 @@ bool frame_displaced(gpa_t gpa);
  * says how many. It must not allocate. */
 void frames_on_shortage(u64 (*take_back)(void));
 
+/* One more mapping has the frame: frames_free() is due once more. */
+void frame_share(gpa_t gpa);
+bool frame_shared(gpa_t gpa);
+
 /* Clears all free frames, so that a template has no old data in them and
  * handing them out costs nothing. */
 void frames_scrub(void);

@@ -7,6 +7,7 @@
 #include "mm/page.h"
 #include "mm/pool.h"
 #include "mm/pte.h"
+#include "mm/shared.h"
 #include "syscalls.h"
 
 #define MAX_VMAS 65530         /* as Linux, vm.max_map_count */
@@ -279,23 +280,41 @@ static long place(u64 addr, u64 size, struct vma *v, u32 flags)
 	return (long)v->start;
 }
 
+/* Memory that a child will have in common with this process: where there is no
+ * pool it is so from the start, else from the first fork on. */
+static bool is_shared_memory(const struct vma *v)
+{
+	return !v->object && (v->flags & MAP_SHARED) && !space->pool_end;
+}
+
 long mm_map(u64 addr, u64 size, const struct vma *kind)
 {
 	struct vma v = *kind;
 	u32 flags = kind->flags;
 	u64 replaced = flags & MAP_FIXED ? pages_within(addr, addr + size) : 0;
+	struct object *own;
 	long r;
 
 	v.flags &= ~(u32)PLACES;
 	v.pool = false;
+	v.at_fork = FORK_COPY;
 	if (vma_count() >= MAX_VMAS || !vma_reserve(3) || too_much(size, &v) ||
 	    !mm_may_grow(size / PAGE_SIZE - replaced, v.prot, flags))
 		return -ENOMEM;
 	if (anywhere(addr, size, flags) && map_in_pool(size, &v))
 		return (long)v.start;
+	own = is_shared_memory(&v) ? shared_new(size / PAGE_SIZE) : NULL;
+	if (is_shared_memory(&v) && !own)
+		return -ENOMEM;
+	if (own)
+		v.object = own;
 	r = place(addr, size, &v, flags);
+	if (own)
+		own->ops->unref(own); /* the mapping has its own reference */
 	if (r < 0 || in_pool((u64)r))
 		return r;
+	if (own)
+		v.object = NULL;
 	if (v.object)
 		populate_file((u64)r, size, &v);
 	else if (flags & MAP_POPULATE)
@@ -316,10 +335,14 @@ long sys_munmap(u64 addr, u64 size)
 void mm_init(void)
 {
 	static struct space first = { .users = 1,
-				      .pages_max = ~0ul, .data_max = ~0ul };
+				      .pages_max = ~0ul,
+				      .data_max = ~0ul };
 
 	frames_init(control->frames_start, control->memory_size);
-	space = &first;
+	if (tables_make(&first.tables))
+		panic("no memory for a page table");
+	spaces = &first;
+	space_switch(&first);
 }
 
 long mm_open(u64 home)
@@ -329,5 +352,6 @@ long mm_open(u64 home)
 	space->pool_start = space->pool + frames_first();
 	space->pool_end = space->pool + control->memory_size;
 	space->brk_start = space->brk_end = space->pool_start;
+	space->brk_top = space->pool_end;
 	return pool_build(space) ? 0 : -ENOMEM;
 }

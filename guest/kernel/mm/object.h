@@ -32,6 +32,7 @@ struct object_ops {
 struct object {
 	const struct object_ops *ops;
 	const void *data; /* the same for all openings of one file */
+	bool anonymous;   /* memory that processes share (shared.h) */
 };
 
 /*

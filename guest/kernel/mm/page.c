@@ -131,18 +131,55 @@ static long fill(u64 *pte, const struct vma *v, u64 addr, bool write)
 	return fill_anonymous(pte, v);
 }
 
+bool page_may_write(u64 pte, const struct vma *v)
+{
+	if (v->pool)
+		return true;
+	if (v->flags & MAP_SHARED)
+		return (pte & PTE_GPA) < ZB_IMAGE_GPA;
+	return (pte & PTE_OWNED) && !frame_shared(pte & PTE_GPA);
+}
+
+/* What the process has to itself again around a page, after a fork. */
+static void write_around(const struct vma *v, u64 addr)
+{
+	u64 start = addr & ~(AROUND * PAGE_SIZE - 1);
+	u64 end = MIN(start + AROUND * PAGE_SIZE, v->end);
+
+	start = MAX(start, v->start);
+	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
+		if ((*pte & (PTE_P | PTE_W)) == PTE_P &&
+		    page_may_write(*pte, v))
+			*pte |= PTE_W;
+}
+
+/* A copy of a frame that another space has, too. */
+static long copy_shared(u64 *pte)
+{
+	gpa_t copy = frames_alloc(1), from;
+
+	if (!copy)
+		return -ENOMEM;
+	from = *pte & PTE_GPA;
+	memcpy(gpa_to_ptr(copy), gpa_to_ptr(from), PAGE_SIZE);
+	*pte = pte_make(copy, true, true) | PTE_TOUCHED;
+	frames_free(from, 1);
+	return 0;
+}
+
 /* A write to a present, read-only page of a writable mapping. */
 static long make_writable(u64 *pte, const struct vma *v, u64 addr)
 {
-	u64 old = *pte;
-	long r;
+	long r = 0;
 
-	if ((old & PTE_OWNED) || v->pool) {
-		*pte = old | PTE_W;
-		tlb_flush();
-		return 0;
+	if (page_may_write(*pte, v)) {
+		*pte |= PTE_W;
+		write_around(v, addr);
+	} else if (*pte & PTE_OWNED) {
+		r = copy_shared(pte);
+	} else {
+		r = fill(pte, v, addr, true);
 	}
-	r = fill(pte, v, addr, true);
 	if (r == 0)
 		tlb_flush();
 	return r;
@@ -276,20 +313,38 @@ static bool zap(const struct vma *v, u64 first, u64 last, bool copies)
 
 void object_zap(const void *data, u64 first, u64 last, bool copies)
 {
+	struct space *before = space;
 	bool flush = false;
 
-	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
-		if (v->object && v->object->data == data)
-			flush |= zap(v, first, last, copies);
+	for (struct space *s = spaces; s; s = s->next) {
+		space_look_at(s);
+		for (const struct vma *v = vma_next(0); v; v = vma_after(v))
+			if (v->object && v->object->data == data)
+				flush |= zap(v, first, last, copies);
+	}
+	space_look_at(before);
 	if (flush)
 		tlb_flush();
 }
 
-bool object_shared_writable(const void *data)
+static bool has_shared_writable(const void *data)
 {
 	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
 		if (v->object && v->object->data == data &&
 		    (v->flags & MAP_SHARED) && v->may_write)
 			return true;
 	return false;
+}
+
+bool object_shared_writable(const void *data)
+{
+	struct space *before = space;
+	bool found = false;
+
+	for (struct space *s = spaces; s && !found; s = s->next) {
+		space_look_at(s);
+		found = has_shared_writable(data);
+	}
+	space_look_at(before);
+	return found;
 }

@@ -33,7 +33,7 @@ static void clear(gpa_t gpa, u64 count)
 
 u64 pool_take(u64 count)
 {
-	gpa_t gpa = frames_take_run(count);
+	gpa_t gpa = space->pool_end ? frames_take_run(count) : 0;
 
 	if (!gpa)
 		return 0;
@@ -108,7 +108,9 @@ void pool_restore(u64 start, u64 end)
  * there. */
 static const void *content(u64 addr, const u64 *pte)
 {
-	return *pte & PTE_P ? (const void *)addr : gpa_to_ptr(*pte & PTE_GPA);
+	return *pte & PTE_P && tables_loaded(&space->tables) ?
+		       (const void *)addr :
+		       gpa_to_ptr(*pte & PTE_GPA);
 }
 
 /* A page of anonymous memory that is still all zero, whatever its rights. What was
@@ -120,6 +122,8 @@ static bool take_back(const struct vma *v, u64 addr, u64 *pte)
 	gpa_t gpa = *pte & PTE_GPA;
 
 	if (!own && (*pte & (PTE_OWNED | PTE_TOUCHED)) != PTE_OWNED)
+		return false;
+	if (frame_shared(gpa))
 		return false;
 	if (!page_is_zero(content(addr, pte)))
 		return false;
@@ -147,13 +151,21 @@ static u64 take_back_from(u64 start, u64 end, u64 taken)
 	return taken;
 }
 
-/* Some pages, of the whole space in turn; how many. */
+/* Some pages, of all spaces in turn; how many. */
 static u64 take_some_back(void)
 {
+	struct space *before = space;
 	u64 start = cursor, taken = take_back_from(start, USER_TOP, 0);
 
 	if (taken < BATCH)
 		taken = take_back_from(0, start, taken);
+	for (struct space *s = spaces; s && taken < BATCH; s = s->next) {
+		if (s == before)
+			continue;
+		space_look_at(s);
+		taken = take_back_from(0, USER_TOP, taken);
+	}
+	space_look_at(before);
 	if (taken)
 		tlb_flush();
 	return taken;
@@ -172,6 +184,54 @@ u64 pool_touched(u64 start, u64 end)
 				   !page_is_zero(content(a, pte));
 	}
 	return looked ? touched * pages / looked : 0;
+}
+
+/* ---- the end of a pool ---- */
+
+/* Pages that stay with their mapping. */
+static void settle_pages(u64 start, u64 end)
+{
+	for (u64 a = start; a < end; a += PAGE_SIZE)
+		if (frame_displaced(gpa_of(a)))
+			frame_displace(gpa_of(a), false);
+		else
+			*pte_find(a, false) |= PTE_OWNED;
+}
+
+/* Of pages that no mapping has. */
+static void clear_entries(u64 start, u64 end)
+{
+	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
+		if (*pte)
+			*pte = 0;
+}
+
+static bool in_use(u64 start, u64 end)
+{
+	const struct vma *v = vma_next(start);
+
+	return v && v->start < end;
+}
+
+void pool_dissolve(void)
+{
+	u64 at = space->pool, end = space->pool_end;
+
+	if (!end)
+		return;
+	tables_keep(space->pool, end, in_use);
+	for (struct vma *v = vma_next(at); v && v->start < end;
+	     v = vma_after(v)) {
+		clear_entries(at, v->start);
+		at = MIN(v->end, end);
+		settle_pages(MAX(v->start, space->pool_start), at);
+		v->pool = false;
+	}
+	if (at < end)
+		clear_entries(at, end);
+	space->pool = space->pool_start = space->pool_end = 0;
+	space->brk_top = space->home + HOME_PIE;
+	tlb_flush();
 }
 
 bool pool_build(struct space *s)

@@ -31,6 +31,9 @@ bool pool_give(u64 start, u64 end);
 void pool_displace(u64 start, u64 end);
 /* The end of that: all was given up, the entries are the pool's again. */
 void pool_restore(u64 start, u64 end);
+/* Makes ordinary mappings of all that the pool has handed out, for good: what
+ * two spaces have must be theirs page by page. */
+void pool_dissolve(void);
 /* Pages of [start, end) that hold something but zeroes; looks at a sample of
  * them when there are many. */
 u64 pool_touched(u64 start, u64 end);

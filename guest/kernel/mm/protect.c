@@ -3,6 +3,7 @@
 
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/page.h"
 #include "mm/pte.h"
 #include "syscalls.h"
 
@@ -18,8 +19,7 @@ static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
 		entry = (old & ~PTE_P) | PTE_SAVED;
 	} else {
 		entry = (old & ~(PTE_SAVED | PTE_W)) | PTE_P;
-		if ((prot & PROT_WRITE) &&
-		    (v->pool || (old & PTE_OWNED) || (v->flags & MAP_SHARED)))
+		if ((prot & PROT_WRITE) && page_may_write(old, v))
 			entry |= PTE_W;
 	}
 	if (entry == old)

@@ -1,41 +1,120 @@
-/* pte.c: walks the page tables, which the VMM began and this kernel extends. */
+/*
+ * pte.c: walks the page tables. Each space has its part of the top table, which
+ * the CPU sees once it is copied to the only real one, the VMM's (cr3).
+ *
+ * With shadow paging KVM watches a frame that was a table for as long as it
+ * remembers it as one, and each write to it is dear: so tables that are free
+ * wait to be tables again.
+ */
 #include "mm/pte.h"
 
 #include "mm/frame.h"
 
-#define TOP_SHIFT 39
+#define FREE_MAX 512 /* tables kept; what is beyond goes back */
 
+static struct tables *seen, *loaded;
 static u64 table_count;
+static u64 *free_tables; /* linked by their first words */
+static u64 *old_tables;  /* the same, to be cleared before they are used */
+static u32 free_count;
 
 u64 pte_tables(void)
 {
 	return table_count;
 }
 
+static u64 *table_new(void)
+{
+	u64 *table = free_tables;
+	gpa_t gpa;
+
+	if (table) {
+		free_tables = (u64 *)table[0];
+		free_count--;
+		table[0] = 0;
+		return table;
+	}
+	if (old_tables) {
+		table = old_tables;
+		old_tables = (u64 *)table[0];
+		memset(table, 0, PAGE_SIZE);
+		return table;
+	}
+	gpa = frames_alloc(1);
+	if (!gpa)
+		return NULL;
+	table_count++;
+	return gpa_to_ptr(gpa);
+}
+
+static void table_put_aside(u64 *table)
+{
+	table[0] = (u64)old_tables;
+	old_tables = table;
+}
+
+/* Its entries are 0. */
+static void table_free(u64 *table)
+{
+	if (free_count == FREE_MAX) {
+		table_count--;
+		frames_free(ptr_to_gpa(table), 1);
+		return;
+	}
+	table[0] = (u64)free_tables; /* a page's address: not present */
+	free_tables = table;
+	free_count++;
+}
+
+/* An entry of a table that is not of the lowest kind; NULL: no memory. */
+static u64 *next_table(u64 *entry, bool make)
+{
+	u64 *table;
+
+	if (*entry & PTE_P)
+		return gpa_to_ptr(*entry & PTE_GPA);
+	table = make ? table_new() : NULL;
+	if (table)
+		*entry = pte_make(ptr_to_gpa(table), true, false);
+	return table;
+}
+
+static u64 *cpu_top(void)
+{
+	return gpa_to_ptr(control->cr3);
+}
+
+/* The table beneath the top one. */
+static u64 *first_table(u64 gva, bool make)
+{
+	u64 i = gva >> TOP_SHIFT & 511, *table;
+
+	if (i >= TOP_ENTRIES)
+		return NULL;
+	if (seen->top[i] & PTE_P)
+		return gpa_to_ptr(seen->top[i] & PTE_GPA);
+	table = next_table(&seen->top[i], make);
+	if (!table)
+		return NULL;
+	seen->used[i / 64] |= 1ull << (i % 64);
+	if (seen == loaded)
+		cpu_top()[i] = seen->top[i];
+	return table;
+}
+
 u64 *pte_find(u64 gva, bool make)
 {
-	u64 *table = gpa_to_ptr(control->cr3);
+	u64 *table = first_table(gva, make);
 
-	for (int shift = TOP_SHIFT; shift > 12; shift -= 9) {
-		u64 *entry = &table[gva >> shift & 511];
-
-		if (!(*entry & PTE_P)) {
-			gpa_t gpa = make ? frames_alloc(1) : 0;
-
-			if (!gpa)
-				return NULL;
-			table_count++;
-			*entry = pte_make(gpa, true, false);
-		}
-		table = gpa_to_ptr(*entry & PTE_GPA);
-	}
-	return &table[gva >> 12 & 511];
+	for (int shift = TOP_SHIFT - 9; table && shift > 12; shift -= 9)
+		table = next_table(&table[gva >> shift & 511], make);
+	return table ? &table[gva >> 12 & 511] : NULL;
 }
 
 u64 *pte_next(u64 *at, u64 end)
 {
 	while (*at < end) {
-		const u64 *table = gpa_to_ptr(control->cr3);
+		const u64 *table = seen->top;
 		int shift = TOP_SHIFT;
 
 		for (; shift > 12; shift -= 9) {
@@ -50,4 +129,113 @@ u64 *pte_next(u64 *at, u64 end)
 		*at = (*at | ((1ul << shift) - 1)) + 1;
 	}
 	return NULL;
+}
+
+/* ---- those of a space ---- */
+
+long tables_make(struct tables *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->top = table_new();
+	return t->top ? 0 : -ENOMEM;
+}
+
+/* level: 1 for tables whose entries lead to pages. */
+static void free_below(u64 *table, int level)
+{
+	for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
+		if (!table[i])
+			continue;
+		if (level > 1)
+			free_below(gpa_to_ptr(table[i] & PTE_GPA), level - 1);
+		table[i] = 0;
+	}
+	table_free(table);
+}
+
+void tables_free(struct tables *t)
+{
+	if (t->top)
+		free_below(t->top, 4);
+	memset(t, 0, sizeof(*t));
+}
+
+#define TABLE_SIZE (1ul << 21) /* what one of the lowest kind maps */
+#define GIGABYTE (1ul << 30)
+
+/* In place, where there is no memory for another table. */
+static void keep_in_place(u64 *table, u64 start, bool (*wanted)(u64, u64))
+{
+	for (u64 i = 0; i < 512; i++) {
+		u64 at = start + i * TABLE_SIZE;
+
+		if (!table[i] || wanted(at, at + TABLE_SIZE))
+			continue;
+		table_put_aside(gpa_to_ptr(table[i] & PTE_GPA));
+		table[i] = 0;
+	}
+}
+
+/* A new table is filled before anything leads to it: with shadow paging each
+ * write to one in use would be dear. */
+static void keep_in_new(u64 *entry, u64 *new, u64 start,
+			bool (*wanted)(u64, u64))
+{
+	u64 *old = gpa_to_ptr(*entry & PTE_GPA);
+
+	memcpy(new, old, PAGE_SIZE);
+	keep_in_place(new, start, wanted);
+	*entry = pte_make(ptr_to_gpa(new), true, false);
+	table_put_aside(old);
+}
+
+void tables_keep(u64 start, u64 end, bool (*wanted)(u64 start, u64 end))
+{
+	for (; start < end; start += GIGABYTE) {
+		u64 *third = first_table(start, false), *entry, *new;
+
+		entry = third ? &third[start >> 30 & 511] : NULL;
+		if (!entry || !(*entry & PTE_P))
+			continue;
+		new = table_new();
+		if (new)
+			keep_in_new(entry, new, start, wanted);
+		else
+			keep_in_place(gpa_to_ptr(*entry & PTE_GPA), start,
+				      wanted);
+	}
+}
+
+void tables_look_at(struct tables *t)
+{
+	seen = t;
+}
+
+bool tables_loaded(const struct tables *t)
+{
+	return t == loaded;
+}
+
+static u64 entry_at(const struct tables *t, size_t i)
+{
+	return t->top ? t->top[i] : 0;
+}
+
+void tables_load(struct tables *t)
+{
+	u64 *top = cpu_top();
+
+	for (size_t w = 0; w < ARRAY_SIZE(t->used); w++) {
+		u64 bits = t->used[w] | (loaded ? loaded->used[w] : 0);
+
+		for (; bits; bits &= bits - 1) {
+			size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
+
+			if (top[i] != entry_at(t, i))
+				top[i] = entry_at(t, i);
+		}
+	}
+	loaded = t;
+	if (control->flags & ZB_FLAG_NESTED)
+		tlb_flush();
 }

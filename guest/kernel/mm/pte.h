@@ -18,6 +18,29 @@
 	0x800ull /* came by a write, which may have been of zeroes */
 #define PTE_GPA 0x000ffffffffff000ull
 
+/* What a space has of the top table: entries of user addresses, 512 GiB each. */
+#define TOP_SHIFT 39
+#define TOP_ENTRIES 256
+
+struct tables {
+	u64 *top; /* one frame */
+	u64 used[TOP_ENTRIES / 64];
+};
+
+/* 0 or -ENOMEM. */
+long tables_make(struct tables *t);
+/* Frees all tables; what their entries lead to has gone. Not those of the CPU. */
+void tables_free(struct tables *t);
+/* Lets the functions below work on these. */
+void tables_look_at(struct tables *t);
+/* Takes out those tables for [start, end), ends of 1 GiB, that lead to 2 MiB of
+ * which wanted says no. A flush is due. */
+void tables_keep(u64 start, u64 end, bool (*wanted)(u64 start, u64 end));
+/* Lets the CPU use them. With shadow paging KVM sees the write to the top table;
+ * with nested paging it takes a flush. */
+void tables_load(struct tables *t);
+bool tables_loaded(const struct tables *t);
+
 /* The entry of a page; NULL when its table is not there (and, with make, no
  * memory is left for it). */
 u64 *pte_find(u64 gva, bool make);
@@ -30,7 +53,7 @@ static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
 	return gpa | PTE_P | PTE_U | PTE_AD | (write ? PTE_W : 0) |
 	       (owned ? PTE_OWNED : 0);
 }
-u64 pte_tables(void); /* how many were made here; they stay */
+u64 pte_tables(void); /* frames that tables have */
 void tlb_flush(void); /* entry.S */
 
 #endif

@@ -14,9 +14,9 @@ long sys_brk(u64 addr)
 			 .end = want,
 			 .prot = PROT_READ | PROT_WRITE,
 			 .flags = MAP_PRIVATE | MAP_ANONYMOUS,
-			 .pool = true };
+			 .pool = space->pool_end != 0 };
 
-	if (addr < space->brk_start || addr >= space->pool_end)
+	if (addr < space->brk_start || addr >= space->brk_top)
 		return (long)space->brk_end;
 	if (want < old && mm_unmap(want, old) < 0)
 		return (long)space->brk_end;
@@ -24,7 +24,8 @@ long sys_brk(u64 addr)
 		u64 pages = (want - old) / PAGE_SIZE;
 
 		if (!mm_may_grow(pages, v.prot, v.flags) || !vma_reserve(1) ||
-		    !mm_range_free(old, want - old) || !pool_claim(old, pages))
+		    !mm_range_free(old, want - old) ||
+		    (v.pool && !pool_claim(old, pages)))
 			return (long)space->brk_end;
 		vma_insert(&v);
 	}
@@ -100,6 +101,7 @@ static long move_in_zone(const struct vma *old, u64 addr, u64 size,
 			 .may_write = old->may_write };
 	u64 end = addr + MIN(size, new_size);
 	u32 prot = old->prot;
+	u8 at_fork = old->at_fork;
 	long to;
 
 	/* mm_map()'s three and two for each of the cuts after it. */
@@ -115,6 +117,7 @@ static long move_in_zone(const struct vma *old, u64 addr, u64 size,
 	move_entries(addr, end, (u64)to);
 	vma_cut((u64)to, (u64)to + new_size);
 	vma_set_prot(vma_next((u64)to), prot);
+	vma_next((u64)to)->at_fork = at_fork;
 	vma_tidy((u64)to, (u64)to + new_size);
 	mm_unmap(addr, addr + size);
 	tlb_flush();

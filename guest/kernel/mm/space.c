@@ -6,6 +6,16 @@
 #include "heap.h"
 
 struct space *space;
+struct space *spaces;
+
+struct space *space_look_at(struct space *s)
+{
+	struct space *old = space;
+
+	space = s;
+	tables_look_at(&s->tables);
+	return old;
+}
 
 static size_t search(u64 addr)
 {
@@ -52,7 +62,7 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->prot == b->prot &&
 	       a->flags == b->flags && a->pool == b->pool &&
-	       a->object == b->object &&
+	       a->at_fork == b->at_fork && a->object == b->object &&
 	       (!a->object || a->offset + (a->end - a->start) == b->offset);
 }
 

@@ -13,6 +13,7 @@
 #define MM_SPACE_H
 
 #include "mm/object.h"
+#include "mm/pte.h"
 
 #define HOME_LOW 0ul
 #define HOME_HIGH 0x7f8000000000ul
@@ -23,33 +24,50 @@
 #define HOME_ZONE_TOP 0x7ff0000000ul
 #define LOWEST_ADDRESS 0x10000ul /* as Linux, vm.mmap_min_addr */
 
+enum at_fork { FORK_COPY, FORK_OMIT, FORK_WIPE }; /* madvise(2) */
+
 struct vma {
 	u64 start, end;
 	u32 prot;       /* PROT_* */
 	u32 flags;      /* MAP_* of mmap */
 	bool pool;      /* its frames are those of its place in the pool */
 	bool may_write; /* a shared one: the file was opened for it */
+	u8 at_fork;     /* FORK_* */
 	struct object *object; /* referenced; NULL: anonymous */
 	u64 offset;            /* in the object, of start */
 };
 
+/* What the kernel knows of changed code in a space (patch.c). */
+struct patches {
+	u32 users; /* spaces; the last one frees it */
+};
+
 struct space {
-	u32 users;         /* processes */
-	struct vma *table; /* by address */
+	struct space *next; /* of all */
+	u32 users;          /* processes */
+	struct tables tables;
+	struct patches *patches; /* NULL: none */
+	struct vma *table;       /* by address */
 	size_t count, room;
 	size_t last;              /* where the previous search ended */
 	u64 home;                 /* HOME_LOW or HOME_HIGH */
 	u64 pool;                 /* address of gpa 0 in the pool */
-	u64 pool_start, pool_end; /* what is handed out of it */
-	u64 brk_start, brk_end;
+	u64 pool_start, pool_end; /* what is handed out of it; 0: it has none */
+	u64 brk_start, brk_end, brk_top;
 	u64 pages, pages_peak;   /* in all mappings, now and at most */
 	u64 data_pages;          /* of them private and writable */
 	u64 pages_max, data_max; /* RLIMIT_AS and RLIMIT_DATA, in pages */
 	u64 peak;                /* most frames in use, as far as is known */
 	bool lock_new;           /* mlockall(MCL_FUTURE) */
 };
-/* The running thread's. */
+/* The running thread's, unless space_look_at() says another one. */
 extern struct space *space;
+extern struct space *spaces; /* all of them */
+
+/* All of mm works on s until it is told otherwise; the CPU goes on in the one it
+ * has, so that no memory of the program's may be touched meanwhile. Returns what
+ * `space` was. */
+struct space *space_look_at(struct space *s);
 
 /* An empty one with one user; NULL: no memory. */
 struct space *space_new(void);
@@ -61,13 +79,13 @@ static inline struct space *space_ref(struct space *s)
 	s->users++;
 	return s;
 }
-/* The last user's: all it has goes. Not of the running one while it has users
- * that may run. */
+/* The last user's: all it has goes. If it is the one the CPU has, there is none
+ * until the next space_switch(). */
 void space_unref(struct space *s);
 /* From now on s is what the CPU sees. */
 void space_switch(struct space *s);
-/* Memory of any space: bytes done, fewer at what is not mapped or not allowed.
- * They may bring pages in. */
+/* Memory of any space, from or to the kernel's own: bytes done, fewer at what is
+ * not mapped or not allowed. They may bring pages in. */
 size_t space_read(struct space *s, void *to, u64 from, size_t n);
 size_t space_write(struct space *s, u64 to, const void *from, size_t n);
 

@@ -1,34 +1,270 @@
-/* spaces.c: several address spaces: making, copying, switching and freeing. */
+/*
+ * spaces.c: several address spaces: making, copying, switching and freeing.
+ *
+ * After a fork both spaces have the same frames, counted, and neither may write
+ * to them; who does gets a copy of the page, or the frame once nobody else has
+ * it (page.c).
+ */
+#include <linux/mman.h>
+
+#include "heap.h"
+#include "mm/frame.h"
+#include "mm/page.h"
+#include "mm/pool.h"
+#include "mm/pte.h"
+#include "mm/map.h"
+#include "mm/shared.h"
 #include "mm/space.h"
+
+#define TABLE_SIZE (1ul << 21) /* what a table of the lowest kind maps */
+
+/* What the CPU has when the running process has none any more: no mappings, and
+ * no tables for them. */
+static struct space nowhere;
 
 struct space *space_new(void)
 {
-	return NULL;
-}
+	struct space *s = kmalloc(sizeof(*s));
 
-struct space *space_fork(void)
-{
-	return NULL;
-}
-
-void space_unref(struct space *s)
-{
-	s->users--;
+	if (!s)
+		return NULL;
+	if (tables_make(&s->tables)) {
+		kfree(s);
+		return NULL;
+	}
+	s->users = 1;
+	s->pages_max = s->data_max = ~0ul;
+	s->next = spaces;
+	spaces = s;
+	return s;
 }
 
 void space_switch(struct space *s)
 {
-	space = s;
+	space_look_at(s);
+	tables_load(&s->tables);
+}
+
+static void free_space(struct space *s)
+{
+	struct space **link = &spaces, *before = space;
+
+	space_look_at(s);
+	while (s->count) {
+		struct vma *last = &s->table[s->count - 1];
+
+		page_release(last);
+		vma_remove(last);
+	}
+	space_look_at(before);
+	while (*link != s)
+		link = &(*link)->next;
+	*link = s->next;
+	tables_free(&s->tables);
+	if (s->patches && --s->patches->users == 0)
+		kfree(s->patches);
+	kfree(s->table);
+	kfree(s);
+}
+
+void space_unref(struct space *s)
+{
+	if (--s->users)
+		return;
+	if (s == space)
+		space_switch(&nowhere);
+	free_space(s);
+}
+
+/* ---- fork ---- */
+
+/* Anonymous memory that is shared becomes an object. 0 or -ENOMEM. */
+static long share(struct vma *v)
+{
+	u64 pages = (v->end - v->start) / PAGE_SIZE, at = v->start;
+	struct object *o = shared_new(pages);
+
+	if (!o)
+		return -ENOMEM;
+	for (const u64 *pte; (pte = pte_next(&at, v->end)); at += PAGE_SIZE)
+		if ((*pte & PTE_OWNED) &&
+		    !shared_reserve(o, (at - v->start) / PAGE_SIZE)) {
+			o->ops->unref(o);
+			return -ENOMEM;
+		}
+	at = v->start;
+	for (u64 *pte; (pte = pte_next(&at, v->end)); at += PAGE_SIZE) {
+		if (!(*pte & PTE_OWNED))
+			continue;
+		shared_adopt(o, (at - v->start) / PAGE_SIZE, *pte & PTE_GPA);
+		*pte &= ~PTE_OWNED;
+	}
+	v->object = o;
+	v->offset = 0;
+	v->may_write = true;
+	return 0;
+}
+
+static long share_all(void)
+{
+	long r = 0;
+
+	for (struct vma *v = vma_next(0); v && r == 0; v = vma_after(v))
+		if ((v->flags & MAP_SHARED) && !v->object)
+			r = share(v);
+	return r;
+}
+
+/* An entry as both sides have it from now on. */
+static u64 copied(u64 *pte, bool shared)
+{
+	if (shared || !(*pte & PTE_OWNED))
+		return *pte;
+	if (*pte & PTE_W)
+		*pte &= ~PTE_W;
+	frame_share(*pte & PTE_GPA);
+	return *pte;
+}
+
+/* Entries from start on, in one table of each space. */
+static long copy_table(struct space *to, u64 *from, u64 start, u64 end,
+		       bool shared)
+{
+	struct space *before;
+	u64 *target = NULL;
+
+	for (; start < end; start += PAGE_SIZE, from++) {
+		if (!*from) {
+			target = target ? target + 1 : NULL;
+			continue;
+		}
+		if (!target) {
+			before = space_look_at(to);
+			target = pte_find(start, true);
+			space_look_at(before);
+		}
+		if (!target)
+			return -ENOMEM;
+		if (*from) /* making a table may have taken it back */
+			*target = copied(from, shared);
+		target++;
+	}
+	return 0;
+}
+
+static long copy_mapping(struct space *to, const struct vma *v)
+{
+	u64 at = v->start, end;
+	long r = 0;
+
+	for (u64 *pte; r == 0 && (pte = pte_next(&at, v->end)); at = end) {
+		end = MIN((at | (TABLE_SIZE - 1)) + 1, v->end);
+		r = copy_table(to, pte, at, end, v->flags & MAP_SHARED);
+	}
+	return r;
+}
+
+static void copy_shape(struct space *to)
+{
+	to->home = space->home;
+	to->brk_start = space->brk_start;
+	to->brk_end = space->brk_end;
+	to->brk_top = space->brk_top;
+	to->pages_max = space->pages_max;
+	to->data_max = space->data_max;
+	to->patches = space->patches;
+	if (to->patches)
+		to->patches->users++;
+}
+
+/* One mapping more for a child, at the end of its table. */
+static long copy_vma(struct space *to, const struct vma *v)
+{
+	struct vma copy = *v;
+	struct space *before;
+
+	if (v->at_fork == FORK_OMIT)
+		return 0;
+	copy.flags &= ~(u32)MAP_LOCKED;
+	before = space_look_at(to);
+	vma_insert(&copy);
+	space_look_at(before);
+	return v->at_fork == FORK_WIPE ? 0 : copy_mapping(to, v);
+}
+
+struct space *space_fork(void)
+{
+	struct space *s, *before = space;
+	bool room;
+	long r;
+
+	pool_dissolve();
+	if (share_all())
+		return NULL;
+	s = space_new();
+	if (!s)
+		return NULL;
+	copy_shape(s);
+	space_look_at(s);
+	room = vma_reserve(before->count + 1);
+	space_look_at(before);
+	r = room ? 0 : -ENOMEM;
+	for (const struct vma *v = vma_next(0); v && r == 0; v = vma_after(v))
+		r = copy_vma(s, v);
+	tlb_flush();
+	if (r == 0)
+		return s;
+	free_space(s);
+	return NULL;
+}
+
+/* ---- other spaces ---- */
+
+/* The memory of a page as this kind of access finds it, or NULL. */
+static void *reach(u64 addr, bool write)
+{
+	const struct vma *v = vma_at(addr);
+	u64 *pte;
+
+	if (!v || !(v->prot & (write ? PROT_WRITE : PROT_READ)))
+		return NULL;
+	pte = pte_find(addr, false);
+	if (!pte || !(*pte & PTE_P) || (write && !(*pte & PTE_W))) {
+		if (mm_fault(addr, write))
+			return NULL;
+		pte = pte_find(addr, false);
+	}
+	return (void *)(uintptr_t)frame_memory(*pte & PTE_GPA);
+}
+
+static size_t transfer(struct space *s, u8 *kernel, u64 addr, size_t n,
+		       bool write)
+{
+	struct space *before = space_look_at(s);
+	size_t done = 0, part;
+
+	for (; done < n; done += part) {
+		u8 *page = reach(addr + done, write);
+		u64 at = (addr + done) % PAGE_SIZE;
+
+		if (!page)
+			break;
+		part = MIN(n - done, PAGE_SIZE - at);
+		if (write)
+			memcpy(page + at, kernel + done, part);
+		else
+			memcpy(kernel + done, page + at, part);
+	}
+	space_look_at(before);
+	return done;
 }
 
 size_t space_read(struct space *s, void *to, u64 from, size_t n)
 {
-	(void)s, (void)to, (void)from, (void)n;
-	return 0;
+	return transfer(s, to, from, n, false);
 }
 
 size_t space_write(struct space *s, u64 to, const void *from, size_t n)
 {
-	(void)s, (void)to, (void)from, (void)n;
-	return 0;
+	return transfer(s, (void *)(uintptr_t)from, to, n, true);
 }

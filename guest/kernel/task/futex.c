@@ -1,6 +1,7 @@
 /*
  * futex.c: waiting on a word of the program's memory. A futex in a shared mapping
- * is where the mapped data is, wherever it is mapped; any other is its address
+ * is where the mapped data is, wherever it is mapped (of memory without a file:
+ * in which frame); any other is its address
  * in its space, and one for private use is none of the others. Locks with an
  * owner: futex_lock.c; lists of locks: robust.c.
  */
@@ -9,6 +10,7 @@
 #include <linux/futex.h>
 #include <linux/mman.h>
 
+#include "mm/page.h"
 #include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -44,10 +46,15 @@ long futex_key_find(u64 address, bool private, struct futex_key *key)
 	if (copy_from_user(&value, address, sizeof(value)))
 		return -EFAULT;
 	v = vma_at(address);
-	if (v && v->object && v->flags & MAP_SHARED)
+	if (!v || !(v->flags & MAP_SHARED))
+		return 0;
+	if (v->object && !v->object->anonymous)
 		*key = (struct futex_key){ v->object->data,
 					   address - v->start + v->offset,
 					   false };
+	else
+		*key = (struct futex_key){ page_memory(address),
+					   address % PAGE_SIZE, false };
 	return 0;
 }
 
