@@ -39,7 +39,7 @@ static int root_written(struct vm *vm, struct err *e)
 	r = vm_dirty_log(vm, log);
 	if (r)
 		return err_set(e, r, "KVM_GET_DIRTY_LOG: %s", strerror(-r));
-	return log[root / 64] >> (root % 64) & 1;
+	return (log[root / 64] >> (root % 64) & 1) != 0;
 }
 
 int paging_probe(struct vmm *vmm, struct err *e)

@@ -84,6 +84,7 @@ static uint64_t idle_time(void)
 	if (n <= 0)
 		return 0;
 	text[n] = 0;
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
 	if (sscanf(text, "%*s %llu.%2llu", &seconds, &hundredths) != 2)
 		return 0;
 	return seconds * 1000000000 + hundredths * 10000000;
@@ -213,9 +214,9 @@ static char *copy(const char *from, size_t size)
 
 	if (!to)
 		return NULL;
-	if (size)
+	if (from && size)
 		memcpy(to, from, size);
-	to[size] = 0;
+	to[from ? size : 0] = 0;
 	return to;
 }
 

@@ -181,7 +181,7 @@ static void put_rule(struct filter *f, const struct rule *rule,
 			value = (uint32_t)file_number(files, c->value);
 		/* Little-endian: the low half comes first. */
 		put_load(f, offsetof(struct seccomp_data, args) +
-				    8u * c->argument);
+				    sizeof(uint64_t) * c->argument);
 		if (c->mask != ~0u)
 			put(f, BPF_ALU | BPF_AND | BPF_K, c->mask, 0, 0);
 		tests[count++] = f->size;

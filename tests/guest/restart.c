@@ -41,7 +41,7 @@ static void make_ready(int signo)
 	int e = errno;
 
 	(void)signo;
-	if (++handled < 2)
+	if (++handled != 2)
 		return;
 	if (write(pipes[1], "x", 1) < 0 || read(full[0], drain, sizeof(drain)) < 0 || write(pair[1], "x", 1) < 0 || write(event, &one, 8) < 0)
 		_exit(9);

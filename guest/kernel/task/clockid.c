@@ -41,7 +41,7 @@ static enum clock_kind cpu_kind(s32 clock, struct cputimer *cpu)
 
 enum clock_kind clockid_kind(s32 clock, struct cputimer *cpu)
 {
-	struct cputimer nobody;
+	struct cputimer nobody = { 0 };
 
 	cpu = cpu ? cpu : &nobody;
 	*cpu = (struct cputimer){ .process = current->process };
