@@ -1,13 +1,11 @@
-/* ids.c: users, groups and capabilities of a process: credentials(7). */
+/* ids.c: users, groups and capabilities of a process: credentials(7). RAW changes
+ * those of one thread, the C library those of all. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -16,16 +14,7 @@
 
 #include <linux/securebits.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
-
-/* For one thread: the C library's would change all. */
-#define RAW(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
+#include "check.h"
 
 static void users(void)
 {

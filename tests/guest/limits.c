@@ -1,25 +1,16 @@
 /* limits.c: resource limits, locked memory, what they refuse. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
-#define RAW(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
+#include "check.h"
+
 #define PAGE 4096
 
 /* kB of a line of /proc/self/status. */

@@ -2,41 +2,17 @@
  * madvise, mincore, msync; and the ends of mapped files. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "touch.h"
 
 #define PAGE 4096
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-
-static sigjmp_buf out;
-static volatile int fault;
-
-static void on_fault(int signo, siginfo_t *info, void *context)
-{
-	(void)context;
-	fault = signo * 100 + info->si_code;
-	siglongjmp(out, 1);
-}
-
-/* 0 when it can be read (written), else signal and code. */
-static int touch(volatile char *p, int write)
-{
-	fault = 0;
-	if (sigsetjmp(out, 1) == 0) {
-		if (write)
-			*p = 1;
-		else
-			(void)*p;
-	}
-	return fault;
-}
 
 static char *map(size_t size)
 {
@@ -271,10 +247,7 @@ static void ends(void)
 
 int main(void)
 {
-	struct sigaction a = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
-
-	sigaction(SIGSEGV, &a, NULL);
-	sigaction(SIGBUS, &a, NULL);
+	touch_catch();
 	mmap_errors();
 	unmapping();
 	protecting();

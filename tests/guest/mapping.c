@@ -5,8 +5,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,42 +15,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "touch.h"
+
 #define PAGE 4096ul
 #define MIB (1ul << 20)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW (PROT_READ | PROT_WRITE)
-
-static sigjmp_buf out;
-static volatile int code;
-
-static void on_fault(int signo, siginfo_t *info, void *context)
-{
-	(void)context;
-	code = signo * 100 + info->si_code;
-	siglongjmp(out, 1);
-}
-
-/* 0 when the access works, else signal and code */
-static int touch(volatile char *p, int write)
-{
-	code = 0;
-	if (sigsetjmp(out, 1) == 0) {
-		if (write)
-			*p = 1;
-		else
-			(void)*p;
-	}
-	return code;
-}
-
-static int sum(const char *p, size_t n)
-{
-	int s = 0;
-
-	for (size_t i = 0; i < n; i++)
-		s += p[i];
-	return s;
-}
 
 static char *map(size_t size, int prot)
 {
@@ -315,10 +283,7 @@ static void limits(void)
 
 int main(void)
 {
-	struct sigaction a = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
-
-	sigaction(SIGSEGV, &a, NULL);
-	sigaction(SIGBUS, &a, NULL);
+	touch_catch();
 	replaced();
 	file_over_memory();
 	ends();

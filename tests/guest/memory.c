@@ -2,53 +2,19 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static sigjmp_buf out;
-static volatile int code;
-
-static void on_fault(int signo, siginfo_t *info, void *context)
-{
-	(void)context;
-	code = signo * 100 + info->si_code;
-	siglongjmp(out, 1);
-}
-
-/* 0 when the access works, else signal and code */
-static int touch(volatile char *p, int write)
-{
-	code = 0;
-	if (sigsetjmp(out, 1) == 0) {
-		if (write)
-			*p = 1;
-		else
-			(void)*p;
-	}
-	return code;
-}
-
-static int sum(const char *p, size_t n)
-{
-	int s = 0;
-
-	for (size_t i = 0; i < n; i++)
-		s += p[i];
-	return s;
-}
+#include "touch.h"
 
 int main(void)
 {
-	struct sigaction a = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	char *p, *q;
 	int fd;
 
-	sigaction(SIGSEGV, &a, NULL);
-	sigaction(SIGBUS, &a, NULL);
+	touch_catch();
 	p = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	printf("fresh %d\n", sum(p, 16384));
 	memset(p, 1, 16384);

@@ -1,20 +1,10 @@
 /* policy.c: memory policies where there is one node. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
-#define RAW(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
+#include "check.h"
 
 enum { DEFAULT, PREFERRED, BIND, INTERLEAVE, LOCAL }; /* <linux/mempolicy.h> */
 enum { NODE = 1, ADDR = 2, ALLOWED = 4 };

@@ -1,12 +1,9 @@
 /* prctl.c: what a process says of itself, and what nobody may do. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -15,14 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
-#define RAW(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
+#include "check.h"
 
 static void *slack_of_thread(void *unused)
 {

@@ -1,14 +1,11 @@
 /* proc.c: what /proc/self says agrees with what the calls say: proc(5). */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <regex.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -26,13 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
+#include "check.h"
+
 #define CHECK(what) printf("%s: %s\n", #what, (what) ? "yes" : "NO")
 
 static char text[4 << 20]; /* of the file that was read last */

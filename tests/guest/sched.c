@@ -1,23 +1,13 @@
 /* sched.c: policies, niceness, CPUs: kept, answered, refused as by Linux. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
-#define RAW(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
+#include "check.h"
 
 struct attributes {
 	unsigned size, policy;

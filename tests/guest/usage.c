@@ -1,24 +1,15 @@
 /* usage.c: getrusage: what is counted goes up, and what was used stays. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long show_result = (long)(call);                               \
-		printf("%s = %ld %s\n", #call, show_result,                    \
-		       errno ? strerrorname_np(errno) : "");                   \
-	} while (0)
+#include "check.h"
 
 static struct rusage now(int who)
 {
