@@ -155,7 +155,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           host, \
           task/* patch vdso, \
           request, \
-          fs/* task/exec, \
+          fs/* task/exec task/elf task/arguments, \
           io/*, \
           net/*, \
           main syscall fault operand system compare audit

@@ -260,6 +260,8 @@ long sys_truncate(u64 path, u64 size)
 	r = node_permission(w.node, MAY_WRITE);
 	if (w.node->ops)
 		return r;
+	if (r == 0 && w.node->writers < 0)
+		r = -ETXTBSY;
 	if (r == 0)
 		r = may_grow(w.node, size);
 	if (r == 0)

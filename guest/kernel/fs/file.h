@@ -70,6 +70,7 @@ struct file {
 	struct file_watcher *watchers; /* epoll.c: who watches this file */
 	struct file_owner *owner;      /* control.c: who gets signals of it */
 	struct file *next_end; /* pipe.c: another end of the same pipe */
+	s32 writer;            /* what it adds to its node's count of writers */
 };
 
 /* kmalloc'd with refs 1, or NULL. */

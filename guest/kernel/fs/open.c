@@ -132,6 +132,8 @@ static long may_open(const struct walk *w, u32 flags)
 		return -EISDIR;
 	if ((flags & O_NOATIME) && !ids_own(n->uid))
 		return -EPERM;
+	if ((wanted(flags) & MAY_WRITE) && n->writers < 0)
+		return -ETXTBSY;
 	return node_permission(n, wanted(flags));
 }
 
@@ -248,6 +250,8 @@ static struct file *do_open(struct node *start, const char *path,
 	note_name(&w);
 	node_ref(w.node); /* the open may wait, or fail */
 	f = node_open(w.node, flags & ~(u32)(OF_OPEN | __O_TMPFILE), error);
+	if (f && node_type(w.node) == S_IFREG && file_writable(f))
+		file_count_writer(f, w.node, 1);
 	if (f && !(flags & O_PATH))
 		notify(w.node, IN_OPEN);
 	if (f && (flags & O_TRUNC) && !made)
@@ -261,6 +265,46 @@ struct file *file_open_kernel(const char *path, long *error)
 	const struct open_how how = { .flags = O_RDONLY };
 
 	return do_open(NULL, path, &how, error);
+}
+
+struct file *node_open_program(struct node *n, long *error)
+{
+	struct file *f;
+
+	*error = -EACCES;
+	if (node_type(n) != S_IFREG)
+		return NULL;
+	*error = node_permission(n, MAY_EXEC);
+	if (*error == 0 && n->writers > 0)
+		*error = -ETXTBSY;
+	if (*error)
+		return NULL;
+	f = node_open(n, O_RDONLY, error);
+	if (f)
+		file_count_writer(f, n, -1);
+	return f;
+}
+
+struct file *file_open_program(struct node *start, const char *path,
+			       bool follow, long *error)
+{
+	struct walk w;
+
+	*error = vfs_walk(start, path, follow, &w);
+	if (*error)
+		return NULL;
+	*error = w.magic ? -EACCES : -ENOENT;
+	if (!w.node)
+		return NULL;
+	if (node_type(w.node) == S_IFLNK) {
+		*error = -ELOOP;
+		return NULL;
+	}
+	if (w.directory) {
+		*error = is_dir(w.node) ? -EACCES : -ENOTDIR;
+		return NULL;
+	}
+	return node_open_program(w.node, error);
 }
 
 long file_make(const char *path, const void *data, size_t size, u32 mode)

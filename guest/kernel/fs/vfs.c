@@ -224,8 +224,16 @@ size_t node_file_describe(struct file *f, char *buf, size_t size)
 
 void node_file_release(struct file *f)
 {
+	struct node *n = f->node;
+
 	if (!(f->flags & O_PATH))
-		notify(f->node,
-		       file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
-	node_unref(f->node);
+		notify(n, file_writable(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+	n->writers -= f->writer;
+	node_unref(n);
+}
+
+void file_count_writer(struct file *f, struct node *n, s32 writer)
+{
+	f->writer = writer;
+	n->writers += writer;
 }

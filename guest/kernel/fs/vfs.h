@@ -71,6 +71,7 @@ struct node {
 	bool unlinked; /* the name is gone */
 	bool linkable; /* made without a name: linkat may give it one */
 	u32 seals;
+	s32 writers; /* files open for writing; below 0: programs that run */
 	struct dentry *orphan;
 	/* directory: own entries by position, struct dentry *;
 	 * regular file: frames by page number, gpa_t */
@@ -112,6 +113,9 @@ void node_changed(struct node *n); /* ctime */
 /* The running process's root. */
 struct node *vfs_root(void);
 struct node *file_node(const struct file *f); /* NULL: not of a file system */
+/* f is one more that writes to n (1), or that nobody may write to it for (-1),
+ * until it is released. */
+void file_count_writer(struct file *f, struct node *n, s32 writer);
 /* For files of nodes: struct file_ops, stat, describe and release. */
 long node_file_stat(struct file *f, struct stat *st);
 size_t node_file_describe(struct file *f, char *buf, size_t size);

@@ -334,15 +334,13 @@ long sys_munmap(u64 addr, u64 size)
 
 void mm_init(void)
 {
-	static struct space first = { .users = 1,
-				      .pages_max = ~0ul,
-				      .data_max = ~0ul };
+	struct space *first;
 
 	frames_init(control->frames_start, control->memory_size);
-	if (tables_make(&first.tables))
-		panic("no memory for a page table");
-	spaces = &first;
-	space_switch(&first);
+	first = space_new();
+	if (!first)
+		panic("no memory for the first space");
+	space_switch(first);
 }
 
 long mm_open(u64 home)

@@ -47,6 +47,7 @@ struct space {
 	u32 users;          /* processes */
 	struct tables tables;
 	struct patches *patches; /* NULL: none */
+	struct object *program;  /* the file it began with; referenced */
 	struct vma *table;       /* by address */
 	size_t count, room;
 	size_t last;              /* where the previous search ended */

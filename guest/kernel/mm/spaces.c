@@ -63,6 +63,8 @@ static void free_space(struct space *s)
 	tables_free(&s->tables);
 	if (s->patches && --s->patches->users == 0)
 		kfree(s->patches);
+	if (s->program)
+		s->program->ops->unref(s->program);
 	kfree(s->table);
 	kfree(s);
 }
@@ -175,6 +177,9 @@ static void copy_shape(struct space *to)
 	to->patches = space->patches;
 	if (to->patches)
 		to->patches->users++;
+	to->program = space->program;
+	if (to->program)
+		to->program->ops->ref(to->program);
 }
 
 /* One mapping more for a child, at the end of its table. */

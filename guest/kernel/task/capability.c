@@ -47,6 +47,20 @@ void capability_after_setfsuid(struct ids *ids, u32 old_fsuid)
 		ids->effective |= ids->permitted & FILE_CAPABILITIES;
 }
 
+/* Files have no capabilities; root's have all. */
+void capability_after_exec(struct ids *ids, bool set_id)
+{
+	bool root = !secure(ids, SECURE_NOROOT) && (!ids->uid || !ids->euid);
+
+	if (set_id)
+		ids->ambient = 0;
+	ids->permitted = ids->ambient;
+	if (root)
+		ids->permitted |= ids->inheritable | ids->bounding;
+	ids->effective = root && !ids->euid ? ids->permitted : ids->ambient;
+	ids->securebits &= ~(u32)SECBIT_KEEP_CAPS;
+}
+
 /* ---- capget and capset ---- */
 
 /* Sets of 32 bits in the header's version; an unknown one is answered with

@@ -1,186 +1,51 @@
-/* exec.c: the ELF loader: System V ABI AMD64, 3.4 and 5. */
+/*
+ * exec.c: execve: finds the program behind a name, and puts it in the place of
+ * the one that runs. Up to `replace` all may fail; behind it there is nothing to
+ * go back to.
+ */
 #include "task/exec.h"
 
 #include <linux/auxvec.h>
-#include <linux/elf.h>
+#include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/resource.h>
 
+#include "fs/descriptor.h"
 #include "fs/open.h"
+#include "fs/path.h"
+#include "heap.h"
 #include "mm/map.h"
 #include "mm/user.h"
 #include "random.h"
+#include "syscalls.h"
+#include "task/arguments.h"
+#include "task/elf.h"
+#include "task/limits.h"
 #include "task/process.h"
 #include "task/signal.h"
 #include "vdso.h"
 
-#define STACK_SIZE (8ul << 20)
-#define STACK_READY (1ul << 20) /* mapped at once: runs seldom need more */
-#define MAX_SEGMENTS 64
-#define MAX_STRINGS 256
+#define STACK_LEAST (128ul << 10)
+#define STACK_MOST (1ul << 30)  /* however large its limit is */
+#define STACK_READY (1ul << 20) /* at boot mapped at once: runs need no more */
+#define STACK_READY_LATER (64ul << 10)
+#define SCRIPTS_MAX 5 /* that name each other: Linux, exec_binprm */
+#define LINE_MAX 256  /* of a script's first line: Linux, BINPRM_BUF_SIZE */
 
-struct program {
-	u64 base; /* added to the file's addresses */
-	u64 entry;
-	u64 headers; /* where the program headers are in memory */
-	u16 header_count;
-	u64 code_start, code_end, data_start, data_end;
-	char interpreter[256];
+struct exec {
+	struct file *file; /* the program, or the script in its place */
+	struct file *loader;
+	struct elf program, interpreter;
+	struct arguments arguments;
+	u64 name_size; /* of the name below the stack's top */
+	bool secure;   /* other ids than who starts it */
+	char name[PATH_MAX + 24];
+	const char *script; /* what it is called as one */
+	char interpreter_name[LINE_MAX];
+	char line[LINE_MAX + 1];
 };
 
-static long read_at(struct file *f, void *buf, size_t n, u64 at)
-{
-	u64 pos = at;
-	long r;
-
-	if (!f->ops->read)
-		return -ENOEXEC;
-	r = f->ops->read(f, buf, n, &pos);
-	if (r < 0)
-		return r;
-	return (size_t)r == n ? 0 : -ENOEXEC;
-}
-
-static u32 protection(u32 flags)
-{
-	return (flags & PF_R ? PROT_READ : 0) |
-	       (flags & PF_W ? PROT_WRITE : 0) | (flags & PF_X ? PROT_EXEC : 0);
-}
-
-static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
-{
-	u64 start = PAGE_DOWN(base + ph->p_vaddr);
-	u64 skew = base + ph->p_vaddr - start;
-	u64 file_end = base + ph->p_vaddr + ph->p_filesz;
-	u64 end = PAGE_UP(base + ph->p_vaddr + ph->p_memsz);
-	u32 prot = protection(ph->p_flags);
-	u64 mapped = PAGE_UP(file_end);
-	struct vma data = { .prot = prot,
-			    .flags = MAP_PRIVATE | MAP_FIXED,
-			    .object = &f->object,
-			    .offset = ph->p_offset - skew };
-	struct vma bss = { .prot = prot,
-			   .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED };
-	long r;
-
-	if (ph->p_filesz > ph->p_memsz || skew > ph->p_offset)
-		return -ENOEXEC;
-	if (ph->p_filesz) {
-		r = mm_map(start, mapped - start, &data);
-		if (r < 0)
-			return r;
-		if ((ph->p_flags & PF_W) &&
-		    user_clear((void *)file_end, mapped - file_end) !=
-			    mapped - file_end)
-			return -ENOEXEC;
-	} else {
-		mapped = start;
-	}
-	if (end <= mapped)
-		return 0;
-	r = mm_map(mapped, end - mapped, &bss);
-	if (r < 0)
-		return r;
-	mm_populate(mapped, MIN(end - mapped, 4ul << 20));
-	return 0;
-}
-
-/* Reserves one range for a position independent file. */
-static long choose_base(const Elf64_Phdr *ph, u16 count, u64 hint, u64 *base)
-{
-	const struct vma nothing = { .prot = PROT_NONE,
-				     .flags = MAP_PRIVATE | MAP_ANONYMOUS |
-					      MAP_NORESERVE };
-	u64 low = ~0ull, high = 0;
-	long r;
-
-	for (u16 i = 0; i < count; i++) {
-		if (ph[i].p_type != PT_LOAD)
-			continue;
-		low = MIN(low, PAGE_DOWN(ph[i].p_vaddr));
-		high = MAX(high, PAGE_UP(ph[i].p_vaddr + ph[i].p_memsz));
-	}
-	if (low >= high || high - low > (1ull << 40))
-		return -ENOEXEC;
-	r = mm_map(hint, high - low, &nothing);
-	if (r < 0)
-		return r;
-	*base = (u64)r - low;
-	return 0;
-}
-
-/* proc(5), stat: where code and data are. */
-static void note_segment(struct program *p, const Elf64_Phdr *ph)
-{
-	u64 start = p->base + ph->p_vaddr, end = start + ph->p_filesz;
-
-	if (ph->p_flags & PF_X) {
-		p->code_start = p->code_start ? MIN(p->code_start, start) :
-						start;
-		p->code_end = MAX(p->code_end, end);
-	}
-	p->data_start = MAX(p->data_start, start);
-	p->data_end = MAX(p->data_end, end);
-}
-
-/* main: the program itself, which decides where its space is. */
-static long load_file(const char *path, struct program *p, bool main)
-{
-	Elf64_Phdr ph[MAX_SEGMENTS];
-	Elf64_Ehdr elf;
-	struct file *f;
-	size_t n;
-	long r;
-
-	f = file_open_kernel(path, &r);
-	if (!f)
-		return r;
-	r = read_at(f, &elf, sizeof(elf), 0);
-	if (r)
-		goto out;
-	r = -ENOEXEC;
-	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) ||
-	    elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != EM_X86_64 ||
-	    (elf.e_type != ET_EXEC && elf.e_type != ET_DYN) ||
-	    elf.e_phentsize != sizeof(ph[0]) || elf.e_phnum == 0 ||
-	    elf.e_phnum > MAX_SEGMENTS)
-		goto out;
-	r = read_at(f, ph, elf.e_phnum * sizeof(ph[0]), elf.e_phoff);
-	if (r)
-		goto out;
-	if (main) {
-		n = file_describe(f, current->process->exec_path,
-				  PROCESS_PATH - 1);
-		current->process->exec_path[n] = 0;
-		r = mm_open(elf.e_type == ET_DYN ? HOME_HIGH : HOME_LOW);
-	}
-	if (r)
-		goto out;
-	p->base = 0;
-	if (elf.e_type == ET_DYN)
-		r = choose_base(ph, elf.e_phnum,
-				main ? space->home + HOME_PIE : 0, &p->base);
-	for (u16 i = 0; i < elf.e_phnum && r == 0; i++) {
-		if (ph[i].p_type == PT_LOAD) {
-			if (elf.e_phoff >= ph[i].p_offset &&
-			    elf.e_phoff - ph[i].p_offset < ph[i].p_filesz)
-				p->headers = p->base + ph[i].p_vaddr +
-					     elf.e_phoff - ph[i].p_offset;
-			note_segment(p, &ph[i]);
-			r = map_segment(f, &ph[i], p->base);
-		} else if (ph[i].p_type == PT_INTERP) {
-			if (ph[i].p_filesz >= sizeof(p->interpreter))
-				r = -ENOEXEC;
-			else
-				r = read_at(f, p->interpreter, ph[i].p_filesz,
-					    ph[i].p_offset);
-		}
-	}
-	p->entry = p->base + elf.e_entry;
-	p->header_count = elf.e_phnum;
-out:
-	file_unref(f);
-	return r;
-}
+/* ---- the stack ---- */
 
 static u32 cpu_features(void)
 {
@@ -190,47 +55,52 @@ static u32 cpu_features(void)
 	return d;
 }
 
-/* Pushes bytes below *sp; returns where they are. */
-static u64 push(u64 *sp, const void *data, size_t n)
+/* Bytes below *sp; false: they cannot be written. */
+static bool push(u64 *sp, const void *data, size_t n)
 {
 	*sp -= n;
-	memcpy((void *)*sp, data, n);
-	return *sp;
+	return user_copy((void *)*sp, data, n) == n;
 }
 
-/*
- * The stack at the first instruction, from low to high: argc, argv, NULL,
- * environment, NULL, auxiliary vector, and the bytes they point to.
- */
-static long build_stack(u64 *sp, const char *path, const char *args,
-			size_t args_size, u32 argc, const struct program *p,
-			const struct program *interpreter)
-{
-	u64 words[MAX_STRINGS + 64], strings, name, random, platform;
-	u8 seed[16];
-	size_t n = 0, at = 0;
-	struct layout *l = &current->process->layout;
-	u32 count = 0;
+/* Words of the first stack frame, written in pieces. */
+struct words {
+	u64 to;
+	u64 buffer[32];
+	size_t count;
+	bool failed;
+};
 
-	random_fill(seed, sizeof(seed));
-	name = push(sp, path, strlen(path) + 1);
-	platform = push(sp, "x86_64", 7);
-	random = push(sp, seed, sizeof(seed));
-	strings = push(sp, args, args_size);
-	l->args = l->environment = strings;
-	l->environment_end = strings + args_size;
-	words[n++] = argc;
-	while (at < args_size && count < MAX_STRINGS) {
-		if (count++ == argc)
-			words[n++] = 0;
-		if (count <= argc)
-			l->environment = strings + at + strlen(args + at) + 1;
-		words[n++] = strings + at;
-		at += strlen(args + at) + 1;
+static void flush(struct words *w)
+{
+	size_t n = w->count * 8;
+
+	w->failed |= user_copy((void *)w->to, w->buffer, n) != n;
+	w->to += n;
+	w->count = 0;
+}
+
+static void put(struct words *w, u64 word)
+{
+	if (w->count == ARRAY_SIZE(w->buffer))
+		flush(w);
+	w->buffer[w->count++] = word;
+}
+
+/* Addresses of count strings that follow each other; returns their end. */
+static u64 put_strings(struct words *w, u64 at, u32 count)
+{
+	while (count-- > 0) {
+		put(w, at);
+		at += strlen((const char *)at) + 1;
 	}
-	if (count <= argc)
-		words[n++] = 0;
-	words[n++] = 0;
+	put(w, 0);
+	return at;
+}
+
+static size_t make_auxv(const struct exec *e, u64 random, u64 platform,
+			u64 name, u64 *out)
+{
+	const struct ids *ids = &current->ids;
 	const u64 aux[] = {
 		AT_SYSINFO_EHDR,
 		(u64)vdso_load(),
@@ -241,27 +111,27 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 		AT_CLKTCK,
 		100,
 		AT_PHDR,
-		p->headers,
+		e->program.headers,
 		AT_PHENT,
 		sizeof(Elf64_Phdr),
 		AT_PHNUM,
-		p->header_count,
+		e->program.head.e_phnum,
 		AT_BASE,
-		interpreter->base,
+		e->interpreter.base,
 		AT_FLAGS,
 		0,
 		AT_ENTRY,
-		p->entry,
+		e->program.entry,
 		AT_UID,
-		0,
+		ids->uid,
 		AT_EUID,
-		0,
+		ids->euid,
 		AT_GID,
-		0,
+		ids->gid,
 		AT_EGID,
-		0,
+		ids->egid,
 		AT_SECURE,
-		0,
+		e->secure,
 		AT_RANDOM,
 		random,
 		AT_HWCAP2,
@@ -275,45 +145,402 @@ static long build_stack(u64 *sp, const char *path, const char *args,
 		AT_NULL,
 		0,
 	};
-	memcpy(&words[n], aux, sizeof(aux));
-	n += ARRAY_SIZE(aux);
-	*sp = (*sp - n * 8) & ~15ull;
-	memcpy((void *)*sp, words, n * 8);
-	l->args_end = l->environment;
-	memcpy(l->auxv, aux, sizeof(aux));
-	l->auxv_size = sizeof(aux);
-	l->stack = *sp;
-	l->code_start = p->code_start;
-	l->code_end = p->code_end;
-	l->data_start = p->data_start;
-	l->data_end = p->data_end;
-	return 0;
+
+	memcpy(out, aux, sizeof(aux));
+	return ARRAY_SIZE(aux);
+}
+
+static void note_layout(const struct exec *e)
+{
+	struct layout *l = &current->process->layout;
+
+	l->code_start = e->program.code_start;
+	l->code_end = e->program.code_end;
+	l->data_start = e->program.data_start;
+	l->data_end = e->program.data_end;
+}
+
+/*
+ * From low to high: argc, argv, NULL, environment, NULL, auxiliary vector, and
+ * the bytes they point to, of which the strings are there.
+ */
+static long build_stack(const struct exec *e, u64 top, u64 *sp)
+{
+	const struct arguments *a = &e->arguments;
+	struct layout *l = &current->process->layout;
+	u64 strings = top - a->size, at = strings, platform, random;
+	struct words w = { 0 };
+	size_t words;
+	u8 seed[16];
+
+	random_fill(seed, sizeof(seed));
+	w.failed = !push(&at, "x86_64", 7);
+	platform = at;
+	w.failed |= !push(&at, seed, sizeof(seed));
+	random = at;
+	words = make_auxv(e, random, platform, top - e->name_size, l->auxv);
+	l->auxv_size = words * 8;
+	*sp = (at - (words + a->argc + a->envc + 3) * 8) & ~15ull;
+	w.to = l->stack = *sp;
+	put(&w, a->argc);
+	l->args = strings;
+	l->args_end = l->environment = put_strings(&w, strings, a->argc);
+	l->environment_end = put_strings(&w, l->environment, a->envc);
+	for (size_t i = 0; i < words; i++)
+		put(&w, l->auxv[i]);
+	flush(&w);
+	return w.failed ? -EFAULT : 0;
+}
+
+static long make_stack(struct exec *e, u64 ready, u64 *sp)
+{
+	const struct vma kind = { .prot = PROT_READ | PROT_WRITE,
+				  .flags = MAP_PRIVATE | MAP_ANONYMOUS |
+					   MAP_STACK | MAP_GROWSDOWN };
+	u64 size = PAGE_UP(limit_of(RLIMIT_STACK)), top;
+	long stack, r;
+
+	if (size < STACK_LEAST || size > STACK_MOST)
+		size = size < STACK_LEAST ? STACK_LEAST : STACK_MOST;
+	size = MAX(size, e->arguments.size * 2 + STACK_LEAST);
+	size = PAGE_UP(size);
+	stack = mm_map(0, size, &kind);
+	if (stack < 0)
+		return stack;
+	top = (u64)stack + size;
+	r = arguments_install(&e->arguments, top);
+	if (r)
+		return r;
+	ready = MIN(size, PAGE_UP(e->arguments.size) + ready);
+	mm_populate(top - ready, ready);
+	return build_stack(e, top, sp);
+}
+
+/* ---- the program ---- */
+
+static const char *interpreter_of(const struct exec *e)
+{
+	return e->program.interpreter[0] ? e->program.interpreter : NULL;
+}
+
+/* Reads the ELF files. */
+static long read_program(struct exec *e)
+{
+	long r = elf_read(&e->program, e->file);
+
+	if (r || !interpreter_of(e))
+		return r;
+	e->loader = file_open_program(NULL, interpreter_of(e), true, &r);
+	if (!e->loader)
+		return r;
+	r = elf_read(&e->interpreter, e->loader);
+	return r == -ENOEXEC ? -ELIBBAD : r;
+}
+
+/* Into the running space, which is empty and knows its home. */
+static long load(struct exec *e, u64 stack_ready, u64 *rip, u64 *rsp)
+{
+	struct process *p = current->process;
+	size_t n = file_describe(e->file, p->exec_path, PROCESS_PATH - 1);
+	long r = elf_map(&e->program, space->home + HOME_PIE);
+
+	p->exec_path[n] = 0;
+	if (r == 0 && !space->pool_end) {
+		/* A page between, so that it is a mapping of its own. */
+		space->brk_start = space->brk_end = e->program.end + PAGE_SIZE;
+		space->brk_top =
+			space->home +
+			(elf_is_fixed(&e->program) ? HOME_PIE : HOME_ZONE);
+	}
+	if (r == 0 && e->loader)
+		r = elf_map(&e->interpreter, 0);
+	if (r == 0)
+		r = make_stack(e, stack_ready, rsp);
+	*rip = e->loader ? e->interpreter.entry : e->program.entry;
+	note_layout(e);
+	space->program = &e->file->object;
+	space->program->ops->ref(space->program);
+	return r;
+}
+
+static u64 home_of(const struct exec *e)
+{
+	return elf_is_fixed(&e->program) ? HOME_LOW : HOME_HIGH;
+}
+
+static struct exec *exec_new(void)
+{
+	struct exec *e = kmalloc(sizeof(*e));
+
+	if (e)
+		arguments_start(&e->arguments);
+	return e;
+}
+
+static void exec_free(struct exec *e)
+{
+	arguments_end(&e->arguments);
+	if (e->loader)
+		file_unref(e->loader);
+	if (e->file)
+		file_unref(e->file);
+	kfree(e);
+}
+
+/* What strings lie in the memory of args, the last one first. */
+static long push_strings(struct arguments *a, const char *args, size_t size,
+			 u32 argc)
+{
+	u32 count = 0;
+	long r = 0;
+
+	for (size_t end = size; end > 0 && r == 0; count++) {
+		end--;
+		while (end > 0 && args[end - 1])
+			end--;
+		r = arguments_push(a, args + end);
+	}
+	a->argc = argc;
+	a->envc = count - argc;
+	return count < argc ? -EINVAL : r;
 }
 
 long exec_load(const char *path, const char *args, size_t args_size, u32 argc,
 	       u64 *rip, u64 *rsp)
 {
-	static struct program program, interpreter;
-	const struct vma stack_kind = { .prot = PROT_READ | PROT_WRITE,
-					.flags = MAP_PRIVATE | MAP_ANONYMOUS |
-						 MAP_STACK | MAP_GROWSDOWN };
-	long r, stack;
+	struct exec *e = exec_new();
+	long r;
 
-	r = load_file(path, &program, true);
+	if (!e)
+		return -ENOMEM;
+	e->name_size = strlen(path) + 1;
+	e->file = file_open_program(NULL, path, true, &r);
+	if (e->file)
+		r = read_program(e);
+	if (r == 0)
+		r = arguments_push(&e->arguments, path);
+	if (r == 0)
+		r = push_strings(&e->arguments, args, args_size, argc);
+	if (r == 0)
+		r = mm_open(home_of(e));
+	if (r == 0)
+		r = load(e, STACK_READY, rip, rsp);
+	exec_free(e);
+	return r;
+}
+
+/* ---- scripts ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Splits the line behind #!: the interpreter, and all the rest as one argument,
+ * or NULL. -ENOEXEC: it has none, or its name may be cut off. */
+static long split_line(char *line, bool whole, char **name, char **argument)
+{
+	char *end = line + strlen(line), *p = line;
+
+	while (end > line && is_blank(end[-1]))
+		end--;
+	*end = 0;
+	while (is_blank(*p))
+		p++;
+	*name = p;
+	if (!*p)
+		return -ENOEXEC;
+	while (*p && !is_blank(*p))
+		p++;
+	if (!*p && !whole)
+		return -ENOEXEC;
+	while (is_blank(*p))
+		*p++ = 0;
+	*argument = *p ? p : NULL;
+	return 0;
+}
+
+/* The script's interpreter in its place, with what the line says before the
+ * arguments. */
+static long interpret(struct exec *e)
+{
+	struct arguments *a = &e->arguments;
+	char *name, *argument, *end = strchr(e->line, '\n');
+	long r;
+
+	if (end)
+		*end = 0;
+	r = split_line(e->line + 2, end != NULL, &name, &argument);
 	if (r)
 		return r;
-	*rip = program.entry;
-	if (program.interpreter[0]) {
-		r = load_file(program.interpreter, &interpreter, false);
-		if (r)
-			return r;
-		*rip = interpreter.entry;
+	arguments_drop_first(a);
+	r = arguments_push(a, e->script);
+	if (r == 0 && argument)
+		r = arguments_push(a, argument);
+	if (r == 0)
+		r = arguments_push(a, name);
+	if (r)
+		return r;
+	a->argc += argument ? 3 : 2;
+	memcpy(e->interpreter_name, name, strlen(name) + 1);
+	e->script = e->interpreter_name;
+	file_unref(e->file);
+	e->file = file_open_program(name[0] == '/' ? NULL : path_cwd(), name,
+				    true, &r);
+	return r;
+}
+
+static bool is_script(struct exec *e)
+{
+	u64 at = 0;
+	long n = e->file->ops->read ?
+			 e->file->ops->read(e->file, e->line, LINE_MAX, &at) :
+			 0;
+
+	e->line[MAX(n, 0l)] = 0;
+	return n >= 2 && e->line[0] == '#' && e->line[1] == '!';
+}
+
+/* Through scripts to a program. hidden: the name leads nowhere once descriptors
+ * are closed. */
+static long find_program(struct exec *e, bool hidden)
+{
+	long r = 0;
+
+	for (int scripts = 0; r == 0 && is_script(e); scripts++) {
+		if (scripts == SCRIPTS_MAX)
+			return -ELOOP;
+		if (hidden)
+			return -ENOENT;
+		r = interpret(e);
 	}
-	stack = mm_map(0, STACK_SIZE, &stack_kind);
-	if (stack < 0)
-		return stack;
-	*rsp = (u64)stack + STACK_SIZE;
-	mm_populate(*rsp - STACK_READY, STACK_READY);
-	return build_stack(rsp, path, args, args_size, argc, &program,
-			   &interpreter);
+	return r ? r : read_program(e);
+}
+
+/* ---- the calls ---- */
+
+/* The new program's space; the old one goes with its last user. */
+static void enter_space(struct space *new)
+{
+	struct process *p = current->process;
+	struct space *old = p->space;
+
+	p->space = new;
+	limits_apply(p);
+	space_switch(new);
+	space_unref(old);
+}
+
+static long replace(struct exec *e)
+{
+	struct space *new = space_new();
+	struct node *n = file_node(e->file);
+	u64 rip, rsp;
+	long r;
+
+	if (!new)
+		return -ENOMEM;
+	r = process_exec_begin();
+	if (r) {
+		space_unref(new);
+		return r;
+	}
+	new->home = home_of(e);
+	enter_space(new);
+	e->secure = ids_exec(n->mode, n->uid, n->gid);
+	r = load(e, STACK_READY_LATER, &rip, &rsp);
+	if (r) {
+		exec_free(e);
+		process_killed(SIGKILL);
+	}
+	thread_name(current, e->name);
+	thread_restart(rip, rsp);
+	process_exec_done();
+	return 0;
+}
+
+/* e->file is open, e->name is known. */
+static long execute(struct exec *e, u64 argv, u64 envp, bool hidden)
+{
+	long r;
+
+	e->name_size = strlen(e->name) + 1;
+	e->script = e->name;
+	r = arguments_push(&e->arguments, e->name);
+	if (r == 0)
+		r = arguments_read(&e->arguments, argv, envp);
+	if (r == 0)
+		r = find_program(e, hidden);
+	return r ? r : replace(e);
+}
+
+/* What fd and path mean, and the name that the program is started by. */
+static long open_program(struct exec *e, s32 fd, const char *path, bool follow)
+{
+	struct node *start = NULL;
+	long r = 0;
+
+	if (path[0] == '/' || fd == AT_FDCWD) {
+		ksnprintf(e->name, sizeof(e->name), "%s", path);
+		if (path[0] != '/')
+			start = path_cwd();
+	} else {
+		ksnprintf(e->name, sizeof(e->name), "/dev/fd/%d/%s", fd, path);
+		r = path_start(fd, &start);
+	}
+	if (r == 0)
+		e->file = file_open_program(start, path, follow, &r);
+	return r;
+}
+
+/* AT_EMPTY_PATH: the descriptor's file. */
+static long open_descriptor(struct exec *e, s32 fd)
+{
+	struct file *f = fd_file(fd);
+	struct node *n = fd == AT_FDCWD ? path_cwd() : NULL;
+	long r;
+
+	if (!n && !f)
+		return -EBADF;
+	if (!n)
+		n = file_node(f);
+	ksnprintf(e->name, sizeof(e->name), "/dev/fd/%d", fd);
+	r = -EACCES;
+	if (n)
+		e->file = node_open_program(n, &r);
+	return r;
+}
+
+long sys_execveat(u64 fd, u64 path, u64 argv, u64 envp, u64 flags)
+{
+	bool empty_ok = flags & AT_EMPTY_PATH, hidden = false;
+	struct exec *e;
+	struct path p;
+	long r;
+
+	if (flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return -EINVAL;
+	r = path_read(path, &p);
+	if (r)
+		return r;
+	e = exec_new();
+	r = e ? 0 : -ENOMEM;
+	if (r == 0 && p.text[0])
+		r = open_program(e, (s32)fd, p.text,
+				 !(flags & AT_SYMLINK_NOFOLLOW));
+	else if (r == 0)
+		r = empty_ok ? open_descriptor(e, (s32)fd) : -ENOENT;
+	if (r == 0 && (s32)fd != AT_FDCWD && p.text[0] != '/')
+		hidden = fd_cloexec((s32)fd);
+	path_end(&p);
+	if (r == 0)
+		r = execute(e, argv, envp, hidden);
+	if (e)
+		exec_free(e);
+	return r;
+}
+
+long sys_execve(u64 path, u64 argv, u64 envp)
+{
+	return sys_execveat(AT_CWD, path, argv, envp, 0);
 }

@@ -474,3 +474,21 @@ long sys_getresgid(u64 real, u64 effective, u64 saved)
 	return put_three((u64[]){ real, effective, saved }, ids->gid, ids->egid,
 			 ids->sgid);
 }
+
+/* ---- exec ---- */
+
+bool ids_exec(u32 mode, u32 uid, u32 gid)
+{
+	struct ids *ids = &current->ids, old = *ids;
+	bool changed;
+
+	if ((mode & S_ISUID) && !ids->no_new_privs)
+		ids->euid = uid;
+	if ((mode & S_ISGID) && (mode & S_IXGRP) && !ids->no_new_privs)
+		ids->egid = gid;
+	ids->suid = ids->fsuid = ids->euid;
+	ids->sgid = ids->fsgid = ids->egid;
+	changed = ids->euid != old.euid || ids->egid != old.egid;
+	capability_after_exec(ids, changed);
+	return changed || ids->euid != ids->uid || ids->egid != ids->gid;
+}

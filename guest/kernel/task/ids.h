@@ -59,6 +59,10 @@ u32 ids_mode_written(u32 mode);
 /* Owners of a new file of *mode in a directory; *mode gets or loses S_ISGID. */
 void ids_new_file(u32 dir_mode, u32 dir_gid, u32 *mode, u32 *uid, u32 *gid);
 
+/* The running thread executes a file of this mode and owners. True: by that it
+ * became somebody else, so that its environment is not to be trusted. */
+bool ids_exec(u32 mode, u32 uid, u32 gid);
+
 /* Text of the supplementary groups, for /proc; count of them at index. */
 u32 ids_group_count(const struct ids *ids);
 u32 ids_group(const struct ids *ids, u32 index);
@@ -68,5 +72,7 @@ long capability_prctl(s32 option, u64 a, u64 b, u64 c, u64 d);
 /* After old became ids->[e,s]uid: what Linux takes away or gives back. */
 void capability_after_setuid(struct ids *ids, const struct ids *old);
 void capability_after_setfsuid(struct ids *ids, u32 old_fsuid);
+/* After an exec; set_id: of a file that changed the ids. */
+void capability_after_exec(struct ids *ids, bool set_id);
 
 #endif

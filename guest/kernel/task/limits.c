@@ -40,7 +40,7 @@ u64 limit_of(int which)
 	return current->process->limits.of[which].rlim_cur;
 }
 
-static void apply_to_space(const struct process *p)
+void limits_apply(const struct process *p)
 {
 	const struct rlimit64 *of = p->limits.of;
 
@@ -92,7 +92,7 @@ long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 		if (r)
 			return r;
 		*limit = value;
-		apply_to_space(t->process);
+		limits_apply(t->process);
 		if ((u32)which == RLIMIT_CPU)
 			cputimer_limit(t->process);
 	}

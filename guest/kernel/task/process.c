@@ -200,8 +200,11 @@ long sys_vfork(void)
 	return -EAGAIN;
 }
 
-long sys_execve(u64 path, u64 arguments, u64 environment)
+long process_exec_begin(void)
 {
-	(void)path, (void)arguments, (void)environment;
-	return -EACCES;
+	return current->process->thread_count > 1 ? -EAGAIN : 0;
+}
+
+void process_exec_done(void)
+{
 }

@@ -75,3 +75,5 @@ struct process *process_find(s32 pid);
 struct process *process_of(s32 id);
 
 #endif
+long process_exec_begin(void);
+void process_exec_done(void);

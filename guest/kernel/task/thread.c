@@ -184,16 +184,39 @@ void threads_init(void)
 	kernel_stack_top = stack_top(current);
 }
 
-void thread_enter(u64 rip, u64 rsp)
+static void regs_start(struct regs *r, u64 rip, u64 rsp)
 {
-	struct regs *r = (struct regs *)(stack_top(current) - sizeof(*r));
-
 	memset(r, 0, sizeof(*r));
+	r->orig_rax = ~0ull;
 	r->rip = rip;
 	r->rsp = rsp;
 	r->cs = ZB_SEL_UCODE;
 	r->ss = ZB_SEL_UDATA;
 	r->rflags = RFLAGS_USER;
+}
+
+void thread_restart(u64 rip, u64 rsp)
+{
+	struct thread *t = current;
+	u32 mxcsr = 0x1f80; /* SDM 1, 10.2.3: what it is after a reset */
+
+	regs_start(t->regs, rip, rsp);
+	write_fs(0);
+	/* No state in use: all of it is what it is after a reset. */
+	memset(t->xsave, 0, xsave_size);
+	memcpy((u8 *)t->xsave + 24, &mxcsr, sizeof(mxcsr));
+	__asm__ volatile("xrstor64 (%0)"
+			 :
+			 : "r"(t->xsave), "a"((u32)xsave_mask),
+			   "d"((u32)(xsave_mask >> 32))
+			 : "memory");
+}
+
+void thread_enter(u64 rip, u64 rsp)
+{
+	struct regs *r = (struct regs *)(stack_top(current) - sizeof(*r));
+
+	regs_start(r, rip, rsp);
 	current->regs = r;
 	__asm__ volatile("mov %0, %%rsp\n\tjmp return_full"
 			 :

@@ -112,6 +112,9 @@ extern u64 xsave_mask; /* XCR0 */
 void threads_init(void); /* makes the main thread, which is running */
 /* Starts the main thread's program; does not come back. */
 _Noreturn void thread_enter(u64 rip, u64 rsp);
+/* The running thread goes back to a new program at rip, with nothing in its
+ * registers but the stack. */
+void thread_restart(u64 rip, u64 rsp);
 /*
  * A thread that goes on as the running one does after its system call, with 0
  * and, unless 0, this stack. NULL: no memory. The caller fills in the rest.
