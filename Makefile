@@ -156,7 +156,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           task/* patch vdso, \
           request, \
           fs/* task/exec task/elf task/arguments, \
-          io/*, \
+          io/* task/clone task/wait, \
           net/*, \
           main syscall fault operand system compare audit
 GROUPS := mm/page mm/pool, \

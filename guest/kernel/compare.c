@@ -14,21 +14,27 @@ long sys_kcmp(u64 first, u64 second, u64 type, u64 a, u64 b)
 {
 	const struct thread *t = thread_find((s32)first);
 	const struct thread *u = thread_find((s32)second);
+	const struct file *f, *g;
 
 	if (!t || !u)
 		return -ESRCH;
+	if (!process_may_look(t->process) || !process_may_look(u->process))
+		return -EPERM;
 	switch ((s32)type) {
 	case KCMP_FILE:
-		/* Of one process: there is no other. */
-		if (!fd_file((s32)a) || !fd_file((s32)b))
-			return -EBADF;
-		return order(fd_file((s32)a), fd_file((s32)b));
+		f = fd_file_of(t->process, (s32)a);
+		g = fd_file_of(u->process, (s32)b);
+		return f && g ? order(f, g) : -EBADF;
 	case KCMP_VM:
 		return order(t->process->space, u->process->space);
 	case KCMP_FILES:
 		return order(t->process->descriptors, u->process->descriptors);
 	case KCMP_FS:
+		return order(t->process->surroundings,
+			     u->process->surroundings);
 	case KCMP_SIGHAND:
+		return order(t->process->signals.actions,
+			     u->process->signals.actions);
 	case KCMP_IO:
 	case KCMP_SYSVSEM:
 		return order(t->process, u->process);

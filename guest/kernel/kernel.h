@@ -1,8 +1,8 @@
 /*
  * kernel.h: what the parts of the guest kernel share.
  *
- * A library OS with the Linux x86-64 system call ABI: one process, many
- * threads, one vCPU, no interrupts. Kernel and program share the address space
+ * A library OS with the Linux x86-64 system call ABI: processes and threads,
+ * one vCPU, no interrupts. Kernel and program share the address space
  * and CPL3. The kernel is not preempted: a thread runs in it until it returns
  * or waits, so its data needs no locks; anything may have changed across a call
  * that waits (thread_wait and all that says it may wait).

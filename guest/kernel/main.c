@@ -5,6 +5,7 @@
 #include "fs/mount.h"
 #include "fs/open.h"
 #include "fs/proc.h"
+#include "fs/surroundings.h"
 #include "io/pipe.h"
 #include "mm/map.h"
 #include "patch.h"
@@ -44,6 +45,7 @@ _Noreturn void kernel_main(void)
 	threads_init();
 	patch_open();
 	process_init();
+	surroundings_init();
 	vfs_init();
 	dev_init();
 	proc_init();

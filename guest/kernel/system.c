@@ -5,11 +5,16 @@
 #include <linux/utsname.h>
 
 #include "fs/descriptor.h"
+#include "fs/surroundings.h"
 #include "mm/frame.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/clock.h"
 #include "task/process.h"
+
+#define NAMESPACES                                                             \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |         \
+	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
 
 long sys_uname(u64 address)
 {
@@ -33,7 +38,8 @@ long sys_sysinfo(u64 address)
 	s.uptime = (long)((mono_now() + NSEC - 1) / NSEC);
 	s.totalram = frames_total() * PAGE_SIZE;
 	s.freeram = frames_available() * PAGE_SIZE;
-	s.procs = (u16)current->process->thread_count;
+	for (const struct thread *t = threads; t; t = t->all_next)
+		s.procs++;
 	s.mem_unit = 1;
 	return copy_to_user(address, &s, sizeof(s));
 }
@@ -142,14 +148,21 @@ long sys_setns(u64 fd, u64 type)
 	return fd_file((s32)fd) ? -EPERM : -EBADF;
 }
 
-/* What a lone thread has, it shares with nobody. */
+/* unshare(2): threads share what they have with their process for good. */
 long sys_unshare(u64 flags)
 {
 	const u64 own = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM;
+	const u64 lone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
 
-	if (flags & 0xff)
+	if (flags & ~(own | lone | NAMESPACES))
 		return -EINVAL;
-	if (!flags)
-		return 0;
-	return flags & ~own || current->process->thread_count > 1 ? -EPERM : 0;
+	if (flags & lone && current->process->thread_count > 1)
+		return -EINVAL;
+	if (flags & NAMESPACES ||
+	    (flags & own && current->process->thread_count > 1))
+		return -EPERM;
+	if ((flags & CLONE_FS && surroundings_unshare()) ||
+	    (flags & CLONE_FILES && descriptors_unshare()))
+		return -ENOMEM;
+	return 0;
 }

@@ -10,7 +10,6 @@
 #include "fs/open.h"
 #include "host.h"
 #include "mm/user.h"
-#include "task/process.h"
 
 #define STREAM_SIZE 65536 /* of a pipe as it is made */
 #define STREAM_INODE 2    /* below those that object_inode() gives */
@@ -72,9 +71,7 @@ static const struct file_ops console_ops = {
 
 void console_open(struct file *input)
 {
-	current->process->descriptors = descriptors_new();
-	if (!current->process->descriptors)
-		panic("no memory for descriptors");
+	descriptors_init();
 	if (!input || fd_install(input, false) != 0)
 		panic("no memory for standard input");
 	for (u64 stream = 1; stream <= 2; stream++) {

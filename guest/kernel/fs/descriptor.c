@@ -1,7 +1,9 @@
-/* descriptor.c: the process's table of descriptors. */
+/* descriptor.c: the tables of descriptors of processes. */
 #include "fs/descriptor.h"
 
+#include <linux/close_range.h>
 #include <linux/fcntl.h>
+#include <linux/sched.h>
 
 #include "fs/lock.h"
 #include "heap.h"
@@ -15,41 +17,52 @@ struct slot {
 };
 
 struct descriptors {
+	u32 refs; /* processes: CLONE_FILES */
 	struct slot *slots;
 	s32 count;
 	s32 lowest; /* none below is free */
 };
-
-struct descriptors *descriptors_new(void)
-{
-	return kmalloc(sizeof(struct descriptors));
-}
 
 static struct descriptors *table(void)
 {
 	return current->process->descriptors;
 }
 
-struct file *fd_file(s32 fd)
+struct file *fd_file_of(const struct process *p, s32 fd)
 {
-	const struct descriptors *d = table();
+	const struct descriptors *d = p->descriptors;
 
-	return fd >= 0 && fd < d->count ? d->slots[fd].file : NULL;
+	return d && fd >= 0 && fd < d->count ? d->slots[fd].file : NULL;
 }
 
-s32 fd_next(s32 fd)
+struct file *fd_file(s32 fd)
 {
-	const struct descriptors *d = table();
+	return fd_file_of(current->process, fd);
+}
 
-	for (; fd < d->count; fd++)
+s32 fd_next_of(const struct process *p, s32 fd)
+{
+	const struct descriptors *d = p->descriptors;
+
+	for (; d && fd < d->count; fd++)
 		if (d->slots[fd].file)
 			return fd;
 	return -1;
 }
 
+s32 fd_next(s32 fd)
+{
+	return fd_next_of(current->process, fd);
+}
+
+bool fd_cloexec_of(const struct process *p, s32 fd)
+{
+	return p->descriptors->slots[fd].cloexec;
+}
+
 bool fd_cloexec(s32 fd)
 {
-	return table()->slots[fd].cloexec;
+	return fd_cloexec_of(current->process, fd);
 }
 
 void fd_set_cloexec(s32 fd, bool cloexec)
@@ -104,32 +117,41 @@ long fd_install(struct file *f, bool cloexec)
 	return fd_install_at(f, 0, cloexec);
 }
 
+static void close_in(struct descriptors *d, s32 fd)
+{
+	struct file *f = d->slots[fd].file;
+
+	d->slots[fd].file = NULL;
+	d->lowest = MIN(d->lowest, fd);
+	lock_descriptor_closed(d, f);
+	file_unref(f);
+}
+
 long sys_close(u64 fd)
 {
-	struct file *f = fd_file((s32)fd);
-
-	if (!f)
+	if (!fd_file((s32)fd))
 		return -EBADF;
-	table()->slots[(s32)fd].file = NULL;
-	table()->lowest = MIN(table()->lowest, (s32)fd);
-	lock_descriptor_closed(f);
-	file_unref(f);
+	close_in(table(), (s32)fd);
 	return 0;
 }
 
 long sys_close_range(u64 first, u64 last, u64 flags)
 {
-	struct descriptors *d = table();
+	const u32 known = CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC;
+	struct descriptors *d;
 
-	if ((u32)first > (u32)last || (flags & ~6ull))
+	if ((u32)first > (u32)last || ((u32)flags & ~known))
 		return -EINVAL;
+	if (flags & CLOSE_RANGE_UNSHARE && descriptors_unshare())
+		return -ENOMEM;
+	d = table();
 	for (s64 fd = (u32)first; fd <= (s64)(u32)last && fd < d->count; fd++) {
 		if (!d->slots[fd].file)
 			continue;
-		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
+		if (flags & CLOSE_RANGE_CLOEXEC)
 			d->slots[fd].cloexec = true;
 		else
-			sys_close((u64)fd);
+			close_in(d, (s32)fd);
 	}
 	return 0;
 }
@@ -161,7 +183,7 @@ static long dup_to(u64 from, u64 to, bool cloexec)
 	file_ref(f);
 	table()->slots[fd] = (struct slot){ f, cloexec };
 	if (old) {
-		lock_descriptor_closed(old);
+		lock_descriptor_closed(table(), old);
 		file_unref(old);
 	}
 	return fd;
@@ -179,4 +201,94 @@ long sys_dup3(u64 from, u64 to, u64 flags)
 	if ((s32)from == (s32)to || (flags & ~(u64)O_CLOEXEC))
 		return -EINVAL;
 	return dup_to(from, to, (flags & O_CLOEXEC) != 0);
+}
+
+/* ---- tables of processes ---- */
+
+static struct descriptors *copy(const struct descriptors *from)
+{
+	struct descriptors *d = kmalloc(sizeof(*d));
+
+	if (!d)
+		return NULL;
+	*d = *from;
+	d->refs = 1;
+	if (!d->count)
+		return d;
+	d->slots = kmalloc((size_t)d->count * sizeof(*d->slots));
+	if (!d->slots) {
+		kfree(d);
+		return NULL;
+	}
+	memcpy(d->slots, from->slots, (size_t)d->count * sizeof(*d->slots));
+	for (s32 fd = 0; fd < d->count; fd++)
+		if (d->slots[fd].file)
+			file_ref(d->slots[fd].file);
+	return d;
+}
+
+static void release(struct descriptors *d)
+{
+	if (--d->refs)
+		return;
+	for (s32 fd = 0; fd < d->count; fd++)
+		if (d->slots[fd].file)
+			close_in(d, fd);
+	kfree(d->slots);
+	kfree(d);
+}
+
+long descriptors_unshare(void)
+{
+	struct descriptors *shared = table(), *own;
+
+	if (shared->refs == 1)
+		return 0;
+	own = copy(shared);
+	if (!own)
+		return -ENOMEM;
+	release(shared);
+	current->process->descriptors = own;
+	return 0;
+}
+
+static long on_fork(struct process *child, u64 flags)
+{
+	child->descriptors = table();
+	if (flags & CLONE_FILES)
+		child->descriptors->refs++;
+	else
+		child->descriptors = copy(table());
+	return child->descriptors ? 0 : -ENOMEM;
+}
+
+static void on_exec(struct process *p)
+{
+	struct descriptors *d;
+
+	(void)descriptors_unshare(); /* or it goes on with what it has */
+	d = p->descriptors;
+	for (s32 fd = 0; fd < d->count; fd++)
+		if (d->slots[fd].file && d->slots[fd].cloexec)
+			close_in(d, fd);
+}
+
+static void on_end(struct process *p)
+{
+	release(p->descriptors);
+	p->descriptors = NULL;
+}
+
+void descriptors_init(void)
+{
+	static struct process_part part = { .fork = on_fork,
+					    .exec = on_exec,
+					    .end = on_end };
+	struct descriptors *first = kmalloc(sizeof(*first));
+
+	if (!first)
+		panic("no memory for descriptors");
+	first->refs = 1;
+	current->process->descriptors = first;
+	process_add_part(&part);
 }

@@ -5,9 +5,16 @@
 #include "fs/file.h"
 
 struct descriptors;
+struct process;
 
-/* An empty table, or NULL. */
-struct descriptors *descriptors_new(void);
+/* Gives the first process an empty table. */
+void descriptors_init(void);
+/* The running process shares its table with no other. 0 or -ENOMEM. */
+long descriptors_unshare(void);
+/* Of any process: borrowed, NULL when not open; the first at or above, or -1. */
+struct file *fd_file_of(const struct process *p, s32 fd);
+s32 fd_next_of(const struct process *p, s32 fd);
+bool fd_cloexec_of(const struct process *p, s32 fd); /* of an open one */
 struct file *fd_file(s32 fd); /* borrowed, NULL when not open */
 /* Takes the reference, also on failure; lowest free number or -EMFILE. */
 long fd_install(struct file *f, bool cloexec);

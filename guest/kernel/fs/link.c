@@ -5,11 +5,11 @@
 #include "fs/entry.h"
 #include "fs/path.h"
 #include "fs/permission.h"
+#include "fs/surroundings.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/ids.h"
-#include "task/process.h"
 
 /* ---- making ---- */
 
@@ -33,7 +33,7 @@ static long add_new(struct walk *w, struct node *n)
 
 static u32 masked(u64 mode, u32 bits)
 {
-	return (u32)mode & bits & ~current->process->umask;
+	return (u32)mode & bits & ~surroundings()->umask;
 }
 
 long sys_mkdirat(u64 fd, u64 path, u64 mode)

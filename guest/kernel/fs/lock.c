@@ -35,7 +35,7 @@ struct lock {
 	struct lock *next;
 	enum kind kind;
 	s32 type;          /* F_RDLCK, F_WRLCK; of a request also F_UNLCK */
-	const void *owner; /* the process of a POSIX lock, else the file */
+	const void *owner; /* the descriptors of a POSIX lock, else the file */
 	s32 pid;           /* what F_GETLK shows */
 	s64 start, end;    /* the last byte is in it */
 };
@@ -361,7 +361,8 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 	bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
 	struct lock want = { .kind = ofd ? OFD : POSIX,
 			     .owner = ofd ? (void *)f :
-					    (void *)current->process,
+					    (void *)current->process
+						    ->descriptors,
 			     .pid = ofd ? -1 : current->process->pid };
 	struct flock u;
 	long r = copy_from_user(&u, address, sizeof(u));
@@ -447,10 +448,10 @@ static void owner_leaves(struct file *f, const void *owner)
 	locked_put(l);
 }
 
-void lock_descriptor_closed(struct file *f)
+void lock_descriptor_closed(const struct descriptors *d, struct file *f)
 {
 	if (locked_count)
-		owner_leaves(f, current->process);
+		owner_leaves(f, d);
 }
 
 void lock_file_gone(struct file *f)

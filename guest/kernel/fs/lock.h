@@ -7,10 +7,13 @@
 
 #include "fs/file.h"
 
+struct descriptors;
+
 /* fcntl's F_*LK*; address: the program's struct flock. */
 long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address);
-/* A descriptor of f is closed: the process's record locks on it go. */
-void lock_descriptor_closed(struct file *f);
+/* A descriptor of f in this table is closed: the table's record locks on it
+ * go. */
+void lock_descriptor_closed(const struct descriptors *d, struct file *f);
 /* The last reference on f is gone, and its locks with it. */
 void lock_file_gone(struct file *f);
 

@@ -13,11 +13,11 @@
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "fs/regular.h"
+#include "fs/surroundings.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/ids.h"
-#include "task/process.h"
 
 #define KNOWN                                                                  \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |        \
@@ -78,7 +78,7 @@ struct file *node_open(struct node *n, u32 flags, long *error)
 static struct node *new_regular(const struct node *dir, u32 mode)
 {
 	struct node *n =
-		node_new(S_IFREG | (mode & 07777 & ~current->process->umask));
+		node_new(S_IFREG | (mode & 07777 & ~surroundings()->umask));
 
 	if (n)
 		node_own(n, dir);

@@ -6,6 +6,7 @@
 
 #include "heap.h"
 #include "mm/user.h"
+#include "task/group.h"
 #include "task/process.h"
 #include "task/signal.h"
 
@@ -36,7 +37,7 @@ static bool exists(s32 type, s32 id)
 		return thread_find(id) != NULL;
 	if (type == F_OWNER_PID)
 		return process_find(id) != NULL;
-	return id == current->process->group;
+	return group_exists(id);
 }
 
 static long owner_set(struct file *f, s32 type, s32 id)
@@ -138,8 +139,12 @@ void owner_signal(struct file *f, u32 events)
 
 		if (t)
 			signal_send_thread(t, &info);
-	} else if (o->type == F_OWNER_PGRP ? o->id == current->process->group :
-					     process_find(o->id) != NULL) {
-		signal_send_process(current->process, &info);
+	} else if (o->type == F_OWNER_PGRP) {
+		group_signal(o->id, &info);
+	} else {
+		struct process *p = process_find(o->id);
+
+		if (p)
+			signal_send_process(p, &info);
 	}
 }

@@ -3,15 +3,15 @@
 
 #include "fs/descriptor.h"
 #include "fs/permission.h"
+#include "fs/surroundings.h"
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/ids.h"
-#include "task/process.h"
 
 struct node *path_cwd(void)
 {
-	struct node *n = current->process->cwd;
+	struct node *n = surroundings()->cwd;
 
 	return n ? n : vfs_root();
 }
@@ -174,7 +174,7 @@ long sys_chdir(u64 path)
 	if (r == 0)
 		r = may_enter(w.node);
 	if (r == 0)
-		replace(&current->process->cwd, w.node);
+		replace(&surroundings()->cwd, w.node);
 	return r;
 }
 
@@ -186,7 +186,7 @@ long sys_fchdir(u64 fd)
 		return -EBADF;
 	r = may_enter(fd_node(fd));
 	if (r == 0)
-		replace(&current->process->cwd, fd_node(fd));
+		replace(&surroundings()->cwd, fd_node(fd));
 	return r;
 }
 
@@ -202,9 +202,9 @@ long sys_chroot(u64 path)
 	if (r)
 		return r;
 	/* A working directory that was not set is the root that was. */
-	if (!current->process->cwd)
-		replace(&current->process->cwd, vfs_root());
-	replace(&current->process->root, w.node);
+	if (!surroundings()->cwd)
+		replace(&surroundings()->cwd, vfs_root());
+	replace(&surroundings()->root, w.node);
 	return 0;
 }
 
@@ -239,8 +239,8 @@ long sys_getcwd(u64 buf, u64 size)
 
 long sys_umask(u64 mask)
 {
-	u32 old = current->process->umask;
+	u32 old = surroundings()->umask;
 
-	current->process->umask = (u32)mask & 0777;
+	surroundings()->umask = (u32)mask & 0777;
 	return old;
 }

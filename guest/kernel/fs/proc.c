@@ -34,12 +34,8 @@ static bool subject_of(const struct node *n, struct proc_subject *s)
 	if (!n->key)
 		return true;
 	s->thread = thread_find(id);
-	s->process = s->thread ? s->thread->process : process_find(id);
-	/* The first thread may have ended before its process. */
-	for (struct thread *t = threads; t && !s->thread; t = t->all_next)
-		if (s->whole && t->process == s->process)
-			s->thread = t;
-	return s->process && s->thread;
+	s->process = s->thread ? s->thread->process : NULL;
+	return s->process != NULL;
 }
 
 /* ---- numbers as names ---- */
@@ -49,10 +45,19 @@ static s64 next_thread(const struct process *p, s64 from)
 {
 	s64 best = -1;
 
-	for (const struct thread *t = threads; t; t = t->all_next)
-		if (t->process == p && t->tid >= from &&
-		    (best < 0 || t->tid < best))
+	for (const struct thread *t = p->threads; t; t = t->peer)
+		if (t->tid >= from && (best < 0 || t->tid < best))
 			best = t->tid;
+	return best;
+}
+
+static s64 next_process(s64 from)
+{
+	s64 best = -1;
+
+	for (const struct process *p = processes; p; p = p->all_next)
+		if (p->pid >= from && (best < 0 || p->pid < best))
+			best = p->pid;
 	return best;
 }
 
@@ -65,12 +70,11 @@ static s64 next_number(const struct node *dir, s64 from)
 		return -1;
 	switch (dir->row->numbers) {
 	case PROC_PROCESSES:
-		return from <= current->process->pid ? current->process->pid :
-						       -1;
+		return next_process(from);
 	case PROC_THREADS:
 		return next_thread(s.process, from);
 	case PROC_DESCRIPTORS:
-		return s.process == current->process ? fd_next((s32)from) : -1;
+		return fd_next_of(s.process, (s32)from);
 	default:
 		return -1;
 	}
@@ -196,7 +200,7 @@ static void own(struct node *n)
 	}
 	if (node_type(n) == S_IFLNK && s.fd >= 0) {
 		static const u32 rights[] = { 0500, 0300, 0700, 0700 };
-		const struct file *f = fd_file(s.fd);
+		const struct file *f = fd_file_of(s.process, s.fd);
 
 		if (f)
 			n->mode = S_IFLNK | rights[f->flags & O_ACCMODE];

@@ -5,7 +5,7 @@
 
 static struct file *file_of(const struct proc_subject *s)
 {
-	return s->process == current->process ? fd_file(s->fd) : NULL;
+	return fd_file_of(s->process, s->fd);
 }
 
 static void show_link(struct text *t, const struct proc_subject *s)
@@ -28,7 +28,7 @@ static void show_info(struct text *t, const struct proc_subject *s)
 		f->ops->stat(f, &st);
 	text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t1\nino:\t%lu\n", f->pos,
 		 f->flags | O_LARGEFILE |
-			 (fd_cloexec(s->fd) ? (u32)O_CLOEXEC : 0),
+			 (fd_cloexec_of(s->process, s->fd) ? (u32)O_CLOEXEC : 0),
 		 st.st_ino);
 	if (f->ops->info)
 		f->ops->info(f, t);

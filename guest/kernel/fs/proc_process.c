@@ -5,6 +5,7 @@
 
 #include "fs/proc.h"
 #include "fs/descriptor.h"
+#include "fs/surroundings.h"
 #include "mm/count.h"
 #include "mm/frame.h"
 #include "mm/map.h"
@@ -18,7 +19,24 @@
 
 static char state_of(const struct thread *t)
 {
+	if (thread_ended(t))
+		return 'Z';
+	if (t->process->signals.stopped)
+		return 'T';
 	return thread_waits(t) ? 'S' : 'R';
+}
+
+static const char *state_name(char state)
+{
+	return state == 'Z' ? "zombie" :
+	       state == 'T' ? "stopped" :
+	       state == 'S' ? "sleeping" :
+			      "running";
+}
+
+static u32 umask_of(const struct process *p)
+{
+	return p->surroundings ? p->surroundings->umask : 0;
 }
 
 /* ---- status ---- */
@@ -29,7 +47,7 @@ static void add_signals(struct text *t, const struct proc_subject *s)
 	sigset ignored = 0, caught = 0;
 
 	for (int n = 1; n <= SIGNAL_COUNT; n++) {
-		u64 handler = signals->actions[n].handler;
+		u64 handler = signals->actions->of[n].handler;
 
 		if (handler == 1) /* SIG_IGN */
 			ignored |= 1ull << (n - 1);
@@ -98,9 +116,8 @@ static void show_status(struct text *t, const struct proc_subject *s)
 	text_add(t,
 		 "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\n"
 		 "Ngid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		 th->name, p->umask, state,
-		 state == 'R' ? "running" : "sleeping", p->pid,
-		 s->whole ? p->pid : th->tid, p->parent);
+		 th->name, umask_of(p), state, state_name(state), p->pid,
+		 s->whole ? p->pid : th->tid, process_parent(p));
 	add_ids(t, &th->ids);
 	text_add(t, "FDSize:\t%d\n", 64);
 	add_groups(t, &th->ids);
@@ -134,8 +151,8 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 	else
 		usage_of_thread(th, &u);
 	text_add(t, "%d (%s) %c %d %d %d %d %d 4194304 ",
-		 s->whole ? p->pid : th->tid, th->name, state_of(th), p->parent,
-		 p->group, p->session,
+		 s->whole ? p->pid : th->tid, th->name, state_of(th),
+		 process_parent(p), p->group, p->session,
 		 p->terminal ? (s32)p->terminal->device : 0,
 		 p->terminal ? p->terminal->group : -1);
 	text_add(t, "%lu 0 0 0 %lu %lu 0 0 %d %d %u 0 %lu ", u.faults,
@@ -309,9 +326,12 @@ static void show_exe(struct text *t, const struct proc_subject *s)
 static void show_cwd(struct text *t, const struct proc_subject *s)
 {
 	char path[PATH_MAX], *at;
-	const struct node *n = s->process->cwd ? s->process->cwd : root_node;
+	const struct surroundings *at_home = s->process->surroundings;
 
-	at = node_path(n, path, sizeof(path));
+	if (!at_home)
+		return;
+	at = node_path(at_home->cwd ? at_home->cwd : root_node, path,
+		       sizeof(path));
 	text_add(t, "%s", at ? at : "(unreachable)");
 }
 

@@ -32,7 +32,7 @@ static u32 count_threads(bool running)
 	u32 n = 0;
 
 	for (const struct thread *t = threads; t; t = t->all_next)
-		n += !running || !thread_waits(t);
+		n += !running || (!thread_waits(t) && !thread_ended(t));
 	return n;
 }
 

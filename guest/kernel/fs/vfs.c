@@ -6,10 +6,10 @@
 #include "fs/notify.h"
 #include "fs/quota.h"
 #include "fs/ramfs.h"
+#include "fs/surroundings.h"
 #include "fs/xattrs.h"
 #include "heap.h"
 #include "task/clock.h"
-#include "task/process.h"
 #include "text.h"
 
 struct node *root_node;
@@ -116,7 +116,7 @@ static char *prepend(char *at, const char *start, const char *text, size_t size)
 
 struct node *vfs_root(void)
 {
-	return current->process->root ? current->process->root : root_node;
+	return surroundings()->root ? surroundings()->root : root_node;
 }
 
 char *node_path(const struct node *n, char *buf, size_t size)

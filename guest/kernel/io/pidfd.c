@@ -1,13 +1,17 @@
 /*
- * pidfd.c: descriptors of processes. None becomes ready: a process that could
- * still ask ends the VM when it ends.
+ * pidfd.c: descriptors of processes: pidfd_open(2). One becomes readable when its
+ * process has ended.
  */
+#include "io/pidfd.h"
+
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
 #include "fs/object.h"
 #include "fs/proc.h"
 #include "heap.h"
+#include "mm/user.h"
 #include "syscalls.h"
 #include "task/kill.h"
 #include "task/process.h"
@@ -16,26 +20,54 @@
 #define PIDFD_MODE 0700 /* no file type */
 
 struct pidfd {
-	s32 pid;
+	struct pidfd *next, **link; /* list of all */
+	struct file *file;
+	struct process *process; /* referenced; NULL: the kernel */
 };
+
+static struct pidfd *all;
+
+static bool reaped(const struct process *p)
+{
+	return p && !p->leader;
+}
 
 static u32 pidfd_poll(struct file *f)
 {
-	(void)f;
-	return 0;
+	const struct process *p = ((struct pidfd *)f->node)->process;
+
+	if (reaped(p))
+		return EPOLLIN | EPOLLRDNORM | EPOLLHUP;
+	return p && p->zombie ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static long pidfd_stat(struct file *f, struct stat *st)
 {
 	const struct pidfd *p = f->node;
 
-	stat_object(st, PIDFD_MODE, (u64)p->pid);
+	stat_object(st, PIDFD_MODE,
+		    p->process ? (u64)p->process->pid : INIT_PROCESS);
 	return 0;
 }
 
 static void pidfd_release(struct file *f)
 {
-	kfree(f->node);
+	struct pidfd *p = f->node;
+
+	*p->link = p->next;
+	if (p->next)
+		p->next->link = p->link;
+	if (p->process)
+		process_unref(p->process);
+	kfree(p);
+}
+
+static void pidfd_info(struct file *f, struct text *t)
+{
+	const struct process *p = ((struct pidfd *)f->node)->process;
+	s32 pid = !p ? INIT_PROCESS : reaped(p) ? -1 : p->pid;
+
+	text_add(t, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
 }
 
 static const struct file_ops pidfd_ops = {
@@ -43,72 +75,126 @@ static const struct file_ops pidfd_ops = {
 	.stat = pidfd_stat,
 	.release = pidfd_release,
 	.kind = "[pidfd]",
+	.info = pidfd_info,
 };
 
-long sys_pidfd_open(u64 pid64, u64 flags)
+static void on_ended(struct process *ended)
 {
-	s32 pid = (s32)pid64;
-	struct pidfd *p;
+	for (struct pidfd *p = all; p; p = p->next)
+		if (p->process == ended)
+			file_ready(p->file);
+}
+
+static void listen(void)
+{
+	static struct process_part part = { .ended = on_ended };
+	static bool listening;
+
+	if (!listening)
+		process_add_part(&part);
+	listening = true;
+}
+
+/* A descriptor's number or -errno. */
+static long install(struct process *process, u32 flags)
+{
+	struct pidfd *p = kmalloc(sizeof(*p));
 	struct file *f;
 
-	if (((u32)flags & ~(u32)PIDFD_NONBLOCK) || pid <= 0)
-		return -EINVAL;
-	if (pid != INIT_PROCESS && !process_find(pid))
-		return thread_find(pid) ? -ENOENT : -ESRCH;
-	p = kmalloc(sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->pid = pid;
-	f = file_new(&pidfd_ops, p, O_RDWR | ((u32)flags & PIDFD_NONBLOCK));
+	f = file_new(&pidfd_ops, p, O_RDWR | flags);
 	if (!f) {
 		kfree(p);
 		return -ENOMEM;
 	}
+	listen();
+	p->file = f;
+	p->process = process;
+	if (process)
+		process->refs++;
+	p->next = all;
+	p->link = &all;
+	if (all)
+		all->link = &p->next;
+	all = p;
 	return fd_install(f, true);
 }
 
-/* Whose descriptor f is, or 0. */
-static s32 pidfd_process(const struct file *f)
+long pidfd_give(struct process *p, u64 address)
 {
-	const struct pidfd *p = f->node;
+	s32 fd = (s32)install(p, 0);
 
-	return f->ops == &pidfd_ops ? p->pid : 0;
+	if (fd < 0)
+		return fd;
+	if (!copy_to_user(address, &fd, sizeof(fd)))
+		return 0;
+	sys_close((u64)fd);
+	return -EFAULT;
 }
 
-/* A directory /proc/PID stands for its process, too. */
+struct process *pidfd_process(const struct file *f)
+{
+	return f->ops == &pidfd_ops ? ((struct pidfd *)f->node)->process : NULL;
+}
+
+long sys_pidfd_open(u64 pid64, u64 flags)
+{
+	s32 pid = (s32)pid64;
+	struct process *p;
+
+	if (((u32)flags & ~(u32)PIDFD_NONBLOCK) || pid <= 0)
+		return -EINVAL;
+	p = process_find(pid);
+	if (pid != INIT_PROCESS && !p)
+		return thread_find(pid) ? -ENOENT : -ESRCH;
+	return install(p, (u32)flags & PIDFD_NONBLOCK);
+}
+
+/* The number of the process that f stands for; a directory /proc/PID does for
+ * its own, too. -EBADF: for none; -ESRCH: it was reaped. */
 static s32 target_process(const struct file *f)
 {
 	const struct node *n = f->flags & O_PATH ? NULL : file_node(f);
+	const struct process *p;
 
-	return n ? proc_process_of(n) : pidfd_process(f);
+	if (n)
+		return proc_process_of(n) ?: -EBADF;
+	if (f->ops != &pidfd_ops)
+		return -EBADF;
+	p = pidfd_process(f);
+	return reaped(p) ? -ESRCH : p ? p->pid : INIT_PROCESS;
 }
 
 long sys_pidfd_send_signal(u64 fd, u64 signo, u64 info, u64 flags)
 {
-	const struct file *f;
+	const struct file *f = fd_file((s32)fd);
 	u32 scope = (u32)flags;
 	s32 pid;
 
 	if ((scope & ~(u32)KILL_SCOPES) || (scope & (scope - 1)))
 		return -EINVAL;
-	f = fd_file((s32)fd);
-	pid = f ? target_process(f) : 0;
-	return pid ? kill_scope(pid, scope, signo, info) : -EBADF;
+	pid = f ? target_process(f) : -EBADF;
+	return pid < 0 ? pid : kill_scope(pid, scope, signo, info);
 }
 
 long sys_pidfd_getfd(u64 fd, u64 target, u64 flags)
 {
 	struct file *f = fd_file((s32)fd);
-	s32 pid;
+	const struct process *p;
 
 	if ((u32)flags)
 		return -EINVAL;
-	pid = f ? pidfd_process(f) : 0;
-	if (!pid)
+	if (!f || f->ops != &pidfd_ops)
 		return -EBADF;
-	if (pid != current->process->pid)
+	p = pidfd_process(f);
+	if (!p)
 		return -EPERM; /* the kernel's */
-	f = fd_file((s32)target);
+	if (!p->descriptors)
+		return -ESRCH;
+	if (!process_may_look(p))
+		return -EPERM;
+	f = fd_file_of(p, (s32)target);
 	if (!f)
 		return -EBADF;
 	file_ref(f);

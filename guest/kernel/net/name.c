@@ -8,9 +8,9 @@
 #include "fs/entry.h"
 #include "fs/path.h"
 #include "fs/permission.h"
+#include "fs/surroundings.h"
 #include "net/socket.h"
 #include "random.h"
-#include "task/process.h"
 
 #define PATH_OFFSET 2 /* of sun_path */
 #define BUCKETS 1024
@@ -115,7 +115,7 @@ static long path_bind(struct socket *s, const struct address *a)
 	r = dir_may_add(w.parent);
 	if (r)
 		return r;
-	n = node_new(S_IFSOCK | (0777 & ~current->process->umask));
+	n = node_new(S_IFSOCK | (0777 & ~surroundings()->umask));
 	if (!n)
 		return -ENOSPC;
 	node_ref(n);

@@ -19,22 +19,22 @@ enum { CPU_PROF, CPU_VIRT, CPU_SCHED };
 static enum clock_kind cpu_kind(s32 clock, struct cputimer *cpu)
 {
 	s32 id = ~(clock >> 3);
-	struct process *p = current->process;
+	s32 pid = current->process->pid;
 	const struct thread *t;
 
 	if ((clock & CPU_WHICH) > CPU_SCHED)
 		return CLOCK_UNKNOWN;
 	if (clock & CPU_THREAD) {
 		t = id ? thread_find(id) : current;
-		if (!t || t->process != p)
+		if (!t || t->process->pid != pid)
 			return CLOCK_UNKNOWN;
 		cpu->tid = t->tid;
 	} else if (id) {
-		p = process_find(id);
-		if (!p)
+		if (!process_find(id))
 			return CLOCK_UNKNOWN;
+		pid = id;
 	}
-	cpu->process = p;
+	cpu->pid = pid;
 	cpu->user = (clock & CPU_WHICH) == CPU_VIRT;
 	return CLOCK_CPU;
 }
@@ -44,7 +44,7 @@ enum clock_kind clockid_kind(s32 clock, struct cputimer *cpu)
 	struct cputimer nobody = { 0 };
 
 	cpu = cpu ? cpu : &nobody;
-	*cpu = (struct cputimer){ .process = current->process };
+	*cpu = (struct cputimer){ .pid = current->process->pid };
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:

@@ -19,20 +19,23 @@ static struct timer watch = { .deadline = FOREVER, .fn = on_watch };
 
 bool cputimer_gone(const struct cputimer *t)
 {
-	return t->tid && !thread_find(t->tid);
+	const struct thread *thread = t->tid ? thread_find(t->tid) : NULL;
+
+	if (t->tid)
+		return !thread || thread_ended(thread);
+	return !process_find(t->pid);
 }
 
 u64 cputimer_now(const struct cputimer *t)
 {
 	const struct thread *thread = t->tid ? thread_find(t->tid) : NULL;
-	struct usage u;
+	const struct process *p = t->tid ? NULL : process_find(t->pid);
+	struct usage u = { 0 };
 
-	if (t->tid && !thread)
-		return 0;
 	if (thread)
 		usage_of_thread(thread, &u);
-	else
-		usage_of_threads(t->process, &u);
+	else if (p)
+		usage_of_threads(p, &u);
 	return t->user ? u.cpu - u.system : u.cpu;
 }
 
@@ -129,7 +132,9 @@ static u64 seconds_ns(u64 seconds)
  * limit, SIGKILL at the hard one. */
 static void on_limit(struct cputimer *t)
 {
-	struct process *p = t->process;
+	struct process *p =
+		(struct process *)((char *)t -
+				   offsetof(struct process, cpu_limit));
 	struct rlimit64 *limit = &p->limits.of[RLIMIT_CPU];
 	u64 now = cputimer_now(t);
 	struct sigqueue_info info = { .signo = SIGXCPU, .code = SI_KERNEL };
@@ -152,7 +157,7 @@ void cputimer_limit(struct process *p)
 	u64 first =
 		MIN(seconds_ns(limit->rlim_cur), seconds_ns(limit->rlim_max));
 
-	p->cpu_limit.process = p;
+	p->cpu_limit.pid = p->pid;
 	p->cpu_limit.fn = on_limit;
 	if (first == FOREVER)
 		cputimer_disarm(&p->cpu_limit);

@@ -12,7 +12,7 @@ struct thread;
 
 struct cputimer {
 	struct cputimer *next;
-	struct process *process;
+	s32 pid;
 	s32 tid;   /* of a thread; 0: all of the process */
 	bool user; /* without the time in the kernel */
 	bool armed;
@@ -20,7 +20,7 @@ struct cputimer {
 	void (*fn)(struct cputimer *t); /* as a timer's: disarmed before */
 };
 
-/* The thread that it goes by has ended. */
+/* The thread or process that it goes by is no more. */
 bool cputimer_gone(const struct cputimer *t);
 /* What its clock shows. */
 u64 cputimer_now(const struct cputimer *t);

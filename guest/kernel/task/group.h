@@ -4,12 +4,18 @@
 
 #include "task/sigset.h"
 
+struct process;
+
 /* To each process of the group. 0, or -ESRCH: it has none. */
 long group_signal(s32 group, const struct sigqueue_info *info);
 /* The session that the group is of; 0: there is no such group. */
 s32 group_session(s32 group);
+bool group_exists(s32 group);
 /* No process of the group has its parent in another group of its session, so
  * nobody would continue it when it stops: POSIX, 3.264. */
 bool group_orphaned(s32 group);
+/* p, which is a zombie, has left: groups that are orphaned by it and have stopped
+ * members get SIGHUP and SIGCONT. */
+void group_leave(struct process *p);
 
 #endif

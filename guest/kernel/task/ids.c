@@ -83,6 +83,15 @@ bool ids_in_group(u32 gid)
 	return gid == current->ids.fsgid || in_groups(current->ids.groups, gid);
 }
 
+bool ids_same_user(const struct ids *other)
+{
+	const struct ids *ids = &current->ids;
+
+	return ids->uid == other->uid && ids->uid == other->euid &&
+	       ids->uid == other->suid && ids->gid == other->gid &&
+	       ids->gid == other->egid && ids->gid == other->sgid;
+}
+
 static u32 class_bits(const struct ids *ids, u32 mode, u32 uid, u32 gid)
 {
 	if (ids->fsuid == uid)

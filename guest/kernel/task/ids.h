@@ -39,6 +39,8 @@ void ids_release(struct ids *ids);
 /* The running thread's. */
 bool ids_capable(int capability);
 bool ids_in_group(u32 gid);
+/* All ids of other are the running thread's real ones. */
+bool ids_same_user(const struct ids *other);
 /* For a path's component or file of this mode and owners: 0 or -EACCES. */
 long ids_permission(u32 mode, u32 uid, u32 gid, u32 want);
 /* What access(2) asks with, of a copy that is put back: the real ids. */

@@ -71,11 +71,18 @@ static struct itimer *itimer_of(struct process *p, u64 which)
 		i->expires = FOREVER;
 		i->timer =
 			(struct timer){ .deadline = FOREVER, .fn = on_timer };
-		i->cpu = (struct cputimer){ .process = p,
+		i->cpu = (struct cputimer){ .pid = p->pid,
 					    .user = which == ITIMER_VIRTUAL,
 					    .fn = on_cpu };
 	}
 	return i;
+}
+
+void itimers_stop(struct process *p)
+{
+	for (struct itimer *i = p->itimers; i < p->itimers + 3; i++)
+		if (i->process)
+			arm(i, FOREVER);
 }
 
 static u64 left(const struct itimer *i)

@@ -5,11 +5,16 @@
 #include "task/clock.h"
 #include "task/cputimer.h"
 
+struct process;
+
 struct itimer {
 	struct timer timer;      /* ITIMER_REAL */
 	struct cputimer cpu;     /* ITIMER_VIRTUAL, ITIMER_PROF */
 	struct process *process; /* NULL: never used */
 	u64 interval, expires;   /* expires: FOREVER not armed */
 };
+
+/* They stop; nothing of them remains armed. */
+void itimers_stop(struct process *p);
 
 #endif

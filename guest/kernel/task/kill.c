@@ -9,7 +9,8 @@ static struct sigqueue_info sent(u64 signo, int code)
 {
 	return (struct sigqueue_info){ .signo = (s32)signo,
 				       .code = code,
-				       .pid = current->process->pid };
+				       .pid = current->process->pid,
+				       .uid = current->ids.uid };
 }
 
 static bool valid(u64 signo)
@@ -17,16 +18,35 @@ static bool valid(u64 signo)
 	return (s32)signo >= 0 && (s32)signo <= SIGNAL_COUNT;
 }
 
+/* kill(2): who may send to whom. */
+static bool may_send(const struct thread *to, s32 signo)
+{
+	const struct ids *me = &current->ids, *it = &to->ids;
+
+	return to->process == current->process || me->euid == it->suid ||
+	       me->euid == it->uid || me->uid == it->suid ||
+	       me->uid == it->uid || ids_capable(CAP_KILL) ||
+	       (signo == SIGCONT &&
+		to->process->session == current->process->session);
+}
+
 /* Signal 0 only asks whether there is somebody. */
+static long send_to(struct process *p, const struct sigqueue_info *info)
+{
+	if (!may_send(p->leader, info->signo))
+		return -EPERM;
+	return info->signo ? signal_send_process(p, info) : 0;
+}
+
 static long send_process(s32 pid, const struct sigqueue_info *info)
 {
-	struct process *p = process_find(pid);
+	struct process *p = process_of(pid);
 
 	if (!p && pid != INIT_PROCESS)
 		return -ESRCH;
 	if (!valid((u64)info->signo))
 		return -EINVAL;
-	return p && info->signo ? signal_send_process(p, info) : 0;
+	return p ? send_to(p, info) : 0;
 }
 
 static long send_thread(s32 pid, s32 tid, const struct sigqueue_info *info)
@@ -37,21 +57,59 @@ static long send_thread(s32 pid, s32 tid, const struct sigqueue_info *info)
 		return -ESRCH;
 	if (!valid((u64)info->signo))
 		return -EINVAL;
+	if (!may_send(t, info->signo))
+		return -EPERM;
 	return info->signo ? signal_send_thread(t, info) : 0;
+}
+
+/* 0 when one of them got it. */
+static long send_group(s32 group, const struct sigqueue_info *info)
+{
+	long r = -ESRCH, one;
+
+	if (!valid((u64)info->signo))
+		return -EINVAL;
+	for (struct process *p = processes; p; p = p->all_next) {
+		if (p->group != group)
+			continue;
+		one = send_to(p, info);
+		if (r)
+			r = one;
+	}
+	return r;
+}
+
+/* To everybody but init and the caller. */
+static long send_all(const struct sigqueue_info *info)
+{
+	long r = 0, one;
+	u32 count = 0;
+
+	if (!valid((u64)info->signo))
+		return -EINVAL;
+	for (struct process *p = processes; p; p = p->all_next) {
+		if (p == current->process)
+			continue;
+		count++;
+		one = send_to(p, info);
+		if (one != -EPERM)
+			r = one;
+	}
+	return count ? r : -ESRCH;
 }
 
 long sys_kill(u64 pid, u64 signo)
 {
 	struct sigqueue_info info = sent(signo, SI_USER);
-	struct process *p = current->process;
 	s32 to = (s32)pid;
 
 	if (to > 0)
 		return send_process(to, &info);
-	/* -1 is everybody but init and the caller. */
-	if (to != 0 && to != -p->group)
+	if (to == -1)
+		return send_all(&info);
+	if (to == INT32_MIN || to == -INIT_PROCESS)
 		return -ESRCH;
-	return send_process(p->pid, &info);
+	return send_group(to ? -to : current->process->group, &info);
 }
 
 long sys_tgkill(u64 pid, u64 tid, u64 signo)
@@ -124,7 +182,7 @@ long kill_scope(s32 pid, u32 scope, u64 signo, u64 address)
 	}
 	if (scope == KILL_THREAD)
 		return send_thread(pid, pid, &info);
-	if (scope == KILL_GROUP && pid != current->process->group)
-		return -ESRCH;
+	if (scope == KILL_GROUP)
+		return send_group(pid, &info);
 	return send_process(pid, &info);
 }

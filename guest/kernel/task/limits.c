@@ -61,15 +61,6 @@ static long check_limit(u32 which, const struct rlimit64 *old,
 	return 0;
 }
 
-static bool same_user(const struct ids *other)
-{
-	const struct ids *ids = &current->ids;
-
-	return ids->uid == other->uid && ids->uid == other->euid &&
-	       ids->uid == other->suid && ids->gid == other->gid &&
-	       ids->gid == other->egid && ids->gid == other->sgid;
-}
-
 long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 {
 	const struct thread *t = (s32)pid ? thread_find((s32)pid) : current;
@@ -82,7 +73,7 @@ long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 		return -EFAULT;
 	if (!t)
 		return -ESRCH;
-	if (t != current && !same_user(&t->ids) &&
+	if (t != current && !ids_same_user(&t->ids) &&
 	    !ids_capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	limit = &t->process->limits.of[(u32)which];

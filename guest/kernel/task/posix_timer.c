@@ -3,6 +3,8 @@
  * most once: a periodic timer goes on when it is taken, and what has passed
  * meanwhile is its overrun.
  */
+#include "task/posix_timer.h"
+
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/time.h>
@@ -296,18 +298,31 @@ long sys_timer_getoverrun(u64 id)
 	return p ? p->overrun : -EINVAL;
 }
 
-long sys_timer_delete(u64 id)
+/* The timer that link leads to. */
+static void delete(struct posix_timer **link)
 {
-	struct posix_timer **link = &current->process->timers, *p;
+	struct posix_timer *p = *link;
 
-	while (*link && (*link)->id != (s32)id)
-		link = &(*link)->next;
-	p = *link;
-	if (!p)
-		return -EINVAL;
 	*link = p->next;
 	disarm(p);
 	p->process->signals.queued--;
 	kfree(p);
+}
+
+long sys_timer_delete(u64 id)
+{
+	struct posix_timer **link = &current->process->timers;
+
+	while (*link && (*link)->id != (s32)id)
+		link = &(*link)->next;
+	if (!*link)
+		return -EINVAL;
+	delete(link);
 	return 0;
+}
+
+void posix_timers_delete(struct process *p)
+{
+	while (p->timers)
+		delete(&p->timers);
 }

@@ -1,39 +1,42 @@
-/* process.c: processes, their groups and sessions. */
+/* process.c: processes: their list, their parents, and what they are made of. */
 #include "task/process.h"
 
-#include <asm/signal.h>
-#include <linux/wait.h>
-
-#include "host.h"
-#include "mm/frame.h"
+#include "heap.h"
 #include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
+#include "task/numbers.h"
+#include "task/signal.h"
+
+struct process *processes;
+struct process *first_process;
+
+static struct process_part *parts;
 
 void process_init(void)
 {
+	struct actions *actions = kmalloc(sizeof(*actions));
 	static struct process first = { .pid = FIRST_PROCESS,
-					.parent = INIT_PROCESS,
+					.refs = 2, /* its thread's, too */
 					.group = FIRST_PROCESS,
 					.session = FIRST_PROCESS,
-					.umask = 022,
-					.thread_count = 1,
 					.dumpable = 1 };
 
+	if (!actions)
+		panic("no memory for the first process");
+	actions->refs = 1;
 	first.space = space;
+	first.signals.actions = actions;
 	first.started = mono_now();
 	limits_init(&first.limits);
-	current->process = &first;
+	first_process = &first;
+	process_add(&first);
+	process_add_thread(&first, current);
+	first.leader = current;
+	current->kept = true;
 	ids_init(&current->ids);
 	priority_init(&current->priority);
 	current->timer_slack = current->default_timer_slack = TIMER_SLACK;
-}
-
-struct process *process_find(s32 pid)
-{
-	struct process *p = current->process;
-
-	return pid == p->pid ? p : NULL;
 }
 
 struct process *process_of(s32 id)
@@ -41,6 +44,18 @@ struct process *process_of(s32 id)
 	const struct thread *t = id ? thread_find(id) : current;
 
 	return t ? t->process : NULL;
+}
+
+s32 process_parent(const struct process *p)
+{
+	return p->parent ? p->parent->pid : INIT_PROCESS;
+}
+
+bool process_may_look(const struct process *p)
+{
+	if (p == current->process)
+		return true;
+	return p->dumpable && ids_same_user(&p->leader->ids);
 }
 
 long process_set_command(const void *strings, size_t size)
@@ -57,34 +72,161 @@ long process_set_command(const void *strings, size_t size)
 	return (long)size;
 }
 
-static void (*at_end)(void);
+/* ---- parts ---- */
 
-void process_at_end(void (*call)(void))
+void process_add_part(struct process_part *part)
 {
-	at_end = call;
+	part->next = parts;
+	parts = part;
 }
 
-_Noreturn static void end(int status, u32 kind)
+long process_parts_fork(struct process *child, u64 flags)
 {
-	if (at_end)
-		at_end();
-	control->frames_free = frames_available();
-	host_exit(status, kind);
+	struct process_part *part, *done;
+	long r = 0;
+
+	for (part = parts; part && !r; part = part->next)
+		if (part->fork)
+			r = part->fork(child, flags);
+	if (!r)
+		return 0;
+	/* the one that failed is before `part` */
+	for (done = parts; done->next != part; done = done->next)
+		if (done->end)
+			done->end(child);
+	return r;
 }
 
-void process_exit(int status)
+void process_parts_exec(struct process *p)
 {
-	end(status, ZB_STATUS_EXITED);
+	for (struct process_part *part = parts; part; part = part->next)
+		if (part->exec)
+			part->exec(p);
 }
 
-void process_killed(int signo)
+void process_parts_end(struct process *p)
 {
-	end(128 + signo, ZB_STATUS_SIGNALLED);
+	for (struct process_part *part = parts; part; part = part->next)
+		if (part->end)
+			part->end(p);
 }
 
-void process_out_of_memory(void)
+void process_parts_ended(struct process *p)
 {
-	end(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
+	for (struct process_part *part = parts; part; part = part->next)
+		if (part->ended)
+			part->ended(p);
+}
+
+/* ---- making ---- */
+
+struct process *process_copy(void)
+{
+	const struct process *from = current->process;
+	struct process *p = kmalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->group = from->group;
+	p->session = from->session;
+	p->terminal = from->terminal;
+	p->limits = from->limits;
+	p->layout = from->layout;
+	p->oom_score_adj = from->oom_score_adj;
+	p->started = mono_now();
+	p->dumpable = from->dumpable;
+	p->no_huge_pages = from->no_huge_pages;
+	p->barriers = from->barriers;
+	memcpy(p->exec_path, from->exec_path, sizeof(p->exec_path));
+	return p;
+}
+
+static void add_child(struct process *parent, struct process *p)
+{
+	p->parent = parent;
+	p->sibling = NULL;
+	if (!parent)
+		return;
+	if (parent->last_child)
+		parent->last_child->sibling = p;
+	else
+		parent->children = p;
+	parent->last_child = p;
+}
+
+static void remove_child(struct process *p)
+{
+	struct process *parent = p->parent, *previous = NULL;
+
+	if (!parent)
+		return;
+	for (struct process *c = parent->children; c != p; c = c->sibling)
+		previous = c;
+	if (previous)
+		previous->sibling = p->sibling;
+	else
+		parent->children = p->sibling;
+	if (parent->last_child == p)
+		parent->last_child = previous;
+}
+
+void process_add(struct process *p)
+{
+	p->all_next = processes;
+	p->all_link = &processes;
+	if (processes)
+		processes->all_link = &p->all_next;
+	processes = p;
+	number_add_process(p);
+	add_child(p->parent, p);
+}
+
+void process_adopt(struct process *p, struct process *parent)
+{
+	remove_child(p);
+	add_child(parent, p);
+}
+
+void process_add_thread(struct process *p, struct thread *t)
+{
+	t->process = p;
+	t->peer = p->threads;
+	p->threads = t;
+	p->thread_count++;
+	p->refs++;
+}
+
+void process_remove_thread(struct process *p, struct thread *t)
+{
+	struct thread **link = &p->threads;
+
+	while (*link != t)
+		link = &(*link)->peer;
+	*link = t->peer;
+	p->thread_count--;
+}
+
+/* ---- going ---- */
+
+void process_unref(struct process *p)
+{
+	if (--p->refs == 0)
+		kfree(p);
+}
+
+void process_reap(struct process *p)
+{
+	remove_child(p);
+	*p->all_link = p->all_next;
+	if (p->all_next)
+		p->all_next->all_link = p->all_link;
+	number_remove_process(p);
+	p->parent = NULL;
+	signal_release_actions(p);
+	thread_release(p->leader);
+	p->leader = NULL;
+	process_unref(p);
 }
 
 /* ---- asking ---- */
@@ -96,115 +238,5 @@ long sys_getpid(void)
 
 long sys_getppid(void)
 {
-	return current->process->parent;
-}
-
-long sys_getpgrp(void)
-{
-	return current->process->group;
-}
-
-long sys_getpgid(u64 pid)
-{
-	const struct process *p = process_of((s32)pid);
-
-	if ((s32)pid == INIT_PROCESS)
-		return INIT_PROCESS; /* leads its own */
-	return p ? p->group : -ESRCH;
-}
-
-long sys_getsid(u64 pid)
-{
-	const struct process *p = process_of((s32)pid);
-
-	if ((s32)pid == INIT_PROCESS)
-		return INIT_PROCESS; /* leads its own */
-	return p ? p->session : -ESRCH;
-}
-
-/* ---- groups and sessions ---- */
-
-long sys_setsid(void)
-{
-	struct process *p = current->process;
-
-	if (p->group == p->pid)
-		return -EPERM; /* leads its group already */
-	p->group = p->session = p->pid;
-	p->terminal = NULL;
-	return p->session;
-}
-
-long sys_setpgid(u64 pid, u64 group)
-{
-	s32 id = (s32)pid ? (s32)pid : current->process->pid;
-	s32 to = (s32)group ? (s32)group : id;
-	struct process *p = process_of(id);
-
-	if (to < 0)
-		return -EINVAL;
-	if (!p)
-		return -ESRCH;
-	if (p->pid != id)
-		return -EINVAL; /* a thread's number */
-	if (p->session == p->pid)
-		return -EPERM; /* leads its session */
-	if (to != p->pid && to != p->group)
-		return -EPERM;
-	p->group = to;
-	return 0;
-}
-
-/* ---- children: there are none ---- */
-
-#define WAIT_FLAGS (__WNOTHREAD | __WALL | __WCLONE)
-
-long sys_wait4(u64 pid, u64 status, u64 options, u64 usage)
-{
-	(void)status, (void)usage;
-	if ((u32)options &
-	    ~(u32)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS))
-		return -EINVAL;
-	return (s32)pid == INT32_MIN ? -ESRCH : -ECHILD;
-}
-
-long sys_waitid(u64 which, u64 id, u64 info, u64 options, u64 usage)
-{
-	(void)info, (void)usage;
-	if ((u32)options & ~(u32)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED |
-				  WCONTINUED | WAIT_FLAGS))
-		return -EINVAL;
-	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
-		return -EINVAL;
-	switch ((s32)which) {
-	case P_ALL:
-		return -ECHILD;
-	case P_PID:
-		return (s32)id <= 0 ? -EINVAL : -ECHILD;
-	case P_PGID:
-		return (s32)id < 0 ? -EINVAL : -ECHILD;
-	case P_PIDFD:
-		return (s32)id < 0 ? -EINVAL : -EBADF; /* there are none */
-	default:
-		return -EINVAL;
-	}
-}
-
-long sys_fork(void)
-{
-	return -EAGAIN;
-}
-
-long sys_vfork(void)
-{
-	return -EAGAIN;
-}
-
-long process_exec_begin(void)
-{
-	return current->process->thread_count > 1 ? -EAGAIN : 0;
-}
-
-void process_exec_done(void)
-{
+	return process_parent(current->process);
 }

@@ -1,4 +1,5 @@
-/* sigaction.c: the calls that set actions and masks. */
+/* sigaction.c: actions: whose they are; and the calls that set them and masks. */
+#include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/signal.h"
@@ -7,6 +8,55 @@
 #define KNOWN_FLAGS                                                            \
 	((u64)(u32)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK |    \
 		    SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_RESTORER))
+
+/* ---- whose they are ---- */
+
+long signal_copy_actions(struct process *p, bool share)
+{
+	struct actions *from = current->process->signals.actions, *a = from;
+
+	if (!share) {
+		a = kmalloc(sizeof(*a));
+		if (!a)
+			return -ENOMEM;
+		memcpy(a->of, from->of, sizeof(a->of));
+	}
+	a->refs++;
+	p->signals.actions = a;
+	return 0;
+}
+
+void signal_release_actions(struct process *p)
+{
+	if (--p->signals.actions->refs == 0)
+		kfree(p->signals.actions);
+	p->signals.actions = NULL;
+}
+
+long signal_own_actions(struct process *p)
+{
+	struct actions *shared = p->signals.actions;
+
+	if (shared->refs == 1)
+		return 0;
+	if (signal_copy_actions(p, false))
+		return -ENOMEM;
+	shared->refs--;
+	return 0;
+}
+
+void signal_reset_actions(struct process *p)
+{
+	struct action *of = p->signals.actions->of;
+
+	for (int n = 1; n <= SIGNAL_COUNT; n++)
+		of[n] = (struct action){ .handler = of[n].handler ==
+							(u64)SIG_IGN ?
+					    (u64)SIG_IGN :
+					    (u64)SIG_DFL };
+}
+
+/* ---- calls ---- */
 
 long sys_rt_sigaction(u64 signo, u64 new_action, u64 old_action, u64 size)
 {
@@ -20,7 +70,7 @@ long sys_rt_sigaction(u64 signo, u64 new_action, u64 old_action, u64 size)
 	if (n < 1 || n > SIGNAL_COUNT ||
 	    (new_action && sigset_bit(n) & SIGSET_UNBLOCKABLE))
 		return -EINVAL;
-	old = current->process->signals.actions[n];
+	old = current->process->signals.actions->of[n];
 	if (new_action) {
 		a.mask &= ~SIGSET_UNBLOCKABLE;
 		a.flags &= KNOWN_FLAGS;

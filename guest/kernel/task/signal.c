@@ -6,13 +6,9 @@
 #include "task/signal.h"
 
 #include "mm/user.h"
-
-#define STOPS                                                                  \
-	(1ull << (SIGSTOP - 1) | 1ull << (SIGTSTP - 1) |                       \
-	 1ull << (SIGTTIN - 1) | 1ull << (SIGTTOU - 1))
+#include "task/stop.h"
 
 static struct signal_listener *listeners;
-static struct waitq stopped; /* threads of stopped processes */
 
 static bool default_ignored(int signo)
 {
@@ -21,23 +17,33 @@ static bool default_ignored(int signo)
 	case SIGURG:
 	case SIGWINCH:
 	case SIGCONT:
-	/* The group is an orphaned one (its parent is in no other group of the
-	 * session), which these do not stop: POSIX, 2.4.3. */
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
 		return true;
 	default:
 		return false;
 	}
 }
 
+/* The default action makes a dump of memory first: signal(7). */
+static bool dumps(int signo)
+{
+	const sigset set = sigset_bit(SIGQUIT) | sigset_bit(SIGILL) |
+			   sigset_bit(SIGTRAP) | sigset_bit(SIGABRT) |
+			   sigset_bit(SIGBUS) | sigset_bit(SIGFPE) |
+			   sigset_bit(SIGSEGV) | sigset_bit(SIGXCPU) |
+			   sigset_bit(SIGXFSZ) | sigset_bit(SIGSYS);
+
+	return (set & sigset_bit(signo)) != 0;
+}
+
+static bool defaults(const struct process *p, int signo)
+{
+	return p->signals.actions->of[signo].handler == (u64)SIG_DFL;
+}
+
 static bool ignored(const struct process *p, int signo)
 {
-	u64 handler = p->signals.actions[signo].handler;
-
-	return handler == (u64)SIG_IGN ||
-	       (handler == (u64)SIG_DFL && default_ignored(signo));
+	return p->signals.actions->of[signo].handler == (u64)SIG_IGN ||
+	       (defaults(p, signo) && default_ignored(signo));
 }
 
 void signal_listen(struct signal_listener *l)
@@ -57,6 +63,8 @@ bool signal_pending(struct thread *t)
 	struct process *p = t->process;
 	sigset set;
 
+	if (t->ending)
+		return true;
 	while ((set = signal_visible(t) & ~t->blocked)) {
 		int n = __builtin_ctzll(set) + 1;
 
@@ -73,24 +81,19 @@ bool signal_pending(struct thread *t)
 static void drop_everywhere(struct process *p, sigset set)
 {
 	sigqueue_drop(&p->signals.pending, p, set);
-	for (struct thread *t = threads; t; t = t->all_next)
-		if (t->process == p)
-			sigqueue_drop(&t->pending, p, set);
+	for (struct thread *t = p->threads; t; t = t->peer)
+		sigqueue_drop(&t->pending, p, set);
 }
 
 /* A stop and a continuation undo each other. */
-static void send_stops(struct process *p, int signo)
+static void undo_stops(struct process *p, int signo)
 {
-	if (sigset_bit(signo) & STOPS)
+	if (sigset_bit(signo) & STOP_SIGNALS)
 		drop_everywhere(p, sigset_bit(SIGCONT));
-	if (signo != SIGCONT && signo != SIGKILL)
+	if (signo != SIGCONT)
 		return;
-	if (signo == SIGCONT)
-		drop_everywhere(p, STOPS);
-	if (p->signals.stopped) {
-		p->signals.stopped = false;
-		waitq_wake_all(&stopped);
-	}
+	drop_everywhere(p, STOP_SIGNALS);
+	stop_undo(p);
 }
 
 static bool takes(const struct thread *t, int signo)
@@ -104,18 +107,45 @@ static struct thread *find_taker(const struct process *p, int signo)
 {
 	struct thread *found = NULL;
 
-	for (struct thread *t = threads; t; t = t->all_next)
-		if (t->process == p && takes(t, signo) &&
-		    (!found || t->tid == p->pid))
+	for (struct thread *t = p->threads; t; t = t->peer)
+		if (takes(t, signo) && (!found || t == p->leader))
 			found = t;
 	return found;
 }
 
-static bool sent_in_vain(const struct process *p, const struct thread *taker,
-			 int signo)
+/*
+ * What need not wait until a thread of p runs: true. It is ignored; or it stops
+ * or ends the process by default, and a thread (taker) does not block it. So
+ * waits go on in a process that has been stopped.
+ */
+static bool act_at_once(struct process *p, const struct thread *taker,
+			int signo)
 {
-	return ignored(p, signo) && taker &&
-	       !(taker->blocked & sigset_bit(signo));
+	if (p->zombie || p->ending)
+		return true;
+	undo_stops(p, signo);
+	if (signo == SIGKILL) {
+		process_end(p, SIGKILL);
+		return true;
+	}
+	if (!taker || taker->blocked & sigset_bit(signo))
+		return false;
+	if (ignored(p, signo))
+		return true;
+	if (!defaults(p, signo) || dumps(signo))
+		return false;
+	if (sigset_bit(signo) & STOP_SIGNALS)
+		stop_process(p, signo);
+	else
+		process_end(p, (u32)signo);
+	return true;
+}
+
+static void tell_taker(struct thread *taker)
+{
+	notify_listeners();
+	if (taker)
+		thread_interrupt(taker);
 }
 
 long signal_send_thread(struct thread *t, const struct sigqueue_info *info)
@@ -123,16 +153,12 @@ long signal_send_thread(struct thread *t, const struct sigqueue_info *info)
 	int n = info->signo;
 	long r;
 
-	send_stops(t->process, n);
-	if (sent_in_vain(t->process, t, n))
+	if (thread_ended(t) || act_at_once(t->process, t, n))
 		return 0;
 	r = sigqueue_add(&t->pending, t->process, info);
-	if (r)
-		return r;
-	notify_listeners();
-	if (takes(t, n))
-		thread_interrupt(t);
-	return 0;
+	if (!r)
+		tell_taker(takes(t, n) ? t : NULL);
+	return r;
 }
 
 long signal_send_process(struct process *p, const struct sigqueue_info *info)
@@ -140,16 +166,12 @@ long signal_send_process(struct process *p, const struct sigqueue_info *info)
 	struct thread *taker = find_taker(p, info->signo);
 	long r;
 
-	send_stops(p, info->signo);
-	if (sent_in_vain(p, taker, info->signo))
+	if (act_at_once(p, taker, info->signo))
 		return 0;
 	r = sigqueue_add(&p->signals.pending, p, info);
-	if (r)
-		return r;
-	notify_listeners();
-	if (taker)
-		thread_interrupt(taker);
-	return 0;
+	if (!r)
+		tell_taker(taker);
+	return r;
 }
 
 bool signal_send_entry(struct process *p, struct thread *t,
@@ -160,13 +182,10 @@ bool signal_send_entry(struct process *p, struct thread *t,
 			       t                            ? NULL :
 				   find_taker(p, e->info.signo);
 
-	send_stops(p, e->info.signo);
-	if (sent_in_vain(p, taker, e->info.signo))
+	if (act_at_once(p, taker, e->info.signo))
 		return false;
 	sigqueue_add_entry(q, e);
-	notify_listeners();
-	if (taker)
-		thread_interrupt(taker);
+	tell_taker(taker);
 	return true;
 }
 
@@ -177,7 +196,7 @@ void signal_force(struct thread *t, const struct sigqueue_info *info)
 
 	/* Returning would only fault again. */
 	if (t->blocked & sigset_bit(n) ||
-	    p->signals.actions[n].handler == (u64)SIG_IGN)
+	    p->signals.actions->of[n].handler == (u64)SIG_IGN)
 		process_killed(n);
 	sigqueue_add(&t->pending, p, info);
 }
@@ -237,7 +256,7 @@ static void restore_mask(struct thread *t)
 bool signal_work(struct thread *t, const struct regs *r)
 {
 	return t->restore_blocked || t->process->signals.stopped ||
-	       restarts(r) || signal_pending(t);
+	       restarts(r) || signal_pending(t); /* or it is to end */
 }
 
 bool signal_can_return(u64 address)
@@ -255,7 +274,7 @@ static void run_handler(struct regs *r, struct thread *t,
 			const struct sigqueue_info *info)
 {
 	int n = info->signo;
-	struct action *now = &t->process->signals.actions[n], a = *now;
+	struct action *now = &t->process->signals.actions->of[n], a = *now;
 	sigset mask = t->restore_blocked ? t->saved_blocked : t->blocked;
 
 	if (!sigframe_push(r, t, &a, n, info, mask)) {
@@ -273,17 +292,12 @@ static void run_handler(struct regs *r, struct thread *t,
 		segv(t);
 }
 
-static void stop_here(struct process *p)
-{
-	while (p->signals.stopped)
-		thread_sleep(&stopped);
-}
-
 void signal_deliver(struct regs *r)
 {
 	struct thread *t = current;
 	struct process *p = t->process;
 	struct sigqueue_info info;
+	const struct action *a;
 	bool first = true;
 	int n;
 
@@ -291,22 +305,23 @@ void signal_deliver(struct regs *r)
 	if (t->restore_blocked && (s64)r->rax != -EINTR)
 		restore_mask(t);
 	for (;;) {
-		stop_here(p);
+		stop_wait();
+		if (t->ending)
+			process_leave(0);
 		n = signal_take(t, ~t->blocked, &info);
 		if (!n)
 			break;
 		if (n != SIGKILL && ignored(p, n))
 			continue;
-		if (n == SIGSTOP) {
-			p->signals.stopped = true;
+		if (defaults(p, n) && sigset_bit(n) & STOP_SIGNALS) {
+			stop_process(p, n);
 			continue;
 		}
-		if (n == SIGKILL ||
-		    p->signals.actions[n].handler == (u64)SIG_DFL)
+		a = &p->signals.actions->of[n];
+		if (n == SIGKILL || a->handler == (u64)SIG_DFL)
 			process_killed(n);
 		if (first)
-			restart_call(r, true,
-				     p->signals.actions[n].flags & SA_RESTART);
+			restart_call(r, true, a->flags & SA_RESTART);
 		first = false;
 		run_handler(r, t, &info);
 	}
@@ -314,15 +329,6 @@ void signal_deliver(struct regs *r)
 		restart_call(r, false, false);
 	if (t->restore_blocked)
 		restore_mask(t);
-}
-
-void signal_forget(struct thread *t)
-{
-	struct process *p = t->process;
-
-	sigqueue_drop(&t->pending, p, ~0ull);
-	t->blocked = ~0ull;
-	t->waiting_for = 0;
 }
 
 /* ---- masks and actions ---- */
@@ -336,6 +342,17 @@ static void retarget(struct process *p, sigset set)
 		if (t)
 			thread_interrupt(t);
 	}
+}
+
+void signal_forget(struct thread *t)
+{
+	struct process *p = t->process;
+	sigset took = ~t->blocked;
+
+	sigqueue_drop(&t->pending, p, ~0ull);
+	t->blocked = ~0ull;
+	t->waiting_for = 0;
+	retarget(p, took);
 }
 
 void signal_set_mask(sigset mask)
@@ -376,7 +393,7 @@ long signal_mask_for_wait(u64 user_mask, u64 size)
 
 void signal_set_action(struct process *p, int signo, const struct action *a)
 {
-	p->signals.actions[signo] = *a;
+	p->signals.actions->of[signo] = *a;
 	if (ignored(p, signo))
 		drop_everywhere(p, sigset_bit(signo));
 }

@@ -49,6 +49,14 @@ long signal_mask_for_wait(u64 user_mask, u64 size);
 /* p's action for signo; forgets the pending ones when that ignores it. */
 void signal_set_action(struct process *p, int signo, const struct action *a);
 
+/* The actions of a new process: shared, or a copy. 0 or -ENOMEM. */
+long signal_copy_actions(struct process *p, bool share);
+/* The running process shares its actions with no other. 0 or -ENOMEM. */
+long signal_own_actions(struct process *p);
+void signal_release_actions(struct process *p);
+/* As execve(2): what is not ignored has the default action. */
+void signal_reset_actions(struct process *p);
+
 /* Takes the first pending signal in set; 0: none. */
 int signal_take(struct thread *t, sigset set, struct sigqueue_info *info);
 /* Pending for t or the process, blocked or not. */

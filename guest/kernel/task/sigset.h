@@ -62,9 +62,15 @@ struct action { /* as the kernel's struct sigaction on x86-64 */
 	sigset mask;
 };
 
+/* Shared by processes with CLONE_SIGHAND. */
+struct actions {
+	u32 refs;
+	struct action of[SIGNAL_COUNT + 1];
+};
+
 /* A process's signals. */
 struct signals {
-	struct action actions[SIGNAL_COUNT + 1];
+	struct actions *actions;
 	struct sigqueue pending;
 	u32 queued;   /* entries of the process and its threads */
 	bool stopped; /* by SIGSTOP, until SIGCONT */

@@ -17,10 +17,9 @@ void terminal_acquire(struct terminal *t)
 
 void terminal_clear(struct terminal *t)
 {
-	for (struct thread *one = threads; t->session && one;
-	     one = one->all_next)
-		if (one->process->terminal == t)
-			one->process->terminal = NULL;
+	for (struct process *p = processes; t->session && p; p = p->all_next)
+		if (p->terminal == t)
+			p->terminal = NULL;
 	t->session = 0;
 	t->group = 0;
 }
@@ -85,7 +84,7 @@ void terminal_exit(struct process *p)
 long terminal_check(const struct terminal *t, int signo)
 {
 	const struct process *p = current->process;
-	const struct action *a = &p->signals.actions[signo];
+	const struct action *a = &p->signals.actions->of[signo];
 
 	if (p->terminal != t || !t->group || t->group == p->group)
 		return 0;

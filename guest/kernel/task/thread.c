@@ -14,13 +14,15 @@
 #include "syscalls.h"
 #include "task/clock.h"
 #include "task/cputimer.h"
-#include "task/futex.h"
+#include "task/numbers.h"
 #include "task/process.h"
 #include "task/signal.h"
 
 #define STACK_FRAMES 4
 #define STACK_SIZE (STACK_FRAMES * PAGE_SIZE)
 #define RFLAGS_USER 0x202 /* IF and the bit that is always set */
+#define THREADS_MAX 4096
+#define FRAMES_EACH 32
 
 enum { RUNNABLE, WAITING, DEAD };
 
@@ -35,7 +37,8 @@ extern void thread_switch_stack(u64 *save, u64 load);
 
 static struct waitq runnable;
 static struct thread *dead; /* its stack is free once another one runs */
-static s32 next_tid = FIRST_PROCESS;
+static u32 started;
+static u32 count; /* of struct thread */
 static u64 stacks;
 
 static void queue_push(struct waitq *q, struct thread *t)
@@ -74,14 +77,6 @@ static struct thread *queue_pop(struct waitq *q)
 	return t;
 }
 
-struct thread *thread_find(s32 tid)
-{
-	for (struct thread *t = threads; t; t = t->all_next)
-		if (t->tid == tid)
-			return t;
-	return NULL;
-}
-
 void thread_name(struct thread *t, const char *path)
 {
 	const char *name = path;
@@ -94,7 +89,7 @@ void thread_name(struct thread *t, const char *path)
 
 u32 threads_started(void)
 {
-	return (u32)next_tid - FIRST_PROCESS;
+	return started;
 }
 
 u64 thread_frames(void)
@@ -107,6 +102,11 @@ bool thread_waits(const struct thread *t)
 	return t->state == WAITING;
 }
 
+bool thread_ended(const struct thread *t)
+{
+	return t->state == DEAD;
+}
+
 /* ---- making and ending ---- */
 
 static void on_wake_timer(struct timer *timer)
@@ -117,9 +117,16 @@ static void on_wake_timer(struct timer *timer)
 	thread_wake(t, -ETIMEDOUT);
 }
 
+/* So that what threads and processes need in the kernel leaves most of memory
+ * to programs. */
+static bool too_many(void)
+{
+	return count >= MIN((u64)THREADS_MAX, frames_total() / FRAMES_EACH);
+}
+
 static struct thread *thread_new(void)
 {
-	struct thread *t = kmalloc(sizeof(*t));
+	struct thread *t = too_many() ? NULL : kmalloc(sizeof(*t));
 	gpa_t stack;
 
 	if (!t)
@@ -135,10 +142,16 @@ static struct thread *thread_new(void)
 	}
 	t->stack = gpa_to_ptr(stack);
 	stacks++;
-	t->tid = next_tid++;
+	count++;
+	started++;
+	t->tid = number_new();
+	number_add_thread(t);
 	t->started = mono_now();
 	t->wake = (struct timer){ .deadline = FOREVER, .fn = on_wake_timer };
 	t->all_next = threads;
+	t->all_link = &threads;
+	if (threads)
+		threads->all_link = &t->all_next;
 	threads = t;
 	return t;
 }
@@ -149,16 +162,68 @@ static u64 stack_top(const struct thread *t)
 	return (u64)t->stack + STACK_SIZE - 8;
 }
 
+static void free_stack(struct thread *t)
+{
+	frames_free(ptr_to_gpa(t->stack), STACK_FRAMES);
+	stacks--;
+	kfree(t->xsave);
+	t->stack = t->xsave = NULL;
+}
+
+/* No longer among threads; a stack that it still has is the caller's. */
+static void forget(struct thread *t)
+{
+	*t->all_link = t->all_next;
+	if (t->all_next)
+		t->all_next->all_link = t->all_link;
+	number_remove_thread(t);
+	ids_release(&t->ids);
+	count--;
+}
+
+void thread_release(struct thread *t)
+{
+	t->kept = false;
+	if (t->stack)
+		return; /* it is the one to be buried */
+	forget(t);
+	kfree(t);
+}
+
+void thread_discard(struct thread *t)
+{
+	free_stack(t);
+	forget(t);
+	kfree(t);
+}
+
 static void bury(void)
 {
-	if (!dead)
+	struct thread *t = dead;
+	struct process *p;
+
+	if (!t)
 		return;
-	frames_free(ptr_to_gpa(dead->stack), STACK_FRAMES);
-	stacks--;
-	kfree(dead->xsave);
-	ids_release(&dead->ids);
-	kfree(dead);
 	dead = NULL;
+	p = t->process;
+	free_stack(t);
+	if (!t->kept) {
+		forget(t);
+		kfree(t);
+	}
+	process_unref(p);
+}
+
+void thread_take_number(struct thread *t, struct thread *from)
+{
+	s32 tid = from->tid;
+
+	number_remove_thread(from);
+	number_remove_thread(t);
+	from->tid = t->tid;
+	t->tid = tid;
+	number_add_thread(t);
+	number_add_thread(from);
 }
 
 static void cpuid(u32 leaf, u32 subleaf, u32 *a, u32 *b, u32 *c, u32 *d)
@@ -406,22 +471,15 @@ void thread_first_run(struct regs *r);
 void thread_first_run(struct regs *r)
 {
 	bury();
+	if (current->set_tid) /* a copy's own memory is reached only now */
+		(void)copy_to_user(current->set_tid, &current->tid,
+				   sizeof(current->tid));
 	exit_work(r);
 	usage_leave();
 }
 
 void thread_end(void)
 {
-	struct thread **link = &threads;
-
-	signal_forget(current);
-	futex_release(current);
-	while (*link != current)
-		link = &(*link)->all_next;
-	*link = current->all_next;
-	current->process->thread_count--;
-	cputimers_forget(current);
-	usage_keep(current);
 	current->state = DEAD;
 	/* The previous one was buried when this thread came to run. */
 	dead = current;

@@ -27,9 +27,12 @@ struct futex_key {
 };
 
 struct thread {
-	struct thread *next;     /* run queue or wait queue */
-	struct thread *all_next; /* list of all threads */
-	struct process *process;
+	struct thread *next;       /* run queue or wait queue */
+	struct thread *all_next;   /* list of all threads */
+	struct thread **all_link;  /* what leads to this one in it */
+	struct thread *peer;       /* the next one of the process */
+	struct thread *hash_next;  /* numbers.c */
+	struct process *process;   /* referenced */
 	u64 kernel_sp;     /* saved by thread_switch */
 	struct regs *regs; /* user registers, on the kernel stack */
 	void *stack;       /* kernel stack */
@@ -37,10 +40,13 @@ struct thread {
 	u64 fs_base;
 	s32 tid;
 	u32 state;
+	bool ending; /* leaves on its next way out; its waits answer -EINTR */
+	bool kept;   /* its process frees it, not the next thread to run */
 	struct waitq *queue; /* where it waits, or NULL */
 	struct timer wake;   /* deadline of the wait */
 	long wait_result;
 	u64 clear_tid; /* user address, 0 none */
+	u64 set_tid;   /* the same, for when it first runs */
 	u64 robust_list;
 	char name[16];
 	struct ids ids;
@@ -69,9 +75,12 @@ struct thread {
 	u64 futex_lock; /* it waits to own the lock in this word, 0: no */
 };
 extern struct thread *current;
-extern struct thread *threads; /* all of them */
+/* All of them, and first threads that have ended before their process was
+ * reaped. */
+extern struct thread *threads;
 struct thread *thread_find(s32 tid);
 bool thread_waits(const struct thread *t);
+bool thread_ended(const struct thread *t);
 u32 threads_started(void); /* so far */
 u64 thread_frames(void);   /* of their stacks */
 /* Named for the program at path, as execve does. */
@@ -121,8 +130,14 @@ void thread_restart(u64 rip, u64 rsp);
  */
 struct thread *thread_copy(u64 stack, u64 fs_base);
 void thread_run(struct thread *t); /* from now on it may run */
-/* Ends the running thread, of which there are others. */
+/* One that was copied and never ran. */
+void thread_discard(struct thread *t);
+/* The running thread is no more; exit.c has taken leave of its process. */
 _Noreturn void thread_end(void);
+/* Takes over another's number; that one is no more. */
+void thread_take_number(struct thread *t, struct thread *from);
+/* Frees one that has ended and was kept. */
+void thread_release(struct thread *t);
 /* Removes t from the queue it waits in and makes it runnable. */
 void thread_wake(struct thread *t, long result);
 /* Tells the VMM whether ticks are wanted; on every way out. */

@@ -29,7 +29,7 @@ void usage_start_run(void)
 {
 	struct process *p = current->process;
 
-	for (struct thread *t = threads; t; t = t->all_next)
+	for (struct thread *t = p->threads; t; t = t->peer)
 		t->usage.cpu = t->usage.system = 0;
 	p->ended.cpu = p->ended.system = 0;
 	current->started = p->started = mono_now();
@@ -69,9 +69,7 @@ void usage_of_threads(const struct process *p, struct usage *u)
 	struct usage one;
 
 	*u = p->ended;
-	for (const struct thread *t = threads; t; t = t->all_next) {
-		if (t->process != p)
-			continue;
+	for (const struct thread *t = p->threads; t; t = t->peer) {
 		usage_of_thread(t, &one);
 		add(u, &one);
 	}
@@ -91,16 +89,34 @@ void usage_keep(const struct thread *t)
 	add(&t->process->ended, &one);
 }
 
-static void describe(const struct usage *u, struct rusage *r)
+void usage_with_children(const struct process *p, struct usage *u)
+{
+	usage_of_threads(p, u);
+	add(u, &p->children_usage);
+}
+
+void usage_keep_child(struct process *parent, const struct process *child)
+{
+	struct usage u;
+
+	usage_with_children(child, &u);
+	add(&parent->children_usage, &u);
+	parent->children_peak =
+		MAX(parent->children_peak,
+		    MAX(child->peak, child->children_peak));
+}
+
+void usage_describe(const struct usage *u, u64 peak, struct rusage *r)
 {
 	struct __kernel_old_timeval user = ns_timeval(u->cpu - u->system),
 				    system = ns_timeval(u->system);
 
+	memset(r, 0, sizeof(*r));
 	r->ru_utime.tv_sec = user.tv_sec;
 	r->ru_utime.tv_usec = user.tv_usec;
 	r->ru_stime.tv_sec = system.tv_sec;
 	r->ru_stime.tv_usec = system.tv_usec;
-	r->ru_maxrss = (long)mm_peak_pages() * 4;
+	r->ru_maxrss = (long)peak * 4;
 	r->ru_minflt = (long)u->faults;
 	r->ru_nvcsw = (long)u->waits;
 	r->ru_nivcsw = (long)u->preemptions;
@@ -108,20 +124,21 @@ static void describe(const struct usage *u, struct rusage *r)
 
 long sys_getrusage(u64 who, u64 address)
 {
+	const struct process *p = current->process;
 	struct rusage r;
 	struct usage u;
 
-	memset(&r, 0, sizeof(r));
 	switch ((s32)who) {
 	case RUSAGE_SELF:
-		usage_of_process(current->process, &u);
-		describe(&u, &r);
+		usage_of_process(p, &u);
+		usage_describe(&u, mm_peak_pages(), &r);
 		break;
 	case RUSAGE_THREAD:
 		usage_of_thread(current, &u);
-		describe(&u, &r);
+		usage_describe(&u, mm_peak_pages(), &r);
 		break;
-	case RUSAGE_CHILDREN: /* there are none */
+	case RUSAGE_CHILDREN:
+		usage_describe(&p->children_usage, p->children_peak, &r);
 		break;
 	default:
 		return -EINVAL;
@@ -131,15 +148,23 @@ long sys_getrusage(u64 who, u64 address)
 
 #define HZ 100 /* as AT_CLKTCK */
 
+static long ticks(u64 ns)
+{
+	return (long)(ns * HZ / NSEC);
+}
+
 long sys_times(u64 address)
 {
-	struct tms t = { 0 };
+	const struct usage *c = &current->process->children_usage;
 	struct usage u;
+	struct tms t;
 
 	usage_of_threads(current->process, &u);
-	t.tms_utime = (long)((u.cpu - u.system) * HZ / NSEC);
-	t.tms_stime = (long)(u.system * HZ / NSEC);
+	t.tms_utime = ticks(u.cpu - u.system);
+	t.tms_stime = ticks(u.system);
+	t.tms_cutime = ticks(c->cpu - c->system);
+	t.tms_cstime = ticks(c->system);
 	if (address && copy_to_user(address, &t, sizeof(t)))
 		return -EFAULT;
-	return (long)(mono_now() * HZ / NSEC);
+	return ticks(mono_now());
 }

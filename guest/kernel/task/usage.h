@@ -5,6 +5,7 @@
 #include "kernel.h"
 
 struct process;
+struct rusage; /* <linux/resource.h> */
 struct thread;
 
 struct usage {
@@ -31,5 +32,11 @@ void usage_of_threads(const struct process *p, struct usage *u);
 void usage_of_process(const struct process *p, struct usage *u);
 /* t ends: what it used stays with its process. */
 void usage_keep(const struct thread *t);
+/* Of a process that has ended, with the children it waited for; its parent has
+ * waited for it. */
+void usage_with_children(const struct process *p, struct usage *u);
+void usage_keep_child(struct process *parent, const struct process *child);
+/* As getrusage(2) tells it; peak: pages. */
+void usage_describe(const struct usage *u, u64 peak, struct rusage *r);
 
 #endif
