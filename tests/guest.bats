@@ -31,6 +31,7 @@ same() {
 @test "guest: futexes" { same futex; }
 @test "guest: locks with an owner" { same futexlock; }
 @test "guest: threads by the calls themselves" { same clone; }
+@test "guest: fork" { same fork; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }
