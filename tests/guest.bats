@@ -32,6 +32,7 @@ same() {
 @test "guest: locks with an owner" { same futexlock; }
 @test "guest: threads by the calls themselves" { same clone; }
 @test "guest: fork" { same fork; }
+@test "guest: memory across fork" { same cow; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }

@@ -306,8 +306,10 @@ long mm_map(u64 addr, u64 size, const struct vma *kind)
 	own = is_shared_memory(&v) ? shared_new(size / PAGE_SIZE) : NULL;
 	if (is_shared_memory(&v) && !own)
 		return -ENOMEM;
-	if (own)
+	if (own) {
 		v.object = own;
+		v.may_write = true;
+	}
 	r = place(addr, size, &v, flags);
 	if (own)
 		own->ops->unref(own); /* the mapping has its own reference */
