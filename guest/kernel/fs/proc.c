@@ -8,6 +8,7 @@
 #include "fs/entry.h"
 #include "fs/mount.h"
 #include "heap.h"
+#include "mm/space.h"
 #include "task/process.h"
 
 #define REMEMBERED 64
@@ -264,14 +265,22 @@ static void list(struct node *dir, u64 *position, dir_emit *emit, void *context)
 
 /* ---- files and links ---- */
 
-static void show(const struct node *n, struct text *t)
+static long show(const struct node *n, struct text *t)
 {
 	struct proc_subject s;
+	struct space *own;
 
+	if (!subject_of(n, &s))
+		return -ESRCH;
 	if (n->row->fixed)
 		text_bytes(t, n->row->fixed, strlen(n->row->fixed));
-	else if (n->row->show && subject_of(n, &s))
-		n->row->show(t, &s);
+	if (!n->row->show)
+		return 0;
+	own = space_look_at(s.process && s.process->space ? s.process->space :
+							    space);
+	n->row->show(t, &s);
+	space_look_at(own);
+	return 0;
 }
 
 static long store(const struct node *n, const char *text)

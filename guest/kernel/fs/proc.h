@@ -27,6 +27,7 @@ struct proc_row {
 	u32 mode; /* with its type; 0: the end of the table */
 	/* A file's text or a link's target: one of the two. */
 	const char *fixed;
+	/* All of mm works on the process's space meanwhile, if it has one. */
 	void (*show)(struct text *t, const struct proc_subject *s);
 	/* A write; text is terminated. 0 or -errno. */
 	long (*store)(const struct proc_subject *s, const char *text);

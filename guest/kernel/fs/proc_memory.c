@@ -42,10 +42,15 @@ static void add_mapping(struct text *t, const struct vma *v)
 	text_add(t, "\n");
 }
 
+/* A zombie has none. */
+static const struct vma *first_of(const struct proc_subject *s)
+{
+	return s->process->space ? vma_next(0) : NULL;
+}
+
 void proc_show_maps(struct text *t, const struct proc_subject *s)
 {
-	(void)s; /* there is one space */
-	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
+	for (const struct vma *v = first_of(s); v; v = vma_after(v))
 		add_mapping(t, v);
 }
 
@@ -105,8 +110,7 @@ static void add_flags(struct text *t, const struct vma *v)
 
 void proc_show_smaps(struct text *t, const struct proc_subject *s)
 {
-	(void)s;
-	for (const struct vma *v = vma_next(0); v; v = vma_after(v)) {
+	for (const struct vma *v = first_of(s); v; v = vma_after(v)) {
 		struct shares one = { 0 };
 
 		add_mapping(t, v);
@@ -123,16 +127,17 @@ void proc_show_smaps(struct text *t, const struct proc_subject *s)
 
 void proc_show_rollup(struct text *t, const struct proc_subject *s)
 {
-	const struct vma *first = vma_next(0);
+	const struct vma *first = first_of(s);
 	struct shares sum = { 0 };
 	u64 end = 0;
 
-	(void)s;
+	if (!first)
+		return;
 	for (const struct vma *v = first; v; v = vma_after(v)) {
 		add_shares(&sum, v);
 		end = v->end;
 	}
 	text_add(t, "%08lx-%08lx ---p 00000000 00:00 0 %*s[rollup]\n",
-		 first ? first->start : 0, end, 23, "");
+		 first->start, end, 23, "");
 	show_shares(t, &sum);
 }

@@ -9,7 +9,6 @@
 #include "mm/count.h"
 #include "mm/frame.h"
 #include "mm/map.h"
-#include "mm/user.h"
 #include "task/process.h"
 #include "task/terminal.h"
 #include "task/usage.h"
@@ -123,7 +122,8 @@ static void show_status(struct text *t, const struct proc_subject *s)
 	add_groups(t, &th->ids);
 	text_add(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n",
 		 p->pid, s->whole ? p->pid : th->tid, p->group, p->session);
-	add_memory(t, p);
+	if (p->space)
+		add_memory(t, p);
 	text_add(t, "CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t%u\n",
 		 p->thread_count);
 	add_signals(t, s);
@@ -161,14 +161,16 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 			    20 + th->priority.nice,
 		 th->priority.nice, p->thread_count,
 		 (s->whole ? p->started : th->started) / TICK);
-	text_add(t, "%lu %lu %lu %lu %lu %lu 0 0 ", p->space->pages * PAGE_SIZE,
-		 mm_resident_pages(), (u64)p->limits.of[RLIMIT_RSS].rlim_cur,
-		 l->code_start, l->code_end, l->stack);
+	text_add(t, "%lu %lu %lu %lu %lu %lu 0 0 ",
+		 p->space ? p->space->pages * PAGE_SIZE : 0,
+		 p->space ? mm_resident_pages() : 0,
+		 (u64)p->limits.of[RLIMIT_RSS].rlim_cur, l->code_start,
+		 l->code_end, l->stack);
 	/* The sets of the first 31 signals are of no use: proc(5). */
 	text_add(t, "0 0 0 0 0 0 0 17 0 %u %u 0 0 0 ", th->priority.realtime,
 		 th->priority.policy);
 	text_add(t, "%lu %lu %lu %lu %lu %lu %lu 0\n", l->data_start,
-		 l->data_end, p->space->brk_start, l->args, l->args_end,
+		 l->data_end, p->space ? p->space->brk_start : 0, l->args, l->args_end,
 		 l->environment, l->environment_end);
 }
 
@@ -177,6 +179,10 @@ static void show_statm(struct text *t, const struct proc_subject *s)
 	const struct layout *l = &s->process->layout;
 	struct mm_count c;
 
+	if (!s->process->space) {
+		text_add(t, "0 0 0 0 0 0 0\n");
+		return;
+	}
 	mm_count(&c);
 	text_add(t, "%lu %lu %lu %lu 0 %lu 0\n", s->process->space->pages,
 		 mm_resident_pages(), c.file,
@@ -269,33 +275,36 @@ static void show_limits(struct text *t, const struct proc_subject *s)
 
 /* ---- the program's own memory ---- */
 
-static void add_user(struct text *t, u64 start, u64 end)
+static void add_strings(struct text *t, const struct proc_subject *s, u64 start,
+			u64 end)
 {
-	char *to = text_reserve(t, end - start);
+	struct space *of = s->process->space;
+	char *to = of ? text_reserve(t, end - start) : NULL;
 
 	if (to)
-		t->size += user_copy(to, (const void *)start, end - start);
+		t->size += space_read(of, to, start, end - start);
 }
 
 static void show_cmdline(struct text *t, const struct proc_subject *s)
 {
 	const struct layout *l = &s->process->layout;
 
-	add_user(t, l->args, l->args_end);
+	add_strings(t, s, l->args, l->args_end);
 }
 
 static void show_environ(struct text *t, const struct proc_subject *s)
 {
 	const struct layout *l = &s->process->layout;
 
-	add_user(t, l->environment, l->environment_end);
+	add_strings(t, s, l->environment, l->environment_end);
 }
 
 static void show_auxv(struct text *t, const struct proc_subject *s)
 {
 	const struct layout *l = &s->process->layout;
 
-	text_bytes(t, l->auxv, l->auxv_size);
+	if (s->process->space)
+		text_bytes(t, l->auxv, l->auxv_size);
 }
 
 /* ---- names and links ---- */
@@ -320,19 +329,28 @@ static long store_comm(const struct proc_subject *s, const char *text)
 
 static void show_exe(struct text *t, const struct proc_subject *s)
 {
-	text_add(t, "%s", s->process->exec_path);
+	if (s->process->space)
+		text_add(t, "%s", s->process->exec_path);
+}
+
+static void add_path(struct text *t, const struct node *n)
+{
+	char path[PATH_MAX],
+		*at = node_path(n ? n : root_node, path, sizeof(path));
+
+	text_add(t, "%s", at ? at : "(unreachable)");
 }
 
 static void show_cwd(struct text *t, const struct proc_subject *s)
 {
-	char path[PATH_MAX], *at;
-	const struct surroundings *at_home = s->process->surroundings;
+	if (s->process->surroundings)
+		add_path(t, s->process->surroundings->cwd);
+}
 
-	if (!at_home)
-		return;
-	at = node_path(at_home->cwd ? at_home->cwd : root_node, path,
-		       sizeof(path));
-	text_add(t, "%s", at ? at : "(unreachable)");
+static void show_root(struct text *t, const struct proc_subject *s)
+{
+	if (s->process->surroundings)
+		add_path(t, s->process->surroundings->root);
 }
 
 /* ---- the rest ---- */
@@ -349,7 +367,8 @@ static void show_oom_adj(struct text *t, const struct proc_subject *s)
 
 static void show_oom_score(struct text *t, const struct proc_subject *s)
 {
-	s64 points = (s64)(mm_resident_pages() * 1000 / frames_total());
+	u64 used = s->process->space ? mm_resident_pages() : 0;
+	s64 points = (s64)(used * 1000 / frames_total());
 
 	/* As Linux: 666 for one that has nothing. */
 	points = (1000 + points + s->process->oom_score_adj) * 2 / 3;
@@ -462,7 +481,7 @@ static const struct proc_row thread_row = {
 		PROC_FILE("oom_score", show_oom_score),                        \
 		PROC_WRITABLE("oom_score_adj", show_oom_adj, store_oom_adj),   \
 		PROC_PRIVATE("personality", show_personality),                 \
-		PROC_LINK_TO("root", "/"), PROC_FILE("sched", show_sched),     \
+		PROC_LINK("root", show_root), PROC_FILE("sched", show_sched),     \
 		PROC_FILE("schedstat", show_schedstat),                        \
 		PROC_FIXED("sessionid", "4294967295"),                         \
 		PROC_FIXED("setgroups", "allow\n"),                            \

@@ -20,7 +20,7 @@ static struct cpu_times cpu_times(void)
 	struct cpu_times c;
 	u64 now = mono_now();
 
-	usage_of_process(current->process, &u); /* there is no other */
+	usage_of_all(&u);
 	c.busy = MIN(u.cpu, now);
 	c.idle = now - c.busy;
 	c.switches = u.waits + u.preemptions;
@@ -131,7 +131,7 @@ static void show_vmstat(struct text *t, const struct proc_subject *s)
 	struct usage u;
 
 	(void)s;
-	usage_of_process(current->process, &u);
+	usage_of_all(&u);
 	text_add(t, "nr_free_pages %lu\nnr_anon_pages %lu\npgfault %lu\n",
 		 frames_available(), mm_resident_pages(), u.faults);
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++)

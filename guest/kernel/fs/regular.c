@@ -138,12 +138,13 @@ static long made_read(struct file *f, void *buf, size_t n, u64 *pos)
 	const struct node *node = f->node;
 	struct text *t = &f->text;
 	size_t done;
+	long r;
 
 	if (*pos == 0 || !t->at) {
 		text_free(t);
-		node->ops->show(node, t);
-		if (t->failed)
-			return -ENOMEM;
+		r = node->ops->show(node, t);
+		if (r || t->failed)
+			return r ? r : -ENOMEM;
 	}
 	if (*pos >= t->size)
 		return 0;

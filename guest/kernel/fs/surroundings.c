@@ -55,13 +55,6 @@ static long on_fork(struct process *child, u64 flags)
 	return child->surroundings ? 0 : -ENOMEM;
 }
 
-/* execve(2) shares none of them. Short of memory it goes on with what it has. */
-static void on_exec(struct process *p)
-{
-	(void)p;
-	(void)surroundings_unshare();
-}
-
 static void on_end(struct process *p)
 {
 	release(p->surroundings);
@@ -70,9 +63,7 @@ static void on_end(struct process *p)
 
 void surroundings_init(void)
 {
-	static struct process_part part = { .fork = on_fork,
-					    .exec = on_exec,
-					    .end = on_end };
+	static struct process_part part = { .fork = on_fork, .end = on_end };
 	struct surroundings *first = kmalloc(sizeof(*first));
 
 	if (!first)

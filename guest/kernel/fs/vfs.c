@@ -147,8 +147,11 @@ static long show_link(const struct node *n, char *buf, size_t size)
 	struct text t = { 0 };
 	long r;
 
-	n->ops->show(n, &t);
-	r = t.failed ? -ENOMEM : (long)MIN(t.size, size);
+	r = n->ops->show(n, &t);
+	if (!r)
+		r = t.failed ? -ENOMEM : (long)MIN(t.size, size);
+	if (r <= 0) /* what it would lead to is gone */
+		r = r == -ENOMEM ? r : -ENOENT;
 	if (r > 0)
 		memcpy(buf, t.at, (size_t)r);
 	text_free(&t);

@@ -45,7 +45,7 @@ struct node_ops {
 	void (*list)(struct node *dir, u64 *position, dir_emit *emit,
 		     void *context);
 	/* Adds a file's content, or a link's target. */
-	void (*show)(const struct node *n, struct text *t);
+	long (*show)(const struct node *n, struct text *t);
 	/* A write; the text is terminated. 0 or -errno. */
 	long (*store)(const struct node *n, const char *text);
 	/* Whether a link leads to an open file, whatever it shows; and to which

@@ -91,7 +91,7 @@ static long follow_link(struct walker *k, struct node *link, bool slash)
 	if (link->ops) {
 		if (k->resolve & RESOLVE_NO_MAGICLINKS)
 			return -ELOOP;
-		link->ops->show(link, &made);
+		(void)link->ops->show(link, &made); /* or it is empty */
 		k->made[k->made_count++] = made.at;
 		text = made.at;
 		size = made.size;

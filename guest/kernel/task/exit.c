@@ -142,6 +142,7 @@ static void give_children_away(struct process *p)
 		process_adopt(c, to);
 		c->maker = to ? to->leader->tid : INIT_PROCESS;
 		c->exit_signal = SIGCHLD;
+		group_lost_parent(c, p);
 		if (c->zombie)
 			tell_parent(c);
 	}
@@ -183,8 +184,8 @@ static void become_zombie(struct process *p)
 	terminal_exit(p);
 	leave_space(p);
 	p->zombie = true;
-	group_leave(p);
 	give_children_away(p);
+	group_lost_parent(p, p->parent);
 	sigqueue_drop(&p->signals.pending, p, ~0ull);
 	tell_parent(p);
 }

@@ -67,20 +67,12 @@ static void wake_orphans(s32 group)
 	group_signal(group, &info);
 }
 
-/* The group of child lives on its parent, which ends. */
-static bool leans_on(const struct process *child, const struct process *parent)
+void group_lost_parent(const struct process *p, const struct process *parent)
 {
-	return parent && child->group != parent->group &&
-	       child->session == parent->session;
-}
-
-void group_leave(struct process *p)
-{
-	if (leans_on(p, p->parent))
+	/* else it did not lean on this one */
+	if (parent && p->group != parent->group &&
+	    p->session == parent->session)
 		wake_orphans(p->group);
-	for (struct process *c = p->children; c; c = c->sibling)
-		if (leans_on(c, p))
-			wake_orphans(c->group);
 }
 
 /* ---- asking ---- */

@@ -14,8 +14,8 @@ bool group_exists(s32 group);
 /* No process of the group has its parent in another group of its session, so
  * nobody would continue it when it stops: POSIX, 3.264. */
 bool group_orphaned(s32 group);
-/* p, which is a zombie, has left: groups that are orphaned by it and have stopped
- * members get SIGHUP and SIGCONT. */
-void group_leave(struct process *p);
+/* This was p's parent, or p is a zombie: if that makes its group an orphaned one
+ * with stopped members, all get SIGHUP and SIGCONT. */
+void group_lost_parent(const struct process *p, const struct process *parent);
 
 #endif

@@ -46,7 +46,13 @@ static long send_process(s32 pid, const struct sigqueue_info *info)
 		return -ESRCH;
 	if (!valid((u64)info->signo))
 		return -EINVAL;
-	return p ? send_to(p, info) : 0;
+	if (p)
+		return send_to(p, info);
+	/* The kernel is root's, and takes no notice. */
+	return current->ids.uid && current->ids.euid &&
+			       !ids_capable(CAP_KILL) ?
+		       -EPERM :
+		       0;
 }
 
 static long send_thread(s32 pid, s32 tid, const struct sigqueue_info *info)

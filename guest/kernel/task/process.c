@@ -217,6 +217,7 @@ void process_unref(struct process *p)
 
 void process_reap(struct process *p)
 {
+	usage_reap(p);
 	remove_child(p);
 	*p->all_link = p->all_next;
 	if (p->all_next)

@@ -81,6 +81,24 @@ void usage_of_process(const struct process *p, struct usage *u)
 	u->faults += mm_peak_pages(); /* these have come without one */
 }
 
+static struct usage reaped;
+
+void usage_of_all(struct usage *u)
+{
+	struct usage one;
+
+	*u = reaped;
+	for (const struct process *p = processes; p; p = p->all_next) {
+		usage_of_threads(p, &one);
+		add(u, &one);
+	}
+}
+
+void usage_reap(const struct process *p)
+{
+	add(&reaped, &p->ended);
+}
+
 void usage_keep(const struct thread *t)
 {
 	struct usage one;

@@ -30,11 +30,15 @@ void usage_of_thread(const struct thread *t, struct usage *u);
  * without a fault, which take time to count. */
 void usage_of_threads(const struct process *p, struct usage *u);
 void usage_of_process(const struct process *p, struct usage *u);
+/* Of all processes, also those that were reaped. */
+void usage_of_all(struct usage *u);
 /* t ends: what it used stays with its process. */
 void usage_keep(const struct thread *t);
 /* Of a process that has ended, with the children it waited for; its parent has
  * waited for it. */
 void usage_with_children(const struct process *p, struct usage *u);
+/* p is reaped. */
+void usage_reap(const struct process *p);
 void usage_keep_child(struct process *parent, const struct process *child);
 /* As getrusage(2) tells it; peak: pages. */
 void usage_describe(const struct usage *u, u64 peak, struct rusage *r);
