@@ -64,6 +64,8 @@ same() {
 @test "guest: names and credentials of unix sockets" { same unixname; }
 @test "guest: many sockets, and sockets in sockets' queues" { same manysockets; }
 @test "guest: pipes with a name" { same fifo; }
+@test "guest: pairs of pseudo-terminals" { same pty; }
+@test "guest: editing, echoes and settings of terminals" { same tty; }
 @test "guest: seals" { same seals; }
 @test "guest: more of inotify" { same watches; }
 @test "guest: several messages in a call" { same mmsg; }

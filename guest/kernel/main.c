@@ -7,6 +7,7 @@
 #include "fs/proc.h"
 #include "fs/surroundings.h"
 #include "io/pipe.h"
+#include "io/tty.h"
 #include "mm/map.h"
 #include "patch.h"
 #include "request.h"
@@ -50,6 +51,8 @@ _Noreturn void kernel_main(void)
 	dev_init();
 	proc_init();
 	fifo_init();
+	tty_init();
+	pty_init();
 	console_open(pipe_ended());
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)

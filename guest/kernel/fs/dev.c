@@ -10,7 +10,8 @@
 #include "syscalls.h"
 #include "task/process.h"
 
-#define RDEV(major, minor) ((major) << 8 | (minor))
+#define RDEV(major, minor) ((major) << 8 | (minor)) /* of small numbers */
+#define SERVED_MAX 4
 #define RDEV_REQUEST RDEV(240, 0) /* local use: Linux, devices.txt */
 
 static long null_read(struct file *f, void *buf, size_t n, u64 *pos)
@@ -83,13 +84,6 @@ static u32 random_poll(struct file *f)
 	return EPOLLIN | EPOLLRDNORM;
 }
 
-/* There is no terminal. */
-static long tty_open(struct file *f)
-{
-	(void)f;
-	return -ENXIO;
-}
-
 #define DEVICE(name, reader, writer, poller, ...)                              \
 	static const struct file_ops name = { .read = reader,                  \
 					      .write = writer,                 \
@@ -107,10 +101,6 @@ static const struct file_ops zero_ops = {
 DEVICE(full_ops, zero_read, full_write, dev_poll);
 DEVICE(random_ops, random_read, sink_write, random_poll);
 DEVICE(urandom_ops, random_read, sink_write, dev_poll);
-static const struct file_ops tty_ops = {
-	.open = tty_open,
-	NODE_FILE,
-};
 DEVICE(request_ops, request_read, request_write, dev_poll);
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)
@@ -135,12 +125,41 @@ static const struct {
 	{ "/dev/full", RDEV(1, 7), &full_ops },
 	{ "/dev/random", RDEV(1, 8), &random_ops },
 	{ "/dev/urandom", RDEV(1, 9), &urandom_ops },
-	{ "/dev/tty", RDEV(5, 0), &tty_ops },
+	{ "/dev/tty", RDEV(5, 0), NULL },
 	{ "/dev/zeroboot", RDEV_REQUEST, &request_ops },
 };
 
+/* Those whose kind lives above. */
+static struct {
+	u32 major, minor;
+	const struct file_ops *ops;
+} served[SERVED_MAX];
+static u32 served_count;
+
+void dev_serve(u32 major, u32 minor, const struct file_ops *ops)
+{
+	if (served_count == SERVED_MAX)
+		panic("no room for device %u", major);
+	served[served_count].major = major;
+	served[served_count].minor = minor;
+	served[served_count++].ops = ops;
+}
+
+u32 dev_number(u32 major, u32 minor)
+{
+	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+}
+
 const struct file_ops *dev_ops(u64 rdev)
 {
+	for (u32 i = 0; i < served_count; i++) {
+		u32 minor = served[i].minor;
+
+		if ((rdev >> 8 & 0xfff) == served[i].major &&
+		    (minor == DEV_ANY ||
+		     rdev == dev_number(served[i].major, minor)))
+			return served[i].ops;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		if (devices[i].rdev == rdev)
 			return devices[i].ops;

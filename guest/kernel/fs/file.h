@@ -9,6 +9,7 @@
 #include "task/thread.h"
 
 struct file;
+struct tty;
 struct stat;  /* <asm/stat.h> */
 struct iovec; /* <linux/uio.h> */
 
@@ -64,12 +65,15 @@ struct file {
 	u32 refs;
 	u32 flags; /* O_* of open and F_SETFL; access mode in the low bits */
 	u64 pos;
-	void *node;       /* of the file system or object */
-	u32 edges;        /* raised with every new readiness, for EPOLLET */
-	struct text text; /* regular.c: of a file that is made */
+	void *node; /* of the file system or object */
+	u32 edges;  /* raised with every new readiness, for EPOLLET */
+	union {
+		struct text text; /* regular.c: of a file that is made */
+		struct tty *tty;  /* tty.h: of a terminal */
+	};
 	struct file_watcher *watchers; /* epoll.c: who watches this file */
 	struct file_owner *owner;      /* control.c: who gets signals of it */
-	struct file *next_end; /* pipe.c: another end of the same pipe */
+	struct file *next_end; /* another end of the same pipe or terminal */
 	s32 writer;            /* what it adds to its node's count of writers */
 };
 

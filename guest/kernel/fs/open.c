@@ -25,7 +25,7 @@
 	 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |           \
 	 __O_TMPFILE | FASYNC | 0100000)
 #define OF_PATH (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
-#define OF_OPEN (O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC)
+#define OF_OPEN (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
 
 /* ---- nodes ---- */
 
@@ -66,6 +66,7 @@ struct file *node_open(struct node *n, u32 flags, long *error)
 		return NULL;
 	node_ref(n);
 	*error = ops->open ? ops->open(f) : 0;
+	f->flags &= ~(u32)O_NOCTTY;
 	if (*error == 0)
 		return f;
 	file_unref(f);
@@ -213,7 +214,8 @@ static struct file *open_again(struct walk *w, u32 flags, long *error)
 	*error = flags & O_DIRECTORY ? -ENOTDIR : -ENXIO;
 	if ((flags & O_DIRECTORY) || !f->ops->reopen)
 		return NULL;
-	return f->ops->reopen(f, flags & ~(u32)(OF_OPEN | __O_TMPFILE), error);
+	flags &= ~(u32)(OF_OPEN | O_NOCTTY | __O_TMPFILE);
+	return f->ops->reopen(f, flags, error);
 }
 
 static long check_how(const struct open_how *how)

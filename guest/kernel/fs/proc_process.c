@@ -429,15 +429,22 @@ static long store_slack(const struct proc_subject *s, const char *text)
 
 static const char mounts[] = "root / tmpfs rw,relatime 0 0\n"
 			     "proc /proc proc rw,relatime 0 0\n"
-			     "sysfs /sys sysfs ro,relatime 0 0\n";
+			     "sysfs /sys sysfs ro,relatime 0 0\n"
+			     "devpts /dev/pts devpts rw,relatime,gid=5,"
+			     "mode=620,ptmxmode=666 0 0\n";
 static const char mountinfo[] = "1 1 0:1 / / rw,relatime - tmpfs root rw\n"
 				"2 1 0:2 / /proc rw,relatime - proc proc rw\n"
-				"3 1 0:2 / /sys ro,relatime - sysfs sysfs ro\n";
+				"3 1 0:2 / /sys ro,relatime - sysfs sysfs ro\n"
+				"4 1 0:2 / /dev/pts rw,relatime - devpts "
+				"devpts rw,gid=5,mode=620,ptmxmode=666\n";
 static const char mountstats[] = "device root mounted on / with fstype tmpfs\n"
 				 "device proc mounted on /proc with fstype "
 				 "proc\n"
 				 "device sysfs mounted on /sys with fstype "
-				 "sysfs\n";
+				 "sysfs\n"
+				 "device devpts mounted on /dev/pts with "
+				 "fstype "
+				 "devpts\n";
 static const char id_map[] = "         0          0 4294967295\n";
 
 static const struct proc_row namespaces[] = {

@@ -70,6 +70,23 @@ static const struct proc_row random_rows[] = {
 	PROC_END,
 };
 
+static const struct proc_row pty_rows[] = {
+	PROC_FIXED("max", "4096\n"),
+	PROC_FIXED("reserve", "1024\n"),
+	PROC_END,
+};
+
+static const struct proc_row tty_rows[] = {
+	PROC_FIXED("ldisc_autoload", "0\n"),
+	PROC_FIXED("legacy_tiocsti", "0\n"),
+	PROC_END,
+};
+
+static const struct proc_row dev_rows[] = {
+	PROC_DIR("tty", tty_rows),
+	PROC_END,
+};
+
 static const struct proc_row kernel_rows[] = {
 	PROC_FIXED("cap_last_cap", STRING(CAP_LAST_CAP) "\n"),
 	PROC_FIXED("core_pattern", "core\n"),
@@ -89,6 +106,7 @@ static const struct proc_row kernel_rows[] = {
 	PROC_FIXED("perf_event_paranoid", "3\n"),
 	PROC_FIXED("pid_max", "4194304\n"),
 	PROC_FIXED("printk", "4\t4\t1\t7\n"),
+	PROC_DIR("pty", pty_rows),
 	PROC_DIR("random", random_rows),
 	PROC_FIXED("randomize_va_space", "0\n"),
 	PROC_FIXED("sched_rr_timeslice_ms", "100\n"),
@@ -174,9 +192,7 @@ static const struct proc_row net_rows[] = {
 };
 
 const struct proc_row proc_sys_rows[] = {
-	PROC_DIR("fs", fs_rows),
-	PROC_DIR("kernel", kernel_rows),
-	PROC_DIR("net", net_rows),
-	PROC_DIR("vm", vm_rows),
-	PROC_END,
+	PROC_DIR("dev", dev_rows),       PROC_DIR("fs", fs_rows),
+	PROC_DIR("kernel", kernel_rows), PROC_DIR("net", net_rows),
+	PROC_DIR("vm", vm_rows),         PROC_END,
 };

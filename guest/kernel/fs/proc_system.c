@@ -142,10 +142,11 @@ static void show_vmstat(struct text *t, const struct proc_subject *s)
 
 static const char version[] = "Linux version 6.1.0-zeroboot (zeroboot) #1 "
 			      "SMP\n";
-static const char devices[] = "Character devices:\n  1 mem\n  5 /dev/tty\n240 "
-			      "zeroboot\n\n"
+static const char devices[] = "Character devices:\n  1 mem\n  5 /dev/tty\n"
+			      "  5 /dev/ptmx\n136 pts\n240 zeroboot\n\n"
 			      "Block devices:\n";
-static const char filesystems[] = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\n";
+static const char filesystems[] = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\n"
+				  "nodev\tdevpts\n";
 static const char swaps[] = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
 			    "\n";
 static const char cgroups[] = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
