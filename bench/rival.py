@@ -7,9 +7,10 @@ import socket
 import sys
 import traceback
 
-import numpy  # the same imports as in the guest
+import numpy
 import random
-import re
+
+import preload  # what the guest's agent imports
 
 
 def listen(port):

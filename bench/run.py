@@ -3,6 +3,7 @@
 the ratios that the project aims at. Usage: run.py [--quick] [--seconds S] [--rounds N]
 """
 import argparse
+import ast
 import json
 import os
 import pathlib
@@ -54,10 +55,19 @@ def zeroboot(*options):
                     *options], port)
 
 
+def preloaded():
+    """Import statements of what the guest's agent imports before the snapshot."""
+    agent = ast.parse((TOP / "guest/python/agent.py").read_text())
+    names = [ast.literal_eval(statement.value) for statement in agent.body
+             if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "").startswith("PRELOAD")]
+    return "".join(f"import {name}\n" for name in sum(names, ()))
+
+
 def python_rival(name):
-    """With the interpreter of the image, natively."""
+    """With the interpreter of the image, natively, and the modules that the guest has."""
     port, root = free_port(), TOP / "build/python-root"
     (root / "tmp/bench").mkdir(exist_ok=True)
+    (root / "tmp/bench/preload.py").write_text(preloaded())
     for file in ("rival.py", name):
         (root / "tmp/bench" / file).write_text((HERE / file).read_text())
     devices = root / "dev"
@@ -78,7 +88,7 @@ def node_rival(kind):
 
 def clean():
     for root in (TOP / "build/python-root", TOP / "build/node-root"):
-        for path in ("dev/null", "dev/urandom", "tmp/bench/rival.py", "tmp/bench/fork_server.py",
+        for path in ("dev/null", "dev/urandom", "tmp/bench/rival.py", "tmp/bench/preload.py", "tmp/bench/fork_server.py",
                      "tmp/bench/prefork_pool.py", "tmp/node_rival.js"):
             (root / path).unlink(missing_ok=True)
         if (root / "tmp/bench").exists():

@@ -37,19 +37,27 @@ if (sys.implementation.name, sys.version_info[:2]) != ("cpython", (3, 11)):
 
 PATH = "/app/main.py"
 POPULATE_READ, POPULATE_WRITE = 22, 23  # madvise's
+# What the programs that people send import most, of the standard library and beyond:
+# here it costs the template some memory that all its VMs share. Nothing that draws
+# random numbers when it is imported (multiprocessing) may be here.
 PRELOAD = (
-    "abc", "argparse", "array", "asyncio", "base64", "bisect", "collections",
-    "collections.abc", "concurrent.futures", "contextlib", "copy", "csv",
-    "ctypes", "dataclasses", "datetime", "decimal", "enum", "fractions",
-    "functools", "hashlib", "heapq", "inspect", "io", "itertools", "json",
-    "linecache", "logging", "math", "numbers", "operator", "pathlib", "pickle",
-    "queue", "random", "re", "secrets", "shutil", "signal", "statistics",
-    "string", "struct", "tempfile", "textwrap", "time", "traceback", "typing",
-    "urllib.parse", "uuid", "weakref", "zlib", "numpy", "numpy.linalg",
-    "numpy.fft", "numpy.random",
+    "abc", "argparse", "array", "asyncio", "base64", "bisect", "bz2", "calendar",
+    "cmath", "collections", "collections.abc", "concurrent.futures",
+    "configparser", "contextlib", "copy", "csv", "ctypes", "dataclasses",
+    "datetime", "decimal", "difflib", "email", "email.message", "email.parser",
+    "email.policy", "enum", "fnmatch", "fractions", "functools", "glob", "gzip",
+    "hashlib", "heapq", "hmac", "html", "html.parser", "http.client", "inspect",
+    "io", "ipaddress", "itertools", "json", "linecache", "locale", "logging",
+    "lzma", "math", "numbers", "operator", "pathlib", "pickle", "platform",
+    "pprint", "queue", "random", "re", "secrets", "select", "shlex", "shutil",
+    "signal", "socket", "sqlite3", "statistics", "string", "struct",
+    "subprocess", "tarfile", "tempfile", "textwrap", "time", "timeit",
+    "traceback", "types", "typing", "unicodedata", "unittest", "urllib.parse",
+    "urllib.request", "uuid", "weakref", "xml.etree.ElementTree", "zipfile",
+    "zlib", "zoneinfo", "numpy", "numpy.linalg", "numpy.fft", "numpy.random",
 )
-# Too big to be imported for everybody.
-OPENED = ("pandas",)
+# Where the image has it.
+PRELOAD_IF_THERE = ("pandas",)
 
 
 FILTERS = {}
@@ -88,7 +96,7 @@ def hide_filters():
         spec.__class__ = Preloaded
 
 
-for name in PRELOAD:
+for name in PRELOAD + tuple(filter(PathFinder.find_spec, PRELOAD_IF_THERE)):
     preload(name)
 
 
@@ -289,15 +297,12 @@ def finish():
 
 
 def open_extensions():
-    """Opens the extension modules of the standard library, of what has been imported
-    and of OPENED. An import of one finds it mapped and relocated, under the very name
-    that it asks for; until then no program sees it."""
+    """Opens the extension modules of the standard library and of what has been
+    imported. An import of one finds it mapped and relocated, under the very name that
+    it asks for; until then no program sees it."""
     places = set(sys.path)
     for module in tuple(sys.modules.values()):
         places.update(getattr(module, "__path__", ()))
-    for spec in filter(None, map(PathFinder.find_spec, OPENED)):
-        for place in spec.submodule_search_locations:
-            places.update(folder for folder, _, _ in os.walk(place))
     for place in sorted(filter(os.path.isdir, places)):
         for name in sorted(os.listdir(place)):
             if name.endswith(tuple(EXTENSION_SUFFIXES)):
