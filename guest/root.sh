@@ -7,7 +7,7 @@ debs=$here/../../build/cache/debs
 base=$here/../base.txt
 
 # Of no use without a package manager, a login or an installation.
-UNUSED='debconf|dpkg|perl|perl-modules.*|lib.*-perl|libperl.*|libdb5.3|libgdbm.*|usrmerge|init-system-helpers|readline-common|libpam.*|libaudit.*|util-linux-extra|libmd0|gcc-12-base|sensible-utils'
+UNUSED='debconf|dpkg|perl|perl-modules.*|lib.*-perl|libperl.*|libgdbm.*|usrmerge|init-system-helpers|readline-common|libpam.*|libaudit.*|util-linux-extra|libmd0|gcc-12-base|sensible-utils'
 
 die() {
 	echo "zeroboot: build.sh: $*" >&2
@@ -40,7 +40,8 @@ fetch_packages() {
 	[ "$(id -u)" -eq 0 ] || die "run as root: files keep their owners, and the interpreter runs in a chroot"
 	UNUSED+="|$1"
 	mkdir -p "$cache" "$debs"
-	if ! [ -s "$cache/packages" ] || [ "$list" -nt "$cache/packages" ] || [ "$base" -nt "$cache/packages" ]; then
+	if ! [ -s "$cache/packages" ] || [ "$list" -nt "$cache/packages" ] || [ "$base" -nt "$cache/packages" ] ||
+		[ "$here/../root.sh" -nt "$cache/packages" ]; then
 		mapfile -t wanted < <(grep -hv '^#' "$base" "$list")
 		flock "$debs" bash -c 'apt-cache show "$1" >/dev/null 2>&1 || apt-get update -qq' update "${wanted[0]}"
 		resolve "${wanted[@]}" >"$cache/packages.new" || die "cannot resolve the packages"
