@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Parity: every snippet prints the same natively and in a forked VM.
 
-Natively: the interpreter of the image, in a chroot of the image's root, with the
-snippet as the main script. In the VM: POST /v1/exec to a server of this test's
+Natively: the interpreter of the image, in the image's root and a place of its own
+(tests/compat/launch.c), with the snippet as the main script. In the VM: POST /v1/exec to a server of this test's
 own. stdout, stderr and exit code are compared byte for byte. Snippets stand in
 tests/LANGUAGE/*.txt, separated by lines of `### name`.
 Usage: parity.py [LANGUAGE] [NAME...]
@@ -20,7 +20,7 @@ from harness import TOP, Server
 
 SECONDS = 280  # for a snippet
 INTERPRETERS = {"python": ["/usr/bin/python3", "/app/main.py"], "node": ["/usr/bin/node", "/app/main.js"]}
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+LAUNCH = TOP / "build/tests/launch"
 
 
 def root(language):
@@ -28,15 +28,12 @@ def root(language):
 
 
 def make_root(language):
-    """The image's root once more, for snippets to write to; it has the devices
-    that the guest has."""
+    """The image's root once more, for snippets to write to."""
     top = root(language)
     shutil.rmtree(top, ignore_errors=True)
     top.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-al", TOP / f"build/{language}-root", top], check=True)
-    for device, minor in {"null": 3, "zero": 5, "full": 7, "urandom": 9}.items():
-        if not (top / "dev" / device).exists():
-            os.mknod(top / "dev" / device, 0o020666, os.makedev(1, minor))
+    subprocess.run(["gcc", "-std=c11", "-O2", "-o", LAUNCH, TOP / "tests/compat/launch.c"], check=True)
 
 
 def snippets(language):
@@ -56,13 +53,8 @@ def snippets(language):
 def native(language, code):
     top, command = root(language), INTERPRETERS[language]
     (top / command[1].lstrip("/")).write_text(code)
-    for leftover in (top / "tmp").iterdir():
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    done = subprocess.run(
-        command, input=b"", capture_output=True, env=ENVIRONMENT,
-        timeout=SECONDS, preexec_fn=lambda: (os.chroot(top), os.chdir("/app")))
-    code = done.returncode
-    return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), 128 - code if code < 0 else code
+    done = subprocess.run([LAUNCH, "native", top, "/app", *command], input=b"", capture_output=True, timeout=SECONDS)
+    return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode
 
 
 def in_vm(port, language, code):

@@ -29,7 +29,7 @@ def command(mode, module, skip, hung):
     program = ["/usr/bin/python3.11", "/run_module.py", module, str(skip), str(SECONDS[mode]), ",".join(hung)]
     if mode == "guest":
         return [TOP / "zeroboot", "run", "--memory", MEMORY, "-t", str(MODULE_SECONDS), PLACE / "python.img", *program]
-    return [PLACE / "launch", mode, PLACE / "root", *program]
+    return [PLACE / "launch", mode, PLACE / "root", "/", *program]
 
 
 def run_once(mode, module, skip, hung):

@@ -1,10 +1,10 @@
 /*
  * Runs a program natively in a root file system, in a place like the guest's:
- * mounts, devices, names and a loopback network of its own, and the capabilities
- * that the guest's root has. Mode `cut` is Linux without what the guest may lack:
+ * mounts, devices, names, processes and a loopback network of its own, and the
+ * capabilities that the guest's root has. Mode `cut` is Linux without what the guest may lack:
  * no process can be made and the loopback is down, so a test that fails there too
  * needs one of the two.
- * Usage: launch native|cut ROOT PROGRAM [ARGUMENT...]
+ * Usage: launch native|cut ROOT DIRECTORY PROGRAM [ARGUMENT...]
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void check(int result, const char *what)
@@ -128,27 +129,75 @@ static void forbid_processes(void)
 	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
 }
 
-int main(int argc, char **argv)
+/* The exit code that a shell would give. */
+static int wait_for(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static pid_t start_child(void)
+{
+	pid_t pid = fork();
+
+	check(pid, "fork");
+	return pid;
+}
+
+/* Process 2, the first of a session. */
+static int run_program(char **argv, bool cut)
 {
 	static char *environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: launch native|cut ROOT PROGRAM [ARGUMENT...]\n");
-		return 126;
-	}
-	int cut = !strcmp(argv[1], "cut");
-
-	make_place(argv[2]);
-	if (!cut)
-		raise_loopback();
-	check(chroot("."), "chroot");
-	check(chdir("/"), "/");
+	check(setsid(), "setsid");
 	if (cut)
 		forbid_processes();
 	drop_capabilities();
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
-	execve(argv[3], argv + 3, environment);
-	perror(argv[3]);
+	execve(argv[0], argv, environment);
+	perror(argv[0]);
 	return 127;
+}
+
+/* Process 1, as the guest's kernel is: all end when the program does. */
+static int run_place(const char *root, const char *directory, char **program, bool cut)
+{
+	pid_t first;
+
+	check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
+	make_place(root);
+	if (!cut)
+		raise_loopback();
+	check(chroot("."), "chroot");
+	check(chdir(directory), directory);
+	first = start_child();
+	if (first == 0)
+		return run_program(program, cut);
+	for (;;) {
+		siginfo_t info;
+
+		check(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), "waitid");
+		if (info.si_pid == first)
+			return wait_for(first);
+		wait_for(info.si_pid);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	pid_t place;
+
+	if (argc < 5) {
+		fprintf(stderr, "usage: launch native|cut ROOT DIRECTORY PROGRAM [ARGUMENT...]\n");
+		return 126;
+	}
+	check(unshare(CLONE_NEWPID), "unshare");
+	place = start_child();
+	if (place == 0)
+		return run_place(argv[2], argv[3], argv + 4, !strcmp(argv[1], "cut"));
+	return wait_for(place);
 }
