@@ -203,9 +203,14 @@ static int waits_for_death(void)
 	gate_open(&gate);
 	while (!seen->handled)
 		pause_ms(1);
-	printf("death of the parent: SIG%s, code %d\n", sigabbrev_np(seen->handled), seen->code);
 	gate_open(&back);
 	return 0;
+}
+
+static void show_death(void)
+{
+	gate_pass(&back);
+	printf("death of the parent: SIG%s, code %d\n", sigabbrev_np(seen->handled), seen->code);
 }
 
 static int dies_with_parent(void)
@@ -247,7 +252,7 @@ static void deaths(void)
 	SHOW(prctl(PR_SET_PDEATHSIG, -1));
 	seen->handled = 0;
 	child_run("a parent", parent_of_waiting);
-	gate_pass(&back);
+	show_death();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	waitpid(-1, NULL, WNOHANG);
 	child_run("another parent", parent_of_dying);
@@ -255,7 +260,7 @@ static void deaths(void)
 	seen->handled = 0;
 	pthread_create(&t, NULL, thread_with_child, NULL);
 	pthread_join(t, NULL);
-	gate_pass(&back);
+	show_death();
 	child_end("whose parent thread ended", seen->pid);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 }

@@ -166,6 +166,8 @@ static void telling(void)
 	SHOW(child_tid);
 	signal(SIGUSR1, handle);
 	pid = start(nothing, CLONE_VM | CLONE_VFORK | SIGUSR1, NULL);
+	while (!handled)
+		sched_yield();
 	SHOW(handled == SIGUSR1);
 	SHOW(waitpid(pid, &status, 0));
 	SHOW(waitpid(pid, &status, __WCLONE) == pid);
