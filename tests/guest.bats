@@ -31,7 +31,19 @@ same() {
 @test "guest: futexes" { same futex; }
 @test "guest: locks with an owner" { same futexlock; }
 @test "guest: threads by the calls themselves" { same clone; }
-@test "guest: fork" { same fork; }
+@test "guest: what a child has of its parent's memory and descriptors" { same fork; }
+@test "guest: what a child has of its parent's signals, timers and attributes" { same inherit; }
+@test "guest: children that share: vfork, clone, clone3, posix_spawn" { same vfork; }
+@test "guest: programs that become others" { same execve; }
+@test "guest: what a process keeps when it becomes another program" { same execstate; }
+@test "guest: waiting for children" { same wait; }
+@test "guest: ends, orphans, subreapers, daemons" { same family; }
+@test "guest: process groups and sessions, and signals between processes" { same group; }
+@test "guest: stopping and going on" { same jobs; }
+@test "guest: memory that processes share, and locks in it" { same share; }
+@test "guest: locks of files between processes" { same locks; }
+@test "guest: descriptors between processes" { same passing; }
+@test "guest: many processes" { same many; }
 @test "guest: memory across fork" { same cow; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }

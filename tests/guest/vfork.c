@@ -165,6 +165,7 @@ static void telling(void)
 	child_end("clears", pid);
 	SHOW(child_tid);
 	signal(SIGUSR1, handle);
+	handled = 0;
 	pid = start(nothing, CLONE_VM | CLONE_VFORK | SIGUSR1, NULL);
 	while (!handled)
 		sched_yield();

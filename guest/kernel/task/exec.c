@@ -366,11 +366,11 @@ static long interpret(struct exec *e)
 {
 	struct arguments *a = &e->arguments;
 	char *name, *argument, *end = strchr(e->line, '\n');
+	bool whole = end || strlen(e->line) < LINE_MAX - 1;
 	long r;
 
-	if (end)
-		*end = 0;
-	r = split_line(e->line + 2, end != NULL, &name, &argument);
+	*(end ? end : e->line + LINE_MAX - 1) = 0;
+	r = split_line(e->line + 2, whole, &name, &argument);
 	if (r)
 		return r;
 	arguments_drop_first(a);
