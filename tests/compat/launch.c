@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -153,6 +154,7 @@ static int run_program(char **argv, bool cut)
 	static char *environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
 
 	check(setsid(), "setsid");
+	check(setpriority(PRIO_PROCESS, 0, 0), "setpriority");
 	if (cut)
 		forbid_processes();
 	drop_capabilities();
