@@ -77,6 +77,7 @@ same() {
 @test "guest: many sockets, and sockets in sockets' queues" { same manysockets; }
 @test "guest: pipes with a name" { same fifo; }
 @test "guest: pairs of pseudo-terminals" { same pty; }
+@test "guest: terminals of sessions, jobs and hangups" { same ttysignal; }
 @test "guest: editing, echoes and settings of terminals" { same tty; }
 @test "guest: seals" { same seals; }
 @test "guest: more of inotify" { same watches; }

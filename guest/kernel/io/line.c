@@ -315,6 +315,8 @@ static void receive_signal(struct tty *t, u8 c, int signo)
 {
 	terminal_signal(&t->terminal, signo);
 	if (!LOCAL(t, NOFLSH)) {
+		/* with the echoes of what was typed in the same write */
+		t->shown = t->out.head = t->echoes;
 		tty_flush_output(t);
 		line_flush(t);
 	}
@@ -407,6 +409,7 @@ void line_pump(struct tty *t)
 	u32 echoed = t->shown, taken = t->coming.tail;
 	u32 before = ring_used(&t->coming);
 
+	t->echoes = t->shown;
 	while (ring_used(&t->coming) && make_room(t))
 		receive(t, t->coming.bytes[t->coming.tail++ % COMING_SIZE]);
 	if (t->shown != echoed)

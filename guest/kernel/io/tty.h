@@ -62,6 +62,7 @@ struct tty {
 	struct line line;
 	struct ring out;
 	u32 shown;        /* the master sees the output up to here */
+	u32 echoes;       /* what is typed now is echoed from here on */
 	u32 column;       /* of the output */
 	u32 first_column; /* where the line that is edited starts */
 	bool stopped;     /* by ^S or TCOOFF */
