@@ -1,14 +1,19 @@
 /* numbers.c: the numbers of threads and processes: who has which. */
 #include "task/numbers.h"
 
+#include "mm/frame.h"
 #include "task/process.h"
 #include "task/thread.h"
 
 #define BUCKETS 256u
 #define FIRST_AGAIN 300 /* after the last one, as Linux */
 
-static struct thread *by_tid[BUCKETS];
-static struct process *by_pid[BUCKETS];
+/* In a frame of their own: a run without processes does not write to it. */
+static struct tables {
+	struct thread *by_tid[BUCKETS];
+	struct process *by_pid[BUCKETS];
+} *tables;
+_Static_assert(sizeof(struct tables) <= PAGE_SIZE, "in a frame");
 static s32 last = FIRST_PROCESS - 1;
 static bool wrapped;
 
@@ -17,9 +22,18 @@ static u32 bucket(s32 number)
 	return (u32)number % BUCKETS;
 }
 
+void numbers_init(void)
+{
+	gpa_t frame = frames_alloc(1);
+
+	if (!frame)
+		panic("no memory for the numbers of threads");
+	tables = gpa_to_ptr(frame);
+}
+
 struct thread *thread_find(s32 tid)
 {
-	struct thread *t = by_tid[bucket(tid)];
+	struct thread *t = tables->by_tid[bucket(tid)];
 
 	while (t && t->tid != tid)
 		t = t->hash_next;
@@ -28,7 +42,7 @@ struct thread *thread_find(s32 tid)
 
 struct process *process_find(s32 pid)
 {
-	struct process *p = by_pid[bucket(pid)];
+	struct process *p = tables->by_pid[bucket(pid)];
 
 	while (p && p->pid != pid)
 		p = p->hash_next;
@@ -63,13 +77,13 @@ s32 number_last(void)
 
 void number_add_thread(struct thread *t)
 {
-	t->hash_next = by_tid[bucket(t->tid)];
-	by_tid[bucket(t->tid)] = t;
+	t->hash_next = tables->by_tid[bucket(t->tid)];
+	tables->by_tid[bucket(t->tid)] = t;
 }
 
 void number_remove_thread(struct thread *t)
 {
-	struct thread **link = &by_tid[bucket(t->tid)];
+	struct thread **link = &tables->by_tid[bucket(t->tid)];
 
 	while (*link != t)
 		link = &(*link)->hash_next;
@@ -78,13 +92,13 @@ void number_remove_thread(struct thread *t)
 
 void number_add_process(struct process *p)
 {
-	p->hash_next = by_pid[bucket(p->pid)];
-	by_pid[bucket(p->pid)] = p;
+	p->hash_next = tables->by_pid[bucket(p->pid)];
+	tables->by_pid[bucket(p->pid)] = p;
 }
 
 void number_remove_process(struct process *p)
 {
-	struct process **link = &by_pid[bucket(p->pid)];
+	struct process **link = &tables->by_pid[bucket(p->pid)];
 
 	while (*link != p)
 		link = &(*link)->hash_next;

@@ -13,6 +13,7 @@ struct thread;
 
 #define NUMBER_MAX 4194304 /* /proc/sys/kernel/pid_max */
 
+void numbers_init(void);
 /* One that nothing has. */
 s32 number_new(void);
 /* The one that was handed out last. */

@@ -1,6 +1,7 @@
 /*
- * thread.c: threads and their scheduling: one vCPU, a queue of runnable
- * threads, first come first served. `current` is not in the queue.
+ * thread.c: threads, their waits, and the switch from one to another on the one
+ * vCPU. turn.c says whose turn it is; `current` is not among those that wait for
+ * theirs.
  */
 #include "task/thread.h"
 
@@ -17,6 +18,7 @@
 #include "task/numbers.h"
 #include "task/process.h"
 #include "task/signal.h"
+#include "task/turn.h"
 
 #define STACK_FRAMES 4
 #define STACK_SIZE (STACK_FRAMES * PAGE_SIZE)
@@ -35,7 +37,6 @@ extern u64 kernel_stack_top;
 extern void thread_start(void);
 extern void thread_switch_stack(u64 *save, u64 load);
 
-static struct waitq runnable;
 static struct thread *dead; /* its stack is free once another one runs */
 static u32 started;
 static u32 count; /* of struct thread */
@@ -66,15 +67,6 @@ static void queue_remove(struct waitq *q, struct thread *t)
 			q->tail = previous;
 		return;
 	}
-}
-
-static struct thread *queue_pop(struct waitq *q)
-{
-	struct thread *t = q->head;
-
-	if (t)
-		queue_remove(q, t);
-	return t;
 }
 
 void thread_name(struct thread *t, const char *path)
@@ -243,6 +235,7 @@ void threads_init(void)
 	 * the VM was given and the size counts. */
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 	xsave_mask = ((u64)d << 32 | a) & ((u64)high << 32 | low);
+	numbers_init();
 	current = thread_new();
 	if (!current)
 		panic("no memory for the first thread");
@@ -303,6 +296,7 @@ static void switch_to(struct thread *next)
 	usage_leave();
 	previous->fs_base = read_fs();
 	previous->usage.cpu += now - previous->on_cpu_since;
+	turn_charge(previous, now);
 	__asm__ volatile("xsave64 (%0)"
 			 :
 			 : "r"(previous->xsave), "a"((u32)xsave_mask),
@@ -311,7 +305,7 @@ static void switch_to(struct thread *next)
 	current = next;
 	if (next->process->space != space)
 		space_switch(next->process->space);
-	next->on_cpu_since = now;
+	next->on_cpu_since = next->charged = now;
 	usage_enter();
 	kernel_stack_top = stack_top(next);
 	write_fs(next->fs_base);
@@ -327,13 +321,15 @@ static void switch_to(struct thread *next)
 /* Sleeps on the host until the next timer, when no thread can run. */
 static void idle(void)
 {
-	u64 start = cpu_now();
+	u64 start = cpu_now(), slept;
 
 	usage_leave();
 	cputimers_pause();
 	control->idle_until = timer_next();
 	hypercall(ZB_HC_IDLE);
-	current->on_cpu_since += cpu_now() - start;
+	slept = cpu_now() - start;
+	current->on_cpu_since += slept;
+	current->charged += slept;
 	usage_enter();
 	cputimers_resume();
 	timers_run();
@@ -344,9 +340,9 @@ static void schedule(void)
 {
 	struct thread *next;
 
-	while (!(next = queue_pop(&runnable))) {
+	while (!(next = turn_take())) {
 		timers_run();
-		if (!runnable.head)
+		if (!turn_any())
 			idle();
 	}
 	switch_to(next);
@@ -362,7 +358,8 @@ void thread_wake(struct thread *t, long result)
 	timer_arm(&t->wake, FOREVER);
 	t->wait_result = result;
 	t->state = RUNNABLE;
-	queue_push(&runnable, t);
+	turn_woken(t);
+	turn_add(t);
 }
 
 void thread_sleep(struct waitq *q)
@@ -412,21 +409,28 @@ void thread_interrupt(struct thread *t)
 
 bool thread_alone(void)
 {
-	return !runnable.head;
+	return !turn_any();
+}
+
+static void give_way(void)
+{
+	current->usage.preemptions++;
+	turn_add(current);
+	schedule();
 }
 
 void thread_yield(void)
 {
-	if (!runnable.head)
+	if (!turn_any())
 		return;
-	current->usage.preemptions++;
-	queue_push(&runnable, current);
-	schedule();
+	turn_charge(current, cpu_now());
+	turn_pass(current);
+	give_way();
 }
 
 void thread_update_tick(void)
 {
-	u32 wanted = runnable.head != NULL || timer_next() != FOREVER;
+	u32 wanted = turn_any() || timer_next() != FOREVER;
 
 	if (wanted != control->want_tick)
 		control->want_tick = wanted;
@@ -444,12 +448,14 @@ static bool timer_due(void)
 
 void exit_work(struct regs *r)
 {
-	if (control->preempt) {
+	bool ticked = control->preempt;
+
+	if (ticked)
 		control->preempt = 0;
-		thread_yield();
-	}
 	if (timer_due())
 		timers_run();
+	if (turn_over(ticked))
+		give_way();
 	if (signal_work(current, r))
 		signal_deliver(r);
 	thread_update_tick();
@@ -462,7 +468,8 @@ void tick_handle(struct regs *r)
 	usage_enter();
 	current->regs = r;
 	timers_run();
-	thread_yield();
+	if (turn_over(true))
+		give_way();
 	exit_work(r);
 	usage_leave();
 }
@@ -519,7 +526,8 @@ struct thread *thread_copy(u64 stack, u64 fs_base)
 
 void thread_run(struct thread *t)
 {
-	queue_push(&runnable, t);
+	turn_start(t);
+	turn_add(t);
 }
 
 /* ---- system calls ---- */

@@ -68,6 +68,7 @@ struct thread {
 	u64 trap_number, error_code, cr2; /* of the last fault */
 	struct usage usage;               /* cpu: until on_cpu_since */
 	u64 on_cpu_since;                 /* cpu_now() */
+	u64 had, charged; /* turn.c: of the CPU, weighted; until when */
 	u64 entered;                      /* the kernel, the same */
 	/* futex.c */
 	struct futex_key futex; /* what it waits for; .of NULL: nothing */
