@@ -115,8 +115,9 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 	if (result == 0 && !stuck(cr2, r))
 		return;
 	if (result == -ENOMEM) {
-		klog("out of memory at a page fault: killed");
 		process_out_of_memory();
+		if (!current->ending)
+			return; /* another one gave its memory: once more */
 	}
 	if (from_kernel(r)) {
 		u64 resume = user_resume(r->rip);
@@ -126,6 +127,10 @@ static void page_fault(struct regs *r, u64 error, u64 cr2)
 		else if (!abort_call(r, cr2))
 			panic("page fault at %lx, address %lx, error %lx",
 			      r->rip, cr2, error);
+		return;
+	}
+	if (current->ending) {
+		exit_work(r);
 		return;
 	}
 	error &= ~(u64)PF_RESERVED;

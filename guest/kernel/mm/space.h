@@ -83,6 +83,8 @@ static inline struct space *space_ref(struct space *s)
 /* The last user's: all it has goes. If it is the one the CPU has, there is none
  * until the next space_switch(). */
 void space_unref(struct space *s);
+/* Takes all mappings out of it, unless it is the one the CPU has. */
+void space_clear(struct space *s);
 /* From now on s is what the CPU sees. */
 void space_switch(struct space *s);
 /* Memory of any space, from or to the kernel's own: bytes done, fewer at what is

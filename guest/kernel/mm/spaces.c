@@ -45,11 +45,10 @@ void space_switch(struct space *s)
 	tables_load(&s->tables);
 }
 
-static void free_space(struct space *s)
+void space_clear(struct space *s)
 {
-	struct space **link = &spaces, *before = space;
+	struct space *before = space_look_at(s);
 
-	space_look_at(s);
 	while (s->count) {
 		struct vma *last = &s->table[s->count - 1];
 
@@ -57,6 +56,13 @@ static void free_space(struct space *s)
 		vma_remove(last);
 	}
 	space_look_at(before);
+}
+
+static void free_space(struct space *s)
+{
+	struct space **link = &spaces;
+
+	space_clear(s);
 	while (*link != s)
 		link = &(*link)->next;
 	*link = s->next;

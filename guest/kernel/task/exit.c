@@ -242,7 +242,7 @@ void process_killed(int signo)
 	end_running((u32)signo);
 }
 
-void process_out_of_memory(void)
+void process_end_run_out_of_memory(void)
 {
 	end_run(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
 }

@@ -145,9 +145,7 @@ void process_reap(struct process *p);
 _Noreturn void process_exit(int status);
 /* The same by a signal. */
 _Noreturn void process_killed(int signo);
-/* There is no memory left: the largest process ends. If it is the first one this
- * does not return. */
-void process_out_of_memory(void);
+_Noreturn void process_end_run_out_of_memory(void);
 /* All threads of p are to leave, for status. */
 void process_end(struct process *p, u32 status);
 /* The running thread ends, with exit(2)'s status. */
@@ -156,6 +154,13 @@ _Noreturn void process_leave(int status);
 void process_at_end(void (*call)(void));
 /* It no longer has its parent's space: wakes that one. */
 void process_release_vfork(struct process *p);
+
+/* ---- shortage.c ---- */
+
+/* There is no memory left: the process that has most of it ends, and gives it
+ * back at once if it is not the running one. If it is the first one, the run
+ * ends. */
+void process_out_of_memory(void);
 
 /* ---- execution.c: for execve ---- */
 
