@@ -83,6 +83,8 @@ same() {
 @test "guest: more of inotify" { same watches; }
 @test "guest: several messages in a call" { same mmsg; }
 @test "guest: addresses of the loopback" { same inet; }
+@test "guest: connections of TCP, and all their ends" { same tcp; }
+@test "guest: datagrams of UDP, and what comes with them" { same udp; }
 @test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }
 @test "guest: interval timers, POSIX timers and their overruns" { same itimer; }

@@ -116,6 +116,31 @@ long owner_watch(struct file *f, s32 fd, bool on)
 	return 0;
 }
 
+static void owner_send(const struct file_owner *o, struct sigqueue_info *info)
+{
+	if (o->type == F_OWNER_TID) {
+		struct thread *t = thread_find(o->id);
+
+		if (t)
+			signal_send_thread(t, info);
+	} else if (o->type == F_OWNER_PGRP) {
+		group_signal(o->id, info);
+	} else {
+		struct process *p = process_find(o->id);
+
+		if (p)
+			signal_send_process(p, info);
+	}
+}
+
+void owner_urgent(struct file *f)
+{
+	struct sigqueue_info info = { .signo = SIGURG, .code = KERNEL_CODE };
+
+	if (f->owner && f->owner->id)
+		owner_send(f->owner, &info);
+}
+
 void owner_signal(struct file *f, u32 events)
 {
 	const struct file_owner *o = f->owner;
@@ -134,17 +159,5 @@ void owner_signal(struct file *f, u32 events)
 				       EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 		info.fd = o->fd;
 	}
-	if (o->type == F_OWNER_TID) {
-		struct thread *t = thread_find(o->id);
-
-		if (t)
-			signal_send_thread(t, &info);
-	} else if (o->type == F_OWNER_PGRP) {
-		group_signal(o->id, &info);
-	} else {
-		struct process *p = process_find(o->id);
-
-		if (p)
-			signal_send_process(p, &info);
-	}
+	owner_send(o, &info);
 }

@@ -12,4 +12,7 @@ long owner_watch(struct file *f, s32 fd, bool on);
 /* f became ready for these EPOLL* events. */
 void owner_signal(struct file *f, u32 events);
 
+/* Urgent data came through f: SIGURG. */
+void owner_urgent(struct file *f);
+
 #endif

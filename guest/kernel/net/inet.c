@@ -1,349 +1,261 @@
 /*
- * inet.c: AF_INET and AF_INET6: sockets exist, names can be bound and listened
- * on, and nothing goes through them. This host has the addresses of its loopback
- * and no others: those cannot be bound or reached, and where nobody listens a
- * connection is refused.
+ * inet.c: AF_INET and AF_INET6: what TCP and UDP sockets have in common. This
+ * host has the addresses of its loopback and no others: those cannot be bound or
+ * reached.
  */
+#include "net/inet.h"
+
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <asm/ioctls.h>
+#include <linux/sockios.h>
 
-#include "net/socket.h"
-#include "random.h"
-#include "task/thread.h"
+#include "heap.h"
+#include "mm/frame.h"
+#include "mm/user.h"
+#include "net/interface.h"
+#include "task/ids.h"
 
-#define PORT_FIRST 32768 /* net.ipv4.ip_local_port_range */
-#define PORT_LAST 60999
 #define TCP_SEND_BUFFER 16384     /* net.ipv4.tcp_wmem */
 #define TCP_RECEIVE_BUFFER 131072 /* net.ipv4.tcp_rmem */
+#define PRIVILEGED 1024           /* net.ipv4.ip_unprivileged_port_start */
+#define SHARE 8 /* of memory, that may be in queues: net.ipv4.tcp_mem */
 
-#define BUCKETS 1024
+u64 inet_buffered;
 
-static struct socket *ports[BUCKETS]; /* all that are bound, by port */
-
-static bool is_stream(const struct socket *s)
+bool inet_crowded(void)
 {
-	return s->type == SOCK_STREAM;
+	return inet_buffered > frames_total() * PAGE_SIZE / SHARE;
+}
+
+/* ---- making ---- */
+
+long inet_alloc(struct socket *s)
+{
+	s->inet = kmalloc(sizeof(*s->inet));
+	if (!s->inet)
+		return -ENOMEM;
+	s->inet->binding.socket = s;
+	s->inet->binding.protocol = (u16)s->protocol;
+	endpoint_set_any(inet_local(s), s->domain);
+	endpoint_set_any(inet_remote(s), s->domain);
+	if (s->type != SOCK_STREAM) {
+		s->udp = kmalloc(sizeof(*s->udp));
+		return s->udp ? 0 : -ENOMEM;
+	}
+	s->tcp = kmalloc(sizeof(*s->tcp));
+	if (!s->tcp)
+		return -ENOMEM;
+	s->tcp->self = s;
+	s->tcp->state = STATE_CLOSE;
+	s->tcp->give_up.deadline = FOREVER;
+	s->send_buffer = TCP_SEND_BUFFER;
+	s->receive_buffer = TCP_RECEIVE_BUFFER;
+	return 0;
+}
+
+/* The protocol that the socket will have, or -errno. */
+static long protocol_of(const struct socket *s)
+{
+	bool ping = s->protocol == IPPROTO_ICMP && s->domain == AF_INET;
+
+	if (s->protocol == IPPROTO_ICMPV6 && s->domain == AF_INET6)
+		ping = true;
+	if (s->type == SOCK_STREAM)
+		return s->protocol && s->protocol != IPPROTO_TCP ?
+			       -EPROTONOSUPPORT :
+			       IPPROTO_TCP;
+	if (s->type == SOCK_DGRAM && ping)
+		return -EACCES; /* net.ipv4.ping_group_range is empty */
+	if (s->type == SOCK_DGRAM && s->protocol == IPPROTO_UDPLITE)
+		return IPPROTO_UDPLITE;
+	if (s->type == SOCK_DGRAM)
+		return s->protocol && s->protocol != IPPROTO_UDP ?
+			       -EPROTONOSUPPORT :
+			       IPPROTO_UDP;
+	return s->type == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
 }
 
 static long inet_create(struct socket *s)
 {
-	s32 protocol = is_stream(s) ? IPPROTO_TCP : IPPROTO_UDP;
+	long r = protocol_of(s);
 
-	if (s->type == SOCK_RAW)
-		return -EPERM;
-	if (!is_stream(s) && s->type != SOCK_DGRAM)
-		return -ESOCKTNOSUPPORT;
-	if (!is_stream(s) && s->protocol == IPPROTO_UDPLITE)
-		protocol = IPPROTO_UDPLITE;
-	if (s->protocol && s->protocol != protocol)
-		return -EPROTONOSUPPORT;
-	s->protocol = protocol;
-	if (is_stream(s)) {
-		s->send_buffer = TCP_SEND_BUFFER;
-		s->receive_buffer = TCP_RECEIVE_BUFFER;
-	}
-	return 0;
-}
-
-/* ---- addresses ---- */
-
-/* The two address structures agree up to the port. */
-static u16 address_port(const struct address *a)
-{
-	return __builtin_bswap16(
-		((const struct sockaddr_in *)a->bytes)->sin_port);
-}
-
-static void address_set_port(struct address *a, u16 port)
-{
-	((struct sockaddr_in *)a->bytes)->sin_port = __builtin_bswap16(port);
-}
-
-static u32 address_size(const struct socket *s)
-{
-	return s->domain == AF_INET ? sizeof(struct sockaddr_in) :
-				      sizeof(struct sockaddr_in6);
-}
-
-static void address_any(const struct socket *s, struct address *a)
-{
-	memset(a, 0, sizeof(*a));
-	a->size = address_size(s);
-	a->family = (u16)s->domain;
-}
-
-static long address_check(const struct socket *s, const struct address *a)
-{
-	u32 min = s->domain == AF_INET ? sizeof(struct sockaddr_in) : 24;
-
-	if (a->size < min)
-		return -EINVAL;
-	return a->family == s->domain ? 0 : -EAFNOSUPPORT;
-}
-
-/* The IPv4 address in an address, mapped ones of IPv6 included. */
-static bool address_v4(const struct address *a, u32 *v4)
-{
-	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
-	const u8 *v6 =
-		((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
-
-	if (a->family == AF_INET6 && memcmp(v6, mapped, sizeof(mapped)))
-		return false;
-	memcpy(v4, a->family == AF_INET6 ? v6 + sizeof(mapped) : a->bytes + 4,
-	       sizeof(*v4));
-	*v4 = __builtin_bswap32(*v4);
-	return true;
-}
-
-/* An address of this host, which "any" stands for too. */
-static bool address_is_local(const struct address *a)
-{
-	static const u8 zero[15];
-	const u8 *v6 =
-		((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
-	u32 v4;
-
-	if (address_v4(a, &v4))
-		return v4 == 0 || v4 >> 24 == 127;
-	return !memcmp(v6, zero, sizeof(zero)) && v6[15] <= 1;
-}
-
-static bool address_is_bindable(const struct address *a)
-{
-	const u8 *v6 =
-		((const struct sockaddr_in6 *)a->bytes)->sin6_addr.s6_addr;
-	u32 v4;
-
-	if (address_is_local(a))
-		return true;
-	if (address_v4(a, &v4)) /* groups, and everybody */
-		return a->family == AF_INET && (v4 >> 28 == 14 || v4 == ~0u);
-	return v6[0] == 0xff;
-}
-
-/* ---- ports ---- */
-
-static bool port_taken(const struct socket *s, u16 port)
-{
-	for (struct socket *o = ports[port % BUCKETS]; o; o = o->port_next) {
-		bool shared = socket_option(s, SO_REUSEPORT) &&
-			      socket_option(o, SO_REUSEPORT);
-
-		if (socket_option(s, SO_REUSEADDR) &&
-		    socket_option(o, SO_REUSEADDR) && !o->listening)
-			shared = true;
-		if (o->port == port && o->protocol == s->protocol && !shared)
-			return true;
-	}
-	return false;
-}
-
-static bool port_listening(u16 port)
-{
-	for (struct socket *o = ports[port % BUCKETS]; o; o = o->port_next)
-		if (o->port == port && o->listening)
-			return true;
-	return false;
-}
-
-static u16 port_choose(const struct socket *s)
-{
-	u32 count = PORT_LAST - PORT_FIRST + 1, start;
-
-	random_fill(&start, sizeof(start));
-	for (u32 i = 0; i < count; i++) {
-		u16 port = (u16)(PORT_FIRST + (start + i) % count);
-
-		if (!port_taken(s, port))
-			return port;
-	}
-	return 0;
-}
-
-static long port_take(struct socket *s, u16 port)
-{
-	struct socket **bucket;
-
-	if (!port)
-		port = port_choose(s);
-	if (!port || port_taken(s, port))
-		return -EADDRINUSE;
-	s->port = port;
-	bucket = &ports[port % BUCKETS];
-	s->port_next = *bucket;
-	s->port_link = bucket;
-	if (s->port_next)
-		s->port_next->port_link = &s->port_next;
-	*bucket = s;
-	address_set_port(&s->name, port);
-	return 0;
-}
-
-static long port_auto(struct socket *s)
-{
-	if (s->port)
-		return 0;
-	address_any(s, &s->name);
-	return port_take(s, 0);
-}
-
-static long inet_bind(struct socket *s, const struct address *a)
-{
-	struct address old = s->name;
-	long r = address_check(s, a);
-
-	if (r)
+	if (r < 0)
 		return r;
-	if (!address_is_bindable(a))
-		return -EADDRNOTAVAIL;
-	if (s->port)
-		return -EINVAL;
-	s->name = *a;
-	s->name.size = address_size(s);
-	r = port_take(s, address_port(a));
-	if (r)
-		s->name = old;
-	return r;
+	s->protocol = (s32)r;
+	s->family = s->type == SOCK_STREAM ? &tcp_family : &udp_family;
+	return inet_alloc(s);
 }
 
-static long inet_listen(struct socket *s, s32 backlog)
+/* ---- names ---- */
+
+void inet_name(struct socket *s)
 {
+	endpoint_put(inet_local(s), s->domain, &s->name);
+}
+
+/* bind() takes any address of IPv4 that says "any" without its family. */
+static void family_unspecified(const struct socket *s, struct address *a)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)a->bytes;
+
+	if (s->domain == AF_INET && a->size >= sizeof(*in) &&
+	    a->family == AF_UNSPEC && !in->sin_addr.s_addr)
+		a->family = AF_INET;
+}
+
+static long bindable(const struct socket *s, const struct endpoint *e)
+{
+	bool mapped = s->domain == AF_INET6 && endpoint_is_v4(e);
+
+	if (mapped && s->inet->binding.v6only)
+		return -EINVAL;
+	switch (endpoint_reach(e)) {
+	case REACH_LOCAL:
+	case REACH_BROADCAST:
+		return 0;
+	case REACH_GROUP:
+		if (s->domain == AF_INET6 && !mapped)
+			return -EINVAL; /* its interface is not named */
+		return mapped ? -EADDRNOTAVAIL : 0;
+	case REACH_SCOPED:
+		return -EINVAL;
+	default:
+		/* everybody, 255.255.255.255 */
+		return !mapped && endpoint_is_v4(e) && endpoint_v4(e) == ~0u ?
+			       0 :
+			       -EADDRNOTAVAIL;
+	}
+}
+
+long inet_bind(struct socket *s, const struct address *a)
+{
+	struct address given = *a;
+	struct endpoint e, old = *inet_local(s);
+	bool closed = s->tcp ? s->tcp->state == STATE_CLOSE :
+			       !inet_remote(s)->port;
 	long r;
 
-	(void)backlog; /* nobody connects */
-	if (!is_stream(s))
-		return -EOPNOTSUPP;
-	r = port_auto(s);
+	family_unspecified(s, &given);
+	r = endpoint_take(&e, s->domain, &given);
 	if (!r)
-		s->listening = true;
-	return r;
-}
-
-static long inet_accept(struct socket *s, u64 deadline,
-			struct socket **accepted)
-{
-	long r;
-
-	(void)accepted;
-	if (!is_stream(s))
-		return -EOPNOTSUPP;
-	for (;;) {
-		if (!s->listening)
-			return -EINVAL;
-		if (!deadline)
-			return -EAGAIN;
-		r = socket_wait(s, &s->readers, deadline);
-		if (r)
-			return r;
-	}
-}
-
-/* ---- nothing is reachable ---- */
-
-static long inet_connect(struct socket *s, const struct address *a,
-			 u64 deadline)
-{
-	long r;
-
-	(void)deadline;
-	if (a->size >= 2 && a->family == AF_UNSPEC)
-		return 0; /* already not connected */
-	r = address_check(s, a);
+		r = bindable(s, &e);
+	if (!r && e.port && e.port < PRIVILEGED &&
+	    !ids_capable(CAP_NET_BIND_SERVICE))
+		r = -EACCES;
+	if (!r && (!closed || s->inet->binding.link))
+		r = -EINVAL;
 	if (r)
 		return r;
-	if (s->listening)
-		return -EISCONN;
-	if (is_stream(s) && address_is_local(a) &&
-	    !port_listening(address_port(a)))
-		return -ECONNREFUSED;
-	return -ENETUNREACH;
-}
-
-static long inet_send(struct socket *s, struct transfer *t)
-{
-	long r;
-
-	if (is_stream(s))
-		return socket_broken(t->flags);
-	if (!t->address.size)
-		return -EDESTADDRREQ;
-	r = address_check(s, &t->address);
-	if (r)
+	*inet_local(s) = e;
+	r = port_bind(s, e.port);
+	if (r) {
+		*inet_local(s) = old;
 		return r;
-	if (!address_port(&t->address))
-		return -EINVAL;
-	r = port_auto(s);
-	return r ? r : -ENETUNREACH;
-}
-
-static long inet_receive(struct socket *s, struct transfer *t)
-{
-	long r;
-
-	if (is_stream(s))
-		return -ENOTCONN;
-	for (;;) {
-		if (s->shut & SHUT_READ)
-			return 0;
-		if (!t->deadline)
-			return -EAGAIN;
-		r = socket_wait(s, &s->readers, t->deadline);
-		if (r)
-			return r;
 	}
-}
-
-static long inet_peer_name(struct socket *s, struct address *a)
-{
-	(void)s;
-	(void)a;
-	return -ENOTCONN;
-}
-
-/* Ends a listening; nothing else is ever connected. */
-static long inet_shut(struct socket *s, u32 how)
-{
-	if (!s->listening || !(how & SHUT_READ))
-		return -ENOTCONN;
-	s->listening = false;
-	waitq_wake_all(&s->readers);
-	file_ready(s->file);
+	s->inet->address_bound = !endpoint_is_any(&e);
+	s->inet->port_bound = e.port != 0;
+	inet_name(s);
 	return 0;
 }
 
-static long inet_pending_bytes(struct socket *s)
+long inet_autobind(struct socket *s)
 {
-	return s->listening ? -EINVAL : 0;
-}
+	long r;
 
-static u32 inet_poll(struct socket *s)
-{
-	if (s->listening)
+	if (s->inet->binding.link)
 		return 0;
-	return READY_WRITE | (is_stream(s) ? EPOLLHUP : 0);
+	r = port_bind(s, 0);
+	if (r)
+		return -EAGAIN;
+	inet_name(s);
+	return 0;
 }
 
-static void inet_release(struct socket *s)
+void inet_unname(struct socket *s)
 {
-	if (!s->port)
-		return;
-	*s->port_link = s->port_next;
-	if (s->port_next)
-		s->port_next->port_link = s->port_link;
+	endpoint_set_any(inet_remote(s), s->domain);
+	inet_remote(s)->port = 0;
+	if (!s->inet->address_bound)
+		endpoint_set_any(inet_local(s), s->domain);
+	if (!s->inet->port_bound)
+		port_drop(s);
+	inet_name(s);
 }
 
-const struct family inet_family = {
-	.create = inet_create,
-	.bind = inet_bind,
-	.listen = inet_listen,
-	.connect = inet_connect,
-	.accept = inet_accept,
-	.send = inet_send,
-	.receive = inet_receive,
-	.peer_name = inet_peer_name,
-	.shut = inet_shut,
-	.pending_bytes = inet_pending_bytes,
-	.poll = inet_poll,
-	.release = inet_release,
-};
+long inet_peer_name(struct socket *s, struct address *a)
+{
+	if (!inet_remote(s)->port)
+		return -ENOTCONN;
+	endpoint_put(inet_remote(s), s->domain, a);
+	return 0;
+}
+
+/* ---- where things go ---- */
+
+/* s has an address of IPv4 for its own, though it is of IPv6. */
+static bool is_mapped(struct socket *s)
+{
+	return s->domain == AF_INET6 && endpoint_is_v4(inet_local(s));
+}
+
+long inet_target(struct socket *s, const struct address *a, struct endpoint *to)
+{
+	const struct endpoint *local = inet_local(s);
+	long r = endpoint_take(to, s->domain, a);
+
+	if (r)
+		return r;
+	if (s->domain == AF_INET6 && endpoint_is_any(to) &&
+	    !endpoint_is_v4(to) && is_mapped(s))
+		endpoint_set_v4(to, 0);
+	if (endpoint_is_v4(to) && s->domain == AF_INET6 &&
+	    (s->inet->binding.v6only ||
+	     (!endpoint_is_any(local) && !is_mapped(s))))
+		return -ENETUNREACH;
+	if (!endpoint_is_v4(to) && is_mapped(s))
+		return -EAFNOSUPPORT;
+	if (!endpoint_is_any(to))
+		return 0;
+	if (endpoint_is_v4(to) && !endpoint_is_any(local))
+		endpoint_set_v4(to, endpoint_v4(local));
+	else
+		endpoint_set_loopback(to, endpoint_is_v4(to));
+	return 0;
+}
+
+void inet_source(struct socket *s, const struct endpoint *to,
+		 struct endpoint *from)
+{
+	*from = *inet_local(s);
+	if (endpoint_is_any(from) || endpoint_reach(from) != REACH_LOCAL)
+		endpoint_set_loopback(from, endpoint_is_v4(to));
+}
+
+/* ---- ioctl ---- */
+
+long inet_ioctl(struct socket *s, u32 command, u64 arg)
+{
+	s32 value = 0;
+
+	switch (command) {
+	case SIOCOUTQ:
+		if (s->listening)
+			return -EINVAL;
+		break; /* nothing is on its way */
+	case SIOCOUTQNSD:
+		if (!s->tcp)
+			return -ENOTTY;
+		break;
+	case SIOCATMARK:
+		if (!s->tcp)
+			return -ENOTTY;
+		value = tcp_at_mark(s);
+		break;
+	default:
+		return interface_ioctl(s, command, arg);
+	}
+	return copy_to_user(arg, &value, sizeof(value));
+}
+
+const struct family inet_family = { .create = inet_create };

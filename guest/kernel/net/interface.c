@@ -8,6 +8,16 @@
 
 #define NETMASK (~0u << (32 - LO_PREFIX))
 
+#define HEADERS 66 /* bytes of a packet that are no data */
+
+u64 interface_bytes, interface_packets;
+
+void interface_count(u64 bytes)
+{
+	interface_bytes += bytes + HEADERS;
+	interface_packets++;
+}
+
 struct interface_request { /* struct ifreq of the ABI */
 	char name[16];
 	union {

@@ -21,4 +21,8 @@
 /* The SIOC* that ask about interfaces: netdevice(7). 0 or -errno. */
 long interface_ioctl(const struct socket *s, u64 command, u64 arg);
 
+/* What went through the loopback, in both directions. */
+extern u64 interface_bytes, interface_packets;
+void interface_count(u64 bytes); /* of a packet's data */
+
 #endif

@@ -84,6 +84,21 @@ long io_copy_out(struct io *io, const void *from, u64 n)
 	return io_apply(io, (void *)from, n, false);
 }
 
+void io_skip(struct io *io, u64 n)
+{
+	io->left -= n;
+	while (n) {
+		u64 part = MIN(n, io->v->size - io->done);
+
+		n -= part;
+		io->done += part;
+		if (io->done == io->v->size) {
+			io->v++;
+			io->done = 0;
+		}
+	}
+}
+
 /* ---- files in flight ---- */
 
 void rights_free(struct rights *r)
@@ -185,11 +200,14 @@ static long credentials_take(struct transfer *t, u64 data, u64 size)
 	return 0;
 }
 
-static long control_take(const struct cmsg64 *c, u64 data, u64 size,
-			 struct transfer *t)
+static long control_take(struct socket *s, const struct cmsg64 *c, u64 data,
+			 u64 size, struct transfer *t)
 {
 	if (c->level != SOL_SOCKET)
-		return 0;
+		return s->family->control_take ?
+			       s->family->control_take(s, t, c->level, c->type,
+						       data, size) :
+			       0;
 	if (c->type == SCM_RIGHTS)
 		return rights_add(&t->rights, data, size / sizeof(s32));
 	if (c->type == SCM_CREDENTIALS)
@@ -197,7 +215,8 @@ static long control_take(const struct cmsg64 *c, u64 data, u64 size,
 	return -EINVAL;
 }
 
-static long control_parse(const struct msghdr64 *h, struct transfer *t)
+static long control_parse(struct socket *s, const struct msghdr64 *h,
+			  struct transfer *t)
 {
 	u64 at = 0;
 
@@ -210,7 +229,7 @@ static long control_parse(const struct msghdr64 *h, struct transfer *t)
 			return r;
 		if (c.size < sizeof(c) || c.size > h->ancillary_size - at)
 			return -EINVAL;
-		r = control_take(&c, h->ancillary + at + sizeof(c),
+		r = control_take(s, &c, h->ancillary + at + sizeof(c),
 				 c.size - sizeof(c), t);
 		if (r)
 			return r;
@@ -219,40 +238,39 @@ static long control_parse(const struct msghdr64 *h, struct transfer *t)
 	return 0;
 }
 
-/* Appends to what is stored in *h; what does not fit is cut. */
-static long control_put(struct msghdr64 *h, u64 *used, s32 type,
-			const void *data, u64 size)
+long control_put(struct control_room *room, s32 level, s32 type,
+		 const void *data, u64 size)
 {
-	struct cmsg64 c = { .level = SOL_SOCKET, .type = type };
-	u64 room = h->ancillary ? h->ancillary_size - *used : 0;
+	struct cmsg64 c = { .level = level, .type = type };
+	u64 left = room->user ? room->size - room->used : 0;
+	u64 at = room->user + room->used;
 
-	if (room < sizeof(c)) {
-		h->flags |= MSG_CTRUNC;
+	if (left < sizeof(c)) {
+		room->cut = true;
 		return 0;
 	}
 	c.size = sizeof(c) + size;
-	if (c.size > room) {
-		h->flags |= MSG_CTRUNC;
-		c.size = room;
+	if (c.size > left) {
+		room->cut = true;
+		c.size = left;
 	}
-	if (copy_to_user(h->ancillary + *used, &c, sizeof(c)) ||
-	    copy_to_user(h->ancillary + *used + sizeof(c), data,
-			 c.size - sizeof(c)))
+	if (copy_to_user(at, &c, sizeof(c)) ||
+	    copy_to_user(at + sizeof(c), data, c.size - sizeof(c)))
 		return -EFAULT;
-	*used = MIN(*used + CMSG_ALIGN(c.size), h->ancillary_size);
+	room->used = MIN(room->used + CMSG_ALIGN(c.size), room->size);
 	return 0;
 }
 
 /* Installs the files for which there is room and stores their numbers. */
-static long rights_put(struct msghdr64 *h, u64 *used, struct rights *rights,
+static long rights_put(struct control_room *room, struct rights *rights,
 		       u32 flags)
 {
-	u64 room = h->ancillary ? h->ancillary_size - *used : 0;
+	u64 left = room->user ? room->size - room->used : 0;
 	s32 fds[SCM_MAX_FD];
 	u32 n = 0, fit = 0;
 
-	if (room > sizeof(struct cmsg64))
-		fit = (u32)MIN((room - sizeof(struct cmsg64)) / sizeof(s32),
+	if (left > sizeof(struct cmsg64))
+		fit = (u32)MIN((left - sizeof(struct cmsg64)) / sizeof(s32),
 			       rights->count);
 	for (; n < fit; n++) {
 		long fd;
@@ -264,24 +282,31 @@ static long rights_put(struct msghdr64 *h, u64 *used, struct rights *rights,
 		fds[n] = (s32)fd;
 	}
 	if (n < rights->count)
-		h->flags |= MSG_CTRUNC;
-	return n ? control_put(h, used, SCM_RIGHTS, fds, n * sizeof(s32)) : 0;
+		room->cut = true;
+	return n ? control_put(room, SOL_SOCKET, SCM_RIGHTS, fds,
+			       n * sizeof(s32)) :
+		   0;
 }
 
-static long control_store(const struct socket *s, struct msghdr64 *h,
+static long control_store(struct socket *s, struct msghdr64 *h,
 			  struct transfer *t)
 {
 	struct credentials nobody = { 0, OVERFLOW_ID, OVERFLOW_ID };
-	u64 used = 0;
+	struct control_room room = { .user = h->ancillary,
+				     .size = h->ancillary_size };
 	long r = 0;
 
 	if (socket_option(s, SO_PASSCRED))
-		r = control_put(h, &used, SCM_CREDENTIALS,
+		r = control_put(&room, SOL_SOCKET, SCM_CREDENTIALS,
 				t->has_credentials ? &t->credentials : &nobody,
 				sizeof(nobody));
 	if (!r && t->rights)
-		r = rights_put(h, &used, t->rights, t->flags);
-	h->ancillary_size = used;
+		r = rights_put(&room, t->rights, t->flags);
+	if (!r && s->family->control_store)
+		r = s->family->control_store(s, t, &room);
+	h->ancillary_size = room.used;
+	if (room.cut)
+		h->flags |= MSG_CTRUNC;
 	return r;
 }
 
@@ -292,7 +317,7 @@ static long do_send(struct socket *s, struct transfer *t)
 	struct file *f = s->file;
 	long r;
 
-	if (t->flags & MSG_OOB)
+	if (t->flags & MSG_OOB && s->domain == AF_UNIX)
 		return -EOPNOTSUPP;
 	t->deadline = socket_deadline(s, s->send_timeout, t->flags);
 	file_ref(f); /* another thread may close it while we wait */
@@ -306,9 +331,9 @@ static long do_receive(struct socket *s, struct transfer *t)
 	struct file *f = s->file;
 	long r;
 
-	if (t->flags & MSG_OOB)
-		return s->domain == AF_UNIX ? -EOPNOTSUPP : -EINVAL;
-	if (t->flags & MSG_ERRQUEUE)
+	if (t->flags & MSG_OOB && s->domain == AF_UNIX)
+		return -EOPNOTSUPP;
+	if (t->flags & MSG_ERRQUEUE && !s->udp)
 		return -EAGAIN;
 	t->deadline = socket_deadline(s, s->receive_timeout, t->flags);
 	file_ref(f);
@@ -441,7 +466,7 @@ static long message_send(struct socket *s, const struct msghdr64 *h, u32 flags)
 	if (h->name)
 		r = address_take(&t.address, h->name, (s32)h->name_size);
 	if (!r)
-		r = control_parse(h, &t);
+		r = control_parse(s, h, &t);
 	if (!r)
 		r = do_send(s, &t);
 	rights_free(t.rights);

@@ -68,18 +68,16 @@ static u64 buffer_size(s32 value, u64 min)
 }
 
 /* Keeps the value of an option that changes nothing. */
-static long other_set(struct socket *s, s32 level, s32 name, s32 value)
+static long other_set(struct socket *s, s32 name, s32 value)
 {
 	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++) {
-		if (s->other[i].level &&
-		    (s->other[i].level != level || s->other[i].name != name))
+		if (s->other[i].name && s->other[i].name != name)
 			continue;
-		s->other[i].level = level;
 		s->other[i].name = name;
 		s->other[i].value = value;
-		return 0;
+		break;
 	}
-	return 0; /* of more than that many only the first read back */
+	return 0;
 }
 
 static long integer_set(struct socket *s, s32 name, s32 value)
@@ -93,10 +91,12 @@ static long integer_set(struct socket *s, s32 name, s32 value)
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
 		s->send_buffer = buffer_size(value, SEND_MIN);
+		s->send_fixed = true;
 		return 0;
 	case SO_RCVBUF:
 	case SO_RCVBUFFORCE:
 		s->receive_buffer = buffer_size(value, RECEIVE_MIN);
+		s->receive_fixed = true;
 		return 0;
 	case SO_PRIORITY:
 		s->priority = value;
@@ -107,45 +107,39 @@ static long integer_set(struct socket *s, s32 name, s32 value)
 	case SO_MARK: /* for routing, polling of devices, and CPUs: of these */
 	case SO_BUSY_POLL: /* there are none, or one */
 	case SO_INCOMING_CPU:
-		return other_set(s, SOL_SOCKET, name, value);
+		return other_set(s, name, value);
 	}
 	return -ENOPROTOOPT;
 }
 
-static long family_level(const struct socket *s, s32 level)
+/* What a family without options of its own says. */
+static long no_level(const struct socket *s)
 {
-	if (s->domain == AF_UNIX)
-		return -EOPNOTSUPP;
-	if (level == s->protocol || level == IPPROTO_IP ||
-	    (level == IPPROTO_IPV6 && s->domain == AF_INET6))
-		return 0;
-	return -ENOPROTOOPT;
+	return s->domain == AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
 }
 
 long option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size)
 {
 	s32 value = 0;
-	long r = 0;
+	long r;
 
 	if (size < 0)
 		return -EINVAL;
 	if (level != SOL_SOCKET)
-		r = family_level(s, level);
-	if (r)
-		return r;
-	if (level == SOL_SOCKET && name == SO_LINGER)
+		return s->family->option_set ?
+			       s->family->option_set(s, level, name, user,
+						     size) :
+			       no_level(s);
+	if (name == SO_LINGER)
 		return linger_set(s, user, size);
-	if (level == SOL_SOCKET && name == SO_RCVTIMEO_OLD)
+	if (name == SO_RCVTIMEO_OLD)
 		return timeout_set(&s->receive_timeout, user, size);
-	if (level == SOL_SOCKET && name == SO_SNDTIMEO_OLD)
+	if (name == SO_SNDTIMEO_OLD)
 		return timeout_set(&s->send_timeout, user, size);
-	if (level == SOL_SOCKET && size < (s32)sizeof(value))
+	if (size < (s32)sizeof(value))
 		return -EINVAL;
-	r = copy_from_user(&value, user, MIN((u64)size, sizeof(value)));
-	if (r)
-		return r;
-	return level == SOL_SOCKET ? integer_set(s, name, value) :
-				     other_set(s, level, name, value);
+	r = copy_from_user(&value, user, sizeof(value));
+	return r ? r : integer_set(s, name, value);
 }
 
 /* ---- get ---- */
@@ -156,6 +150,7 @@ union value {
 	struct __kernel_old_timeval timeout;
 	struct credentials creds;
 	u64 cookie;
+	u8 bytes[OPTION_MAX];
 };
 
 static void timeout_get(union value *v, u64 timeout)
@@ -175,12 +170,11 @@ static s32 error_take(struct socket *s)
 }
 
 /* The value that was kept, or one that stands for none. */
-static long kept_get(const struct socket *s, s32 level, s32 name, s32 none,
-		     s32 *value)
+static long kept_get(const struct socket *s, s32 name, s32 none, s32 *value)
 {
 	*value = none;
 	for (u64 i = 0; i < ARRAY_SIZE(s->other); i++)
-		if (s->other[i].level == level && s->other[i].name == name)
+		if (s->other[i].name == name)
 			*value = s->other[i].value;
 	return sizeof(*value);
 }
@@ -220,9 +214,9 @@ static long integer_get(struct socket *s, s32 name, s32 *value)
 		return sizeof(*value);
 	case SO_MARK:
 	case SO_BUSY_POLL:
-		return kept_get(s, SOL_SOCKET, name, 0, value);
+		return kept_get(s, name, 0, value);
 	case SO_INCOMING_CPU:
-		return kept_get(s, SOL_SOCKET, name, -1, value);
+		return kept_get(s, name, -1, value);
 	}
 	if (!is_flag(name))
 		return -ENOPROTOOPT;
@@ -258,11 +252,12 @@ static long socket_get(struct socket *s, s32 name, union value *v)
 	return integer_get(s, name, &v->integer);
 }
 
-static long other_get(struct socket *s, s32 level, s32 name, s32 *value)
+static long family_get(struct socket *s, s32 level, s32 name, s32 room,
+		       union value *v)
 {
-	long r = family_level(s, level);
-
-	return r ? r : kept_get(s, level, name, 0, value);
+	if (!s->family->option_get)
+		return no_level(s);
+	return s->family->option_get(s, level, name, (u32)room, v->bytes);
 }
 
 long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size)
@@ -276,7 +271,7 @@ long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size)
 	if (room < 0)
 		return -EINVAL;
 	size = level == SOL_SOCKET ? socket_get(s, name, &v) :
-				     other_get(s, level, name, &v.integer);
+				     family_get(s, level, name, room, &v);
 	if (size < 0)
 		return size;
 	room = MIN(room, (s32)size);

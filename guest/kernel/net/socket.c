@@ -25,6 +25,8 @@ static const struct file_ops socket_ops;
 
 /* ---- struct socket ---- */
 
+struct socket *sockets;
+
 struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 			  s32 protocol)
 {
@@ -45,7 +47,13 @@ struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 		.receive_timeout = FOREVER,
 		.low = 1,
 		.peer_credentials = { 0, ~0u, ~0u },
+		.uid = current->ids.fsuid,
+		.all_next = sockets,
+		.all_link = &sockets,
 	};
+	if (sockets)
+		sockets->all_link = &s->all_next;
+	sockets = s;
 	return s;
 }
 
@@ -56,8 +64,14 @@ void socket_ref(struct socket *s)
 
 void socket_unref(struct socket *s)
 {
-	if (!--s->refs)
-		kfree(s);
+	if (--s->refs)
+		return;
+	*s->all_link = s->all_next;
+	if (s->all_next)
+		s->all_next->all_link = s->all_link;
+	if (s->family->free)
+		s->family->free(s);
+	kfree(s);
 }
 
 bool socket_option(const struct socket *s, int option)
@@ -160,6 +174,8 @@ static long socket_ioctl(struct file *f, u64 command, u64 arg)
 	long n;
 	s32 value;
 
+	if ((u32)command != FIONREAD && s->family->ioctl)
+		return s->family->ioctl(s, (u32)command, arg);
 	if ((u32)command != FIONREAD)
 		return interface_ioctl(s, command, arg);
 	n = s->family->pending_bytes(s);
@@ -216,6 +232,8 @@ static long socket_create(u64 domain, u64 type, u64 protocol, struct socket **s)
 		family = &unix_family;
 	else if ((s32)domain == AF_NETLINK)
 		family = &netlink_family;
+	else if ((s32)domain == AF_PACKET)
+		return -EPERM;
 	else if ((s32)domain != AF_INET && (s32)domain != AF_INET6)
 		return -EAFNOSUPPORT;
 	if (base >= SOCK_MAX)
@@ -341,14 +359,14 @@ static long do_accept(u64 fd, u64 user, u64 user_size, u32 flags)
 	r = socket_find(fd, &s);
 	if (!r)
 		r = accept_wait(s, &accepted);
-	if (!r)
-		r = socket_open(accepted, flags);
 	if (r)
 		return r;
-	if (user) {
-		accepted->family->peer_name(accepted, &a);
+	accepted->family->peer_name(accepted, &a);
+	r = socket_open(accepted, flags);
+	if (r)
+		return r;
+	if (user)
 		r = address_put(&a, user, user_size);
-	}
 	if (r) {
 		file_unref(accepted->file);
 		return r;

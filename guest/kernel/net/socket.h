@@ -1,6 +1,7 @@
 /*
  * socket.h: what the files of this folder share: socket.c (files and calls),
- * message.c, option.c, and the families unix.c, with name.c, and inet.c.
+ * message.c, option.c, and the families: unix.c, with name.c, netlink.c, and
+ * what inet.h tells of.
  *
  * Numbers that Linux keeps in include/linux/socket.h and net.h, outside uapi,
  * are defined here.
@@ -10,6 +11,7 @@
 
 #include "kernel.h"
 #include "io/poll.h"
+#include "net/endpoint.h"
 
 #include <asm/socket.h>
 
@@ -18,6 +20,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define AF_NETLINK 16
+#define AF_PACKET 17
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
@@ -36,6 +39,8 @@
 #define MSG_WAITALL 0x100
 #define MSG_ERRQUEUE 0x2000
 #define MSG_NOSIGNAL 0x4000
+#define MSG_MORE 0x8000
+#define MSG_FASTOPEN 0x20000000
 #define MSG_CMSG_CLOEXEC 0x40000000
 
 #define SCM_RIGHTS 1
@@ -65,6 +70,8 @@ struct io {
 /* n <= left bytes; 0 or -EFAULT. They advance only on success. */
 long io_copy_in(struct io *io, void *to, u64 n);
 long io_copy_out(struct io *io, const void *from, u64 n);
+/* Passes over n <= left bytes. */
+void io_skip(struct io *io, u64 n);
 
 /* Open files on their way through a socket. */
 struct rights {
@@ -90,6 +97,24 @@ struct credentials { /* struct ucred of the ABI */
 /* The running thread's, for others to see. */
 struct credentials credentials_current(void);
 
+/* What goes along with a datagram, or shall: inet_control.c. */
+struct packet_info {
+	struct endpoint local; /* here it came to, or goes out from */
+	s32 ttl, tos;
+	u64 time; /* wall ns; 0: not known */
+	bool has_local, has_ttl, has_tos;
+	s32 error; /* of the error queue: why it did not arrive */
+};
+
+/* Room for control messages of the program's: message.c. */
+struct control_room {
+	u64 user, size, used;
+	bool cut;
+};
+/* Appends; what does not fit is cut. 0 or -EFAULT. */
+long control_put(struct control_room *room, s32 level, s32 type,
+		 const void *data, u64 size);
+
 /* One send or receive. */
 struct transfer {
 	struct io io;
@@ -100,6 +125,7 @@ struct transfer {
 	struct credentials credentials; /* of the sender, with has_credentials */
 	bool has_credentials;
 	u64 deadline; /* 0: do not wait */
+	struct packet_info info;
 };
 
 struct message {
@@ -115,6 +141,7 @@ struct message {
 struct socket {
 	const struct family *family;
 	s32 domain, type, protocol;
+	u32 uid;           /* who made it */
 	struct file *file; /* NULL while it waits to be accepted */
 	u32 refs;
 	u64 inode, cookie;
@@ -124,13 +151,14 @@ struct socket {
 	u64 options; /* SO_* that are a flag, as bits */
 	s32 priority;
 	u64 send_buffer, receive_buffer;
+	bool send_fixed, receive_fixed;    /* as the program wants them */
 	u64 send_timeout, receive_timeout; /* ns, FOREVER */
 	struct {
 		s32 on, seconds;
 	} linger;
 	struct {
-		s32 level, name, value;
-	} other[8];           /* inet: options without an effect */
+		s32 name, value;
+	} other[3];           /* options of SOL_SOCKET without an effect */
 	struct address name;  /* bound to */
 	struct waitq readers; /* wait for data or a connection */
 	struct waitq senders; /* wait for room in this socket's queue */
@@ -153,10 +181,15 @@ struct socket {
 	u32 in_flight, held; /* how often its file lies in queues */
 	bool candidate;
 	struct socket *flight_next, **flight_link, *live_next;
-	/* inet.c, netlink.c */
-	struct socket *port_next, **port_link; /* of one hash */
-	u16 port;
+	/* netlink.c */
+	struct socket *port_next, **port_link; /* those with a port */
+	/* inet.h */
+	struct inet *inet;
+	struct tcp *tcp;
+	struct udp *udp;
+	struct socket *all_next, **all_link;
 };
+extern struct socket *sockets; /* all of them */
 
 /* What differs; each returns >= 0 or -errno. */
 struct family {
@@ -175,8 +208,22 @@ struct family {
 	long (*pending_bytes)(struct socket *s);
 	u32 (*poll)(struct socket *s);
 	void (*release)(struct socket *s);
+	/* NULL where there is none: */
+	void (*free)(struct socket *s); /* the last reference is gone */
+	long (*ioctl)(struct socket *s, u32 command, u64 arg);
+	long (*option_set)(struct socket *s, s32 level, s32 name, u64 user,
+			   s32 size);
+	/* The size of the value, at most OPTION_MAX bytes. */
+	long (*option_get)(struct socket *s, s32 level, s32 name, u32 room,
+			   void *value);
+	/* Control messages of the family's own: see control.h. */
+	long (*control_take)(struct socket *s, struct transfer *t, s32 level,
+			     s32 type, u64 data, u64 size);
+	long (*control_store)(struct socket *s, struct transfer *t,
+			      struct control_room *room);
 };
 extern const struct family unix_family, inet_family, netlink_family;
+#define OPTION_MAX 256
 
 struct socket *socket_new(const struct family *family, s32 domain, s32 type,
 			  s32 protocol);
@@ -206,6 +253,12 @@ long option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size);
 long option_get(struct socket *s, s32 level, s32 name, u64 user, u64 user_size);
 /* True when the flag option is on. */
 bool socket_option(const struct socket *s, int option);
+/* Connections that wait to be accepted (pending.c), each with a reference. */
+void pending_add(struct socket *listener, struct socket *s);
+struct socket *pending_take(struct socket *listener); /* or NULL */
+/* Waits for one: 0 or -errno. */
+long pending_wait(struct socket *listener, u64 deadline, struct socket **s);
+
 /* Makes two unix sockets each other's peer. */
 void unix_pair(struct socket *a, struct socket *b);
 

@@ -187,33 +187,6 @@ static long unix_listen(struct socket *s, s32 backlog)
 	return 0;
 }
 
-static void pending_add(struct socket *listener, struct socket *s)
-{
-	if (listener->pending_last)
-		listener->pending_last->pending_next = s;
-	else
-		listener->pending = s;
-	listener->pending_last = s;
-	listener->pending_count++;
-	waitq_wake_all(&listener->readers);
-	file_ready_events(listener->file, READY_READ);
-}
-
-static struct socket *pending_take(struct socket *listener)
-{
-	struct socket *s = listener->pending;
-
-	if (!s)
-		return NULL;
-	listener->pending = s->pending_next;
-	if (!listener->pending)
-		listener->pending_last = NULL;
-	s->pending_next = NULL;
-	listener->pending_count--;
-	waitq_wake_all(&listener->senders);
-	return s;
-}
-
 /* Waits until the listener bound to a has room: 0 or -errno. */
 static long connect_wait(struct socket *s, const struct address *a,
 			 u64 deadline, struct socket **listener)
@@ -324,20 +297,7 @@ static long unix_accept(struct socket *s, u64 deadline,
 {
 	if (!is_connecting(s))
 		return -EOPNOTSUPP;
-	for (;;) {
-		long r;
-
-		if (!s->listening || s->shut & SHUT_READ)
-			return -EINVAL;
-		*accepted = pending_take(s);
-		if (*accepted)
-			return 0;
-		if (!deadline)
-			return -EAGAIN;
-		r = socket_wait(s, &s->readers, deadline);
-		if (r)
-			return r;
-	}
+	return pending_wait(s, deadline, accepted);
 }
 
 /* ---- sending ---- */
