@@ -63,8 +63,13 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
 
-$(O)/blobs.o: blobs.S $(O)/kernel.elf $(wildcard guest/*/agent.* guest/*/training.*)
+$(O)/blobs.o: blobs.S $(O)/kernel.elf $(O)/agent_sh.so $(wildcard guest/*/agent.* guest/*/training.*)
 	$(KCC) -I$(O) -c -o $@ $<
+
+# For any C library: its symbols are of no version.
+$(O)/agent_sh.so: guest/sh/agent.c Makefile
+	@mkdir -p $(@D)
+	$(KCC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -fPIC -fno-stack-protector -shared -nostdlib -s -o $@ $<
 
 $(O)/kernel.elf: $(KERN_O) guest/kernel/kernel.lds
 	$(KCC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-relax -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
@@ -88,7 +93,7 @@ $(O)/kernel/%.S.o: guest/kernel/%.S guest/abi.h Makefile
 -include $(wildcard $(O)/*.d $(O)/kernel/*.d $(O)/kernel/*/*.d)
 
 # ---- images and templates ----
-LANGUAGES := python node
+LANGUAGES := python node sh
 
 build/%-root/.done: guest/%/build.sh guest/%/packages.txt guest/root.sh guest/base.txt
 	guest/$*/build.sh build/$*-root

@@ -3,6 +3,7 @@
 	.balign 64
 	.globl kernel_blob, kernel_blob_end, agent_python, agent_python_end
 	.globl training_python, training_python_end
+	.globl agent_sh, agent_sh_end, training_sh, training_sh_end
 	.globl agent_node, agent_node_end, training_node, training_node_end
 kernel_blob:
 	.incbin "kernel.elf"
@@ -19,4 +20,10 @@ agent_node_end:
 training_node:
 	.incbin "guest/node/training.js"
 training_node_end:
+agent_sh:
+	.incbin "agent_sh.so"
+agent_sh_end:
+training_sh:
+	.incbin "guest/sh/training.sh"
+training_sh_end:
 	.section .note.GNU-stack, "", @progbits

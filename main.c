@@ -11,6 +11,7 @@
 
 #include "bench.h"
 #include "image.h"
+#include "language.h"
 #include "run.h"
 #include "server.h"
 #include "template.h"
@@ -44,7 +45,10 @@ static const char usage_text[] =
 	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] [--stats] IMAGE "
 	"PROGRAM [ARGUMENT...]\n"
 	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
-	"  zeroboot --help | --version\n";
+	"  zeroboot --help | --version\n"
+	"LANGUAGE: python (py, python3), node (js, javascript, nodejs), sh "
+	"(bash, shell), or a\n"
+	"template of your own by its name.\n";
 
 /* A list of arguments, taken from the front. */
 struct args {
@@ -237,17 +241,20 @@ static int command_worker(struct args a)
 static int template_path(char *buf, size_t size, const char *directory,
 			 const char *language)
 {
+	const char *other = language_of_alias(language, strlen(language));
 	int n;
 
-	if (!strcmp(language, "javascript"))
-		language = "node";
 	if (!directory)
 		directory = access("templates", F_OK) == 0 ? "templates" :
 							     SYSTEM_TEMPLATES;
 	if (strchr(language, '/'))
 		return -EINVAL;
 	n = snprintf(buf, size, "%s/%s.zbt", directory, language);
-	return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+	if (n <= 0 || (size_t)n >= size)
+		return -ENAMETOOLONG;
+	return other && access(buf, F_OK) < 0 ?
+		       template_path(buf, size, directory, other) :
+		       0;
 }
 
 /* Reads all of a file or, for NULL or "-", standard input. */

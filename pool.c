@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "crew.h"
+#include "language.h"
 #include "log.h"
 #include "metrics.h"
 
@@ -242,14 +243,19 @@ static bool take_results(struct job *job, const struct channel *c)
 	return false;
 }
 
+static void count_discarded(const struct worker_reply *r)
+{
+	if (r->discarded)
+		metrics.discarded[r->discarded]++;
+}
+
 static void count_vm(const struct worker_reply *r)
 {
 	if (r->recycled)
 		metrics.recycled++;
 	else
 		metrics.fresh++;
-	if (r->discarded)
-		metrics.discarded[r->discarded]++;
+	count_discarded(r);
 }
 
 static void started(struct worker *w)
@@ -288,9 +294,10 @@ static void complete(struct worker *w)
 		failed(w);
 		return;
 	}
-	if (status == WORKER_WARM) {
+	if (status == WORKER_WARM || status == WORKER_COLD) {
+		count_discarded(&w->channel.reply);
 		channel_next(&w->channel);
-		crew_set_warm(w, true);
+		crew_set_warm(w, status == WORKER_WARM);
 		train(w->crew);
 		return;
 	}
@@ -498,15 +505,13 @@ void pool_tick(uint64_t now)
 
 int pool_language(const char *name, size_t size)
 {
-	if (size == 10 && !memcmp(name, "javascript", 10)) {
-		name = "node";
-		size = 4;
-	}
+	const char *other = language_of_alias(name, size);
+
 	for (int i = 0; i < language_count; i++)
 		if (strlen(languages[i].name) == size &&
 		    !memcmp(languages[i].name, name, size))
 			return i;
-	return -1;
+	return other ? pool_language(other, strlen(other)) : -1;
 }
 
 const char *pool_describe(int language, bool *ready, int *memory_mb)

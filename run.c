@@ -18,14 +18,18 @@ extern const char agent_python[], agent_python_end[];
 extern const char training_python[], training_python_end[];
 extern const char agent_node[], agent_node_end[];
 extern const char training_node[], training_node_end[];
+extern const char agent_sh[], agent_sh_end[];
+extern const char training_sh[], training_sh_end[];
 
 #define MAX_ARGUMENTS 8
+#define MAX_VARIABLES 4
 
 /* Which agent starts in which interpreter and how, and what its VMs are warmed
  * with. */
 static const struct agent {
 	const char *interpreter;
 	const char *heap_option; /* MiB follow; may be NULL */
+	const char *variable;    /* of its environment; may be NULL */
 	const char *arguments[MAX_ARGUMENTS - 2];
 	const char *start, *end;
 	const char *training, *training_end;
@@ -43,14 +47,30 @@ static const struct agent {
 	  .end = agent_node_end,
 	  .training = training_node,
 	  .training_end = training_node_end },
+	{ .interpreter = "/usr/bin/bash",
+	  .variable = "LD_PRELOAD=" ZB_AGENT_PATH,
+	  .arguments = { "/app/main.sh" },
+	  .start = agent_sh,
+	  .end = agent_sh_end,
+	  .training = training_sh,
+	  .training_end = training_sh_end },
 };
 
 /* Of the guest's memory, for a heap that is bounded by an option: the rest is
  * for young objects, code, buffers, stacks and files. */
 #define HEAP_SHARE(mb) ((mb) / 2)
 
-static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin",
-					   "HOME=/root", "LANG=C.UTF-8", NULL };
+static const char *const environment[MAX_VARIABLES + 1] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"HOME=/root", "LANG=C.UTF-8", NULL
+};
+
+/* A command and its environment. */
+struct command {
+	const char *argv[MAX_ARGUMENTS + 1];
+	const char *envp[MAX_VARIABLES + 1];
+	char heap[64];
+};
 
 struct image {
 	void *data;
@@ -158,35 +178,39 @@ static const struct agent *find_agent(const struct image *image)
 	return NULL;
 }
 
-/* argv has room for MAX_ARGUMENTS and the NULL behind. */
-static void make_arguments(const struct agent *agent, unsigned int memory_mb,
-			   char *heap, size_t heap_size, const char **argv)
+static void start_agent(const struct agent *agent, unsigned int memory_mb,
+			struct command *c)
 {
+	const char **argv = c->argv, **envp = c->envp;
+
 	*argv++ = agent->interpreter;
 	if (agent->heap_option) {
-		snprintf(heap, heap_size, "%s%u", agent->heap_option,
+		snprintf(c->heap, sizeof(c->heap), "%s%u", agent->heap_option,
 			 HEAP_SHARE(memory_mb));
-		*argv++ = heap;
+		*argv++ = c->heap;
 	}
 	for (size_t i = 0; i < MAX_ARGUMENTS - 2 && agent->arguments[i]; i++)
 		*argv++ = agent->arguments[i];
-	*argv = NULL;
+	while (*envp)
+		envp++;
+	*envp = agent->variable;
 }
 
 /* What starts in the template: the program, or the image's interpreter with its
- * agent. argv as in make_arguments. */
+ * agent. */
 static int choose_program(const struct template_options *o,
 			  const struct image *image, struct vm_boot *boot,
-			  struct template_source *source, char *heap,
-			  size_t heap_size, const char **argv, struct err *e)
+			  struct template_source *source, struct command *c,
+			  struct err *e)
 {
 	const struct agent *agent;
 
+	memcpy(c->envp, environment, sizeof(environment));
 	if (o->program) {
 		if (image_lookup(image->data, o->program) < 0)
 			return err_set(e, -ENOENT, "%s: no %s in it", o->image,
 				       o->program);
-		argv[0] = o->program;
+		c->argv[0] = o->program;
 		return 0;
 	}
 	agent = find_agent(image);
@@ -194,8 +218,7 @@ static int choose_program(const struct template_options *o,
 		return err_set(e, -ENOENT,
 			       "%s: no interpreter that has an agent",
 			       o->image);
-	make_arguments(agent, (unsigned int)o->memory_mb, heap, heap_size,
-		       argv);
+	start_agent(agent, (unsigned int)o->memory_mb, c);
 	boot->agent = agent->start;
 	boot->agent_size = (size_t)(agent->end - agent->start);
 	source->training = agent->training;
@@ -205,10 +228,9 @@ static int choose_program(const struct template_options *o,
 
 int run_template_build(const struct template_options *o, struct err *e)
 {
-	const char *argv[MAX_ARGUMENTS + 1] = { NULL };
-	char heap[64];
-	struct vm_boot boot = { .argv = argv,
-				.envp = environment,
+	struct command command = { .argv = { NULL } };
+	struct vm_boot boot = { .argv = command.argv,
+				.envp = command.envp,
 				.output_limit = ZB_OUTPUT_SIZE,
 				.memory_size = o->memory_mb << 20,
 				.trace = o->trace };
@@ -223,8 +245,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 	r = image_open(&image, o->image, e);
 	if (r)
 		goto out;
-	r = choose_program(o, &image, &boot, &source, heap, sizeof(heap), argv,
-			   e);
+	r = choose_program(o, &image, &boot, &source, &command, e);
 	if (r)
 		goto out;
 	boot.image = image.data;

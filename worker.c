@@ -226,9 +226,11 @@ static int renew(struct worker *w, bool ended, bool learn, struct err *e)
 
 static int tell(struct worker *w, enum worker_status status)
 {
-	struct worker_reply reply = { .status = status };
+	struct worker_reply reply = { .status = status,
+				      .discarded = w->discarded };
 	struct iovec v = { &reply, sizeof(reply) };
 
+	w->discarded = RECYCLE_DONE;
 	return write_all(w->channel, &v, 1);
 }
 
@@ -332,6 +334,9 @@ static int serve_one(struct worker *w, struct err *e)
 	start = clock_mono();
 	r = renew(w, reply.status == WORKER_DONE, false, e);
 	w->renew_us = (uint32_t)((clock_mono() - start) / 1000);
+	/* After other runs the front end knows. */
+	if (r == 0 && !w->used && !w->fresh && reply.status == WORKER_DONE)
+		r = tell(w, WORKER_COLD);
 	if (r)
 		return r;
 	stay_awake(w);

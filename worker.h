@@ -35,6 +35,8 @@ enum worker_status {
 	WORKER_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
 	WORKER_FAULT,   /* the VM failed (guest kernel bug, triple fault...) */
 	WORKER_WARM,    /* the VM has been trained and is as new again */
+	WORKER_COLD,    /* after a good run: its VM was thrown away for a reason
+	                 * that discarded tells, and this one is not trained */
 	WORKER_FAILED,  /* the last words of one that cannot go on; why */
 	WORKER_STATUSES
 };

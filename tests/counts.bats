@@ -10,6 +10,7 @@ limits='
 print(1+1)                                 | exits 1, faults 0, host faults 0, calls 5, checked 220
 import numpy; print(numpy.random.rand(3))  | exits 1, faults 0, host faults 0, calls 5, checked 424
 console.log(1+1)                           | exits 1, faults 0, host faults 0, calls 16, checked 392
+echo $((1+1))                              | exits 1, faults 0, host faults 0, calls 25, checked 64
 '
 
 # Row $3 (p50) of the table of program $2, in a recycled VM, in bench's output $1.
@@ -40,4 +41,8 @@ assert len(got) == len(limit) and all(g <= l for g, l in zip(got, limit))' "$got
 
 @test "counts: console.log in Node" {
 	within "$(./zeroboot bench -n 100 -l node)" 'console.log(1+1)'
+}
+
+@test "counts: echo in sh" {
+	within "$(./zeroboot bench -n 100 -l sh)" 'echo $((1+1))'
 }

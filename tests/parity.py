@@ -19,7 +19,8 @@ import urllib.request
 from harness import TOP, Server
 
 SECONDS = 280  # for a snippet
-INTERPRETERS = {"python": ["/usr/bin/python3", "/app/main.py"], "node": ["/usr/bin/node", "/app/main.js"]}
+INTERPRETERS = {"python": ["/usr/bin/python3", "/app/main.py"], "node": ["/usr/bin/node", "/app/main.js"],
+                "sh": ["/usr/bin/bash", "/app/main.sh"]}
 LAUNCH = TOP / "build/tests/launch"
 
 

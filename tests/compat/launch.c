@@ -151,7 +151,7 @@ static pid_t start_child(void)
 /* Process 2, the first of a session. */
 static int run_program(char **argv, bool cut)
 {
-	static char *environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
+	static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
 
 	check(setsid(), "setsid");
 	check(setpriority(PRIO_PROCESS, 0, 0), "setpriority");
