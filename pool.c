@@ -200,7 +200,7 @@ static bool expected(const struct worker *w)
 
 	if (r->status == WORKER_FAILED)
 		return r->stdout_size + r->stderr_size == 0;
-	if (r->status == WORKER_WARM)
+	if (r->status == WORKER_WARM || r->status == WORKER_COLD)
 		return w->state >= READY && !w->channel.payload;
 	if (w->state == STARTING)
 		return r->status == WORKER_READY && !w->channel.payload;
