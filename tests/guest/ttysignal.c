@@ -8,25 +8,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "child.h"
 #include "terminal.h"
-
-static const char *name_of(int signo)
-{
-	return signo ? sigabbrev_np(signo) : "none";
-}
-
-static void show_end(const char *what, int status)
-{
-	if (WIFEXITED(status))
-		printf("%s: exit %d\n", what, WEXITSTATUS(status));
-	else if (WIFSIGNALED(status))
-		printf("%s: SIG%s\n", what, name_of(WTERMSIG(status)));
-	else if (WIFSTOPPED(status))
-		printf("%s: stopped by SIG%s\n", what, name_of(WSTOPSIG(status)));
-	else if (WIFCONTINUED(status))
-		printf("%s: continued\n", what);
-	fflush(stdout);
-}
 
 static void wait_end(const char *what, pid_t pid, int options)
 {
@@ -37,7 +20,7 @@ static void wait_end(const char *what, pid_t pid, int options)
 			printf("%s: %s\n", what, strerrorname_np(errno));
 			return;
 		}
-	show_end(what, status);
+	child_show(what, status);
 }
 
 /* Runs it in a child that leads a session of its own; the slave is not its
@@ -183,7 +166,7 @@ static void show_seen(int signo)
 {
 	for (int i = 0; i < 20000 && !seen[signo]; i++)
 		usleep(1000);
-	printf("SIG%s %d of the kernel %d\n", name_of(signo), seen[signo],
+	printf("SIG%s %d of the kernel %d\n", sigabbrev_np(signo), seen[signo],
 	       codes[signo]);
 	fflush(stdout);
 	seen[signo] = 0;
@@ -242,26 +225,12 @@ static void typed(void)
 }
 
 /* A job may start; it is ready. */
-static int start[2], ready[2];
+static struct gate start, ready;
 
-static void pipes(void)
+static void gates(void)
 {
-	if (pipe2(start, O_CLOEXEC) || pipe2(ready, O_CLOEXEC))
-		perror("pipe2");
-}
-
-static void let(int *gate)
-{
-	if (write(gate[1], "", 1) != 1)
-		perror("let");
-}
-
-static void await(int *gate)
-{
-	char c;
-
-	while (read(gate[0], &c, 1) < 0 && errno == EINTR)
-		;
+	start = gate_make();
+	ready = gate_make();
 }
 
 /* A job of its own group; in front, or not. */
@@ -272,7 +241,7 @@ static pid_t job(void (*run)(void), int front)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		await(start);
+		gate_pass(&start);
 		run();
 		fflush(stdout);
 		_exit(7);
@@ -280,7 +249,7 @@ static pid_t job(void (*run)(void), int front)
 	setpgid(pid, pid);
 	if (front && tcsetpgrp(slave, pid))
 		perror("tcsetpgrp");
-	let(start);
+	gate_open(&start);
 	return pid;
 }
 
@@ -358,7 +327,7 @@ static void window(void)
 
 static void sleeper(void)
 {
-	let(ready);
+	gate_open(&ready);
 	for (;;)
 		pause();
 }
@@ -373,7 +342,7 @@ static void jobs(void)
 {
 	pid_t pid;
 
-	pipes();
+	gates();
 	acquire();
 	signal(SIGTTOU, SIG_IGN);
 	flags(ICRNL | IXON, 0, ISIG | ICANON);
@@ -387,6 +356,18 @@ static void jobs(void)
 	retake();
 	wait_end("job", job(reader_ignoring, 0), WUNTRACED);
 	wait_end("job", job(reader_catching, 0), WUNTRACED);
+	puts("a reader that is stopped takes nothing");
+	pid = job(reader, 1);
+	child_until(pid, 'S');
+	type("\032", 0);
+	wait_end("job", pid, WUNTRACED);
+	retake();
+	type("mine\n", 0);
+	got(100);
+	resume(pid);
+	type("its\n", 0);
+	wait_end("job", pid, 0);
+	retake();
 	puts("a writer in the background");
 	signal(SIGTTOU, SIG_DFL);
 	wait_end("job", job(writer, 0), WUNTRACED);
@@ -419,7 +400,7 @@ static void jobs(void)
 	wait_end("job", job(window, 0), WUNTRACED);
 	puts("signals to the job in front");
 	pid = job(sleeper, 1);
-	await(ready);
+	gate_pass(&ready);
 	type("\032", 0);
 	wait_end("job", pid, WUNTRACED);
 	kill(-pid, SIGCONT);
@@ -431,7 +412,7 @@ static void jobs(void)
 	retake();
 	signal(SIGTTOU, SIG_DFL);
 	pid = job(sleeper, 0);
-	await(ready);
+	gate_pass(&ready);
 	signal(SIGINT, SIG_IGN);
 	type("\003", 0); /* is not for it */
 	kill(pid, SIGTERM);
@@ -443,13 +424,13 @@ static void orphans(void)
 {
 	acquire();
 	flags(ICRNL | IXON, 0, ISIG | ICANON | TOSTOP);
-	pipes();
+	gates();
 	if (fork() == 0) {
 		/* its parent is in its group, but the leader's child is not */
 		setpgid(0, 0);
 		if (fork() == 0) {
 			kill(getppid(), SIGKILL);
-			await(ready);
+			gate_pass(&ready);
 			got(100);
 			SHOW(write(slave, "x", 1));
 			setter();
@@ -465,7 +446,7 @@ static void orphans(void)
 			pause();
 	}
 	wait_end("parent", -1, 0);
-	let(ready);
+	gate_open(&ready);
 	wait_end("its child", -1, 0); /* no child of this one */
 	while (!(events(master) & POLLIN))
 		usleep(1000);
@@ -475,14 +456,14 @@ static void hangups(void)
 {
 	pid_t pid;
 
-	pipes();
+	gates();
 	unpair();
 	pair(); /* nobody else has it */
 	acquire();
 	catch(SIGHUP);
 	catch(SIGCONT);
 	pid = job(sleeper_without, 1);
-	await(ready);
+	gate_pass(&ready);
 	close(master);
 	show_seen(SIGHUP);
 	show_seen(SIGCONT);
@@ -501,10 +482,10 @@ static void leaves(void)
 	char c;
 
 	acquire();
-	pipes();
+	gates();
 	if (fork() == 0) {
 		catch(SIGHUP);
-		let(ready);
+		gate_open(&ready);
 		close(go[1]);
 		SHOW(read(go[0], &c, 1)); /* until it may print */
 		show_seen(SIGHUP);
@@ -512,7 +493,7 @@ static void leaves(void)
 		fflush(stdout);
 		_exit(0);
 	}
-	await(ready);
+	gate_pass(&ready);
 }
 
 /* The leader's end leaves a group in front, which gets SIGHUP. */

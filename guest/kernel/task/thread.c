@@ -18,6 +18,7 @@
 #include "task/numbers.h"
 #include "task/process.h"
 #include "task/signal.h"
+#include "task/stop.h"
 #include "task/turn.h"
 
 #define STACK_FRAMES 4
@@ -375,6 +376,7 @@ void thread_sleep(struct waitq *q)
 long thread_wait(struct waitq *q, u64 deadline)
 {
 	struct thread *t = current;
+	long r;
 
 	if (signal_pending(t))
 		return -EINTR;
@@ -384,10 +386,10 @@ long thread_wait(struct waitq *q, u64 deadline)
 	if (deadline != FOREVER)
 		timer_arm(&t->wake, deadline);
 	thread_sleep(q);
+	r = t->wait_result;
+	stop_wait(); /* a stopped process takes nothing of what has come */
 	/* Another thread may have taken the signal meanwhile. */
-	if (t->wait_result == -EINTR && !signal_pending(t))
-		return 0;
-	return t->wait_result;
+	return r == -EINTR && !signal_pending(t) ? 0 : r;
 }
 
 void waitq_wake_one(struct waitq *q)
