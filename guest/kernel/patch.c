@@ -12,9 +12,11 @@
  *          the stub has the moved instructions. Only where no branch leads to
  *          these. The stub returns behind a syscall of its own, for restarts.
  *
- * Stubs live in pages near the code, for a jump reaches 2 GiB. A site is found
- * when it is first executed; before the snapshot the rest of such code (the C
- * library) is searched for what has the bytes of a call site.
+ * Stubs live in pages near the code, for a jump reaches 2 GiB. In the program
+ * that the snapshot is taken of a site is changed when it is first executed, and
+ * at last the rest of such code (the C library) is searched for what has the
+ * bytes of a call site. Programs that are started later may be short: theirs are
+ * changed once they have been executed often enough to be worth it.
  */
 #include "patch.h"
 
@@ -38,7 +40,10 @@
 #define SITES_MAX 256
 #define SYSCALL_NUMBERS 512
 #define MOVED_MAX 8
-#define CALL_SIZE 23 /* bytes that put_call writes */
+#define CALL_SIZE 23    /* bytes that put_call writes */
+#define TRAPS_SPACE 256 /* before a space has anything changed */
+#define TRAPS_SITE                                                             \
+	32 /* and before a site of it is: a change is some 20 traps */
 
 extern const u8 call_entry[]; /* entry.S */
 
@@ -47,7 +52,8 @@ struct stub {
 	u64 resume;   /* and what stands for it in the stub; 0: BEFORE */
 };
 
-/* Of one space, and of those that were forked from it. */
+/* Of one space, and of those that were forked from it until they make changes of
+ * their own. */
 struct changes {
 	struct patches head; /* first */
 	struct {
@@ -57,6 +63,8 @@ struct changes {
 	struct stub stubs[STUBS_MAX];
 	u32 stub_count;
 	u64 refused[SITES_MAX]; /* looked at and left; by address, the last */
+	u8 traps[SITES_MAX];    /* by address; sites may share one */
+	bool at_once;           /* at a site's first trap */
 	bool closed;
 };
 
@@ -65,14 +73,40 @@ static struct changes *changes(void)
 	return (struct changes *)space->patches;
 }
 
-void patch_open(void)
+static struct changes *changes_new(void)
 {
 	struct changes *c = kmalloc(sizeof(*c));
 
 	if (!c)
-		return;
+		return NULL;
 	c->head.users = 1;
 	space->patches = &c->head;
+	return c;
+}
+
+void patch_open(void)
+{
+	struct changes *c = changes_new();
+
+	if (c)
+		c->at_once = true;
+}
+
+/* The running space's own, with what it has from others; NULL: no memory. */
+static struct changes *changes_own(void)
+{
+	struct changes *shared = changes(), *c = shared;
+
+	if (shared->head.users == 1)
+		return c;
+	c = changes_new();
+	if (!c)
+		return NULL;
+	memcpy(c, shared, sizeof(*c));
+	c->head.users = 1;
+	c->at_once = false;
+	shared->head.users--;
+	return c;
 }
 
 /* ---- pages ---- */
@@ -368,30 +402,69 @@ static u32 number_of(u64 site)
 	return number;
 }
 
-bool patch_site(struct regs *r)
+/* Whether this trap at site is the one to change it at. */
+static bool is_due(u64 site)
 {
 	struct changes *c = changes();
-	u64 site = r->rip - 2;
-	const struct vma *v;
-	bool branched = false;
 
-	/* What several spaces know of is true of all of them. */
-	if (!c || c->closed || c->stub_count == STUBS_MAX || c->head.users > 1)
-		return false;
-	v = vma_at(site);
-	if (!v || !may_patch(v) || patched(site) ||
+	if (!c && space->traps++ >= TRAPS_SPACE)
+		c = changes_new();
+	/* After the snapshot only where tables have been written anyway. */
+	if (!c || (c->closed && !tables_switched()) ||
 	    c->refused[site % SITES_MAX] == site)
 		return false;
-	current->regs = r;
-	if (is_before(site, v->start) && number_of(site) == r->rax)
-		return patch_before(site, (u32)r->rax);
-	if (moved_size(site, v->end)) {
-		check_branches(&site, &branched, 1, v->start, v->end);
-		if (!branched && patch_behind(site, v->end))
+	if (c->at_once && !c->closed && c->head.users == 1)
+		return true;
+	return ++c->traps[site % SITES_MAX] % TRAPS_SITE == 0;
+}
+
+/* Another thread was interrupted in what would move. */
+static bool occupied(u64 start, u64 end)
+{
+	for (const struct thread *t = threads; t; t = t->all_next)
+		if (t != current && t->process->space == space && t->regs &&
+		    t->regs->rip > start && t->regs->rip < end)
 			return true;
-	}
-	c->refused[site % SITES_MAX] = site;
 	return false;
+}
+
+/* 1: changed; 0: it cannot be; -EAGAIN: not now. */
+static long change_site(u64 site, u64 number, const struct vma *v)
+{
+	bool branched = false;
+	size_t moved;
+
+	if (is_before(site, v->start) && number_of(site) == number)
+		return patch_before(site, (u32)number);
+	moved = moved_size(site, v->end);
+	if (!moved)
+		return 0;
+	if (occupied(site + 2, site + 2 + moved))
+		return -EAGAIN;
+	check_branches(&site, &branched, 1, v->start, v->end);
+	return !branched && patch_behind(site, v->end);
+}
+
+bool patch_site(struct regs *r)
+{
+	u64 site = r->rip - 2;
+	struct changes *c;
+	const struct vma *v;
+	long done;
+
+	if (!is_due(site))
+		return false;
+	v = vma_at(site);
+	if (!v || !may_patch(v) || patched(site))
+		return false;
+	c = changes_own();
+	if (!c || c->stub_count == STUBS_MAX)
+		return false;
+	current->regs = r;
+	done = change_site(site, r->rax, v);
+	if (done == 0)
+		c->refused[site % SITES_MAX] = site;
+	return done > 0;
 }
 
 /* A syscall and, as the C library has it, a comparison with -4095. */

@@ -5,8 +5,8 @@
  * us, the jump some 20 ns.
  *
  * Only code of a private file mapping that is not writable is changed, in a
- * copy of its page, before the snapshot; the page tables are then final. What
- * is not recognised stays as it is and works.
+ * copy of its page: before the snapshot, and again where this VM's page tables
+ * are no longer the snapshot's. What is not recognised stays as it is and works.
  */
 #ifndef PATCH_H
 #define PATCH_H

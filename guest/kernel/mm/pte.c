@@ -13,6 +13,7 @@
 #define FREE_MAX 512 /* tables kept; what is beyond goes back */
 
 static struct tables *seen, *loaded;
+static bool switched;
 static u64 table_count;
 static u64 *free_tables; /* linked by their first words */
 static u64 *old_tables;  /* the same, to be cleared before they are used */
@@ -221,9 +222,17 @@ static u64 entry_at(const struct tables *t, size_t i)
 	return t->top ? t->top[i] : 0;
 }
 
+bool tables_switched(void)
+{
+	return switched;
+}
+
 void tables_load(struct tables *t)
 {
 	u64 *top = cpu_top();
+
+	if (loaded)
+		switched = true;
 
 	for (size_t w = 0; w < ARRAY_SIZE(t->used); w++) {
 		u64 bits = t->used[w] | (loaded ? loaded->used[w] : 0);

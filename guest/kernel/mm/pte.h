@@ -40,6 +40,8 @@ void tables_keep(u64 start, u64 end, bool (*wanted)(u64 start, u64 end));
  * with nested paging it takes a flush. */
 void tables_load(struct tables *t);
 bool tables_loaded(const struct tables *t);
+/* The CPU has had others than the first ones. */
+bool tables_switched(void);
 
 /* The entry of a page; NULL when its table is not there (and, with make, no
  * memory is left for it). */

@@ -47,6 +47,7 @@ struct space {
 	u32 users;          /* processes */
 	struct tables tables;
 	struct patches *patches; /* NULL: none */
+	u32 traps;               /* system calls without a patch: patch.c */
 	struct object *program;  /* the file it began with; referenced */
 	struct vma *table;       /* by address */
 	size_t count, room;
@@ -73,8 +74,9 @@ struct space *space_look_at(struct space *s);
 /* An empty one with one user; NULL: no memory. */
 struct space *space_new(void);
 /* A copy of the running one with one user, as fork makes it: private pages are
- * shared until one side writes. NULL: no memory. */
-struct space *space_fork(void);
+ * shared until one side writes. Those of the count addresses in hot, which both
+ * will write to at once, are copied now. NULL: no memory. */
+struct space *space_fork(const u64 *hot, size_t count);
 static inline struct space *space_ref(struct space *s)
 {
 	s->users++;

@@ -119,8 +119,11 @@ static long copy_signals(struct process *p, u64 flags)
 
 static struct space *copy_space(u64 flags)
 {
+	/* The stack where it is, and what is kept for the thread. */
+	const u64 hot[] = { current->regs->rsp, read_fs() };
+
 	return flags & CLONE_VM ? space_ref(current->process->space) :
-				  space_fork();
+				  space_fork(hot, ARRAY_SIZE(hot));
 }
 
 /* A process that lacks threads and a number only; NULL: no memory. */

@@ -25,6 +25,8 @@
 #include "task/signal.h"
 #include "vdso.h"
 
+/* Between a program and its heap: the stubs of its calls go there (patch.c). */
+#define BRK_GAP (1ul << 20)
 #define STACK_LEAST (128ul << 10)
 #define STACK_MOST (1ul << 30)  /* however large its limit is */
 #define STACK_READY (1ul << 20) /* at boot mapped at once: runs need no more */
@@ -246,8 +248,7 @@ static long load(struct exec *e, u64 stack_ready, u64 *rip, u64 *rsp)
 
 	p->exec_path[n] = 0;
 	if (r == 0 && !space->pool_end) {
-		/* A page between, so that it is a mapping of its own. */
-		space->brk_start = space->brk_end = e->program.end + PAGE_SIZE;
+		space->brk_start = space->brk_end = e->program.end + BRK_GAP;
 		space->brk_top =
 			space->home +
 			(elf_is_fixed(&e->program) ? HOME_PIE : HOME_ZONE);
