@@ -40,6 +40,7 @@ static void end(void)
 		     current->process->thread_count);
 		return;
 	}
+	process_end_others();
 	give_back();
 	klog("%ld pages are lost", (long)(unknown() - before));
 }

@@ -42,7 +42,9 @@ static const struct file_ops *ops_of(const struct node *n, u32 flags)
 		return &path_ops;
 	switch (node_type(n)) {
 	case S_IFREG:
-		return n->ops ? &made_ops : &regular_ops;
+		if (!n->ops)
+			return &regular_ops;
+		return n->ops->ops(n) ?: &made_ops;
 	case S_IFDIR:
 		return &directory_ops;
 	case S_IFCHR:

@@ -15,29 +15,8 @@
 #define FIRST_INODE (1ull << 40) /* above those of files in memory */
 #define NUMBER_SIZE 12
 
-/*
- * A node's key: whose file it is. The process or thread in the low half; the
- * descriptor and 1 above it.
- */
-#define KEY_WHOLE (1ull << 31) /* the process, not its first thread */
-#define KEY_FD 32
-
 static struct node **remembered; /* each is referenced */
 static u32 remembered_count, next_place;
-
-/* False: it is gone. */
-static bool subject_of(const struct node *n, struct proc_subject *s)
-{
-	s32 id = (s32)(n->key & ~KEY_WHOLE);
-
-	*s = (struct proc_subject){ .whole = (n->key & KEY_WHOLE) != 0,
-				    .fd = (s32)(n->key >> KEY_FD) - 1 };
-	if (!n->key)
-		return true;
-	s->thread = thread_find(id);
-	s->process = s->thread ? s->thread->process : NULL;
-	return s->process != NULL;
-}
 
 /* ---- numbers as names ---- */
 
@@ -54,7 +33,7 @@ static s64 next_thread(const struct process *p, s64 from)
 
 static s64 next_process(s64 from)
 {
-	s64 best = -1;
+	s64 best = from <= INIT_PROCESS ? INIT_PROCESS : -1;
 
 	for (const struct process *p = processes; p; p = p->all_next)
 		if (p->pid >= from && (best < 0 || p->pid < best))
@@ -67,7 +46,7 @@ static s64 next_number(const struct node *dir, s64 from)
 {
 	struct proc_subject s;
 
-	if (!subject_of(dir, &s))
+	if (!proc_subject(dir, &s))
 		return -1;
 	switch (dir->row->numbers) {
 	case PROC_PROCESSES:
@@ -85,11 +64,11 @@ static u64 key_of(const struct node *dir, s64 number)
 {
 	switch (dir->row->numbers) {
 	case PROC_PROCESSES:
-		return (u64)number | KEY_WHOLE;
+		return (u64)number | PROC_KEY_WHOLE;
 	case PROC_THREADS:
 		return (u64)number;
 	case PROC_DESCRIPTORS:
-		return dir->key | (u64)(number + 1) << KEY_FD;
+		return dir->key | (u64)(number + 1) << PROC_KEY_FD;
 	default:
 		return dir->key;
 	}
@@ -191,7 +170,7 @@ static void own(struct node *n)
 {
 	struct proc_subject s;
 
-	if (!subject_of(n, &s) || !s.process)
+	if (!proc_subject(n, &s) || !s.process)
 		return;
 	n->uid = n->gid = 0;
 	if (s.process->dumpable || n->row->numbers == PROC_DESCRIPTORS ||
@@ -270,7 +249,7 @@ static long show(const struct node *n, struct text *t)
 	struct proc_subject s;
 	struct space *own;
 
-	if (!subject_of(n, &s))
+	if (!proc_subject(n, &s))
 		return -ESRCH;
 	if (n->row->fixed)
 		text_bytes(t, n->row->fixed, strlen(n->row->fixed));
@@ -289,14 +268,14 @@ static long store(const struct node *n, const char *text)
 
 	if (!n->row->store)
 		return -EINVAL;
-	return subject_of(n, &s) ? n->row->store(&s, text) : -ESRCH;
+	return proc_subject(n, &s) ? n->row->store(&s, text) : -ESRCH;
 }
 
 static struct file *file(const struct node *n)
 {
 	struct proc_subject s;
 
-	return n->row->file && subject_of(n, &s) ? n->row->file(&s) : NULL;
+	return n->row->file && proc_subject(n, &s) ? n->row->file(&s) : NULL;
 }
 
 static bool magic(const struct node *n)
@@ -304,7 +283,13 @@ static bool magic(const struct node *n)
 	return n->row->file != NULL;
 }
 
+static const struct file_ops *ops_of(const struct node *n)
+{
+	return n->row->ops;
+}
+
 static const struct node_ops proc_ops = {
+	.ops = ops_of,
 	.lookup = lookup,
 	.list = list,
 	.show = show,
@@ -331,7 +316,7 @@ s32 proc_process_of(const struct node *n)
 {
 	struct proc_subject s;
 
-	if (n->row != &process_row || !subject_of(n, &s) || !s.process)
+	if (n->row != &process_row || !proc_subject(n, &s) || !s.process)
 		return 0;
 	return s.process->pid;
 }

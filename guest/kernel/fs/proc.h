@@ -29,6 +29,8 @@ struct proc_row {
 	const char *fixed;
 	/* All of mm works on the process's space meanwhile, if it has one. */
 	void (*show)(struct text *t, const struct proc_subject *s);
+	/* Of a file that is no text. */
+	const struct file_ops *ops;
 	/* A write; text is terminated. 0 or -errno. */
 	long (*store)(const struct proc_subject *s, const char *text);
 	/* Of a link that leads to an open file, whatever its text: borrowed. */
@@ -91,6 +93,17 @@ void proc_show_cpuinfo(struct text *t, const struct proc_subject *s);
 void proc_show_maps(struct text *t, const struct proc_subject *s);
 void proc_show_smaps(struct text *t, const struct proc_subject *s);
 void proc_show_rollup(struct text *t, const struct proc_subject *s);
+
+extern const struct file_ops proc_mem_ops; /* proc_mem.c */
+
+/*
+ * A node's key: whose file it is. The process or thread in the low half; the
+ * descriptor and 1 above it.
+ */
+#define PROC_KEY_WHOLE (1ull << 31) /* the process, not its first thread */
+#define PROC_KEY_FD 32
+/* proc_subject.c: false: it is gone. */
+bool proc_subject(const struct node *n, struct proc_subject *s);
 
 void proc_init(void); /* makes /proc and /sys */
 /* The process that n, a directory /proc/PID, is of; 0: n is none. */

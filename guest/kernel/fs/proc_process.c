@@ -482,6 +482,9 @@ static const struct proc_row thread_row = {
 		PROC_FILE("limits", show_limits),                              \
 		PROC_FIXED("loginuid", "4294967295"),                          \
 		PROC_FILE("maps", proc_show_maps),                             \
+		{ .name = "mem",                                               \
+		  .mode = S_IFREG | 0600,                                      \
+		  .ops = &proc_mem_ops },                                      \
 		PROC_FIXED("mountinfo", mountinfo),                            \
 		PROC_FIXED("mounts", mounts), PROC_DIR("net", proc_net_rows),  \
 		PROC_DIR("ns", namespaces),                                    \

@@ -44,6 +44,8 @@ struct node_ops {
 	struct node *(*lookup)(struct node *dir, const char *name, u32 size);
 	void (*list)(struct node *dir, u64 *position, dir_emit *emit,
 		     void *context);
+	/* How a file is read and written that is no text; NULL: it is. */
+	const struct file_ops *(*ops)(const struct node *n);
 	/* Adds a file's content, or a link's target. */
 	long (*show)(const struct node *n, struct text *t);
 	/* A write; the text is terminated. 0 or -errno. */

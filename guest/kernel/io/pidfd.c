@@ -22,14 +22,14 @@
 struct pidfd {
 	struct pidfd *next, **link; /* list of all */
 	struct file *file;
-	struct process *process; /* referenced; NULL: the kernel */
+	struct process *process; /* referenced */
 };
 
 static struct pidfd *all;
 
 static bool reaped(const struct process *p)
 {
-	return p && !p->leader;
+	return !p->leader;
 }
 
 static u32 pidfd_poll(struct file *f)
@@ -38,15 +38,14 @@ static u32 pidfd_poll(struct file *f)
 
 	if (reaped(p))
 		return EPOLLIN | EPOLLRDNORM | EPOLLHUP;
-	return p && p->zombie ? EPOLLIN | EPOLLRDNORM : 0;
+	return p->zombie ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static long pidfd_stat(struct file *f, struct stat *st)
 {
 	const struct pidfd *p = f->node;
 
-	stat_object(st, PIDFD_MODE,
-		    p->process ? (u64)p->process->pid : INIT_PROCESS);
+	stat_object(st, PIDFD_MODE, (u64)p->process->pid);
 	return 0;
 }
 
@@ -57,15 +56,14 @@ static void pidfd_release(struct file *f)
 	*p->link = p->next;
 	if (p->next)
 		p->next->link = p->link;
-	if (p->process)
-		process_unref(p->process);
+	process_unref(p->process);
 	kfree(p);
 }
 
 static void pidfd_info(struct file *f, struct text *t)
 {
 	const struct process *p = ((struct pidfd *)f->node)->process;
-	s32 pid = !p ? INIT_PROCESS : reaped(p) ? -1 : p->pid;
+	s32 pid = reaped(p) ? -1 : p->pid;
 
 	text_add(t, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
 }
@@ -111,8 +109,7 @@ static long install(struct process *process, u32 flags)
 	listen();
 	p->file = f;
 	p->process = process;
-	if (process)
-		process->refs++;
+	process->refs++;
 	p->next = all;
 	p->link = &all;
 	if (all)
@@ -146,7 +143,7 @@ long sys_pidfd_open(u64 pid64, u64 flags)
 	if (((u32)flags & ~(u32)PIDFD_NONBLOCK) || pid <= 0)
 		return -EINVAL;
 	p = process_find(pid);
-	if (pid != INIT_PROCESS && !p)
+	if (!p)
 		return thread_find(pid) ? -ENOENT : -ESRCH;
 	return install(p, (u32)flags & PIDFD_NONBLOCK);
 }
@@ -163,7 +160,7 @@ static s32 target_process(const struct file *f)
 	if (f->ops != &pidfd_ops)
 		return -EBADF;
 	p = pidfd_process(f);
-	return reaped(p) ? -ESRCH : p ? p->pid : INIT_PROCESS;
+	return reaped(p) ? -ESRCH : p->pid;
 }
 
 long sys_pidfd_send_signal(u64 fd, u64 signo, u64 info, u64 flags)
@@ -188,8 +185,8 @@ long sys_pidfd_getfd(u64 fd, u64 target, u64 flags)
 	if (!f || f->ops != &pidfd_ops)
 		return -EBADF;
 	p = pidfd_process(f);
-	if (!p)
-		return -EPERM; /* the kernel's */
+	if (p == kernel_process)
+		return -EPERM;
 	if (!p->descriptors)
 		return -ESRCH;
 	if (!process_may_look(p))

@@ -140,7 +140,7 @@ static void give_children_away(struct process *p)
 
 	while ((c = p->children)) {
 		process_adopt(c, to);
-		c->maker = to ? to->leader->tid : INIT_PROCESS;
+		c->maker = process_parent(c);
 		c->exit_signal = SIGCHLD;
 		group_lost_parent(c, p);
 		if (c->zombie)
@@ -224,6 +224,20 @@ void process_end(struct process *p, u32 status)
 		thread_interrupt(t);
 	}
 	stop_end(p);
+}
+
+void process_end_others(void)
+{
+	struct process *p;
+
+	while ((p = processes) != first_process || p->all_next) {
+		p = p == first_process ? p->all_next : p;
+		process_end(p, SIGKILL);
+		if (p->zombie)
+			process_reap(p);
+		else
+			thread_yield();
+	}
 }
 
 _Noreturn static void end_running(u32 status)

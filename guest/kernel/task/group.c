@@ -86,8 +86,6 @@ long sys_getpgid(u64 pid)
 {
 	const struct process *p = process_of((s32)pid);
 
-	if ((s32)pid == INIT_PROCESS)
-		return INIT_PROCESS; /* leads its own */
 	return p ? p->group : -ESRCH;
 }
 
@@ -95,8 +93,6 @@ long sys_getsid(u64 pid)
 {
 	const struct process *p = process_of((s32)pid);
 
-	if ((s32)pid == INIT_PROCESS)
-		return INIT_PROCESS; /* leads its own */
 	return p ? p->session : -ESRCH;
 }
 

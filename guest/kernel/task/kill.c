@@ -42,17 +42,11 @@ static long send_process(s32 pid, const struct sigqueue_info *info)
 {
 	struct process *p = process_of(pid);
 
-	if (!p && pid != INIT_PROCESS)
+	if (!p)
 		return -ESRCH;
 	if (!valid((u64)info->signo))
 		return -EINVAL;
-	if (p)
-		return send_to(p, info);
-	/* The kernel is root's, and takes no notice. */
-	return current->ids.uid && current->ids.euid &&
-			       !ids_capable(CAP_KILL) ?
-		       -EPERM :
-		       0;
+	return send_to(p, info);
 }
 
 static long send_thread(s32 pid, s32 tid, const struct sigqueue_info *info)
@@ -113,7 +107,7 @@ long sys_kill(u64 pid, u64 signo)
 		return send_process(to, &info);
 	if (to == -1)
 		return send_all(&info);
-	if (to == INT32_MIN || to == -INIT_PROCESS)
+	if (to == INT32_MIN)
 		return -ESRCH;
 	return send_group(to ? -to : current->process->group, &info);
 }

@@ -10,8 +10,35 @@
 
 struct process *processes;
 struct process *first_process;
+struct process *kernel_process;
 
 static struct process_part *parts;
+
+/* It is always about to end, so signals do nothing to it. */
+static void make_kernel(void)
+{
+	struct actions *actions = kmalloc(sizeof(*actions));
+	struct process *p = kmalloc(sizeof(*p));
+	struct thread *t = kmalloc(sizeof(*t));
+
+	if (!p || !t || !actions)
+		panic("no memory for the kernel's process");
+	actions->refs = p->refs = 1;
+	p->ending = true;
+	p->pid = p->group = p->session = INIT_PROCESS;
+	p->thread_count = 1;
+	p->leader = p->threads = t;
+	p->signals.actions = actions;
+	limits_init(&p->limits);
+	t->tid = INIT_PROCESS;
+	t->process = p;
+	thread_set_waiting(t);
+	thread_name(t, "zeroboot");
+	ids_init(&t->ids);
+	number_add_thread(t);
+	number_add_process(p);
+	kernel_process = p;
+}
 
 void process_init(void)
 {
@@ -25,6 +52,7 @@ void process_init(void)
 	if (!actions)
 		panic("no memory for the first process");
 	actions->refs = 1;
+	make_kernel();
 	first.space = space;
 	first.signals.actions = actions;
 	first.started = mono_now();

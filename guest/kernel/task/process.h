@@ -87,6 +87,8 @@ struct process {
 
 extern struct process *processes; /* all of them, the youngest first */
 extern struct process *first_process;
+/* Process 1, in no list: it has no space, and its one thread never runs. */
+extern struct process *kernel_process;
 
 /* The first process, with the space that is there; its thread is current. */
 void process_init(void);
@@ -150,6 +152,8 @@ _Noreturn void process_end_run_out_of_memory(void);
 void process_end(struct process *p, u32 status);
 /* The running thread ends, with exit(2)'s status. */
 _Noreturn void process_leave(int status);
+/* All but the first one end, now. */
+void process_end_others(void);
 /* Something to do at the end of the first one. */
 void process_at_end(void (*call)(void));
 /* It no longer has its parent's space: wakes that one. */

@@ -42,13 +42,8 @@ struct priority priority_inherited(const struct priority *p)
 
 /* ---- permission ---- */
 
-/* The kernel is no thread, but has what the others have; it is root's. */
-static struct thread init = { .tid = INIT_PROCESS };
-
 static struct thread *target(u64 tid)
 {
-	if ((s32)tid == init.tid)
-		return &init;
 	return (s32)tid ? thread_find((s32)tid) : current;
 }
 

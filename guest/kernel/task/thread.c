@@ -95,6 +95,11 @@ bool thread_waits(const struct thread *t)
 	return t->state == WAITING;
 }
 
+void thread_set_waiting(struct thread *t)
+{
+	t->state = WAITING;
+}
+
 bool thread_ended(const struct thread *t)
 {
 	return t->state == DEAD;

@@ -82,6 +82,7 @@ extern struct thread *threads;
 struct thread *thread_find(s32 tid);
 bool thread_waits(const struct thread *t);
 bool thread_ended(const struct thread *t);
+void thread_set_waiting(struct thread *t); /* for one that never runs */
 u32 threads_started(void); /* so far */
 u64 thread_frames(void);   /* of their stacks */
 /* Named for the program at path, as execve does. */
