@@ -1,9 +1,20 @@
 # Run in every new VM before its first request, and the VM is reset: the pages
 # that usual programs write are then private to it and mapped already.
+import collections
+import csv
+import dataclasses
+import datetime
+import functools
+import itertools
 import json
+import logging
+import math
+import os
 import random
 import re
 import sys
+import tempfile
+import textwrap
 
 import numpy
 
@@ -16,6 +27,12 @@ class Point:
         return f"Point({self.x}, {self.y})"
 
 
+@dataclasses.dataclass(order=True)
+class Item:
+    name: str
+    count: int = 0
+
+
 def walk(n):
     return [Point(i, random.random()) for i in range(n)]
 
@@ -23,6 +40,26 @@ def walk(n):
 print(json.dumps({"a": [1, 2.5, None], "b": str(walk(20))})[:60])
 print(re.sub(r"(\w+)-(\d+)", r"\2", "one-1 two-2"), file=sys.stderr)
 print(numpy.random.rand(3), sorted({3: 1, 1: 2}.items()), sum(i * i for i in range(1000)))
+
+
+def ordinary():
+    items = sorted(Item(word, len(word)) for word in "the quick brown fox".split())
+    groups = collections.defaultdict(list)
+    for item, number in zip(items, itertools.count()):
+        groups[item.count].append(item)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "table.csv")
+        with open(path, "w", newline="") as f:
+            csv.writer(f).writerows([i.name, i.count] for i in items)
+        with open(path) as f:
+            print(list(csv.DictReader(f)), os.listdir(folder))
+    when = datetime.datetime(2024, 1, 2) + datetime.timedelta(days=3)
+    print(when.isoformat(), f"{when:%d %B}", math.sqrt(2), textwrap.fill("a b " * 50, 40))
+    print(collections.Counter("banana").most_common(), functools.reduce(lambda a, b: a * b, range(1, 30)))
+    logging.warning("%s of %d", groups, len(items))
+
+
+ordinary()
 try:
     {}["missing"]
 except KeyError as e:

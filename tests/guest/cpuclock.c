@@ -72,10 +72,14 @@ static void ended_threads(void)
 	printf("the main thread slept: %d\n", now(CLOCK_THREAD_CPUTIME_ID) < last);
 	pthread_create(&thread, NULL, until_stop, NULL);
 	SHOW(pthread_getcpuclockid(thread, &clock));
-	usleep(50000);
+	for (int i = 0; i < 200 && now(clock) <= 0.005; i++)
+		usleep(10000);
 	printf("another thread's clock goes on %d\n", now(clock) > 0.005);
 	stop = 1;
 	pthread_join(thread, NULL);
+	/* The thread says that it has ended before Linux takes it off its lists. */
+	for (int i = 0; i < 1000 && clock_gettime(clock, &(struct timespec){ 0, 0 }) == 0; i++)
+		usleep(1000);
 	SHOW(clock_gettime(clock, &(struct timespec){ 0, 0 }));
 	SHOW(RAW(clock_getres, clock, NULL));
 	for (int i = 0; i < 100000; i++) {

@@ -13,7 +13,7 @@ out=build/tests/svm
 programs=(
 )
 # What else they read, in /test.
-files=(build/tests/guest.img build/tests/hostile/hostile.img)
+files=(build/tests/guest.img build/tests/root/bin/traps build/tests/hostile/hostile.img)
 
 fail() {
 	echo "zeroboot: test: svm: $*" >&2
