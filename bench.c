@@ -12,10 +12,14 @@
 #include "vmm_run.h"
 
 #define WARM_RUNS 20
+#define TRAINING_RUNS 3
+#define RUN_NS 30000000000ull
 
 struct sample {
 	uint64_t fork, exec, drop; /* ns; drop: destroy, or recycle */
+	uint64_t cpu;              /* ns of exec */
 	uint64_t exits, faults, guest_faults, dirty, changed, syscalls;
+	uint64_t thrown; /* VMs: 1 or 0 */
 };
 
 /* The one VM that is used again and again, or made anew for each run. */
@@ -42,10 +46,34 @@ static void destroy(struct subject *b)
 	recycle_renew(&b->recycle);
 }
 
+/* As a worker does ahead of time: what has no training stays cold. */
+static int train(struct subject *b, struct err *e)
+{
+	const struct template *t = b->template;
+	int r = 0;
+
+	for (int i = 0; i < TRAINING_RUNS && t->training_size && r == 0; i++) {
+		template_request(t, &b->vm, t->training, t->training_size,
+				 ZB_OUTPUT_SIZE);
+		if (vm_run(&b->vm, clock_mono() + RUN_NS, e) != VM_EXIT)
+			return err_set(e, -EIO,
+				       "bench: the training failed: %s",
+				       e->text);
+		vm_learn(&b->vm);
+		if (recycle_vm(&b->recycle, &b->vm) != RECYCLE_DONE) {
+			destroy(b);
+			return make(b, e);
+		}
+		recycle_learn(&b->recycle);
+	}
+	vm_seed(&b->vm);
+	return r;
+}
+
 /* The VM's end, or its new beginning. */
 static int finish(struct subject *b, struct sample *s, struct err *e)
 {
-	enum recycle_result result;
+	int r;
 
 	if (b->fresh) {
 		s->dirty = vm_dirty_pages(&b->vm);
@@ -54,14 +82,23 @@ static int finish(struct subject *b, struct sample *s, struct err *e)
 	}
 	if (b->learn)
 		vm_learn(&b->vm);
-	result = recycle_vm(&b->recycle, &b->vm);
-	vm_seed(&b->vm);
-	s->dirty = b->recycle.checked;
+	s->thrown = recycle_vm(&b->recycle, &b->vm) != RECYCLE_DONE;
+	s->dirty = s->thrown ? vm_dirty_pages(&b->vm) : b->recycle.checked;
 	s->changed = b->recycle.changed;
-	if (result == RECYCLE_DONE)
+	if (!s->thrown) {
+		vm_seed(&b->vm);
 		return 0;
-	return err_set(e, -EIO, "bench: the VM cannot be recycled: %s",
-		       recycle_name(result));
+	}
+	destroy(b);
+	r = make(b, e);
+	return r ? r : train(b, e);
+}
+
+static uint64_t cpu_ns(const struct rusage *u)
+{
+	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) *
+		       1000000000 +
+	       (uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1000;
 }
 
 static int one(struct subject *b, const char *code, struct sample *s,
@@ -85,10 +122,11 @@ static int one(struct subject *b, const char *code, struct sample *s,
 	template_request(b->template, &b->vm, code, strlen(code),
 			 ZB_OUTPUT_SIZE);
 	t1 = clock_mono();
-	if (vm_run(&b->vm, t1 + 30000000000ull, e) != VM_EXIT)
+	if (vm_run(&b->vm, t1 + RUN_NS, e) != VM_EXIT)
 		return err_set(e, -EIO, "bench: the run failed: %s", e->text);
 	t2 = clock_mono();
 	getrusage(RUSAGE_SELF, &after);
+	s->cpu = cpu_ns(&after) - cpu_ns(&before);
 	s->exits = b->vm.exits;
 	s->guest_faults = c->page_faults - faults;
 	s->syscalls = c->syscalls - calls;
@@ -157,6 +195,7 @@ static int table(struct subject *b, const char *code, unsigned long n,
 	line(label, samples, n, offsetof(struct sample, field), unit, sorted)
 	LINE("fork (us)", fork, 1e3);
 	LINE("exec (us)", exec, 1e3);
+	LINE("CPU of it (us)", cpu, 1e3);
 	LINE(b->fresh ? "destroy (us)" : "recycle (us)", drop, 1e3);
 	LINE("VM exits", exits, 1);
 	LINE("host page faults", faults, 1);
@@ -165,6 +204,8 @@ static int table(struct subject *b, const char *code, unsigned long n,
 	if (!b->fresh)
 		LINE("pages put right", changed, 1);
 	LINE("system calls", syscalls, 1);
+	if (!b->fresh)
+		LINE("VMs thrown away", thrown, 1);
 	return 0;
 }
 
