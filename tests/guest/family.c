@@ -149,6 +149,7 @@ static int waits_for_new_parent(void)
 	gate_open(&gate);
 	while (getppid() == old)
 		sched_yield();
+	gate_pass(&gate);
 	printf("the new parent is the old one's: %d\n", getppid() == seen->handled);
 	return 6;
 }
@@ -165,6 +166,7 @@ static int is_subreaper(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	seen->handled = getpid();
 	child_run("leaves an orphan", leaves_orphan);
+	gate_open(&gate);
 	child_end("the orphan", seen->pid);
 	SHOW(waitpid(-1, NULL, 0));
 	return 0;
