@@ -198,7 +198,11 @@ static struct node *find(struct node *dir, const char *name, u32 size)
 		if (strlen(r->name) == size && !memcmp(r->name, name, size))
 			return make(dir, r, dir->key, 0);
 	number = row->numbered ? parse_name(name, size) : -1;
-	if (number < 0 || next_number(dir, number) != number)
+	if (number < 0)
+		return NULL;
+	/* As on Linux a thread's number leads to its process, unlisted. */
+	if (row->numbers == PROC_PROCESSES ? !thread_find((s32)number) :
+					     next_number(dir, number) != number)
 		return NULL;
 	return make(dir, row->numbered, key_of(dir, number), number);
 }

@@ -355,6 +355,13 @@ static void show_root(struct text *t, const struct proc_subject *s)
 
 /* ---- the rest ---- */
 
+static void show_children(struct text *t, const struct proc_subject *s)
+{
+	for (const struct process *c = s->process->children; c; c = c->sibling)
+		if (c->maker == s->thread->tid)
+			text_add(t, "%d ", c->pid);
+}
+
 static void show_personality(struct text *t, const struct proc_subject *s)
 {
 	text_add(t, "%08x\n", s->thread->personality);
@@ -503,7 +510,7 @@ static const struct proc_row thread_row = {
 
 const struct proc_row proc_thread_rows[] = {
 	ROWS_OF_BOTH,
-	PROC_FIXED("children", ""),
+	PROC_FILE("children", show_children),
 	PROC_END,
 };
 

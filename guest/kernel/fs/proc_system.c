@@ -3,6 +3,7 @@
 #include "fs/quota.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "task/numbers.h"
 #include "task/process.h"
 
 #define KIB(pages) ((pages)*4)
@@ -67,7 +68,7 @@ static void show_loadavg(struct text *t, const struct proc_subject *s)
 {
 	(void)s;
 	text_add(t, "0.00 0.00 0.00 %u/%u %u\n", count_threads(true),
-		 count_threads(false), threads_started());
+		 count_threads(false), (u32)number_last());
 }
 
 /* ---- memory ---- */

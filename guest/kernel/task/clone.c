@@ -183,6 +183,7 @@ static void place(struct process *p, struct thread *t, const struct request *q)
 	}
 	process_add(p);
 	process_add_thread(p, t);
+	cputimer_limit(p);
 }
 
 /* vfork(2): only the end of the caller ends this before the child has a space of
