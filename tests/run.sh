@@ -46,7 +46,7 @@ command_of() { # suite
 	case $1 in
 	svm) echo "python3 tests/svm/suite.py" ;;
 	http | json) echo "python3 tests/$1_table.py" ;;
-	recycle-python) echo "build/tests/recycle -k tests/recycle/python.known templates/python.zbt tests/python/snippets.txt tests/recycle/python.txt" ;;
+	recycle-python) echo "build/tests/recycle -k tests/recycle/python.known templates/python.zbt tests/python/snippets.txt tests/python/terminals.txt tests/recycle/python.txt" ;;
 	# V8 compiles and collects when it likes, so its heap grows in this run or that.
 	recycle-node) echo "build/tests/recycle -k tests/recycle/node.known -s 4 templates/node.zbt tests/node/snippets.txt tests/recycle/node.txt" ;;
 	*) [ -e "tests/$1.py" ] && echo "python3 tests/$1.py" || echo "bats --tap tests/$1.bats" ;;
