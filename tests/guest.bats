@@ -84,6 +84,8 @@ same() {
 @test "guest: several messages in a call" { same mmsg; }
 @test "guest: addresses of the loopback" { same inet; }
 @test "guest: connections of TCP, and all their ends" { same tcp; }
+@test "guest: waits, edges, full queues and urgent data of TCP" { same tcpedge; }
+@test "guest: who may have which port" { same ports; }
 @test "guest: datagrams of UDP, and what comes with them" { same udp; }
 @test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }

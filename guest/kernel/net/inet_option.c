@@ -16,6 +16,7 @@
 #define ANY_MIN ((s32)0x80000000)
 #define ANY_MAX 0x7fffffff
 #define TTL 64       /* net.ipv4.ip_default_ttl */
+#define MTU_V4 65535 /* the largest packet */
 #define MSS_NONE 536 /* without a connection */
 #define MSS 32768    /* half of the largest window */
 #define MSS_MIN 88
@@ -64,7 +65,7 @@ static const struct row rows[VALUE_COUNT] = {
 	[VALUE_IPV6_HOPS] =
 		NUMBER(IPPROTO_IPV6, IPV6_UNICAST_HOPS, -1, 255, TTL),
 	[VALUE_IPV6_MULTICAST_IF] =
-		NUMBER(IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, LO_INDEX, 0),
+		NUMBER(IPPROTO_IPV6, IPV6_MULTICAST_IF, ANY_MIN, ANY_MAX, 0),
 	[VALUE_IPV6_MULTICAST_HOPS] =
 		NUMBER(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, -1, 255, 1),
 	[VALUE_IPV6_MULTICAST_LOOP] =
@@ -321,10 +322,30 @@ static long number_take(s32 level, u64 user, s32 size, s32 *value)
 	return 0;
 }
 
+/* How long it takes, in seconds, until as many retries have been made as are
+ * needed for so many seconds. */
+static s32 retries_last(s32 seconds)
+{
+	s32 sum = 0, next = 1;
+
+	for (u32 n = 0; sum < seconds && n < 255; n++) {
+		sum += next;
+		next = MIN(next * 2, 120);
+	}
+	return sum;
+}
+
 /* Bounds that rows cannot say. */
 static long number_check(const struct socket *s, u32 row, s32 *value)
 {
 	switch (row) {
+	case VALUE_IPV6_TCLASS:
+		*value &= s->tcp && *value > 0 ? 0xfc : -1;
+		return 0;
+	case VALUE_IPV6_MULTICAST_IF:
+		if (s->tcp)
+			return -ENOPROTOOPT;
+		return *value && *value != LO_INDEX ? -ENODEV : 0;
 	case VALUE_IP_TOS:
 		*value &= s->tcp ? 0xfc : 0xff; /* TCP's own two bits */
 		return 0;
@@ -335,12 +356,13 @@ static long number_check(const struct socket *s, u32 row, s32 *value)
 	case VALUE_TCP_MAXSEG:
 		return *value && *value < MSS_MIN ? -EINVAL : 0;
 	case VALUE_TCP_LINGER2:
-		*value = *value < 0 ? -1 : *value > 120 ? 60 : *value;
+		*value = *value < 0 ? -1 : MIN(*value ? *value : 60, 120);
 		return 0;
 	case VALUE_TCP_DEFER_ACCEPT:
-		*value = MAX(*value, 0);
+		*value = retries_last(*value);
 		return 0;
 	case VALUE_TCP_FASTOPEN:
+		*value = MIN(*value, SOMAXCONN);
 		return s->tcp->state == STATE_CLOSE ||
 				       s->tcp->state == STATE_LISTEN ?
 			       0 :
@@ -370,6 +392,8 @@ long inet_option_set(struct socket *s, s32 level, s32 name, u64 user, s32 size)
 		return r;
 	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
 		return v6only_set(s, value);
+	if (row == VALUE_IPV6_MULTICAST_HOPS && s->tcp)
+		return -ENOPROTOOPT;
 	if (value < rows[row].min || value > rows[row].max)
 		return -EINVAL;
 	if (rows[row].is_switch)
@@ -416,7 +440,7 @@ static void info_fill(const struct socket *s, struct tcp_info *i)
 	i->tcpi_sacked = s->listening ? s->backlog : 0;
 	i->tcpi_last_data_sent = milliseconds_since(t->last_sent);
 	i->tcpi_last_data_recv = milliseconds_since(t->last_received);
-	i->tcpi_pmtu = LO_MTU;
+	i->tcpi_pmtu = MTU_V4;
 	i->tcpi_rcv_ssthresh = ADVERTISED;
 	i->tcpi_snd_ssthresh = ANY_MAX;
 	i->tcpi_snd_cwnd = 10;
@@ -464,7 +488,7 @@ static long special_get(struct socket *s, s32 level, s32 name, void *value)
 	}
 	if ((level == IPPROTO_IP && name == IP_MTU) ||
 	    (level == IPPROTO_IPV6 && name == IPV6_MTU)) {
-		*(s32 *)value = LO_MTU;
+		*(s32 *)value = level == IPPROTO_IP ? MTU_V4 : LO_MTU;
 		return connected ? (long)sizeof(s32) : -ENOTCONN;
 	}
 	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
@@ -484,8 +508,9 @@ long inet_option_get(struct socket *s, s32 level, s32 name, u32 room,
 	s32 *number = value;
 	long row, r = level_check(s, level);
 
-	if (!r)
-		r = special_get(s, level, name, value);
+	if (r)
+		return s->domain == AF_INET ? -EOPNOTSUPP : r;
+	r = special_get(s, level, name, value);
 	if (r)
 		return r;
 	row = row_find(level, name);

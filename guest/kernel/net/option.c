@@ -21,6 +21,7 @@
 	 FLAG(SO_PASSSEC) | FLAG(SO_RXQ_OVFL))
 
 #define BUFFER_MAX 212992 /* net.core.wmem_max, rmem_max */
+#define TCP_LOW_MAX (16ull << 20) /* half of net.ipv4.tcp_rmem */
 #define SEND_MIN 4608
 #define RECEIVE_MIN 2304
 
@@ -102,7 +103,13 @@ static long integer_set(struct socket *s, s32 name, s32 value)
 		s->priority = value;
 		return 0;
 	case SO_RCVLOWAT:
-		s->low = value < 0 ? 0x7fffffff : MAX(value, 1);
+		value = value < 0 ? 0x7fffffff : MAX(value, 1);
+		if (s->tcp)
+			value = (s32)MIN((u64)value,
+					 s->receive_fixed ?
+						 s->receive_buffer / 2 :
+						 TCP_LOW_MAX);
+		s->low = value;
 		return 0;
 	case SO_MARK: /* for routing, polling of devices, and CPUs: of these */
 	case SO_BUSY_POLL: /* there are none, or one */
