@@ -86,6 +86,8 @@ same() {
 @test "guest: connections of TCP, and all their ends" { same tcp; }
 @test "guest: waits, edges, full queues and urgent data of TCP" { same tcpedge; }
 @test "guest: who may have which port" { same ports; }
+@test "guest: options of TCP, UDP, IP and IPv6" { same netoption; }
+@test "guest: what /proc/net says of sockets" { same procnet; }
 @test "guest: datagrams of UDP, and what comes with them" { same udp; }
 @test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }

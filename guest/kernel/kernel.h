@@ -77,7 +77,7 @@ size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
-/* As snprintf: %s %.*s %d %u %x %o %c %p, l and z modifiers, widths, 0 and -.
+/* As snprintf: %s %.*s %d %u %x %X %o %c %p, l and z modifiers, widths, 0 and -.
  * Returns the length without the NUL that the whole text would have. */
 int ksnprintf(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

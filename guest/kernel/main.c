@@ -9,6 +9,7 @@
 #include "io/pipe.h"
 #include "io/tty.h"
 #include "mm/map.h"
+#include "net/inet.h"
 #include "patch.h"
 #include "request.h"
 #include "task/clock.h"
@@ -51,6 +52,7 @@ _Noreturn void kernel_main(void)
 	dev_init();
 	proc_init();
 	fifo_init();
+	inet_proc_init();
 	tty_init();
 	pty_init();
 	console_open(pipe_ended());

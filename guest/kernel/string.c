@@ -104,7 +104,7 @@ static void put(struct output *o, char c)
 
 struct spec {
 	int width, precision;
-	bool left, zero, alternate;
+	bool left, zero, alternate, upper;
 };
 
 static void put_field(struct output *o, const char *text, int length,
@@ -125,7 +125,8 @@ static void put_number(struct output *o, u64 value, unsigned base,
 	int at = (int)sizeof(digits);
 
 	do {
-		digits[--at] = "0123456789abcdef"[value % base];
+		digits[--at] = (s->upper ? "0123456789ABCDEF" :
+					   "0123456789abcdef")[value % base];
 		value /= base;
 	} while (value);
 	while ((int)sizeof(digits) - at < s->precision && at > 4)
@@ -153,7 +154,7 @@ int kvsnprintf(char *buf, size_t size, const char *format, __builtin_va_list ap)
 	struct output o = { buf, size, 0 };
 
 	for (; *format; format++) {
-		struct spec s = { 0, -1, false, false, false };
+		struct spec s = { .precision = -1 };
 		bool is_long = false;
 		const char *text;
 		char c;
@@ -217,14 +218,16 @@ int kvsnprintf(char *buf, size_t size, const char *format, __builtin_va_list ap)
 			break;
 		case 'u':
 		case 'x':
+		case 'X':
 		case 'o': {
 			u64 v = is_long ? va_arg(ap, u64) :
 					  va_arg(ap, unsigned);
 
+			s.upper = *format == 'X';
 			put_number(&o, v,
 				   *format == 'u' ? 10 :
-				   *format == 'x' ? 16 :
-						    8,
+				   *format == 'o' ? 8 :
+						    16,
 				   false, &s);
 			break;
 		}

@@ -3,6 +3,7 @@
 
 #include "fs/entry.h"
 #include "fs/image.h"
+#include "fs/ramfs.h"
 #include "fs/walk.h"
 
 struct node *vfs_make(const char *path, u32 mode)
@@ -27,6 +28,23 @@ struct node *vfs_make(const char *path, u32 mode)
 	return n;
 }
 
+/* Names of this host, for images that have none. */
+static void make_hosts(void)
+{
+	static const char hosts[] = "127.0.0.1\tlocalhost\n"
+				    "::1\tlocalhost ip6-localhost "
+				    "ip6-loopback\n"
+				    "127.0.1.1\tzeroboot\n";
+	struct walk w;
+	struct node *n;
+
+	if (vfs_walk(NULL, "/etc/hosts", false, &w) || w.node)
+		return;
+	n = vfs_make("/etc/hosts", S_IFREG | 0644);
+	if (n)
+		data_write(n, hosts, sizeof(hosts) - 1, 0);
+}
+
 void vfs_init(void)
 {
 	static const struct {
@@ -38,6 +56,7 @@ void vfs_init(void)
 		{ "/run", 0755 },  { "/run/zeroboot", 0755 },
 		{ "/root", 0700 }, { "/app", 0755 },
 		{ "/var", 0755 },  { "/var/tmp", 01777 },
+		{ "/etc", 0755 },
 	};
 
 	root_node = image_root();
@@ -48,4 +67,5 @@ void vfs_init(void)
 	root_node->refs++; /* stays */
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
 		vfs_make(directories[i].path, S_IFDIR | directories[i].mode);
+	make_hosts();
 }

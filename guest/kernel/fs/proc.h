@@ -86,6 +86,23 @@ extern const struct proc_row proc_process_rows[], proc_thread_rows[];
 extern const struct proc_row proc_system_rows[], proc_sys_rows[];
 extern const struct proc_row proc_device_rows[];
 extern const struct proc_row proc_net_rows[]; /* proc_net.c */
+
+/* What net/ knows of /proc/net. */
+enum proc_net {
+	PROC_NET_DEV,
+	PROC_NET_TCP,
+	PROC_NET_TCP6,
+	PROC_NET_UDP,
+	PROC_NET_UDP6,
+	PROC_NET_UDPLITE,
+	PROC_NET_UDPLITE6,
+	PROC_NET_UNIX,
+	PROC_NET_NETLINK,
+	PROC_NET_SOCKSTAT,
+	PROC_NET_SOCKSTAT6,
+};
+/* It gives the lines under a table's heading. */
+extern void (*proc_net_lines)(struct text *t, enum proc_net table);
 /* proc_fd.c: entries of fd and fdinfo */
 extern const struct proc_row proc_fd_row, proc_fdinfo_row;
 /* proc_cpu.c, proc_memory.c */

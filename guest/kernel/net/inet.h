@@ -123,6 +123,8 @@ long inet_control_take(struct socket *s, struct transfer *t, s32 level,
 long inet_control_store(struct socket *s, struct transfer *t,
 			struct control_room *room);
 
+void inet_proc_init(void); /* inet_proc.c: /proc/net */
+
 /* group.c: 0 or -errno */
 long group_join(struct socket *s, const struct endpoint *group);
 long group_leave(struct socket *s, const struct endpoint *group);

@@ -20,7 +20,7 @@
 	 FLAG(SO_TIMESTAMP_OLD) | FLAG(SO_TIMESTAMPNS_OLD) |                   \
 	 FLAG(SO_PASSSEC) | FLAG(SO_RXQ_OVFL))
 
-#define BUFFER_MAX 212992 /* net.core.wmem_max, rmem_max */
+#define BUFFER_MAX 212992         /* net.core.wmem_max, rmem_max */
 #define TCP_LOW_MAX (16ull << 20) /* half of net.ipv4.tcp_rmem */
 #define SEND_MIN 4608
 #define RECEIVE_MIN 2304
