@@ -444,7 +444,8 @@ static enum recycle_result judge(struct recycle *r, const struct vm *vm)
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
 		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
-			return RECYCLE_TABLES;
+			return vm_control(vm)->processes ? RECYCLE_PROCESSES :
+							   RECYCLE_TABLES;
 		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
 							  ~r->logged[i]);
 		new += (uint64_t)__builtin_popcountll(r->log[i] & ~r->kept[i]);
@@ -587,7 +588,7 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm)
 const char *recycle_name(enum recycle_result result)
 {
 	static const char *const names[RECYCLE_RESULTS] = {
-		"recycled", "page_tables", "registers",
+		"recycled", "page_tables", "processes", "registers",
 		"grew",     "failed",      "unfinished"
 	};
 

@@ -27,7 +27,8 @@
 
 enum recycle_result {
 	RECYCLE_DONE,
-	RECYCLE_TABLES,    /* a page-table page was written */
+	RECYCLE_TABLES,    /* a page-table page was written, */
+	RECYCLE_PROCESSES, /* by a run that says it had processes */
 	RECYCLE_REGISTERS, /* a control register or descriptor table moved, or an
 			    * event is pending */
 	RECYCLE_GREW,      /* too much was written to be worth it */

@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 4
+#define ZB_ABI_VERSION 5
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -188,7 +188,8 @@ struct zb_control {
 	                         * waited for a CPU; brought up to date at ticks */
 	uint32_t signal;    /* 256 IN: to send to the program; the kernel clears
 	                         * it (not used yet) */
-	uint32_t reserved;
+	uint32_t processes; /* OUT: how often the run has made one, or executed a
+	                     * program */
 	struct zb_ring output[2]; /* 264: stdout, stderr (not used yet) */
 	struct zb_ring order;     /* 296: which of them came when: struct
 	                         * zb_order (not used yet) */

@@ -421,7 +421,7 @@ def quiet(server):
 
 def recycling_is_used(server):
     # A slow machine may leave the training unfinished.
-    reasons = ("page_tables", "registers", "grew", "failed")
+    reasons = ("page_tables", "processes", "registers", "grew", "failed")
     equal({r: server.discarded(r) for r in reasons}, {r: 0 for r in reasons})
     equal(server.metric('zeroboot_forks_total{kind="fresh"}') < server.recycled(), True)
 

@@ -216,6 +216,7 @@ static long clone_process(const struct request *q)
 		return r;
 	}
 	place(p, t, q);
+	control->processes++;
 	copy_altstack(t, q->flags);
 	store_number(t, q);
 	p->borrowed = q->flags & CLONE_VFORK;

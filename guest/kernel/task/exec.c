@@ -427,6 +427,7 @@ static void enter_space(struct space *new)
 	struct space *old = p->space;
 
 	p->space = new;
+	control->processes++;
 	limits_apply(p);
 	space_switch(new);
 	space_unref(old);
