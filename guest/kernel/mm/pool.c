@@ -155,8 +155,11 @@ static u64 take_back_from(u64 start, u64 end, u64 taken)
 static u64 take_some_back(void)
 {
 	struct space *before = space;
-	u64 start = cursor, taken = take_back_from(start, USER_TOP, 0);
+	u64 start = cursor, taken = tables_give_back();
 
+	if (taken)
+		return taken;
+	taken = take_back_from(start, USER_TOP, 0);
 	if (taken < BATCH)
 		taken = take_back_from(0, start, taken);
 	for (struct space *s = spaces; s && taken < BATCH; s = s->next) {

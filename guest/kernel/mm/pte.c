@@ -3,68 +3,75 @@
  * the CPU sees once it is copied to the only real one, the VMM's (cr3).
  *
  * With shadow paging KVM watches a frame that was a table for as long as it
- * remembers it as one, and each write to it is dear: so tables that are free
- * wait to be tables again.
+ * remembers it as one, and the first writes to it are dear: so tables that nobody
+ * needs are put aside as they are, and used again as late as possible.
  */
 #include "mm/pte.h"
 
 #include "mm/frame.h"
 
-#define FREE_MAX 512 /* tables kept; what is beyond goes back */
+#define OLD_MAX 512 /* tables that wait; beyond that they are used again */
 
 static struct tables *seen, *loaded;
 static bool switched;
 static u64 table_count;
-static u64 *free_tables; /* linked by their first words */
-static u64 *old_tables;  /* the same, to be cleared before they are used */
-static u32 free_count;
+/* Linked by their first words, the oldest first; to be cleared. */
+static u64 *old_tables, *youngest;
+static u32 old_count;
 
 u64 pte_tables(void)
 {
 	return table_count;
 }
 
+static u64 *take_oldest(void)
+{
+	u64 *table = old_tables;
+
+	if (!table)
+		return NULL;
+	old_tables = (u64 *)table[0];
+	old_count--;
+	return table;
+}
+
 static u64 *table_new(void)
 {
-	u64 *table = free_tables;
-	gpa_t gpa;
+	u64 *table = old_count >= OLD_MAX ? take_oldest() : NULL;
+	gpa_t gpa = table ? 0 : frames_alloc(1);
 
-	if (table) {
-		free_tables = (u64 *)table[0];
-		free_count--;
-		table[0] = 0;
-		return table;
+	if (gpa) {
+		table_count++;
+		return gpa_to_ptr(gpa);
 	}
-	if (old_tables) {
-		table = old_tables;
-		old_tables = (u64 *)table[0];
+	if (!table)
+		table = take_oldest();
+	if (table)
 		memset(table, 0, PAGE_SIZE);
-		return table;
-	}
-	gpa = frames_alloc(1);
-	if (!gpa)
-		return NULL;
-	table_count++;
-	return gpa_to_ptr(gpa);
+	return table;
 }
 
+/* Whatever it holds. */
 static void table_put_aside(u64 *table)
 {
-	table[0] = (u64)old_tables;
-	old_tables = table;
+	table[0] = 0;
+	if (old_tables)
+		youngest[0] = (u64)table;
+	else
+		old_tables = table;
+	youngest = table;
+	old_count++;
 }
 
-/* Its entries are 0. */
-static void table_free(u64 *table)
+u64 tables_give_back(void)
 {
-	if (free_count == FREE_MAX) {
+	u64 count = old_count;
+
+	for (u64 *table; (table = take_oldest());) {
 		table_count--;
 		frames_free(ptr_to_gpa(table), 1);
-		return;
 	}
-	table[0] = (u64)free_tables; /* a page's address: not present */
-	free_tables = table;
-	free_count++;
+	return count;
 }
 
 /* An entry of a table that is not of the lowest kind; NULL: no memory. */
@@ -144,14 +151,10 @@ long tables_make(struct tables *t)
 /* level: 1 for tables whose entries lead to pages. */
 static void free_below(u64 *table, int level)
 {
-	for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
-		if (!table[i])
-			continue;
-		if (level > 1)
+	for (size_t i = 0; level > 1 && i < PAGE_SIZE / 8; i++)
+		if (table[i])
 			free_below(gpa_to_ptr(table[i] & PTE_GPA), level - 1);
-		table[i] = 0;
-	}
-	table_free(table);
+	table_put_aside(table);
 }
 
 void tables_free(struct tables *t)

@@ -31,6 +31,8 @@ struct tables {
 long tables_make(struct tables *t);
 /* Frees all tables; what their entries lead to has gone. Not those of the CPU. */
 void tables_free(struct tables *t);
+/* Frees the frames of those that wait to be tables again; how many. */
+u64 tables_give_back(void);
 /* Lets the functions below work on these. */
 void tables_look_at(struct tables *t);
 /* Takes out those tables for [start, end), ends of 1 GiB, that lead to 2 MiB of

@@ -3,7 +3,9 @@
  *
  * After a fork both spaces have the same frames, counted, and neither may write
  * to them; who does gets a copy of the page, or the frame once nobody else has
- * it (page.c).
+ * it (page.c). Of a small process all that it may write to is copied at once: a
+ * page costs less than the fault that asks for it, and the parent's tables stay
+ * as they are.
  */
 #include <linux/mman.h>
 
@@ -17,6 +19,8 @@
 #include "mm/space.h"
 
 #define TABLE_SIZE (1ul << 21) /* what a table of the lowest kind maps */
+
+#define SMALL 512 /* pages of its own that a process may write to */
 
 /* What the CPU has when the running process has none any more: no mappings, and
  * no tables for them. */
@@ -58,11 +62,37 @@ void space_clear(struct space *s)
 	space_look_at(before);
 }
 
+/* What the pages of a mapping have; the tables go, whatever is in them. */
+static void give_frames(const struct vma *v)
+{
+	u64 at = v->start;
+
+	if (v->pool) {
+		page_release(v);
+		return;
+	}
+	for (const u64 *pte; (pte = pte_next(&at, v->end)); at += PAGE_SIZE)
+		if (*pte & PTE_OWNED)
+			frames_free(*pte & PTE_GPA, 1);
+	pool_restore(v->start, v->end);
+}
+
+static void give_all(struct space *s)
+{
+	struct space *before = space_look_at(s);
+
+	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
+		give_frames(v);
+	while (s->count)
+		vma_remove(&s->table[s->count - 1]);
+	space_look_at(before);
+}
+
 static void free_space(struct space *s)
 {
 	struct space **link = &spaces;
 
-	space_clear(s);
+	give_all(s);
 	while (*link != s)
 		link = &(*link)->next;
 	*link = s->next;
@@ -123,19 +153,41 @@ static long share_all(void)
 	return r;
 }
 
-/* An entry as both sides have it from now on. */
-static u64 copied(u64 *pte, bool shared)
+struct fork {
+	struct space *to;
+	bool copy;  /* what may be written, at once */
+	bool flush; /* the parent has lost rights */
+};
+
+static gpa_t copy_frame(gpa_t from)
 {
+	gpa_t copy = frames_alloc(1);
+
+	if (copy)
+		memcpy(gpa_to_ptr(copy), gpa_to_ptr(from), PAGE_SIZE);
+	return copy;
+}
+
+/* An entry for the child; the parent may not write to what is not copied. */
+static u64 copied(struct fork *f, u64 *pte, bool shared)
+{
+	gpa_t copy;
+
 	if (shared || !(*pte & PTE_OWNED))
 		return *pte;
-	if (*pte & PTE_W)
+	copy = f->copy && (*pte & PTE_W) ? copy_frame(*pte & PTE_GPA) : 0;
+	if (copy)
+		return pte_make(copy, true, true) | PTE_TOUCHED;
+	if (*pte & PTE_W) {
 		*pte &= ~PTE_W;
+		f->flush = true;
+	}
 	frame_share(*pte & PTE_GPA);
 	return *pte;
 }
 
 /* Entries from start on, in one table of each space. */
-static long copy_table(struct space *to, u64 *from, u64 start, u64 end,
+static long copy_table(struct fork *f, u64 *from, u64 start, u64 end,
 		       bool shared)
 {
 	struct space *before;
@@ -147,27 +199,27 @@ static long copy_table(struct space *to, u64 *from, u64 start, u64 end,
 			continue;
 		}
 		if (!target) {
-			before = space_look_at(to);
+			before = space_look_at(f->to);
 			target = pte_find(start, true);
 			space_look_at(before);
 		}
 		if (!target)
 			return -ENOMEM;
 		if (*from) /* making a table may have taken it back */
-			*target = copied(from, shared);
+			*target = copied(f, from, shared);
 		target++;
 	}
 	return 0;
 }
 
-static long copy_mapping(struct space *to, const struct vma *v)
+static long copy_mapping(struct fork *f, const struct vma *v)
 {
 	u64 at = v->start, end;
 	long r = 0;
 
 	for (u64 *pte; r == 0 && (pte = pte_next(&at, v->end)); at = end) {
 		end = MIN((at | (TABLE_SIZE - 1)) + 1, v->end);
-		r = copy_table(to, pte, at, end, v->flags & MAP_SHARED);
+		r = copy_table(f, pte, at, end, v->flags & MAP_SHARED);
 	}
 	return r;
 }
@@ -189,7 +241,7 @@ static void copy_shape(struct space *to)
 }
 
 /* One mapping more for a child, at the end of its table. */
-static long copy_vma(struct space *to, const struct vma *v)
+static long copy_vma(struct fork *f, const struct vma *v)
 {
 	struct vma copy = *v;
 	struct space *before;
@@ -197,10 +249,30 @@ static long copy_vma(struct space *to, const struct vma *v)
 	if (v->at_fork == FORK_OMIT)
 		return 0;
 	copy.flags &= ~(u32)MAP_LOCKED;
-	before = space_look_at(to);
+	before = space_look_at(f->to);
 	vma_insert(&copy);
 	space_look_at(before);
-	return v->at_fork == FORK_WIPE ? 0 : copy_mapping(to, v);
+	return v->at_fork == FORK_WIPE ? 0 : copy_mapping(f, v);
+}
+
+/* Whether the running process has few pages that it may write to. */
+static bool is_small(void)
+{
+	u64 pages = 0;
+
+	for (const struct vma *v = vma_next(0); v && pages <= SMALL;
+	     v = vma_after(v)) {
+		u64 at = v->start;
+
+		if (v->flags & MAP_SHARED || !(v->prot & PROT_WRITE))
+			continue;
+		for (const u64 *pte;
+		     pages <= SMALL && (pte = pte_next(&at, v->end));
+		     at += PAGE_SIZE)
+			pages += (*pte & (PTE_OWNED | PTE_W)) ==
+				 (PTE_OWNED | PTE_W);
+	}
+	return pages <= SMALL && frames_available() > 4 * SMALL;
 }
 
 /* The child gets its own copy of a page before anybody asks for it: two faults
@@ -220,10 +292,9 @@ static void copy_hot(struct space *to, u64 addr)
 	space_look_at(before);
 	if (!target || *target != *from)
 		return;
-	copy = frames_alloc(1);
+	copy = copy_frame(*from & PTE_GPA);
 	if (!copy)
 		return;
-	memcpy(gpa_to_ptr(copy), gpa_to_ptr(*from & PTE_GPA), PAGE_SIZE);
 	frames_free(*target & PTE_GPA, 1);
 	*target = pte_make(copy, true, true) | PTE_TOUCHED;
 	if (page_may_write(*from, v))
@@ -233,6 +304,7 @@ static void copy_hot(struct space *to, u64 addr)
 struct space *space_fork(const u64 *hot, size_t count)
 {
 	struct space *s, *before = space;
+	struct fork f;
 	bool room;
 	long r;
 
@@ -243,15 +315,17 @@ struct space *space_fork(const u64 *hot, size_t count)
 	if (!s)
 		return NULL;
 	copy_shape(s);
+	f = (struct fork){ .to = s, .copy = is_small() };
 	space_look_at(s);
 	room = vma_reserve(before->count + 1);
 	space_look_at(before);
 	r = room ? 0 : -ENOMEM;
 	for (const struct vma *v = vma_next(0); v && r == 0; v = vma_after(v))
-		r = copy_vma(s, v);
+		r = copy_vma(&f, v);
 	for (size_t i = 0; i < count && r == 0; i++)
 		copy_hot(s, hot[i]);
-	tlb_flush();
+	if (f.flush)
+		tlb_flush();
 	if (r == 0)
 		return s;
 	free_space(s);
