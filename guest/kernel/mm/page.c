@@ -180,7 +180,9 @@ static long make_writable(u64 *pte, const struct vma *v, u64 addr)
 	} else {
 		r = fill(pte, v, addr, true);
 	}
-	if (r == 0)
+	/* With shadow paging KVM looks at the entry when the write is tried again:
+	 * until then nobody can see another page than this one's content. */
+	if (r == 0 && control->flags & ZB_FLAG_NESTED)
 		tlb_flush();
 	return r;
 }
