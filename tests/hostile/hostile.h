@@ -61,7 +61,7 @@ struct attack {
 	void (*run)(u64 a, u64 b);
 	u64 a, b;
 };
-extern const struct attack attacks[], table_attacks[];
+extern const struct attack attacks[], table_attacks[], space_attacks[];
 
 /* Ends the run from here, past the kernel. */
 _Noreturn void end(int code);

@@ -121,9 +121,11 @@ static int obey(char *what)
 	if (!strcmp(what, "list")) {
 		list(attacks);
 		list(table_attacks);
+		list(space_attacks);
 		return 0;
 	}
-	if (attack(attacks, what) || attack(table_attacks, what))
+	if (attack(attacks, what) || attack(table_attacks, what) ||
+	    attack(space_attacks, what))
 		return 0;
 	if (!strncmp(what, "code ", 5)) {
 		/* code BYTES: executed at CPL3 */
