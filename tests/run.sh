@@ -13,7 +13,7 @@ fail() {
 }
 
 # Those that take long come first: none is to be left over at the end.
-suites=(svm faults fuzz recycle-node recycle-python hostile node parity cases oom pool clients soak jail http queue)
+suites=(svm faults fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak jail http queue)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -49,6 +49,7 @@ command_of() { # suite
 	recycle-python) echo "build/tests/recycle -k tests/recycle/python.known templates/python.zbt tests/python/snippets.txt tests/python/terminals.txt tests/recycle/python.txt" ;;
 	# V8 compiles and collects when it likes, so its heap grows in this run or that.
 	recycle-node) echo "build/tests/recycle -k tests/recycle/node.known -s 4 templates/node.zbt tests/node/snippets.txt tests/recycle/node.txt" ;;
+	recycle-sh) echo "build/tests/recycle templates/sh.zbt tests/sh/snippets.txt" ;;
 	*) [ -e "tests/$1.py" ] && echo "python3 tests/$1.py" || echo "bats --tap tests/$1.bats" ;;
 	esac
 }
