@@ -54,7 +54,7 @@ def snippets(language):
 def native(language, code):
     top, command = root(language), INTERPRETERS[language]
     (top / command[1].lstrip("/")).write_text(code)
-    done = subprocess.run([LAUNCH, "native", top, "/app", *command], input=b"", capture_output=True, timeout=SECONDS)
+    done = subprocess.run([LAUNCH, top, "/app", *command], input=b"", capture_output=True, timeout=SECONDS)
     return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode
 
 

@@ -1,21 +1,16 @@
 /*
  * Runs a program natively in a root file system, in a place like the guest's:
  * mounts, devices, names, processes and a loopback network of its own, and the
- * capabilities that the guest's root has. Mode `cut` is Linux without what the guest may lack:
- * no process can be made and the loopback is down, so a test that fails there too
- * needs one of the two.
- * Usage: launch native|cut ROOT DIRECTORY PROGRAM [ARGUMENT...]
+ * capabilities that the guest's root has.
+ * Usage: launch ROOT DIRECTORY PROGRAM [ARGUMENT...]
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,26 +105,6 @@ static void drop_capabilities(void)
 	}
 }
 
-/* fork, vfork and clone of a process answer EAGAIN, clone3 is not there. */
-static void forbid_processes(void)
-{
-	struct sock_filter rules[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fork, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_vfork, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 2, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {sizeof(rules) / sizeof(*rules), rules};
-
-	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
-}
-
 /* The exit code that a shell would give. */
 static int wait_for(pid_t pid)
 {
@@ -149,14 +124,12 @@ static pid_t start_child(void)
 }
 
 /* Process 2, the first of a session. */
-static int run_program(char **argv, bool cut)
+static int run_program(char **argv)
 {
 	static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
 
 	check(setsid(), "setsid");
 	check(setpriority(PRIO_PROCESS, 0, 0), "setpriority");
-	if (cut)
-		forbid_processes();
 	drop_capabilities();
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
@@ -166,19 +139,18 @@ static int run_program(char **argv, bool cut)
 }
 
 /* Process 1, as the guest's kernel is: all end when the program does. */
-static int run_place(const char *root, const char *directory, char **program, bool cut)
+static int run_place(const char *root, const char *directory, char **program)
 {
 	pid_t first;
 
 	check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
 	make_place(root);
-	if (!cut)
-		raise_loopback();
+	raise_loopback();
 	check(chroot("."), "chroot");
 	check(chdir(directory), directory);
 	first = start_child();
 	if (first == 0)
-		return run_program(program, cut);
+		return run_program(program);
 	for (;;) {
 		siginfo_t info;
 
@@ -193,13 +165,13 @@ int main(int argc, char **argv)
 {
 	pid_t place;
 
-	if (argc < 5) {
-		fprintf(stderr, "usage: launch native|cut ROOT DIRECTORY PROGRAM [ARGUMENT...]\n");
+	if (argc < 4) {
+		fprintf(stderr, "usage: launch ROOT DIRECTORY PROGRAM [ARGUMENT...]\n");
 		return 126;
 	}
 	check(unshare(CLONE_NEWPID), "unshare");
 	place = start_child();
 	if (place == 0)
-		return run_place(argv[2], argv[3], argv + 4, !strcmp(argv[1], "cut"));
+		return run_place(argv[1], argv[2], argv + 3);
 	return wait_for(place);
 }
