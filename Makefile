@@ -218,6 +218,11 @@ soak:
 compat: all build/python-root/.done
 	python3 tests/compat/compat.py $(MODULES)
 
+# Programs of other people, natively and in the guest.
+programs: all build/node-root/.done
+	./deploy/setup.sh test
+	bats tests/programs/programs.bats
+
 build/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	gcc -std=c11 -O2 $(WARN) -o $@ $<
@@ -253,6 +258,7 @@ help:
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'compat     tests of CPython, natively and in the guest, those that are lost'
+	@echo 'programs   git, gcc, pytest, pip, Go, esbuild and others, natively and in the guest'
 	@echo 'bench      fork and run times as a table'
 	@echo 'docs       docs/syscalls.md and docs/kernel.md, from guest/kernel'
 	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'

@@ -43,6 +43,7 @@ same() {
 @test "guest: memory that processes share, and locks in it" { same share; }
 @test "guest: locks of files between processes" { same locks; }
 @test "guest: descriptors between processes" { same passing; }
+@test "guest: /proc of others, their memory and clocks" { same procpid; }
 @test "guest: many processes" { same many; }
 @test "guest: memory across fork" { same cow; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }

@@ -318,5 +318,7 @@ int main(void)
 	child_run("another subreaper", inherits_zombie);
 	deaths();
 	daemons();
+	/* Those of nobody's go with the program. */
+	child_start(killed_with_threads);
 	return 0;
 }
