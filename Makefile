@@ -168,7 +168,7 @@ GROUPS := mm/page mm/pool, \
           mm/map mm/advise mm/protect, \
           task/* patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
-          io/tty io/line io/tty_output io/termios io/tty_control io/pty, \
+          io/tty io/line io/echo io/tty_output io/termios io/tty_control io/pty, \
           fs/vfs fs/entry fs/image fs/ramfs fs/xattrs, \
           net/socket net/message net/netlink net/route net/option net/unix net/name net/garbage net/pending net/inet net/inet_option net/inet_control net/group net/port net/endpoint net/tcp net/stream net/udp net/interface net/inet_proc
 

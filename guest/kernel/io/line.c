@@ -80,7 +80,7 @@ static void finish_erasing(struct tty *t)
 {
 	if (!t->line.erasing)
 		return;
-	tty_echo_plain(t, '/');
+	echo_plain(t, '/');
 	t->line.erasing = false;
 }
 
@@ -89,14 +89,20 @@ static void echo(struct tty *t, u8 c)
 {
 	finish_erasing(t);
 	if (t->line.complete == t->line.ring.head)
-		t->first_column = t->column;
-	tty_echo(t, c);
+		echo_start(t);
+	echo_char(t, c);
+}
+
+static void start(struct tty *t)
+{
+	tty_start(t);
+	echo_flush(t);
 }
 
 static void restart_any(struct tty *t)
 {
-	if (INPUT(t, IXON) && INPUT(t, IXANY))
-		tty_start(t);
+	if (t->stopped && !t->held && INPUT(t, IXON) && INPUT(t, IXANY))
+		start(t);
 }
 
 static void receive_plain(struct tty *t, u8 c)
@@ -136,7 +142,7 @@ static void echo_erased_tab(struct tty *t)
 		u8 c = *at(l, i - 1);
 
 		if (c == '\t') {
-			tty_erase_tab(t, columns, true);
+			echo_erase_tab(t, columns, true);
 			return;
 		}
 		if (is_control(c))
@@ -144,14 +150,14 @@ static void echo_erased_tab(struct tty *t)
 		else if (!continues(t, c))
 			columns++;
 	}
-	tty_erase_tab(t, columns, false);
+	echo_erase_tab(t, columns, false);
 }
 
 static void echo_blank(struct tty *t)
 {
-	tty_echo_plain(t, '\b');
-	tty_echo_plain(t, ' ');
-	tty_echo_plain(t, '\b');
+	echo_plain(t, '\b');
+	echo_plain(t, ' ');
+	echo_plain(t, '\b');
 }
 
 /* The character of `size` bytes behind the line's head has been erased. */
@@ -161,17 +167,17 @@ static void echo_erased(struct tty *t, u8 c, u32 size, bool single)
 
 	if (LOCAL(t, ECHOPRT)) {
 		if (!l->erasing)
-			tty_echo_plain(t, '\\');
+			echo_plain(t, '\\');
 		l->erasing = true;
-		tty_echo(t, c);
+		echo_char(t, c);
 		for (u32 i = 1; i < size; i++) {
-			tty_echo_plain(t, *at(l, l->ring.head + i));
-			t->column -= t->column != 0;
+			echo_plain(t, *at(l, l->ring.head + i));
+			echo_back(t);
 		}
 		return;
 	}
 	if (single && !LOCAL(t, ECHOE)) {
-		tty_echo(t, t->settings.c_cc[VERASE]);
+		echo_char(t, t->settings.c_cc[VERASE]);
 		return;
 	}
 	if (c == '\t') {
@@ -225,9 +231,9 @@ static void erase(struct tty *t, u32 which)
 	    !(LOCAL(t, ECHOK) && LOCAL(t, ECHOKE) && LOCAL(t, ECHOE))) {
 		l->ring.head = l->complete;
 		finish_erasing(t);
-		tty_echo(t, t->settings.c_cc[VKILL]);
+		echo_char(t, t->settings.c_cc[VKILL]);
 		if (LOCAL(t, ECHOK))
-			tty_echo_plain(t, '\n');
+			echo_plain(t, '\n');
 		return;
 	}
 	while (l->ring.head != l->complete)
@@ -244,8 +250,8 @@ static void take_literally(struct tty *t)
 		return;
 	finish_erasing(t);
 	if (LOCAL(t, ECHOCTL)) {
-		tty_echo_plain(t, '^');
-		tty_echo_plain(t, '\b');
+		echo_plain(t, '^');
+		echo_plain(t, '\b');
 	}
 }
 
@@ -254,10 +260,10 @@ static void reprint(struct tty *t, u8 c)
 	struct line *l = &t->line;
 
 	finish_erasing(t);
-	tty_echo(t, c);
-	tty_echo_plain(t, '\n');
+	echo_char(t, c);
+	echo_plain(t, '\n');
 	for (u32 i = l->complete; i != l->ring.head; i++)
-		tty_echo(t, *at(l, i));
+		echo_char(t, *at(l, i));
 }
 
 /* What has a meaning while lines are edited; false: nothing. */
@@ -277,15 +283,15 @@ static bool receive_editing(struct tty *t, u8 c)
 		reprint(t, c);
 	} else if (c == '\n') {
 		if (LOCAL(t, ECHO | ECHONL))
-			tty_echo_plain(t, '\n');
+			echo_plain(t, '\n');
 		end_line(&t->line, c);
 	} else if (is_char(t, VEOF, c)) {
 		end_line(&t->line, END_OF_FILE);
 	} else if (is_char(t, VEOL, c) || (is_char(t, VEOL2, c) && extended)) {
 		if (LOCAL(t, ECHO)) {
 			if (t->line.complete == t->line.ring.head)
-				t->first_column = t->column;
-			tty_echo(t, c);
+				echo_start(t);
+			echo_char(t, c);
 		}
 		if (c == 0377 && INPUT(t, PARMRK))
 			put(&t->line, c);
@@ -315,21 +321,22 @@ static void receive_signal(struct tty *t, u8 c, int signo)
 {
 	terminal_signal(&t->terminal, signo);
 	if (!LOCAL(t, NOFLSH)) {
-		/* with the echoes of what was typed in the same write */
-		t->shown = t->out.head = t->echoes;
+		echo_clear(t);
 		tty_flush_output(t);
 		line_flush(t);
 	}
 	if (INPUT(t, IXON))
 		tty_start(t);
 	if (LOCAL(t, ECHO))
-		tty_echo(t, c);
+		echo_char(t, c);
+	else
+		echo_flush(t);
 }
 
 static bool receive_control(struct tty *t, u8 c)
 {
 	if (INPUT(t, IXON) && is_char(t, VSTART, c))
-		tty_start(t);
+		start(t);
 	else if (INPUT(t, IXON) && is_char(t, VSTOP, c))
 		tty_stop(t);
 	else if (LOCAL(t, ISIG) && is_char(t, VINTR, c))
@@ -359,12 +366,21 @@ static void receive_special(struct tty *t, u8 c)
 	if (LOCAL(t, ECHO)) {
 		if (c == '\n') {
 			finish_erasing(t);
-			tty_echo_plain(t, c);
+			echo_plain(t, c);
 		} else {
 			echo(t, c);
 		}
 	}
 	put_marked(t, c);
+}
+
+/* Of Latin-1, as Linux has it. */
+static u8 lower(u8 c)
+{
+	bool upper = (c >= 'A' && c <= 'Z') ||
+		     (c >= 0300 && c <= 0336 && c != 0327);
+
+	return upper ? (u8)(c - 'A' + 'a') : c;
 }
 
 static void receive(struct tty *t, u8 c)
@@ -373,8 +389,8 @@ static void receive(struct tty *t, u8 c)
 
 	if (INPUT(t, ISTRIP))
 		c &= 0x7f;
-	if (INPUT(t, IUCLC) && LOCAL(t, IEXTEN) && c >= 'A' && c <= 'Z')
-		c = (u8)(c - 'A' + 'a');
+	if (INPUT(t, IUCLC) && LOCAL(t, IEXTEN))
+		c = lower(c);
 	t->line.literal = false;
 	if (literal)
 		receive_plain(t, c);
@@ -406,16 +422,18 @@ static bool make_room(struct tty *t)
 
 void line_pump(struct tty *t)
 {
-	u32 echoed = t->shown, taken = t->coming.tail;
+	u32 taken = t->coming.tail, noted = t->echo.head;
 	u32 before = ring_used(&t->coming);
 
-	t->echoes = t->shown;
+	t->settled = t->out.head;
+	t->receiving = true;
 	while (ring_used(&t->coming) && make_room(t))
 		receive(t, t->coming.bytes[t->coming.tail++ % COMING_SIZE]);
-	if (t->shown != echoed)
-		tty_tell_master(t, READY_READ);
+	t->receiving = false;
 	if (t->coming.tail == taken)
 		return;
+	if (LOCAL(t, ECHO | ECHONL) && t->echo.head != noted)
+		echo_flush(t);
 	if (before == COMING_SIZE)
 		tty_tell_master(t, READY_WRITE);
 	if (line_available(t, 1))
@@ -547,8 +565,8 @@ void line_settings(struct tty *t, const struct termios2 *old)
 	if ((old->c_lflag ^ t->settings.c_lflag) & (ICANON | EXTPROC))
 		change_mode(t);
 	find_special(t);
-	if (!INPUT(t, IXON) && (old->c_iflag & IXON))
-		tty_start(t);
+	if (!INPUT(t, IXON) && (old->c_iflag & IXON) && !t->held)
+		start(t);
 	/* Those who wait look again, by the new settings. */
 	waitq_wake_all(&t->slave_reading);
 	waitq_wake_all(&t->slave_writing);

@@ -39,6 +39,15 @@ static bool ring_new(struct ring *r, u32 size)
 	return frames != 0;
 }
 
+static bool echo_new(struct echo *e)
+{
+	gpa_t frame = frames_alloc(1);
+
+	if (frame)
+		e->notes = gpa_to_ptr(frame);
+	return frame != 0;
+}
+
 static void ring_free(struct ring *r, u32 size)
 {
 	if (r->bytes)
@@ -50,6 +59,8 @@ static void free_memory(struct tty *t)
 	ring_free(&t->coming, COMING_SIZE);
 	ring_free(&t->line.ring, LINE_SIZE);
 	ring_free(&t->out, OUT_SIZE);
+	if (t->echo.notes)
+		frames_free(ptr_to_gpa(t->echo.notes), 1);
 	kfree(t);
 }
 
@@ -103,7 +114,7 @@ static struct tty *pty_new(long *error)
 	t->terminal.device = dev_number(UNIX98_PTY_SLAVE_MAJOR, number);
 	t->locked = true;
 	termios_init(&t->settings);
-	if (ring_new(&t->coming, COMING_SIZE) &&
+	if (echo_new(&t->echo) && ring_new(&t->coming, COMING_SIZE) &&
 	    ring_new(&t->line.ring, LINE_SIZE) && ring_new(&t->out, OUT_SIZE))
 		t->node = slave_node(t);
 	if (!t->node) {
@@ -159,7 +170,7 @@ static void master_release(struct file *f)
 
 static u32 readable(const struct tty *t)
 {
-	return MIN(t->shown - t->out.tail, (u32)MASTER_READ);
+	return MIN(ring_used(&t->out), (u32)MASTER_READ);
 }
 
 static long master_wait(struct tty *t, const struct file *f)
@@ -187,6 +198,7 @@ static size_t take(struct tty *t, u8 *to, size_t n)
 	if (done == front && size > front)
 		done += user_copy(to + front, t->out.bytes, size - front);
 	t->out.tail += (u32)size;
+	echo_flush(t);
 	if (full && tty_room(t))
 		tty_tell_slaves(t, READY_WRITE);
 	return done;

@@ -211,6 +211,8 @@ static long slave_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	(void)pos;
 	if (t->master && LOCAL(t, TOSTOP))
 		r = terminal_check(&t->terminal, SIGTTOU);
+	if (!r && t->master)
+		echo_flush(t);
 	while (!r && done < n) {
 		if (!t->master) {
 			r = -EIO;

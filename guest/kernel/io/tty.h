@@ -3,8 +3,8 @@
  *
  * A terminal has a master, the file that opened /dev/ptmx, and slaves, files of
  * /dev/pts/N. What the master writes goes through the line discipline (line.c)
- * into the line, which slaves read; what they write, and echoes, goes through
- * the output settings (tty_output.c) to the master. A terminal lives as long as one
+ * into the line, which slaves read; what they write, and echoes
+ * (echo.c), goes through the output settings (tty_output.c) to the master. A terminal lives as long as one
  * of its files is open; without a master it is hung up for good.
  */
 #ifndef IO_TTY_H
@@ -17,13 +17,13 @@
 #include "task/terminal.h"
 #include "task/thread.h"
 
-#define LINE_SIZE 4096    /* a page: what is read, or may still be edited */
-#define COMING_SIZE 8192  /* from the master, when the line is full */
-#define OUT_SIZE 16384    /* for the master */
-#define OUT_WRITTEN 12288 /* of it, for writers; the rest is for echoes */
-#define MASTER_READ 4095  /* a read of the master takes at most this */
-#define NOT_MINE (-515)   /* a part of ioctl does not know the command */
-#define TTY_CHUNK 256     /* copied to the stack at a time */
+#define LINE_SIZE 4096   /* a page: what is read, or may still be edited */
+#define COMING_SIZE 8192 /* from the master, when the line is full */
+#define OUT_SIZE 16384   /* for the master */
+#define ECHO_SIZE (PAGE_SIZE / sizeof(u16)) /* echoes that wait */
+#define MASTER_READ 4095 /* a read of the master takes at most this */
+#define NOT_MINE (-515)  /* a part of ioctl does not know the command */
+#define TTY_CHUNK 256    /* copied to the stack at a time */
 
 /* Bytes go in at head and out at tail, which count from the start; the size is
  * a power of two. */
@@ -41,6 +41,12 @@ struct line {
 	bool literal; /* the next character is taken as it is */
 	bool erasing; /* between \ and / of ECHOPRT */
 	u64 special[256 / 64]; /* a bit for each character with a meaning */
+};
+
+/* Notes of what is to be echoed; counted as in a ring. */
+struct echo {
+	u16 *notes;
+	u32 head, tail;
 };
 
 struct tty {
@@ -61,8 +67,9 @@ struct tty {
 	struct ring coming;
 	struct line line;
 	struct ring out;
-	u32 shown;        /* the master sees the output up to here */
-	u32 echoes;       /* what is typed now is echoed from here on */
+	struct echo echo;
+	bool receiving;   /* what the master writes is being taken in */
+	u32 settled;      /* the output's head before that */
 	u32 column;       /* of the output */
 	u32 first_column; /* where the line that is edited starts */
 	bool stopped;     /* by ^S or TCOOFF */
@@ -113,18 +120,28 @@ void line_settings(struct tty *t, const struct termios2 *old);
 u32 tty_room(const struct tty *t);
 /* By the settings; bytes that there was room for. */
 size_t tty_output(struct tty *t, const u8 *from, size_t n);
-/* A byte as it is. */
+/* A byte as it is, or by the settings; there is room. */
 void tty_put(struct tty *t, u8 c);
-/* An echo: by the settings, controls as ^X where ECHOCTL says so. */
-void tty_echo(struct tty *t, u8 c);
-/* The same, controls as they are. */
-void tty_echo_plain(struct tty *t, u8 c);
-/* Goes back over a tab; width: characters since the one before, or, unless
- * after_tab, since the line's start. */
-void tty_erase_tab(struct tty *t, u32 width, bool after_tab);
+void tty_put_by_settings(struct tty *t, u8 c);
 void tty_stop(struct tty *t);
 void tty_start(struct tty *t);
 void tty_flush_output(struct tty *t);
+
+/* ---- echo.c ---- */
+
+/* A character, controls as ^X where ECHOCTL says so, or as they are. */
+void echo_char(struct tty *t, u8 c);
+void echo_plain(struct tty *t, u8 c);
+/* Here the line starts that is edited. */
+void echo_start(struct tty *t);
+/* What comes was no column wide. */
+void echo_back(struct tty *t);
+/* Goes back over a tab; width: characters since the one before, or, unless
+ * after_tab, since the line's start. */
+void echo_erase_tab(struct tty *t, u32 width, bool after_tab);
+void echo_clear(struct tty *t);
+/* Puts them out, as far as there is room. */
+void echo_flush(struct tty *t);
 
 /* ---- termios.c ---- */
 

@@ -111,7 +111,7 @@ static void send_character(struct tty *t, bool master, u8 c)
 		return;
 	}
 	tty_start(t);
-	if (t->stopped)
+	if (!tty_room(t))
 		return;
 	tty_put(t, c);
 	tty_tell_master(t, READY_READ);
@@ -166,7 +166,7 @@ static void flush_coming(struct tty *t)
 
 static void flush_out(struct tty *t)
 {
-	t->out.tail = t->out.head = t->shown;
+	t->out.tail = t->out.head;
 	tty_tell_slaves(t, READY_WRITE);
 }
 
@@ -211,7 +211,7 @@ static long flow_ioctl(struct file *f, u32 command, u64 argument)
 	case TIOCOUTQ:
 		return give(argument, 0);
 	case TIOCINQ:
-		return give(argument, master ? (s32)MIN(t->shown - t->out.tail,
+		return give(argument, master ? (s32)MIN(ring_used(&t->out),
 							(u32)MASTER_READ) :
 					       (s32)line_size(t));
 	}

@@ -1,4 +1,4 @@
-/* tty_output.c: from a terminal's slaves and its echoes to the master. */
+/* tty_output.c: from a terminal's slaves to its master. */
 #include "io/poll.h"
 #include "io/tty.h"
 
@@ -11,18 +11,12 @@ static bool is_control(u8 c)
 
 u32 tty_room(const struct tty *t)
 {
-	u32 used = ring_used(&t->out);
-
-	return t->stopped || used >= OUT_WRITTEN ? 0 : OUT_WRITTEN - used;
+	return t->stopped ? 0 : OUT_SIZE - ring_used(&t->out);
 }
 
 void tty_put(struct tty *t, u8 c)
 {
-	if (ring_used(&t->out) == OUT_SIZE)
-		return; /* echoes that nobody reads */
 	t->out.bytes[t->out.head++ % OUT_SIZE] = c;
-	if (!t->stopped)
-		t->shown = t->out.head;
 }
 
 /* ---- output settings: termios(3), c_oflag ---- */
@@ -78,13 +72,21 @@ static void tab(struct tty *t)
 			tty_put(t, ' ');
 }
 
+/* Of Latin-1, as Linux has it. */
+static u8 upper(u8 c)
+{
+	bool lower = (c >= 'a' && c <= 'z') || (c >= 0337 && c != 0367);
+
+	return lower ? (u8)(c - 'a' + 'A') : c;
+}
+
 static void plain(struct tty *t, u8 c)
 {
 	if (c == '\b' && t->column)
 		t->column--;
 	if (!is_control(c)) {
-		if (OUTPUT(t, OLCUC) && c >= 'a' && c <= 'z')
-			c = (u8)(c - 'a' + 'A');
+		if (OUTPUT(t, OLCUC))
+			c = upper(c);
 		if (!INPUT(t, IUTF8) || (c & 0xc0) != 0x80)
 			t->column++;
 	}
@@ -108,27 +110,7 @@ static void process(struct tty *t, u8 c)
 	}
 }
 
-size_t tty_output(struct tty *t, const u8 *from, size_t n)
-{
-	size_t done = 0;
-
-	for (; done < n; done++) {
-		if (!OUTPUT(t, OPOST)) {
-			if (!tty_room(t))
-				break;
-			tty_put(t, from[done]);
-			continue;
-		}
-		if (tty_room(t) < width_of(t, from[done]))
-			break;
-		process(t, from[done]);
-	}
-	return done;
-}
-
-/* ---- echoes ---- */
-
-void tty_echo_plain(struct tty *t, u8 c)
+void tty_put_by_settings(struct tty *t, u8 c)
 {
 	if (OUTPUT(t, OPOST))
 		process(t, c);
@@ -136,26 +118,18 @@ void tty_echo_plain(struct tty *t, u8 c)
 		tty_put(t, c);
 }
 
-void tty_echo(struct tty *t, u8 c)
+size_t tty_output(struct tty *t, const u8 *from, size_t n)
 {
-	if (!LOCAL(t, ECHOCTL) || !is_control(c) || c == '\t') {
-		tty_echo_plain(t, c);
-		return;
-	}
-	tty_put(t, '^');
-	tty_put(t, c ^ 0100);
-	t->column += 2;
-}
+	size_t done = 0;
 
-void tty_erase_tab(struct tty *t, u32 width, bool after_tab)
-{
-	if (!after_tab)
-		width += t->first_column;
-	for (u32 back = TAB - width % TAB; back; back--) {
-		tty_put(t, '\b');
-		if (t->column)
-			t->column--;
+	for (; done < n; done++) {
+		u32 width = OUTPUT(t, OPOST) ? width_of(t, from[done]) : 1;
+
+		if (tty_room(t) < width)
+			break;
+		tty_put_by_settings(t, from[done]);
 	}
+	return done;
 }
 
 /* ---- stopping, starting, flushing ---- */
@@ -174,19 +148,15 @@ void tty_start(struct tty *t)
 		return;
 	t->stopped = false;
 	tty_set_state(t, TIOCPKT_STOP, TIOCPKT_START);
-	if (t->shown != t->out.head) {
-		t->shown = t->out.head;
-		tty_tell_master(t, READY_READ);
-	}
 	tty_tell_slaves(t, READY_WRITE);
 }
 
 /* What the master could have read already stays, as on Linux. */
 void tty_flush_output(struct tty *t)
 {
-	t->out.head =
-		MIN(t->shown - t->out.tail, (u32)MASTER_READ) + t->out.tail;
-	t->shown = t->out.head;
+	u32 end = t->receiving ? t->settled : t->out.head;
+
+	t->out.head = t->out.tail + MIN(end - t->out.tail, (u32)MASTER_READ);
 	tty_set_state(t, 0, TIOCPKT_FLUSHWRITE);
 	tty_tell_slaves(t, READY_WRITE);
 }
