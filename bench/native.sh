@@ -13,6 +13,9 @@ gcc -std=gnu11 -O2 -static -o "$dir/root/bin/syscall" bench/syscall.c
 ./zeroboot image build -o "$dir/syscall.img" "$dir/root"
 echo "us a call                  native    guest"
 paste <("$dir/root/bin/syscall") <(./zeroboot run "$dir/syscall.img" /bin/syscall | awk '{ print $NF }')
+gcc -std=gnu11 -O2 -static -pthread -o "$dir/root/bin/loopback" bench/loopback.c
+./zeroboot image build -o "$dir/syscall.img" "$dir/root"
+paste <(unshare -n tests/loopback.py "$dir/root/bin/loopback") <(./zeroboot run "$dir/syscall.img" /bin/loopback | awk '{ print $(NF - 1) }')
 
 cat >"$dir/python" <<'PY'
 import time

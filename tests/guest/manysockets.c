@@ -75,6 +75,36 @@ static void ports(void)
 	printf("ports: bad %d\n", bad);
 }
 
+/* Clients in the lower half, what one listener has accepted in the upper one. */
+static void connections(int servers_first)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t size = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), bad = 0;
+	const int half = COUNT / 2;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	bad += bind(listener, (void *)&a, size) != 0;
+	bad += listen(listener, 10) != 0;
+	bad += getsockname(listener, (void *)&a, &size) != 0;
+	for (int i = 0; i < half; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+		bad += connect(fds[i], (void *)&a, sizeof(a)) != 0;
+		fds[half + i] = accept(listener, NULL, NULL);
+		bad += fds[half + i] < 0;
+		bad += write(fds[half + i], "x", 1) != 1;
+	}
+	for (int i = 0; i < half; i++) {
+		char c;
+
+		bad += read(fds[i], &c, 1) != 1;
+	}
+	for (int i = 0; i < COUNT; i++)
+		bad += close(fds[servers_first ? COUNT - 1 - i : i]) != 0;
+	close(listener);
+	printf("connections: bad %d\n", bad);
+}
+
 /* Many in one set, removed first to last. */
 static void watched(void)
 {
@@ -181,6 +211,16 @@ static void named_backwards(void)
 	named(1);
 }
 
+static void clients_first(void)
+{
+	connections(0);
+}
+
+static void servers_first(void)
+{
+	connections(1);
+}
+
 int main(void)
 {
 	struct rlimit many;
@@ -192,6 +232,8 @@ int main(void)
 	timed("named", named_forwards);
 	timed("named", named_backwards);
 	timed("ports", ports);
+	timed("connections", clients_first);
+	timed("connections", servers_first);
 	timed("watched", watched);
 	timed("chain", chain);
 	timed("circles", circles);
