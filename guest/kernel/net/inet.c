@@ -73,7 +73,9 @@ static long protocol_of(const struct socket *s)
 		return s->protocol && s->protocol != IPPROTO_UDP ?
 			       -EPROTONOSUPPORT :
 			       IPPROTO_UDP;
-	return s->type == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
+	if (s->type != SOCK_RAW)
+		return -ESOCKTNOSUPPORT;
+	return s->protocol ? -EPERM : -EPROTONOSUPPORT;
 }
 
 static long inet_create(struct socket *s)
