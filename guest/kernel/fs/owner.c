@@ -64,13 +64,19 @@ static long owner_set_ex(struct file *f, u64 user)
 	return owner_set(f, x.type, x.pid);
 }
 
+/* 0 as soon as it is gone. */
+static s32 owner_id(const struct file_owner *o)
+{
+	return o->id && exists(o->type, o->id) ? o->id : 0;
+}
+
 static long owner_get_ex(const struct file *f, u64 user)
 {
 	struct f_owner_ex x = { 0 };
 
 	if (f->owner) {
 		x.type = f->owner->type;
-		x.pid = f->owner->id;
+		x.pid = owner_id(f->owner);
 	}
 	return copy_to_user(user, &x, sizeof(x));
 }
@@ -87,7 +93,8 @@ long owner_fcntl(struct file *f, u32 command, u64 argument)
 		return id < 0 ? owner_set(f, F_OWNER_PGRP, -id) :
 				owner_set(f, F_OWNER_PID, id);
 	case F_GETOWN:
-		return !o ? 0 : o->type == F_OWNER_PGRP ? -o->id : o->id;
+		id = o ? owner_id(o) : 0;
+		return id && o->type == F_OWNER_PGRP ? -id : id;
 	case F_SETOWN_EX:
 		return owner_set_ex(f, argument);
 	case F_GETOWN_EX:

@@ -132,7 +132,7 @@ static bool act_at_once(struct process *p, const struct thread *taker,
 		return false;
 	if (ignored(p, signo))
 		return true;
-	if (!defaults(p, signo) || dumps(signo))
+	if (!defaults(p, signo) || dumps(signo) || p->signals.stopped)
 		return false;
 	if (sigset_bit(signo) & STOP_SIGNALS)
 		stop_process(p, signo);

@@ -201,10 +201,9 @@ static long store(u64 info, const struct answer *a)
 	return copy_to_user(info, &i, offsetof(struct sigqueue_info, fd) + 4);
 }
 
-long sys_waitid(u64 which, u64 id, u64 info, u64 options, u64 usage)
+static long wait_by_id(u64 which, u64 id, u64 options, struct answer *a)
 {
 	struct request q = { .options = (u32)options };
-	struct answer a = { 0 };
 	bool nonblock = false;
 	long r;
 
@@ -218,13 +217,19 @@ long sys_waitid(u64 which, u64 id, u64 info, u64 options, u64 usage)
 		return r;
 	if (nonblock)
 		q.options |= WNOHANG;
-	r = wait(&q, &a);
-	if (r < 0)
-		return r;
-	if (r == 0 && nonblock && !(options & WNOHANG))
-		return -EAGAIN;
-	if (r > 0 && usage &&
-	    copy_to_user(usage, &a.usage, sizeof(a.usage)))
+	r = wait(&q, a);
+	return r == 0 && nonblock && !(options & WNOHANG) ? -EAGAIN : r;
+}
+
+/* As Linux it stores nothing's information for an error, too. */
+long sys_waitid(u64 which, u64 id, u64 info, u64 options, u64 usage)
+{
+	struct answer a = { 0 };
+	long r = wait_by_id(which, id, options, &a);
+
+	if (r > 0 && usage && copy_to_user(usage, &a.usage, sizeof(a.usage)))
 		return -EFAULT;
-	return info && store(info, &a) ? -EFAULT : 0;
+	if (r != -ERESTARTSYS && info && store(info, &a))
+		return -EFAULT;
+	return MIN(r, 0l);
 }
