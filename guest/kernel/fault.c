@@ -19,6 +19,7 @@
 
 extern const u8 __text_start[], __text_end[], syscall_abort[];
 
+static const struct thread *last_thread;
 static u64 last_fault, last_calls, repeats;
 static bool in_kernel_fault;
 
@@ -80,12 +81,14 @@ static void send_fault(struct regs *r, u64 vector, u64 error, u64 cr2,
 	exit_work(r);
 }
 
-/* The same address again and again, and no system call that may have taken the
- * page away: the entry must be right, so something else is wrong; better a
- * signal than an endless loop. */
+/* A thread faults at the same address again and again, and no system call may
+ * have taken the page away: the entry must be right, so something else is wrong;
+ * better a signal than an endless loop. */
 static bool stuck(u64 cr2, const struct regs *r)
 {
-	if (cr2 + r->rip != last_fault || control->syscalls != last_calls) {
+	if (current != last_thread || cr2 + r->rip != last_fault ||
+	    control->syscalls != last_calls) {
+		last_thread = current;
 		last_fault = cr2 + r->rip;
 		last_calls = control->syscalls;
 		repeats = 0;

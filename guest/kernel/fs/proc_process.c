@@ -38,6 +38,12 @@ static u32 umask_of(const struct process *p)
 	return p->surroundings ? p->surroundings->umask : 0;
 }
 
+/* The first one counts until the process is reaped. */
+static u32 threads_of(const struct process *p)
+{
+	return p->thread_count + thread_ended(p->leader);
+}
+
 /* ---- status ---- */
 
 static void add_signals(struct text *t, const struct proc_subject *s)
@@ -125,7 +131,7 @@ static void show_status(struct text *t, const struct proc_subject *s)
 	if (p->space)
 		add_memory(t, p);
 	text_add(t, "CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t%u\n",
-		 p->thread_count);
+		 threads_of(p));
 	add_signals(t, s);
 	add_capabilities(t, &th->ids);
 	text_add(t,
@@ -143,6 +149,7 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 	const struct process *p = s->process;
 	const struct thread *th = s->thread;
 	const struct layout *l = &p->layout;
+	const struct usage *c = &p->children_usage;
 	struct usage u;
 	bool realtime = th->priority.realtime != 0;
 
@@ -155,11 +162,12 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 		 process_parent(p), p->group, p->session,
 		 p->terminal ? (s32)p->terminal->device : 0,
 		 p->terminal ? p->terminal->group : -1);
-	text_add(t, "%lu 0 0 0 %lu %lu 0 0 %d %d %u 0 %lu ", u.faults,
-		 (u.cpu - u.system) / TICK, u.system / TICK,
+	text_add(t, "%lu %lu 0 0 %lu %lu %lu %lu %d %d %u 0 %lu ", u.faults,
+		 c->faults, (u.cpu - u.system) / TICK, u.system / TICK,
+		 (c->cpu - c->system) / TICK, c->system / TICK,
 		 realtime ? -1 - (int)th->priority.realtime :
 			    20 + th->priority.nice,
-		 th->priority.nice, p->thread_count,
+		 th->priority.nice, threads_of(p),
 		 (s->whole ? p->started : th->started) / TICK);
 	text_add(t, "%lu %lu %lu %lu %lu %lu 0 0 ",
 		 p->space ? p->space->pages * PAGE_SIZE : 0,
@@ -170,8 +178,8 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 	text_add(t, "0 0 0 0 0 0 0 17 0 %u %u 0 0 0 ", th->priority.realtime,
 		 th->priority.policy);
 	text_add(t, "%lu %lu %lu %lu %lu %lu %lu 0\n", l->data_start,
-		 l->data_end, p->space ? p->space->brk_start : 0, l->args, l->args_end,
-		 l->environment, l->environment_end);
+		 l->data_end, p->space ? p->space->brk_start : 0, l->args,
+		 l->args_end, l->environment, l->environment_end);
 }
 
 static void show_statm(struct text *t, const struct proc_subject *s)
@@ -209,7 +217,7 @@ static void show_sched(struct text *t, const struct proc_subject *s)
 	u64 cpu = thread_cpu(th);
 
 	text_add(t, "%s (%d, #threads: %u)\n%s", th->name, th->tid,
-		 s->process->thread_count,
+		 threads_of(s->process),
 		 "-------------------------------------------------------------"
 		 "------\n");
 	text_add(t, "%-45s:%14lu.%06lu\n", "se.sum_exec_runtime", cpu / 1000000,
@@ -498,7 +506,7 @@ static const struct proc_row thread_row = {
 		PROC_FILE("oom_score", show_oom_score),                        \
 		PROC_WRITABLE("oom_score_adj", show_oom_adj, store_oom_adj),   \
 		PROC_PRIVATE("personality", show_personality),                 \
-		PROC_LINK("root", show_root), PROC_FILE("sched", show_sched),     \
+		PROC_LINK("root", show_root), PROC_FILE("sched", show_sched),  \
 		PROC_FILE("schedstat", show_schedstat),                        \
 		PROC_FIXED("sessionid", "4294967295"),                         \
 		PROC_FIXED("setgroups", "allow\n"),                            \

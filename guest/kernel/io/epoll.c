@@ -415,17 +415,12 @@ static long collect(struct epoll *ep, u64 user, s32 max)
 
 static long wait_ready(struct epoll *ep, u64 user, s32 max, u64 deadline)
 {
-	for (;;) {
-		long r = collect(ep, user, max);
+	long ended = 0; /* why the wait has: one last look */
+	long r;
 
-		if (r || !deadline)
-			return r;
-		r = thread_wait(&ep->waiters, deadline);
-		if (r == -EINTR)
-			return r;
-		if (r == -ETIMEDOUT)
-			deadline = 0; /* one last look */
-	}
+	while (!(r = collect(ep, user, max)) && deadline && !ended)
+		ended = thread_wait(&ep->waiters, deadline);
+	return r || ended == -ETIMEDOUT ? r : ended;
 }
 
 static long epoll_wait(u64 epfd, u64 user, u64 maxevents, u64 deadline,

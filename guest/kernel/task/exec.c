@@ -14,6 +14,7 @@
 #include "fs/open.h"
 #include "fs/path.h"
 #include "heap.h"
+#include "mm/frame.h"
 #include "mm/map.h"
 #include "mm/user.h"
 #include "random.h"
@@ -28,7 +29,7 @@
 /* Between a program and its heap: the stubs of its calls go there (patch.c). */
 #define BRK_GAP (1ul << 20)
 #define STACK_LEAST (128ul << 10)
-#define STACK_MOST (1ul << 30)  /* however large its limit is */
+#define STACK_MOST (1ul << 30)  /* or half of memory; whatever its limit */
 #define STACK_READY (1ul << 20) /* at boot mapped at once: runs need no more */
 #define STACK_READY_LATER (64ul << 10)
 #define SCRIPTS_MAX 5 /* that name each other: Linux, exec_binprm */
@@ -199,13 +200,11 @@ static long make_stack(struct exec *e, u64 ready, u64 *sp)
 	const struct vma kind = { .prot = PROT_READ | PROT_WRITE,
 				  .flags = MAP_PRIVATE | MAP_ANONYMOUS |
 					   MAP_STACK | MAP_GROWSDOWN };
-	u64 size = PAGE_UP(limit_of(RLIMIT_STACK)), top;
+	u64 most = MIN(STACK_MOST, frames_total() / 2 * PAGE_SIZE);
+	u64 size = MAX(MIN(limit_of(RLIMIT_STACK), most), STACK_LEAST), top;
 	long stack, r;
 
-	if (size < STACK_LEAST || size > STACK_MOST)
-		size = size < STACK_LEAST ? STACK_LEAST : STACK_MOST;
-	size = MAX(size, e->arguments.size * 2 + STACK_LEAST);
-	size = PAGE_UP(size);
+	size = PAGE_UP(MAX(size, e->arguments.size * 2 + STACK_LEAST));
 	stack = mm_map(0, size, &kind);
 	if (stack < 0)
 		return stack;

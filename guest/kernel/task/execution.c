@@ -18,6 +18,8 @@ static void become_leader(struct process *p)
 	current->kept = true;
 	current->started = old->started;
 	p->leader = current;
+	for (struct process *c = p->children; c; c = c->sibling)
+		c->maker = current->tid;
 	thread_release(old);
 }
 

@@ -61,6 +61,16 @@ static long check_limit(u32 which, const struct rlimit64 *old,
 	return 0;
 }
 
+/* A limit has changed. A zombie has no space; one that is borrowed has the
+ * limits of its owner. */
+static void set(struct process *p, u32 which)
+{
+	if (p->space && !p->borrowed)
+		limits_apply(p);
+	if (which == RLIMIT_CPU)
+		cputimer_limit(p);
+}
+
 long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 {
 	const struct thread *t = (s32)pid ? thread_find((s32)pid) : current;
@@ -83,9 +93,7 @@ long sys_prlimit64(u64 pid, u64 which, u64 new_limit, u64 old_limit)
 		if (r)
 			return r;
 		*limit = value;
-		limits_apply(t->process);
-		if ((u32)which == RLIMIT_CPU)
-			cputimer_limit(t->process);
+		set(t->process, (u32)which);
 	}
 	return old_limit ? copy_to_user(old_limit, &old, sizeof(old)) : 0;
 }

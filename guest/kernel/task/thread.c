@@ -166,6 +166,7 @@ static void free_stack(struct thread *t)
 	stacks--;
 	kfree(t->xsave);
 	t->stack = t->xsave = NULL;
+	t->regs = NULL; /* they were on it */
 }
 
 /* No longer among threads; a stack that it still has is the caller's. */

@@ -114,13 +114,18 @@ static long look(const struct request *q, struct answer *a)
 	return r;
 }
 
+/* What a signal tells of has happened: the last look is behind it. */
 static long wait(const struct request *q, struct answer *a)
 {
+	bool signalled = false;
 	long r;
 
-	while (!(r = look(q, a)) && !(q->options & WNOHANG))
-		if (thread_wait(&current->process->waiting, FOREVER) == -EINTR)
+	while (!(r = look(q, a)) && !(q->options & WNOHANG)) {
+		if (signalled)
 			return -ERESTARTSYS;
+		signalled = thread_wait(&current->process->waiting, FOREVER) ==
+			    -EINTR;
+	}
 	return r;
 }
 
@@ -139,7 +144,7 @@ long sys_wait4(u64 pid, u64 status, u64 options, u64 usage)
 		return -EINVAL;
 	if (id == INT32_MIN)
 		return -ESRCH;
-	if (id > 0 || id < -1 || id == 0) {
+	if (id != -1) {
 		q.type = id > 0 ? P_PID : P_PGID;
 		q.id = id > 0 ? id : id ? -id : current->process->group;
 	}
