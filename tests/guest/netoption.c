@@ -210,6 +210,37 @@ static void information(void)
 	three_close(&t);
 }
 
+/* Options that change what calls do. */
+static void effects(void)
+{
+	struct three t = three_new();
+	int fd = socket(AF_INET, SOCK_STREAM, 0), n = 0;
+	char text[8], room[64];
+	struct iovec v = {text, 3};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+
+	SHOW(set(t.server, IPPROTO_TCP, TCP_INQ, 1));
+	send(t.client, "1234567", 7, 0);
+	SHOW(recvmsg(t.server, &m, 0));
+	if (m.msg_controllen)
+		memcpy(&n, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(n));
+	printf("%zu bytes say that %d are left\n", m.msg_controllen, n);
+	SHOW(bind_to(fd, "192.0.2.1", 0));
+	SHOW(set(fd, IPPROTO_IP, IP_FREEBIND, 1));
+	SHOW(bind_to(fd, "192.0.2.1", 0));
+	show_name("not ours", fd);
+	SHOW(connect_to(fd, "127.0.0.1", port_of(t.listener)));
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	SHOW(set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+	SHOW(bind_to(fd, "127.0.0.3", 0));
+	show_name("no port", fd);
+	SHOW(connect_to(fd, "127.0.0.1", port_of(t.listener)));
+	show_name("connected", fd);
+	close(fd);
+	three_close(&t);
+}
+
 static void protocols(void)
 {
 	SHOW(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
@@ -229,6 +260,7 @@ int main(void)
 	shapes();
 	inherited();
 	information();
+	effects();
 	protocols();
 	return 0;
 }

@@ -106,12 +106,21 @@ static void family_unspecified(const struct socket *s, struct address *a)
 		a->family = AF_INET;
 }
 
+/* 255.255.255.255 */
+static bool is_everybody(const struct endpoint *e)
+{
+	return endpoint_is_v4(e) && endpoint_v4(e) == ~0u;
+}
+
 static long bindable(const struct socket *s, const struct endpoint *e)
 {
 	bool mapped = s->domain == AF_INET6 && endpoint_is_v4(e);
 
 	if (mapped && s->inet->binding.v6only)
 		return -EINVAL;
+	if (inet_wants(s, VALUE_IP_FREEBIND) ||
+	    (s->domain == AF_INET6 && inet_wants(s, VALUE_IPV6_FREEBIND)))
+		return 0;
 	switch (endpoint_reach(e)) {
 	case REACH_LOCAL:
 	case REACH_BROADCAST:
@@ -123,10 +132,7 @@ static long bindable(const struct socket *s, const struct endpoint *e)
 	case REACH_SCOPED:
 		return -EINVAL;
 	default:
-		/* everybody, 255.255.255.255 */
-		return !mapped && endpoint_is_v4(e) && endpoint_v4(e) == ~0u ?
-			       0 :
-			       -EADDRNOTAVAIL;
+		return !mapped && is_everybody(e) ? 0 : -EADDRNOTAVAIL;
 	}
 }
 
@@ -150,7 +156,8 @@ long inet_bind(struct socket *s, const struct address *a)
 	if (r)
 		return r;
 	*inet_local(s) = e;
-	r = port_bind(s, e.port);
+	if (e.port || !inet_wants(s, VALUE_IP_BIND_ADDRESS_NO_PORT))
+		r = port_bind(s, e.port);
 	if (r) {
 		*inet_local(s) = old;
 		return r;
@@ -208,6 +215,8 @@ long inet_target(struct socket *s, const struct address *a, struct endpoint *to)
 
 	if (r)
 		return r;
+	if (endpoint_reach(local) == REACH_NONE && !is_everybody(local))
+		return -ENETUNREACH; /* IP_FREEBIND */
 	if (s->domain == AF_INET6 && endpoint_is_any(to) &&
 	    !endpoint_is_v4(to) && is_mapped(s))
 		endpoint_set_v4(to, 0);

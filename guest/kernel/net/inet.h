@@ -189,6 +189,8 @@ long tcp_send(struct socket *s, struct transfer *t);
 long tcp_receive(struct socket *s, struct transfer *t);
 u32 tcp_poll(struct socket *s);
 long tcp_pending_bytes(struct socket *s);
+long tcp_control_store(struct socket *s, struct transfer *t,
+		       struct control_room *room);
 bool tcp_at_mark(const struct socket *s); /* SIOCATMARK */
 void stream_empty(struct socket *s);      /* forgets what came */
 /* tcp.c: a reset arrives at s */

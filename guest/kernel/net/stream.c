@@ -5,12 +5,15 @@
  */
 #include "net/inet.h"
 
+#include <linux/in.h>
+
 #include "fs/owner.h"
 #include "heap.h"
 #include "net/interface.h"
 
 #define SMALL 256 /* room in a queue's first segment, header included */
 #define MIDDLE 2048
+#define FEW 4096           /* bytes that any queue may have */
 #define LARGE (16384 - 64) /* with the heap's header four frames */
 
 struct segment {
@@ -36,8 +39,8 @@ static u64 room(const struct socket *from, const struct socket *to)
 {
 	u64 most = from->send_buffer + window(to);
 
-	if (to->queued && inet_crowded())
-		return 0;
+	if (inet_crowded())
+		most = to->queued ? 0 : FEW;
 	return to->queued < most ? most - to->queued : 0;
 }
 
@@ -467,6 +470,17 @@ long tcp_receive(struct socket *s, struct transfer *t)
 }
 
 /* ---- state ---- */
+
+long tcp_control_store(struct socket *s, struct transfer *t,
+		       struct control_room *room)
+{
+	s32 left = (s32)s->queued;
+
+	(void)t;
+	if (!inet_wants(s, VALUE_TCP_INQ))
+		return 0;
+	return control_put(room, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
+}
 
 long tcp_pending_bytes(struct socket *s)
 {

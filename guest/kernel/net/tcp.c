@@ -479,4 +479,5 @@ const struct family tcp_family = {
 	.ioctl = inet_ioctl,
 	.option_set = inet_option_set,
 	.option_get = inet_option_get,
+	.control_store = tcp_control_store,
 };
