@@ -6,6 +6,7 @@
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -185,7 +186,7 @@ static void ioctls(void)
 {
 	struct ifreq r = {.ifr_name = "lo"}, list[16];
 	struct ifconf c = {.ifc_len = sizeof(list), .ifc_req = list};
-	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	int s = socket(AF_INET, SOCK_DGRAM, 0), n;
 
 	SHOW(ioctl(s, SIOCGIFFLAGS, &r));
 	SHOW(r.ifr_flags);
@@ -208,6 +209,23 @@ static void ioctls(void)
 	r.ifr_ifindex = 99999;
 	SHOW(ioctl(s, SIOCGIFNAME, &r));
 	SHOW(ioctl(s, 0x1234, NULL));
+	strcpy(r.ifr_name, "lo");
+	c.ifc_len = 1; /* ETHTOOL_GSET */
+	r.ifr_data = (void *)&c;
+	SHOW(ioctl(s, SIOCETHTOOL, &r));
+	SHOW(ioctl(s, SIOCSIFFLAGS, &r));
+	SHOW(ioctl(s, SIOCSIFADDR, &r));
+	SHOW(ioctl(s, SIOCADDRT, &r));
+	strcpy(r.ifr_name, "no");
+	SHOW(ioctl(s, SIOCETHTOOL, &r));
+	n = getpid();
+	SHOW(ioctl(s, SIOCSPGRP, &n));
+	n = 0;
+	SHOW(ioctl(s, FIOGETOWN, &n));
+	printf("the owner: %d\n", n == getpid());
+	n = 1;
+	SHOW(ioctl(socket(AF_UNIX, SOCK_STREAM, 0), TIOCOUTQ, &n));
+	printf("%d queued\n", n);
 }
 
 int main(void)

@@ -110,6 +110,41 @@ static long address_answer(struct interface_request *r, u32 command)
 	}
 }
 
+/* What takes CAP_NET_ADMIN, whatever the interface. */
+static bool changes(const struct socket *s, u32 command)
+{
+	switch (command) {
+	case SIOCSIFFLAGS:
+	case SIOCSIFMTU:
+	case SIOCSIFMETRIC:
+	case SIOCSIFNAME:
+	case SIOCSIFHWADDR:
+	case SIOCSIFTXQLEN:
+	case SIOCSIFSLAVE:
+	case SIOCSIFMAP:
+	case SIOCADDMULTI:
+	case SIOCDELMULTI:
+		return true;
+	case SIOCADDRT:
+	case SIOCDELRT:
+	case SIOCSIFADDR:
+		return s->domain == AF_INET || s->domain == AF_INET6;
+	case SIOCSIFDSTADDR:
+	case SIOCSIFBRDADDR:
+	case SIOCSIFNETMASK:
+		return s->domain == AF_INET;
+	default:
+		return false;
+	}
+}
+
+/* ethtool knows nothing of a loopback. */
+static long ethtool(struct interface_request *r)
+{
+	r->name[sizeof(r->name) - 1] = 0;
+	return strcmp(r->name, LO_NAME) ? -ENODEV : -EOPNOTSUPP;
+}
+
 long interface_ioctl(const struct socket *s, u64 command64, u64 arg)
 {
 	u32 command = (u32)command64;
@@ -118,10 +153,15 @@ long interface_ioctl(const struct socket *s, u64 command64, u64 arg)
 
 	if (command == SIOCGIFCONF)
 		return list(arg);
-	if (command < SIOCGIFNAME || command > SIOCGIFMAP)
+	if (changes(s, command))
+		return -EPERM;
+	if (command != SIOCETHTOOL &&
+	    (command < SIOCGIFNAME || command > SIOCGIFMAP))
 		return -ENOTTY;
 	if (copy_from_user(&r, arg, sizeof(r)))
 		return -EFAULT;
+	if (command == SIOCETHTOOL)
+		return ethtool(&r);
 	if (command == SIOCGIFNAME) {
 		if (r.value != LO_INDEX)
 			return -ENODEV;

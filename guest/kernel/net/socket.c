@@ -5,11 +5,13 @@
 #include "net/socket.h"
 
 #include <asm/ioctls.h>
+#include <asm/sockios.h>
 #include <linux/fcntl.h>
 #include <linux/stat.h>
 
 #include "fs/descriptor.h"
 #include "fs/object.h"
+#include "fs/owner.h"
 #include "heap.h"
 #include "task/deadline.h"
 #include "mm/user.h"
@@ -168,19 +170,40 @@ static long socket_stat(struct file *f, struct stat *st)
 	return 0;
 }
 
-static long socket_ioctl(struct file *f, u64 command, u64 arg)
+/* Whom signals go to: socket(7). */
+static long owner_ioctl(struct file *f, u32 command, u64 arg)
+{
+	s32 value;
+
+	if (command == FIOGETOWN || command == SIOCGPGRP) {
+		value = (s32)owner_fcntl(f, F_GETOWN, 0);
+		return copy_to_user(arg, &value, sizeof(value));
+	}
+	if (copy_from_user(&value, arg, sizeof(value)))
+		return -EFAULT;
+	return owner_fcntl(f, F_SETOWN, (u64)(s64)value);
+}
+
+static long socket_ioctl(struct file *f, u64 command64, u64 arg)
 {
 	struct socket *s = f->node;
+	u32 command = (u32)command64;
 	long n;
 	s32 value;
 
-	if ((u32)command != FIONREAD && s->family->ioctl)
-		return s->family->ioctl(s, (u32)command, arg);
-	if ((u32)command != FIONREAD)
-		return interface_ioctl(s, command, arg);
-	n = s->family->pending_bytes(s);
-	value = (s32)n;
-	return n < 0 ? n : copy_to_user(arg, &value, sizeof(value));
+	switch (command) {
+	case FIOSETOWN:
+	case FIOGETOWN:
+	case SIOCSPGRP:
+	case SIOCGPGRP:
+		return owner_ioctl(f, command, arg);
+	case FIONREAD:
+		n = s->family->pending_bytes(s);
+		value = (s32)n;
+		return n < 0 ? n : copy_to_user(arg, &value, sizeof(value));
+	}
+	return s->family->ioctl ? s->family->ioctl(s, command, arg) :
+				  interface_ioctl(s, command, arg);
 }
 
 static void socket_close(struct socket *s)

@@ -7,7 +7,11 @@
  * so pairs do not keep each other alive. Until it is accepted, a connection's
  * server end waits in its listener's `pending` list, without a file.
  */
+#include <asm/ioctls.h>
+
 #include "heap.h"
+#include "mm/user.h"
+#include "net/interface.h"
 #include "net/socket.h"
 #include "task/thread.h"
 
@@ -619,6 +623,16 @@ static long unix_pending_bytes(struct socket *s)
 	return (long)n;
 }
 
+static long unix_ioctl(struct socket *s, u32 command, u64 arg)
+{
+	s32 value = s->peer ? (s32)s->peer->queued : 0;
+
+	if (command != TIOCOUTQ)
+		return interface_ioctl(s, command, arg);
+	return s->listening ? -EINVAL :
+			      copy_to_user(arg, &value, sizeof(value));
+}
+
 static bool unix_writable(const struct socket *s)
 {
 	if (s->listening)
@@ -706,4 +720,5 @@ const struct family unix_family = {
 	.pending_bytes = unix_pending_bytes,
 	.poll = unix_poll,
 	.release = unix_close,
+	.ioctl = unix_ioctl,
 };
