@@ -121,8 +121,11 @@ def build_templates(inside):
     problems = {}
 
     def build(language):
-        output, status = inside.run(
-            f"mkdir -p /tmp/t; /test/zeroboot template build -o /tmp/t/{language}.zbt /disk/{language}.img")
+        try:
+            output, status = inside.run(
+                f"mkdir -p /tmp/t; /test/zeroboot template build -o /tmp/t/{language}.zbt /disk/{language}.img")
+        except OSError as e:
+            output, status = repr(e), 1
         if status:
             problems[language] = output
 
