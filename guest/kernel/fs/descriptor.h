@@ -1,4 +1,4 @@
-/* descriptor.h: the running process's table of descriptors. */
+/* descriptor.h: the tables of descriptors of processes. */
 #ifndef FS_DESCRIPTOR_H
 #define FS_DESCRIPTOR_H
 

@@ -1,6 +1,6 @@
 /*
  * shared.h: memory without a file that processes share: anonymous MAP_SHARED,
- * from the first fork on.
+ * where a space has no pool, which is at the latest from its first fork on.
  */
 #ifndef MM_SHARED_H
 #define MM_SHARED_H

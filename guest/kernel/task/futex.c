@@ -1,9 +1,9 @@
 /*
  * futex.c: waiting on a word of the program's memory. A futex in a shared mapping
  * is where the mapped data is, wherever it is mapped (of memory without a file:
- * in which frame); any other is its address
- * in its space, and one for private use is none of the others. Locks with an
- * owner: futex_lock.c; lists of locks: robust.c.
+ * in which frame); any other is its address in its space, and one for private use
+ * is none of the others. Locks with an owner: futex_lock.c; lists of locks:
+ * robust.c.
  */
 #include "task/futex.h"
 

@@ -1,6 +1,6 @@
 /*
- * sched.c: policies, niceness and CPUs that threads ask for. They are kept and
- * answered; there is one CPU, and threads take turns on it.
+ * sched.c: policies, niceness and CPUs that threads ask for. There is one CPU;
+ * who has it when is turn.c's to say, which goes by niceness.
  */
 #include "task/sched.h"
 
