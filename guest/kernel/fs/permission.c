@@ -6,7 +6,11 @@
 
 long node_permission(const struct node *n, u32 want)
 {
-	return want ? ids_permission(n->mode, n->uid, n->gid, want) : 0;
+	long r = want ? ids_permission(n->mode, n->uid, n->gid, want) : 0;
+
+	if (r || !want || !n->ops || !n->ops->permission)
+		return r;
+	return n->ops->permission(n);
 }
 
 long dir_may_add(const struct node *dir)

@@ -248,13 +248,26 @@ static void list(struct node *dir, u64 *position, dir_emit *emit, void *context)
 
 /* ---- files and links ---- */
 
+static long permission(const struct node *n)
+{
+	struct proc_subject s;
+
+	if (!n->row->intimate || !proc_subject(n, &s) || !s.process)
+		return 0;
+	return process_may_look(s.process) ? 0 : -EACCES;
+}
+
 static long show(const struct node *n, struct text *t)
 {
 	struct proc_subject s;
 	struct space *own;
+	long r;
 
 	if (!proc_subject(n, &s))
 		return -ESRCH;
+	r = permission(n);
+	if (r)
+		return r;
 	if (n->row->fixed)
 		text_bytes(t, n->row->fixed, strlen(n->row->fixed));
 	if (!n->row->show)
@@ -296,6 +309,7 @@ static const struct node_ops proc_ops = {
 	.ops = ops_of,
 	.lookup = lookup,
 	.list = list,
+	.permission = permission,
 	.show = show,
 	.store = store,
 	.magic = magic,

@@ -24,7 +24,8 @@ enum proc_numbers { PROC_NONE, PROC_PROCESSES, PROC_THREADS, PROC_DESCRIPTORS };
 
 struct proc_row {
 	const char *name;
-	u32 mode; /* with its type; 0: the end of the table */
+	u32 mode;      /* with its type; 0: the end of the table */
+	bool intimate; /* only for who may look into the process */
 	/* A file's text or a link's target: one of the two. */
 	const char *fixed;
 	/* All of mm works on the process's space meanwhile, if it has one. */
@@ -47,7 +48,13 @@ struct proc_row {
 	}
 #define PROC_PRIVATE(name_, show_)                                             \
 	{                                                                      \
-		.name = name_, .mode = S_IFREG | 0400, .show = show_           \
+		.name = name_, .mode = S_IFREG | 0400, .intimate = true,       \
+		.show = show_                                                  \
+	}
+#define PROC_INTIMATE(name_, show_)                                            \
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0444, .intimate = true,       \
+		.show = show_                                                  \
 	}
 #define PROC_WRITABLE(name_, show_, store_)                                    \
 	{                                                                      \
@@ -62,6 +69,11 @@ struct proc_row {
 	{                                                                      \
 		.name = name_, .mode = S_IFLNK | 0777, .show = show_           \
 	}
+#define PROC_INTIMATE_LINK(name_, show_, text_)                                \
+	{                                                                      \
+		.name = name_, .mode = S_IFLNK | 0777, .intimate = true,       \
+		.show = show_, .fixed = text_                                  \
+	}
 #define PROC_LINK_TO(name_, text_)                                             \
 	{                                                                      \
 		.name = name_, .mode = S_IFLNK | 0777, .fixed = text_          \
@@ -70,10 +82,15 @@ struct proc_row {
 	{                                                                      \
 		.name = name_, .mode = S_IFDIR | 0555, .rows = rows_           \
 	}
+#define PROC_INTIMATE_DIR(name_, rows_)                                        \
+	{                                                                      \
+		.name = name_, .mode = S_IFDIR | 0555, .intimate = true,       \
+		.rows = rows_                                                  \
+	}
 #define PROC_NUMBERS(name_, mode_, numbers_, row_)                             \
 	{                                                                      \
 		.name = name_, .mode = S_IFDIR | (mode_), .numbers = numbers_, \
-		.numbered = row_                                               \
+		.intimate = (numbers_) == PROC_DESCRIPTORS, .numbered = row_   \
 	}
 #define PROC_END                                                               \
 	{                                                                      \

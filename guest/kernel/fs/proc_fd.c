@@ -35,7 +35,9 @@ static void show_info(struct text *t, const struct proc_subject *s)
 }
 
 const struct proc_row proc_fd_row = { .mode = S_IFLNK | 0700,
+				      .intimate = true,
 				      .show = show_link,
 				      .file = file_of };
 const struct proc_row proc_fdinfo_row = { .mode = S_IFREG | 0444,
+					  .intimate = true,
 					  .show = show_info };

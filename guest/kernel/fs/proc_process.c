@@ -463,16 +463,16 @@ static const char mountstats[] = "device root mounted on / with fstype tmpfs\n"
 static const char id_map[] = "         0          0 4294967295\n";
 
 static const struct proc_row namespaces[] = {
-	PROC_LINK_TO("cgroup", "cgroup:[4026531835]"),
-	PROC_LINK_TO("ipc", "ipc:[4026531839]"),
-	PROC_LINK_TO("mnt", "mnt:[4026531841]"),
-	PROC_LINK_TO("net", "net:[4026531840]"),
-	PROC_LINK_TO("pid", "pid:[4026531836]"),
-	PROC_LINK_TO("pid_for_children", "pid:[4026531836]"),
-	PROC_LINK_TO("time", "time:[4026531834]"),
-	PROC_LINK_TO("time_for_children", "time:[4026531834]"),
-	PROC_LINK_TO("user", "user:[4026531837]"),
-	PROC_LINK_TO("uts", "uts:[4026531838]"),
+	PROC_INTIMATE_LINK("cgroup", NULL, "cgroup:[4026531835]"),
+	PROC_INTIMATE_LINK("ipc", NULL, "ipc:[4026531839]"),
+	PROC_INTIMATE_LINK("mnt", NULL, "mnt:[4026531841]"),
+	PROC_INTIMATE_LINK("net", NULL, "net:[4026531840]"),
+	PROC_INTIMATE_LINK("pid", NULL, "pid:[4026531836]"),
+	PROC_INTIMATE_LINK("pid_for_children", NULL, "pid:[4026531836]"),
+	PROC_INTIMATE_LINK("time", NULL, "time:[4026531834]"),
+	PROC_INTIMATE_LINK("time_for_children", NULL, "time:[4026531834]"),
+	PROC_INTIMATE_LINK("user", NULL, "user:[4026531837]"),
+	PROC_INTIMATE_LINK("uts", NULL, "uts:[4026531838]"),
 	PROC_END,
 };
 
@@ -486,32 +486,34 @@ static const struct proc_row thread_row = {
 #define ROWS_OF_BOTH                                                           \
 	PROC_FIXED("cgroup", "0::/\n"), PROC_FILE("cmdline", show_cmdline),    \
 		PROC_WRITABLE("comm", show_comm, store_comm),                  \
-		PROC_FIXED("cpuset", "/\n"), PROC_LINK("cwd", show_cwd),       \
+		PROC_FIXED("cpuset", "/\n"),                                   \
+		PROC_INTIMATE_LINK("cwd", show_cwd, NULL),                     \
 		PROC_PRIVATE("auxv", show_auxv),                               \
 		PROC_PRIVATE("environ", show_environ),                         \
-		PROC_LINK("exe", show_exe),                                    \
+		PROC_INTIMATE_LINK("exe", show_exe, NULL),                     \
 		PROC_NUMBERS("fd", 0500, PROC_DESCRIPTORS, &proc_fd_row),      \
 		PROC_NUMBERS("fdinfo", 0555, PROC_DESCRIPTORS,                 \
 			     &proc_fdinfo_row),                                \
 		PROC_FIXED("gid_map", id_map), PROC_PRIVATE("io", show_io),    \
 		PROC_FILE("limits", show_limits),                              \
 		PROC_FIXED("loginuid", "4294967295"),                          \
-		PROC_FILE("maps", proc_show_maps),                             \
+		PROC_INTIMATE("maps", proc_show_maps),                         \
 		{ .name = "mem",                                               \
 		  .mode = S_IFREG | 0600,                                      \
 		  .ops = &proc_mem_ops },                                      \
 		PROC_FIXED("mountinfo", mountinfo),                            \
 		PROC_FIXED("mounts", mounts), PROC_DIR("net", proc_net_rows),  \
-		PROC_DIR("ns", namespaces),                                    \
+		PROC_INTIMATE_DIR("ns", namespaces),                           \
 		PROC_FILE("oom_score", show_oom_score),                        \
 		PROC_WRITABLE("oom_score_adj", show_oom_adj, store_oom_adj),   \
 		PROC_PRIVATE("personality", show_personality),                 \
-		PROC_LINK("root", show_root), PROC_FILE("sched", show_sched),  \
+		PROC_INTIMATE_LINK("root", show_root, NULL),                   \
+		PROC_FILE("sched", show_sched),                                \
 		PROC_FILE("schedstat", show_schedstat),                        \
 		PROC_FIXED("sessionid", "4294967295"),                         \
 		PROC_FIXED("setgroups", "allow\n"),                            \
-		PROC_FILE("smaps", proc_show_smaps),                           \
-		PROC_FILE("smaps_rollup", proc_show_rollup),                   \
+		PROC_INTIMATE("smaps", proc_show_smaps),                       \
+		PROC_INTIMATE("smaps_rollup", proc_show_rollup),               \
 		PROC_FILE("stat", show_stat), PROC_FILE("statm", show_statm),  \
 		PROC_FILE("status", show_status),                              \
 		PROC_FIXED("uid_map", id_map), PROC_FIXED("wchan", "0")

@@ -150,8 +150,8 @@ static long show_link(const struct node *n, char *buf, size_t size)
 	r = n->ops->show(n, &t);
 	if (!r)
 		r = t.failed ? -ENOMEM : (long)MIN(t.size, size);
-	if (r <= 0) /* what it would lead to is gone */
-		r = r == -ENOMEM ? r : -ENOENT;
+	if (r == 0 || r == -ESRCH) /* what it would lead to is gone */
+		r = -ENOENT;
 	if (r > 0)
 		memcpy(buf, t.at, (size_t)r);
 	text_free(&t);

@@ -46,6 +46,9 @@ struct node_ops {
 		     void *context);
 	/* How a file is read and written that is no text; NULL: it is. */
 	const struct file_ops *(*ops)(const struct node *n);
+	/* What the mode does not say of who may open, list or read; NULL: it
+	 * says all. 0 or -errno. */
+	long (*permission)(const struct node *n);
 	/* Adds a file's content, or a link's target. */
 	long (*show)(const struct node *n, struct text *t);
 	/* A write; the text is terminated. 0 or -errno. */

@@ -4,6 +4,7 @@
 
 #include "mm/map.h"
 #include "mm/page.h"
+#include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/process.h"
@@ -141,12 +142,20 @@ static s32 move_page(u64 address, bool to, s32 node)
 long sys_move_pages(u64 pid, u64 count, u64 pages, u64 nodes, u64 status,
 		    u64 flags)
 {
+	const struct process *p;
+	struct space *before;
+
 	if (flags & ~(u64)(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL))
 		return -EINVAL;
 	if ((flags & MPOL_MF_MOVE_ALL) && !ids_capable(CAP_SYS_NICE))
 		return -EPERM;
-	if (!process_of((s32)pid))
+	p = process_of((s32)pid);
+	if (!p)
 		return -ESRCH;
+	if (!process_may_look(p))
+		return -EPERM;
+	if (!p->space)
+		return -EINVAL;
 	for (u64 i = 0; i < count; i++) {
 		u64 address;
 		s32 node = 0, answer;
@@ -154,7 +163,9 @@ long sys_move_pages(u64 pid, u64 count, u64 pages, u64 nodes, u64 status,
 		if (copy_from_user(&address, pages + 8 * i, 8) ||
 		    (nodes && copy_from_user(&node, nodes + 4 * i, 4)))
 			return -EFAULT;
+		before = space_look_at(p->space);
 		answer = move_page(address, nodes != 0, node);
+		space_look_at(before);
 		if (answer == -ENODEV)
 			return answer;
 		if (copy_to_user(status + 4 * i, &answer, sizeof(answer)))

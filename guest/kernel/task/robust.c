@@ -4,6 +4,7 @@
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/futex.h"
+#include "task/process.h"
 
 #define ROBUST_LIMIT                                                           \
 	2048 /* as Linux, kernel/futex/core.c's ROBUST_LIST_LIMIT */
@@ -66,6 +67,8 @@ long sys_get_robust_list(u64 tid, u64 head, u64 size)
 
 	if (!t)
 		return -ESRCH;
+	if (!process_may_look(t->process))
+		return -EPERM;
 	if (copy_to_user(head, &t->robust_list, 8))
 		return -EFAULT;
 	return copy_to_user(size, &length, 8);
