@@ -414,6 +414,9 @@ static void flow(void)
 	type("\021", 2);
 	SHOW(write(slave, "x", 1));
 	shown("master", 1);
+	type("ab\023cd", 0); /* echoes wait for the end of what is typed */
+	SHOW(events(master) & POLLIN);
+	type("\021", 4);
 	type("\023", 0);
 	SHOW(write(slave, "x", 1));
 	type("c", 0); /* IXANY is not set */
