@@ -361,6 +361,11 @@ static void *write_side(void *arg)
 	return (void *)write(slave, arg, 50000);
 }
 
+static void *write_tabs(void *arg)
+{
+	return (void *)write(slave, arg, 6250);
+}
+
 static void *type_side(void *arg)
 {
 	return (void *)write(master, arg, 50000);
@@ -399,6 +404,14 @@ static void waiting(void)
 	SHOW(drain(slave, 'i'));
 	pthread_join(t, &r);
 	printf("typed %ld\n", (long)r);
+	flags(0, OPOST | XTABS, 0); /* a character may need more room */
+	memset(out, '\t', 6250);
+	SHOW(write(slave, "\r", 1));
+	shown("master", 1);
+	pthread_create(&t, NULL, write_tabs, out);
+	SHOW(drain(master, ' '));
+	pthread_join(t, &r);
+	printf("written %ld\n", (long)r);
 }
 
 static void flow(void)

@@ -164,6 +164,18 @@ static void show_thread_self(struct text *t, const struct proc_subject *s)
 	text_add(t, "%d/task/%d", current->process->pid, current->tid);
 }
 
+static const char drivers[] =
+	"/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+	"/dev/ptmx            /dev/ptmx       5       2 system\n"
+	"pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+	"pty_master           /dev/ptm      128 0-1048575 pty:master\n";
+
+static const struct proc_row tty_rows[] = {
+	PROC_FIXED("drivers", drivers),
+	PROC_FIXED("ldiscs", "n_tty       0\n"),
+	PROC_END,
+};
+
 const struct proc_row proc_system_rows[] = {
 	PROC_FIXED("cgroups", cgroups),
 	PROC_FIXED("cmdline", "zeroboot\n"),
@@ -184,6 +196,7 @@ const struct proc_row proc_system_rows[] = {
 	PROC_FIXED("swaps", swaps),
 	PROC_DIR("sys", proc_sys_rows),
 	PROC_LINK("thread-self", show_thread_self),
+	PROC_DIR("tty", tty_rows),
 	PROC_FILE("uptime", show_uptime),
 	PROC_FIXED("version", version),
 	PROC_FILE("vmstat", show_vmstat),

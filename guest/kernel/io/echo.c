@@ -8,7 +8,6 @@
 #include "io/poll.h"
 #include "io/tty.h"
 
-#define WIDEST 8   /* bytes that one note becomes at most */
 #define ENOUGH 256 /* so many are put out at once */
 #define AFTER_TAB 0x80
 
@@ -105,7 +104,7 @@ void echo_flush(struct tty *t)
 {
 	u32 before = t->out.head;
 
-	while (noted(t) && tty_room(t) >= WIDEST) {
+	while (noted(t) && tty_room(t) >= TTY_WIDEST) {
 		u16 n = t->echo.notes[t->echo.tail++ % ECHO_SIZE];
 
 		put_out(t, (u8)(n >> 8), (u8)n);

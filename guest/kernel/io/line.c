@@ -571,4 +571,6 @@ void line_settings(struct tty *t, const struct termios2 *old)
 	waitq_wake_all(&t->slave_reading);
 	waitq_wake_all(&t->slave_writing);
 	line_pump(t);
+	if (line_available(t, 1))
+		tty_tell_slaves(t, READY_READ);
 }

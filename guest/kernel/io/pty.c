@@ -193,13 +193,13 @@ static size_t take(struct tty *t, u8 *to, size_t n)
 	size_t size = MIN(n, (size_t)readable(t));
 	size_t front = MIN(size, (size_t)(OUT_SIZE - from));
 	size_t done = user_copy(to, t->out.bytes + from, front);
-	bool full = !tty_room(t);
+	bool full = tty_room(t) < TTY_WIDEST; /* somebody may wait */
 
 	if (done == front && size > front)
 		done += user_copy(to + front, t->out.bytes, size - front);
 	t->out.tail += (u32)size;
 	echo_flush(t);
-	if (full && tty_room(t))
+	if (full && tty_room(t) >= TTY_WIDEST)
 		tty_tell_slaves(t, READY_WRITE);
 	return done;
 }

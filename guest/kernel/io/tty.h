@@ -24,6 +24,7 @@
 #define MASTER_READ 4095 /* a read of the master takes at most this */
 #define NOT_MINE (-515)  /* a part of ioctl does not know the command */
 #define TTY_CHUNK 256    /* copied to the stack at a time */
+#define TTY_WIDEST 8     /* bytes that a character becomes at most */
 
 /* Bytes go in at head and out at tail, which count from the start; the size is
  * a power of two. */
