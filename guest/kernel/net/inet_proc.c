@@ -29,7 +29,7 @@ struct ends {
 
 static struct ends ends_of(const struct binding *b, s32 domain)
 {
-	struct ends e;
+	struct ends e = { "", "" };
 
 	add_endpoint(e.local, sizeof(e.local), &b->local, domain);
 	add_endpoint(e.remote, sizeof(e.remote), &b->remote, domain);
