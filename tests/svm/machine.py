@@ -61,7 +61,7 @@ class Machine:
 
     def alive(self):
         try:
-            return self.run("echo alive", 60) == ("alive\n", 0)
+            return self.run("echo alive") == ("alive\n", 0)
         except OSError:
             return False
 

@@ -38,6 +38,12 @@ static u8 *place(struct arguments *a, u64 at)
 	return *page ? (u8 *)gpa_to_ptr(*page) + at % PAGE_SIZE : NULL;
 }
 
+/* A byte that was pushed. */
+static u8 *pushed(const struct arguments *a, u64 at)
+{
+	return (u8 *)gpa_to_ptr(a->pages[at / PAGE_SIZE]) + at % PAGE_SIZE;
+}
+
 /* n bytes, the last of them the end of the string. */
 static long push(struct arguments *a, const char *string, u64 n)
 {
@@ -54,7 +60,7 @@ static long push(struct arguments *a, const char *string, u64 n)
 		if (user_copy(to, string, part) < part)
 			return -EFAULT;
 	}
-	*place(a, end - 1) = 0; /* another thread may have written there */
+	*pushed(a, end - 1) = 0; /* another thread may have written there */
 	a->size += n;
 	return 0;
 }
@@ -147,7 +153,7 @@ void arguments_drop_first(struct arguments *a)
 {
 	u64 at = ROOM - a->size;
 
-	while (*place(a, at++)) {
+	while (*pushed(a, at++)) {
 	}
 	a->size = ROOM - at;
 	a->argc--;
