@@ -266,4 +266,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers floors format format-check templates setup run test test-svm lint lint-tools fuzz soak compat bench install clean distclean help
+.PHONY: all always docs layers floors format format-check templates setup run test test-svm lint lint-tools fuzz soak compat programs bench install clean distclean help

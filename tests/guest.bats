@@ -47,6 +47,10 @@ same() {
 @test "guest: descriptors between processes" { same passing; }
 @test "guest: /proc of others, their memory and clocks" { same procpid; }
 @test "guest: many processes" { same many; }
+@test "guest: a tree of processes that do things at random" {
+	same tree 1
+	same tree 2
+}
 @test "guest: memory across fork" { same cow; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }

@@ -148,4 +148,6 @@ def main():
     os._exit(0)
 
 
-main()
+# Children that multiprocessing spawns import this.
+if __name__ == "__main__":
+    main()
