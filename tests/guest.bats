@@ -47,6 +47,7 @@ same() {
 @test "guest: descriptors between processes" { same passing; }
 @test "guest: /proc of others, their memory and clocks" { same procpid; }
 @test "guest: many processes" { same many; }
+@test "guest: what processes do seldom" { same odd; }
 @test "guest: a tree of processes that do things at random" {
 	same tree 1
 	same tree 2
