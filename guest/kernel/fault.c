@@ -10,12 +10,19 @@
 
 #define VECTOR_PF 14
 #define VECTOR_UD 6
+#define VECTOR_DB 1
 #define VECTOR_MF 16
+#define VECTOR_GP 13
+#define VECTOR_AC 17
 #define VECTOR_XM 19
 /* Intel SDM 3A, 4.7. Only KVM's shadow of the tables has reserved bits set. */
 #define PF_PRESENT 1
 #define PF_WRITE 2
 #define PF_RESERVED 8
+/* Intel SDM 3A, 2.3. */
+#define RFLAGS_TF (1ull << 8)
+#define RFLAGS_NT (1ull << 14) /* iretq does not go with it */
+#define RFLAGS_AC (1ull << 18)
 
 extern const u8 __text_start[], __text_end[], syscall_abort[];
 
@@ -166,12 +173,27 @@ static void other_fault(struct regs *r, u64 vector, u64 error)
 		   has_address(vector) ? r->rip : 0);
 }
 
+/* The program's flags that trouble the kernel, which a patched call enters with
+ * them; the program has them back on the way out. */
+static bool calm(struct regs *r, u64 vector)
+{
+	u64 flag = vector == VECTOR_AC ? RFLAGS_AC :
+		   vector == VECTOR_DB ? RFLAGS_TF :
+		   vector == VECTOR_GP ? r->rflags & RFLAGS_NT :
+					 0;
+
+	r->rflags &= ~flag;
+	return flag;
+}
+
 /* From entry.S. */
 void exception_handle(struct regs *r, u64 vector, u64 error, u64 cr2);
 void exception_handle(struct regs *r, u64 vector, u64 error, u64 cr2)
 {
 	bool kernel = from_kernel(r);
 
+	if (kernel && calm(r, vector))
+		return;
 	if (kernel) {
 		if (in_kernel_fault || vector != VECTOR_PF)
 			panic("exception %lu at %lx, error %lx, address %lx",

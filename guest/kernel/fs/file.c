@@ -15,49 +15,49 @@ static u32 open_files;
 
 /* ---- as an object of mappings ---- */
 
-struct file *file_of_object(struct object *o)
+static struct file *of(struct object *o)
 {
 	return (struct file *)o;
 }
 
 static void object_ref(struct object *o)
 {
-	file_ref(file_of_object(o));
+	file_ref(of(o));
 }
 
 static void object_unref(struct object *o)
 {
-	file_unref(file_of_object(o));
+	file_unref(of(o));
 }
 
 static bool object_has(struct object *o, u64 index)
 {
-	return file_of_object(o)->ops->has_page(file_of_object(o), index);
+	return of(o)->ops->has_page(of(o), index);
 }
 
 static gpa_t object_page(struct object *o, u64 index, bool write)
 {
-	return file_of_object(o)->ops->page(file_of_object(o), index, write);
+	return of(o)->ops->page(of(o), index, write);
 }
 
 static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
 {
 	long r =
-		file_of_object(o)->ops->read(file_of_object(o), buf, size, &at);
+		of(o)->ops->read(of(o), buf, size, &at);
 
 	return r < 0 ? 0 : (size_t)r;
 }
 
 static long object_punch(struct object *o, u64 at, u64 size)
 {
-	struct file *f = file_of_object(o);
+	struct file *f = of(o);
 
 	return f->ops->punch ? f->ops->punch(f, at, size) : -EOPNOTSUPP;
 }
 
 static size_t object_name(struct object *o, char *buf, size_t size)
 {
-	return file_describe(file_of_object(o), buf, size);
+	return file_describe(of(o), buf, size);
 }
 
 static const struct object_ops object_ops = {
@@ -69,6 +69,11 @@ static const struct object_ops object_ops = {
 	.punch = object_punch,
 	.name = object_name,
 };
+
+struct file *file_of_object(struct object *o)
+{
+	return o->ops == &object_ops ? of(o) : NULL;
+}
 
 /* ---- files ---- */
 

@@ -82,7 +82,7 @@ struct file *file_new(const struct file_ops *ops, void *node, u32 flags);
 u32 file_count(void); /* that are open */
 void file_ref(struct file *f);
 void file_unref(struct file *f);
-/* The file that a mapping shows. */
+/* The file that a mapping shows, or NULL: it shows something else. */
 struct file *file_of_object(struct object *o);
 /* What /proc/self/fd/N links to; bytes, at most size. */
 size_t file_describe(struct file *f, char *buf, size_t size);

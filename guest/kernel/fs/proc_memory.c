@@ -12,7 +12,9 @@
 
 static const struct node *node_of(const struct vma *v)
 {
-	return v->object ? file_node(file_of_object(v->object)) : NULL;
+	struct file *f = v->object ? file_of_object(v->object) : NULL;
+
+	return f ? file_node(f) : NULL;
 }
 
 static void add_mapping(struct text *t, const struct vma *v)
