@@ -66,6 +66,7 @@ same() {
 	done
 }
 @test "guest: exceptions, and the signal each becomes" { same traps; }
+@test "guest: flags that a call comes with" { same flags; }
 @test "guest: files" { same file; }
 @test "guest: opening files" { same open; }
 @test "guest: names that move" { same rename; }
