@@ -256,8 +256,12 @@ void process_killed(int signo)
 	end_running((u32)signo);
 }
 
+/* Somebody is in the middle of something, perhaps of another process: what is
+ * done at the end needs that nobody is. */
 void process_end_run_out_of_memory(void)
 {
+	if (processes != first_process || first_process->all_next)
+		at_end = NULL;
 	end_run(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
 }
 
