@@ -160,10 +160,12 @@ static long copy_shared(u64 *pte)
 
 	if (!copy)
 		return -ENOMEM;
-	from = *pte & PTE_GPA;
-	memcpy(gpa_to_ptr(copy), gpa_to_ptr(from), PAGE_SIZE);
+	if (*pte) { /* else it was zero, and taken back for the copy */
+		from = *pte & PTE_GPA;
+		memcpy(gpa_to_ptr(copy), gpa_to_ptr(from), PAGE_SIZE);
+		frames_free(from, 1);
+	}
 	*pte = pte_make(copy, true, true) | PTE_TOUCHED;
-	frames_free(from, 1);
 	return 0;
 }
 

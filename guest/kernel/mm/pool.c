@@ -123,14 +123,15 @@ static bool take_back(const struct vma *v, u64 addr, u64 *pte)
 
 	if (!own && (*pte & (PTE_OWNED | PTE_TOUCHED)) != PTE_OWNED)
 		return false;
-	if (frame_shared(gpa))
-		return false;
 	if (!page_is_zero(content(addr, pte)))
 		return false;
 	*pte = 0;
 	if (own)
 		frame_displace(gpa, true);
-	frames_free_zero(gpa);
+	if (frame_shared(gpa))
+		frames_free(gpa, 1); /* other spaces' turn will come */
+	else
+		frames_free_zero(gpa);
 	return true;
 }
 

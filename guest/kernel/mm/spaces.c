@@ -295,7 +295,8 @@ static void copy_hot(struct space *to, u64 addr)
 	copy = copy_frame(*from & PTE_GPA);
 	if (!copy)
 		return;
-	frames_free(*target & PTE_GPA, 1);
+	if (*target) /* it may have been taken back for the copy */
+		frames_free(*target & PTE_GPA, 1);
 	*target = pte_make(copy, true, true) | PTE_TOUCHED;
 	if (page_may_write(*from, v))
 		*from |= PTE_W;
