@@ -197,13 +197,17 @@ static void wait_for_child(struct process *p)
 
 static long clone_process(const struct request *q)
 {
-	struct process *p = make_process(q);
-	struct thread *t = p ? copy_thread(q) : NULL;
+	struct process *p;
+	struct thread *t;
 	s32 pid;
 	long r;
 
+	if (process_too_many())
+		return -EAGAIN;
+	p = make_process(q);
 	if (!p)
 		return -ENOMEM;
+	t = copy_thread(q);
 	if (!t) {
 		unmake_process(p);
 		return -EAGAIN;

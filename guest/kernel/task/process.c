@@ -2,6 +2,7 @@
 #include "task/process.h"
 
 #include "heap.h"
+#include "mm/frame.h"
 #include "mm/space.h"
 #include "mm/user.h"
 #include "syscalls.h"
@@ -12,7 +13,12 @@ struct process *processes;
 struct process *first_process;
 struct process *kernel_process;
 
+/* The bound on processes leaves most of memory to what is in them. */
+#define PROCESSES_MAX 4096
+#define FRAMES_EACH 64
+
 static struct process_part *parts;
+static u32 count; /* that have not been reaped */
 
 /* It is always about to end, so signals do nothing to it. */
 static void make_kernel(void)
@@ -148,6 +154,12 @@ void process_parts_ended(struct process *p)
 
 /* ---- making ---- */
 
+bool process_too_many(void)
+{
+	return count >=
+	       MIN((u64)PROCESSES_MAX, frames_total() / FRAMES_EACH);
+}
+
 struct process *process_copy(void)
 {
 	const struct process *from = current->process;
@@ -208,6 +220,7 @@ void process_add(struct process *p)
 	processes = p;
 	number_add_process(p);
 	add_child(p->parent, p);
+	count++;
 }
 
 void process_adopt(struct process *p, struct process *parent)
@@ -251,6 +264,7 @@ void process_reap(struct process *p)
 	if (p->all_next)
 		p->all_next->all_link = p->all_link;
 	number_remove_process(p);
+	count--;
 	p->parent = NULL;
 	signal_release_actions(p);
 	thread_release(p->leader);

@@ -127,6 +127,7 @@ void process_parts_ended(struct process *p);
 
 /* ---- for fork, exit, wait ---- */
 
+bool process_too_many(void);
 /* A copy of the running process, in no list, without threads, space, parts and
  * actions; NULL: no memory. */
 struct process *process_copy(void);

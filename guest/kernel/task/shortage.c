@@ -27,8 +27,8 @@ static struct process *choose(void)
 		if (!p->space || !p->space->count || p->oom_score_adj == NEVER)
 			continue;
 		points = badness(p);
-		if (worst && points < most)
-			continue;
+		if (worst && points <= most)
+			continue; /* of equal ones the youngest */
 		worst = p;
 		most = points;
 	}

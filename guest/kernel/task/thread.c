@@ -25,7 +25,7 @@
 #define STACK_SIZE (STACK_FRAMES * PAGE_SIZE)
 #define RFLAGS_USER 0x202 /* IF and the bit that is always set */
 #define THREADS_MAX 4096
-#define FRAMES_EACH 32
+#define FRAMES_EACH 16
 
 enum { RUNNABLE, WAITING, DEAD };
 
