@@ -118,6 +118,24 @@ same() {
 @test "guest: memory policies" { same policy; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
+@test "guest: shares of the CPU" { same turn; }
+@test "guest: a limit on processes" { same bounds limited; }
+@test "guest: processes without end, and more of them when they have gone" {
+	run timeout 140 ./zeroboot run --memory 192 -t 120 build/tests/guest.img /bin/bounds many
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(printf 'more than 500: 1, EAGAIN\nleft: 0\n%.0s' 1 2)" ]
+	run timeout 60 ./zeroboot run -t 2 build/tests/guest.img /bin/bounds bomb
+	[ "$status" -eq 124 ]
+	[ "${lines[0]}" = before ]
+}
+@test "guest: out of memory kills the largest process, and the run if it is the first one" {
+	run timeout 140 ./zeroboot run --memory 96 -t 120 build/tests/guest.img /bin/bounds memory
+	[ "$status" -eq 0 ]
+	[ "$(grep -v '^zeroboot' <<<"$output")" = "$(printf 'eats: SIGKILL\nsleeps with 50 MiB: SIGKILL\n1 1')" ]
+	run timeout 60 ./zeroboot run --memory 96 -t 50 build/tests/guest.img /bin/bounds eats
+	[ "$status" -eq 137 ]
+}
+
 @test "guest: what is given back is free again" {
 	run timeout 120 ./zeroboot run build/tests/guest.img /bin/leak
 	[ "$status" -eq 0 ]

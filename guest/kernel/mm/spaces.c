@@ -255,7 +255,8 @@ static long copy_vma(struct fork *f, const struct vma *v)
 	return v->at_fork == FORK_WIPE ? 0 : copy_mapping(f, v);
 }
 
-/* Whether the running process has few pages that it may write to. */
+/* Whether the running process has few pages that it may write to, and there is
+ * room for them in many children. */
 static bool is_small(void)
 {
 	u64 pages = 0;
@@ -272,7 +273,7 @@ static bool is_small(void)
 			pages += (*pte & (PTE_OWNED | PTE_W)) ==
 				 (PTE_OWNED | PTE_W);
 	}
-	return pages <= SMALL && frames_available() > 4 * SMALL;
+	return pages <= SMALL && frames_available() > frames_total() / 2;
 }
 
 /* The child gets its own copy of a page before anybody asks for it: two faults
