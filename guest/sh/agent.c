@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define SCRIPT "/app/main.sh"
+#define STACK (128ul << 10) /* what is left ready for scripts */
+#define PAGES(size) ((size) & ~0xffful)
 #define PRELOAD "LD_PRELOAD="
 #define COMMAND "/usr/bin/bash\0" SCRIPT
 
@@ -63,29 +65,35 @@ static unsigned long take_hex(const char **at)
 	return value;
 }
 
-/* A line of proc(5), maps: first-last rights offset device inode [path]. */
-static void map_line(const char *line)
+/* A line of proc(5), maps: first-last rights offset device inode [path]. end: of
+ * the mapping of a file before it. */
+static void map_line(const char *line, unsigned long *end)
 {
-	static unsigned long end;
 	unsigned long first = take_hex(&line), last;
 	const char *path = strpbrk(line, "/[");
 
 	line++;
 	last = take_hex(&line);
-	if (path ? *path != '/' : first != end)
+	if (first < (unsigned long)&last && (unsigned long)&last < last)
+		madvise((void *)first,
+			PAGES((unsigned long)&last - first - STACK),
+			MADV_DONTNEED);
+	if (path ? *path != '/' : first != *end)
 		return;
-	end = last;
+	*end = last;
 	madvise((void *)first, last - first,
 		line[2] == 'w' ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
 /*
  * Enters all pages of what is mapped from files into the page tables, and the pages
- * that follow such a mapping at once, a library's data without content.
+ * that follow such a mapping at once, a library's data without content. Gives back
+ * most of the stack, which each fork would copy.
  */
 static void map_files(void)
 {
-	static char text[1 << 14];
+	char text[1 << 14];
+	unsigned long end = 0;
 	int fd = open("/proc/self/maps", O_RDONLY);
 	size_t size = 0;
 	ssize_t n;
@@ -98,7 +106,7 @@ static void map_files(void)
 	for (char *line = text, *stop; (stop = strchr(line, '\n'));
 	     line = stop + 1) {
 		*stop = 0;
-		map_line(line);
+		map_line(line, &end);
 	}
 }
 
@@ -119,7 +127,7 @@ static void prepare(void)
 /* The code comes by the page; the first read is where the template is taken. */
 static void receive(void)
 {
-	static char code[1 << 16];
+	char code[1 << 14];
 	ssize_t n;
 
 	while ((n = read(request, code, sizeof(code))) > 0) {
