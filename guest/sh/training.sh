@@ -42,8 +42,13 @@ cat() { local line; while IFS= read -r line; do echo "$line"; done; }
 cat <file
 [ -s file ] && . /dev/null
 eval 'x=1;' 'echo $x' >&2
-# Frames that a fork will want.
+# The stack, and frames that a fork will want.
+deep() {
+	local rest=$(($1 - 1))
+	((rest == 0)) || deep "$rest"
+}
+deep 60
 printf -v block '%04096d' 0
-for ((i = 0; i < 800; i++)); do
+for ((i = 0; i < 400; i++)); do
 	echo "$block"
 done >frames

@@ -11,13 +11,14 @@
 #include "mm/frame.h"
 
 #define OLD_MAX 512 /* tables that wait; beyond that they are used again */
+#define OLD_ROOM 1024
 
 static struct tables *seen, *loaded;
 static bool switched;
 static u64 table_count;
-/* Linked by their first words, the oldest first; to be cleared. */
-static u64 *old_tables, *youngest;
-static u32 old_count;
+/* Their frames' numbers, the oldest first; to be cleared. They are not linked to
+ * each other: that would be a write to each. */
+static u32 old_tables[OLD_ROOM], oldest, old_count;
 
 u64 pte_tables(void)
 {
@@ -26,11 +27,12 @@ u64 pte_tables(void)
 
 static u64 *take_oldest(void)
 {
-	u64 *table = old_tables;
+	u64 *table;
 
-	if (!table)
+	if (old_count == 0)
 		return NULL;
-	old_tables = (u64 *)table[0];
+	table = gpa_to_ptr(old_tables[oldest] * PAGE_SIZE);
+	oldest = (oldest + 1) % OLD_ROOM;
 	old_count--;
 	return table;
 }
@@ -54,13 +56,14 @@ static u64 *table_new(void)
 /* Whatever it holds. */
 static void table_put_aside(u64 *table)
 {
-	table[0] = 0;
-	if (old_tables)
-		youngest[0] = (u64)table;
-	else
-		old_tables = table;
-	youngest = table;
-	old_count++;
+	gpa_t gpa = ptr_to_gpa(table);
+
+	if (old_count == OLD_ROOM) {
+		table_count--;
+		frames_free(gpa, 1);
+		return;
+	}
+	old_tables[(oldest + old_count++) % OLD_ROOM] = (u32)(gpa / PAGE_SIZE);
 }
 
 u64 tables_give_back(void)

@@ -159,23 +159,28 @@ struct fork {
 	bool flush; /* the parent has lost rights */
 };
 
-static gpa_t copy_frame(gpa_t from)
+/* Of a page of the running process, read where it has it if it may: KVM may know
+ * that mapping, and not the kernel's of the same frame. */
+static gpa_t copy_page(u64 entry, u64 at)
 {
 	gpa_t copy = frames_alloc(1);
 
 	if (copy)
-		memcpy(gpa_to_ptr(copy), gpa_to_ptr(from), PAGE_SIZE);
+		memcpy(gpa_to_ptr(copy),
+		       entry & PTE_P ? (const void *)at :
+				       gpa_to_ptr(entry & PTE_GPA),
+		       PAGE_SIZE);
 	return copy;
 }
 
 /* An entry for the child; the parent may not write to what is not copied. */
-static u64 copied(struct fork *f, u64 *pte, bool shared)
+static u64 copied(struct fork *f, u64 *pte, u64 at, bool shared)
 {
 	gpa_t copy;
 
 	if (shared || !(*pte & PTE_OWNED))
 		return *pte;
-	copy = f->copy && (*pte & PTE_W) ? copy_frame(*pte & PTE_GPA) : 0;
+	copy = f->copy && (*pte & PTE_W) ? copy_page(*pte, at) : 0;
 	if (copy)
 		return pte_make(copy, true, true) | PTE_TOUCHED;
 	if (*pte & PTE_W) {
@@ -206,7 +211,7 @@ static long copy_table(struct fork *f, u64 *from, u64 start, u64 end,
 		if (!target)
 			return -ENOMEM;
 		if (*from) /* making a table may have taken it back */
-			*target = copied(f, from, shared);
+			*target = copied(f, from, start, shared);
 		target++;
 	}
 	return 0;
@@ -293,7 +298,7 @@ static void copy_hot(struct space *to, u64 addr)
 	space_look_at(before);
 	if (!target || *target != *from)
 		return;
-	copy = copy_frame(*from & PTE_GPA);
+	copy = copy_page(*from, PAGE_DOWN(addr));
 	if (!copy)
 		return;
 	if (*target) /* it may have been taken back for the copy */
