@@ -97,6 +97,14 @@ same() {
 @test "guest: who may have which port" { same ports; }
 @test "guest: options of TCP, UDP, IP and IPv6" { same netoption; }
 @test "guest: what /proc/net says of sockets" { same procnet; }
+@test "guest: random operations on sockets of TCP" {
+	local seed
+	for seed in 1 2 3 4 5 6 7 8; do
+		same randomtcp $seed
+	done
+	same randomtcp 9 urgent
+	same randomtcp 10 urgent
+}
 @test "guest: datagrams of UDP, and what comes with them" { same udp; }
 @test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }

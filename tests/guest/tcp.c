@@ -294,6 +294,7 @@ static void dual(void)
 	close(c);
 	c = socket(AF_INET6, SOCK_STREAM, 0);
 	SHOW(bind_to(c, "::1", 0));
+	SHOW(number(c, IPPROTO_IPV6, IPV6_V6ONLY));
 	SHOW(connect_to(c, "::ffff:127.0.0.1", port_of(l)));
 	close(c);
 	c = socket(AF_INET6, SOCK_STREAM, 0);

@@ -139,7 +139,8 @@ static long bindable(const struct socket *s, const struct endpoint *e)
 long inet_bind(struct socket *s, const struct address *a)
 {
 	struct address given = *a;
-	struct endpoint e, old = *inet_local(s);
+	struct endpoint e;
+	u16 port = inet_local(s)->port;
 	bool closed = s->tcp ? s->tcp->state == STATE_CLOSE :
 			       !inet_remote(s)->port;
 	long r;
@@ -159,11 +160,15 @@ long inet_bind(struct socket *s, const struct address *a)
 	if (e.port || !inet_wants(s, VALUE_IP_BIND_ADDRESS_NO_PORT))
 		r = port_bind(s, e.port);
 	if (r) {
-		*inet_local(s) = old;
+		endpoint_set_any(inet_local(s), s->domain);
+		inet_local(s)->port = port;
+		inet_name(s);
 		return r;
 	}
-	s->inet->address_bound = !endpoint_is_any(&e);
-	s->inet->port_bound = e.port != 0;
+	s->inet->address_bound |= !endpoint_is_any(&e); /* for ever */
+	if (!endpoint_is_v4(&e) && !endpoint_is_any(&e))
+		s->inet->binding.v6only = true;
+	s->inet->port_bound |= e.port != 0;
 	inet_name(s);
 	return 0;
 }
@@ -187,8 +192,6 @@ void inet_unname(struct socket *s)
 	inet_remote(s)->port = 0;
 	if (!s->inet->address_bound)
 		endpoint_set_any(inet_local(s), s->domain);
-	if (!s->inet->port_bound)
-		port_drop(s);
 	inet_name(s);
 }
 

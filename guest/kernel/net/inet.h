@@ -100,7 +100,7 @@ long inet_peer_name(struct socket *s, struct address *a);
 void inet_name(struct socket *s); /* after a change of its local end */
 /* Gives s a port when it has none: 0 or -errno. */
 long inet_autobind(struct socket *s);
-/* s is not connected any more: what bind() did not give goes. */
+/* s is not connected any more: its address goes, if bind() did not give it. */
 void inet_unname(struct socket *s);
 /* Takes the address of a peer, "any" as the loopback: 0 or -errno. */
 long inet_target(struct socket *s, const struct address *a,
@@ -153,7 +153,12 @@ enum tcp_state {
 };
 
 /* How far connect() has come, as far as connect() is concerned. */
-enum tcp_phase { PHASE_NONE, PHASE_CONNECTING, PHASE_CONNECTED };
+enum tcp_phase {
+	PHASE_NONE,
+	PHASE_CONNECTING,
+	PHASE_CONNECTED,
+	PHASE_LOST, /* shut after it was refused: good for nothing */
+};
 
 enum urgent { URGENT_NONE, URGENT_THERE, URGENT_READ };
 

@@ -152,7 +152,6 @@ void inet_inherit(struct socket *child, const struct socket *listener)
 	to->set = from->set;
 	to->binding.v6only = from->binding.v6only;
 	to->address_bound = from->address_bound;
-	to->port_bound = from->port_bound;
 }
 
 /* Which row it is, or -ENOPROTOOPT. */

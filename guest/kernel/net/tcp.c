@@ -230,6 +230,8 @@ static void call(struct socket *s)
 	struct socket *l = port_listener(inet_local(s), inet_remote(s));
 
 	set_state(s, STATE_SYN_SENT);
+	s->error = 0;
+	s->tcp->finished = false;
 	if (endpoint_same(inet_local(s), inet_remote(s))) {
 		socket_ref(s);
 		s->peer = s;
@@ -288,6 +290,8 @@ static void disconnect(struct socket *s)
 		abort(s);
 		s->error = ECONNRESET;
 	}
+	if (state != STATE_CLOSE && !s->inet->port_bound)
+		port_drop(s);
 	set_state(s, STATE_CLOSE);
 	stream_empty(s);
 	s->shut = 0;
@@ -330,6 +334,8 @@ static long tcp_connect(struct socket *s, const struct address *a, u64 deadline)
 	}
 	if (s->tcp->phase == PHASE_CONNECTED)
 		return -EISCONN;
+	if (s->tcp->phase == PHASE_LOST)
+		return -EINVAL;
 	if (s->tcp->phase == PHASE_CONNECTING)
 		return connect_finish(s, deadline, -EALREADY);
 	if (!is_state(s, STATE_CLOSE))
@@ -405,6 +411,9 @@ static long tcp_accept(struct socket *s, u64 deadline, struct socket **accepted)
 
 static long tcp_shut(struct socket *s, u32 how)
 {
+	if (s->tcp->phase == PHASE_CONNECTING)
+		s->tcp->phase = is_state(s, STATE_CLOSE) ? PHASE_LOST :
+							   PHASE_CONNECTED;
 	switch (s->tcp->state) {
 	case STATE_CLOSE:
 		s->shut |= how;

@@ -420,6 +420,7 @@ static void disconnect(struct socket *s)
 {
 	inet_unname(s);
 	if (!s->inet->port_bound) {
+		port_drop(s);
 		inet_local(s)->port = 0;
 		inet_name(s);
 	}
