@@ -87,8 +87,10 @@ busy_is() { metric_is zeroboot_concurrent_forks "$1"; }
 depth_is() { metric_is zeroboot_queue_depth "$1"; }
 # Workers of language $1 in state $2.
 workers_in() { metric "zeroboot_workers{language=\"$1\",state=\"$2\"}"; }
-# Every worker of both languages is there and waits: $1 of each.
-all_ready() { [ "$(workers_in python ready)" = "$1" ] && [ "$(workers_in node ready)" = "$1" ]; }
+# Every worker of all languages is there and waits: $1 of each.
+all_ready() {
+	[ "$(workers_in python ready)" = "$1" ] && [ "$(workers_in node ready)" = "$1" ] && [ "$(workers_in sh ready)" = "$1" ]
+}
 
 # Asks for a batch of $1 runs of code $2 in the background: $client.
 start_batch() {

@@ -61,7 +61,7 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 	start_batch 12 'import time; time.sleep(0.5)'
 	eventually busy_is 3
 	while kill -0 $client 2>/dev/null; do
-		[ "$(children)" -le 6 ] # of two languages
+		[ "$(children)" -le 9 ] # of three languages
 		[ "$(metric zeroboot_concurrent_forks)" -le 3 ]
 	done
 	[ "$(metric 'zeroboot_total_executions{status="success"}')" = 12 ]
@@ -69,7 +69,7 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 
 @test "pool: a fixed number neither grows nor shrinks" {
 	start_server --workers 2
-	eventually children_are 4
+	eventually children_are 6 # of three languages
 	start_batch 6 'import time; time.sleep(250)'
 	eventually busy_is 2
 	eventually depth_is 4
@@ -78,7 +78,7 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 	start_batch 6 'print(1)'
 	wait $client
 	[ "$(metric zeroboot_workers_added_total)" = 0 ]
-	children_are 4
+	children_are 6
 }
 
 @test "pool: programs that keep all CPUs and workers busy do not make a short one wait for their end" {
@@ -126,7 +126,7 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 	run bash -c 'ulimit -n 400; exec ./zeroboot serve --workers 300 --listen 127.0.0.1:0'
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 1 ]
-	[[ "$output" == *"descriptors are too few for 600 workers" ]]
+	[[ "$output" == *"descriptors are too few for 900 workers" ]]
 }
 
 @test "workers: one that is killed costs one honest error" {
