@@ -46,9 +46,7 @@ long inet_alloc(struct socket *s)
 	s->tcp = kmalloc(sizeof(*s->tcp));
 	if (!s->tcp)
 		return -ENOMEM;
-	s->tcp->self = s;
 	s->tcp->state = STATE_CLOSE;
-	s->tcp->give_up.deadline = FOREVER;
 	s->send_buffer = TCP_SEND_BUFFER;
 	s->receive_buffer = TCP_RECEIVE_BUFFER;
 	return 0;

@@ -182,9 +182,9 @@ struct tcp {
 	/* Of a listener: those that found no room. Of one of them: the next. */
 	struct socket *waiting, *waiting_last, *waiting_next, *waiting_prev;
 	struct socket *listener; /* at which it waits; it takes no reference */
-	struct timer give_up;    /* while it waits */
-	struct socket *self;     /* whose timer it is */
-	struct ended *ended;     /* its connection in port.c */
+	struct socket *call_next, *call_prev; /* tcp.c: all that wait */
+	u64 give_up;                          /* when it does */
+	struct ended *ended;                  /* its connection in port.c */
 };
 
 extern const struct family tcp_family, udp_family;

@@ -275,7 +275,7 @@ static long room_wait(struct socket *s, struct transfer *t)
 	for (;;) {
 		long r;
 
-		if (s->error || s->shut & SHUT_WRITE)
+		if (s->error || s->shut & SHUT_WRITE || !s->peer)
 			return broken(s, t->flags);
 		if (room(s, s->peer))
 			return 0;

@@ -115,6 +115,43 @@ static void send_end(struct socket *s)
 
 /* ---- connections that wait for room at a listener ---- */
 
+/* All of them give up after the same time, so they stand in order. */
+static struct socket *first_call, *last_call;
+
+static void calls_time_out(struct timer *t);
+static struct timer calls_timer = { .deadline = FOREVER, .fn = calls_time_out };
+
+static void calls_watch(void)
+{
+	u64 next = first_call ? first_call->tcp->give_up : FOREVER;
+
+	if (calls_timer.deadline != next)
+		timer_arm(&calls_timer, next);
+}
+
+static void call_add(struct socket *s)
+{
+	struct tcp *t = s->tcp;
+
+	t->give_up = mono_now() + GIVE_UP_NS;
+	t->call_next = NULL;
+	t->call_prev = last_call;
+	*(last_call ? &last_call->tcp->call_next : &first_call) = s;
+	last_call = s;
+	calls_watch();
+}
+
+static void call_remove(struct socket *s)
+{
+	struct tcp *t = s->tcp;
+
+	*(t->call_prev ? &t->call_prev->tcp->call_next : &first_call) =
+		t->call_next;
+	*(t->call_next ? &t->call_next->tcp->call_prev : &last_call) =
+		t->call_prev;
+	calls_watch();
+}
+
 static void waiting_add(struct socket *l, struct socket *s)
 {
 	struct tcp *t = s->tcp;
@@ -125,13 +162,13 @@ static void waiting_add(struct socket *l, struct socket *s)
 	*(t->waiting_prev ? &t->waiting_prev->tcp->waiting_next :
 			    &l->tcp->waiting) = s;
 	l->tcp->waiting_last = s;
+	call_add(s);
 }
 
 static void waiting_remove(struct socket *s)
 {
 	struct tcp *t = s->tcp, *l;
 
-	timer_arm(&t->give_up, FOREVER);
 	if (!t->listener)
 		return;
 	l = t->listener->tcp;
@@ -140,17 +177,20 @@ static void waiting_remove(struct socket *s)
 	*(t->waiting_next ? &t->waiting_next->tcp->waiting_prev :
 			    &l->waiting_last) = t->waiting_prev;
 	t->listener = NULL;
+	call_remove(s);
 }
 
-static void give_up(struct timer *timer)
+static void calls_time_out(struct timer *timer)
 {
-	struct tcp *t =
-		(struct tcp *)((u8 *)timer - offsetof(struct tcp, give_up));
-	struct socket *s = t->self;
+	struct socket *s;
 
-	waiting_remove(s);
-	s->error = ETIMEDOUT;
-	closed(s);
+	(void)timer;
+	while ((s = first_call) && s->tcp->give_up <= mono_now()) {
+		waiting_remove(s);
+		s->error = ETIMEDOUT;
+		closed(s);
+	}
+	calls_watch();
 }
 
 /* ---- connecting ---- */
@@ -219,7 +259,6 @@ static void admit(struct socket *l)
 		waiting_remove(s);
 		if (!meet(s, l)) {
 			waiting_add(l, s);
-			timer_arm(&s->tcp->give_up, mono_now() + GIVE_UP_NS);
 			return;
 		}
 	}
@@ -246,8 +285,6 @@ static void call(struct socket *s)
 	if (has_room(l) && meet(s, l))
 		return;
 	waiting_add(l, s);
-	s->tcp->give_up.fn = give_up;
-	timer_arm(&s->tcp->give_up, mono_now() + GIVE_UP_NS);
 }
 
 static long connect_start(struct socket *s, const struct address *a)
