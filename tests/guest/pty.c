@@ -80,6 +80,8 @@ static void names(void)
 	SHOW(lseek(master, 0, SEEK_CUR));
 	SHOW(ftruncate(slave, 0));
 	SHOW(fsync(slave));
+	SHOW(posix_fadvise(slave, 0, 0, 0));
+	SHOW(fallocate(slave, 0, 0, 10));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", slave);
 	SHOW((f = open(path, O_RDWR | O_NOCTTY)) >= 0);
 	SHOW(write(f, "again", 5));

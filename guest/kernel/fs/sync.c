@@ -40,6 +40,14 @@ static long check_mode(u64 mode)
 	}
 }
 
+/* A terminal, though it has no position, is a device. */
+static bool is_stream(const struct file *f)
+{
+	const struct node *n = file_node(f);
+
+	return !n || node_type(n) == S_IFIFO;
+}
+
 long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 {
 	struct file *f = fd_file((s32)fd);
@@ -57,7 +65,7 @@ long sys_fallocate(u64 fd, u64 mode, u64 offset, u64 size)
 	if (!file_writable(f))
 		return -EBADF;
 	n = file_node(f);
-	if (!file_has_position(f))
+	if (is_stream(f))
 		return -ESPIPE;
 	if (f->ops != &regular_ops)
 		return is_dir(n) ? -EISDIR : -ENODEV;
@@ -136,7 +144,7 @@ long sys_fadvise64(u64 fd, u64 offset, u64 size, u64 advice)
 	(void)offset;
 	if (any_file(fd))
 		return -EBADF;
-	if (!file_has_position(f))
+	if (is_stream(f))
 		return -ESPIPE;
 	return (s64)size < 0 || advice > 5 ? -EINVAL : 0;
 }
