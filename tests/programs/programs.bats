@@ -22,6 +22,8 @@ node() { same node node-root "$@"; }
 @test "programs: pytest with a plugin that starts a server" { debian /bin/bash /tests/pytest.sh; }
 @test "programs: pip installs a wheel" { debian /bin/sh /tests/pip.sh; }
 @test "programs: joblib with two jobs" { debian /usr/bin/python3 /tests/jobs.py; }
+@test "programs: bash, less and vim at a terminal" { debian /usr/bin/expect /tests/terminal.exp; }
+@test "programs: tmux" { debian /bin/bash /tests/tmux.sh; }
 @test "programs: an HTTP server and clients in Go" { debian /usr/bin/go-server; }
 @test "programs: esbuild" { node /bin/sh /tests/esbuild.sh; }
 @test "programs: express" { node /usr/bin/node /tests/express.js; }
