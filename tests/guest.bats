@@ -126,6 +126,7 @@ same() {
 @test "guest: memory policies" { same policy; }
 @test "guest: system calls at sites that are patched" { same patch; }
 
+@test "guest: what one process sees of another" { same others; }
 @test "guest: shares of the CPU" { same turn; }
 @test "guest: a limit on processes" { same bounds limited; }
 @test "guest: processes without end, and more of them when they have gone" {

@@ -28,7 +28,8 @@ static void show_info(struct text *t, const struct proc_subject *s)
 		f->ops->stat(f, &st);
 	text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t1\nino:\t%lu\n", f->pos,
 		 f->flags | O_LARGEFILE |
-			 (fd_cloexec_of(s->process, s->fd) ? (u32)O_CLOEXEC : 0),
+			 (fd_cloexec_of(s->process, s->fd) ? (u32)O_CLOEXEC :
+							     0),
 		 st.st_ino);
 	if (f->ops->info)
 		f->ops->info(f, t);

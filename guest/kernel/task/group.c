@@ -41,8 +41,8 @@ s32 group_session(s32 group)
 bool group_orphaned(s32 group)
 {
 	for (const struct process *p = processes; p; p = p->all_next)
-		if (p->group == group && !p->zombie &&
-		    p->parent && p->parent->group != group &&
+		if (p->group == group && !p->zombie && p->parent &&
+		    p->parent->group != group &&
 		    p->parent->session == p->session)
 			return false;
 	return true;

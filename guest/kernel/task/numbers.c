@@ -12,7 +12,7 @@
 static struct tables {
 	struct thread *by_tid[BUCKETS];
 	struct process *by_pid[BUCKETS];
-} *tables;
+} * tables;
 _Static_assert(sizeof(struct tables) <= PAGE_SIZE, "in a frame");
 static s32 last = FIRST_PROCESS - 1;
 static bool wrapped;

@@ -299,7 +299,7 @@ long sys_timer_getoverrun(u64 id)
 }
 
 /* The timer that link leads to. */
-static void delete(struct posix_timer **link)
+static void delete (struct posix_timer **link)
 {
 	struct posix_timer *p = *link;
 
@@ -317,12 +317,12 @@ long sys_timer_delete(u64 id)
 		link = &(*link)->next;
 	if (!*link)
 		return -EINVAL;
-	delete(link);
+	delete (link);
 	return 0;
 }
 
 void posix_timers_delete(struct process *p)
 {
 	while (p->timers)
-		delete(&p->timers);
+		delete (&p->timers);
 }

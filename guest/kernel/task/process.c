@@ -156,8 +156,7 @@ void process_parts_ended(struct process *p)
 
 bool process_too_many(void)
 {
-	return count >=
-	       MIN((u64)PROCESSES_MAX, frames_total() / FRAMES_EACH);
+	return count >= MIN((u64)PROCESSES_MAX, frames_total() / FRAMES_EACH);
 }
 
 struct process *process_copy(void)

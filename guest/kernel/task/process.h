@@ -45,31 +45,31 @@ struct process {
 	u32 refs;
 	s32 pid, group, session;
 	struct terminal *terminal; /* the controlling one, inherited; or NULL */
-	struct process *parent; /* NULL: the kernel */
-	s32 maker;              /* the parent's thread that made it */
+	struct process *parent;    /* NULL: the kernel */
+	s32 maker;                 /* the parent's thread that made it */
 	struct process *children, *last_child; /* the oldest first */
 	struct process *sibling;               /* the next of the parent's */
-	struct waitq waiting;    /* threads that wait for children */
-	struct thread *threads;  /* its threads, by peer */
-	struct thread *leader;   /* the first one, which may have ended */
-	u32 thread_count;        /* that have not ended */
-	bool ending;             /* all its threads are to leave */
-	bool zombie;             /* all have; it waits to be reaped */
-	bool execing;            /* one waits for the others to leave */
-	bool executed;           /* has called execve since it was made */
-	u32 status;              /* as wait(2) shows it */
-	s32 exit_signal;         /* for the parent; 0: none */
-	enum news news;          /* not told to a waiting parent yet */
+	struct waitq waiting;   /* threads that wait for children */
+	struct thread *threads; /* its threads, by peer */
+	struct thread *leader;  /* the first one, which may have ended */
+	u32 thread_count;       /* that have not ended */
+	bool ending;            /* all its threads are to leave */
+	bool zombie;            /* all have; it waits to be reaped */
+	bool execing;           /* one waits for the others to leave */
+	bool executed;          /* has called execve since it was made */
+	u32 status;             /* as wait(2) shows it */
+	s32 exit_signal;        /* for the parent; 0: none */
+	enum news news;         /* not told to a waiting parent yet */
 	s32 stop_signal;
-	struct waitq sole;       /* execing: for the others' end */
-	struct waitq vforked;    /* its parent, until it has its own space */
-	bool borrowed;           /* it has not: vfork(2) */
-	struct space *space;     /* NULL: a zombie's */
+	struct waitq sole;    /* execing: for the others' end */
+	struct waitq vforked; /* its parent, until it has its own space */
+	bool borrowed;        /* it has not: vfork(2) */
+	struct space *space;  /* NULL: a zombie's */
 	struct descriptors *descriptors;   /* fs/descriptor.h */
 	struct surroundings *surroundings; /* fs/surroundings.h */
 	struct signals signals;
 	struct limits limits;
-	struct usage ended;    /* of threads that have ended */
+	struct usage ended;          /* of threads that have ended */
 	struct usage children_usage; /* of children that were waited for */
 	u64 peak, children_peak;     /* pages; the first of a zombie */
 	struct cputimer cpu_limit;
@@ -142,7 +142,7 @@ void process_reap(struct process *p);
 
 /* ---- exit.c ---- */
 
-#define STATUS_EXITED(code) (((u32)(code) & 0xff) << 8)
+#define STATUS_EXITED(code) (((u32)(code)&0xff) << 8)
 
 /* Ends the running process; status as exit(2). */
 _Noreturn void process_exit(int status);

@@ -50,10 +50,10 @@ void signal_reset_actions(struct process *p)
 	struct action *of = p->signals.actions->of;
 
 	for (int n = 1; n <= SIGNAL_COUNT; n++)
-		of[n] = (struct action){ .handler = of[n].handler ==
-							(u64)SIG_IGN ?
-					    (u64)SIG_IGN :
-					    (u64)SIG_DFL };
+		of[n] = (struct action){ .handler =
+						 of[n].handler == (u64)SIG_IGN ?
+							 (u64)SIG_IGN :
+							 (u64)SIG_DFL };
 }
 
 /* ---- calls ---- */

@@ -27,16 +27,16 @@ struct futex_key {
 };
 
 struct thread {
-	struct thread *next;       /* run queue or wait queue */
-	struct thread *all_next;   /* list of all threads */
-	struct thread **all_link;  /* what leads to this one in it */
-	struct thread *peer;       /* the next one of the process */
-	struct thread *hash_next;  /* numbers.c */
-	struct process *process;   /* referenced */
-	u64 kernel_sp;     /* saved by thread_switch */
-	struct regs *regs; /* user registers, on the kernel stack */
-	void *stack;       /* kernel stack */
-	void *xsave;       /* vector registers while not running */
+	struct thread *next;      /* run queue or wait queue */
+	struct thread *all_next;  /* list of all threads */
+	struct thread **all_link; /* what leads to this one in it */
+	struct thread *peer;      /* the next one of the process */
+	struct thread *hash_next; /* numbers.c */
+	struct process *process;  /* referenced */
+	u64 kernel_sp;            /* saved by thread_switch */
+	struct regs *regs;        /* user registers, on the kernel stack */
+	void *stack;              /* kernel stack */
+	void *xsave;              /* vector registers while not running */
 	u64 fs_base;
 	s32 tid;
 	u32 state;
@@ -69,7 +69,7 @@ struct thread {
 	struct usage usage;               /* cpu: until on_cpu_since */
 	u64 on_cpu_since;                 /* cpu_now() */
 	u64 had, charged; /* turn.c: of the CPU, weighted; until when */
-	u64 entered;                      /* the kernel, the same */
+	u64 entered;      /* the kernel, the same */
 	/* futex.c */
 	struct futex_key futex; /* what it waits for; .of NULL: nothing */
 	u32 futex_bits;
@@ -83,8 +83,8 @@ struct thread *thread_find(s32 tid);
 bool thread_waits(const struct thread *t);
 bool thread_ended(const struct thread *t);
 void thread_set_waiting(struct thread *t); /* for one that never runs */
-u32 threads_started(void); /* so far */
-u64 thread_frames(void);   /* of their stacks */
+u32 threads_started(void);                 /* so far */
+u64 thread_frames(void);                   /* of their stacks */
 /* Named for the program at path, as execve does. */
 void thread_name(struct thread *t, const char *path);
 

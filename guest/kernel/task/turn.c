@@ -9,8 +9,8 @@
 
 #include "task/thread.h"
 
-#define WEIGHT 1024u        /* of niceness 0; a step is a factor of 5/4 */
-#define WEIGHT_IDLE 3u      /* SCHED_IDLE: sched(7) */
+#define WEIGHT 1024u             /* of niceness 0; a step is a factor of 5/4 */
+#define WEIGHT_IDLE 3u           /* SCHED_IDLE: sched(7) */
 #define CREDIT (3 * NSEC / 1000) /* at most, for having slept */
 #define PATIENCE (NSEC / 1000)   /* of who has been woken */
 

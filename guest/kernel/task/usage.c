@@ -119,9 +119,8 @@ void usage_keep_child(struct process *parent, const struct process *child)
 
 	usage_with_children(child, &u);
 	add(&parent->children_usage, &u);
-	parent->children_peak =
-		MAX(parent->children_peak,
-		    MAX(child->peak, child->children_peak));
+	parent->children_peak = MAX(parent->children_peak,
+				    MAX(child->peak, child->children_peak));
 }
 
 void usage_describe(const struct usage *u, u64 peak, struct rusage *r)

@@ -13,7 +13,7 @@
 #define CONTINUED_STATUS 0xffff
 
 struct request {
-	s32 type, id; /* P_* */
+	s32 type, id;                  /* P_* */
 	const struct process *process; /* of P_PIDFD */
 	u32 options;
 };
@@ -133,8 +133,7 @@ static long wait(const struct request *q, struct answer *a)
 
 long sys_wait4(u64 pid, u64 status, u64 options, u64 usage)
 {
-	struct request q = { .type = P_ALL,
-			     .options = (u32)options | WEXITED };
+	struct request q = { .type = P_ALL, .options = (u32)options | WEXITED };
 	s32 id = (s32)pid;
 	struct answer a;
 	long r;
