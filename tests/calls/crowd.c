@@ -1096,7 +1096,6 @@ static void prepare(void)
 		   -1, 0);
 	if (area == MAP_FAILED || own == MAP_FAILED)
 		syscall(SYS_exit_group, 6);
-	check_zero("area", area, PAGES * PAGE);
 	check_zero("own", own, OWN * PAGE);
 	owner = true;
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)

@@ -264,7 +264,7 @@ void node_name(struct node *n, const char *name, u32 size)
 			quota_give(1);
 	}
 	n->name = d ? d->name : NULL;
-	n->name_size = size;
+	n->name_size = d ? size : 0;
 	n->orphan = d;
 	n->unlinked = true;
 }

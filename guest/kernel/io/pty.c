@@ -79,6 +79,11 @@ static struct node *slave_node(struct tty *t)
 	ksnprintf(name, sizeof(name), "%u", t->number);
 	node_place(n, directory, NULL, 0);
 	node_name(n, name, (u32)strlen(name));
+	if (!n->name) {
+		n->nlink = 0;
+		node_drop(n);
+		return NULL;
+	}
 	n->unlinked = false; /* lookup() finds it */
 	node_ref(n);
 	return n;
