@@ -162,6 +162,29 @@ static int deep(void)
 	return 0;
 }
 
+static int count_shared(const char *path)
+{
+	static char line[512];
+	FILE *f = fopen(path, "r");
+	int count = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		count += strstr(line, "/dev/zero (deleted)") != NULL;
+	if (f)
+		fclose(f);
+	return count;
+}
+
+/* Memory that processes share has a name, and is of no file. */
+static int show_shared(void)
+{
+	mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	     0);
+	SHOW(count_shared("/proc/self/maps"));
+	SHOW(count_shared("/proc/self/smaps"));
+	return 0;
+}
+
 static struct gate ready, done;
 
 static int orphan(void)
@@ -226,6 +249,7 @@ int main(int argc, char **argv)
 	borrowed_limits();
 	waitpid(child_start(deep_stack), NULL, 0);
 	waitpid(child_start(large_stack), NULL, 0);
+	waitpid(child_start(show_shared), NULL, 0);
 	maker_executes();
 	return 0;
 }
