@@ -185,6 +185,40 @@ static int show_shared(void)
 	return 0;
 }
 
+#define COPY "/tmp/relations-copy"
+
+/* A program that has no name any more is still itself. */
+static int be_nameless(void)
+{
+	char name[64];
+	long n;
+
+	unlink(COPY);
+	n = readlink("/proc/self/exe", name, sizeof(name) - 1);
+	name[n < 0 ? 0 : n] = 0;
+	printf("exe: %s\n", name);
+	SHOW(open(COPY, O_RDONLY));
+	SHOW(open("/proc/self/exe", O_RDONLY) >= 0);
+	execl("/proc/self/exe", "again", "deep", NULL);
+	return 1;
+}
+
+static int execute_copy(void)
+{
+	static char part[65536];
+	int from = open(self, O_RDONLY);
+	int to = open(COPY, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+	ssize_t n;
+
+	while ((n = read(from, part, sizeof(part))) > 0)
+		if (write(to, part, n) != n)
+			return 1;
+	close(to);
+	close(from);
+	execl(COPY, "copy", "nameless", NULL);
+	return 1;
+}
+
 static struct gate ready, done;
 
 static int orphan(void)
@@ -240,6 +274,8 @@ int main(int argc, char **argv)
 {
 	self = argv[0];
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && !strcmp(argv[1], "nameless"))
+		return be_nameless();
 	if (argc > 1)
 		return strcmp(argv[1], "deep") ? 0 : deep();
 	wait_with_handler();
@@ -250,6 +286,7 @@ int main(int argc, char **argv)
 	waitpid(child_start(deep_stack), NULL, 0);
 	waitpid(child_start(large_stack), NULL, 0);
 	waitpid(child_start(show_shared), NULL, 0);
+	waitpid(child_start(execute_copy), NULL, 0);
 	maker_executes();
 	return 0;
 }

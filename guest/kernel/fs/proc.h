@@ -69,10 +69,15 @@ struct proc_row {
 	{                                                                      \
 		.name = name_, .mode = S_IFLNK | 0777, .show = show_           \
 	}
-#define PROC_INTIMATE_LINK(name_, show_, text_)                                \
+#define PROC_INTIMATE_LINK(name_, show_, file_)                                \
 	{                                                                      \
 		.name = name_, .mode = S_IFLNK | 0777, .intimate = true,       \
-		.show = show_, .fixed = text_                                  \
+		.show = show_, .file = file_                                   \
+	}
+#define PROC_NAMESPACE(name_, text_)                                           \
+	{                                                                      \
+		.name = name_, .mode = S_IFLNK | 0777, .intimate = true,       \
+		.fixed = text_                                                 \
 	}
 #define PROC_LINK_TO(name_, text_)                                             \
 	{                                                                      \

@@ -335,10 +335,21 @@ static long store_comm(const struct proc_subject *s, const char *text)
 	return 0;
 }
 
+/* The program that it began with, wherever that is now. */
+static struct file *exe_of(const struct proc_subject *s)
+{
+	const struct space *of = s->process->space;
+
+	return of && of->program ? file_of_object(of->program) : NULL;
+}
+
 static void show_exe(struct text *t, const struct proc_subject *s)
 {
-	if (s->process->space)
-		text_add(t, "%s", s->process->exec_path);
+	struct file *f = exe_of(s);
+	char *to = f ? text_reserve(t, PATH_MAX) : NULL;
+
+	if (to)
+		t->size += file_describe(f, to, PATH_MAX);
 }
 
 static void add_path(struct text *t, const struct node *n)
@@ -463,16 +474,16 @@ static const char mountstats[] = "device root mounted on / with fstype tmpfs\n"
 static const char id_map[] = "         0          0 4294967295\n";
 
 static const struct proc_row namespaces[] = {
-	PROC_INTIMATE_LINK("cgroup", NULL, "cgroup:[4026531835]"),
-	PROC_INTIMATE_LINK("ipc", NULL, "ipc:[4026531839]"),
-	PROC_INTIMATE_LINK("mnt", NULL, "mnt:[4026531841]"),
-	PROC_INTIMATE_LINK("net", NULL, "net:[4026531840]"),
-	PROC_INTIMATE_LINK("pid", NULL, "pid:[4026531836]"),
-	PROC_INTIMATE_LINK("pid_for_children", NULL, "pid:[4026531836]"),
-	PROC_INTIMATE_LINK("time", NULL, "time:[4026531834]"),
-	PROC_INTIMATE_LINK("time_for_children", NULL, "time:[4026531834]"),
-	PROC_INTIMATE_LINK("user", NULL, "user:[4026531837]"),
-	PROC_INTIMATE_LINK("uts", NULL, "uts:[4026531838]"),
+	PROC_NAMESPACE("cgroup", "cgroup:[4026531835]"),
+	PROC_NAMESPACE("ipc", "ipc:[4026531839]"),
+	PROC_NAMESPACE("mnt", "mnt:[4026531841]"),
+	PROC_NAMESPACE("net", "net:[4026531840]"),
+	PROC_NAMESPACE("pid", "pid:[4026531836]"),
+	PROC_NAMESPACE("pid_for_children", "pid:[4026531836]"),
+	PROC_NAMESPACE("time", "time:[4026531834]"),
+	PROC_NAMESPACE("time_for_children", "time:[4026531834]"),
+	PROC_NAMESPACE("user", "user:[4026531837]"),
+	PROC_NAMESPACE("uts", "uts:[4026531838]"),
 	PROC_END,
 };
 
@@ -490,7 +501,7 @@ static const struct proc_row thread_row = {
 		PROC_INTIMATE_LINK("cwd", show_cwd, NULL),                     \
 		PROC_PRIVATE("auxv", show_auxv),                               \
 		PROC_PRIVATE("environ", show_environ),                         \
-		PROC_INTIMATE_LINK("exe", show_exe, NULL),                     \
+		PROC_INTIMATE_LINK("exe", show_exe, exe_of),                   \
 		PROC_NUMBERS("fd", 0500, PROC_DESCRIPTORS, &proc_fd_row),      \
 		PROC_NUMBERS("fdinfo", 0555, PROC_DESCRIPTORS,                 \
 			     &proc_fdinfo_row),                                \

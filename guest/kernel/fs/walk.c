@@ -118,10 +118,14 @@ static long go_up(struct walker *k, struct node **up)
 	return 0;
 }
 
-/* A link of /proc/PID/fd: the open file itself. */
+/* A link of /proc/PID/fd, or exe: the open file itself. */
 static long follow_magic(const struct walker *k, const struct node *link,
 			 struct walk *w)
 {
+	long r = link->ops->permission ? link->ops->permission(link) : 0;
+
+	if (r)
+		return r;
 	w->magic = link->ops->file(link);
 	if (!w->magic)
 		return -ENOENT;

@@ -241,11 +241,8 @@ static long read_program(struct exec *e)
 /* Into the running space, which is empty and knows its home. */
 static long load(struct exec *e, u64 stack_ready, u64 *rip, u64 *rsp)
 {
-	struct process *p = current->process;
-	size_t n = file_describe(e->file, p->exec_path, PROCESS_PATH - 1);
 	long r = elf_map(&e->program, space->home + HOME_PIE);
 
-	p->exec_path[n] = 0;
 	if (r == 0 && !space->pool_end) {
 		space->brk_start = space->brk_end = e->program.end + BRK_GAP;
 		space->brk_top =

@@ -177,7 +177,6 @@ struct process *process_copy(void)
 	p->dumpable = from->dumpable;
 	p->no_huge_pages = from->no_huge_pages;
 	p->barriers = from->barriers;
-	memcpy(p->exec_path, from->exec_path, sizeof(p->exec_path));
 	return p;
 }
 

@@ -19,7 +19,6 @@
 /* The kernel: it has no handlers, so it ignores all signals. */
 #define INIT_PROCESS 1
 #define FIRST_PROCESS 2
-#define PROCESS_PATH 256
 
 struct space;
 struct descriptors;
@@ -82,7 +81,6 @@ struct process {
 	u32 dumpable; /* PR_SET_DUMPABLE */
 	bool subreaper, no_huge_pages;
 	u32 barriers;                 /* MEMBARRIER_CMD_REGISTER_* so far */
-	char exec_path[PROCESS_PATH]; /* for /proc/PID/exe */
 };
 
 extern struct process *processes; /* all of them, the youngest first */
