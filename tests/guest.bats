@@ -40,6 +40,7 @@ same() {
 @test "guest: ends, orphans, subreapers, daemons" { same family; }
 @test "guest: what related processes leave to one another: ends beside handlers, limits, stacks" { same relations; }
 @test "guest: what a process may see of another user's" { same looking; }
+@test "guest: mappings changed by chance before and after forks" { same forkmap; }
 @test "guest: process groups and sessions, and signals between processes" { same group; }
 @test "guest: stopping and going on" { same jobs; }
 @test "guest: memory that processes share, and locks in it" { same share; }

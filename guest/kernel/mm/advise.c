@@ -100,15 +100,16 @@ static long give_up(const struct vma *v, u64 start, u64 end, u32 advice)
 }
 
 /* What a child is to get of it; wiped is only what is private memory. */
-static long set_at_fork(u64 start, u64 end, u8 what)
+static long set_at_fork(u64 start, u64 end, u8 what, bool on)
 {
 	if (end > start && !vma_cut(start, end))
 		return -ENOMEM;
 	for (struct vma *v = vma_next(start); v && v->start < end;
 	     v = vma_after(v)) {
-		if (what == FORK_WIPE && (v->object || v->flags & MAP_SHARED))
+		if (on && what == FORK_WIPE &&
+		    (v->object || v->flags & MAP_SHARED))
 			return -EINVAL;
-		v->at_fork = what;
+		v->at_fork = on ? v->at_fork | what : v->at_fork & ~what;
 	}
 	vma_tidy(start, end);
 	return mm_check_mapped(start, end);
@@ -136,12 +137,13 @@ long sys_madvise(u64 addr, u64 size, u64 advice)
 	case MADV_UNMERGEABLE:
 		return mm_check_mapped(addr, end);
 	case MADV_DONTFORK:
-		return set_at_fork(addr, end, FORK_OMIT);
 	case MADV_DOFORK:
-	case MADV_KEEPONFORK:
-		return set_at_fork(addr, end, FORK_COPY);
+		return set_at_fork(addr, end, FORK_OMIT,
+				   advice == MADV_DONTFORK);
 	case MADV_WIPEONFORK:
-		return set_at_fork(addr, end, FORK_WIPE);
+	case MADV_KEEPONFORK:
+		return set_at_fork(addr, end, FORK_WIPE,
+				   advice == MADV_WIPEONFORK);
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return populate(addr, end, advice == MADV_POPULATE_WRITE);

@@ -297,7 +297,7 @@ long mm_map(u64 addr, u64 size, const struct vma *kind)
 
 	v.flags &= ~(u32)PLACES;
 	v.pool = false;
-	v.at_fork = FORK_COPY;
+	v.at_fork = 0;
 	if (vma_count() >= MAX_VMAS || !vma_reserve(3) || too_much(size, &v) ||
 	    !mm_may_grow(size / PAGE_SIZE - replaced, v.prot, flags))
 		return -ENOMEM;

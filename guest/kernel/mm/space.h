@@ -24,7 +24,7 @@
 #define HOME_ZONE_TOP 0x7ff0000000ul
 #define LOWEST_ADDRESS 0x10000ul /* as Linux, vm.mmap_min_addr */
 
-enum at_fork { FORK_COPY, FORK_OMIT, FORK_WIPE }; /* madvise(2) */
+enum at_fork { FORK_OMIT = 1, FORK_WIPE = 2 }; /* madvise(2) */
 
 struct vma {
 	u64 start, end;
@@ -32,7 +32,7 @@ struct vma {
 	u32 flags;      /* MAP_* of mmap */
 	bool pool;      /* its frames are those of its place in the pool */
 	bool may_write; /* a shared one: the file was opened for it */
-	u8 at_fork;     /* FORK_* */
+	u8 at_fork;     /* FORK_*, bits */
 	struct object *object; /* referenced; NULL: anonymous */
 	u64 offset;            /* in the object, of start */
 };

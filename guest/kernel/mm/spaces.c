@@ -176,13 +176,14 @@ static gpa_t copy_page(u64 entry, u64 at)
 /* An entry for the child; the parent may not write to what is not copied. */
 static u64 copied(struct fork *f, u64 *pte, u64 at, bool shared)
 {
+	const u64 entry = *pte; /* making a copy may take the page back */
 	gpa_t copy;
 
-	if (shared || !(*pte & PTE_OWNED))
-		return *pte;
-	copy = f->copy && (*pte & PTE_W) ? copy_page(*pte, at) : 0;
-	if (copy)
-		return pte_make(copy, true, true) | PTE_TOUCHED;
+	if (shared || !(entry & PTE_OWNED))
+		return entry;
+	copy = f->copy && (entry & PTE_W) ? copy_page(entry, at) : 0;
+	if (copy) /* present or, for PROT_NONE, not */
+		return copy | (entry & ~PTE_GPA) | PTE_TOUCHED;
 	if (*pte & PTE_W) {
 		*pte &= ~PTE_W;
 		f->flush = true;
@@ -251,13 +252,13 @@ static long copy_vma(struct fork *f, const struct vma *v)
 	struct vma copy = *v;
 	struct space *before;
 
-	if (v->at_fork == FORK_OMIT)
+	if (v->at_fork & FORK_OMIT)
 		return 0;
 	copy.flags &= ~(u32)MAP_LOCKED;
 	before = space_look_at(f->to);
 	vma_insert(&copy);
 	space_look_at(before);
-	return v->at_fork == FORK_WIPE ? 0 : copy_mapping(f, v);
+	return v->at_fork & FORK_WIPE ? 0 : copy_mapping(f, v);
 }
 
 /* Whether the running process has few pages that it may write to, and there is
