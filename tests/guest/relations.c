@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "child.h"
 
@@ -219,6 +220,21 @@ static int execute_copy(void)
 	return 1;
 }
 
+/* The directory of a process that is gone leads nowhere. */
+static void stale_directory(void)
+{
+	pid_t child = child_start(end_at_once);
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d", child);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	waitpid(child, NULL, 0);
+	SHOW(openat(fd, "status", O_RDONLY) >= 0);
+	SHOW(RAW(pidfd_send_signal, fd, 0, NULL, 0));
+	close(fd);
+}
+
 static struct gate ready, done;
 
 static int orphan(void)
@@ -286,6 +302,7 @@ int main(int argc, char **argv)
 	waitpid(child_start(deep_stack), NULL, 0);
 	waitpid(child_start(large_stack), NULL, 0);
 	waitpid(child_start(show_shared), NULL, 0);
+	stale_directory();
 	waitpid(child_start(execute_copy), NULL, 0);
 	maker_executes();
 	return 0;

@@ -192,8 +192,11 @@ static void own(struct node *n)
 static struct node *find(struct node *dir, const char *name, u32 size)
 {
 	const struct proc_row *row = dir->row;
+	struct proc_subject s;
 	s64 number;
 
+	if (!proc_subject(dir, &s))
+		return NULL; /* of a process that is gone */
 	for (const struct proc_row *r = row->rows; r && r->mode; r++)
 		if (strlen(r->name) == size && !memcmp(r->name, name, size))
 			return make(dir, r, dir->key, 0);
@@ -221,8 +224,11 @@ static void list(struct node *dir, u64 *position, dir_emit *emit, void *context)
 	const struct proc_row *row = dir->row;
 	char name[NUMBER_SIZE];
 	u64 rows = 2; /* "." and ".." are before them */
+	struct proc_subject s;
 	s64 number;
 
+	if (!proc_subject(dir, &s))
+		return;
 	for (const struct proc_row *r = row->rows; r && r->mode; r++, rows++) {
 		if (*position > rows)
 			continue;
@@ -334,9 +340,9 @@ s32 proc_process_of(const struct node *n)
 {
 	struct proc_subject s;
 
-	if (n->row != &process_row || !proc_subject(n, &s) || !s.process)
+	if (n->row != &process_row)
 		return 0;
-	return s.process->pid;
+	return proc_subject(n, &s) && s.process ? s.process->pid : -ESRCH;
 }
 
 static void serve(const char *path, const struct proc_row *row)

@@ -145,7 +145,8 @@ extern const struct file_ops proc_mem_ops; /* proc_mem.c */
 bool proc_subject(const struct node *n, struct proc_subject *s);
 
 void proc_init(void); /* makes /proc and /sys */
-/* The process that n, a directory /proc/PID, is of; 0: n is none. */
+/* The process that n, a directory /proc/PID, is of; 0: n is none; -ESRCH: it is
+ * gone. */
 s32 proc_process_of(const struct node *n);
 
 #endif
