@@ -237,24 +237,30 @@ static int command_worker(struct args a)
 	_exit(worker_main(&o));
 }
 
+static int name_template(char *buf, size_t size, const char *directory,
+			 const char *language)
+{
+	int n = snprintf(buf, size, "%s/%s.zbt", directory, language);
+
+	return n <= 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
 /* The language's template file, in buf. */
 static int template_path(char *buf, size_t size, const char *directory,
 			 const char *language)
 {
 	const char *other = language_of_alias(language, strlen(language));
-	int n;
+	int r;
 
 	if (!directory)
 		directory = access("templates", F_OK) == 0 ? "templates" :
 							     SYSTEM_TEMPLATES;
 	if (strchr(language, '/'))
 		return -EINVAL;
-	n = snprintf(buf, size, "%s/%s.zbt", directory, language);
-	if (n <= 0 || (size_t)n >= size)
-		return -ENAMETOOLONG;
-	return other && access(buf, F_OK) < 0 ?
-		       template_path(buf, size, directory, other) :
-		       0;
+	r = name_template(buf, size, directory, language);
+	if (r == 0 && other && access(buf, F_OK) < 0)
+		r = name_template(buf, size, directory, other);
+	return r;
 }
 
 /* Reads all of a file or, for NULL or "-", standard input. */

@@ -503,15 +503,21 @@ void pool_tick(uint64_t now)
 	train(languages);
 }
 
-int pool_language(const char *name, size_t size)
+static int find_language(const char *name, size_t size)
 {
-	const char *other = language_of_alias(name, size);
-
 	for (int i = 0; i < language_count; i++)
 		if (strlen(languages[i].name) == size &&
 		    !memcmp(languages[i].name, name, size))
 			return i;
-	return other ? pool_language(other, strlen(other)) : -1;
+	return -1;
+}
+
+int pool_language(const char *name, size_t size)
+{
+	const char *other = language_of_alias(name, size);
+	int i = find_language(name, size);
+
+	return i < 0 && other ? find_language(other, strlen(other)) : i;
 }
 
 const char *pool_describe(int language, bool *ready, int *memory_mb)
