@@ -159,28 +159,33 @@ struct fork {
 	bool flush; /* the parent has lost rights */
 };
 
-/* Of a page of the running process, read where it has it if it may: KVM may know
- * that mapping, and not the kernel's of the same frame. */
+/* A page of the running process, where it has it if it may be read there: KVM may
+ * know that mapping, and not the kernel's of the same frame. */
+static const void *page_of(u64 entry, u64 at)
+{
+	return entry & PTE_P ? (const void *)at : gpa_to_ptr(entry & PTE_GPA);
+}
+
 static gpa_t copy_page(u64 entry, u64 at)
 {
 	gpa_t copy = frames_alloc(1);
 
 	if (copy)
-		memcpy(gpa_to_ptr(copy),
-		       entry & PTE_P ? (const void *)at :
-				       gpa_to_ptr(entry & PTE_GPA),
-		       PAGE_SIZE);
+		memcpy(gpa_to_ptr(copy), page_of(entry, at), PAGE_SIZE);
 	return copy;
 }
 
 /* An entry for the child; the parent may not write to what is not copied. */
-static u64 copied(struct fork *f, u64 *pte, u64 at, bool shared)
+static u64 copied(struct fork *f, u64 *pte, u64 at, const struct vma *v)
 {
 	const u64 entry = *pte; /* making a copy may take the page back */
 	gpa_t copy;
 
-	if (shared || !(entry & PTE_OWNED))
+	if ((v->flags & MAP_SHARED) || !(entry & PTE_OWNED))
 		return entry;
+	/* A page of zeroes comes when the child asks for it. */
+	if (f->copy && !v->object && page_is_zero(page_of(entry, at)))
+		return 0;
 	copy = f->copy && (entry & PTE_W) ? copy_page(entry, at) : 0;
 	if (copy) /* present or, for PROT_NONE, not */
 		return copy | (entry & ~PTE_GPA) | PTE_TOUCHED;
@@ -194,7 +199,7 @@ static u64 copied(struct fork *f, u64 *pte, u64 at, bool shared)
 
 /* Entries from start on, in one table of each space. */
 static long copy_table(struct fork *f, u64 *from, u64 start, u64 end,
-		       bool shared)
+		       const struct vma *v)
 {
 	struct space *before;
 	u64 *target = NULL;
@@ -212,7 +217,7 @@ static long copy_table(struct fork *f, u64 *from, u64 start, u64 end,
 		if (!target)
 			return -ENOMEM;
 		if (*from) /* making a table may have taken it back */
-			*target = copied(f, from, start, shared);
+			*target = copied(f, from, start, v);
 		target++;
 	}
 	return 0;
@@ -225,7 +230,7 @@ static long copy_mapping(struct fork *f, const struct vma *v)
 
 	for (u64 *pte; r == 0 && (pte = pte_next(&at, v->end)); at = end) {
 		end = MIN((at | (TABLE_SIZE - 1)) + 1, v->end);
-		r = copy_table(f, pte, at, end, v->flags & MAP_SHARED);
+		r = copy_table(f, pte, at, end, v);
 	}
 	return r;
 }
