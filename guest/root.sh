@@ -80,7 +80,7 @@ base_files() {
 		echo Etc/UTC >etc/timezone
 		printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n' >etc/passwd
 		printf 'root:x:0:\nnogroup:x:65534:\n' >etc/group
-		printf '127.0.0.1 localhost\n::1 localhost\n' >etc/hosts
+		printf '127.0.0.1 localhost zeroboot\n::1 localhost\n' >etc/hosts
 		printf 'passwd: files\ngroup: files\nhosts: files\n' >etc/nsswitch.conf
 		ln -sf which.debianutils usr/bin/which
 		for awk in gawk mawk; do

@@ -42,8 +42,7 @@ static gpa_t object_page(struct object *o, u64 index, bool write)
 
 static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
 {
-	long r =
-		of(o)->ops->read(of(o), buf, size, &at);
+	long r = of(o)->ops->read(of(o), buf, size, &at);
 
 	return r < 0 ? 0 : (size_t)r;
 }

@@ -359,11 +359,12 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 		   command == F_OFD_SETLKW;
 	bool query = command == F_GETLK || command == F_OFD_GETLK;
 	bool wait = command == F_SETLKW || command == F_OFD_SETLKW;
-	struct lock want = { .kind = ofd ? OFD : POSIX,
-			     .owner = ofd ? (void *)f :
-					    (void *)current->process
-						    ->descriptors,
-			     .pid = ofd ? -1 : current->process->pid };
+	struct lock want = {
+		.kind = ofd ? OFD : POSIX,
+		.owner = ofd ? (void *)f :
+			       (void *)current->process->descriptors,
+		.pid = ofd ? -1 : current->process->pid
+	};
 	struct flock u;
 	long r = copy_from_user(&u, address, sizeof(u));
 

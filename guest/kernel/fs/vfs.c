@@ -237,6 +237,6 @@ void node_file_release(struct file *f)
 
 void file_count_writer(struct file *f, struct node *n, s32 writer)
 {
+	n->writers += writer - f->writer;
 	f->writer = writer;
-	n->writers += writer;
 }

@@ -119,7 +119,7 @@ void node_changed(struct node *n); /* ctime */
 struct node *vfs_root(void);
 struct node *file_node(const struct file *f); /* NULL: not of a file system */
 /* f is one more that writes to n (1), or that nobody may write to it for (-1),
- * until it is released. */
+ * until it is released or counted anew; 0: neither. */
 void file_count_writer(struct file *f, struct node *n, s32 writer);
 /* For files of nodes: struct file_ops, stat, describe and release. */
 long node_file_stat(struct file *f, struct stat *st);

@@ -249,8 +249,11 @@ static long load(struct exec *e, u64 stack_ready, u64 *rip, u64 *rsp)
 			space->home +
 			(elf_is_fixed(&e->program) ? HOME_PIE : HOME_ZONE);
 	}
-	if (r == 0 && e->loader)
+	if (r == 0 && e->loader) {
 		r = elf_map(&e->interpreter, 0);
+		/* As on Linux only the program itself is kept from writers. */
+		file_count_writer(e->loader, file_node(e->loader), 0);
+	}
 	if (r == 0)
 		r = make_stack(e, stack_ready, rsp);
 	*rip = e->loader ? e->interpreter.entry : e->program.entry;

@@ -80,7 +80,7 @@ struct process {
 	u64 started;  /* mono ns */
 	u32 dumpable; /* PR_SET_DUMPABLE */
 	bool subreaper, no_huge_pages;
-	u32 barriers;                 /* MEMBARRIER_CMD_REGISTER_* so far */
+	u32 barriers; /* MEMBARRIER_CMD_REGISTER_* so far */
 };
 
 extern struct process *processes; /* all of them, the youngest first */
