@@ -8,7 +8,9 @@ place=build/compat
 cache=build/cache/compat
 root=$place/root
 mkdir -p "$place" "$cache"
-gcc -std=c11 -O2 -Wall -Wextra -Werror -o "$place/launch" tests/compat/launch.c
+# Moved into place: another run may be using it.
+gcc -std=c11 -O2 -Wall -Wextra -Werror -o "$place/launch.$$" tests/compat/launch.c
+mv "$place/launch.$$" "$place/launch"
 
 # fetch PACKAGE: its file, in a cache or from the distribution.
 fetch() {
