@@ -258,6 +258,18 @@ static int tells_value(void)
 	return value;
 }
 
+/* The C library's fork is a clone. */
+static void by_its_number(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_fork);
+	int status;
+
+	if (pid == 0)
+		_exit(3);
+	waitpid(pid, &status, 0);
+	printf("SYS_fork: %d\n", WEXITSTATUS(status));
+}
+
 int main(void)
 {
 	setbuf(stdout, NULL);
@@ -277,6 +289,7 @@ int main(void)
 	from_a_thread();
 	value = getpid();
 	child_run("numbers", numbers);
+	by_its_number();
 	value = 3;
 	pthread_atfork(before, in_the_parent, in_the_child);
 	child_run("atfork", tells_value);

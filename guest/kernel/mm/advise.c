@@ -224,7 +224,7 @@ static u64 count_resident(void)
 
 	for (const struct vma *v = vma_next(0); v; v = vma_after(v)) {
 		vma_pages(v, &c);
-		pages += c.own + c.file;
+		pages += c.own + c.file + c.image;
 	}
 	return pages;
 }
