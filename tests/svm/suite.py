@@ -23,8 +23,6 @@ from machine import PATIENCE  # noqa: E402
 GUEST_PROGRAMS = ["altstack", "clone", "cpuclock", "devices", "epoll", "eventfd", "file", "futex", "futexlock", "itimer",
                   "mapcalls", "mapping", "memory", "patch", "pipe", "poll", "remap", "restart", "select", "signal",
                   "sigqueue", "sigwait", "socket", "thread", "time", "timerfd", "traps", "usage"]
-# Processes: with nested paging a switch of spaces takes a flush, without it none.
-PROCESSES = ["cow", "execve", "fork", "share", "vfork"]
 # What exceptions are like is the CPU's: QEMU has no #SS for addresses, no #AC, none
 # of SSE's, takes LOCK where none may be, and gives int its own error codes.
 OF_THE_CPU = ["traps"]
@@ -483,8 +481,6 @@ def shadow_paging(inside, report):
                            ("a page table that is changed costs the VM", page_table_costs),
                            ("one that is put back does not reach the next run", page_table_restored)):
             report.check(f"shadow paging: {name}", test, server)
-    for name in PROCESSES:
-        report.check(f"shadow paging: guest program {name}", guest_program, inside, name)
 
 
 def programs(inside, report):
@@ -500,7 +496,7 @@ def whole(inside, report):
     problems = build_templates(inside)
     for language in ("python", "node"):
         report.line(f"the {language} template is built", problems.get(language))
-    for name in GUEST_PROGRAMS + PROCESSES:
+    for name in GUEST_PROGRAMS:
         report.check(f"guest program {name} says what it says on Linux", guest_program, inside, name)
     report.check("what guest programs give back is free again", nothing_leaks, inside)
     report.check("a missing system call is logged and answers ENOSYS", missing_call, inside)
