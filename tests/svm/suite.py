@@ -23,6 +23,8 @@ from machine import PATIENCE  # noqa: E402
 GUEST_PROGRAMS = ["altstack", "clone", "cpuclock", "devices", "epoll", "eventfd", "file", "futex", "futexlock", "itimer",
                   "mapcalls", "mapping", "memory", "patch", "pipe", "poll", "remap", "restart", "select", "signal",
                   "sigqueue", "sigwait", "socket", "thread", "time", "timerfd", "traps", "usage"]
+# Of several processes: with nested paging a switch of spaces takes a flush.
+PROCESSES = ["cow", "execve", "fork", "share", "vfork"]
 # What exceptions are like is the CPU's: QEMU has no #SS for addresses, no #AC, none
 # of SSE's, takes LOCK where none may be, and gives int its own error codes.
 OF_THE_CPU = ["traps"]
@@ -496,7 +498,7 @@ def whole(inside, report):
     problems = build_templates(inside)
     for language in ("python", "node"):
         report.line(f"the {language} template is built", problems.get(language))
-    for name in GUEST_PROGRAMS:
+    for name in GUEST_PROGRAMS + PROCESSES:
         report.check(f"guest program {name} says what it says on Linux", guest_program, inside, name)
     report.check("what guest programs give back is free again", nothing_leaks, inside)
     report.check("a missing system call is logged and answers ENOSYS", missing_call, inside)
