@@ -43,6 +43,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "draw.h"
+
 #define PAGE 4096ul
 #define PAGES 32ul /* of the area, where anything goes */
 #define AREA 0x20000000ul
@@ -60,7 +62,6 @@ struct common {
 	unsigned long counter;
 };
 
-static uint64_t state;
 static struct common *common;
 static char *area, *own;
 static uint64_t expected[OWN];
@@ -88,19 +89,6 @@ static const int left_out[] = {
 	SYS_sched_setscheduler,
 	SYS_setpriority,
 };
-
-static uint64_t draw(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return draw() % n;
-}
 
 static void say(const char *text)
 {
@@ -171,10 +159,7 @@ static void check_zero(const char *what, const char *p, size_t size)
 
 static bool is_left_out(int number)
 {
-	for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
-		if (left_out[i] == number)
-			return true;
-	return false;
+	return is_one_of(number, left_out, sizeof(left_out) / sizeof(left_out[0]));
 }
 
 static int some_pid(void)
@@ -225,35 +210,19 @@ static uint64_t path(void)
 
 static uint64_t argument(void)
 {
-	switch (below(15)) {
-	case 0:
-		return below(24);
+	uint64_t kind = below(15);
+
+	switch (kind) {
 	case 1:
 		return (uint64_t)(area + below(PAGES * PAGE));
-	case 2:
-		return 0;
-	case 3:
-		return ~0ull;
 	case 4: /* about a border of pages */
 		return (uint64_t)some_page() - below(16);
 	case 5:
 		return path();
-	case 6:
-		return 1ull << below(64);
-	case 7:
-		return draw();
-	case 8:
-		return below(65536);
 	case 9:
 		return (uint64_t)some_pid();
-	case 10:
-		return (uint64_t)(int64_t) - (int)below(120);
-	case 11:
-		return 1ull << below(32) | 1ull << below(32);
-	case 12:
-		return 0x7fffffff;
 	default:
-		return below(6);
+		return number(kind);
 	}
 }
 

@@ -22,11 +22,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "draw.h"
+
 #define PAGE 4096
 #define PAGES 16
 #define NUMBERS 463
 
-static uint64_t state;
 static char *area;      /* PAGES pages, some of them gone after a while */
 static char *read_only; /* two pages of a file of one byte */
 static sigjmp_buf next;
@@ -41,19 +42,6 @@ static const int left_out[] = {
 	SYS_prlimit64, SYS_setrlimit, SYS_set_robust_list, SYS_process_vm_writev, SYS_close_range, SYS_shmat,
 };
 
-static uint64_t draw(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return draw() % n;
-}
-
 static void on_signal(int signo)
 {
 	(void)signo;
@@ -62,10 +50,7 @@ static void on_signal(int signo)
 
 static bool is_left_out(int number)
 {
-	for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
-		if (left_out[i] == number)
-			return true;
-	return false;
+	return is_one_of(number, left_out, sizeof(left_out) / sizeof(left_out[0]));
 }
 
 /* A path in the area, unless that page is gone: then on_signal goes on. */
@@ -82,35 +67,19 @@ static uint64_t path(void)
 
 static uint64_t argument(void)
 {
-	switch (below(14)) {
-	case 0:
-		return below(24);
+	uint64_t kind = below(14);
+
+	switch (kind) {
 	case 1:
 		return (uint64_t)(area + below(PAGES * PAGE));
-	case 2:
-		return 0;
-	case 3:
-		return ~0ull;
 	case 4: /* about a border of pages */
 		return (uint64_t)(area + below(PAGES) * PAGE - below(16));
 	case 5:
 		return path();
-	case 6:
-		return 1ull << below(64);
-	case 7:
-		return draw();
-	case 8:
-		return below(65536);
 	case 9:
 		return (uint64_t)(read_only + below(2 * PAGE));
-	case 10:
-		return (uint64_t)(int64_t)-(int)below(120);
-	case 11:
-		return 1ull << below(32) | 1ull << below(32);
-	case 12:
-		return 0x7fffffff;
 	default:
-		return below(6);
+		return number(kind);
 	}
 }
 

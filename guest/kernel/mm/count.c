@@ -6,8 +6,6 @@
 #include "mm/pool.h"
 #include "mm/pte.h"
 
-#define TABLE_SHIFT 21 /* what a table of the lowest kind maps */
-#define TABLE_SIZE (1ul << TABLE_SHIFT)
 #define SMALL (1ul << 20) /* mappings of the pool that count as touched */
 
 static void add_page(struct vma_pages *c, u64 pte)

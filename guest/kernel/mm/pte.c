@@ -167,7 +167,6 @@ void tables_free(struct tables *t)
 	memset(t, 0, sizeof(*t));
 }
 
-#define TABLE_SIZE (1ul << 21) /* what one of the lowest kind maps */
 #define GIGABYTE (1ul << 30)
 
 /* In place, where there is no memory for another table. */

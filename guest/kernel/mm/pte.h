@@ -21,6 +21,9 @@
 /* What a space has of the top table: entries of user addresses, 512 GiB each. */
 #define TOP_SHIFT 39
 #define TOP_ENTRIES 256
+/* What a table of the lowest kind maps. */
+#define TABLE_SHIFT 21
+#define TABLE_SIZE (1ul << TABLE_SHIFT)
 
 struct tables {
 	u64 *top; /* one frame */

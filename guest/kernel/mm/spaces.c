@@ -18,8 +18,6 @@
 #include "mm/shared.h"
 #include "mm/space.h"
 
-#define TABLE_SIZE (1ul << 21) /* what a table of the lowest kind maps */
-
 #define SMALL 512 /* pages of its own that a process may write to */
 
 /* What the CPU has when the running process has none any more: no mappings, and
@@ -178,7 +176,7 @@ static gpa_t copy_page(u64 entry, u64 at)
 /* An entry for the child; the parent may not write to what is not copied. */
 static u64 copied(struct fork *f, u64 *pte, u64 at, const struct vma *v)
 {
-	const u64 entry = *pte; /* making a copy may take the page back */
+	const u64 entry = *pte;
 	gpa_t copy;
 
 	if ((v->flags & MAP_SHARED) || !(entry & PTE_OWNED))
