@@ -619,8 +619,11 @@ def busiest(server):
 
 
 def cpu_time(pid):
-    """Nanoseconds on the CPU: proc(5), schedstat."""
-    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    """Nanoseconds on the CPU: proc(5), schedstat; 0 of a worker that has gone meanwhile."""
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def check_worker(server, call, error):
