@@ -7,10 +7,9 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "request.h"
 #include "vmm.h"
 
-#define DEFAULT_TIMEOUT 30
-#define MAX_TIMEOUT 300
 #define HEAD_ROOM 640 /* before the body, for a head that is written after it */
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
 #define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */
@@ -338,201 +337,6 @@ void api_abandon(struct exchange *x)
 
 /* ---- POST /v1/exec, /v1/exec/batch ---- */
 
-struct parse {
-	struct exchange *x;
-	struct job *job;
-	bool has_code, has_executions;
-	struct err *e;
-};
-
-/* "code: not a string", with the execution it is about. */
-static int bad_field(const struct parse *p, const char *name, const char *what)
-{
-	if (!p->x->batch)
-		return err_set(p->e, -EINVAL, "%s: %s", name, what);
-	return err_set(p->e, -EINVAL, "executions[%zu].%s: %s", p->x->count - 1,
-		       name, what);
-}
-
-static int bad_value(const struct parse *p, const char *name, const char *what,
-		     size_t at)
-{
-	char text[192];
-
-	snprintf(text, sizeof(text), "%s, at byte %zu", what, at);
-	return bad_field(p, name, text);
-}
-
-static int take_code(struct json *j, struct parse *p)
-{
-	struct job *job = p->job;
-	char *shorter;
-	int r;
-
-	if (json_peek(j) != JSON_STRING)
-		return bad_value(p, "code", "not a string", j->at);
-	job->code = malloc(j->size - j->at + 1);
-	if (!job->code)
-		return err_set(p->e, -ENOMEM, "out of memory");
-	p->has_code = true;
-	r = json_string(j, job->code, j->size - j->at, &job->code_size);
-	if (r)
-		return r;
-	/* A batch must not keep the whole body's length for each of its runs. */
-	shorter = realloc(job->code, job->code_size + 1);
-	if (shorter)
-		job->code = shorter;
-	return 0;
-}
-
-static int take_language(struct json *j, struct parse *p)
-{
-	char name[64], text[128];
-	size_t at, size;
-	int r;
-
-	if (json_peek(j) != JSON_STRING)
-		return bad_value(p, "language", "not a string", j->at);
-	at = j->at;
-	r = json_string(j, name, sizeof(name), &size);
-	if (r)
-		return r;
-	p->job->language = pool_language(name, size);
-	if (p->job->language >= 0)
-		return 0;
-	snprintf(text, sizeof(text), "\"%.*s\" is unknown", (int)size, name);
-	return bad_value(p, "language", text, at);
-}
-
-static int take_timeout(struct json *j, struct parse *p)
-{
-	bool is_number = json_peek(j) == JSON_NUMBER;
-	size_t at = j->at;
-	int64_t value = 0;
-	int r = is_number ? json_integer(j, &value) : -ERANGE;
-
-	if (r == -ERANGE || (r == 0 && value < 1))
-		return bad_value(p, "timeout_seconds", "not a positive integer",
-				 at);
-	if (r)
-		return r;
-	if (value > MAX_TIMEOUT)
-		value = MAX_TIMEOUT;
-	p->job->timeout_ms = (uint32_t)value * 1000;
-	return 0;
-}
-
-/* Adds to what json.c says about a field's value which field that is. */
-static int name_field(const struct parse *p, const char *name, int r)
-{
-	size_t size = strlen(p->e->text), room = sizeof(p->e->text) - size;
-
-	if (!r || strncmp(p->e->text, "malformed JSON", 14))
-		return r;
-	if (p->x->batch)
-		snprintf(p->e->text + size, room, ", in executions[%zu].%s",
-			 p->x->count - 1, name);
-	else
-		snprintf(p->e->text + size, room, ", in %s", name);
-	return r;
-}
-
-static int exec_member(struct json *j, const char *key, size_t size,
-		       void *context)
-{
-	static const struct {
-		const char *name;
-		int (*take)(struct json *j, struct parse *p);
-	} fields[] = {
-		{ "code", take_code },
-		{ "language", take_language },
-		{ "timeout_seconds", take_timeout },
-	};
-	struct http_span k = { key, size };
-	struct parse *p = context;
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (http_is(k, fields[i].name))
-			return name_field(p, fields[i].name,
-					  fields[i].take(j, p));
-	return json_skip(j);
-}
-
-static int add_job(struct parse *p)
-{
-	struct exchange *x = p->x;
-	struct job **bigger, *job;
-
-	if (x->count == API_BATCH_MAX)
-		return err_set(p->e, -EINVAL, "executions: more than %d",
-			       API_BATCH_MAX);
-	bigger = realloc(x->jobs, (x->count + 1) * sizeof(*bigger));
-	if (!bigger)
-		return err_set(p->e, -ENOMEM, "out of memory");
-	x->jobs = bigger;
-	job = calloc(1, sizeof(*job));
-	if (!job)
-		return err_set(p->e, -ENOMEM, "out of memory");
-	x->jobs[x->count++] = job;
-	job->language = pool_language("python", 6);
-	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
-	job->node.owner = x->owner;
-	job->done = job_done;
-	job->context = x;
-	p->job = job;
-	p->has_code = false;
-	return 0;
-}
-
-static int parse_execution(struct json *j, void *context)
-{
-	struct parse *p = context;
-	int r = add_job(p);
-
-	if (r == 0)
-		r = json_object(j, exec_member, p);
-	if (r == 0 && !p->x->batch)
-		r = json_end(j); /* before a complaint of what is missing */
-	if (r)
-		return r;
-	if (!p->has_code)
-		return bad_field(p, "code", "missing");
-	if (p->job->language < 0)
-		return bad_field(p, "language",
-				 "missing, and python is not served here");
-	return 0;
-}
-
-static int batch_member(struct json *j, const char *key, size_t size,
-			void *context)
-{
-	struct parse *p = context;
-
-	if (!http_is((struct http_span){ key, size }, "executions"))
-		return json_skip(j);
-	p->has_executions = true;
-	if (json_peek(j) != JSON_ARRAY)
-		return err_set(p->e, -EINVAL,
-			       "executions: not an array, at byte %zu", j->at);
-	return json_array(j, parse_execution, p);
-}
-
-static int parse_body(struct exchange *x, const char *body, size_t size,
-		      struct err *e)
-{
-	struct json j = { .text = body, .size = size, .e = e };
-	struct parse p = { .x = x, .e = e };
-	int r = x->batch ? json_object(&j, batch_member, &p) :
-			   parse_execution(&j, &p);
-
-	if (r == 0)
-		r = json_end(&j);
-	if (r == 0 && x->count == 0)
-		r = err_set(e, -EINVAL, "executions: %s",
-			    p.has_executions ? "empty" : "missing");
-	return r;
-}
-
 static void refuse(struct exchange *x, int status, const char *extra,
 		   const char *message)
 {
@@ -580,6 +384,8 @@ static void submit(struct exchange *x)
 	for (size_t i = 0; i < x->count; i++) {
 		struct job *job = x->jobs[i];
 
+		job->done = job_done;
+		job->context = x;
 		job->submitted_ns = x->start_ns;
 		job->output_limit = limit < OUTPUT_MAX ? limit : OUTPUT_MAX;
 		if (pool_submit(job) == 0)
@@ -594,11 +400,14 @@ static void submit(struct exchange *x)
 
 static void handle_exec(struct exchange *x, const char *body, size_t size)
 {
+	struct request request = { .batch = x->path == METRICS_BATCH,
+				   .owner = x->owner };
 	struct err e = { "malformed request" };
-	int r;
+	int r = request_parse(&request, body, size, &e);
 
-	x->batch = x->path == METRICS_BATCH;
-	r = parse_body(x, body, size, &e);
+	x->batch = request.batch;
+	x->jobs = request.jobs;
+	x->count = request.count;
 	if (!spend(x, r ? 1 : x->count))
 		return;
 	if (r) {

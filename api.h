@@ -9,7 +9,6 @@
 #include "pool.h"
 
 #define API_ID_MAX 128 /* of an X-Request-Id that is taken over */
-#define API_BATCH_MAX 100
 
 /* One request under way; its jobs are answered one by one. */
 struct exchange {

@@ -1,0 +1,30 @@
+/* request.h: the body of an exec request: from JSON to jobs. */
+#ifndef ZEROBOOT_REQUEST_H
+#define ZEROBOOT_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "pool.h"
+
+#define REQUEST_BATCH_MAX 100
+
+struct request {
+	/* set by the caller */
+	bool batch;
+	uint64_t owner; /* of its jobs, see queue.h */
+	/* for each execution one; done and context are the caller's to set */
+	struct job **jobs;
+	size_t count;
+};
+
+/*
+ * 0, or -errno with what is wrong, and where. jobs holds what has been made
+ * until then in both cases, and is freed by the caller.
+ */
+int request_parse(struct request *q, const char *body, size_t size,
+		  struct err *e);
+
+#endif
