@@ -212,6 +212,15 @@ static void put_stderr(struct text *t, struct job *job)
 	free(joined);
 }
 
+static void put_warnings(struct text *t, const struct text *warnings)
+{
+	if (!warnings->size)
+		return;
+	text_add(t, ",\"warnings\":[", 13);
+	text_add(t, warnings->data, warnings->size);
+	text_add(t, "]", 1);
+}
+
 static void put_result(struct text *t, const struct exchange *x,
 		       struct job *job)
 {
@@ -222,6 +231,7 @@ static void put_result(struct text *t, const struct exchange *x,
 	if (!ran(job)) {
 		text_add(t, "\"error\":", 8);
 		text_json_string(t, failure(job), strlen(failure(job)));
+		put_warnings(t, &job->warnings);
 		text_add(t, "}", 1);
 		return;
 	}
@@ -231,10 +241,12 @@ static void put_result(struct text *t, const struct exchange *x,
 	put_stderr(t, job);
 	text_format(t,
 		    ",\"exit_code\":%d,\"fork_time_ms\":%.3f,\"exec_time_ms\":%"
-		    ".3f,\"total_time_ms\":%.3f}",
+		    ".3f,\"total_time_ms\":%.3f",
 		    job->status == JOB_TIMEOUT ? -1 : job->exit_code,
 		    (double)job->fork_ns / 1e6, (double)job->exec_ns / 1e6,
 		    (double)(clock_mono() - x->start_ns) / 1e6);
+	put_warnings(t, &job->warnings);
+	text_add(t, "}", 1);
 }
 
 static void free_jobs(struct exchange *x)
@@ -243,6 +255,8 @@ static void free_jobs(struct exchange *x)
 		if (x->jobs[i])
 			job_free(x->jobs[i]);
 	free(x->jobs);
+	free(x->warnings.data);
+	x->warnings = (struct text){ 0 };
 	x->jobs = NULL;
 	x->count = x->open = 0;
 }
@@ -275,7 +289,9 @@ static void answer_batch(struct exchange *x)
 			text_add(t, ",", 1);
 		put_result(t, x, x->jobs[i]);
 	}
-	text_add(t, "]}\n", 3);
+	text_add(t, "]", 1);
+	put_warnings(t, &x->warnings);
+	text_add(t, "}\n", 2);
 	end_body(x, 200, "application/json", "");
 }
 
@@ -408,6 +424,7 @@ static void handle_exec(struct exchange *x, const char *body, size_t size)
 	x->batch = request.batch;
 	x->jobs = request.jobs;
 	x->count = request.count;
+	x->warnings = request.warnings;
 	if (!spend(x, r ? 1 : x->count))
 		return;
 	if (r) {

@@ -15,7 +15,8 @@ struct exchange {
 	void (*finished)(struct exchange *x); /* answer is complete */
 	void *context;
 	struct job **jobs;
-	size_t count, open; /* jobs in all, not yet done */
+	size_t count, open;   /* jobs in all, not yet done */
+	struct text warnings; /* of a batch; see struct job */
 	bool batch, close, head_only, draining;
 	struct auth_key *auth; /* valid while api_handle runs */
 	uint64_t owner;        /* the key's id; 0: no keys are asked for */

@@ -73,14 +73,19 @@ static int take_key(struct json *j, void *context)
 int auth_parse(const char *text, size_t size, struct auth_keys *keys,
 	       struct err *e)
 {
-	struct json j = { .text = text, .size = size, .e = e };
 	struct parse p = { .keys = keys };
+	struct json j;
+	bool array;
 	int r;
 
 	*keys = (struct auth_keys){ 0 };
-	r = json_array(&j, take_key, &p);
+	json_begin(&j, text, size, e);
+	array = json_peek(&j) == JSON_ARRAY;
+	r = array ? json_array(&j, take_key, &p) : json_skip(&j);
 	if (r == 0)
 		r = json_end(&j);
+	if (r == 0 && !array)
+		r = err_set(e, -EINVAL, "not an array of strings");
 	if (r == 0 && keys->count == 0)
 		r = err_set(e, -EINVAL, "holds no key");
 	return r;

@@ -75,6 +75,20 @@ static int bad(struct json *j, const char *what)
 		       what);
 }
 
+/* It may well be JSON, but no such is taken here. */
+static int refuse(struct json *j, const char *what)
+{
+	return err_set(j->e, -EINVAL, "refused JSON at byte %zu: %s", j->at,
+		       what);
+}
+
+void json_begin(struct json *j, const char *text, size_t size, struct err *e)
+{
+	*j = (struct json){ .text = text, .size = size, .e = e };
+	if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		j->at = 3;
+}
+
 static void skip_space(struct json *j)
 {
 	while (j->at < j->size && strchr(" \t\r\n", j->text[j->at]) &&
@@ -189,7 +203,7 @@ int json_string(struct json *j, char *to, size_t size, size_t *length)
 		}
 		if (to) {
 			if (n > size - *length)
-				return bad(j, "string too long");
+				return refuse(j, "string too long");
 			memcpy(to + *length, part, n);
 		}
 		*length += n;
@@ -314,7 +328,7 @@ static int enter(struct json *j, int open, const char *what)
 	if (peek_byte(j) != open)
 		return bad(j, what);
 	if (++j->depth > MAX_DEPTH)
-		return bad(j, "nested too deeply");
+		return refuse(j, "nested too deeply");
 	j->at++;
 	return 0;
 }
@@ -364,9 +378,9 @@ static int check_key(struct json *j, uint64_t *seen, size_t *count,
 		hash = (hash ^ (uint8_t)key[i]) * 0x100000001b3ull;
 	for (size_t i = 0; i < *count; i++)
 		if (seen[i] == hash)
-			return bad(j, "duplicate key");
+			return refuse(j, "duplicate key");
 	if (*count == MAX_KEYS)
-		return bad(j, "too many keys");
+		return refuse(j, "too many keys");
 	seen[(*count)++] = hash;
 	return 0;
 }

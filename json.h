@@ -29,6 +29,8 @@ enum json_kind {
 	JSON_OTHER
 };
 
+/* Before all else; passes over a byte order mark (RFC 8259, 8.1). */
+void json_begin(struct json *j, const char *text, size_t size, struct err *e);
 /* What comes next, by its first byte. */
 enum json_kind json_peek(struct json *j);
 /* 0 or -EINVAL with a message in j->e, for all that follow. */

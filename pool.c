@@ -44,6 +44,7 @@ static struct {
 void job_free(struct job *job)
 {
 	free(job->code);
+	free(job->warnings.data);
 	free(job->out);
 	free(job->err);
 	free(job->message);

@@ -38,6 +38,7 @@ struct job {
 	uint32_t output_limit; /* bytes of stdout, of stderr */
 	char *code;
 	size_t code_size;
+	struct text warnings; /* JSON strings, for the answer; mostly none */
 	void (*done)(struct job *job);
 	void *context;
 	/* results, valid in done */

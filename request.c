@@ -11,12 +11,20 @@
 #define DEFAULT_TIMEOUT 30
 #define MAX_TIMEOUT 300
 
+/* Of fields that are not known, for each object: */
+#define UNKNOWN_MAX 8       /* are named, and */
+#define UNKNOWN_NAME_MAX 64 /* bytes of each name */
+
 struct parse {
 	struct request *request;
 	struct job *job;
+	struct text *warnings; /* of the object that is read */
+	unsigned unknown;      /* its fields that are not known */
 	bool has_code, has_executions;
 	struct err *e;
 };
+
+/* ---- complaints ---- */
 
 /* "code: not a string", with the execution it is about. */
 static int bad_field(const struct parse *p, const char *name, const char *what)
@@ -36,6 +44,79 @@ static int bad_value(const struct parse *p, const char *name, const char *what,
 	return bad_field(p, name, text);
 }
 
+/* What comes is not of the type that the field has; it may not even be JSON. */
+static int bad_type(struct json *j, const struct parse *p, const char *name,
+		    const char *what)
+{
+	size_t at = j->at;
+	int r = json_skip(j);
+
+	return r ? r : bad_value(p, name, what, at);
+}
+
+/* Adds to what json.c says about a field's value which field that is. */
+static int name_field(const struct parse *p, const char *name, int r)
+{
+	size_t size = strlen(p->e->text), room = sizeof(p->e->text) - size;
+
+	if (!r || (strncmp(p->e->text, "malformed JSON", 14) &&
+		   strncmp(p->e->text, "refused JSON", 12)))
+		return r;
+	if (p->request->batch)
+		snprintf(p->e->text + size, room, ", in executions[%zu].%s",
+			 p->request->count - 1, name);
+	else
+		snprintf(p->e->text + size, room, ", in %s", name);
+	return r;
+}
+
+static int warn(struct parse *p, const char *text, size_t size)
+{
+	if (p->warnings->size)
+		text_add(p->warnings, ",", 1);
+	text_json_string(p->warnings, text, size);
+	return p->warnings->failed ? err_set(p->e, -ENOMEM, "out of memory") :
+				     0;
+}
+
+/* Passes over a field that nobody knows. Its name is whatever the client likes:
+ * UTF-8, with NULs, and as many as fit into a body. */
+static int skip_unknown(struct json *j, struct parse *p, const char *key,
+			size_t size)
+{
+	static const char what[] = ": unknown field";
+	char text[UNKNOWN_NAME_MAX + sizeof("...") + sizeof(what)];
+	size_t n = size < UNKNOWN_NAME_MAX ? size : UNKNOWN_NAME_MAX;
+	int r;
+
+	if (p->unknown++ < UNKNOWN_MAX) {
+		while (n < size && n && (key[n] & 0xc0) == 0x80)
+			n--;
+		memcpy(text, key, n);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+				      n < size ? "..." : "", what);
+		r = warn(p, text, n);
+		if (r)
+			return r;
+	}
+	return json_skip(j);
+}
+
+/* At the end of an object. */
+static int count_unknown(struct parse *p)
+{
+	char text[64];
+	int n;
+
+	if (p->unknown <= UNKNOWN_MAX)
+		return 0;
+	n = snprintf(text, sizeof(text), "%u more unknown fields",
+		     p->unknown - UNKNOWN_MAX);
+	return warn(p, text, (size_t)n);
+}
+
+/* ---- fields ---- */
+
 static int take_code(struct json *j, struct parse *p)
 {
 	struct job *job = p->job;
@@ -43,7 +124,7 @@ static int take_code(struct json *j, struct parse *p)
 	int r;
 
 	if (json_peek(j) != JSON_STRING)
-		return bad_value(p, "code", "not a string", j->at);
+		return bad_type(j, p, "code", "not a string");
 	job->code = malloc(j->size - j->at + 1);
 	if (!job->code)
 		return err_set(p->e, -ENOMEM, "out of memory");
@@ -61,15 +142,21 @@ static int take_code(struct json *j, struct parse *p)
 static int take_language(struct json *j, struct parse *p)
 {
 	char name[64], text[128];
+	struct json measured;
 	size_t at, size;
 	int r;
 
 	if (json_peek(j) != JSON_STRING)
-		return bad_value(p, "language", "not a string", j->at);
+		return bad_type(j, p, "language", "not a string");
 	at = j->at;
-	r = json_string(j, name, sizeof(name), &size);
+	measured = *j;
+	r = json_string(&measured, NULL, 0, &size);
 	if (r)
 		return r;
+	if (size > sizeof(name))
+		return bad_value(p, "language", "no name is as long as this",
+				 at);
+	json_string(j, name, sizeof(name), &size);
 	p->job->language = pool_language(name, size);
 	if (p->job->language >= 0)
 		return 0;
@@ -79,35 +166,23 @@ static int take_language(struct json *j, struct parse *p)
 
 static int take_timeout(struct json *j, struct parse *p)
 {
-	bool is_number = json_peek(j) == JSON_NUMBER;
-	size_t at = j->at;
+	static const char what[] = "not a positive integer";
 	int64_t value = 0;
-	int r = is_number ? json_integer(j, &value) : -ERANGE;
+	size_t at;
+	int r;
 
+	if (json_peek(j) != JSON_NUMBER)
+		return bad_type(j, p, "timeout_seconds", what);
+	at = j->at;
+	r = json_integer(j, &value);
 	if (r == -ERANGE || (r == 0 && value < 1))
-		return bad_value(p, "timeout_seconds", "not a positive integer",
-				 at);
+		return bad_value(p, "timeout_seconds", what, at);
 	if (r)
 		return r;
 	if (value > MAX_TIMEOUT)
 		value = MAX_TIMEOUT;
 	p->job->timeout_ms = (uint32_t)value * 1000;
 	return 0;
-}
-
-/* Adds to what json.c says about a field's value which field that is. */
-static int name_field(const struct parse *p, const char *name, int r)
-{
-	size_t size = strlen(p->e->text), room = sizeof(p->e->text) - size;
-
-	if (!r || strncmp(p->e->text, "malformed JSON", 14))
-		return r;
-	if (p->request->batch)
-		snprintf(p->e->text + size, room, ", in executions[%zu].%s",
-			 p->request->count - 1, name);
-	else
-		snprintf(p->e->text + size, room, ", in %s", name);
-	return r;
 }
 
 static int exec_member(struct json *j, const char *key, size_t size,
@@ -128,8 +203,10 @@ static int exec_member(struct json *j, const char *key, size_t size,
 		if (http_is(k, fields[i].name))
 			return name_field(p, fields[i].name,
 					  fields[i].take(j, p));
-	return json_skip(j);
+	return skip_unknown(j, p, key, size);
 }
+
+/* ---- objects ---- */
 
 static int add_job(struct parse *p)
 {
@@ -155,13 +232,40 @@ static int add_job(struct parse *p)
 	return 0;
 }
 
+/* The members of an object, which is said to be nothing else by name. */
+static int parse_object(struct json *j, struct parse *p, const char *name,
+			struct text *warnings,
+			int (*member)(struct json *j, const char *key,
+				      size_t size, void *context))
+{
+	size_t at;
+	int r;
+
+	if (json_peek(j) != JSON_OBJECT) {
+		at = j->at;
+		r = json_skip(j);
+		return r ? r :
+			   err_set(p->e, -EINVAL,
+				   "%s: not an object, at byte %zu", name, at);
+	}
+	p->warnings = warnings;
+	p->unknown = 0;
+	r = json_object(j, member, p);
+	return r ? r : count_unknown(p);
+}
+
 static int parse_execution(struct json *j, void *context)
 {
 	struct parse *p = context;
+	char name[32] = "body";
 	int r = add_job(p);
 
-	if (r == 0)
-		r = json_object(j, exec_member, p);
+	if (r)
+		return r;
+	if (p->request->batch)
+		snprintf(name, sizeof(name), "executions[%zu]",
+			 p->request->count - 1);
+	r = parse_object(j, p, name, &p->job->warnings, exec_member);
 	if (r == 0 && !p->request->batch)
 		r = json_end(j); /* before a complaint of what is missing */
 	if (r)
@@ -177,25 +281,33 @@ static int parse_execution(struct json *j, void *context)
 static int batch_member(struct json *j, const char *key, size_t size,
 			void *context)
 {
-	struct parse *p = context;
+	struct parse *p = context, execution = *p;
+	size_t at;
+	int r;
 
 	if (!http_is((struct http_span){ key, size }, "executions"))
-		return json_skip(j);
+		return skip_unknown(j, p, key, size);
 	p->has_executions = true;
-	if (json_peek(j) != JSON_ARRAY)
-		return err_set(p->e, -EINVAL,
-			       "executions: not an array, at byte %zu", j->at);
-	return json_array(j, parse_execution, p);
+	if (json_peek(j) == JSON_ARRAY)
+		return json_array(j, parse_execution, &execution);
+	at = j->at;
+	r = json_skip(j);
+	return r ? r :
+		   err_set(p->e, -EINVAL,
+			   "executions: not an array, at byte %zu", at);
 }
 
 int request_parse(struct request *q, const char *body, size_t size,
 		  struct err *e)
 {
-	struct json j = { .text = body, .size = size, .e = e };
 	struct parse p = { .request = q, .e = e };
-	int r = q->batch ? json_object(&j, batch_member, &p) :
-			   parse_execution(&j, &p);
+	struct json j;
+	int r;
 
+	json_begin(&j, body, size, e);
+	r = q->batch ?
+		    parse_object(&j, &p, "body", &q->warnings, batch_member) :
+		    parse_execution(&j, &p);
 	if (r == 0)
 		r = json_end(&j);
 	if (r == 0 && q->count == 0)

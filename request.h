@@ -18,11 +18,12 @@ struct request {
 	/* for each execution one; done and context are the caller's to set */
 	struct job **jobs;
 	size_t count;
+	struct text warnings; /* of a batch itself, as a job's */
 };
 
 /*
- * 0, or -errno with what is wrong, and where. jobs holds what has been made
- * until then in both cases, and is freed by the caller.
+ * 0, or -errno with what is wrong, and where. jobs and warnings hold what
+ * has been made until then in both cases, and are freed by the caller.
  */
 int request_parse(struct request *q, const char *body, size_t size,
 		  struct err *e);
