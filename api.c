@@ -7,8 +7,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "clock.h"
 #include "request.h"
-#include "vmm.h"
 
 #define HEAD_ROOM 640 /* before the body, for a head that is written after it */
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */

@@ -7,8 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "json.h"
-#include "vmm.h"
 
 #define DEFAULT_FILE "api_keys.json"
 #define TOKEN_NS (1000000000ull / AUTH_RATE)

@@ -6,13 +6,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "clock.h"
+#include "control.h"
+#include "machine.h"
 #include "paging.h"
-#include "recycle.h"
-#include "template.h"
-#include "vmm_run.h"
 
 #define WARM_RUNS 20
-#define TRAINING_RUNS 3
 #define RUN_NS 30000000000ull
 
 struct sample {
@@ -24,74 +23,41 @@ struct sample {
 
 /* The one VM that is used again and again, or made anew for each run. */
 struct subject {
-	const struct template *template;
-	const struct vmm *vmm;
-	struct vm vm;
-	void *memory, *image;
-	struct recycle recycle;
+	struct machine machine;
 	bool fresh, learn;
 };
-
-static int make(struct subject *b, struct err *e)
-{
-	return template_fork(b->template, b->vmm, &b->vm, &b->memory, &b->image,
-			     e);
-}
-
-static void destroy(struct subject *b)
-{
-	vm_destroy(&b->vm);
-	template_unmap(b->template, b->memory, b->image);
-	b->memory = b->image = NULL;
-	recycle_renew(&b->recycle);
-}
 
 /* As a worker does ahead of time: what has no training stays cold. */
 static int train(struct subject *b, struct err *e)
 {
-	const struct template *t = b->template;
+	enum recycle_result result = RECYCLE_DONE;
 	int r = 0;
 
-	for (int i = 0; i < TRAINING_RUNS && t->training_size && r == 0; i++) {
-		template_request(t, &b->vm, t->training, t->training_size,
-				 ZB_OUTPUT_SIZE);
-		if (vm_run(&b->vm, clock_mono() + RUN_NS, e) != VM_EXIT)
-			return err_set(e, -EIO,
-				       "bench: the training failed: %s",
-				       e->text);
-		vm_learn(&b->vm);
-		if (recycle_vm(&b->recycle, &b->vm) != RECYCLE_DONE) {
-			destroy(b);
-			return make(b, e);
-		}
-		recycle_learn(&b->recycle);
-	}
-	vm_seed(&b->vm);
+	if (!machine_can_train(&b->machine))
+		return 0;
+	for (int i = 0; i < MACHINE_TRAININGS && r == 0; i++)
+		if (result == RECYCLE_DONE)
+			r = machine_train(&b->machine, &result, e);
 	return r;
 }
 
 /* The VM's end, or its new beginning. */
 static int finish(struct subject *b, struct sample *s, struct err *e)
 {
+	struct machine *m = &b->machine;
+	enum recycle_result result;
 	int r;
 
 	if (b->fresh) {
-		s->dirty = vm_dirty_pages(&b->vm);
-		destroy(b);
+		s->dirty = vm_dirty_pages(&m->vm);
+		machine_drop(m);
 		return 0;
 	}
-	if (b->learn)
-		vm_learn(&b->vm);
-	s->thrown = recycle_vm(&b->recycle, &b->vm) != RECYCLE_DONE;
-	s->dirty = s->thrown ? vm_dirty_pages(&b->vm) : b->recycle.checked;
-	s->changed = b->recycle.changed;
-	if (!s->thrown) {
-		vm_seed(&b->vm);
-		return 0;
-	}
-	destroy(b);
-	r = make(b, e);
-	return r ? r : train(b, e);
+	r = machine_renew(m, true, b->learn, &result, e);
+	s->thrown = result != RECYCLE_DONE;
+	s->dirty = m->recycle.checked;
+	s->changed = m->recycle.changed;
+	return r == 0 && s->thrown ? train(b, e) : r;
 }
 
 static uint64_t cpu_ns(const struct rusage *u)
@@ -104,7 +70,8 @@ static uint64_t cpu_ns(const struct rusage *u)
 static int one(struct subject *b, const char *code, struct sample *s,
 	       struct err *e)
 {
-	const struct zb_control *c;
+	const volatile struct zb_control *c;
+	struct machine *m = &b->machine;
 	struct rusage before, after;
 	uint64_t t0, t1, t2, t3, faults, calls;
 	int r;
@@ -112,22 +79,21 @@ static int one(struct subject *b, const char *code, struct sample *s,
 	getrusage(RUSAGE_SELF, &before);
 	t0 = clock_mono();
 	if (b->fresh) {
-		r = make(b, e);
+		r = machine_make(m, e);
 		if (r)
 			return r;
 	}
-	c = vm_memory(&b->vm, ZB_CONTROL_GPA, sizeof(*c));
+	c = control_page(&m->vm);
 	faults = c->page_faults;
 	calls = c->syscalls;
-	template_request(b->template, &b->vm, code, strlen(code),
-			 ZB_OUTPUT_SIZE);
+	machine_request(m, code, strlen(code), ZB_OUTPUT_SIZE);
 	t1 = clock_mono();
-	if (vm_run(&b->vm, t1 + RUN_NS, e) != VM_EXIT)
+	if (machine_run(m, t1 + RUN_NS, e) != VM_EXIT)
 		return err_set(e, -EIO, "bench: the run failed: %s", e->text);
 	t2 = clock_mono();
 	getrusage(RUSAGE_SELF, &after);
 	s->cpu = cpu_ns(&after) - cpu_ns(&before);
-	s->exits = b->vm.exits;
+	s->exits = m->vm.exits;
 	s->guest_faults = c->page_faults - faults;
 	s->syscalls = c->syscalls - calls;
 	t3 = clock_mono();
@@ -171,14 +137,14 @@ static int samples_of(struct subject *b, const char *code, unsigned long n,
 	int r = 0;
 
 	if (!b->fresh)
-		r = make(b, e);
+		r = machine_make(&b->machine, e);
 	b->learn = true;
 	for (int i = 0; i < WARM_RUNS && !b->fresh && r == 0; i++)
 		r = one(b, code, &warm, e);
 	b->learn = false;
 	for (unsigned long i = 0; i < n && r == 0; i++)
 		r = one(b, code, &samples[i], e);
-	destroy(b);
+	machine_drop(&b->machine);
 	return r;
 }
 
@@ -226,28 +192,28 @@ int bench_run(const char *template_path, const char *code, unsigned long n,
 	struct sample *samples = calloc(n, sizeof(*samples));
 	uint64_t *sorted = calloc(n, sizeof(*sorted));
 	struct vmm vmm = { .fd = -1 };
-	struct template t = { .fd = -1 };
-	struct subject b = { .template = &t, .vmm = &vmm };
+	struct snapshot snapshot = { .fd = -1 };
+	struct subject b = { .fresh = true };
 	int r;
 
-	vm_init(&b.vm);
 	r = samples && sorted ? 0 : err_set(e, -ENOMEM, "no memory");
 	if (r == 0)
 		r = vmm_open(&vmm, e);
 	if (r == 0)
 		r = paging_probe(&vmm, e);
 	if (r == 0)
-		r = template_open(&t, template_path, &vmm, e);
+		r = snapshot_open(&snapshot, template_path, &vmm, e);
 	if (r == 0)
-		r = recycle_open(&b.recycle, &t, e);
+		r = machine_open(&b.machine, &vmm, &snapshot, e);
 	if (r == 0)
-		printf("template built in %.3f s\n", (double)t.build_ns / 1e9);
+		printf("template built in %.3f s\n",
+		       (double)snapshot.build_ns / 1e9);
 	for (int i = 0; r == 0 && codes[i / 2]; i++) {
 		b.fresh = i % 2 == 0;
 		r = table(&b, codes[i / 2], n, samples, sorted, e);
 	}
-	recycle_close(&b.recycle);
-	template_close(&t);
+	machine_close(&b.machine);
+	snapshot_close(&snapshot);
 	vmm_close(&vmm);
 	free(samples);
 	free(sorted);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
-#include "recycle.h"
+#include "recycle_result.h"
 
 int channel_open(struct channel *c, int *other)
 {

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "clock.h"
 #include "http.h"
 #include "log.h"
 #include "metrics.h"
 #include "pool.h"
-#include "vmm.h"
 
 #define SECOND_NS 1000000000ull
 #define SEND_NS (30 * SECOND_NS) /* for an answer to be taken, and */

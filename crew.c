@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "jail.h"
 #include "log.h"
-#include "vmm.h"
 
 #define RESTART_NS 500000000ull   /* between starts of one that dies at once */
 #define START_NS 30000000000ull   /* for a start, then a worker is hung */
@@ -141,7 +141,7 @@ void crew_set_warm(struct worker *w, bool warm)
 /* Its channel arrives as WORKER_CHANNEL. The process or -errno. */
 static pid_t execute(const struct crew *c, int channel)
 {
-	const char *argv[8] = { "zeroboot", "worker" }, *user = jail_user();
+	const char *argv[10] = { "zeroboot", "worker" }, *user = jail_user();
 	int n = 2;
 
 	if (crews.fresh)
@@ -150,6 +150,8 @@ static pid_t execute(const struct crew *c, int channel)
 		argv[n++] = "--user";
 		argv[n++] = user;
 	}
+	argv[n++] = "--paging";
+	argv[n++] = crews.paging;
 	argv[n++] = "--template";
 	argv[n++] = c->path;
 	return jail_spawn((char *const *)(uintptr_t)argv, &channel, 1);
@@ -193,7 +195,7 @@ static bool start(struct worker *w, uint64_t now)
 
 	w->not_before = now + RESTART_NS;
 	w->started = now;
-	w->file = template_look(w->crew->path);
+	w->file = file_look(w->crew->path);
 	r = spawn(w);
 	if (r) {
 		w->crew->failed = true;

@@ -17,9 +17,9 @@
 #include <sys/types.h>
 
 #include "channel.h"
+#include "file.h"
 #include "pool.h"
 #include "queue.h"
-#include "template.h"
 
 enum worker_state { STOPPED, STARTING, READY, BUSY, WORKER_STATES };
 
@@ -28,7 +28,7 @@ struct worker {
 	struct crew *crew;
 	struct channel channel;
 	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
-	struct template_file file; /* that it was started from */
+	struct file_version file; /* that it was started from */
 	enum worker_state state;
 	bool extra;    /* beyond the minimum */
 	bool warm;     /* its VM has been trained */
@@ -68,7 +68,8 @@ struct crew {
 struct crews {
 	int epoll;
 	unsigned cpus;
-	bool fresh;                                      /* VMs are used once */
+	const char *paging; /* of this host; see paging.h */
+	bool fresh;         /* VMs are used once */
 	void (*ready)(struct watch *w, uint32_t events); /* of workers */
 	unsigned starting, training;
 	uint64_t added, removed; /* workers beyond the minimum */

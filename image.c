@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "guest/abi.h"
 
 #define MAX_DEPTH 128
@@ -349,24 +350,6 @@ static uint64_t checksum(const struct zb_image_header *h, const void *inodes,
 	return hash_bytes(hash, names, h->names_size);
 }
 
-static int write_at(int fd, const void *data, size_t size, uint64_t offset)
-{
-	const char *p = data;
-
-	while (size) {
-		ssize_t n = pwrite(fd, p, size, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		p += n;
-		size -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
-
 static int copy_file(struct builder *b, int out, uint32_t number, char *chunk)
 {
 	const struct zb_image_inode *inode = inode_at(b, number);
@@ -388,7 +371,7 @@ static int copy_file(struct builder *b, int out, uint32_t number, char *chunk)
 					    "changed while it was packed");
 			break;
 		}
-		r = write_at(out, chunk, (size_t)n, at);
+		r = file_write_at(out, chunk, (size_t)n, at);
 		if (r)
 			err_set(b->e, r, "image: %s", strerror(-r));
 		at += (uint64_t)n;
@@ -423,13 +406,14 @@ static int write_image(struct builder *b, int fd)
 		checksum(&h, b->inodes.data, b->dirents.data, b->names.data);
 	r = ftruncate(fd, (off_t)h.size) < 0 ? -errno : 0;
 	if (r == 0)
-		r = write_at(fd, &h, sizeof(h), 0);
+		r = file_write_at(fd, &h, sizeof(h), 0);
 	if (r == 0)
-		r = write_at(fd, b->inodes.data, b->inodes.size, h.inodes);
+		r = file_write_at(fd, b->inodes.data, b->inodes.size, h.inodes);
 	if (r == 0)
-		r = write_at(fd, b->dirents.data, b->dirents.size, h.dirents);
+		r = file_write_at(fd, b->dirents.data, b->dirents.size,
+				  h.dirents);
 	if (r == 0)
-		r = write_at(fd, b->names.data, b->names.size, h.names);
+		r = file_write_at(fd, b->names.data, b->names.size, h.names);
 	if (r)
 		err_set(b->e, r, "image: %s", strerror(-r));
 	for (uint32_t i = 0; i < h.inode_count && r == 0; i++)
@@ -442,9 +426,9 @@ static int write_image(struct builder *b, int fd)
 static int pack_directory(const char *output, const char *source, struct err *e)
 {
 	struct builder *b = calloc(1, sizeof(*b));
-	char temporary[PATH_MAX] = "";
+	struct file_draft d;
 	uint32_t root;
-	int fd = -1, r, n;
+	int r, n;
 
 	if (!b)
 		return err_set(e, -ENOMEM, "image: no memory");
@@ -457,27 +441,10 @@ static int pack_directory(const char *output, const char *source, struct err *e)
 	r = add_tree(b, 0, 0, &root);
 	if (r)
 		goto out;
-	n = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", output,
-		     (long)getpid());
-	if (n < 0 || (size_t)n >= sizeof(temporary)) {
-		temporary[0] = 0;
-		r = err_set(e, -ENAMETOOLONG, "%s: path too long", output);
-		goto out;
-	}
-	fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0) {
-		r = err_set(e, -errno, "%s: %s", temporary, strerror(errno));
-		temporary[0] = 0;
-		goto out;
-	}
-	r = write_image(b, fd);
-	if (r == 0 && rename(temporary, output) < 0)
-		r = err_set(e, -errno, "%s: %s", output, strerror(errno));
+	r = file_draft(&d, output, e);
+	if (r == 0)
+		r = file_replace(&d, output, write_image(b, d.fd), e);
 out:
-	if (fd >= 0)
-		close(fd);
-	if (r && temporary[0])
-		unlink(temporary);
 	free(b->inodes.data);
 	free(b->dirents.data);
 	free(b->names.data);

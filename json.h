@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "text.h"
 
 /* ---- reading ---- */
 
@@ -53,14 +54,6 @@ int json_end(struct json *j);
 
 /* ---- writing ---- */
 
-struct text { /* grows; failed is set when memory ran out */
-	char *data;
-	size_t size, room;
-	bool failed;
-};
-void text_add(struct text *t, const void *data, size_t size);
-void text_format(struct text *t, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 /* Bytes as a JSON string; what is not UTF-8 becomes U+FFFD, one for each
  * maximal part (Unicode, 3.9, table 3-8). */
 void text_json_string(struct text *t, const void *data, size_t size);

@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "json.h"
 #include "metrics.h"
-#include "vmm.h"
 
 #define BUFFER_MAX 65536
 #define VALUE_MAX 256 /* bytes of what a client chose */

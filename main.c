@@ -12,6 +12,7 @@
 #include "bench.h"
 #include "image.h"
 #include "language.h"
+#include "paging.h"
 #include "run.h"
 #include "server.h"
 #include "template.h"
@@ -190,6 +191,7 @@ static int command_serve(struct args a)
 {
 	unsigned long queue = 256, drain = 30, request = 30, idle = 60;
 	struct server_options o = { 0 };
+	struct err e = { "" };
 	int status = 0;
 
 	while (is_option(&a) && !status) {
@@ -216,7 +218,8 @@ static int command_serve(struct args a)
 	o.drain_seconds = (unsigned)drain;
 	o.request_seconds = (unsigned)request;
 	o.idle_seconds = (unsigned)idle;
-	return server_run(&o);
+	o.paging = paging_ask(&e);
+	return o.paging ? server_run(&o) : failed(&e);
 }
 
 /* What the server starts its workers with; see pool.c. */
@@ -228,11 +231,12 @@ static int command_worker(struct args a)
 	while (is_option(&a) && !status)
 		if (!option(&a, "--user", &o.user, &status) &&
 		    !option(&a, "--template", &o.template, &status) &&
+		    !option(&a, "--paging", &o.paging, &status) &&
 		    !flag(&a, "--fresh", &o.fresh))
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
-	if (a.count || !o.template)
+	if (a.count || !o.template || !o.paging)
 		return usage_error("worker", "is started by zeroboot serve");
 	_exit(worker_main(&o));
 }

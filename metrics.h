@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-#include "json.h"
-#include "recycle.h"
+#include "recycle_result.h"
+#include "text.h"
 
 #define METRICS_BUCKETS 20
 #define METRICS_STATUSES 15 /* the last: any other */

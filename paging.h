@@ -14,4 +14,10 @@
  */
 int paging_probe(struct vmm *vmm, struct err *e);
 
+/* The same in a process of its own, which also finds out whether KVM can be used
+ * at all: a word for paging_set; NULL and why not. */
+const char *paging_ask(struct err *e);
+/* What paging_ask said. 0 or -errno. */
+int paging_set(struct vmm *vmm, const char *word, struct err *e);
+
 #endif

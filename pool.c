@@ -11,10 +11,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crew.h"
 #include "language.h"
 #include "log.h"
 #include "metrics.h"
+#include "template.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
@@ -467,14 +469,14 @@ bool pool_idle(void)
 /* Those that hang, and those that have a mixture of two templates. */
 static void end_bad(struct crew *c, uint64_t now)
 {
-	struct template_file file = template_look(c->path);
+	struct file_version file = file_look(c->path);
 
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct worker *w = &c->workers[i];
 
 		if (crew_is_hung(w, now))
 			stop(w, "the worker hung and was killed");
-		if (template_overwritten(&w->file, &file))
+		if (file_overwritten(&w->file, &file))
 			stop(w, "the template was overwritten during the run");
 	}
 }
@@ -697,6 +699,7 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 	options = *o;
 	crews = (struct crews){ .epoll = epoll,
 				.cpus = o->cpus,
+				.paging = o->paging,
 				.fresh = o->fresh,
 				.ready = worker_ready };
 	r = open_timer(e);

@@ -10,15 +10,11 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "json.h"
+#include "loop.h"
 #include "queue.h"
+#include "text.h"
 
 #define POOL_LANGUAGES 16
-
-/* First member of whatever epoll hands back. */
-struct watch {
-	void (*ready)(struct watch *w, uint32_t events);
-};
 
 enum job_status {
 	JOB_DONE,
@@ -55,7 +51,8 @@ struct pool_options {
 	unsigned minimum, maximum; /* workers for each language */
 	unsigned cpus;
 	unsigned max_queue;
-	bool fresh; /* VMs are not recycled */
+	const char *paging; /* of this host, for workers; see paging.h */
+	bool fresh;         /* VMs are not recycled */
 };
 
 /* Finds every *.zbt in the directory; pool_tick starts their workers.

@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "control.h"
+
 #define PAGE 4096ull
 /* A run that wrote more new pages than this costs more to clean than a new VM. */
 #define GREW_PAGES 32768
@@ -117,7 +119,7 @@ static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 
 		if (!(entries[i] & PTE_P) || (level < 4 && entries[i] & PTE_PS))
 			continue;
-		if (next >= r->template->memory_size ||
+		if (next >= r->snapshot->memory_size ||
 		    has(tables, next / PAGE))
 			return -EINVAL;
 		result = mark_tables(r, tables, next, level - 1);
@@ -127,19 +129,19 @@ static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
 
 static uint64_t root_page(const struct recycle *r)
 {
-	return (r->template->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
+	return (r->snapshot->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
 }
 
 /* Pages that are holes of the template's file: nobody need read them. Where the
  * file system does not say, there are none. */
 static void mark_zero(struct recycle *r)
 {
-	const struct template *t = r->template;
-	off_t base = (off_t)t->memory_offset;
-	off_t end = base + (off_t)t->memory_size, at = base;
+	const struct snapshot *s = r->snapshot;
+	off_t base = (off_t)s->memory_offset;
+	off_t end = base + (off_t)s->memory_size, at = base;
 
 	while (at < end) {
-		off_t data = lseek(t->fd, at, SEEK_DATA);
+		off_t data = lseek(s->fd, at, SEEK_DATA);
 		uint64_t stop;
 
 		if (data < 0 && errno != ENXIO)
@@ -152,7 +154,7 @@ static void mark_zero(struct recycle *r)
 			r->zero[page / 64] |= 1ull << (page % 64);
 		if (data == end)
 			return;
-		at = lseek(t->fd, data, SEEK_HOLE);
+		at = lseek(s->fd, data, SEEK_HOLE);
 		if (at < 0)
 			return;
 	}
@@ -174,28 +176,28 @@ static int make_maps(struct recycle *r)
 		       -ENOMEM;
 }
 
-int recycle_open(struct recycle *r, const struct template *t, struct err *e)
+int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 {
-	gpa_t root = t->state->sregs.cr3 & PTE_ADDRESS;
+	gpa_t root = s->state->sregs.cr3 & PTE_ADDRESS;
 	void *map;
 
 	memset(r, 0, sizeof(*r));
-	r->template = t;
+	r->snapshot = s;
 	r->restore_page = __builtin_cpu_supports("avx2") ? restore_page_avx2 :
 							   restore_page;
-	r->words = (t->memory_size / PAGE + 63) / 64;
+	r->words = (s->memory_size / PAGE + 63) / 64;
 	if (make_maps(r)) {
 		recycle_close(r);
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	map = mmap(NULL, t->memory_size, PROT_READ, MAP_SHARED, t->fd,
-		   (off_t)t->memory_offset);
+	map = mmap(NULL, s->memory_size, PROT_READ, MAP_SHARED, s->fd,
+		   (off_t)s->memory_offset);
 	if (map == MAP_FAILED) {
 		recycle_close(r);
 		return err_set(e, -errno, "template: %s", strerror(errno));
 	}
 	r->pristine = map;
-	if (root >= t->memory_size || mark_tables(r, r->tables, root, 4)) {
+	if (root >= s->memory_size || mark_tables(r, r->tables, root, 4)) {
 		recycle_close(r);
 		return err_set(e, -EINVAL, "template: bad page tables");
 	}
@@ -219,7 +221,7 @@ void recycle_close(struct recycle *r)
 {
 	if (r->pristine)
 		munmap((void *)(uintptr_t)r->pristine,
-		       r->template->memory_size);
+		       r->snapshot->memory_size);
 	free(r->log);
 	free(r->logged);
 	free(r->kept);
@@ -408,14 +410,13 @@ int recycle_trim(struct recycle *r, struct vm *vm)
 	return shrink(r, vm, share(r, IDLE_SHARE));
 }
 
-/* What the host wrote is in no log. */
-static void restore_host_pages(struct recycle *r, struct vm *vm)
+/* What the host wrote is in no log: control_write() has kept a list. */
+static void restore_writes(struct recycle *r, struct vm *vm)
 {
-	memcpy(vm->memory + ZB_CONTROL_GPA, r->pristine + ZB_CONTROL_GPA, PAGE);
-	memcpy(vm->memory + ZB_RANDOM_GPA, r->pristine + ZB_RANDOM_GPA,
-	       ZB_RANDOM_SIZE);
-	memcpy(vm->memory + ZB_REQUEST_GPA, r->pristine + ZB_REQUEST_GPA,
-	       vm->request_size);
+	for (unsigned i = 0; i < vm->write_count; i++)
+		memcpy(vm->memory + vm->writes[i].gpa,
+		       r->pristine + vm->writes[i].gpa, vm->writes[i].size);
+	vm->write_count = 0;
 }
 
 /*
@@ -444,8 +445,8 @@ static enum recycle_result judge(struct recycle *r, const struct vm *vm)
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
 		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
-			return vm_control(vm)->processes ? RECYCLE_PROCESSES :
-							   RECYCLE_TABLES;
+			return control_page(vm)->processes ? RECYCLE_PROCESSES :
+							     RECYCLE_TABLES;
 		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
 							  ~r->logged[i]);
 		new += (uint64_t)__builtin_popcountll(r->log[i] & ~r->kept[i]);
@@ -505,7 +506,7 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 {
 	enum recycle_result result;
 
-	if (vm_dirty_log(vm, r->log))
+	if (vm->write_count > VM_WRITES || vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
 	result = judge(r, vm);
 	if (result != RECYCLE_DONE)
@@ -514,7 +515,7 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 		return RECYCLE_FAILED;
 	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
-	restore_host_pages(r, vm);
+	restore_writes(r, vm);
 	return RECYCLE_DONE;
 }
 
@@ -569,8 +570,8 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm)
 	enum recycle_result result;
 	struct err e;
 
-	if (!same_system(&now->sregs, &r->template->state->sregs) ||
-	    !settled(now, r->template->state))
+	if (!same_system(&now->sregs, &r->snapshot->state->sregs) ||
+	    !settled(now, r->snapshot->state))
 		return RECYCLE_REGISTERS;
 	result = restore_memory(r, vm);
 	if (result != RECYCLE_DONE)
@@ -580,19 +581,9 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm)
 	 * CPL0 (docs/architecture.md): XCR0 and MSRs are the template's. With
 	 * nested paging such writes are put back, so that says nothing.
 	 */
-	return vm_reset(vm, r->template->state, vm->nested_paging, &e) ?
+	return vm_reset(vm, r->snapshot->state, vm->nested_paging, &e) ?
 		       RECYCLE_FAILED :
 		       RECYCLE_DONE;
-}
-
-const char *recycle_name(enum recycle_result result)
-{
-	static const char *const names[RECYCLE_RESULTS] = {
-		"recycled", "page_tables", "processes", "registers",
-		"grew",     "failed",      "unfinished"
-	};
-
-	return result < RECYCLE_RESULTS ? names[result] : "unknown";
 }
 
 /* ---- proof ---- */
@@ -631,7 +622,7 @@ int recycle_verify(const struct recycle *r, struct vm *vm, struct err *e)
 			   err_set(e, -ENOMEM, "no memory");
 
 	if (result == 0)
-		result = verify_state(now, r->template->state, e);
+		result = verify_state(now, r->snapshot->state, e);
 	if (result == 0)
 		result = verify_memory(r, vm, e);
 	free(now);

@@ -22,26 +22,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "template.h"
+#include "recycle_result.h"
+#include "snapshot.h"
 #include "vmm.h"
-
-enum recycle_result {
-	RECYCLE_DONE,
-	RECYCLE_TABLES,    /* a page-table page was written, */
-	RECYCLE_PROCESSES, /* by a run that says it had processes */
-	RECYCLE_REGISTERS, /* a control register or descriptor table moved, or an
-			    * event is pending */
-	RECYCLE_GREW,      /* too much was written to be worth it */
-	RECYCLE_FAILED,    /* KVM refused something */
-	RECYCLE_UNFINISHED, /* the run was cut off, or --fresh: not tried */
-	RECYCLE_RESULTS
-};
 
 struct ahead;
 
 /* What recycling needs beside the VM; one for each VM. */
 struct recycle {
-	const struct template *template;
+	const struct snapshot *snapshot;
 	const uint8_t *pristine; /* the template's memory, read-only */
 	/* for this CPU */
 	bool (*restore_page)(uint8_t *page, const uint8_t *pristine,
@@ -64,7 +53,7 @@ struct recycle {
 };
 
 /* 0 or -errno. recycle_close undoes it, also when zeroed. */
-int recycle_open(struct recycle *r, const struct template *t, struct err *e);
+int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e);
 void recycle_close(struct recycle *r);
 
 /* From now on it is about another VM, a new one. */
@@ -85,9 +74,6 @@ int recycle_trim(struct recycle *r, struct vm *vm);
 
 /* The pages that vm has now are those that it always keeps: after training. */
 void recycle_learn(struct recycle *r);
-
-/* For people and metrics. */
-const char *recycle_name(enum recycle_result result);
 
 /*
  * Compares all of a recycled VM with its template: every byte of memory, all

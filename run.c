@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "control.h"
 #include "guest/abi.h"
 #include "image.h"
+#include "machine.h"
 #include "template.h"
-#include "vmm_run.h"
 #include "worker.h"
 
 extern const char agent_python[], agent_python_end[];
@@ -135,9 +137,9 @@ static void show_output(const struct vm *vm)
 	const char *p;
 	int n;
 
-	p = vm_output(vm, 1, ZB_OUTPUT_SIZE, &size, &out_total);
+	p = control_output(vm, 1, ZB_OUTPUT_SIZE, &size, &out_total);
 	write_stream(STDOUT_FILENO, p, size);
-	p = vm_output(vm, 2, ZB_OUTPUT_SIZE, &size, &err_total);
+	p = control_output(vm, 2, ZB_OUTPUT_SIZE, &size, &err_total);
 	write_stream(STDERR_FILENO, p, size);
 	n = output_note(note, sizeof(note), out_total, err_total,
 			ZB_OUTPUT_SIZE);
@@ -155,7 +157,7 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	switch (vm_run(vm, deadline_after(timeout_ms), e)) {
 	case VM_EXIT:
 		show_output(vm);
-		return vm_exit_code(vm);
+		return control_exit_code(vm);
 	case VM_TIMEOUT:
 		show_output(vm);
 		dprintf(STDERR_FILENO, "zeroboot: timed out after %llu ms\n",
@@ -263,7 +265,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 		show_output(&vm);
 		r = err_set(e, -EPROTO,
 			    "%s: the program ended with %d before it was ready",
-			    o->image, vm_exit_code(&vm));
+			    o->image, control_exit_code(&vm));
 		goto out;
 	default:
 		show_output(&vm);
@@ -285,53 +287,45 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 	     struct err *e)
 {
 	struct vmm vmm = { .fd = -1 };
-	struct template template = { .fd = -1 };
-	void *memory = NULL, *image = NULL;
+	struct snapshot snapshot = { .fd = -1 };
+	struct machine m = { 0 };
 	uint64_t start = clock_mono(), forked, ended;
-	struct vm vm;
-	int r;
+	int r = vmm_open(&vmm, e);
 
-	vm_init(&vm);
-	r = vmm_open(&vmm, e);
 	if (r == 0)
-		r = template_open(&template, o->template, &vmm, e);
+		r = snapshot_open(&snapshot, o->template, &vmm, e);
 	if (r == 0)
-		r = template_fork(&template, &vmm, &vm, &memory, &image, e);
+		r = machine_open(&m, &vmm, &snapshot, e);
+	if (r == 0)
+		r = machine_make(&m, e);
 	if (r)
 		goto out;
-	r = template_request(&template, &vm, code, size, ZB_OUTPUT_SIZE);
+	r = machine_request(&m, code, size, ZB_OUTPUT_SIZE);
 	if (r) {
 		err_set(e, r, "code longer than %d bytes", ZB_REQUEST_SIZE);
 		goto out;
 	}
-	if (o->trace) {
-		struct zb_control *c =
-			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
-
-		c->flags |= ZB_FLAG_TRACE;
-		vm.log_lines = UINT32_MAX;
-	}
+	if (o->trace)
+		control_trace(&m.vm);
 	forked = clock_mono();
-	r = finish(&vm, o->timeout_ms, e);
+	r = finish(&m.vm, o->timeout_ms, e);
 	ended = clock_mono();
 	if (o->stats) {
-		const struct zb_control *c =
-			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
+		const volatile struct zb_control *c = control_page(&m.vm);
 
 		dprintf(STDERR_FILENO,
 			"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu "
 			"pages dirtied, %llu guest faults, %llu system calls\n",
 			(double)(forked - start) / 1e6,
 			(double)(ended - forked) / 1e6,
-			(unsigned long long)vm.exits,
-			(unsigned long long)vm_dirty_pages(&vm),
+			(unsigned long long)m.vm.exits,
+			(unsigned long long)vm_dirty_pages(&m.vm),
 			(unsigned long long)c->page_faults,
 			(unsigned long long)c->syscalls);
 	}
 out:
-	vm_destroy(&vm);
-	template_unmap(&template, memory, image);
-	template_close(&template);
+	machine_close(&m);
+	snapshot_close(&snapshot);
 	vmm_close(&vmm);
 	return r;
 }
@@ -362,8 +356,7 @@ int run_program(const struct program_options *o, struct err *e)
 		goto out;
 	r = finish(&vm, o->timeout_ms, e);
 	if (o->stats) {
-		const struct zb_control *c =
-			vm_memory(&vm, ZB_CONTROL_GPA, sizeof(*c));
+		const volatile struct zb_control *c = control_page(&vm);
 
 		dprintf(STDERR_FILENO,
 			"zeroboot: %llu exits, %llu guest faults, %llu system "

@@ -17,11 +17,11 @@
 
 #include "api.h"
 #include "auth.h"
+#include "clock.h"
 #include "connection.h"
 #include "jail.h"
 #include "metrics.h"
 #include "pool.h"
-#include "vmm.h"
 
 #define MAX_CONNECTIONS 8192
 #define SPARE_FILES 256u  /* descriptors that are not connections or workers */
@@ -301,6 +301,7 @@ static int open_pool(const struct server_options *o, struct err *e)
 				     .maximum = o->maximum,
 				     .cpus = cpus,
 				     .max_queue = o->max_queue,
+				     .paging = o->paging,
 				     .fresh = o->fresh };
 	int r;
 
@@ -315,7 +316,6 @@ static int open_pool(const struct server_options *o, struct err *e)
 
 static int start(const struct server_options *o, struct err *e)
 {
-	struct vmm vmm;
 	int r;
 
 	drain_seconds = o->drain_seconds;
@@ -323,10 +323,6 @@ static int start(const struct server_options *o, struct err *e)
 	r = auth_open(e);
 	if (r)
 		return r;
-	r = vmm_open(&vmm, e); /* only to say early what is wrong */
-	if (r)
-		return r;
-	vmm_close(&vmm);
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server.epoll < 0)
 		return err_set(e, -errno, "epoll: %s", strerror(errno));

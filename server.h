@@ -15,6 +15,7 @@ struct server_options {
 	unsigned request_seconds, idle_seconds; /* see connections_open */
 	bool fresh;                             /* VMs are used once */
 	const char *user;                       /* of workers: see jail_open */
+	const char *paging; /* of this host, for workers: see paging_ask */
 	enum log_format log;
 };
 

@@ -7,15 +7,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "cpu.h"
 #include "vmm_boot.h"
-
-/* Random bytes beyond what the training used. */
-#define RANDOM_SPARE 128
 
 /* Lines a run may send to the log when it is not being traced. */
 #define LOG_LINES 200
@@ -41,22 +37,6 @@
 
 static const uint32_t saved_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_SYSCALL_MASK,
 				       MSR_KERNEL_GS_BASE };
-
-uint64_t clock_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-uint64_t clock_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* ---- the host's KVM ---- */
 
@@ -340,7 +320,6 @@ int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 	}
 	/* Without an APIC in KVM this one counts, not sregs' (KVM API, 5). */
 	vm->run->cr8 = s->sregs.cr8;
-	vm->request_size = 0;
 	vm->exits = 0;
 	vm->log_lines = LOG_LINES;
 	r = load_vectors(vm, s, e);
@@ -438,7 +417,7 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	r = load_state(vm, &state, e);
 	if (r)
 		goto fail;
-	vm_prepare(vm, 1000000000, boot->output_limit);
+	control_prepare(vm, 1000000000, boot->output_limit);
 	if (boot->trace)
 		vm->log_lines = UINT32_MAX;
 	return 0;
@@ -464,72 +443,7 @@ int vm_fork(struct vm *vm, const struct vmm *vmm,
 	return r;
 }
 
-/* ---- guest memory ---- */
-
-void *vm_memory(const struct vm *vm, gpa_t gpa, uint64_t size)
-{
-	if (gpa > vm->memory_size || size > vm->memory_size - gpa)
-		return NULL;
-	return vm->memory + gpa;
-}
-
-static void fill_random(volatile void *to, size_t size)
-{
-	/* No entropy: two runs would draw the same numbers. */
-	if (getrandom((void *)(uintptr_t)to, size, 0) != (ssize_t)size)
-		abort();
-}
-
-void vm_seed(struct vm *vm)
-{
-	fill_random(vm_control(vm)->seed, ZB_SEED_SIZE);
-	fill_random(vm->memory + ZB_RANDOM_GPA, vm->random_size);
-	vm_control(vm)->random_size = vm->random_size;
-	vm->seeded = true;
-}
-
-void vm_learn(struct vm *vm)
-{
-	uint32_t used = vm_control(vm)->random_used;
-
-	if (used < ZB_RANDOM_SIZE - RANDOM_SPARE)
-		vm->random_size = used + RANDOM_SPARE;
-}
-
-void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
-{
-	volatile struct zb_control *c = vm_control(vm);
-
-	if (!vm->seeded)
-		vm_seed(vm);
-	c->output_limit = output_limit < ZB_OUTPUT_SIZE ? output_limit :
-							  ZB_OUTPUT_SIZE;
-	c->stdout_size = c->stderr_size = 0;
-	c->preempt = 0;
-	c->processes = 0;
-	c->flags = (c->flags & ~(uint32_t)ZB_FLAG_NESTED) |
-		   (vm->needs_flush ? ZB_FLAG_NESTED : 0);
-	c->wall_ns = clock_wall();
-	c->mono_ns = mono_ns;
-	vm->mono_offset = (int64_t)(mono_ns - clock_mono());
-}
-
-int vm_exit_code(const struct vm *vm)
-{
-	return (int)(vm_control(vm)->exit_code & 0xff);
-}
-
-const void *vm_output(const struct vm *vm, int stream, uint32_t limit,
-		      size_t *size, uint64_t *total)
-{
-	volatile struct zb_control *c = vm_control(vm);
-
-	*total = stream == 1 ? c->stdout_size : c->stderr_size;
-	if (limit > ZB_OUTPUT_SIZE)
-		limit = ZB_OUTPUT_SIZE;
-	*size = *total < limit ? (size_t)*total : limit;
-	return vm->memory + (stream == 1 ? ZB_STDOUT_GPA : ZB_STDERR_GPA);
-}
+/* ---- the dirty log ---- */
 
 int vm_dirty_log(const struct vm *vm, uint64_t *log)
 {

@@ -3,8 +3,7 @@
  * read-only image. Boots the guest kernel, or starts from a state and memory
  * that a template holds; runs until the guest wants something.
  *
- * Whatever the guest writes is hostile: addresses go through vm_memory(), and
- * fields of the control page are read once.
+ * What is in its memory is control.h's matter.
  */
 #ifndef ZEROBOOT_VMM_H
 #define ZEROBOOT_VMM_H
@@ -19,6 +18,7 @@
 
 #define VMM_MAX_CPUID 128
 #define VMM_MAX_MSRS 8
+#define VM_WRITES 16
 
 /* The host's KVM; opened once in a process and shared by its VMs. */
 struct vmm {
@@ -60,13 +60,17 @@ struct vm {
 	uint64_t memory_size;
 	bool owns_memory;
 	uint64_t preempt_entry, text_start, text_end;
-	uint32_t request_size; /* bytes of the request area that are in use */
-	bool seeded;           /* vm_seed was called since the last run */
-	uint32_t random_size;  /* bytes that vm_seed makes, beside the seed */
-	int64_t mono_offset;   /* guest's monotonic clock minus the host's */
-	uint64_t exits;        /* since creation */
-	uint32_t log_lines;    /* that this run may still write */
-	int log_fd;            /* where they go */
+	bool seeded;          /* control_seed was called since the last run */
+	uint32_t random_size; /* bytes that control_seed makes, beside the seed */
+	struct vm_write {
+		gpa_t gpa;
+		uint64_t size;
+	} writes[VM_WRITES];  /* of the host since the VM was as its snapshot */
+	unsigned write_count; /* beyond VM_WRITES: others are not known */
+	int64_t mono_offset;  /* guest's monotonic clock minus the host's */
+	uint64_t exits;       /* since creation */
+	uint32_t log_lines;   /* that this run may still write */
+	int log_fd;           /* where they go */
 	const char *log_prefix;
 };
 
@@ -81,10 +85,6 @@ struct vm_boot {
 	bool trace;
 	bool audit; /* the guest accounts for its frames at its end */
 };
-
-/* Host's clocks in ns. */
-uint64_t clock_mono(void);
-uint64_t clock_wall(void);
 
 /* Opens /dev/kvm. 0 or -errno. */
 int vmm_open(struct vmm *vmm, struct err *e);
@@ -127,37 +127,6 @@ int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
  */
 int vm_reset(struct vm *vm, const struct vm_state *state, bool all,
 	     struct err *e);
-
-/* Fresh random bytes for the next run, best before anybody waits for it. */
-void vm_seed(struct vm *vm);
-/* From now on about as many as the run that has just ended used; making them
- * takes time. */
-void vm_learn(struct vm *vm);
-
-/*
- * Sets what every run needs anew: clocks, counters, and random bytes if there
- * are none yet. mono_ns: what the guest's monotonic clock shows now.
- */
-void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
-
-/* Exit status of the program after VM_EXIT, 0-255. */
-int vm_exit_code(const struct vm *vm);
-
-/*
- * What the program wrote to stream 1 or 2: at most limit bytes, in guest
- * memory. *total: how much it wrote in all.
- */
-const void *vm_output(const struct vm *vm, int stream, uint32_t limit,
-		      size_t *size, uint64_t *total);
-
-/* The control page, which the guest writes to at any time: read a field once. */
-static inline volatile struct zb_control *vm_control(const struct vm *vm)
-{
-	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
-}
-
-/* The only way from a guest address to a host one; NULL when it does not fit. */
-void *vm_memory(const struct vm *vm, gpa_t gpa, uint64_t size);
 
 /*
  * The guest's writes since the VM was made, a bit for each page of memory, into

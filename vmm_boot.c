@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "control.h"
+
 /* Page-table entry bits: Intel SDM 3A, 4.5, table 4-19. */
 #define PTE_P 0x001ull
 #define PTE_W 0x002ull
@@ -56,13 +58,13 @@ static gpa_t table_new(struct tables *t)
 	gpa_t gpa = t->next;
 
 	t->next += 4096;
-	return vm_memory(t->vm, gpa, 4096) ? gpa : 0;
+	return control_at(t->vm, gpa, 4096) ? gpa : 0;
 }
 
 /* The table that entry index of table leads to, made when missing. */
 static gpa_t table_next(struct tables *t, gpa_t table, unsigned index)
 {
-	uint64_t *entry = vm_memory(t->vm, table + 8ull * index, 8);
+	uint64_t *entry = control_write(t->vm, table + 8ull * index, 8);
 	gpa_t gpa;
 
 	if (*entry & PTE_P)
@@ -84,7 +86,7 @@ static int map_page(struct tables *t, gpa_t root, uint64_t gva, int level,
 		if (!table)
 			return -ENOMEM;
 	}
-	*(uint64_t *)vm_memory(
+	*(uint64_t *)control_write(
 		t->vm, table + ((gva >> (12 + 9 * (level - 1))) & 511) * 8, 8) =
 		entry;
 	return 0;
@@ -148,10 +150,10 @@ static int load_kernel(struct vm *vm, struct zb_kernel_header *header,
 		    ph[i].p_filesz > ph[i].p_memsz || ph[i].p_offset > size ||
 		    ph[i].p_filesz > size - ph[i].p_offset)
 			goto bad;
-		memcpy(vm_memory(vm, gpa, ph[i].p_memsz),
+		memcpy(control_write(vm, gpa, ph[i].p_memsz),
 		       kernel_blob + ph[i].p_offset, ph[i].p_filesz);
 	}
-	memcpy(header, vm_memory(vm, ZB_KERNEL_GPA, sizeof(*header)),
+	memcpy(header, control_at(vm, ZB_KERNEL_GPA, sizeof(*header)),
 	       sizeof(*header));
 	if (header->magic != ZB_KERNEL_MAGIC)
 		goto bad;
@@ -176,12 +178,12 @@ static uint64_t segment(uint64_t type_bits)
 static int build_descriptors(struct vm *vm, const struct zb_kernel_header *h,
 			     struct err *e)
 {
-	uint64_t *gdt = vm_memory(vm, GDT_GPA, 4096);
-	uint8_t *tss = vm_memory(vm, TSS_GPA, 4096);
-	uint64_t *idt = vm_memory(vm, IDT_GPA, 4096);
+	uint64_t *gdt = control_write(vm, GDT_GPA, 4096);
+	uint8_t *tss = control_write(vm, TSS_GPA, 4096);
+	uint64_t *idt = control_write(vm, IDT_GPA, 4096);
 	uint64_t tss_gva = ZB_KERNEL_BASE + TSS_GPA;
-	const uint64_t *stubs = vm_memory(vm, h->vectors - ZB_KERNEL_BASE,
-					  VECTORS * sizeof(*stubs));
+	const uint64_t *stubs = control_at(vm, h->vectors - ZB_KERNEL_BASE,
+					   VECTORS * sizeof(*stubs));
 
 	if (!stubs)
 		return err_set(e, -EINVAL, "guest kernel: damaged");
@@ -275,7 +277,7 @@ static bool add_argument(struct zb_control *c, const char *s)
 static int fill_control(struct vm *vm, const struct vm_boot *boot, gpa_t root,
 			gpa_t frames, struct err *e)
 {
-	struct zb_control *c = vm_memory(vm, ZB_CONTROL_GPA, sizeof(*c));
+	struct zb_control *c = control_write(vm, ZB_CONTROL_GPA, sizeof(*c));
 	int khz = ioctl(vm->vcpu, KVM_GET_TSC_KHZ, 0);
 
 	if (khz <= 0)
@@ -298,7 +300,7 @@ static int fill_control(struct vm *vm, const struct vm_boot *boot, gpa_t root,
 	if (boot->agent_size > ZB_REQUEST_SIZE)
 		goto too_long;
 	if (boot->agent_size)
-		memcpy(vm_memory(vm, ZB_REQUEST_GPA, boot->agent_size),
+		memcpy(control_write(vm, ZB_REQUEST_GPA, boot->agent_size),
 		       boot->agent, boot->agent_size);
 	c->request_size = (uint32_t)boot->agent_size;
 	return 0;

@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "control.h"
+
 /* Linux, Documentation/arch/x86/x86_64/fsgs.rst. */
 #define HWCAP2_FSGSBASE 2
 
@@ -19,14 +22,6 @@
 
 /* The tick's signal handler must reach the VM that is running. */
 static struct kvm_run *volatile running;
-
-static uint64_t clock_thread(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static void on_tick(int signal)
 {
@@ -97,7 +92,7 @@ static uint64_t stolen(void)
  */
 static void deliver_tick(struct vm *vm)
 {
-	volatile struct zb_control *c = vm_control(vm);
+	volatile struct zb_control *c = control_open(vm);
 	struct kvm_sync_regs *s = &vm->run->s.regs;
 
 	c->stolen_ns += stolen();
@@ -116,7 +111,7 @@ static void deliver_tick(struct vm *vm)
 /* Sleeps until the guest's earliest timer or the deadline. */
 static void idle(struct vm *vm, uint64_t deadline)
 {
-	uint64_t until = vm_control(vm)->idle_until;
+	uint64_t until = control_page(vm)->idle_until;
 	struct timespec t;
 
 	if (until != UINT64_MAX)
@@ -136,25 +131,6 @@ static void idle(struct vm *vm, uint64_t deadline)
 	tick_start(NULL);
 }
 
-/* Copies the guest's log line, made printable. */
-static size_t copy_log(const struct vm *vm, char *line, size_t size)
-{
-	volatile struct zb_control *c = vm_control(vm);
-	size_t n = c->log_size;
-
-	if (n > ZB_LOG_SIZE)
-		n = ZB_LOG_SIZE;
-	if (n > size - 1)
-		n = size - 1;
-	for (size_t i = 0; i < n; i++) {
-		line[i] = c->log[i];
-		if (line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	}
-	line[n] = 0;
-	return n;
-}
-
 static void write_log(struct vm *vm)
 {
 	char line[ZB_LOG_SIZE + 64];
@@ -171,7 +147,7 @@ static void write_log(struct vm *vm)
 		vm->log_lines--;
 	}
 	memcpy(line, vm->log_prefix, prefix);
-	n = prefix + copy_log(vm, line + prefix, sizeof(line) - prefix - 1);
+	n = prefix + control_log(vm, line + prefix, sizeof(line) - prefix - 1);
 	line[n++] = '\n';
 	(void)!write(vm->log_fd, line, n);
 }
@@ -240,7 +216,7 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 		*event = VM_EXIT;
 		return true;
 	case ZB_HC_IDLE:
-		if (vm_control(vm)->idle_until == UINT64_MAX &&
+		if (control_page(vm)->idle_until == UINT64_MAX &&
 		    deadline == UINT64_MAX) {
 			err_set(e, -EDEADLK, "guest: all threads wait forever");
 			*event = VM_FAULT;
@@ -255,7 +231,7 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 		write_log(vm);
 		return false;
 	case ZB_HC_PANIC:
-		copy_log(vm, line, sizeof(line));
+		control_log(vm, line, sizeof(line));
 		err_set(e, -EIO, "guest kernel: %s", line);
 		*event = VM_FAULT;
 		return true;

@@ -13,30 +13,25 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "control.h"
 #include "jail.h"
+#include "machine.h"
 #include "paging.h"
-#include "recycle.h"
-#include "template.h"
-#include "vmm_run.h"
 
-#define WARM_RUNS 3
 #define AWAKE_NS 200000
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
-#define TRAINING_NS 5000000000ull
 
 struct worker {
 	int channel;
 	struct vmm vmm;
-	struct template template;
-	struct vm vm;
-	void *memory, *image;
-	struct recycle recycle;
+	struct snapshot snapshot;
+	struct machine machine;
 	uint32_t discarded; /* enum recycle_result: why the last VM had to go;
 			     * told once */
 	uint32_t renew_us;  /* for the last renewal */
 	bool fresh;         /* VMs are used once */
 	bool warm;          /* this VM needs no training any more */
-	bool used;          /* this VM has run before */
 	char *code;
 };
 
@@ -97,22 +92,6 @@ static int write_all(int fd, struct iovec *v, int count)
 	return 0;
 }
 
-static int fork_vm(struct worker *w, struct err *e)
-{
-	w->warm = w->template.training_size == 0;
-	w->used = false;
-	return template_fork(&w->template, &w->vmm, &w->vm, &w->memory,
-			     &w->image, e);
-}
-
-static void drop_vm(struct worker *w)
-{
-	vm_destroy(&w->vm);
-	template_unmap(&w->template, w->memory, w->image);
-	w->memory = w->image = NULL;
-	recycle_renew(&w->recycle);
-}
-
 int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 		uint32_t limit)
 {
@@ -146,10 +125,10 @@ static int answer(struct worker *w, const struct worker_request *request,
 		reply->message_size =
 			(uint32_t)strnlen(e->text, sizeof(e->text));
 	} else {
-		out = vm_output(&w->vm, 1, request->output_limit, &out_size,
-				&out_total);
-		err = vm_output(&w->vm, 2, request->output_limit, &err_size,
-				&err_total);
+		out = control_output(&w->machine.vm, 1, request->output_limit,
+				     &out_size, &out_total);
+		err = control_output(&w->machine.vm, 2, request->output_limit,
+				     &err_size, &err_total);
 		note_size = output_note(note, sizeof(note), out_total,
 					err_total, request->output_limit);
 	}
@@ -169,8 +148,8 @@ static void run(struct worker *w, const struct worker_request *request,
 {
 	uint64_t start;
 
-	if (template_request(&w->template, &w->vm, w->code, request->code_size,
-			     request->output_limit) < 0) {
+	if (machine_request(&w->machine, w->code, request->code_size,
+			    request->output_limit) < 0) {
 		err_set(e, -E2BIG, "code does not fit");
 		reply->status = WORKER_FAULT;
 		return;
@@ -179,11 +158,12 @@ static void run(struct worker *w, const struct worker_request *request,
 	/* From the front end's having the request: the wake-up is in it. */
 	reply->fork_ns = start > request->sent_ns ? start - request->sent_ns :
 						    0;
-	switch (vm_run(&w->vm, start + (uint64_t)request->timeout_ms * 1000000,
-		       e)) {
+	switch (machine_run(&w->machine,
+			    start + (uint64_t)request->timeout_ms * 1000000,
+			    e)) {
 	case VM_EXIT:
 		reply->status = WORKER_DONE;
-		reply->exit_code = vm_exit_code(&w->vm);
+		reply->exit_code = control_exit_code(&w->machine.vm);
 		break;
 	case VM_TIMEOUT:
 		reply->status = WORKER_TIMEOUT;
@@ -196,32 +176,21 @@ static void run(struct worker *w, const struct worker_request *request,
 		break;
 	}
 	reply->exec_ns = clock_mono() - start;
-	reply->exits = w->vm.exits;
+	reply->exits = w->machine.vm.exits;
 }
 
 /* The VM after a run: as new, or another one. ended: it returned VM_EXIT. */
-static int renew(struct worker *w, bool ended, bool learn, struct err *e)
+static int renew(struct worker *w, bool ended, struct err *e)
 {
-	enum recycle_result result = RECYCLE_UNFINISHED;
+	enum recycle_result result;
+	int r = machine_renew(&w->machine, ended && !w->fresh, false, &result,
+			      e);
 
-	if (learn)
-		vm_learn(&w->vm);
-	if (ended && (learn || !w->fresh))
-		result = recycle_vm(&w->recycle, &w->vm);
-#ifdef ZEROBOOT_DEBUG
-	if (result == RECYCLE_DONE && recycle_verify(&w->recycle, &w->vm, e))
-		return -EILSEQ;
-#endif
-	if (result == RECYCLE_DONE) {
-		if (learn)
-			recycle_learn(&w->recycle);
-		w->used = true;
-		vm_seed(&w->vm);
-		return 0;
-	}
+	if (result == RECYCLE_DONE)
+		return r;
 	w->discarded = result;
-	drop_vm(w);
-	return fork_vm(w, e);
+	w->warm = !machine_can_train(&w->machine);
+	return r;
 }
 
 static int tell(struct worker *w, enum worker_status status)
@@ -260,23 +229,19 @@ static bool asked(const struct worker *w)
  */
 static int warm_up(struct worker *w, struct err *e)
 {
-	const struct template *t = &w->template;
-
-	for (int i = 0; i < WARM_RUNS && !w->warm; i++) {
-		enum vm_event event;
+	for (int i = 0; i < MACHINE_TRAININGS && !w->warm; i++) {
+		enum recycle_result result;
 		int r;
 
 		if (asked(w))
 			return 0;
-		if (template_request(t, &w->vm, t->training, t->training_size,
-				     ZB_OUTPUT_SIZE) < 0)
-			break;
-		event = vm_run(&w->vm, clock_mono() + TRAINING_NS, e);
-		r = renew(w, event == VM_EXIT, true, e);
+		r = machine_train(&w->machine, &result, e);
 		if (r)
 			return r;
-		if (!w->used)
+		if (result != RECYCLE_DONE) {
+			w->discarded = result;
 			break;
+		}
 	}
 	w->warm = true;
 	return tell(w, WORKER_WARM);
@@ -290,8 +255,8 @@ static int wait_for_request(struct worker *w, struct err *e)
 {
 	struct pollfd p = { .fd = w->channel, .events = POLLIN };
 
-	if (!w->used || poll(&p, 1, IDLE_MS) != 0 ||
-	    recycle_trim(&w->recycle, &w->vm) == 0)
+	if (!w->machine.used || poll(&p, 1, IDLE_MS) != 0 ||
+	    recycle_trim(&w->machine.recycle, &w->machine.vm) == 0)
 		return 0;
 	return err_set(e, -EIO, "memory cannot be given back");
 }
@@ -320,7 +285,7 @@ static int serve_one(struct worker *w, struct err *e)
 		return r;
 	memset(&reply, 0, sizeof(reply));
 	reply.id = request.id;
-	reply.recycled = w->used && !w->fresh;
+	reply.recycled = w->machine.used && !w->fresh;
 	reply.discarded = w->discarded;
 	reply.renew_us = w->renew_us;
 	w->discarded = RECYCLE_DONE;
@@ -332,10 +297,11 @@ static int serve_one(struct worker *w, struct err *e)
 	 * not before a front end that shares this CPU has passed it on. */
 	sched_yield();
 	start = clock_mono();
-	r = renew(w, reply.status == WORKER_DONE, false, e);
+	r = renew(w, reply.status == WORKER_DONE, e);
 	w->renew_us = (uint32_t)((clock_mono() - start) / 1000);
 	/* After other runs the front end knows. */
-	if (r == 0 && !w->used && !w->fresh && reply.status == WORKER_DONE)
+	if (r == 0 && !w->machine.used && !w->fresh &&
+	    reply.status == WORKER_DONE)
 		r = tell(w, WORKER_COLD);
 	if (r)
 		return r;
@@ -371,11 +337,11 @@ static void set_signals(void)
 static int lock(const struct worker *w, const char *user, struct err *e)
 {
 	struct seccomp_files files = { .channel = w->channel,
-				       .log = w->vm.log_fd,
+				       .log = w->machine.vm.log_fd,
 				       .kvm = w->vmm.fd,
-				       .template = w->template.fd,
-				       .vm = w->vm.fd,
-				       .vcpu = w->vm.vcpu };
+				       .template = w->snapshot.fd,
+				       .vm = w->machine.vm.fd,
+				       .vcpu = w->machine.vm.vcpu };
 
 	return jail_enter(user, &files, e);
 }
@@ -392,15 +358,16 @@ static int start(struct worker *w, const struct worker_options *o,
 	if (r == 0)
 		r = vmm_open(&w->vmm, e);
 	if (r == 0)
-		r = paging_probe(&w->vmm, e);
+		r = paging_set(&w->vmm, o->paging, e);
 	if (r == 0)
 		r = vm_tick_open(e);
 	if (r == 0)
-		r = template_open(&w->template, o->template, &w->vmm, e);
+		r = snapshot_open(&w->snapshot, o->template, &w->vmm, e);
 	if (r == 0)
-		r = recycle_open(&w->recycle, &w->template, e);
+		r = machine_open(&w->machine, &w->vmm, &w->snapshot, e);
 	if (r == 0)
-		r = fork_vm(w, e);
+		r = machine_make(&w->machine, e);
+	w->warm = r == 0 && !machine_can_train(&w->machine);
 	if (r == 0)
 		r = lock(w, o->user, e);
 	return r ? r : tell(w, WORKER_READY);
@@ -410,11 +377,10 @@ int worker_main(const struct worker_options *o)
 {
 	struct worker w = { .channel = WORKER_CHANNEL,
 			    .fresh = o->fresh,
-			    .template.fd = -1 };
+			    .snapshot.fd = -1 };
 	struct err e = { "" };
 	int r;
 
-	vm_init(&w.vm);
 	w.vmm.fd = -1;
 	r = start(&w, o, &e);
 	while (r >= 0) {

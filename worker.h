@@ -62,6 +62,7 @@ struct worker_reply {
 struct worker_options {
 	const char *template; /* a *.zbt file */
 	const char *user;     /* see jail_enter */
+	const char *paging;   /* of this host; see paging.h */
 	bool fresh;           /* a VM runs one request only */
 };
 

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "auth.h"
-#include "vmm.h"
+#include "clock.h"
 
 #define SECOND_NS 1000000000ull
 

@@ -16,11 +16,11 @@ target() { # name source...
 for name in "$@"; do
 	case $name in
 	http) target http http.c ;;
-	json) target json json.c err.c ;;
-	auth) target auth auth.c json.c err.c ;;
-	shared) target shared vmm.c vmm_run.c cpu.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dclock_nanosleep=fake_clock_nanosleep \
+	json) target json json.c text.c err.c ;;
+	auth) target auth auth.c json.c text.c err.c ;;
+	shared) target shared vmm.c vmm_run.c control.c clock.c cpu.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dclock_nanosleep=fake_clock_nanosleep \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
-	template) target template recycle.c cpu.c err.c ;;
-	image) target image err.c ;;
+	template) target template template.c snapshot.c recycle.c file.c clock.c cpu.c err.c ;;
+	image) target image file.c err.c ;;
 	esac
 done

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "control.h"
 #include "vmm_run.h"
 #include "vmm_boot.h"
 
@@ -198,7 +200,7 @@ static void check_output(const struct vm *vm, int stream, uint32_t limit)
 {
 	uint64_t total;
 	size_t size;
-	const uint8_t *p = vm_output(vm, stream, limit, &size, &total);
+	const uint8_t *p = control_output(vm, stream, limit, &size, &total);
 	volatile uint8_t sum;
 
 	assert(size <= limit && size <= ZB_OUTPUT_SIZE && size <= total);
@@ -210,7 +212,7 @@ static void check_output(const struct vm *vm, int stream, uint32_t limit)
 
 static void check_memory(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	uint8_t *p = vm_memory(vm, gpa, size);
+	const uint8_t *p = control_at(vm, gpa, size);
 
 	assert(!p == (gpa > MEMORY || size > MEMORY - gpa));
 	assert(!p || p == memory + gpa);
@@ -256,7 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				    clock_mono() + (deadline << 20);
 	limit = (uint32_t)take(4);
 	check_memory(&vm, take(8), take(8));
-	vm_prepare(&vm, take(8), limit);
+	control_prepare(&vm, take(8), limit);
 	event = vm_run(&vm, deadline, &e);
 	assert(event == VM_READY || event == VM_EXIT || event == VM_TIMEOUT ||
 	       event == VM_FAULT);
@@ -265,7 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (const char *p = e.text; *p; p++)
 		assert(*p >= ' ' && *p < 0x7f);
 	assert(lines <= 200);
-	assert(vm_exit_code(&vm) >= 0 && vm_exit_code(&vm) <= 255);
+	assert(control_exit_code(&vm) >= 0 && control_exit_code(&vm) <= 255);
 	check_output(&vm, 1, limit);
 	check_output(&vm, 2, ZB_OUTPUT_SIZE);
 	return 0;

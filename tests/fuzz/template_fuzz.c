@@ -1,5 +1,5 @@
 /*
- * template_fuzz.c: a file that template_open takes can be mapped and its page
+ * template_fuzz.c: a file that snapshot_open takes can be mapped and its page
  * tables walked without leaving it.
  *
  * Input: pairs of an offset and a byte to change in the header of a good file,
@@ -7,45 +7,32 @@
  */
 #include "fuzz.h"
 
-#include "../../template.c"
+#include <stddef.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "recycle.h"
+#include "snapshot.h"
+#include "template_format.h"
 
 #define MEMORY ZB_MIN_MEMORY
 #define ROOT ZB_FRAMES_GPA
-#define FILE_SIZE (HEADER_SIZE + 4096 + MEMORY)
+#define FILE_SIZE (TEMPLATE_HEADER_SIZE + 4096 + MEMORY)
 
 static struct template_header *h;
 static uint64_t *tables;
 static char path[64];
 
 /* vmm.c is not linked: no VM is made here. */
-uint64_t clock_mono(void) { return 0; }
-uint64_t clock_wall(void) { return 0; }
 int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
 {
 	(void)vm, (void)s, (void)e;
-	return -ENOSYS;
-}
-int vm_fork(struct vm *vm, const struct vmm *vmm, const struct vm_source *s,
-	    struct err *e)
-{
-	(void)vm, (void)vmm, (void)s, (void)e;
 	return -ENOSYS;
 }
 int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 {
 	(void)vm, (void)s, (void)all, (void)e;
 	return -ENOSYS;
-}
-void vm_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
-{
-	(void)vm, (void)mono_ns, (void)output_limit;
-}
-void *vm_memory(const struct vm *vm, gpa_t gpa, uint64_t size)
-{
-	(void)vm, (void)gpa, (void)size;
-	return NULL;
 }
 int vm_dirty_log(const struct vm *vm, uint64_t *log)
 {
@@ -68,7 +55,7 @@ static void setup(void)
 	file = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert(file != MAP_FAILED);
 	h = (void *)file;
-	tables = (void *)(file + HEADER_SIZE + 4096 + ROOT);
+	tables = (void *)(file + TEMPLATE_HEADER_SIZE + 4096 + ROOT);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 }
 
@@ -76,13 +63,13 @@ static void setup(void)
 static void reset(void)
 {
 	memset(h, 0, sizeof(*h));
-	memcpy(h->magic, MAGIC, sizeof(h->magic));
+	memcpy(h->magic, TEMPLATE_MAGIC, sizeof(h->magic));
 	h->version = TEMPLATE_VERSION;
 	h->abi_version = ZB_ABI_VERSION;
 	h->file_size = FILE_SIZE;
-	h->image_offset = HEADER_SIZE;
+	h->image_offset = TEMPLATE_HEADER_SIZE;
 	h->image_size = 4096;
-	h->memory_offset = HEADER_SIZE + 4096;
+	h->memory_offset = TEMPLATE_HEADER_SIZE + 4096;
 	h->memory_size = MEMORY;
 	h->state.sregs.cr3 = ROOT;
 	memset(tables, 0, 4 * 4096);
@@ -90,29 +77,29 @@ static void reset(void)
 		tables[i * 512 + i] = (ROOT + (i + 1) * 4096) | 7;
 }
 
-static void use(struct template *t)
+static void use(struct snapshot *s)
 {
 	struct recycle r = { 0 };
 	void *memory, *image;
 	struct err e = { "" };
 
-	assert(t->memory_size >= ZB_MIN_MEMORY);
-	assert(t->memory_offset + t->memory_size <= FILE_SIZE);
-	assert(t->image_offset + t->image_size <= FILE_SIZE);
-	assert(t->training_size <= TEMPLATE_TRAINING_MAX);
-	if (template_map(t, &memory, &image, &e) == 0) {
+	assert(s->memory_size >= ZB_MIN_MEMORY);
+	assert(s->memory_offset + s->memory_size <= FILE_SIZE);
+	assert(s->image_offset + s->image_size <= FILE_SIZE);
+	assert(s->training_size <= TEMPLATE_TRAINING_MAX);
+	if (snapshot_map(s, &memory, &image, &e) == 0) {
 		volatile uint8_t sum = *(uint8_t *)memory;
 
-		sum += ((uint8_t *)memory)[t->memory_size - 1];
+		sum += ((uint8_t *)memory)[s->memory_size - 1];
 		if (image)
-			sum += ((uint8_t *)image)[t->image_size - 1];
-		sum += ((const uint8_t *)t->locked)[ZB_LOCKED_SIZE - 1];
+			sum += ((uint8_t *)image)[s->image_size - 1];
+		sum += ((const uint8_t *)s->locked)[ZB_LOCKED_SIZE - 1];
 		(void)sum;
-		template_unmap(t, memory, image);
+		snapshot_unmap(s, memory, image);
 	} else {
 		assert(e.text[0]);
 	}
-	if (recycle_open(&r, t, &e) == 0)
+	if (recycle_open(&r, s, &e) == 0)
 		recycle_close(&r);
 	else
 		assert(e.text[0] && !r.pristine);
@@ -122,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* Of the header: all but the training. */
 	const size_t head = offsetof(struct template_header, training);
-	struct template t;
+	struct snapshot s;
 	struct err e = { "" };
 
 	if (!h)
@@ -136,10 +123,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else
 			((uint8_t *)h)[at % head] = data[3];
 	}
-	h->checksum = checksum(h);
-	if (template_open(&t, path, NULL, &e) == 0) {
-		use(&t);
-		template_close(&t);
+	h->checksum = template_checksum(h);
+	if (snapshot_open(&s, path, NULL, &e) == 0) {
+		use(&s);
+		snapshot_close(&s);
 	} else {
 		assert(e.text[0]);
 	}

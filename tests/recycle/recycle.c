@@ -17,21 +17,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "control.h"
+#include "machine.h"
 #include "paging.h"
-#include "recycle.h"
-#include "template.h"
-#include "vmm_run.h"
 
 #define TIMEOUT_NS 120000000000ull
 #define ANY_END_NS 8000000000ull /* of those that may end in any way */
-#define TRAINING_RUNS 3
 
 struct subject {
 	struct vmm vmm;
-	struct template template;
-	struct recycle recycle;
-	struct vm vm;
-	void *memory, *image;
+	struct snapshot snapshot;
+	struct machine machine;
 	unsigned results[RECYCLE_RESULTS];
 };
 
@@ -55,20 +52,6 @@ static void die(const struct err *e)
 
 /* ---- the VM ---- */
 
-static int make(struct subject *s, struct err *e)
-{
-	return template_fork(&s->template, &s->vmm, &s->vm, &s->memory,
-			     &s->image, e);
-}
-
-static void drop(struct subject *s)
-{
-	vm_destroy(&s->vm);
-	template_unmap(&s->template, s->memory, s->image);
-	s->memory = s->image = NULL;
-	recycle_renew(&s->recycle);
-}
-
 static void show(const struct subject *s)
 {
 	uint64_t total;
@@ -78,7 +61,7 @@ static void show(const struct subject *s)
 	if (!print)
 		return;
 	for (int stream = 1; stream <= 2; stream++) {
-		p = vm_output(&s->vm, stream, ZB_OUTPUT_SIZE, &size, &total);
+		p = control_output(&s->machine.vm, stream, ZB_OUTPUT_SIZE, &size, &total);
 		fwrite(p, 1, size, stdout);
 	}
 }
@@ -121,37 +104,34 @@ static uint64_t kvm_count(const struct vm *vm, const char *name)
 static int run(struct subject *s, const char *code, size_t size, uint64_t ns,
 	       enum recycle_result *result, struct err *e)
 {
+	struct machine *m = &s->machine;
 	enum vm_event event;
-	int r;
+	int r = machine_request(m, code, size, ZB_OUTPUT_SIZE);
 
 	*result = RECYCLE_UNFINISHED;
-	r = template_request(&s->template, &s->vm, code, size, ZB_OUTPUT_SIZE);
 	if (r)
 		return err_set(e, r, "the code does not fit");
-	event = vm_run(&s->vm, clock_mono() + ns, e);
+	event = machine_run(m, clock_mono() + ns, e);
 	show(s);
-	if (event == VM_EXIT)
-		*result = recycle_vm(&s->recycle, &s->vm);
+	r = machine_renew(m, event == VM_EXIT, false, result, e);
 	if (verbose)
 		printf("# event %d, %s, %llu pages changed%s%s\n", event,
 		       recycle_name(*result),
-		       (unsigned long long)s->recycle.changed,
+		       (unsigned long long)m->recycle.changed,
 		       event == VM_FAULT ? ": " : "",
 		       event == VM_FAULT ? e->text : "");
-	if (*result == RECYCLE_DONE)
-		return recycle_verify(&s->recycle, &s->vm, e);
-	drop(s);
-	return make(s, e);
+	return r;
 }
 
 static void train(struct subject *s)
 {
-	enum recycle_result result;
+	enum recycle_result result = RECYCLE_DONE;
 	struct err e = { "" };
 
-	for (int i = 0; i < TRAINING_RUNS && s->template.training_size; i++)
-		if (run(s, s->template.training, s->template.training_size,
-			TIMEOUT_NS, &result, &e))
+	if (!machine_can_train(&s->machine))
+		return;
+	for (int i = 0; i < MACHINE_TRAININGS && result == RECYCLE_DONE; i++)
+		if (machine_train(&s->machine, &result, &e))
 			die(&e);
 }
 
@@ -203,21 +183,21 @@ static void count(struct subject *s, const struct snippet *snippet)
 	int n = 0;
 
 	for (int i = 0; i < counts; i++) {
-		const struct recycle *r = &s->recycle;
-		uint64_t faults = kvm_count(&s->vm, "pf_fixed");
+		struct machine *m = &s->machine;
+		const struct recycle *r = &m->recycle;
+		uint64_t faults = kvm_count(&m->vm, "pf_fixed");
 		uint64_t start = clock_mono(), exec;
 		struct err e = { "" };
 		enum vm_event event;
 
-		template_request(&s->template, &s->vm, snippet->code,
-				 snippet->size, ZB_OUTPUT_SIZE);
-		event = vm_run(&s->vm, start + TIMEOUT_NS, &e);
+		machine_request(m, snippet->code, snippet->size,
+				ZB_OUTPUT_SIZE);
+		event = machine_run(m, start + TIMEOUT_NS, &e);
 		exec = clock_mono() - start;
-		faults = kvm_count(&s->vm, "pf_fixed") - faults;
-		result = RECYCLE_UNFINISHED;
+		faults = kvm_count(&m->vm, "pf_fixed") - faults;
 		start = clock_mono();
-		if (event == VM_EXIT)
-			result = recycle_vm(&s->recycle, &s->vm);
+		if (machine_renew(m, event == VM_EXIT, false, &result, &e))
+			die(&e);
 		n += snprintf(line + n, sizeof(line) - (size_t)n,
 			      " %-11s %6llu %6llu %6llu %7llu %6llu %6llu",
 			      recycle_name(result),
@@ -228,14 +208,8 @@ static void count(struct subject *s, const struct snippet *snippet)
 			      (unsigned long long)r->changed,
 			      (unsigned long long)r->dropped);
 		s->results[result]++;
-		if (result == RECYCLE_DONE) {
-			vm_seed(&s->vm);
-			continue;
-		}
-		drop(s);
-		if (make(s, &e))
-			die(&e);
-		train(s);
+		if (result != RECYCLE_DONE)
+			train(s);
 	}
 	printf("%-22s%s\n", snippet->name, line);
 }
@@ -306,8 +280,8 @@ static bool group(struct subject *s, const char *path)
 			continue;
 		printf("# %s: not the template: %s\n", snippet.name, e.text);
 		bad++;
-		drop(s);
-		if (make(s, &e))
+		machine_drop(&s->machine);
+		if (machine_make(&s->machine, &e))
 			die(&e);
 	}
 	printf("%s - recycle: %s: after each of %u runs the VM is the template again, or gone\n",
@@ -354,10 +328,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (vmm_open(&s.vmm, &e) || paging_probe(&s.vmm, &e) ||
-	    template_open(&s.template, argv[optind], &s.vmm, &e) ||
-	    recycle_open(&s.recycle, &s.template, &e) || make(&s, &e))
+	    snapshot_open(&s.snapshot, argv[optind], &s.vmm, &e) ||
+	    machine_open(&s.machine, &s.vmm, &s.snapshot, &e) ||
+	    machine_make(&s.machine, &e))
 		die(&e);
 	counts = counts > 2 ? 2 : counts;
+	s.machine.verify = !counts;
 	train(&s);
 	for (int i = optind + 1; i < argc; i++)
 		ok &= (counts ? count_all : group)(&s, argv[i]);
@@ -365,6 +341,6 @@ int main(int argc, char **argv)
 		if (s.results[i])
 			printf("# %u %s\n", s.results[i],
 			       recycle_name((enum recycle_result)i));
-	drop(&s);
+	machine_close(&s.machine);
 	return ok ? 0 : 1;
 }

@@ -1,0 +1,47 @@
+/*
+ * file.h: files that are written whole or not at all, and files that change
+ * while somebody uses them.
+ */
+#ifndef ZEROBOOT_FILE_H
+#define ZEROBOOT_FILE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "err.h"
+
+/* Writes all of it. 0 or -errno. */
+int file_write_at(int fd, const void *data, size_t size, uint64_t offset);
+
+/* A file that takes the place of another once it is whole. */
+struct file_draft {
+	int fd;
+	char path[PATH_MAX]; /* beside the other one */
+};
+
+/* A new one, empty. 0 or -errno. */
+int file_draft(struct file_draft *d, const char *path, struct err *e);
+/* r: 0 puts the draft at path, on the disk; an error removes it. Returns r, or
+ * what failed. */
+int file_replace(struct file_draft *d, const char *path, int r, struct err *e);
+
+/* Which file has a path, and its content's size and age. */
+struct file_version {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec written;
+};
+
+/* All zero when there is none. */
+struct file_version file_look(const char *path);
+/* It is the same file with other content, as after cp: who has it mapped has a
+ * mixture. (A rename to its name leaves the old file whole.) */
+bool file_overwritten(const struct file_version *then,
+		      const struct file_version *now);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * machine.h: a VM of a snapshot: made, run, made as new again or replaced by
+ * another one, dropped. Workers, bench and tests have their VMs by this alone.
+ */
+#ifndef ZEROBOOT_MACHINE_H
+#define ZEROBOOT_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recycle.h"
+#include "snapshot.h"
+#include "vmm_run.h"
+
+#define MACHINE_TRAININGS 3 /* after so many a VM knows what runs use */
+
+struct machine {
+	const struct vmm *vmm;
+	const struct snapshot *snapshot;
+	struct vm vm;
+	void *memory, *image; /* its mappings */
+	struct recycle recycle;
+	bool used;   /* the VM has run before, and was recycled */
+	bool verify; /* a recycled VM is compared with the snapshot, wholly */
+};
+
+/* No VM yet. vmm and snapshot outlive it. 0 or -errno; then close it, too. */
+int machine_open(struct machine *m, const struct vmm *vmm,
+		 const struct snapshot *s, struct err *e);
+/* Also when zeroed. */
+void machine_close(struct machine *m);
+
+/* A new VM, which waits for a request. 0 or -errno. */
+int machine_make(struct machine *m, struct err *e);
+void machine_drop(struct machine *m);
+
+/* Hands code to it. -E2BIG when it does not fit. */
+int machine_request(struct machine *m, const void *code, size_t size,
+		    uint32_t output_limit);
+/* Runs the request, as vm_run. */
+enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e);
+
+/*
+ * After a run: the same VM as new, or another one. keep: it returned VM_EXIT and
+ * may be used again; learn: what it has used so far is what runs use. 0 with
+ * what became of it in *result, or -errno: there is no VM, or with -EILSEQ one
+ * that is not the snapshot.
+ */
+int machine_renew(struct machine *m, bool keep, bool learn,
+		  enum recycle_result *result, struct err *e);
+
+/*
+ * Runs the snapshot's training once and renews the VM. RECYCLE_DONE: it is
+ * trained by so much more; else one that is new is there and no better. -errno as
+ * above, or because the training does not fit.
+ */
+int machine_train(struct machine *m, enum recycle_result *result,
+		  struct err *e);
+
+/* Whether there is anything to train with. */
+bool machine_can_train(const struct machine *m);
+
+#endif
