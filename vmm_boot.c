@@ -25,7 +25,8 @@
 #define CR0_BITS 0x80050033ull /* PG AM WP NE ET MP PE */
 #define CR4_BITS 0x00050620ull /* OSXSAVE FSGSBASE OSXMMEXCPT OSFXSR PAE */
 #define EFER_BITS 0xd01ull     /* NXE LMA LME SCE */
-#define RFLAGS_START 0x2ull
+/* With IF, as every program of Linux finds it; there is nothing to interrupt. */
+#define RFLAGS_START 0x202ull
 /* Cleared by `syscall`: TF and DF. */
 #define SYSCALL_MASK 0x500ull
 /* The selectors for `syscall` and `sysret`; what kvm-pvm expects. */

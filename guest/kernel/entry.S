@@ -14,7 +14,8 @@
 
 #include "../abi.h"
 
-#define RFLAGS_KERNEL 0x2
+/* With IF: the program sees it. kvm-pvm sets it whatever stands here. */
+#define RFLAGS_KERNEL 0x202
 
 	.section .header, "aw"
 	.quad ZB_KERNEL_MAGIC
