@@ -1,32 +1,19 @@
 """A machine with SVM, emulated: Linux, kvm-amd, a shell at a port."""
-import pathlib
 import socket
 import subprocess
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+from emulated import machine
+from emulated.machine import PATIENCE, TOP, Stopped, free_ports
+
 OUT = TOP / "build/tests/svm"
 KERNEL = TOP / "build/cache/svm/boot"
 SHELL_PORT, HTTP_PORT = 2222, 8080
-PATIENCE = 290  # seconds: for whatever is to come about, on a machine that is busy
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-class Stopped(Exception):
-    """The machine says nothing any more."""
-
-
-class Machine:
+class Machine(machine.Machine):
     """Use with `with`; it is up when that begins."""
+    module, nested, listen = "kvm_amd", "npt", f"10.0.2.15:{HTTP_PORT}"
 
     def __init__(self):
         self.shell_port, self.http_port = free_ports(2)
@@ -59,22 +46,11 @@ class Machine:
         self.process.kill()
         self.process.wait()
 
-    def alive(self):
-        try:
-            return self.run("echo alive") == ("alive\n", 0)
-        except OSError:
-            return False
-
-    def run(self, script, timeout=PATIENCE):
-        """Output (stdout and stderr) and status of a shell script."""
+    def exchange(self, script, timeout):
         with socket.create_connection(("127.0.0.1", self.shell_port), timeout) as s:
-            s.sendall(f"(\n{script}\n) </dev/null 2>&1; echo; echo status $?; exit\n".replace(
-                "; echo; echo status $?", "; s=$?; echo; echo status $s").encode())
+            s.sendall(f"{script}; exit\n".encode())
             data, end = b"", time.monotonic() + timeout
             while part := s.recv(1 << 16):
                 data += part
                 s.settimeout(max(0.001, end - time.monotonic()))
-        output, found, status = data.decode(errors="replace").rpartition("\nstatus ")
-        if not found:
-            raise ConnectionError(f"the shell said {data[-200:]!r}")
-        return output, int(status)
+        return data

@@ -1,0 +1,44 @@
+"""An emulated machine: Linux with KVM in it, and a shell that runs scripts."""
+import pathlib
+import socket
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+PATIENCE = 290  # seconds: for whatever is to come about, on a machine that is busy
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Stopped(Exception):
+    """The machine says nothing any more."""
+
+
+class Machine:
+    """What has to be there: module and nested, the names of KVM's module and of its
+    parameter for nested paging; listen, where a server inside is to listen; http_port,
+    where it is asked from here; exchange()."""
+
+    def exchange(self, script, timeout):
+        """What a shell inside says to a script, up to its end."""
+        raise NotImplementedError
+
+    def alive(self):
+        try:
+            return self.run("echo alive") == ("alive\n", 0)
+        except OSError:
+            return False
+
+    def run(self, script, timeout=PATIENCE):
+        """Output (stdout and stderr) and status of a shell script."""
+        data = self.exchange(f"(\n{script}\n) </dev/null 2>&1; s=$?; echo; echo status $s", timeout)
+        output, found, status = data.decode(errors="replace").rpartition("\nstatus ")
+        if not found:
+            raise ConnectionError(f"the shell said {data[-200:]!r}")
+        return output, int(status)
