@@ -8,9 +8,10 @@
 #include <time.h>
 
 #include "clock.h"
+#include "cors.h"
 #include "request.h"
 
-#define HEAD_ROOM 640 /* before the body, for a head that is written after it */
+#define HEAD_ROOM 1024 /* before the body, for the head, written after it */
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
 #define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */
 
@@ -100,11 +101,12 @@ static struct text *begin_body(struct exchange *x)
 	return &x->answer;
 }
 
+/* type: NULL of an answer that has no body. */
 static void end_body(struct exchange *x, int status, const char *type,
 		     const char *extra)
 {
 	struct text *t = &x->answer;
-	char head[HEAD_ROOM];
+	char head[HEAD_ROOM], entity[96] = "";
 	int n;
 
 	x->status = status;
@@ -117,12 +119,15 @@ static void end_body(struct exchange *x, int status, const char *type,
 	}
 	if (!x->id[0])
 		make_uuid(x->id);
+	if (type)
+		snprintf(entity, sizeof(entity),
+			 "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
+			 t->size - HEAD_ROOM);
 	n = snprintf(head, sizeof(head),
 		     "HTTP/1.1 %d %s\r\nServer: zeroboot\r\nDate: %s\r\n"
-		     "Content-Type: %s\r\nContent-Length: %zu\r\n"
-		     "X-Request-Id: %s\r\n%s%s\r\n",
-		     status, http_status_text(status), date(), type,
-		     t->size - HEAD_ROOM, x->id, extra,
+		     "%sX-Request-Id: %s\r\n%s%s%s\r\n",
+		     status, http_status_text(status), date(), entity, x->id,
+		     x->cors ? x->cors : "", extra,
 		     x->close ? "Connection: close\r\n" : "");
 	if (n < 0 || (size_t)n >= sizeof(head)) {
 		x->status = 500;
@@ -526,6 +531,31 @@ static int deny(struct exchange *x, int status, const char *extra,
 	return -1;
 }
 
+static const char *allowed(const struct exchange *x)
+{
+	switch (x->path) {
+	case METRICS_HEALTH:
+	case METRICS_METRICS:
+		return "Allow: GET, HEAD, OPTIONS\r\n";
+	case METRICS_EXEC:
+	case METRICS_BATCH:
+		return "Allow: POST, OPTIONS\r\n";
+	default:
+		return "Allow: GET, HEAD, POST, OPTIONS\r\n";
+	}
+}
+
+static int admit_options(struct exchange *x, const struct http_request *r)
+{
+	char extra[320];
+
+	snprintf(extra, sizeof(extra), "%s%s", allowed(x),
+		 cors_permissions(r->origin));
+	begin_body(x);
+	end_body(x, 204, NULL, extra);
+	return -1;
+}
+
 /* A run asks for a key, a body of JSON, and a server that goes on. */
 static int admit_run(struct exchange *x, const struct http_request *r)
 {
@@ -545,8 +575,13 @@ static int admit_run(struct exchange *x, const struct http_request *r)
 		x->close = true; /* what follows may be the body after all */
 		return deny(x, 411, "", "a POST needs a Content-Length");
 	}
+	/* RFC 9110, 15.5.16: with what would have been taken. */
+	if (r->encoded)
+		return deny(x, 415, "Accept-Encoding: identity\r\n",
+			    "the body must have no Content-Encoding");
 	if (!type_ok(r->content_type))
-		return deny(x, 415, "", "the body must be application/json");
+		return deny(x, 415, "Accept: application/json\r\n",
+			    "the body must be application/json");
 	if (x->draining)
 		return deny(x, 503, "Retry-After: 1\r\n",
 			    "the server is draining");
@@ -564,14 +599,15 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	x->head_only = http_is(r->method, "HEAD");
 	x->path = route_of(r->path);
 	take_id(x, r->request_id);
-	if (x->path == METRICS_OTHER)
+	x->cors = cors_lines(r->origin);
+	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
+	if (http_is(r->method, "OPTIONS"))
+		return admit_options(x, r);
 	get = x->path == METRICS_HEALTH || x->path == METRICS_METRICS;
-	if (get && !http_is(r->method, "GET") && !x->head_only)
-		return deny(x, 405, "Allow: GET, HEAD\r\n",
-			    "method not allowed");
-	if (!get && !http_is(r->method, "POST"))
-		return deny(x, 405, "Allow: POST\r\n", "method not allowed");
+	if (get ? !http_is(r->method, "GET") && !x->head_only :
+		  !http_is(r->method, "POST"))
+		return deny(x, 405, allowed(x), "method not allowed");
 	return get ? 0 : admit_run(x, r);
 }
 

@@ -21,6 +21,7 @@ struct exchange {
 	struct auth_key *auth; /* valid while api_handle runs */
 	uint64_t owner;        /* the key's id; 0: no keys are asked for */
 	uint64_t start_ns;
+	const char *cors; /* header lines for the client's origin, or NULL */
 	/* The whole response: see api_answer. */
 	struct text answer;
 	size_t answer_at;

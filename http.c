@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,6 +24,7 @@ const char *http_status_text(int status)
 		const char *text;
 	} texts[] = {
 		{ 200, "OK" },
+		{ 204, "No Content" },
 		{ 400, "Bad Request" },
 		{ 401, "Unauthorized" },
 		{ 404, "Not Found" },
@@ -51,12 +53,47 @@ static int refuse(struct http_request *r, int status, const char *reason)
 	return -1;
 }
 
+static bool alphanumeric(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z');
+}
+
+static bool one_of(char c, const char *set)
+{
+	return c && strchr(set, c);
+}
+
 /* RFC 9110, 5.6.2 */
 static bool token_char(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	       (c >= 'A' && c <= 'Z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	return alphanumeric(c) || one_of(c, "!#$%&'*+-.^_`|~");
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	       c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+	       c >= 'A' && c <= 'F' ? c - 'A' + 10 :
+				      -1;
+}
+
+/* RFC 3986, 2: unreserved characters, subordinate delimiters, %XX, and more. */
+static bool uri_ok(struct http_span s, const char *more)
+{
+	for (size_t i = 0; i < s.size; i++) {
+		char c = s.data[i];
+
+		if (alphanumeric(c) || one_of(c, "-._~!$&'()*+,;=") ||
+		    one_of(c, more))
+			continue;
+		if (c != '%' || s.size - i < 3 ||
+		    hex_digit(s.data[i + 1]) < 0 ||
+		    hex_digit(s.data[i + 2]) < 0)
+			return false;
+		i += 2;
+	}
+	return true;
 }
 
 static bool all_tokens(struct http_span s)
@@ -90,7 +127,68 @@ static int take_line(const char *data, size_t size, size_t *at,
 	return 0;
 }
 
-/* RFC 9112, 3.2.2: of http://host:port/path the path, which may be left out. */
+static bool ipv6_ok(struct http_span v)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (v.size >= sizeof(text))
+		return false;
+	memcpy(text, v.data, v.size);
+	text[v.size] = 0;
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* RFC 9110, 7.2: host and port, of which nothing may be there. A comma would make
+ * a list of it, of which somebody else may take another one. */
+static bool host_ok(struct http_span v)
+{
+	const char *end = v.data + v.size, *at;
+	struct http_span host, port;
+
+	if (v.size == 0)
+		return true;
+	if (v.data[0] == '[') {
+		at = memchr(v.data, ']', v.size);
+		if (!at)
+			return false;
+		host = (struct http_span){ v.data + 1,
+					   (size_t)(at - v.data - 1) };
+		at++;
+		if (!ipv6_ok(host))
+			return false;
+	} else {
+		at = memchr(v.data, ':', v.size);
+		if (!at)
+			at = end;
+		host = (struct http_span){ v.data, (size_t)(at - v.data) };
+		if (host.size == 0 || !uri_ok(host, "") ||
+		    memchr(host.data, ',', host.size))
+			return false;
+	}
+	if (at == end)
+		return true;
+	port = (struct http_span){ at + 1, (size_t)(end - at - 1) };
+	for (size_t i = 0; i < port.size; i++)
+		if (port.data[i] < '0' || port.data[i] > '9')
+			return false;
+	return *at == ':';
+}
+
+/* RFC 3986, 3.2: a host with, perhaps, a user before it. */
+static bool authority_ok(struct http_span v)
+{
+	const char *at = memchr(v.data, '@', v.size);
+	struct http_span user = { v.data, at ? (size_t)(at - v.data) : 0 };
+	struct http_span host = v;
+
+	if (at)
+		host = (struct http_span){ at + 1, v.size - user.size - 1 };
+	return host.size && uri_ok(user, ":") && host_ok(host);
+}
+
+/* RFC 9112, 3.2.2: of http://host:port/path the path, which may be left out.
+ * Nothing: malformed. */
 static struct http_span without_authority(struct http_span target)
 {
 	size_t host = 7, at = host;
@@ -100,25 +198,31 @@ static struct http_span without_authority(struct http_span target)
 	while (at < target.size && target.data[at] != '/' &&
 	       target.data[at] != '?')
 		at++;
-	if (at == host)
+	if (!authority_ok((struct http_span){ target.data + host, at - host }))
 		return (struct http_span){ 0 };
-	if (at == target.size || target.data[at] == '?')
+	if (at == target.size)
 		return (struct http_span){ "/", 1 };
 	return (struct http_span){ target.data + at, target.size - at };
 }
 
-/* RFC 3986, 3.2.2: what may stand in a host and port. */
-static bool host_ok(struct http_span v)
+/* The path of a target, without the query; nothing: malformed. */
+static struct http_span path_of(struct http_span target,
+				struct http_span method)
 {
-	for (size_t i = 0; i < v.size; i++) {
-		char c = v.data[i];
-		bool ok = token_char(c) ? !strchr("#^`|", c) :
-					  strchr("(),:;=[]", c) != NULL;
+	struct http_span rest = without_authority(target);
+	const char *end;
 
-		if (!ok)
-			return false;
-	}
-	return true;
+	if (http_is(target, "*") && http_is(method, "OPTIONS"))
+		return target;
+	if (rest.size == 0 || !uri_ok(rest, ":@/?") ||
+	    (rest.data == target.data && rest.data[0] != '/'))
+		return (struct http_span){ 0 };
+	end = memchr(rest.data, '?', rest.size);
+	if (end == rest.data)
+		return (struct http_span){ "/", 1 };
+	if (end)
+		rest.size = (size_t)(end - rest.data);
+	return rest;
 }
 
 static int request_line(struct http_span line, struct http_request *r)
@@ -144,13 +248,9 @@ static int request_line(struct http_span line, struct http_request *r)
 		return version.size == 8 && !memcmp(version.data, "HTTP/", 5) ?
 			       refuse(r, 505, "only HTTP/1.1 and 1.0") :
 			       refuse(r, 400, "malformed request line");
-	target = without_authority(target);
-	if (target.size == 0 || target.data[0] != '/')
+	r->path = path_of(target, r->method);
+	if (r->path.size == 0)
 		return refuse(r, 400, "malformed request target");
-	end = memchr(target.data, '?', target.size);
-	if (end)
-		target.size = (size_t)(end - target.data);
-	r->path = target;
 	return 1;
 }
 
@@ -172,6 +272,15 @@ static int content_length(struct http_span v, struct http_request *r)
 	return 1;
 }
 
+static struct http_span trim(struct http_span v)
+{
+	while (v.size && one_of(*v.data, " \t"))
+		v.data++, v.size--;
+	while (v.size && one_of(v.data[v.size - 1], " \t"))
+		v.size--;
+	return v;
+}
+
 static bool list_has(struct http_span v, const char *word)
 {
 	size_t at = 0;
@@ -183,34 +292,46 @@ static bool list_has(struct http_span v, const char *word)
 			at++;
 		part.size = (size_t)(v.data + at - part.data);
 		at++;
-		while (part.size && (*part.data == ' ' || *part.data == '\t'))
-			part.data++, part.size--;
-		while (part.size && (part.data[part.size - 1] == ' ' ||
-				     part.data[part.size - 1] == '\t'))
-			part.size--;
-		if (http_is_word(part, word))
+		if (http_is_word(trim(part), word))
 			return true;
 	}
 	return false;
 }
 
-static int header(struct http_span line, struct http_request *r)
+/* RFC 9112, 5: a field of a head or a trailer. NULL, or what is wrong with it. */
+static const char *split_field(struct http_span line, struct http_span *name,
+			       struct http_span *value)
 {
 	const char *colon = memchr(line.data, ':', line.size);
-	struct http_span name, v;
 
 	if (!colon)
-		return refuse(r, 400, "header without a colon");
-	name = (struct http_span){ line.data, (size_t)(colon - line.data) };
+		return "header without a colon";
+	*name = (struct http_span){ line.data, (size_t)(colon - line.data) };
 	/* also: a space before the colon, and folded lines */
-	if (!all_tokens(name))
-		return refuse(r, 400, "malformed header name");
-	v = (struct http_span){ colon + 1, line.size - name.size - 1 };
-	while (v.size && (*v.data == ' ' || *v.data == '\t'))
-		v.data++, v.size--;
-	while (v.size &&
-	       (v.data[v.size - 1] == ' ' || v.data[v.size - 1] == '\t'))
-		v.size--;
+	if (!all_tokens(*name))
+		return "malformed header name";
+	*value = trim(
+		(struct http_span){ colon + 1, line.size - name->size - 1 });
+	return NULL;
+}
+
+/* A field that there may be one of: a second could mean something else. */
+static int take_once(struct http_span *to, struct http_span v,
+		     struct http_request *r, const char *reason)
+{
+	if (to->data)
+		return refuse(r, 400, reason);
+	*to = v;
+	return 1;
+}
+
+static int header(struct http_span line, struct http_request *r)
+{
+	struct http_span name, v;
+	const char *wrong = split_field(line, &name, &v);
+
+	if (wrong)
+		return refuse(r, 400, wrong);
 	if (http_is_word(name, "content-length"))
 		return content_length(v, r);
 	if (http_is_word(name, "transfer-encoding")) {
@@ -228,11 +349,15 @@ static int header(struct http_span line, struct http_request *r)
 	} else if (http_is_word(name, "expect")) {
 		r->expect_continue |= http_is_word(v, "100-continue");
 	} else if (http_is_word(name, "authorization")) {
-		if (r->authorization.data)
-			return refuse(r, 400, "repeated Authorization");
-		r->authorization = v;
+		return take_once(&r->authorization, v, r,
+				 "repeated Authorization");
 	} else if (http_is_word(name, "content-type")) {
-		r->content_type = v;
+		return take_once(&r->content_type, v, r,
+				 "repeated Content-Type");
+	} else if (http_is_word(name, "content-encoding")) {
+		r->encoded |= v.size && !http_is_word(v, "identity");
+	} else if (http_is_word(name, "origin")) {
+		return take_once(&r->origin, v, r, "repeated Origin");
 	} else if (http_is_word(name, "x-request-id")) {
 		r->request_id = v;
 	}
@@ -285,12 +410,68 @@ int http_parse(const char *data, size_t size, struct http_request *r)
 	return 1;
 }
 
-static int hex_digit(char c)
+static void skip_blanks(struct http_span *v)
 {
-	return c >= '0' && c <= '9' ? c - '0' :
-	       c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	       c >= 'A' && c <= 'F' ? c - 'A' + 10 :
-				      -1;
+	while (v->size && one_of(*v->data, " \t"))
+		v->data++, v->size--;
+}
+
+static bool skip_byte(struct http_span *v, char c)
+{
+	if (!v->size || *v->data != c)
+		return false;
+	v->data++, v->size--;
+	return true;
+}
+
+static bool skip_token(struct http_span *v)
+{
+	size_t before = v->size;
+
+	while (v->size && token_char(*v->data))
+		v->data++, v->size--;
+	return v->size < before;
+}
+
+/* RFC 9110, 5.6.4; control bytes are refused with the line. */
+static bool skip_quoted(struct http_span *v)
+{
+	if (!v->size || *v->data != '"')
+		return false;
+	for (size_t i = 1; i < v->size; i++) {
+		if (v->data[i] == '"') {
+			v->data += i + 1;
+			v->size -= i + 1;
+			return true;
+		}
+		if (v->data[i] == '\\')
+			i++;
+	}
+	return false;
+}
+
+/* RFC 9112, 7.1.1: any number of ;NAME, ;NAME=TOKEN and ;NAME="TEXT". */
+static bool extensions_ok(struct http_span v)
+{
+	while (v.size) {
+		struct http_span value;
+
+		skip_blanks(&v);
+		if (!skip_byte(&v, ';'))
+			return false;
+		skip_blanks(&v);
+		if (!skip_token(&v))
+			return false;
+		value = v;
+		skip_blanks(&value);
+		if (!skip_byte(&value, '='))
+			continue;
+		skip_blanks(&value);
+		v = value;
+		if (!skip_quoted(&v) && !skip_token(&v))
+			return false;
+	}
+	return true;
 }
 
 /* RFC 9112, 7.1: the size; extensions are passed over. -1: malformed. */
@@ -306,9 +487,18 @@ static int chunk_size(struct http_span line, size_t *size)
 	}
 	if (i == 0)
 		return -1;
-	while (i < line.size && (line.data[i] == ' ' || line.data[i] == '\t'))
-		i++;
-	return i == line.size || line.data[i] == ';' ? 0 : -1;
+	line = (struct http_span){ line.data + i, line.size - i };
+	return extensions_ok(line) ? 0 : -1;
+}
+
+/* A field like any other; nobody here asks what it says. As take_chunk. */
+static int take_trailer(struct http_span line, struct http_chunks *c)
+{
+	struct http_span name, value;
+
+	if (c->trailers++ == HTTP_HEADERS_MAX)
+		return -1;
+	return split_field(line, &name, &value) ? -1 : 2;
 }
 
 /* One chunk, or one line of the trailers. As http_dechunk; 2: go on. */
@@ -323,15 +513,15 @@ static int take_chunk(char *data, size_t size, struct http_chunks *c)
 		return -1;
 	if (n != 1)
 		return n;
-	if (c->trailers) {
+	if (c->in_trailers) {
 		c->used = at;
-		return line.size ? 2 : 1;
+		return line.size ? take_trailer(line, c) : 1;
 	}
 	if (chunk_size(line, &length))
 		return -1;
 	if (length == 0) {
 		c->used = at;
-		c->trailers = true;
+		c->in_trailers = true;
 		return 2;
 	}
 	if (length > HTTP_BODY_MAX - c->body)

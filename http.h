@@ -19,13 +19,14 @@ struct http_span { /* a part of the buffer */
 };
 
 struct http_request {
-	struct http_span method, path; /* path without query */
-	struct http_span authorization, content_type, request_id;
+	struct http_span method, path; /* path without query, or * */
+	struct http_span authorization, content_type, request_id, origin;
 	size_t head_size; /* where the body begins */
 	uint64_t body_size;
 	bool old; /* HTTP/1.0 */
 	bool has_host, has_length, chunked;
-	bool close; /* the connection ends after the answer */
+	bool close;   /* the connection ends after the answer */
+	bool encoded; /* the body has a content encoding */
 	bool expect_continue;
 	int status; /* of a refusal */
 	const char *reason;
@@ -39,7 +40,8 @@ int http_parse(const char *data, size_t size, struct http_request *r);
 
 struct http_chunks {       /* all zero before the first call */
 	size_t used, body; /* bytes of input taken, bytes of body they held */
-	bool trailers;
+	bool in_trailers;
+	unsigned trailers; /* fields of them */
 };
 
 /*

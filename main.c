@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "cors.h"
 #include "image.h"
 #include "language.h"
 #include "paging.h"
@@ -37,6 +38,7 @@ static const char usage_text[] =
 	"                 [--request-seconds N] [--idle-seconds N]\n"
 	"                 [--log logfmt|json] [--fresh] [--user "
 	"NAME|UID[:GID]]\n"
+	"                 [--cors ORIGIN|*]...\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] "
 	"[--trace] [--stats] [FILE]\n"
 	"  zeroboot image build -o FILE DIR|TAR\n"
@@ -160,6 +162,18 @@ static bool log_option(struct args *a, enum log_format *format, int *status)
 	return true;
 }
 
+static bool cors_option(struct args *a, int *status)
+{
+	const char *origin = NULL;
+	struct err e = { "" };
+
+	if (!option(a, "--cors", &origin, status))
+		return false;
+	if (origin && cors_allow(origin, &e))
+		*status = usage_error("--cors", e.text);
+	return true;
+}
+
 /* N: always so many; MIN:MAX: as many as are of use. */
 static bool workers_option(struct args *a, struct server_options *o,
 			   int *status)
@@ -189,7 +203,7 @@ static bool workers_option(struct args *a, struct server_options *o,
 
 static int command_serve(struct args a)
 {
-	unsigned long queue = 256, drain = 30, request = 30, idle = 60;
+	unsigned long queue = 256, drain = 30, request = 30, idle = 75;
 	struct server_options o = { 0 };
 	struct err e = { "" };
 	int status = 0;
@@ -197,6 +211,7 @@ static int command_serve(struct args a)
 	while (is_option(&a) && !status) {
 		if (!listen_option(&a, &o, &status) &&
 		    !log_option(&a, &o.log, &status) &&
+		    !cors_option(&a, &status) &&
 		    !option(&a, "--templates", &o.templates, &status) &&
 		    !workers_option(&a, &o, &status) &&
 		    !option(&a, "--user", &o.user, &status) &&

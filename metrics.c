@@ -25,9 +25,9 @@ static const struct {
 	{ 60000000000, "60000" }, { 300000000000, "300000" },
 };
 
-static const int statuses[METRICS_STATUSES - 1] = { 200, 400, 401, 404, 405,
-						    408, 411, 413, 415, 429,
-						    431, 500, 503, 505 };
+static const int statuses[METRICS_STATUSES - 1] = { 200, 204, 400, 401, 404,
+						    405, 408, 411, 413, 415,
+						    429, 431, 500, 503, 505 };
 static const char *const paths[METRICS_PATHS] = { "other", "/v1/exec",
 						  "/v1/exec/batch",
 						  "/v1/health", "/v1/metrics" };

@@ -11,7 +11,7 @@
 #include "text.h"
 
 #define METRICS_BUCKETS 20
-#define METRICS_STATUSES 15 /* the last: any other */
+#define METRICS_STATUSES 16 /* the last: any other */
 
 enum metrics_path {
 	METRICS_OTHER,

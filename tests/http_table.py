@@ -55,12 +55,13 @@ def chunked(body, headers=""):
 
 # ---- request line ----
 
-for path in "/health", "/v1/health", "/metrics", "/v1/metrics", "/health?", "/health?a=b&c=/d?e", "/health?\xff":
+for path in "/health", "/v1/health", "/metrics", "/v1/metrics", "/health?", "/health?a=b&c=/d?e", "/health?%ff%0A%2f", "/health?-._~!$&'()*+,;=:@/?":
     case(f"GET {path!r}", get(f"GET {path} HTTP/1.1"), OK)
-for target in ("http://a/health", "HTTP://A/health", "http://a:8080/v1/health", "http://u@a/health?x", "http://[::1]:1/health"):
+for target in ("http://a/health", "HTTP://A/health", "http://a:8080/v1/health", "http://u@a/health?x", "http://u:p@a:1/health", "http://:@a/health", "http://[::1]:1/health",
+               "http://a:/health", "http://a%41!$&'()*+;=/health"):
     case(f"absolute form {target}", get(f"GET {target} HTTP/1.1"), OK)
 for target in ("/", "/nope", "/health/", "//health", "/./health", "/v1/../health", "/%68ealth", "/HEALTH", "/v1", "/v2/exec",
-               "/health#x", "/health;x", "/\xc3\xa9", "/\xff", "/" + "a" * 8000, "http://a", "http://a/", "http://a?b/health",
+               "/health;x", "/%c3%a9", "/%FF", "/-._~!$&'()*+,;=:@", "/" + "a" * 8000, "http://a", "http://a/", "http://a?b/health",
                "http://a:1"):
     case(f"unknown path {target[:20]!r}", get(f"GET {target} HTTP/1.1"), E(404, "no such path"))
 case("unknown path, POST with a body", post("Content-Length: 2\r\n", path="/nope"), E(404))
@@ -84,6 +85,12 @@ for name, line in {
     refused(f"request line: {name}", get(line), "malformed request line")
 for target in ("health", "*", "?x", "a:80", "http://", "http:///health", "http://?x", "ftp://a/health", "https://a/health", "http:/health"):
     refused(f"target {target}", get(f"GET {target} HTTP/1.1"), "malformed request target")
+for target in ("/health#x", "/#", "/\xc3\xa9", "/\xff", '/"', "/<a>", "/{a}", "/a|b", "/a\\b", "/a^b", "/a`b", "/[a]", "/%", "/%4", "/%zz", "/%4g", "/%g4",
+               "/health?\xff", "/health?#", "/health?100%", "/health?a[0]=1", '/health?"', "http://a/\xff", "http://a/#x", "http://a?x#y"):
+    refused(f"target {target!r}", get(f"GET {target} HTTP/1.1"), "malformed request target")
+for authority in ("u@v@a", "a@", "@", ":80", "u@:80", "a:b", "a:80:90", "a:8o", "[::1", "::1", "::1]", "[::1]x", "[::1]:x", "[]", "[a]", "[1.2.3.4]", "[::1%25eth0]", "a,b", "[::1],a",
+                  "a b"[::2] + "<", "a\xff", "a%4", "a[b]", "u\xff@a", "u[@a", "a#b", "[" + ":" * 100 + "]"):
+    refused(f"authority {authority[:20]!r}", get(f"GET http://{authority}/health HTTP/1.1"), "malformed request target")
 refused("CONNECT", get("CONNECT a:80 HTTP/1.1"), "malformed request target")
 for version in "HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9":
     refused(f"version {version}", get(f"GET /health {version}"), "only HTTP/1.1 and 1.0", 505)
@@ -99,17 +106,30 @@ refused("CR CR LF", "GET /health HTTP/1.1\r\r\nHost: a\r\n\r\n", "control byte")
 
 # ---- methods ----
 
-for method in "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "Get", "GETX", "M-SEARCH", "!#$%&'*+-.^_`|~09":
-    case(f"{method} /health", get(f"{method} /health HTTP/1.1"), E(405, "method not allowed", allow="GET, HEAD"))
+for method in "PUT", "DELETE", "PATCH", "options", "TRACE", "get", "Get", "GETX", "M-SEARCH", "!#$%&'*+-.^_`|~09":
+    case(f"{method} /health", get(f"{method} /health HTTP/1.1"), E(405, "method not allowed", allow="GET, HEAD, OPTIONS"))
 for path in "/v1/exec", "/exec", "/v1/exec/batch", "/exec/batch":
-    case(f"GET {path}", get(f"GET {path} HTTP/1.1"), E(405, "method not allowed", allow="POST"))
-case("PUT /exec with a body", "PUT /exec HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /", E(405, allow="POST"))
+    case(f"GET {path}", get(f"GET {path} HTTP/1.1"), E(405, "method not allowed", allow="POST, OPTIONS"))
+case("PUT /exec with a body", "PUT /exec HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /", E(405, allow="POST, OPTIONS"))
 case("POST /metrics with a chunked body", "POST /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-     E(405, allow="GET, HEAD"))
+     E(405, allow="GET, HEAD, OPTIONS"))
+for path, allow in {"/health": "GET, HEAD, OPTIONS", "/v1/metrics?x": "GET, HEAD, OPTIONS", "/v1/exec": "POST, OPTIONS", "/exec/batch": "POST, OPTIONS",
+                    "*": "GET, HEAD, POST, OPTIONS", "http://a/exec": "POST, OPTIONS"}.items():
+    case(f"OPTIONS {path}", get(f"OPTIONS {path} HTTP/1.1"), E(204, allow=allow))
+case("OPTIONS of an unknown path", get("OPTIONS /nope HTTP/1.1"), E(404))
+case("OPTIONS with a body", get("OPTIONS /exec HTTP/1.1", "Host: a\r\nContent-Length: 4\r\n") + "GET ", E(204))
+case("OPTIONS and close", get("OPTIONS /exec HTTP/1.1", "Host: a\r\nConnection: close\r\n"), E(204), kept=CLOSED)
+case("OPTIONS in HTTP/1.0", get("OPTIONS /exec HTTP/1.0", ""), E(204), kept=CLOSED)
+case("no CORS that nobody asked for", get("OPTIONS /exec HTTP/1.1", "Host: a\r\nOrigin: https://a\r\nAccess-Control-Request-Method: POST\r\n"),
+     E(204, access_control_allow_origin=None, access_control_allow_methods=None, vary=None))
+case("no CORS in other answers", get(headers="Host: a\r\nOrigin: https://a\r\n"), E(200, access_control_allow_origin=None, vary=None))
+refused("Origin twice", get(headers="Host: a\r\nOrigin: https://a\r\nOrigin: https://b\r\n"), "repeated Origin")
+for target in "*x", "**", "*?", "":
+    refused(f"OPTIONS {target}", get(f"OPTIONS {target} HTTP/1.1"), "malformed request")
 case("HEAD /health", get("HEAD /health HTTP/1.1"), E(200, head=True))
 case("HEAD /metrics", get("HEAD /metrics HTTP/1.1"), E(200, head=True))
 case("HEAD of an unknown path", get("HEAD /nope HTTP/1.1"), E(404, head=True))
-case("HEAD /exec", get("HEAD /exec HTTP/1.1"), E(405, head=True, allow="POST"))
+case("HEAD /exec", get("HEAD /exec HTTP/1.1"), E(405, head=True, allow="POST, OPTIONS"))
 case("HEAD and close", get("HEAD /health HTTP/1.1", "Host: a\r\nConnection: close\r\n"), E(200, head=True), kept=CLOSED)
 case("GET with a body", get(headers="Host: a\r\nContent-Length: 4\r\n") + "GET ", OK)
 case("GET with a chunked body", get(headers="Host: a\r\nTransfer-Encoding: chunked\r\n") + "4\r\nGET \r\n0\r\n\r\n", OK)
@@ -153,9 +173,10 @@ refused("a header hidden by a bare CR", get(headers="Host: a\r\nX: y\rContent-Le
 
 # ---- Host ----
 
-for value in "", "a.example:80", "[::1]:80", "192.0.2.1", "a_b", "%41", "xn--a":
+for value in ("", "a.example:80", "[::1]:80", "[::1]", "[::FFFF:192.0.2.1]:", "192.0.2.1", "a_b", "%41", "xn--a", "a:", "a.", "-._~!$&'()*+;=", "a:00080"):
     case(f"Host: {value}", get(headers=f"Host: {value}\r\n"), OK)
-for value in "a b", "a/b", "u@a", "a#b", "a\\b", "<a>", '"a"', "a?b", "\xe9", "a\tb":
+for value in ("a:b:c", "a:80:", "a::", "a:b", "a:-1", "a:8 0", ":80", ":", "[::1", "[::1]x", "[::1]80", "::1", "[]", "[:]", "[1.2.3.4]", "[::1]]", "[fe80::1%25eth0]", "]", "a[", "a,b", "a, b",
+              "a,", ",", "%", "%4", "%zz", "a|b", "a`", "a^", "u@v@a", "[" + ":" * 200 + "]", "a b", "a/b", "u@a", "a#b", "a\\b", "<a>", '"a"', "a?b", "\xe9", "a\tb"):
     refused(f"Host: {value!r}", get(headers=f"Host: {value}\r\n"), "malformed Host")
 refused("no Host", get(headers=""), "no Host")
 refused("no Host with an absolute target", get("GET http://a/health HTTP/1.1", ""), "no Host")
@@ -208,7 +229,9 @@ for name, body in {
     "one chunk": "2\r\n{}\r\n0\r\n\r\n", "two chunks": "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "leading zeros": "00000002\r\n{}\r\n00000000\r\n\r\n",
     "upper-case hex": "A\r\n{        }\r\n0\r\n\r\n", "lower-case hex": "a\r\n{        }\r\n0\r\n\r\n",
     "an extension": "2;a=b\r\n{}\r\n0;c\r\n\r\n", "a quoted extension": '2;a="b;\\"c"\r\n{}\r\n0\r\n\r\n',
-    "space before the extension": "2 ; a = b\r\n{}\r\n0\r\n\r\n", "space behind the size": "2 \t\r\n{}\r\n0\r\n\r\n",
+    "spaces in the extension": "2 ; a = b\r\n{}\r\n0\r\n\r\n", "many extensions": '2;a;b=c\t;\td = "e\\\\" ;!#$%=~\r\n{}\r\n0;x\r\n\r\n',
+    "a quoted nothing": '2;a=""\r\n{}\r\n0\r\n\r\n', "quoted high bytes": '2;a="\xff"\r\n{}\r\n0\r\n\r\n',
+    "trailers of all sorts": "2\r\n{}\r\n0\r\nX:y\r\nY: \t z \t\r\nEmpty:\r\n!#$%&'*+-.^_`|~0: x\xff\r\n\r\n", "100 trailers": "2\r\n{}\r\n0\r\n" + "X: y\r\n" * 100 + "\r\n",
     "a trailer": "2\r\n{}\r\n0\r\nX: y\r\n\r\n", "trailers that look like framing": "2\r\n{}\r\n0\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n\r\n",
     "an extension of 4,000 bytes": "2;" + "x" * 4000 + "\r\n{}\r\n0\r\n\r\n",
 }.items():
@@ -230,7 +253,13 @@ for name, body in {
     "CR behind the size": "2\r{}\r\n0\r\n\r\n", "NUL in an extension": "2;\0\r\n{}\r\n0\r\n\r\n", "LF in an extension": "2;a\nb\r\n{}\r\n0\r\n\r\n",
     "an extension of 5,000 bytes": "2;" + "x" * 5000 + "\r\n{}\r\n0\r\n\r\n", "an extension without an end": "2;" + "x" * 5000,
     "LF behind a trailer": "2\r\n{}\r\n0\r\nX: y\n\r\n", "a control byte in a trailer": "2\r\n{}\r\n0\r\nX: \1\r\n\r\n",
-    "LF for the last line": "2\r\n{}\r\n0\r\n\n", "a trailer of 5,000 bytes": "0\r\nX: " + "y" * 5000 + "\r\n\r\n",
+    "LF for the last line": "2\r\n{}\r\n0\r\n\n", "space behind the size": "2 \t\r\n{}\r\n0\r\n\r\n", "space behind the last size": "2\r\n{}\r\n0 \r\n\r\n",
+    **{f"extension {text!r}": f"2{text}\r\n{{}}\r\n0\r\n\r\n" for text in (
+        ";", ";;", ";a;", "; ", ";a=", ";a= ;b", ";=b", ';"a"', ';a="b', ';a="b\\"', ';a="b"c', ";a=b c", ";a b", ";a ", ";a=b ", ";a:b", ";a=b=c", ";a=(b)", ";\xff", ";a=\xff", ";a=b,c", " a", "a;b x")},
+    "an extension of the last": "2\r\n{}\r\n0;\r\n\r\n",
+    **{f"trailer {line!r}": f"2\r\n{{}}\r\n0\r\n{line}\r\n\r\n" for line in (
+        "GET /x HTTP/1.1", "x", "X : y", " X: y", "\tX: y", "X: y\r\n z", ": y", ":", "X Y: z", "X(: y", "\xe9: y", " ", "0")},
+    "101 trailers": "2\r\n{}\r\n0\r\n" + "X: y\r\n" * 101 + "\r\n", "a request for a trailer": "2\r\n{}\r\n0\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", "a trailer of 5,000 bytes": "0\r\nX: " + "y" * 5000 + "\r\n\r\n",
 }.items():
     refused(f"malformed chunks: {name}", chunked(body), "malformed chunk")
 case("malformed chunks: more framing than anyone needs", chunked(("1;" + "x" * 4000 + "\r\n \r\n") * 1100 + "0\r\n\r\n"),
@@ -254,7 +283,15 @@ for value in ("application/json", "APPLICATION/JSON", "application/json; charset
     case(f"Content-Type: {value}", post(f"Content-Type: {value}\r\nContent-Length: 2\r\n"), BAD)
 for value in ("text/plain", "application/jsonx", "application/json, text/plain", "json", "application", "multipart/form-data; boundary=x",
               "application/ json", "text/json", ";application/json", "application/xml; application/json"):
-    case(f"Content-Type: {value}", post(f"Content-Type: {value}\r\nContent-Length: 2\r\n"), E(415, "application/json"))
+    case(f"Content-Type: {value}", post(f"Content-Type: {value}\r\nContent-Length: 2\r\n"), E(415, "application/json", accept="application/json"))
+refused("Content-Type twice", post("Content-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"), "repeated Content-Type")
+for value in "gzip", "GZIP", "br", "deflate, gzip", "identity, gzip", "x", "identity;q=1", "\xff":
+    case(f"Content-Encoding: {value!r}", post(f"Content-Encoding: {value}\r\nContent-Length: 2\r\n"), E(415, "Content-Encoding", accept_encoding="identity"))
+case("Content-Encoding twice", post("Content-Encoding: gzip\r\nContent-Encoding: identity\r\nContent-Length: 2\r\n"), E(415, "Content-Encoding"))
+case("Content-Encoding of a chunked body", chunked("2\r\n{}\r\n0\r\n\r\n", "Content-Encoding: gzip\r\n"), E(415, "Content-Encoding"))
+for value in "", "identity", "Identity":
+    case(f"Content-Encoding: {value!r}", post(f"Content-Encoding: {value}\r\nContent-Length: 2\r\n"), BAD)
+case("Content-Encoding of no body", get(headers="Host: a\r\nContent-Encoding: gzip\r\n"), OK)
 for value in "abc", "A-1_2.3:4/5+6=7@8~9", "x" * 128:
     case(f"X-Request-Id: {value[:24]}", get(headers=f"Host: a\r\nX-Request-Id: {value}\r\n"), E(200, x_request_id=value))
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
@@ -290,12 +327,13 @@ def check_answer(answer, expected, last):
     head, status = answer.headers, expected.status
     assert answer.status == status, f"{answer.status}, expected {status}: {answer.body[:200]}"
     assert head["server"] == "zeroboot" and DATE.match(head["date"]), head
-    assert head["x-request-id"] and int(head["content-length"]) > 0, head
+    assert head["x-request-id"] and (status == 204 or int(head["content-length"]) > 0), head
+    assert status != 204 or not {"content-length", "content-type"} & head.keys(), head
     assert ("connection" in head) == last and head.get("connection", "close") == "close", f"Connection: {head.get('connection')}"
     for name, value in expected.headers.items():
         got = head.get(name.replace("_", "-"))
-        assert value.match(got) if hasattr(value, "match") else got == value, f"{name}: {got}"
-    if expected.head:
+        assert got is None if value is None else value.match(got) if hasattr(value, "match") else got == value, f"{name}: {got}"
+    if expected.head or status == 204:
         return
     if status == 200 and head["content-type"] != "application/json":
         assert head["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

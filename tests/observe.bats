@@ -74,15 +74,16 @@ teardown() {
 	start_server --log json
 	run_code 'print(1)'
 	curl -s -o /dev/null --path-as-is "$(url '/%22quoted%22\x?"a"')"
-	curl -sg -o /dev/null "$(url '/{}=%0a')"
-	eventually logged '"path":"/{}='
+	curl -sg -o /dev/null "$(url "/%22='(;)%0a,\$&")"
+	eventually logged '"path":"/%22='
 	grep '^{' "$log" >"$BATS_TEST_TMPDIR/lines"
 	python3 -c 'import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
 requests = [l for l in lines if l["msg"] == "request"]
 run = next(l for l in requests if l["path"] == "/v1/exec")
 assert run["status"] == 200 and run["exit_code"] == 0 and run["language"] == "python", run
-assert any(l["status"] == 404 for l in requests)' "$BATS_TEST_TMPDIR/lines"
+assert any(l["status"] == 404 for l in requests)
+assert any(l["status"] == 400 and l["path"] == "" for l in requests)' "$BATS_TEST_TMPDIR/lines"
 }
 
 @test "log: an insane X-Request-Id is replaced, a sane one is returned" {

@@ -68,7 +68,7 @@ static void check_request(const struct http_request *r, const char *data,
 	assert(r->head_size <= HTTP_HEAD_MAX);
 	assert(!memcmp(data + r->head_size - 4, "\r\n\r\n", 4));
 	assert(r->method.size > 0 && r->path.size > 0);
-	assert(r->path.data[0] == '/');
+	assert(r->path.data[0] == '/' || http_is(r->path, "*"));
 	assert(!memchr(r->path.data, '?', r->path.size));
 	assert(!memchr(r->path.data, ' ', r->path.size));
 	assert(!(r->chunked && r->has_length));
@@ -82,6 +82,7 @@ static void check_request(const struct http_request *r, const char *data,
 	check_span(r->authorization, data, r->head_size);
 	check_span(r->content_type, data, r->head_size);
 	check_span(r->request_id, data, r->head_size);
+	check_span(r->origin, data, r->head_size);
 }
 
 static void same_span(struct http_span a, const char *a_base,
@@ -119,6 +120,8 @@ static void check_prefix(const char *data, size_t size, size_t cut, int whole,
 		same_span(p.authorization, part, r->authorization, data);
 		same_span(p.content_type, part, r->content_type, data);
 		same_span(p.request_id, part, r->request_id, data);
+		same_span(p.origin, part, r->origin, data);
+		assert(p.encoded == r->encoded);
 	}
 	if (n < 0) {
 		assert(p.status == r->status);
