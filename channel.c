@@ -9,6 +9,8 @@
 
 #include "recycle_result.h"
 
+#define RECEIVE_MAX (128u << 10) /* bytes at a time: others want their turn */
+
 int channel_open(struct channel *c, int *other)
 {
 	int pair[2];
@@ -76,6 +78,7 @@ static int check(const struct worker_reply *r)
 int channel_receive(struct channel *c)
 {
 	const size_t head = sizeof(c->reply);
+	size_t most = RECEIVE_MAX;
 
 	for (;;) {
 		size_t total = head;
@@ -88,22 +91,35 @@ int channel_receive(struct channel *c)
 		}
 		if (c->received >= head && c->received == total)
 			return 1;
-		n = recv(c->fd, to, total - c->received, 0);
+		if (most == 0)
+			return 0;
+		total -= c->received;
+		n = recv(c->fd, to, total < most ? total : most, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return 0;
 		if (n <= 0)
 			return -EPIPE;
 		c->received += (size_t)n;
+		most -= (size_t)n;
 		if (c->received != head)
 			continue;
 		if (check(&c->reply))
 			return -EPROTO;
 		if (payload_size(&c->reply) == 0)
 			return 1;
-		c->payload = malloc(payload_size(&c->reply));
+		c->payload = malloc(payload_size(&c->reply) + 1);
 		if (!c->payload)
 			return -ENOMEM;
+		c->payload[payload_size(&c->reply)] = 0;
 	}
+}
+
+char *channel_take(struct channel *c)
+{
+	char *payload = c->payload;
+
+	c->payload = NULL;
+	return payload;
 }
 
 void channel_next(struct channel *c)

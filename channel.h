@@ -14,7 +14,7 @@ struct channel {
 	struct worker_request request;
 	size_t sent; /* bytes of it and of the code */
 	struct worker_reply reply;
-	char *payload;   /* what the reply announces; NULL when it is nothing */
+	char *payload; /* what the reply announces, and a NUL; NULL: nothing */
 	size_t received; /* bytes of both */
 };
 
@@ -30,9 +30,12 @@ int channel_send(struct channel *c, const char *code);
 
 /*
  * Receives a reply, its sizes checked, nothing else. 1: it is complete, valid
- * until channel_next; 0: not yet; -EPIPE: the worker is gone; -errno.
+ * until channel_next; 0: not yet, call again when it is readable; -EPIPE: the
+ * worker is gone; -errno.
  */
 int channel_receive(struct channel *c);
+/* The payload becomes the caller's, who frees it. */
+char *channel_take(struct channel *c);
 void channel_next(struct channel *c);
 
 #endif

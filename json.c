@@ -67,6 +67,42 @@ static size_t utf8_encode(char *to, uint32_t c)
 	return 4;
 }
 
+/* ---- bytes of strings ---- */
+
+/* How a byte is written: as it is, by its number, as a part of a sequence, or by
+ * this letter behind a backslash. */
+enum { PLAIN, CODE, WIDE };
+
+static const uint8_t forms[256] = {
+	[0 ... 7] = CODE, ['\b'] = 'b',  ['\t'] = 't',  ['\n'] = 'n',
+	[0x0b] = CODE,    ['\f'] = 'f',  ['\r'] = 'r',  [0x0e ... 0x1f] = CODE,
+	['"'] = '"',      ['\\'] = '\\', [0x7f] = CODE, [0x80 ... 0xff] = WIDE,
+};
+
+#define EACH(byte) (0x0101010101010101ull * (byte))
+/* The high bit of each byte that is zero, and perhaps of others above one. */
+#define ZEROES(word) (((word)-EACH(1)) & ~(word))
+
+/* How many bytes at p are plain. */
+static size_t plain_run(const uint8_t *p, size_t size)
+{
+	size_t at = 0;
+
+	while (size - at >= 8) {
+		uint64_t w;
+
+		memcpy(&w, p + at, 8);
+		if (((w - EACH(0x20)) | w | ZEROES(w ^ EACH('"')) |
+		     ZEROES(w ^ EACH('\\')) | ZEROES(w ^ EACH(0x7f))) &
+		    EACH(0x80))
+			break;
+		at += 8;
+	}
+	while (at < size && forms[p[at]] == PLAIN)
+		at++;
+	return at;
+}
+
 /* ---- reading ---- */
 
 static int bad(struct json *j, const char *what)
@@ -89,11 +125,29 @@ void json_begin(struct json *j, const char *text, size_t size, struct err *e)
 		j->at = 3;
 }
 
+/* Parts of the text between two chances to pause. */
+#define PAUSE_BYTES 4096
+
+static void may_pause(struct json *j)
+{
+	if (!j->pause || j->at < j->pause_at)
+		return;
+	j->pause_at = j->at + PAUSE_BYTES;
+	j->pause(j);
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static void skip_space(struct json *j)
 {
-	while (j->at < j->size && strchr(" \t\r\n", j->text[j->at]) &&
-	       j->text[j->at])
+	may_pause(j);
+	while (j->at < j->size && is_space(j->text[j->at])) {
 		j->at++;
+		may_pause(j);
+	}
 }
 
 static int peek_byte(struct json *j)
@@ -174,33 +228,54 @@ static int escape(struct json *j, char *to, size_t *length)
 	return 0;
 }
 
+/* A piece of a string: bytes that stand for themselves, or one escape, whose
+ * meaning goes into own. */
+static int string_part(struct json *j, const char **part, size_t *size,
+		       char own[4])
+{
+	const uint8_t *p = (const uint8_t *)j->text + j->at;
+	size_t left = j->size - j->at;
+	int n;
+
+	if (*p == '\\') {
+		j->at++;
+		*part = own;
+		return escape(j, own, size);
+	}
+	if (*p < 0x20)
+		return bad(j, "control character in a string");
+	*part = (const char *)p;
+	*size = plain_run(p, left < PAUSE_BYTES ? left : PAUSE_BYTES);
+	if (*size == 0) {
+		n = utf8_length(p, left);
+		if (n < 0)
+			return bad(j, "not UTF-8");
+		*size = (size_t)n;
+	}
+	j->at += *size;
+	return 0;
+}
+
 int json_string(struct json *j, char *to, size_t size, size_t *length)
 {
 	*length = 0;
 	if (peek_byte(j) != '"')
 		return bad(j, "expected a string");
 	j->at++;
-	while (j->at < j->size && j->text[j->at] != '"') {
-		const uint8_t *p = (const uint8_t *)j->text + j->at;
-		char part[4];
+	for (;;) {
+		const char *part;
+		char own[4];
 		size_t n = 0;
 		int r;
 
-		if (*p < 0x20)
-			return bad(j, "control character in a string");
-		if (*p == '\\') {
-			j->at++;
-			r = escape(j, part, &n);
-			if (r)
-				return r;
-		} else {
-			r = utf8_length(p, j->size - j->at);
-			if (r < 0)
-				return bad(j, "not UTF-8");
-			n = (size_t)r;
-			memcpy(part, p, n);
-			j->at += n;
-		}
+		may_pause(j);
+		if (j->at == j->size)
+			return bad(j, "unterminated string");
+		if (j->text[j->at] == '"')
+			break;
+		r = string_part(j, &part, &n, own);
+		if (r)
+			return r;
 		if (to) {
 			if (n > size - *length)
 				return refuse(j, "string too long");
@@ -208,8 +283,6 @@ int json_string(struct json *j, char *to, size_t size, size_t *length)
 		}
 		*length += n;
 	}
-	if (j->at == j->size)
-		return bad(j, "unterminated string");
 	j->at++;
 	return 0;
 }
@@ -219,8 +292,10 @@ static size_t digits(struct json *j)
 	size_t start = j->at;
 
 	while (j->at < j->size && j->text[j->at] >= '0' &&
-	       j->text[j->at] <= '9')
+	       j->text[j->at] <= '9') {
 		j->at++;
+		may_pause(j);
+	}
 	return j->at - start;
 }
 
@@ -368,20 +443,29 @@ int json_array(struct json *j, int (*element)(struct json *j, void *context),
 	return r;
 }
 
-/* Hashes of the keys of one object, to find a second one. */
-static int check_key(struct json *j, uint64_t *seen, size_t *count,
-		     const char *key, size_t size)
+/* The keys of one object, to find a second one. */
+struct keys {
+	size_t count;
+	uint64_t filter[16]; /* a bit of each hash: most are new at a glance */
+	uint64_t hashes[MAX_KEYS];
+};
+
+static int check_key(struct json *j, struct keys *seen, const char *key,
+		     size_t size)
 {
-	uint64_t hash = 0xcbf29ce484222325ull;
+	uint64_t hash = 0xcbf29ce484222325ull, bit, *word;
 
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ (uint8_t)key[i]) * 0x100000001b3ull;
-	for (size_t i = 0; i < *count; i++)
-		if (seen[i] == hash)
+	word = &seen->filter[hash >> 60];
+	bit = 1ull << (hash >> 54 & 63);
+	for (size_t i = 0; *word & bit && i < seen->count; i++)
+		if (seen->hashes[i] == hash)
 			return refuse(j, "duplicate key");
-	if (*count == MAX_KEYS)
+	if (seen->count == MAX_KEYS)
 		return refuse(j, "too many keys");
-	seen[(*count)++] = hash;
+	*word |= bit;
+	seen->hashes[seen->count++] = hash;
 	return 0;
 }
 
@@ -390,19 +474,21 @@ int json_object(struct json *j,
 			      void *context),
 		void *context)
 {
-	uint64_t seen[MAX_KEYS];
+	struct keys seen;
 	char key[MAX_KEY];
-	size_t count = 0, size;
+	size_t size;
 	int r = enter(j, '{', "expected an object");
 
 	if (r)
 		return r;
 	if (peek_byte(j) == '}')
 		return next(j, '}');
+	seen.count = 0;
+	memset(seen.filter, 0, sizeof(seen.filter));
 	do {
 		r = json_string(j, key, sizeof(key), &size);
 		if (r == 0)
-			r = check_key(j, seen, &count, key, size);
+			r = check_key(j, &seen, key, size);
 		if (r)
 			return r;
 		if (peek_byte(j) != ':')
@@ -423,39 +509,93 @@ int json_end(struct json *j)
 
 /* ---- writing ---- */
 
-static void add_escaped(struct text *t, uint8_t c)
-{
-	static const char from[] = "\"\\\b\f\n\r\t", into[] = "\"\\bfnrt";
-	const char *which = c ? memchr(from, c, sizeof(from) - 1) : NULL;
+/* The most that one byte, or one bad sequence, becomes. */
+#define ESCAPED_MAX 6
 
-	if (which)
-		text_format(t, "\\%c", into[which - from]);
-	else
-		text_format(t, "\\u%04x", c);
+size_t json_escape(char *to, size_t room, const void *data, size_t size,
+		   size_t *at)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *p = data;
+	size_t from = *at, n = 0;
+
+	while (from < size && room - n >= ESCAPED_MAX) {
+		uint8_t c = p[from], form = forms[c];
+		int length;
+
+		if (form == PLAIN) {
+			size_t most = size - from < room - n ? size - from :
+							       room - n;
+			size_t run = plain_run(p + from, most);
+
+			memcpy(to + n, p + from, run);
+			n += run;
+			from += run;
+		} else if (form == WIDE) {
+			length = utf8_length(p + from, size - from);
+			if (length > 0) {
+				memcpy(to + n, p + from, (size_t)length);
+				n += (size_t)length;
+				from += (size_t)length;
+			} else {
+				memcpy(to + n, "\xef\xbf\xbd", 3);
+				n += 3;
+				from += (size_t)-length;
+			}
+		} else if (form == CODE) {
+			memcpy(to + n, "\\u00", 4);
+			to[n + 4] = digits[c >> 4];
+			to[n + 5] = digits[c & 15];
+			n += 6;
+			from++;
+		} else {
+			to[n++] = '\\';
+			to[n++] = (char)form;
+			from++;
+		}
+	}
+	*at = from;
+	return n;
+}
+
+size_t json_escaped_size(const void *data, size_t size, size_t *at, size_t most)
+{
+	const uint8_t *p = data;
+	size_t from = *at, n = 0;
+	size_t end = size - from < most ? size : from + most;
+
+	while (from < end) {
+		uint8_t form = forms[p[from]];
+		int length;
+
+		if (form == PLAIN) {
+			size_t run = plain_run(p + from, end - from);
+
+			n += run;
+			from += run;
+		} else if (form == WIDE) {
+			length = utf8_length(p + from, size - from);
+			n += length > 0 ? (size_t)length : 3;
+			from += (size_t)(length > 0 ? length : -length);
+		} else {
+			n += form == CODE ? 6 : 2;
+			from++;
+		}
+	}
+	*at = from;
+	return n;
 }
 
 void text_json_string(struct text *t, const void *data, size_t size)
 {
-	const uint8_t *p = data;
-	size_t plain = 0, at = 0;
+	char part[512];
+	size_t at = 0;
 
 	text_add(t, "\"", 1);
 	while (at < size) {
-		int n = utf8_length(p + at, size - at);
+		size_t n = json_escape(part, sizeof(part), data, size, &at);
 
-		if (n > 0 && p[at] >= 0x20 && p[at] != '"' && p[at] != '\\' &&
-		    p[at] != 0x7f) {
-			at += (size_t)n;
-			continue;
-		}
-		text_add(t, p + plain, at - plain);
-		if (n < 0)
-			text_add(t, "\xef\xbf\xbd", 3);
-		else
-			add_escaped(t, p[at]);
-		at += (size_t)(n < 0 ? -n : n);
-		plain = at;
+		text_add(t, part, n);
 	}
-	text_add(t, p + plain, at - plain);
 	text_add(t, "\"", 1);
 }

@@ -20,6 +20,10 @@ struct json {
 	size_t size, at;
 	int depth;
 	struct err *e; /* what is wrong, with its byte offset */
+	/* Is called now and then, or NULL. May end the text where it is: size
+	 * becomes at. */
+	void (*pause)(struct json *j);
+	size_t pause_at; /* not before this byte */
 };
 
 enum json_kind {
@@ -57,5 +61,14 @@ int json_end(struct json *j);
 /* Bytes as a JSON string; what is not UTF-8 becomes U+FFFD, one for each
  * maximal part (Unicode, 3.9, table 3-8). */
 void text_json_string(struct text *t, const void *data, size_t size);
+/*
+ * The same without the quotes, in parts: writes what fits (room: 6 bytes for
+ * anything at all) of the bytes from *at on, and moves *at. Returns how much.
+ */
+size_t json_escape(char *to, size_t room, const void *data, size_t size,
+		   size_t *at);
+/* How long the next `most` bytes of it, or a few more, come out; moves *at. */
+size_t json_escaped_size(const void *data, size_t size, size_t *at,
+			 size_t most);
 
 #endif

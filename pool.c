@@ -20,6 +20,7 @@
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
+#define LATE_NS 10000000000ull    /* over that, while its answer comes in */
 #define RESTART_NS 500000000ull   /* after a failure */
 #define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
 #define LOOK_NS 30000000ull /* between looks at crews without a free worker */
@@ -47,9 +48,7 @@ void job_free(struct job *job)
 {
 	free(job->code);
 	free(job->warnings.data);
-	free(job->out);
-	free(job->err);
-	free(job->message);
+	free(job->payload);
 	free(job);
 }
 
@@ -60,7 +59,8 @@ static void finish(struct job *job, enum job_status status)
 	job->done(job);
 }
 
-/* The process is gone or must go; its job, if any, is answered honestly. */
+/* The process is gone or must go; its job, if any, is answered honestly: why is
+ * a constant. */
 static void stop(struct worker *w, const char *why)
 {
 	struct job *job = w->job;
@@ -72,7 +72,7 @@ static void stop(struct worker *w, const char *why)
 	if (!job)
 		return;
 	running--;
-	job->message = strdup(why);
+	job->message = why;
 	finish(job, JOB_FAULT);
 }
 
@@ -212,38 +212,21 @@ static bool expected(const struct worker *w)
 	       r->exit_code >= 0 && r->exit_code <= 255;
 }
 
-static char *copy(const char *from, size_t size)
-{
-	char *to = malloc(size + 1);
-
-	if (!to)
-		return NULL;
-	if (from && size)
-		memcpy(to, from, size);
-	to[from ? size : 0] = 0;
-	return to;
-}
-
-/* False: there was no memory for them. */
-static bool take_results(struct job *job, const struct channel *c)
+static void take_results(struct job *job, struct channel *c)
 {
 	const struct worker_reply *r = &c->reply;
-	const char *at = c->payload;
 
-	job->out = copy(at, r->stdout_size);
-	job->err = copy(at ? at + r->stdout_size : at, r->stderr_size);
-	job->message = copy(at ? at + r->stdout_size + r->stderr_size : at,
-			    r->message_size);
-	job->out_size = job->out ? r->stdout_size : 0;
-	job->err_size = job->err ? r->stderr_size : 0;
+	job->payload = channel_take(c);
 	job->exit_code = r->exit_code;
 	job->fork_ns = r->fork_ns;
 	job->exec_ns = r->exec_ns;
-	if (job->out && job->err)
-		return true;
-	free(job->message);
-	job->message = strdup("no memory for the output");
-	return false;
+	if (!job->payload)
+		return;
+	job->out = job->payload;
+	job->out_size = r->stdout_size;
+	job->err = job->out + job->out_size;
+	job->err_size = r->stderr_size;
+	job->message = job->err + job->err_size;
 }
 
 static void count_discarded(const struct worker_reply *r)
@@ -278,10 +261,7 @@ static void started(struct worker *w)
 /* The last words of a worker that cannot go on. */
 static void failed(struct worker *w)
 {
-	char *why = copy(w->channel.payload, w->channel.reply.message_size);
-
-	crew_complain(w->crew, why ? why : "no memory");
-	free(why);
+	crew_complain(w->crew, w->channel.payload ? w->channel.payload : "");
 	w->not_before = clock_mono() + RESTART_NS;
 	stop(w, "the worker failed");
 }
@@ -291,7 +271,6 @@ static void complete(struct worker *w)
 	struct job *job = w->job;
 	uint32_t status = w->channel.reply.status;
 	uint64_t now;
-	bool whole;
 
 	if (status == WORKER_FAILED) {
 		failed(w);
@@ -308,7 +287,7 @@ static void complete(struct worker *w)
 		started(w);
 		return;
 	}
-	whole = take_results(job, &w->channel);
+	take_results(job, &w->channel);
 	count_vm(&w->channel.reply);
 	channel_next(&w->channel);
 	w->job = NULL;
@@ -320,8 +299,7 @@ static void complete(struct worker *w)
 	w->ready_at = now + RENEW_NS(w->channel.reply.renew_us);
 	crew_move(w, READY, now);
 	running--;
-	finish(job, !whole                   ? JOB_FAULT :
-		    status == WORKER_DONE    ? JOB_DONE :
+	finish(job, status == WORKER_DONE    ? JOB_DONE :
 		    status == WORKER_TIMEOUT ? JOB_TIMEOUT :
 					       JOB_FAULT);
 	dispatch(w);
@@ -466,6 +444,19 @@ bool pool_idle(void)
 	return running == 0 && queued == 0;
 }
 
+/* It does not answer though it should, and has not begun to either. */
+static bool is_hung(struct worker *w, uint64_t now)
+{
+	size_t received = w->channel.received;
+
+	if (!crew_is_hung(w, now))
+		return false;
+	receive(w); /* what has come may not have been looked at yet */
+	if (!crew_is_hung(w, now))
+		return false;
+	return w->channel.received <= received || now > w->deadline + LATE_NS;
+}
+
 /* Those that hang, and those that have a mixture of two templates. */
 static void end_bad(struct crew *c, uint64_t now)
 {
@@ -474,7 +465,7 @@ static void end_bad(struct crew *c, uint64_t now)
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct worker *w = &c->workers[i];
 
-		if (crew_is_hung(w, now))
+		if (is_hung(w, now))
 			stop(w, "the worker hung and was killed");
 		if (file_overwritten(&w->file, &file))
 			stop(w, "the template was overwritten during the run");

@@ -40,8 +40,9 @@ struct job {
 	/* results, valid in done */
 	enum job_status status;
 	int exit_code;
-	char *out, *err, *message; /* freed by job_free */
+	const char *out, *err, *message; /* in payload, or constant */
 	size_t out_size, err_size;
+	char *payload;                  /* freed by job_free */
 	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
 	uint64_t fork_ns, exec_ns;
 };

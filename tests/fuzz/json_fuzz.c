@@ -210,6 +210,36 @@ static int rewrite(const char *data, size_t size, struct text *t)
 	return r;
 }
 
+/* A text that pauses, and may end there, is read as it would be without. */
+static size_t pauses, pauses_left;
+
+static void count_pause(struct json *j)
+{
+	pauses++;
+	j->pause_at = j->at + 1;
+	if (pauses_left-- == 0)
+		j->size = j->at;
+}
+
+static void check_pauses(const char *data, size_t size, int expected)
+{
+	for (size_t left = 0; left < 4; left++) {
+		struct err e = { "" };
+		struct json j = { .text = data,
+				  .size = size,
+				  .e = &e,
+				  .pause = count_pause };
+		int r;
+
+		pauses_left = left * left * size / 9 + (left == 3 ? 9999 : 0);
+		r = json_skip(&j);
+		if (r == 0)
+			r = json_end(&j);
+		assert(left < 3 || r == expected);
+		assert(j.at <= j.size && j.size <= size);
+	}
+}
+
 static void check_document(const char *data, size_t size)
 {
 	struct json j = { .text = data, .size = size };
@@ -218,6 +248,7 @@ static void check_document(const char *data, size_t size)
 
 	if (skipped == 0)
 		skipped = json_end(&j);
+	check_pauses(data, size, skipped);
 	r = rewrite(data, size, &once);
 	assert(r == skipped);
 	if (r == 0) {
@@ -227,6 +258,31 @@ static void check_document(const char *data, size_t size)
 	}
 	free(once.data);
 	free(twice.data);
+}
+
+/* Written in parts it is the same, and as long as was said. */
+static void check_parts(const uint8_t *data, size_t size, const struct text *t)
+{
+	char *whole = exact(t->data + 1, t->size - 2);
+
+	for (size_t room = 6; room < 20; room += 1 + size / 64) {
+		size_t at = 0, counted = 0, n = 0, sum = 0;
+		char *part = malloc(room);
+
+		while (at < size) {
+			n = json_escape(part, room, data, size, &at);
+			assert(n > 0 && n <= room);
+			assert(sum + n <= t->size - 2);
+			assert(!memcmp(whole + sum, part, n));
+			sum += n;
+		}
+		assert(sum == t->size - 2);
+		for (at = 0; at < size;)
+			counted += json_escaped_size(data, size, &at, room);
+		assert(counted == sum && at == size);
+		free(part);
+	}
+	free(whole);
 }
 
 static void check_output(const uint8_t *data, size_t size)
@@ -245,6 +301,7 @@ static void check_output(const uint8_t *data, size_t size)
 	assert(json_string(&j, got, t.size, &length) == 0);
 	assert(json_end(&j) == 0);
 	assert(length == n && !memcmp(got, expected, n));
+	check_parts(data, size, &t);
 	free(t.data);
 	free(expected);
 	free(got);
