@@ -45,8 +45,8 @@ struct connection {
 	bool continued;     /* 100 Continue has been sent */
 	bool ended;         /* the client has sent all it will */
 	bool lingering;     /* answered for the last time */
-	bool closed;        /* freed after this round of events */
-	uint64_t deadline;
+	bool closed;        /* freed when no event is left for it */
+	uint64_t deadline;  /* loop_clock */
 	char client[CLIENT_NAME_SIZE];
 };
 
@@ -142,7 +142,7 @@ static void linger(struct connection *c)
 	shutdown(c->fd, SHUT_WR);
 	c->lingering = true;
 	drop_input(c);
-	c->deadline = clock_mono() + LINGER_NS;
+	c->deadline = loop_clock(clock_mono()) + LINGER_NS;
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 }
 
@@ -177,7 +177,7 @@ static void begin_answer(struct connection *c)
 
 	api_answer(&c->x, &size);
 	c->answering = true;
-	c->deadline = clock_mono() + SEND_NS + size * SEND_BYTE_NS;
+	c->deadline = loop_clock(clock_mono()) + SEND_NS + size * SEND_BYTE_NS;
 }
 
 /* Sends what is left of the answer. True: all of it is out, and the
@@ -212,7 +212,7 @@ static bool send_answer(struct connection *c)
 		return false;
 	}
 	reset(c);
-	c->deadline = clock_mono() +
+	c->deadline = loop_clock(clock_mono()) +
 		      (c->in_size > c->in_at ? all.request_ns : all.idle_ns);
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 	return true;
@@ -425,7 +425,7 @@ static void read_input(struct connection *c)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		if (c->in_size == 0)
-			c->deadline = clock_mono() + all.request_ns;
+			c->deadline = loop_clock(clock_mono()) + all.request_ns;
 		c->in_size += (size_t)n;
 		metrics.bytes_in += (uint64_t)n;
 	} else if (n == 0) {
@@ -483,7 +483,7 @@ int connection_open(int fd, const char *client)
 	c->watch.ready = connection_ready;
 	c->fd = fd;
 	c->events = event.events;
-	c->deadline = clock_mono() + all.idle_ns;
+	c->deadline = loop_clock(clock_mono()) + all.idle_ns;
 	memcpy(c->client, client, strnlen(client, sizeof(c->client) - 1));
 	event.data.ptr = c;
 	if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
@@ -501,6 +501,16 @@ int connection_open(int fd, const char *client)
 	return 0;
 }
 
+static void free_dead(void)
+{
+	while (all.dead) {
+		struct connection *c = all.dead;
+
+		all.dead = c->next;
+		free(c);
+	}
+}
+
 void connections_work(void)
 {
 	while (all.done) {
@@ -515,12 +525,8 @@ void connections_work(void)
 		if (send_answer(c))
 			process(c);
 	}
-	while (all.dead) {
-		struct connection *c = all.dead;
-
-		all.dead = c->next;
-		free(c);
-	}
+	if (loop_drained())
+		free_dead();
 }
 
 void connections_tick(uint64_t now)
@@ -529,7 +535,7 @@ void connections_tick(uint64_t now)
 
 	for (; c; c = next) {
 		next = c->next;
-		if (now < c->deadline)
+		if (loop_clock(now) < c->deadline)
 			continue;
 		if (c->answering || c->lingering || c->in_size == c->in_at) {
 			connection_close(c);
@@ -557,7 +563,7 @@ void connections_close(void)
 {
 	while (all.all)
 		connection_close(all.all);
-	connections_work();
+	free_dead();
 	free(all.spare.data);
 	all.spare = (struct text){ 0 };
 }

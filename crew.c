@@ -195,6 +195,7 @@ static bool start(struct worker *w, uint64_t now)
 
 	w->not_before = now + RESTART_NS;
 	w->started = now;
+	w->deadline = loop_clock(now) + START_NS;
 	w->file = file_look(w->crew->path);
 	r = spawn(w);
 	if (r) {
@@ -255,11 +256,11 @@ bool crew_is_hung(const struct worker *w, uint64_t now)
 {
 	switch (w->state) {
 	case STARTING:
-		return now > w->started + START_NS || is_stopped(w);
+		return loop_clock(now) > w->deadline || is_stopped(w);
 	case READY:
 		return is_stopped(w);
 	case BUSY:
-		return now > w->deadline;
+		return loop_clock(now) > w->deadline;
 	default:
 		return false;
 	}

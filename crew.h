@@ -38,7 +38,7 @@ struct worker {
 	uint64_t started, not_before; /* its process; monotonic, as all below */
 	uint64_t free_since;
 	uint64_t ready_at; /* its VM is likely to be so from here on */
-	uint64_t deadline; /* of the running job */
+	uint64_t deadline; /* of its start, of the running job: loop_clock */
 };
 
 /* The free ones of a kind, the next to be taken first. */

@@ -1,12 +1,45 @@
-/* loop.h: what the front end's event loop hands an event to. */
+/*
+ * loop.h: the front end's event loop. It goes in turns: events, then slices of
+ * long work. None of them may take long, because everybody else waits for its
+ * end.
+ */
 #ifndef ZEROBOOT_LOOP_H
 #define ZEROBOOT_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* First member of whatever epoll hands back. */
 struct watch {
 	void (*ready)(struct watch *w, uint32_t events);
 };
+
+/* Work that is done in slices, in turns with that of others. */
+struct task {
+	bool (*run)(struct task *t); /* a slice; true: there is more */
+	struct task *next, *previous;
+};
+
+/* The descriptor for epoll_ctl, or -errno. */
+int loop_open(void);
+void loop_close(void);
+/* No effect on one that has been added. */
+void loop_add(struct task *t);
+/* No effect on one that has not. */
+void loop_remove(struct task *t);
+/* A turn: waits if nothing is to be done, at most for so long. Returns how many
+ * events there were. */
+int loop_turn(int wait_ms);
+/* No event is left to be handled that epoll has told of. */
+bool loop_drained(void);
+/* When this turn began, CLOCK_MONOTONIC. */
+uint64_t loop_now(void);
+/*
+ * For deadlines of others: CLOCK_MONOTONIC less the time in which the loop was not
+ * there to see them kept, because it was stopped, or without a CPU for a second.
+ */
+uint64_t loop_clock(uint64_t now);
+/* The longest turn yet in CPU time; 0 in an ordinary build. */
+uint64_t loop_longest(void);
 
 #endif

@@ -169,7 +169,8 @@ static void give(struct worker *w, struct job *job)
 		.output_limit = job->output_limit,
 		.sent_ns = now,
 	};
-	w->deadline = now + (uint64_t)job->timeout_ms * 1000000 + GRACE_NS;
+	w->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
+		      GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;
 	job->worker = w;
 	running++;
@@ -454,7 +455,8 @@ static bool is_hung(struct worker *w, uint64_t now)
 	receive(w); /* what has come may not have been looked at yet */
 	if (!crew_is_hung(w, now))
 		return false;
-	return w->channel.received <= received || now > w->deadline + LATE_NS;
+	return w->channel.received <= received ||
+	       loop_clock(now) > w->deadline + LATE_NS;
 }
 
 /* Those that hang, and those that have a mixture of two templates. */

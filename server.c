@@ -27,7 +27,6 @@
 #define SPARE_FILES 256u  /* descriptors that are not connections or workers */
 #define WORKERS_PER_CPU 4 /* at most: runs that sleep leave the CPU to others */
 #define ACCEPT_BURST 64
-#define EVENT_BURST 64
 #define TICK_MS 100
 #define AWAKE_NS 1000000 /* since something happened */
 #define SECOND_NS 1000000000ull
@@ -323,9 +322,10 @@ static int start(const struct server_options *o, struct err *e)
 	r = auth_open(e);
 	if (r)
 		return r;
-	server.epoll = epoll_create1(EPOLL_CLOEXEC);
+	server.epoll = loop_open();
 	if (server.epoll < 0)
-		return err_set(e, -errno, "epoll: %s", strerror(errno));
+		return err_set(e, server.epoll, "epoll: %s",
+			       strerror(-server.epoll));
 	r = open_signals(e);
 	if (r == 0)
 		r = open_pool(o, e);
@@ -340,8 +340,10 @@ static int start(const struct server_options *o, struct err *e)
 	return 0;
 }
 
-static void tick(uint64_t now)
+static void tick(void)
 {
+	uint64_t now = clock_mono();
+
 	pool_tick(now);
 	connections_tick(now);
 	resume_listeners();
@@ -358,32 +360,25 @@ static bool stay_awake(uint64_t now, uint64_t last_event)
 	       pool_running() < server.cpus;
 }
 
-static void loop(void)
+static void serve(void)
 {
 	uint64_t next_tick = 0, now = clock_mono(), last_event = now;
 
 	while (!server.draining ||
 	       (now < server.drain_until && connections_active())) {
-		struct epoll_event events[EVENT_BURST];
 		bool awake = stay_awake(now, last_event);
-		int n = epoll_wait(server.epoll, events, EVENT_BURST,
-				   awake ? 0 : TICK_MS);
+		int n = loop_turn(awake ? 0 : TICK_MS);
 
+		now = loop_now();
 		if (n > 0)
 			last_event = now;
 		else if (awake)
 			sched_yield();
-		for (int i = 0; i < n; i++) {
-			struct watch *w = events[i].data.ptr;
-
-			w->ready(w, events[i].events);
-		}
 		connections_work();
 		check_ready();
 		log_flush();
-		now = clock_mono();
 		if (now >= next_tick) {
-			tick(now);
+			tick();
 			connections_work();
 			next_tick = now + TICK_MS * 1000000ull;
 		}
@@ -410,7 +405,7 @@ int server_run(const struct server_options *o)
 			log_event("warning",
 				  "workers have no %s of their own: %s",
 				  missing, strerror(error));
-		loop();
+		serve();
 		log_event("info", "stopped");
 	}
 	close_listeners();

@@ -253,6 +253,29 @@ def check_continued():
         assert judge(receive(s), "whole\n") == "right"
 
 
+def check_stopped_front_end():
+    """It takes no time of others for its own: not of runs, whose ends it has not seen,
+    nor of a client that has sent its request meanwhile."""
+    codes = ["print('small')", "print('x' * 1000000)", "while True: pass"]
+    with Server("--workers", "3", "--request-seconds", "2", templates=PLACE / "python") as server, \
+            contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(server.connect()) for _ in codes]
+        for s, code in zip(runs, codes):
+            send(s, request("import time; time.sleep(1)\n" + code, seconds=2))
+        eventually(lambda: server.metric("zeroboot_concurrent_forks") == 3)
+        slow = stack.enter_context(server.connect())
+        whole = request("print('late')")
+        send(slow, whole[:-5])
+        time.sleep(0.1)
+        kill(server.process.pid, signal.SIGSTOP)
+        send(slow, whole[-5:])
+        time.sleep(5)
+        kill(server.process.pid, signal.SIGCONT)
+        found = [json.loads(a.body) if a.status == 200 else a for a in (answers(receive(s))[0] for s in (*runs, slow))]
+        assert [f["stdout"] for f in found] == ["small\n", "x" * 1000000 + "\n", "", "late\n"], found
+        assert found[2]["exit_code"] == -1, found[2]
+
+
 def check_stopped_idle():
     """Nobody has to wait for a run of theirs to find out."""
     with serving() as server:
@@ -679,6 +702,7 @@ def main():
     check("workers that crash at random", check_killed, [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT])
     check("a worker that hangs in a run", check_hung)
     check("a worker that is stopped and continued", check_continued)
+    check("the front end is stopped and continued", check_stopped_front_end)
     check("workers that are stopped while they wait", check_stopped_idle)
     check("workers that are stopped while they start", check_stopped_starting)
     check("no descriptors for new workers", check_descriptors)
