@@ -1,10 +1,12 @@
 #include "auth.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -66,7 +68,32 @@ static int take_key(struct json *j, void *context)
 			       "key %zu, at byte %zu: not 1 to %d visible "
 			       "ASCII characters",
 			       keys->count + 1, at, AUTH_KEY_SIZE);
-	keys->count++;
+	key->place = (unsigned)++keys->count;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct auth_key *x = a, *y = b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? -1 : 1;
+	return memcmp(x->text, y->text, x->size);
+}
+
+/* By their text, which shows those that are there twice. */
+static int sort_keys(struct auth_keys *keys, struct err *e)
+{
+	qsort(keys->list, keys->count, sizeof(*keys->list), compare);
+	for (size_t i = 1; i < keys->count; i++) {
+		const struct auth_key *a = &keys->list[i - 1], *b = a + 1;
+
+		if (compare(a, b))
+			continue;
+		return err_set(e, -EINVAL, "keys %u and %u are the same",
+			       a->place < b->place ? a->place : b->place,
+			       a->place < b->place ? b->place : a->place);
+	}
 	return 0;
 }
 
@@ -88,7 +115,7 @@ int auth_parse(const char *text, size_t size, struct auth_keys *keys,
 		r = err_set(e, -EINVAL, "not an array of strings");
 	if (r == 0 && keys->count == 0)
 		r = err_set(e, -EINVAL, "holds no key");
-	return r;
+	return r ? r : sort_keys(keys, e);
 }
 
 void auth_keys_free(struct auth_keys *keys)
@@ -141,46 +168,57 @@ unsigned auth_spend(struct auth_key *key, unsigned cost, uint64_t now)
 
 /* ---- the server's keys ---- */
 
+/* Opens what is a regular file, or a link to one. Nothing else is waited for: a
+ * FIFO would keep the server from its signals. */
+static int open_file(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return err_set(e, -EINVAL, "%s: not a regular file", path);
+}
+
 static int read_file(const char *path, char **text, size_t *size, struct err *e)
 {
-	FILE *f = fopen(path, "re");
-	int r = 0;
+	int fd = open_file(path, e), r = 0;
+	ssize_t n = 1;
 
 	*text = NULL;
-	if (!f)
-		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	*size = 0;
+	if (fd < 0)
+		return fd;
 	*text = malloc(AUTH_FILE_MAX);
-	if (!*text) {
+	if (!*text)
 		r = err_set(e, -ENOMEM, "no memory");
-		goto out;
+	while (r == 0 && n && *size < AUTH_FILE_MAX) {
+		n = read(fd, *text + *size, AUTH_FILE_MAX - *size);
+		if (n > 0)
+			*size += (size_t)n;
+		else if (n < 0 && errno != EINTR)
+			r = err_set(e, -errno, "%s: %s", path, strerror(errno));
 	}
-	*size = fread(*text, 1, AUTH_FILE_MAX, f);
-	if (ferror(f))
-		r = err_set(e, -EIO, "%s: %s", path, strerror(errno));
-	else if (*size == AUTH_FILE_MAX)
+	if (*size == AUTH_FILE_MAX)
 		r = err_set(e, -E2BIG, "%s: larger than 1 MiB", path);
-out:
-	fclose(f);
+	close(fd);
 	return r;
 }
 
 /* A key that was there before keeps its number and its bucket. */
 static void inherit(struct auth_key *key, uint64_t now)
 {
-	key->tokens_ns = FULL_NS;
-	key->updated_ns = now;
-	for (size_t i = 0; i < state.keys.count; i++) {
-		const struct auth_key *old = &state.keys.list[i];
+	const struct auth_key *old = NULL;
 
-		if (old->size != key->size ||
-		    memcmp(old->text, key->text, key->size))
-			continue;
-		key->id = old->id;
-		key->tokens_ns = old->tokens_ns;
-		key->updated_ns = old->updated_ns;
-		return;
-	}
-	key->id = ++state.last_id;
+	if (state.keys.count)
+		old = bsearch(key, state.keys.list, state.keys.count,
+			      sizeof(*key), compare);
+	key->id = old ? old->id : ++state.last_id;
+	key->tokens_ns = old ? old->tokens_ns : FULL_NS;
+	key->updated_ns = old ? old->updated_ns : now;
 }
 
 static int load(struct err *e)
@@ -215,12 +253,14 @@ out:
 int auth_open(struct err *e)
 {
 	const char *path = getenv("ZEROBOOT_API_KEYS_FILE");
+	struct stat st;
 
 	/* Whatever is wrong with a file that is there must not open the door:
-	 * only a name that does not exist means that no keys are wanted. */
+	 * only where nothing has this name, not even a link, no keys are
+	 * wanted. */
 	if (!path) {
 		path = DEFAULT_FILE;
-		if (access(path, F_OK) < 0 && errno == ENOENT)
+		if (lstat(path, &st) < 0 && errno == ENOENT)
 			return 0;
 	}
 	state.path = strdup(path);

@@ -21,13 +21,14 @@
 struct auth_key {
 	char text[AUTH_KEY_SIZE];
 	size_t size;
+	unsigned place;      /* in the file, from 1 */
 	uint64_t id;         /* never 0; kept when the file is read again */
 	uint64_t tokens_ns;  /* what may be spent, as time at AUTH_RATE */
 	uint64_t updated_ns; /* CLOCK_MONOTONIC */
 };
 
 struct auth_keys {
-	struct auth_key *list;
+	struct auth_key *list; /* in the order of their sizes and texts */
 	size_t count;
 };
 
@@ -35,7 +36,7 @@ struct auth_keys {
 
 /*
  * The keys of a file's text: a JSON array of at least one string, each 1 to
- * AUTH_KEY_SIZE visible ASCII characters. 0 or -errno; keys is freed by
+ * AUTH_KEY_SIZE visible ASCII characters, and no two the same. 0 or -errno; keys is freed by
  * auth_keys_free in both cases.
  */
 int auth_parse(const char *text, size_t size, struct auth_keys *keys,

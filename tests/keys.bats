@@ -57,6 +57,68 @@ with() { status -D "$BATS_TEST_TMPDIR/head" "$(url /v1/exec)" -H "Authorization:
 	[ "$status" -eq 1 ]
 }
 
+# Starts that must fail with one line: options of env, part of what is said.
+refused() {
+	local said=$1
+	shift
+	run timeout 60 env -C "$BATS_TEST_TMPDIR" "$@" "$PWD/zeroboot" serve --listen 127.0.0.1:0 --templates "$PWD/templates"
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == "zeroboot: "*"$said"* ]]
+}
+
+@test "keys: what is no regular file refuses to start, whatever its name, and is not waited for" {
+	rm "$keys"
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	ln -s nowhere "$BATS_TEST_TMPDIR/dangling"
+	for file in fifo dangling . /dev/null /dev/zero /dev/tty ''; do
+		refused "" ZEROBOOT_API_KEYS_FILE="$file"
+	done
+	refused 'fifo: not a regular file' ZEROBOOT_API_KEYS_FILE=fifo
+	refused 'No such file' ZEROBOOT_API_KEYS_FILE=dangling
+	for make in 'mkfifo api_keys.json' 'ln -s nowhere api_keys.json' 'ln -s api_keys.json api_keys.json' 'mkdir api_keys.json' \
+		'ln -s /dev/null api_keys.json'; do
+		(cd "$BATS_TEST_TMPDIR" && eval "$make")
+		refused api_keys.json -u ZEROBOOT_API_KEYS_FILE
+		rm -r "$BATS_TEST_TMPDIR/api_keys.json"
+	done
+	echo '["a-key-behind-a-link"]' >"$BATS_TEST_TMPDIR/real"
+	ln -s real "$keys"
+	start_server
+	[ "$(with 'Bearer a-key-behind-a-link')" = 200 ]
+	[ "$(with 'Bearer nope')" = 401 ]
+}
+
+@test "keys: one that is listed twice refuses to start, and is not reloaded" {
+	for text in '["a", "b", "a"]' '["b", "bb", "a", "a"]' '["a", "\u0061"]' \
+		"[$(for i in $(seq 1023); do printf '"key-%d", ' "$i"; done) \"key-7\"]"; do
+		echo "$text" >"$keys"
+		refused 'are the same'
+	done
+	refused 'keys 7 and 1024 are the same'
+	printf '\xef\xbb\xbf["first-key-0123456789", "second-key-abcdefghij"]' >"$keys"
+	start_server
+	echo '["first-key-0123456789", "third-key-9876543210", "first-key-0123456789"]' >"$keys"
+	kill -HUP "$server"
+	eventually logged 'keys not reloaded.*keys 1 and 3 are the same'
+	[ "$(with 'Bearer second-key-abcdefghij')" = 200 ]
+	[ "$(with 'Bearer third-key-9876543210')" = 401 ]
+}
+
+@test "keys: a FIFO in the file's place keeps nobody from SIGHUP, requests and SIGTERM" {
+	start_server
+	rm "$keys"
+	mkfifo "$keys"
+	kill -HUP "$server"
+	eventually logged 'keys not reloaded.*not a regular file'
+	[ "$(with 'Bearer first-key-0123456789')" = 200 ]
+	kill -HUP "$server"
+	kill "$server"
+	wait "$server"
+	server=
+	logged 'msg=stopped'
+}
+
 @test "keys: SIGHUP reads the file again, and keeps the old keys when it is bad" {
 	start_server
 	echo '["third-key-9876543210"]' >"$keys"
