@@ -178,6 +178,15 @@ floors:
 layers: $(O)/kernel.elf
 	@python3 tests/layers.py guest/kernel $(O)/kernel '$(FLOORS)' '$(GROUPS)'
 
+# The host's files that know of VMs. All others, the front end's and what everybody
+# uses, have no path to KVM's header.
+VM := main worker machine snapshot template control recycle paging cpu vmm vmm_boot vmm_run run bench seccomp
+FRONT := $(filter-out $(VM:%=%.c),$(HOST_C))
+
+front:
+	@for f in $(FRONT); do \
+	  gcc $(LINT_HOST) -M $$f | grep -q linux/kvm.h && { echo "$$f includes KVM's header" >&2; exit 1; }; done; true
+
 FORMATTED := $(HOST_C) $(wildcard *.h guest/*.h guest/vdso/*.[ch]) $(KERN_C) $(KERN_H)
 
 format: lint-tools
@@ -186,7 +195,7 @@ format: lint-tools
 format-check: lint-tools
 	clang-format --dry-run --Werror $(FORMATTED)
 
-lint: $(LINT) layers format-check
+lint: $(LINT) layers front format-check
 	cppcheck --quiet --enable=warning,performance --std=c11 --inline-suppr --error-exitcode=1 \
 	  --suppress=comparePointers $(filter -D%,$(LINT_HOST)) $(HOST_C) $(KERN_C)
 
@@ -253,6 +262,7 @@ help:
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
 	@echo 'format     the C files by .clang-format; format-check, part of lint'
+	@echo 'front      that the front end includes nothing of KVM, part of lint'
 	@echo 'layers     the floors of the guest kernel, part of lint'
 	@echo 'lint       the source through gcc -fanalyzer, clang-tidy and cppcheck'
 	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
@@ -266,4 +276,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers floors format format-check templates setup run test test-svm lint lint-tools fuzz soak compat programs bench install clean distclean help
+.PHONY: all always docs layers front floors format format-check templates setup run test test-svm lint lint-tools fuzz soak compat programs bench install clean distclean help

@@ -175,20 +175,9 @@ static int table(struct subject *b, const char *code, unsigned long n,
 	return 0;
 }
 
-int bench_run(const char *template_path, const char *code, unsigned long n,
-	      struct err *e)
+int bench_run(const char *template_path, const char *const *codes,
+	      unsigned long n, struct err *e)
 {
-	static const char *const python[] = { "print(1+1)",
-					      "import numpy; "
-					      "print(numpy.random.rand(3))",
-					      NULL };
-	static const char *const node[] = { "console.log(1+1)", NULL };
-	static const char *const sh[] = { "echo $((1+1))", NULL };
-	const char *const own[] = { code, NULL };
-	const char *const *codes = code                              ? own :
-				   strstr(template_path, "node.zbt") ? node :
-				   strstr(template_path, "/sh.zbt")  ? sh :
-								       python;
 	struct sample *samples = calloc(n, sizeof(*samples));
 	uint64_t *sorted = calloc(n, sizeof(*sorted));
 	struct vmm vmm = { .fd = -1 };

@@ -7,10 +7,10 @@
 #include "err.h"
 
 /*
- * Runs code, or for NULL what the project measures itself by, n times each in
- * fresh and in recycled VMs, and prints a table. 0 or -errno.
+ * Runs codes, NULL-terminated, n times each in fresh and in recycled VMs, and
+ * prints a table of each. 0 or -errno.
  */
-int bench_run(const char *template_path, const char *code, unsigned long n,
-	      struct err *e);
+int bench_run(const char *template_path, const char *const *codes,
+	      unsigned long n, struct err *e);
 
 #endif

@@ -1,13 +1,36 @@
 /*
- * language.h: names of languages. A language is named as its template file is; some
- * have other names too.
+ * language.h: the languages that this program knows: their names, and how their
+ * interpreters are started in a template. A language is named as its template
+ * file is; a template of another name is a language, too, of which nothing is
+ * known here.
  */
 #ifndef ZEROBOOT_LANGUAGE_H
 #define ZEROBOOT_LANGUAGE_H
 
 #include <stddef.h>
 
-/* The language that name (size bytes) is another name of; NULL. */
+#define LANGUAGE_ALIASES 4
+#define LANGUAGE_ARGUMENTS 6
+#define LANGUAGE_EXAMPLES 3
+
+struct language {
+	const char *name;
+	const char *aliases[LANGUAGE_ALIASES]; /* NULL-terminated, as all here */
+	const char *interpreter;               /* where it is in an image */
+	const char *heap_option;               /* MiB follow; may be NULL */
+	const char *variable; /* of its environment; may be NULL */
+	const char *arguments[LANGUAGE_ARGUMENTS];
+	const char *agent,
+		*agent_end; /* what runs in it before and around code */
+	const char *training, *training_end;     /* code that warms a VM */
+	const char *examples[LANGUAGE_EXAMPLES]; /* what bench measures */
+};
+
+/* The nth, from 0 on; NULL behind the last. */
+const struct language *language_at(size_t n);
+/* The one of which name (size bytes) is the name or another name; NULL. */
+const struct language *language_find(const char *name, size_t size);
+/* The name of the language that name is another name of; NULL. */
 const char *language_of_alias(const char *name, size_t size);
 
 #endif

@@ -49,9 +49,21 @@ static const char usage_text[] =
 	"PROGRAM [ARGUMENT...]\n"
 	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n"
-	"LANGUAGE: python (py, python3), node (js, javascript, nodejs), sh "
-	"(bash, shell), or a\n"
-	"template of your own by its name.\n";
+	"LANGUAGE:";
+
+static void print_usage(FILE *to)
+{
+	const struct language *l;
+
+	fputs(usage_text, to);
+	for (size_t n = 0; (l = language_at(n)); n++) {
+		fprintf(to, " %s", l->name);
+		for (size_t i = 0; l->aliases[i]; i++)
+			fprintf(to, "%s%s", i ? ", " : " (", l->aliases[i]);
+		fputs("),", to);
+	}
+	fputs(" or a\ntemplate of your own by its name.\n", to);
+}
 
 /* A list of arguments, taken from the front. */
 struct args {
@@ -420,10 +432,12 @@ static int command_run(struct args a)
 static int command_bench(struct args a)
 {
 	const char *language = "python", *directory = NULL;
+	const struct language *known;
 	unsigned long n = 200;
 	struct err e = { "" };
 	int status = 0, r = 0;
 	char path[PATH_MAX], *code = NULL;
+	const char *own[] = { NULL, NULL };
 	size_t size = 0;
 
 	while (is_option(&a) && !status)
@@ -435,15 +449,18 @@ static int command_bench(struct args a)
 		return status;
 	if (a.count > 1)
 		return usage_error(a.list[1], "bench takes one file");
-	if (template_path(path, sizeof(path), directory,
-			  language ? language : "python"))
+	if (template_path(path, sizeof(path), directory, language))
 		return usage_error(language, "no such language");
+	known = language_find(language, strlen(language));
+	if (!known && !a.count)
+		return usage_error(language, "wants a FILE of code");
 	if (a.count)
 		r = read_code(a.list[0], &code, &size, &e);
 	if (r == 0 && code)
 		code[size] = 0;
+	own[0] = code;
 	if (r == 0)
-		r = bench_run(path, code, n, &e);
+		r = bench_run(path, code ? own : known->examples, n, &e);
 	free(code);
 	return r < 0 ? failed(&e) : 0;
 }
@@ -478,11 +495,11 @@ int main(int argc, char **argv)
 	if ((argc < 2 || strcmp(argv[1], "worker")) && open_streams())
 		return 1;
 	if (argc < 2) {
-		fputs(usage_text, stderr);
+		print_usage(stderr);
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-		fputs(usage_text, stdout);
+		print_usage(stdout);
 		return fflush(stdout) ? 1 : 0;
 	}
 	if (!strcmp(argv[1], "--version")) {

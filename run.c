@@ -12,51 +12,13 @@
 #include "control.h"
 #include "guest/abi.h"
 #include "image.h"
+#include "language.h"
 #include "machine.h"
 #include "template.h"
 #include "worker.h"
 
-extern const char agent_python[], agent_python_end[];
-extern const char training_python[], training_python_end[];
-extern const char agent_node[], agent_node_end[];
-extern const char training_node[], training_node_end[];
-extern const char agent_sh[], agent_sh_end[];
-extern const char training_sh[], training_sh_end[];
-
-#define MAX_ARGUMENTS 8
+#define MAX_ARGUMENTS (LANGUAGE_ARGUMENTS + 2)
 #define MAX_VARIABLES 4
-
-/* Which agent starts in which interpreter and how, and what its VMs are warmed
- * with. */
-static const struct agent {
-	const char *interpreter;
-	const char *heap_option; /* MiB follow; may be NULL */
-	const char *variable;    /* of its environment; may be NULL */
-	const char *arguments[MAX_ARGUMENTS - 2];
-	const char *start, *end;
-	const char *training, *training_end;
-} agents[] = {
-	{ .interpreter = "/usr/bin/python3",
-	  .arguments = { ZB_AGENT_PATH },
-	  .start = agent_python,
-	  .end = agent_python_end,
-	  .training = training_python,
-	  .training_end = training_python_end },
-	{ .interpreter = "/usr/bin/node",
-	  .heap_option = "--max-old-space-size=",
-	  .arguments = { "--require", ZB_AGENT_PATH, "/app/main.js" },
-	  .start = agent_node,
-	  .end = agent_node_end,
-	  .training = training_node,
-	  .training_end = training_node_end },
-	{ .interpreter = "/usr/bin/bash",
-	  .variable = "LD_PRELOAD=" ZB_AGENT_PATH,
-	  .arguments = { "/app/main.sh" },
-	  .start = agent_sh,
-	  .end = agent_sh_end,
-	  .training = training_sh,
-	  .training_end = training_sh_end },
-};
 
 /* Of the guest's memory, for a heap that is bounded by an option: the rest is
  * for young objects, code, buffers, stacks and files. */
@@ -172,30 +134,32 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	return -EIO;
 }
 
-static const struct agent *find_agent(const struct image *image)
+static const struct language *language_of(const struct image *image)
 {
-	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
-		if (image_lookup(image->data, agents[i].interpreter) >= 0)
-			return &agents[i];
+	const struct language *l;
+
+	for (size_t n = 0; (l = language_at(n)); n++)
+		if (image_lookup(image->data, l->interpreter) >= 0)
+			return l;
 	return NULL;
 }
 
-static void start_agent(const struct agent *agent, unsigned int memory_mb,
+static void start_agent(const struct language *l, unsigned int memory_mb,
 			struct command *c)
 {
 	const char **argv = c->argv, **envp = c->envp;
 
-	*argv++ = agent->interpreter;
-	if (agent->heap_option) {
-		snprintf(c->heap, sizeof(c->heap), "%s%u", agent->heap_option,
+	*argv++ = l->interpreter;
+	if (l->heap_option) {
+		snprintf(c->heap, sizeof(c->heap), "%s%u", l->heap_option,
 			 HEAP_SHARE(memory_mb));
 		*argv++ = c->heap;
 	}
-	for (size_t i = 0; i < MAX_ARGUMENTS - 2 && agent->arguments[i]; i++)
-		*argv++ = agent->arguments[i];
+	for (size_t i = 0; l->arguments[i]; i++)
+		*argv++ = l->arguments[i];
 	while (*envp)
 		envp++;
-	*envp = agent->variable;
+	*envp = l->variable;
 }
 
 /* What starts in the template: the program, or the image's interpreter with its
@@ -205,7 +169,7 @@ static int choose_program(const struct template_options *o,
 			  struct template_source *source, struct command *c,
 			  struct err *e)
 {
-	const struct agent *agent;
+	const struct language *l;
 
 	memcpy(c->envp, environment, sizeof(environment));
 	if (o->program) {
@@ -215,16 +179,16 @@ static int choose_program(const struct template_options *o,
 		c->argv[0] = o->program;
 		return 0;
 	}
-	agent = find_agent(image);
-	if (!agent)
+	l = language_of(image);
+	if (!l)
 		return err_set(e, -ENOENT,
 			       "%s: no interpreter that has an agent",
 			       o->image);
-	start_agent(agent, (unsigned int)o->memory_mb, c);
-	boot->agent = agent->start;
-	boot->agent_size = (size_t)(agent->end - agent->start);
-	source->training = agent->training;
-	source->training_size = (size_t)(agent->training_end - agent->training);
+	start_agent(l, (unsigned int)o->memory_mb, c);
+	boot->agent = l->agent;
+	boot->agent_size = (size_t)(l->agent_end - l->agent);
+	source->training = l->training;
+	source->training_size = (size_t)(l->training_end - l->training);
 	return 0;
 }
 
