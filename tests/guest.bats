@@ -106,7 +106,7 @@ same() {
 @test "guest: what /proc/net says of sockets" { same_alone procnet; }
 @test "guest: random operations on sockets of TCP" {
 	local seed
-	for seed in 1 2 3 4 5 7 8 11; do
+	for seed in 1 2 3 4 5 6 7 8 11; do
 		same_alone randomtcp $seed
 	done
 	same_alone randomtcp 9 urgent

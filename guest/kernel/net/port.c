@@ -259,9 +259,16 @@ long port_bind(struct socket *s, u16 port)
 	return 0;
 }
 
+/* b is a connection; that of a socket may be over, and its ends still known. */
+static bool is_connection(const struct binding *b)
+{
+	return !b->socket || (b->socket->tcp->state != STATE_CLOSE &&
+			      b->socket->tcp->state != STATE_LISTEN);
+}
+
 static bool same_connection(const struct binding *a, const struct binding *b)
 {
-	return endpoint_same(&a->remote, &b->remote) &&
+	return is_connection(b) && endpoint_same(&a->remote, &b->remote) &&
 	       endpoint_same_address(&a->local, &b->local);
 }
 
