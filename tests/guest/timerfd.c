@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,6 +102,55 @@ static void interval(void)
 	close(fd);
 }
 
+#define MANY 500
+
+/* Times that stand in another order than the timers, some of them twice, and a
+ * third of them set anew or not at all: they come in the order of their times. */
+static void many(void)
+{
+	struct epoll_event events[MANY];
+	struct itimerspec its = {{0, 0}, {0, 0}};
+	long at[MANY];
+	int fds[MANY];
+	cpu_set_t here;
+	int set = epoll_create1(0), count, turned = 0;
+
+	/* Timers of one CPU are called in order. */
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
+	clock_gettime(CLOCK_MONOTONIC, &its.it_value);
+	its.it_value.tv_sec += 1;
+	for (int i = 0; i < MANY; i++) {
+		fds[i] = timerfd_create(CLOCK_MONOTONIC, 0);
+		epoll_ctl(set, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){EPOLLIN, {.u32 = (unsigned)i}});
+		at[i] = its.it_value.tv_nsec = i * 7919L % MANY / 2 * 100000;
+		timerfd_settime(fds[i], TFD_TIMER_ABSTIME, &its, NULL);
+	}
+	for (int i = 0; i < MANY; i += 3) {
+		at[i] = its.it_value.tv_nsec = i % 2 ? 0 : i * 104729L % MANY * 150000;
+		its.it_value.tv_sec -= i % 2 ? its.it_value.tv_sec : 0;
+		timerfd_settime(fds[i], TFD_TIMER_ABSTIME, &its, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &its.it_value);
+		its.it_value.tv_sec += 1;
+	}
+	for (count = 0; count < MANY - MANY / 6;) {
+		int n = epoll_wait(set, events + count, MANY - count, 3000);
+
+		if (n <= 0)
+			break;
+		for (int i = count; i < count + n; i++) {
+			read(fds[events[i].data.u32], &(uint64_t){0}, 8);
+			turned += i && at[events[i].data.u32] < at[events[i - 1].data.u32];
+		}
+		count += n;
+	}
+	printf("many: %d came, %d out of order\n", count, turned);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(set);
+}
+
 int main(void)
 {
 	struct itimerspec bad = {{0, 0}, {0, 1000000000}};
@@ -108,6 +159,7 @@ int main(void)
 	one_clock(CLOCK_MONOTONIC);
 	one_clock(CLOCK_REALTIME);
 	interval();
+	many();
 	SHOW(timerfd_create(99, 0));
 	SHOW(timerfd_create(CLOCK_MONOTONIC, 1));
 	SHOW((fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) >= 0);

@@ -6,8 +6,6 @@
 static struct vdso_data own; /* until the vDSO's page is there */
 struct vdso_data *clock_data = &own;
 
-static struct timer *timers; /* by deadline */
-
 static u64 read_tsc(void)
 {
 	u32 low, high;
@@ -54,44 +52,116 @@ u64 wall_now(void)
 	return clock_data->wall_ns + elapsed();
 }
 
-/* ---- timers ---- */
+/*
+ * ---- timers ----
+ *
+ * Those that are armed are a pairing heap: the root is the earliest, children
+ * are later than their parent, and a timer is armed or disarmed without a walk
+ * over the others. prev is the parent of a first child, and the sibling before
+ * of others.
+ */
+
+static struct timer *root;
+
+static bool earlier(const struct timer *a, const struct timer *b)
+{
+	return a->deadline != b->deadline ? a->deadline < b->deadline :
+					    a->order < b->order;
+}
+
+/* The heap of two heaps; either may be NULL. */
+static struct timer *meld(struct timer *a, struct timer *b)
+{
+	struct timer *top = a;
+
+	if (!a || !b)
+		return a ? a : b;
+	if (earlier(b, a)) {
+		top = b;
+		b = a;
+	}
+	b->prev = top;
+	b->sibling = top->child;
+	if (b->sibling)
+		b->sibling->prev = b;
+	top->child = b;
+	return top;
+}
+
+/* Takes the first of a list of siblings, which becomes a heap of its own. */
+static struct timer *take(struct timer **list)
+{
+	struct timer *t = *list;
+
+	if (!t)
+		return NULL;
+	*list = t->sibling;
+	t->sibling = t->prev = NULL;
+	return t;
+}
+
+/* The heap of all that are below t: in pairs, and then one after the other. */
+static struct timer *take_children(struct timer *t)
+{
+	struct timer *list = t->child, *pairs = NULL, *all = NULL, *pair;
+
+	t->child = NULL;
+	while ((pair = take(&list))) {
+		pair = meld(pair, take(&list));
+		pair->sibling = pairs;
+		pairs = pair;
+	}
+	while ((pair = take(&pairs)))
+		all = meld(all, pair);
+	return all;
+}
+
+static void disarm(struct timer *t)
+{
+	struct timer *below = take_children(t);
+
+	t->deadline = FOREVER;
+	if (t == root) {
+		root = below;
+		return;
+	}
+	*(t->prev->child == t ? &t->prev->child : &t->prev->sibling) =
+		t->sibling;
+	if (t->sibling)
+		t->sibling->prev = t->prev;
+	t->sibling = t->prev = NULL;
+	root = meld(root, below);
+}
 
 void timer_arm(struct timer *t, u64 deadline)
 {
-	struct timer **link = &timers;
+	static u64 last;
 
-	if (t->deadline != FOREVER) {
-		while (*link && *link != t)
-			link = &(*link)->next;
-		if (*link)
-			*link = t->next;
-	}
-	t->deadline = deadline;
+	if (t->deadline != FOREVER)
+		disarm(t);
 	if (deadline == FOREVER)
 		return;
-	for (link = &timers; *link && (*link)->deadline <= deadline;)
-		link = &(*link)->next;
-	t->next = *link;
-	*link = t;
+	t->deadline = deadline;
+	t->order = ++last;
+	root = meld(root, t);
 }
 
 u64 timer_next(void)
 {
-	return timers ? timers->deadline : FOREVER;
+	return root ? root->deadline : FOREVER;
 }
 
 void timers_run(void)
 {
 	u64 now;
 
-	if (!timers)
+	if (!root)
 		return;
 	now = mono_now();
-	while (timers && timers->deadline <= now) {
-		struct timer *t = timers;
+	while (root && root->deadline <= now) {
+		struct timer *t = root;
 
-		timers = t->next;
-		t->deadline = FOREVER;
+		disarm(t);
 		t->fn(t);
 	}
 }

@@ -19,7 +19,9 @@ void clock_start(void);
 struct timer {
 	u64 deadline; /* FOREVER: not armed */
 	void (*fn)(struct timer *t);
-	struct timer *next;
+	/* Its place among those that are armed. */
+	u64 order;
+	struct timer *child, *sibling, *prev;
 };
 void timer_arm(struct timer *t, u64 deadline); /* re-arms; FOREVER disarms */
 /* Deadline of the earliest timer, or FOREVER. */
