@@ -1,15 +1,18 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include <fcntl.h>
 
-#include "recycle_result.h"
-
+#define SHARED 65536
 #define RECEIVE_MAX (128u << 10) /* bytes at a time: others want their turn */
+
+/* Where messages are received that fit and come at once: all but large ones. */
+static _Alignas(8) char shared[SHARED];
 
 int channel_open(struct channel *c, int *other)
 {
@@ -23,33 +26,51 @@ int channel_open(struct channel *c, int *other)
 	return 0;
 }
 
+static void forget_input(struct channel *c)
+{
+	if (c->own)
+		free(c->in);
+	c->in = NULL;
+	c->in_at = c->in_size = c->in_room = 0;
+	c->own = false;
+}
+
 void channel_close(struct channel *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
-	c->fd = -1;
-	channel_next(c);
+	forget_input(c);
+	*c = (struct channel){ .fd = -1 };
 }
 
-int channel_send(struct channel *c, const char *code)
+/* ---- out ---- */
+
+bool channel_unsent(const struct channel *c)
 {
-	const size_t head = sizeof(c->request);
-	size_t total = head + c->request.code_size;
+	return c->head_size + c->code_size + c->tail_size > 0;
+}
+
+/* What is left of a piece when skip bytes from its beginning are out. */
+static struct iovec rest(const void *piece, size_t size, size_t *skip)
+{
+	size_t out = *skip < size ? *skip : size;
+
+	*skip -= out;
+	return (struct iovec){ (char *)(uintptr_t)piece + out, size - out };
+}
+
+int channel_flush(struct channel *c)
+{
+	size_t total = c->head_size + c->code_size + c->tail_size;
 
 	while (c->sent < total) {
-		struct iovec v[2] = {
-			{ (char *)&c->request + c->sent, head - c->sent },
-			{ (void *)(uintptr_t)code, total - head }
-		};
-		struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
-		ssize_t n;
+		size_t skip = c->sent;
+		struct iovec v[3] = { rest(&c->head, c->head_size, &skip),
+				      rest(c->code, c->code_size, &skip),
+				      rest(c->tail, c->tail_size, &skip) };
+		struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
+		ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 
-		if (c->sent >= head) {
-			v[0].iov_base = (char *)v[1].iov_base + c->sent - head;
-			v[0].iov_len = total - c->sent;
-			m.msg_iovlen = 1;
-		}
-		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)
 			return 0;
 		if (n < 0 && errno != EINTR)
@@ -57,74 +78,134 @@ int channel_send(struct channel *c, const char *code)
 		if (n > 0)
 			c->sent += (size_t)n;
 	}
+	c->head_size = c->code_size = c->tail_size = c->sent = 0;
+	c->code = NULL;
 	return 1;
 }
 
-static size_t payload_size(const struct worker_reply *r)
+int channel_run(struct channel *c, const struct run *run, const char *code,
+		size_t size)
 {
-	return (size_t)r->stdout_size + r->stderr_size + r->message_size;
+	size_t room = sizeof(*run) + part_room(size);
+
+	c->head.m = (struct message){ MESSAGE_RUN, (uint32_t)room };
+	c->head.run = *run;
+	c->head.code = (struct part){ .kind = PART_CODE, .size = size };
+	c->head_size = sizeof(c->head);
+	c->code = code;
+	c->code_size = size;
+	c->tail_size = PADDED(size) - size;
+	memset(c->tail, 0, c->tail_size);
+	return channel_flush(c);
 }
 
-static int check(const struct worker_reply *r)
+int channel_send(struct channel *c, enum message_kind kind, const void *body,
+		 size_t size)
 {
-	return r->stdout_size > WORKER_OUTPUT_MAX ||
-			       r->stderr_size > WORKER_OUTPUT_MAX ||
-			       r->message_size > WORKER_MESSAGE_MAX ||
-			       r->discarded >= RECYCLE_RESULTS ?
-		       -EPROTO :
-		       0;
+	struct message m = { kind, (uint32_t)size };
+
+	if (sizeof(m) + size > sizeof(c->tail) - c->tail_size)
+		return -ENOBUFS;
+	memcpy(c->tail + c->tail_size, &m, sizeof(m));
+	if (size)
+		memcpy(c->tail + c->tail_size + sizeof(m), body, size);
+	c->tail_size += sizeof(m) + size;
+	return channel_flush(c);
 }
 
-int channel_receive(struct channel *c)
+/* ---- in ---- */
+
+/* A place of its own for a message that is want bytes long. */
+static int keep_input(struct channel *c, size_t want)
 {
-	const size_t head = sizeof(c->reply);
+	size_t size = c->in_size - c->in_at;
+	char *own;
+
+	if (c->own && c->in_room >= want)
+		return 0;
+	own = malloc(want);
+	if (!own)
+		return -ENOMEM;
+	memcpy(own, c->in + c->in_at, size);
+	forget_input(c);
+	c->in = own;
+	c->in_size = size;
+	c->in_room = want;
+	c->own = true;
+	return 0;
+}
+
+/* Receives what there is, or the rest of the message that is want bytes long
+ * and nothing behind it. */
+static int receive(struct channel *c, size_t want)
+{
+	ssize_t n;
+	int r = c->in ? keep_input(c, want) : 0;
+
+	if (r)
+		return r;
+	if (!c->in) {
+		c->in = shared;
+		c->in_room = SHARED;
+	}
+	do
+		n = recv(c->fd, c->in + c->in_size, c->in_room - c->in_size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		return -EPIPE;
+	if (n > 0)
+		c->in_size += (size_t)n;
+	c->dry = c->in_size < c->in_room;
+	return 0;
+}
+
+int channel_receive(struct channel *c, struct message *m, const char **body)
+{
+	size_t want = 0, before;
 	size_t most = RECEIVE_MAX;
+	int r;
 
 	for (;;) {
-		size_t total = head;
-		char *to = (char *)&c->reply + c->received;
-		ssize_t n;
-
-		if (c->received >= head) {
-			total += payload_size(&c->reply);
-			to = c->payload + (c->received - head);
+		if (c->in && c->in_at == c->in_size)
+			forget_input(c); /* of the message before */
+		if (c->in) {
+			r = message_look(c->in + c->in_at,
+					 c->in_size - c->in_at, FROM_WORKER, m,
+					 &want);
+			*body = c->in + c->in_at + sizeof(*m);
+			c->in_at += r > 0 ? want : 0;
+			if (r)
+				return r;
 		}
-		if (c->received >= head && c->received == total)
-			return 1;
-		if (most == 0)
-			return 0;
-		total -= c->received;
-		n = recv(c->fd, to, total < most ? total : most, 0);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return 0;
-		if (n <= 0)
-			return -EPIPE;
-		c->received += (size_t)n;
-		most -= (size_t)n;
-		if (c->received != head)
-			continue;
-		if (check(&c->reply))
-			return -EPROTO;
-		if (payload_size(&c->reply) == 0)
-			return 1;
-		c->payload = malloc(payload_size(&c->reply) + 1);
-		if (!c->payload)
-			return -ENOMEM;
-		c->payload[payload_size(&c->reply)] = 0;
+		if (c->dry || most == 0)
+			break;
+		before = c->in_size - c->in_at;
+		r = receive(c, want);
+		if (r)
+			return r;
+		before = c->in_size - c->in_at - before;
+		most -= before < most ? before : most;
 	}
+	c->dry = false;
+	/* Others receive where this one has. */
+	return c->in ? keep_input(c, want) : 0;
 }
 
-char *channel_take(struct channel *c)
+char *channel_take(struct channel *c, const struct message *m,
+		   const char **body)
 {
-	char *payload = c->payload;
+	char *taken;
 
-	c->payload = NULL;
-	return payload;
-}
-
-void channel_next(struct channel *c)
-{
-	free(c->payload);
-	c->payload = NULL;
-	c->received = 0;
+	if (c->own) { /* it has nothing but this message */
+		taken = c->in;
+		c->in = NULL;
+		forget_input(c);
+		return taken;
+	}
+	taken = malloc(m->size ? m->size : 1);
+	if (!taken)
+		return NULL;
+	memcpy(taken, *body, m->size);
+	*body = taken;
+	return taken;
 }

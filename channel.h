@@ -1,21 +1,34 @@
 /*
- * channel.h: the front end's end of the channel to a worker (worker.h): one
- * request out, one reply in, without ever waiting. What comes in is hostile.
+ * channel.h: the front end's end of the channel to a worker (protocol.h), which
+ * never waits. What comes in is hostile.
  */
 #ifndef ZEROBOOT_CHANNEL_H
 #define ZEROBOOT_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "worker.h"
+#include "protocol.h"
 
 struct channel {
 	int fd; /* -1: closed */
-	struct worker_request request;
-	size_t sent; /* bytes of it and of the code */
-	struct worker_reply reply;
-	char *payload; /* what the reply announces, and a NUL; NULL: nothing */
-	size_t received; /* bytes of both */
+	/* What goes out: a request's head, its code, then what is short. */
+	struct {
+		struct message m;
+		struct run run;
+		struct part code;
+	} head;
+	size_t head_size;
+	const char *code;
+	size_t code_size;
+	char tail[128];
+	size_t tail_size;
+	size_t sent; /* bytes of all three */
+	/* What has come and was not taken: bytes at to size. */
+	char *in;
+	size_t in_at, in_size, in_room;
+	bool own; /* in is this channel's alone, not the one that all share */
+	bool dry; /* there was no more */
 };
 
 /* A new pair; *other is the worker's end, the caller's to close. 0 or -errno. */
@@ -23,19 +36,28 @@ int channel_open(struct channel *c, int *other);
 void channel_close(struct channel *c);
 
 /*
- * Sends what is left of request and code; sent is 0 for a new one. 1: all is
- * out; 0: the channel is full, call again when it is writable; -errno.
+ * Sends a RUN; code stays the caller's and where it is until channel_unsent is
+ * false. Nothing may be unsent before. 1: all is out; 0: call channel_flush when
+ * the channel is writable; -errno.
  */
-int channel_send(struct channel *c, const char *code);
+int channel_run(struct channel *c, const struct run *run, const char *code,
+		size_t size);
+/* Sends a short message, behind what is unsent. As above, or -ENOBUFS. */
+int channel_send(struct channel *c, enum message_kind kind, const void *body,
+		 size_t size);
+int channel_flush(struct channel *c);
+bool channel_unsent(const struct channel *c);
 
 /*
- * Receives a reply, its sizes checked, nothing else. 1: it is complete, valid
- * until channel_next; 0: not yet, call again when it is readable; -EPIPE: the
- * worker is gone; -errno.
+ * Takes the next message: 1: *m is of a kind and size that a worker may send,
+ * body is valid until the next call for any channel; 0: none yet; -EPIPE: the
+ * worker is gone; -EPROTO; -errno. To be called until it is not 1;
+ * 0 does not say that nothing more has come.
  */
-int channel_receive(struct channel *c);
-/* The payload becomes the caller's, who frees it. */
-char *channel_take(struct channel *c);
-void channel_next(struct channel *c);
+int channel_receive(struct channel *c, struct message *m, const char **body);
+/* The message that was just received becomes the caller's: what is to be freed,
+ * with *body in it; NULL: no memory. */
+char *channel_take(struct channel *c, const struct message *m,
+		   const char **body);
 
 #endif

@@ -96,6 +96,7 @@ void control_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 							  ZB_OUTPUT_SIZE;
 	c->stdout_size = c->stderr_size = 0;
 	c->preempt = 0;
+	c->signal = 0;
 	c->processes = 0;
 	c->flags = (c->flags & ~(uint32_t)ZB_FLAG_NESTED) |
 		   (vm->needs_flush ? ZB_FLAG_NESTED : 0);

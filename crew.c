@@ -23,7 +23,7 @@
 #define STARTS_PER_CPU 4       /* at once, of the minimum */
 #define WARM_PER_CPU 4         /* free ones, ahead of demand */
 #define CALM_NS 30000000       /* without a run's end */
-#define WAKE_NS 60000          /* what another worker takes to wake up */
+#define WAKE_US 60             /* what another worker takes to wake up */
 
 struct crews crews;
 
@@ -31,109 +31,131 @@ struct crews crews;
 
 /* The lists in the order in which they are taken from. The one that was used
  * last comes first, so that its pages are in the CPU's caches and the others can
- * sleep or go, unless its VM is still being made ready and that takes longer than
- * another worker needs to wake up. */
+ * sleep or go, unless its VM is still being renewed and that took longer, last
+ * time, than another worker needs to wake up. */
 enum { WARM, WARM_EXTRA, COLD, COLD_EXTRA };
 
-static struct free_list *list_of(const struct worker *w)
+static struct free_list *list_of(const struct member *m)
 {
-	return &w->crew->free[w->warm ? (w->extra ? WARM_EXTRA : WARM) :
-					(w->extra ? COLD_EXTRA : COLD)];
+	return &m->crew->free[m->warm ? (m->extra ? WARM_EXTRA : WARM) :
+					(m->extra ? COLD_EXTRA : COLD)];
 }
 
-static void append(struct free_list *l, struct worker *w)
+static void append(struct free_list *l, struct member *m)
 {
-	w->next = NULL;
-	w->previous = l->last;
+	m->next = NULL;
+	m->previous = l->last;
 	if (l->last)
-		l->last->next = w;
+		l->last->next = m;
 	else
-		l->first = w;
-	l->last = w;
+		l->first = m;
+	l->last = m;
 	l->count++;
 }
 
-static void prepend(struct free_list *l, struct worker *w)
+static void prepend(struct free_list *l, struct member *m)
 {
-	w->previous = NULL;
-	w->next = l->first;
+	m->previous = NULL;
+	m->next = l->first;
 	if (l->first)
-		l->first->previous = w;
+		l->first->previous = m;
 	else
-		l->last = w;
-	l->first = w;
+		l->last = m;
+	l->first = m;
 	l->count++;
 }
 
-static void take_out(struct worker *w)
+static void take_out(struct member *m)
 {
-	struct free_list *l = list_of(w);
+	struct free_list *l = list_of(m);
 
-	if (w->previous)
-		w->previous->next = w->next;
+	if (m->previous)
+		m->previous->next = m->next;
 	else
-		l->first = w->next;
-	if (w->next)
-		w->next->previous = w->previous;
+		l->first = m->next;
+	if (m->next)
+		m->next->previous = m->previous;
 	else
-		l->last = w->previous;
+		l->last = m->previous;
 	l->count--;
 }
 
-struct worker *crew_choose(const struct crew *c, uint64_t now)
+struct member *crew_choose(const struct crew *c)
 {
 	for (int i = 0; i < 4; i++) {
 		if (!c->free[i].first)
 			continue;
-		for (struct worker *w = c->free[i].first; w; w = w->next)
-			if (w->ready_at <= now + WAKE_NS)
-				return w;
+		for (struct member *m = c->free[i].first; m; m = m->next)
+			if (m->state == READY || m->renew_us <= WAKE_US)
+				return m;
 		return c->free[i].last;
 	}
 	return NULL;
 }
 
-static void set_training(struct worker *w, bool training)
+static void set_training(struct member *m, bool training)
 {
-	if (w->training == training)
+	if (m->training == training)
 		return;
-	w->training = training;
-	w->crew->training += training ? 1 : -1u;
+	m->training = training;
+	m->crew->training += training ? 1 : -1u;
 	crews.training += training ? 1 : -1u;
 }
 
-void crew_move(struct worker *w, enum worker_state state, uint64_t now)
+bool crew_is_free(const struct member *m)
 {
-	struct crew *c = w->crew;
+	return m->state == READY || m->state == RENEWING;
+}
 
-	if (w->state == READY)
-		take_out(w);
-	else
-		w->free_since = now;
-	set_training(w, false);
-	crews.starting -= w->state == STARTING;
+unsigned crew_free(const struct crew *c)
+{
+	return c->count[READY] + c->count[RENEWING];
+}
+
+bool crew_serves(const struct crew *c)
+{
+	return crew_free(c) + c->count[BUSY] + c->count[CANCELLING] > 0;
+}
+
+void crew_move(struct member *m, enum member_state state, uint64_t now)
+{
+	struct crew *c = m->crew;
+	bool was_free = crew_is_free(m);
+
+	crews.starting -= m->state == STARTING;
 	crews.starting += state == STARTING;
-	c->count[w->state]--;
+	c->count[m->state]--;
 	c->count[state]++;
-	w->state = state;
+	if (was_free && state == READY) { /* renewed: it keeps its place */
+		m->state = state;
+		return;
+	}
+	if (was_free)
+		take_out(m);
+	else
+		m->free_since = now;
+	m->state = state;
+	set_training(m, false);
 	if (state == STOPPED || state == STARTING)
-		w->warm = false;
-	if (state == READY)
-		prepend(list_of(w), w);
-	if (c->count[READY] && !c->queue.turn)
+		m->warm = false;
+	if (crew_is_free(m))
+		prepend(list_of(m), m);
+	if (crew_free(c) && !c->queue.turn)
 		c->short_since = 0;
 	else if (!c->short_since)
 		c->short_since = now;
 }
 
-void crew_set_warm(struct worker *w, bool warm)
+void crew_set_warm(struct member *m, bool warm)
 {
-	if (w->state == READY)
-		take_out(w);
-	w->warm = warm;
-	set_training(w, false);
-	if (w->state == READY)
-		append(list_of(w), w);
+	set_training(m, false);
+	if (m->warm == warm)
+		return;
+	if (crew_is_free(m))
+		take_out(m);
+	m->warm = warm;
+	if (crew_is_free(m))
+		append(list_of(m), m);
 }
 
 /* ---- processes ---- */
@@ -158,64 +180,67 @@ static pid_t execute(const struct crew *c, int channel)
 }
 
 /* The process behind a channel of ours. 0 or -errno. */
-static int spawn(struct worker *w)
+static int spawn(struct member *m)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = w };
-	int other, r = channel_open(&w->channel, &other);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = m };
+	int other, r = channel_open(&m->channel, &other);
 
 	if (r)
 		return r;
-	if (epoll_ctl(crews.epoll, EPOLL_CTL_ADD, w->channel.fd, &event) < 0) {
+	if (epoll_ctl(crews.epoll, EPOLL_CTL_ADD, m->channel.fd, &event) < 0) {
 		r = -errno;
 		goto fail;
 	}
-	w->pid = execute(w->crew, other);
-	if (w->pid < 0) {
-		r = w->pid;
-		w->pid = 0;
+	m->pid = execute(m->crew, other);
+	if (m->pid < 0) {
+		r = m->pid;
+		m->pid = 0;
 		goto fail;
 	}
 	close(other);
 	return 0;
 fail:
-	channel_close(&w->channel);
+	channel_close(&m->channel);
 	close(other);
 	return r;
 }
 
 /* A slot that may be used now. */
-static bool is_open(const struct worker *w, uint64_t now)
+static bool is_open(const struct member *m, uint64_t now)
 {
-	return w->state == STOPPED && w->pid == 0 && now >= w->not_before;
+	return m->state == STOPPED && m->pid == 0 && now >= m->not_before;
 }
 
-static bool start(struct worker *w, uint64_t now)
+static bool start(struct member *m, uint64_t now)
 {
 	int r;
 
-	w->not_before = now + RESTART_NS;
-	w->started = now;
-	w->deadline = loop_clock(now) + START_NS;
-	w->file = file_look(w->crew->path);
-	r = spawn(w);
+	m->not_before = now + RESTART_NS;
+	m->started = now;
+	m->deadline = loop_clock(now) + START_NS;
+	m->file = file_look(m->crew->path);
+	r = spawn(m);
 	if (r) {
-		w->crew->failed = true;
-		crew_complain(w->crew, strerror(-r));
+		m->crew->failed = true;
+		crew_complain(m->crew, strerror(-r));
 		return false;
 	}
-	crew_move(w, STARTING, now);
+	crew_move(m, STARTING, now);
 	return true;
 }
 
-void crew_end(struct worker *w)
+void crew_end(struct member *m)
 {
-	if (w->state == STARTING)
-		w->crew->failed = true;
-	kill(w->pid, SIGKILL); /* reaped later: its memory takes time to free */
-	epoll_ctl(crews.epoll, EPOLL_CTL_DEL, w->channel.fd, NULL);
-	channel_close(&w->channel);
-	w->job = NULL;
-	crew_move(w, STOPPED, clock_mono());
+	if (m->state == STARTING)
+		m->crew->failed = true;
+	kill(m->pid, SIGKILL); /* reaped later: its memory takes time to free */
+	epoll_ctl(crews.epoll, EPOLL_CTL_DEL, m->channel.fd, NULL);
+	channel_close(&m->channel);
+	free(m->code);
+	m->code = NULL;
+	m->job = NULL;
+	m->owes_idle = m->owes_warm = false;
+	crew_move(m, STOPPED, clock_mono());
 }
 
 /* Whom the filter of system calls has ended, somebody had got that far. */
@@ -232,35 +257,37 @@ void crew_reap(struct crew *c, bool wait)
 	int status = 0;
 
 	for (unsigned i = 0; i < c->maximum; i++) {
-		struct worker *w = &c->workers[i];
+		struct member *m = &c->members[i];
 
-		if (w->state != STOPPED || w->pid <= 0 ||
-		    waitpid(w->pid, &status, wait ? 0 : WNOHANG) == 0)
+		if (m->state != STOPPED || m->pid <= 0 ||
+		    waitpid(m->pid, &status, wait ? 0 : WNOHANG) == 0)
 			continue;
-		take_note(w->pid, status);
-		w->pid = 0;
+		take_note(m->pid, status);
+		m->pid = 0;
 	}
 }
 
 /* Stopped by a signal, as by kill -STOP; it would take a run and not begin. */
-static bool is_stopped(const struct worker *w)
+static bool is_stopped(const struct member *m)
 {
 	siginfo_t info = { 0 };
 
-	return waitid(P_PID, (id_t)w->pid, &info,
+	return waitid(P_PID, (id_t)m->pid, &info,
 		      WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid == w->pid;
+	       info.si_pid == m->pid;
 }
 
-bool crew_is_hung(const struct worker *w, uint64_t now)
+bool crew_is_hung(const struct member *m, uint64_t now)
 {
-	switch (w->state) {
+	switch (m->state) {
 	case STARTING:
-		return loop_clock(now) > w->deadline || is_stopped(w);
+		return loop_clock(now) > m->deadline || is_stopped(m);
 	case READY:
-		return is_stopped(w);
+	case RENEWING:
+		return is_stopped(m);
 	case BUSY:
-		return loop_clock(now) > w->deadline;
+	case CANCELLING:
+		return loop_clock(now) > m->deadline;
 	default:
 		return false;
 	}
@@ -281,27 +308,27 @@ void crew_complain(struct crew *c, const char *why)
 
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 {
-	c->workers = calloc(maximum, sizeof(*c->workers));
-	if (!c->workers)
+	c->members = calloc(maximum, sizeof(*c->members));
+	if (!c->members)
 		return -ENOMEM;
 	c->minimum = minimum;
 	c->maximum = maximum;
 	c->count[STOPPED] = maximum;
 	for (unsigned i = 0; i < maximum; i++) {
-		struct worker *w = &c->workers[i];
+		struct member *m = &c->members[i];
 
-		w->watch.ready = crews.ready;
-		w->crew = c;
-		w->channel.fd = -1;
-		w->extra = i >= minimum;
+		m->watch.ready = crews.ready;
+		m->crew = c;
+		m->channel.fd = -1;
+		m->extra = i >= minimum;
 	}
 	return 0;
 }
 
 void crew_close(struct crew *c)
 {
-	free(c->workers);
-	c->workers = NULL;
+	free(c->members);
+	c->members = NULL;
 }
 
 /* ---- how many ---- */
@@ -311,7 +338,7 @@ unsigned crew_missing(const struct crew *c)
 	unsigned missing = 0;
 
 	for (unsigned i = 0; i < c->minimum; i++)
-		missing += c->workers[i].state == STOPPED;
+		missing += c->members[i].state == STOPPED;
 	return missing;
 }
 
@@ -320,23 +347,23 @@ void crew_fill(struct crew *c, uint64_t now)
 	if (c->count[STOPPED] == 0)
 		return;
 	for (unsigned i = 0; i < c->minimum; i++) {
-		struct worker *w = &c->workers[i];
+		struct member *m = &c->members[i];
 
 		if (crews.starting >= STARTS_PER_CPU * crews.cpus)
 			return;
-		if (is_open(w, now))
-			start(w, now);
+		if (is_open(m, now))
+			start(m, now);
 	}
 }
 
 void crew_add(struct crew *c, uint64_t now)
 {
 	for (unsigned i = c->minimum; i < c->maximum; i++) {
-		struct worker *w = &c->workers[i];
+		struct member *m = &c->members[i];
 
-		if (!is_open(w, now))
+		if (!is_open(m, now))
 			continue;
-		crews.added += start(w, now);
+		crews.added += start(m, now);
 		return;
 	}
 }
@@ -344,15 +371,32 @@ void crew_add(struct crew *c, uint64_t now)
 void crew_shrink(struct crew *c, uint64_t now)
 {
 	/* One that is free stays, ahead of demand. */
-	struct worker *w = c->free[COLD_EXTRA].last;
+	struct member *m = c->free[COLD_EXTRA].last;
 
-	if (!w)
-		w = c->free[WARM_EXTRA].last;
-	if (!w || c->count[READY] < 2 || now - w->free_since < IDLE_NS)
+	if (!m)
+		m = c->free[WARM_EXTRA].last;
+	if (!m || crew_free(c) < 2 || now - m->free_since < IDLE_NS)
 		return;
-	crew_end(w);
-	w->not_before = 0;
+	crew_end(m);
+	m->not_before = 0;
 	crews.removed++;
+}
+
+static struct member *cold_one(const struct free_list *l)
+{
+	for (struct member *m = l->first; m; m = m->next)
+		if (m->state == READY && !m->training && !m->owes_warm)
+			return m;
+	return NULL;
+}
+
+static void tell_to_train(struct member *m)
+{
+	/* It is taken last now; a failure comes back as an end. */
+	take_out(m);
+	append(list_of(m), m);
+	set_training(m, true);
+	member_train(m);
 }
 
 void crew_train(struct crew *c)
@@ -366,19 +410,13 @@ void crew_train(struct crew *c)
 	while (crews.training < most && !c->queue.turn &&
 	       c->free[WARM].count + c->free[WARM_EXTRA].count + c->training <
 		       WARM_PER_CPU * crews.cpus) {
-		struct worker *w = c->free[COLD].first;
+		struct member *m = cold_one(&c->free[COLD]);
 
-		if (!w || w->training)
-			w = c->free[COLD_EXTRA].first;
-		if (!w || w->training)
+		if (!m)
+			m = cold_one(&c->free[COLD_EXTRA]);
+		if (!m)
 			return;
-		w->channel.request = (struct worker_request){ .train = 1 };
-		w->channel.sent = 0;
-		/* It is taken last now; a failure comes back as an end. */
-		take_out(w);
-		append(list_of(w), w);
-		set_training(w, true);
-		channel_send(&w->channel, NULL);
+		tell_to_train(m);
 	}
 }
 

@@ -16,34 +16,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "channel.h"
-#include "file.h"
-#include "pool.h"
+#include "member.h"
 #include "queue.h"
-
-enum worker_state { STOPPED, STARTING, READY, BUSY, WORKER_STATES };
-
-struct worker {
-	struct watch watch; /* first */
-	struct crew *crew;
-	struct channel channel;
-	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
-	struct file_version file; /* that it was started from */
-	enum worker_state state;
-	bool extra;    /* beyond the minimum */
-	bool warm;     /* its VM has been trained */
-	bool training; /* it was told to */
-	struct job *job;
-	struct worker *next, *previous; /* among the free ones */
-	uint64_t started, not_before; /* its process; monotonic, as all below */
-	uint64_t free_since;
-	uint64_t ready_at; /* its VM is likely to be so from here on */
-	uint64_t deadline; /* of its start, of the running job: loop_clock */
-};
 
 /* The free ones of a kind, the next to be taken first. */
 struct free_list {
-	struct worker *first, *last;
+	struct member *first, *last;
 	unsigned count;
 };
 
@@ -51,16 +29,16 @@ struct crew {
 	char name[64], path[PATH_MAX];
 	int memory_mb;
 	struct queue queue;
-	struct worker *workers; /* maximum of them */
+	struct member *members; /* maximum of them */
 	unsigned minimum, maximum;
-	unsigned count[WORKER_STATES], training;
+	unsigned count[MEMBER_STATES], training;
 	struct free_list free[4]; /* see crew.c */
 	uint64_t load_ns; /* from a worker's start to its first VM, last time */
 	uint64_t short_since; /* no worker was free, or runs waited; 0: neither */
 	uint64_t run_ended;   /* when one did, last time */
 	uint64_t served;      /* when there was last a worker */
 	bool failed;          /* the last start of one did */
-	char complaint[WORKER_MESSAGE_MAX];
+	char complaint[PROTOCOL_TEXT_MAX];
 	uint64_t complained;
 };
 
@@ -92,18 +70,24 @@ void crew_shrink(struct crew *c, uint64_t now);
 void crew_train(struct crew *c);
 
 /* The best free worker or NULL. */
-struct worker *crew_choose(const struct crew *c, uint64_t now);
+struct member *crew_choose(const struct crew *c);
 /* To another state, with what goes by it. */
-void crew_move(struct worker *w, enum worker_state state, uint64_t now);
-/* Whether its VM has been trained, and it is not being so any more. */
-void crew_set_warm(struct worker *w, bool warm);
+void crew_move(struct member *m, enum member_state state, uint64_t now);
+/* Whether its VM is trained; it is not being so any more. */
+void crew_set_warm(struct member *m, bool warm);
+/* It takes a run now, if not at once. */
+bool crew_is_free(const struct member *m);
+/* How many do. */
+unsigned crew_free(const struct crew *c);
+/* There is a worker that has once been ready. */
+bool crew_serves(const struct crew *c);
 /* Kills the process; its job, if any, is the caller's matter. */
-void crew_end(struct worker *w);
+void crew_end(struct member *m);
 /* Takes note of killed processes that are gone: until then their slots are not
  * used again. wait: for all of them. */
 void crew_reap(struct crew *c, bool wait);
 /* Does not answer though it should: is stopped, starts or runs for too long. */
-bool crew_is_hung(const struct worker *w, uint64_t now);
+bool crew_is_hung(const struct member *m, uint64_t now);
 /* Says in the log why workers fail, without flooding it. */
 void crew_complain(struct crew *c, const char *why);
 

@@ -47,6 +47,8 @@ int machine_make(struct machine *m, struct err *e)
 	r = vm_fork(&m->vm, m->vmm, &source, e);
 	if (r)
 		machine_drop(m);
+	else
+		m->vm.orders = m->orders;
 	return r;
 }
 

@@ -21,6 +21,7 @@ struct machine {
 	struct vm vm;
 	void *memory, *image; /* its mappings */
 	struct recycle recycle;
+	const struct vm_orders *orders; /* to its programs; NULL: none */
 	bool used;   /* the VM has run before, and was recycled */
 	bool verify; /* a recycled VM is compared with the snapshot, wholly */
 };

@@ -28,8 +28,6 @@
 static struct crew languages[POOL_LANGUAGES];
 static int language_count;
 static struct pool_options options;
-/* As long as last time; a new VM takes longer, then another is as good. */
-#define RENEW_NS(us) ((us) < 1000 ? (us)*1000ull : 1000000ull)
 
 static unsigned queued, running;
 static uint64_t restarts;
@@ -54,20 +52,20 @@ void job_free(struct job *job)
 
 static void finish(struct job *job, enum job_status status)
 {
-	job->worker = NULL;
+	job->member = NULL;
 	job->status = status;
 	job->done(job);
 }
 
 /* The process is gone or must go; its job, if any, is answered honestly: why is
  * a constant. */
-static void stop(struct worker *w, const char *why)
+static void stop(struct member *m, const char *why)
 {
-	struct job *job = w->job;
+	struct job *job = m->job;
 
-	if (w->state == STOPPED)
+	if (m->state == STOPPED)
 		return;
-	crew_end(w);
+	crew_end(m);
 	restarts++;
 	if (!job)
 		return;
@@ -135,46 +133,39 @@ static void train(const struct crew *after)
 
 /* ---- the channel ---- */
 
-static void watch_output(struct worker *w, bool output)
+static void watch_output(struct member *m, bool output)
 {
 	struct epoll_event event = {
-		.events = EPOLLIN | (output ? EPOLLOUT : 0), .data.ptr = w
+		.events = EPOLLIN | (output ? EPOLLOUT : 0), .data.ptr = m
 	};
 
-	epoll_ctl(crews.epoll, EPOLL_CTL_MOD, w->channel.fd, &event);
+	epoll_ctl(crews.epoll, EPOLL_CTL_MOD, m->channel.fd, &event);
 }
 
-static void send_request(struct worker *w)
+/* What sending has come to; false: the worker has gone by it. */
+static bool sent(struct member *m, int r)
 {
-	int r = channel_send(&w->channel, w->job->code);
-
 	if (r < 0)
-		stop(w, "the worker ended before the run began");
+		stop(m, "the worker ended before the run began");
 	else if (r == 0)
-		watch_output(w, true);
+		watch_output(m, true);
+	return r >= 0;
 }
 
-static void give(struct worker *w, struct job *job)
+static void give(struct member *m, struct job *job)
 {
 	uint64_t now = clock_mono();
 
-	crew_move(w, BUSY, now);
-	watch_crew(w->crew);
-	w->job = job;
-	w->channel.sent = 0;
-	w->channel.request = (struct worker_request){
-		.id = ++next_id,
-		.timeout_ms = job->timeout_ms,
-		.code_size = (uint32_t)job->code_size,
-		.output_limit = job->output_limit,
-		.sent_ns = now,
-	};
-	w->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
+	crew_move(m, BUSY, now);
+	watch_crew(m->crew);
+	m->job = job;
+	m->run_id = ++next_id;
+	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
 		      GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;
-	job->worker = w;
+	job->member = m;
 	running++;
-	send_request(w);
+	sent(m, member_run(m, now));
 }
 
 static void unqueue(struct job *job)
@@ -184,163 +175,175 @@ static void unqueue(struct job *job)
 }
 
 /* A worker is free: the next in turn for its language gets it. */
-static void dispatch(struct worker *w)
+static void dispatch(struct member *m)
 {
 	struct queue_node *n;
 
-	if (w->state != READY)
+	if (!crew_is_free(m))
 		return;
-	n = queue_take(&w->crew->queue);
+	n = queue_take(&m->crew->queue);
 	if (!n)
 		return;
 	queued--;
-	give(w, (struct job *)n);
+	give(m, (struct job *)n);
 }
 
-/* Whether the worker may say this now. */
-static bool expected(const struct worker *w)
+static enum job_status status_of(const struct result *r)
 {
-	const struct worker_reply *r = &w->channel.reply;
-
-	if (r->status == WORKER_FAILED)
-		return r->stdout_size + r->stderr_size == 0;
-	if (r->status == WORKER_WARM || r->status == WORKER_COLD)
-		return w->state >= READY && !w->channel.payload;
-	if (w->state == STARTING)
-		return r->status == WORKER_READY && !w->channel.payload;
-	return w->state == BUSY && r->status > WORKER_READY &&
-	       r->status < WORKER_WARM && r->id == w->channel.request.id &&
-	       r->exit_code >= 0 && r->exit_code <= 255;
+	return r->status == RESULT_DONE    ? JOB_DONE :
+	       r->status == RESULT_TIMEOUT ? JOB_TIMEOUT :
+					     JOB_FAULT;
 }
 
-static void take_results(struct job *job, struct channel *c)
+static void take_results(struct job *job, const struct member_news *n)
 {
-	const struct worker_reply *r = &c->reply;
-
-	job->payload = channel_take(c);
-	job->exit_code = r->exit_code;
-	job->fork_ns = r->fork_ns;
-	job->exec_ns = r->exec_ns;
-	if (!job->payload)
-		return;
-	job->out = job->payload;
-	job->out_size = r->stdout_size;
-	job->err = job->out + job->out_size;
-	job->err_size = r->stderr_size;
-	job->message = job->err + job->err_size;
+	job->payload = n->payload;
+	job->out = n->out.data;
+	job->out_size = n->out.size;
+	job->err = n->err.data;
+	job->err_size = n->err.size;
+	job->message = n->text.data;
+	job->exit_code = (int)n->result.exit_code;
+	job->fork_ns = n->result.fork_ns;
+	job->exec_ns = n->result.exec_ns;
 }
 
-static void count_discarded(const struct worker_reply *r)
+static void take_renewal(struct member *m, const struct renewal *r)
 {
+	m->renew_us = r->us;
 	if (r->discarded)
 		metrics.discarded[r->discarded]++;
 }
 
-static void count_vm(const struct worker_reply *r)
-{
-	if (r->recycled)
-		metrics.recycled++;
-	else
-		metrics.fresh++;
-	count_discarded(r);
-}
-
-static void started(struct worker *w)
+static void hear_ready(struct member *m)
 {
 	uint64_t now = clock_mono();
 
-	channel_next(&w->channel);
-	w->not_before = 0;
-	w->crew->failed = false;
-	w->crew->load_ns = now - w->started;
-	crew_move(w, READY, now);
-	dispatch(w);
-	crew_fill(w->crew, now);
-	train(w->crew);
+	m->not_before = 0;
+	m->crew->failed = false;
+	m->crew->load_ns = now - m->started;
+	crew_move(m, READY, now);
+	dispatch(m);
+	crew_fill(m->crew, now);
+	train(m->crew);
 }
 
 /* The last words of a worker that cannot go on. */
-static void failed(struct worker *w)
+static void hear_failed(struct member *m, const struct member_news *n)
 {
-	crew_complain(w->crew, w->channel.payload ? w->channel.payload : "");
-	w->not_before = clock_mono() + RESTART_NS;
-	stop(w, "the worker failed");
+	crew_complain(m->crew, n->text.data);
+	m->not_before = clock_mono() + RESTART_NS;
+	stop(m, "the worker failed");
 }
 
-static void complete(struct worker *w)
+static void hear_result(struct member *m, const struct member_news *n)
 {
-	struct job *job = w->job;
-	uint32_t status = w->channel.reply.status;
-	uint64_t now;
+	struct job *job = m->job;
+	uint64_t now = clock_mono();
 
-	if (status == WORKER_FAILED) {
-		failed(w);
-		return;
+	if (job)
+		take_results(job, n);
+	if (n->result.recycled)
+		metrics.recycled++;
+	else
+		metrics.fresh++;
+	take_renewal(m, &n->renewal);
+	m->job = NULL;
+	m->warm = n->result.kept && n->renewal.warm;
+	m->crew->run_ended = now;
+	crew_move(m, RENEWING, now);
+	if (job) {
+		running--;
+		finish(job, status_of(&n->result));
 	}
-	if (status == WORKER_WARM || status == WORKER_COLD) {
-		count_discarded(&w->channel.reply);
-		channel_next(&w->channel);
-		crew_set_warm(w, status == WORKER_WARM);
-		train(w->crew);
-		return;
-	}
-	if (w->state == STARTING) {
-		started(w);
-		return;
-	}
-	take_results(job, &w->channel);
-	count_vm(&w->channel.reply);
-	channel_next(&w->channel);
-	w->job = NULL;
-	/* A run that was cut off takes its VM along; some all do. */
-	if (status != WORKER_DONE || options.fresh)
-		w->warm = false;
-	now = clock_mono();
-	w->crew->run_ended = now;
-	w->ready_at = now + RENEW_NS(w->channel.reply.renew_us);
-	crew_move(w, READY, now);
-	running--;
-	finish(job, status == WORKER_DONE    ? JOB_DONE :
-		    status == WORKER_TIMEOUT ? JOB_TIMEOUT :
-					       JOB_FAULT);
-	dispatch(w);
-	if (w->state == READY && !w->warm)
-		train(w->crew);
+	dispatch(m);
 }
 
-static void receive(struct worker *w)
+static void hear_idle(struct member *m, const struct renewal *r)
 {
+	take_renewal(m, r);
+	if (m->state == RENEWING)
+		crew_move(m, READY, clock_mono());
+	crew_set_warm(m, r->warm);
+	if (!r->warm)
+		train(m->crew);
+}
+
+static void hear_warm(struct member *m, const struct renewal *r)
+{
+	take_renewal(m, r);
+	crew_set_warm(m, r->warm);
+	train(m->crew);
+}
+
+static void handle(struct member *m, const struct member_news *n)
+{
+	switch (n->kind) {
+	case MESSAGE_READY:
+		hear_ready(m);
+		break;
+	case MESSAGE_RESULT:
+		hear_result(m, n);
+		break;
+	case MESSAGE_IDLE:
+		hear_idle(m, &n->renewal);
+		break;
+	case MESSAGE_WARM:
+		hear_warm(m, &n->renewal);
+		break;
+	default:
+		hear_failed(m, n);
+	}
+}
+
+/* Whoever breaks the rules is ended, and it is said once. */
+static void stop_bad(struct member *m)
+{
+	crew_complain(m->crew, "it broke the rules of its channel");
+	stop(m, "the worker sent a bad answer");
+}
+
+static void receive(struct member *m)
+{
+	struct member_news n;
 	int r;
 
-	while (w->state != STOPPED) {
-		r = channel_receive(&w->channel);
+	while (m->state != STOPPED) {
+		r = member_hear(m, &n);
 		if (r == 0)
 			return;
-		if (r == -EPIPE)
-			stop(w, "the worker ended during the run");
+		if (r == 1)
+			handle(m, &n);
+		else if (r == -EPIPE)
+			stop(m, "the worker ended during the run");
 		else if (r == -ENOMEM)
-			stop(w, "no memory for the output");
-		else if (r < 0 || !expected(w))
-			stop(w, "the worker sent a bad answer");
+			stop(m, "no memory for the output");
 		else
-			complete(w);
-		if (w->state != BUSY)
-			return;
+			stop_bad(m);
 	}
 }
 
-static void worker_ready(struct watch *watch, uint32_t events)
+/* Its request, or what came behind it, is sent as far as it goes. */
+static void go_on(struct member *m)
 {
-	struct worker *w = (struct worker *)watch;
+	int r = member_go_on(m);
 
-	if (w->state == STOPPED)
+	if (r == 1)
+		watch_output(m, false);
+	else if (r < 0)
+		stop(m, "the worker ended before the run began");
+}
+
+static void member_ready(struct watch *w, uint32_t events)
+{
+	struct member *m = (struct member *)w;
+
+	if (m->state == STOPPED)
 		return;
-	if ((events & EPOLLOUT) && w->state == BUSY) {
-		watch_output(w, false);
-		send_request(w);
-	}
-	if (w->state != STOPPED && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		receive(w);
+	if (events & EPOLLOUT)
+		go_on(m);
+	if (m->state != STOPPED && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		receive(m);
 }
 
 /* ---- the interface ---- */
@@ -371,19 +374,19 @@ bool pool_room(int language, size_t count, uint64_t owner)
 	size_t room = options.max_queue > queued ? options.max_queue - queued :
 						   0;
 
-	room += languages[language].count[READY];
+	room += crew_free(&languages[language]);
 	return count <= room || (count == 1 && victim(owner));
 }
 
 int pool_submit(struct job *job)
 {
 	struct crew *c = &languages[job->language];
-	struct worker *w = crew_choose(c, job->submitted_ns);
+	struct member *m = crew_choose(c);
 
 	job->node.lane = NULL;
-	job->worker = NULL;
-	if (w) {
-		give(w, job);
+	job->member = NULL;
+	if (m) {
+		give(m, job);
 		return 0;
 	}
 	if (queued >= options.max_queue) {
@@ -402,15 +405,26 @@ int pool_submit(struct job *job)
 	return 0;
 }
 
+/* The worker says when it is over; that costs it its VM at most. */
+static void cancel_run(struct member *m)
+{
+	uint64_t now = clock_mono();
+	int r;
+
+	running--;
+	m->job->member = NULL;
+	r = member_cancel(m);
+	m->job = NULL;
+	crew_move(m, CANCELLING, now);
+	if (m->deadline > loop_clock(now) + GRACE_NS)
+		m->deadline = loop_clock(now) + GRACE_NS;
+	sent(m, r);
+}
+
 bool pool_cancel(struct job *job)
 {
-	struct worker *w = job->worker;
-
-	if (w) {
-		w->job = NULL;
-		running--;
-		stop(w, "");
-		w->not_before = 0;
+	if (job->member) {
+		cancel_run(job->member);
 		return true;
 	}
 	if (!job->node.lane)
@@ -446,17 +460,17 @@ bool pool_idle(void)
 }
 
 /* It does not answer though it should, and has not begun to either. */
-static bool is_hung(struct worker *w, uint64_t now)
+static bool is_hung(struct member *m, uint64_t now)
 {
-	size_t received = w->channel.received;
+	size_t received = m->channel.in_size;
 
-	if (!crew_is_hung(w, now))
+	if (!crew_is_hung(m, now))
 		return false;
-	receive(w); /* what has come may not have been looked at yet */
-	if (!crew_is_hung(w, now))
+	receive(m); /* what has come may not have been looked at yet */
+	if (!crew_is_hung(m, now))
 		return false;
-	return w->channel.received <= received ||
-	       loop_clock(now) > w->deadline + LATE_NS;
+	return m->channel.in_size <= received ||
+	       loop_clock(now) > m->deadline + LATE_NS;
 }
 
 /* Those that hang, and those that have a mixture of two templates. */
@@ -465,12 +479,12 @@ static void end_bad(struct crew *c, uint64_t now)
 	struct file_version file = file_look(c->path);
 
 	for (unsigned i = 0; i < c->maximum; i++) {
-		struct worker *w = &c->workers[i];
+		struct member *m = &c->members[i];
 
-		if (is_hung(w, now))
-			stop(w, "the worker hung and was killed");
-		if (file_overwritten(&w->file, &file))
-			stop(w, "the template was overwritten during the run");
+		if (is_hung(m, now))
+			stop(m, "the worker hung and was killed");
+		if (file_overwritten(&m->file, &file))
+			stop(m, "the template was overwritten during the run");
 	}
 }
 
@@ -491,7 +505,7 @@ void pool_tick(uint64_t now)
 		end_bad(c, now);
 		crew_shrink(c, now);
 		watch_crew(c);
-		if (c->count[READY] || c->count[BUSY])
+		if (crew_serves(c))
 			c->served = now;
 		else if (c->failed && now > c->served + UNSERVED_NS)
 			drain_queue(c, JOB_UNSERVED);
@@ -520,8 +534,7 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 {
 	if (language >= language_count)
 		return NULL;
-	*ready = languages[language].count[READY] ||
-		 languages[language].count[BUSY];
+	*ready = crew_serves(&languages[language]);
 	*memory_mb = languages[language].memory_mb;
 	return languages[language].name;
 }
@@ -546,16 +559,16 @@ static uint64_t private_memory(pid_t pid)
 
 static void put_workers(struct text *t)
 {
-	static const char *const states[WORKER_STATES] = { "stopped",
-							   "starting", "ready",
-							   "busy" };
+	static const char *const states[MEMBER_STATES] = {
+		"stopped", "starting", "ready", "renewing", "busy", "cancelling"
+	};
 	const char *name = "zeroboot_workers";
 
 	metrics_series(t, name, "gauge",
 		       "Worker processes by state; stopped: missing of the "
 		       "minimum.");
 	for (int l = 0; l < language_count; l++)
-		for (int s = 0; s < WORKER_STATES; s++)
+		for (int s = 0; s < MEMBER_STATES; s++)
 			text_format(t, "%s{language=\"%s\",state=\"%s\"} %u\n",
 				    name, languages[l].name, states[s],
 				    s == STOPPED ? crew_missing(&languages[l]) :
@@ -576,8 +589,8 @@ static void put_warm(struct text *t)
 		unsigned warm = 0;
 
 		for (unsigned i = 0; i < c->maximum; i++)
-			warm += c->workers[i].state >= READY &&
-				c->workers[i].warm;
+			warm += c->members[i].state >= READY &&
+				c->members[i].warm;
 		text_format(t, "zeroboot_workers_warm{language=\"%s\"} %u\n",
 			    c->name, warm);
 	}
@@ -598,8 +611,8 @@ static uint64_t memory(void)
 		const struct crew *c = &languages[l];
 
 		for (unsigned i = 0; i < c->maximum; i++)
-			if (c->workers[i].state != STOPPED)
-				sum += private_memory(c->workers[i].pid);
+			if (c->members[i].state != STOPPED)
+				sum += private_memory(c->members[i].pid);
 	}
 	return sum;
 }
@@ -694,7 +707,7 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 				.cpus = o->cpus,
 				.paging = o->paging,
 				.fresh = o->fresh,
-				.ready = worker_ready };
+				.ready = member_ready };
 	r = open_timer(e);
 	if (r)
 		return r;
@@ -723,7 +736,7 @@ void pool_close(void)
 {
 	for (int l = 0; l < language_count; l++)
 		for (unsigned i = 0; i < languages[l].maximum; i++)
-			stop(&languages[l].workers[i], "the server is ending");
+			stop(&languages[l].members[i], "the server is ending");
 	while (language_count > 0) {
 		crew_reap(&languages[--language_count], true);
 		crew_close(&languages[language_count]);

@@ -28,7 +28,7 @@ enum job_status {
 /* One execution. Owned by the caller, who frees it after done or cancel. */
 struct job {
 	struct queue_node node; /* first; its owner is set by the caller */
-	struct worker *worker;  /* that runs it; NULL: queued or ended */
+	struct member *member;  /* that runs it; NULL: queued or ended */
 	int language;
 	uint32_t timeout_ms;
 	uint32_t output_limit; /* bytes of stdout, of stderr */

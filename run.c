@@ -127,6 +127,9 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 		return 124;
 	case VM_READY:
 		return err_set(e, -EPROTO, "guest: asked for work");
+	case VM_CANCELLED:
+		show_output(vm);
+		return 130;
 	case VM_FAULT:
 		break;
 	}

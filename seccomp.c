@@ -89,7 +89,7 @@ static const struct rule rules[] = {
 	{ SYS_timer_settime, { { 0 } } },
 	{ SYS_rt_sigreturn, { { 0 } } },
 	{ SYS_clock_gettime, { { 0 } } },
-	{ SYS_clock_nanosleep, { { 0 } } },
+	{ SYS_ppoll, { { 0 } } },
 	{ SYS_restart_syscall, { { 0 } } },
 	{ SYS_getrandom, { { 0 } } },
 	/* memory, never executable */

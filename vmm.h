@@ -49,6 +49,17 @@ struct vm_state {
 	uint64_t text_start, text_end;
 };
 
+#define VM_ORDER_END (-1)
+
+/* What others want of a program while it runs. */
+struct vm_orders {
+	int fd; /* readable when there may be an order */
+	/* Asked at each tick, and when fd is readable while the guest sleeps:
+	 * the number of a signal for the program, VM_ORDER_END, or 0. */
+	int (*look)(void *context);
+	void *context;
+};
+
 struct vm {
 	int fd, vcpu;
 	struct kvm_run *run;
@@ -69,8 +80,9 @@ struct vm {
 	unsigned write_count; /* beyond VM_WRITES: others are not known */
 	int64_t mono_offset;  /* guest's monotonic clock minus the host's */
 	uint64_t exits;       /* since creation */
-	uint32_t log_lines;   /* that this run may still write */
-	int log_fd;           /* where they go */
+	const struct vm_orders *orders; /* NULL: nobody gives any */
+	uint32_t log_lines;             /* that this run may still write */
+	int log_fd;                     /* where they go */
 	const char *log_prefix;
 };
 

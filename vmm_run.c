@@ -20,6 +20,11 @@
  * short against CPython's switch interval of 5 ms. */
 #define TICK_NS 4000000
 
+/* KVM_RUN fails with EAGAIN when KVM cannot make the thread that a VM's first
+ * entry asks for: at a limit of processes, which may pass. */
+#define PATIENCE_NS 500000000ull
+#define PAUSE_NS 5000000
+
 /* The tick's signal handler must reach the VM that is running. */
 static struct kvm_run *volatile running;
 
@@ -96,7 +101,7 @@ static void deliver_tick(struct vm *vm)
 	struct kvm_sync_regs *s = &vm->run->s.regs;
 
 	c->stolen_ns += stolen();
-	if (!c->want_tick)
+	if (!c->want_tick && !c->signal)
 		return;
 	if ((s->regs.rip >= vm->text_start && s->regs.rip < vm->text_end) ||
 	    s->events.exception.injected || s->events.exception.pending) {
@@ -108,11 +113,24 @@ static void deliver_tick(struct vm *vm)
 	vm->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
-/* Sleeps until the guest's earliest timer or the deadline. */
-static void idle(struct vm *vm, uint64_t deadline)
+/* Does what others want of the run. False: it is to end. */
+static bool obey(struct vm *vm)
 {
-	uint64_t until = control_page(vm)->idle_until;
-	struct timespec t;
+	int order = vm->orders ? vm->orders->look(vm->orders->context) : 0;
+
+	if (order > 0)
+		control_open(vm)->signal = (uint32_t)order;
+	return order >= 0;
+}
+
+/* Sleeps until the guest's earliest timer, the deadline, or an order. False: it
+ * was to end. */
+static bool idle(struct vm *vm, uint64_t deadline)
+{
+	struct pollfd p = { .fd = vm->orders ? vm->orders->fd : -1,
+			    .events = POLLIN };
+	uint64_t until = control_page(vm)->idle_until, now = clock_mono();
+	bool go_on = true, ordered = false;
 
 	if (until != UINT64_MAX)
 		until -= (uint64_t)vm->mono_offset;
@@ -120,15 +138,22 @@ static void idle(struct vm *vm, uint64_t deadline)
 		until = deadline;
 	if (until > UINT64_MAX / 2)
 		until = UINT64_MAX / 2;
-	t.tv_sec = (time_t)(until / 1000000000);
-	t.tv_nsec = (long)(until % 1000000000);
 	tick_stop();
 	tick_mono = 0;
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
-	       EINTR)
-		;
+	while (now < until && go_on && !ordered) {
+		uint64_t left = until - now;
+		struct timespec t = { (time_t)(left / 1000000000),
+				      (long)(left % 1000000000) };
+
+		if (ppoll(&p, 1, &t, NULL) > 0) {
+			go_on = obey(vm);
+			ordered = control_page(vm)->signal != 0;
+		}
+		now = clock_mono();
+	}
 	vm->run->immediate_exit = 0;
 	tick_start(NULL);
+	return go_on;
 }
 
 static void write_log(struct vm *vm)
@@ -222,7 +247,10 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 			*event = VM_FAULT;
 			return true;
 		}
-		idle(vm, deadline);
+		if (!idle(vm, deadline)) {
+			*event = VM_CANCELLED;
+			return true;
+		}
 		if (clock_mono() < deadline)
 			return false;
 		*event = VM_TIMEOUT;
@@ -266,6 +294,52 @@ static void clear_segments(void)
 				 : "r"(0));
 }
 
+/* Tries a KVM_RUN again that has failed with EAGAIN, for a while. 0: it has
+ * not failed now, or otherwise; -errno. */
+static int try_again(struct vm *vm, struct err *e)
+{
+	struct timespec pause = { .tv_nsec = PAUSE_NS };
+	uint64_t end = clock_mono() + PATIENCE_NS;
+
+	while (clock_mono() < end) {
+		ppoll(NULL, 0, &pause, NULL);
+		vm->run->immediate_exit = 1;
+		if (ioctl(vm->vcpu, KVM_RUN, 0) == 0 || errno != EAGAIN)
+			return 0;
+	}
+	return err_set(e, -EAGAIN,
+		       "KVM_RUN: %s: is there a limit of processes?",
+		       strerror(EAGAIN));
+}
+
+int vm_enter(struct vm *vm, struct err *e)
+{
+	int r = 0;
+
+	vm->run->immediate_exit = 1;
+	if (ioctl(vm->vcpu, KVM_RUN, 0) < 0 && errno == EAGAIN)
+		r = try_again(vm, e);
+	vm->run->immediate_exit = 0;
+	return r;
+}
+
+/* KVM_RUN has been interrupted. True when *event is to be returned. */
+static bool handle_tick(struct vm *vm, uint64_t deadline, enum vm_event *event)
+{
+	vm->exits++;
+	vm->run->immediate_exit = 0;
+	if (clock_mono() >= deadline) {
+		*event = VM_TIMEOUT;
+		return true;
+	}
+	if (!obey(vm)) {
+		*event = VM_CANCELLED;
+		return true;
+	}
+	deliver_tick(vm);
+	return false;
+}
+
 enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 {
 	enum vm_event event = VM_FAULT;
@@ -283,17 +357,17 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 				break;
 			continue;
 		}
-		if (errno != EINTR && errno != EAGAIN) {
+		if (errno == EAGAIN) {
+			if (vm_enter(vm, e))
+				break;
+			continue;
+		}
+		if (errno != EINTR) {
 			err_set(e, -errno, "KVM_RUN: %s", strerror(errno));
 			break;
 		}
-		vm->exits++;
-		vm->run->immediate_exit = 0;
-		if (clock_mono() >= deadline) {
-			event = VM_TIMEOUT;
+		if (handle_tick(vm, deadline, &event))
 			break;
-		}
-		deliver_tick(vm);
 	}
 	tick_stop();
 	running = NULL;

@@ -9,15 +9,22 @@
 #include "vmm.h"
 
 enum vm_event {
-	VM_READY,   /* the agent waits for a request */
-	VM_EXIT,    /* the program ended */
-	VM_TIMEOUT, /* the deadline passed */
-	VM_FAULT,   /* see err */
+	VM_READY,     /* the agent waits for a request */
+	VM_EXIT,      /* the program ended */
+	VM_TIMEOUT,   /* the deadline passed */
+	VM_CANCELLED, /* an order has ended it: see struct vm_orders */
+	VM_FAULT,     /* see err */
 };
 
 /* The process's timer, made by the first vm_run unless this was called before
  * the rights to make it are gone. 0 or -errno. */
 int vm_tick_open(struct err *e);
+
+/*
+ * A VM's first entry without running anything: what KVM makes then is made, and
+ * nobody has to wait for it. 0 or -errno.
+ */
+int vm_enter(struct vm *vm, struct err *e);
 
 /*
  * Runs until the guest has something to say or the host's monotonic clock

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "inbox.h"
 #include "jail.h"
 #include "machine.h"
 #include "paging.h"
@@ -22,35 +22,97 @@
 #define AWAKE_NS 200000
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
 
-struct worker {
-	int channel;
+_Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT &&
+		       sizeof(struct part) == sizeof(struct zb_part),
+	       "a request is handed on as it is");
+
+/* What the process is doing. */
+enum phase { WAITING, TRAINING, RUNNING, RENEWING };
+
+struct slot {
+	enum phase phase;
+	struct inbox inbox;
+	int broken;      /* why no more can be received; 0: it can */
+	uint64_t run_id; /* of what runs */
 	struct vmm vmm;
 	struct snapshot snapshot;
 	struct machine machine;
+	struct vm_orders orders;
 	uint32_t discarded; /* enum recycle_result: why the last VM had to go;
 			     * told once */
 	uint32_t renew_us;  /* for the last renewal */
 	bool fresh;         /* VMs are used once */
 	bool warm;          /* this VM needs no training any more */
-	char *code;
 };
 
-/* 1: all of it; 0: the channel is closed; -errno. */
-static int read_all(int fd, void *buf, size_t size)
+/* ---- what it is told ---- */
+
+/*
+ * The next RUN or TRAIN. What is about a run that is over is dropped. 1; 0:
+ * there is none yet; -EPIPE: the front end is gone; -errno.
+ */
+static int next_request(struct slot *s, enum inbox_effort effort,
+			struct message *m, const char **body)
 {
-	char *p = buf;
+	int r;
 
-	while (size) {
-		ssize_t n = recv(fd, p, size, 0);
+	while ((r = inbox_look(&s->inbox, effort, m, body)) == 1 &&
+	       m->kind != MESSAGE_RUN && m->kind != MESSAGE_TRAIN)
+		inbox_drop(&s->inbox, m);
+	return r;
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		p += n;
-		size -= (size_t)n;
+static bool is_asked(struct slot *s)
+{
+	struct message m;
+	const char *body;
+
+	/* An end or an error is found again by whoever waits for a request. */
+	return next_request(s, INBOX_POLL, &m, &body) != 0;
+}
+
+/* CANCEL and INTERRUPT while a program runs: as vm_orders has it. */
+static int take_order(struct slot *s, const struct message *m, const char *body)
+{
+	struct interrupt i = { 0 };
+
+	memcpy(&i, body, m->size < sizeof(i) ? m->size : sizeof(i));
+	inbox_drop(&s->inbox, m);
+	if (m->kind == MESSAGE_INTERRUPT && (i.signal < 1 || i.signal > 31))
+		s->broken = -EPROTO;
+	if (m->kind == MESSAGE_RUN || m->kind == MESSAGE_TRAIN)
+		s->broken = -EPROTO;
+	if (s->broken)
+		return VM_ORDER_END;
+	if (i.id != s->run_id)
+		return 0;
+	return m->kind == MESSAGE_CANCEL ? VM_ORDER_END : (int)i.signal;
+}
+
+static int look_for_orders(struct slot *s, enum inbox_effort effort)
+{
+	struct message m;
+	const char *body;
+	int r, order;
+
+	for (;;) {
+		r = inbox_look(&s->inbox, effort, &m, &body);
+		if (r < 0) {
+			s->broken = r;
+			return VM_ORDER_END;
+		}
+		/* A run that comes in a training waits for its end. */
+		if (r == 0 || s->phase != RUNNING)
+			return 0;
+		order = take_order(s, &m, body);
+		if (order)
+			return order;
 	}
-	return 1;
+}
+
+static int orders_come(void *context)
+{
+	return look_for_orders(context, INBOX_POLL);
 }
 
 /*
@@ -58,22 +120,67 @@ static int read_all(int fd, void *buf, size_t size)
  * CPU that has gone to sleep costs 30 to 50 us. Whoever else wants the CPU gets
  * it. After a while the caller sleeps.
  */
-static void stay_awake(const struct worker *w)
+static void stay_awake(struct slot *s)
 {
 	uint64_t end = clock_mono() + AWAKE_NS;
-	char byte;
 
-	while (recv(w->channel, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	       errno == EAGAIN && clock_mono() < end)
+	while (!is_asked(s) && clock_mono() < end)
 		sched_yield();
 }
 
-static int write_all(int fd, struct iovec *v, int count)
+/* ---- what it says ---- */
+
+/* One message, put together of pieces that stay where they are. */
+struct letter {
+	struct message m;
+	struct part parts[3];
+	struct iovec v[16];
+	int part_count, count;
+};
+
+static void begin(struct letter *l, enum message_kind kind)
 {
+	l->m = (struct message){ .kind = kind };
+	l->v[0] = (struct iovec){ &l->m, sizeof(l->m) };
+	l->count = 1;
+	l->part_count = 0;
+}
+
+static void put(struct letter *l, const void *data, size_t size)
+{
+	if (!size)
+		return;
+	l->v[l->count++] = (struct iovec){ (void *)(uintptr_t)data, size };
+	l->m.size += (uint32_t)size;
+}
+
+/* Two pieces that make one part. One that is empty is left out. */
+static void put_part(struct letter *l, enum part_kind kind, const void *data,
+		     size_t size, const void *more, size_t more_size)
+{
+	static const char zero[8];
+	struct part *p = &l->parts[l->part_count];
+	size_t all = size + more_size;
+
+	if (!all)
+		return;
+	l->part_count++;
+	*p = (struct part){ .kind = kind, .size = all };
+	put(l, p, sizeof(*p));
+	put(l, data, size);
+	put(l, more, more_size);
+	put(l, zero, PADDED(all) - all);
+}
+
+static int send_letter(struct slot *s, struct letter *l)
+{
+	struct iovec *v = l->v;
+	int count = l->count;
+
 	while (count) {
 		struct msghdr message = { .msg_iov = v,
 					  .msg_iovlen = (size_t)count };
-		ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+		ssize_t n = sendmsg(s->inbox.fd, &message, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -90,6 +197,40 @@ static int write_all(int fd, struct iovec *v, int count)
 		}
 	}
 	return 0;
+}
+
+static struct renewal last_renewal(struct slot *s)
+{
+	struct renewal r = { .warm = s->warm,
+			     .discarded = s->discarded,
+			     .us = s->renew_us };
+
+	s->discarded = RECYCLE_DONE;
+	return r;
+}
+
+static int tell(struct slot *s, enum message_kind kind)
+{
+	struct renewal renewal;
+	struct letter l;
+
+	begin(&l, kind);
+	if (kind != MESSAGE_READY) {
+		renewal = last_renewal(s);
+		put(&l, &renewal, sizeof(renewal));
+	}
+	return send_letter(s, &l);
+}
+
+/* The front end writes it to the log: it knows what it has said already. */
+static int tell_failure(struct slot *s, const struct err *e)
+{
+	struct letter l;
+
+	begin(&l, MESSAGE_FAILED);
+	put_part(&l, PART_MESSAGE, e->text, strnlen(e->text, sizeof(e->text)),
+		 NULL, 0);
+	return send_letter(s, &l);
 }
 
 int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
@@ -111,202 +252,218 @@ int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 	return n;
 }
 
-static int answer(struct worker *w, const struct worker_request *request,
-		  struct worker_reply *reply, const struct err *e)
+static int answer(struct slot *s, const struct run *run,
+		  const struct result *result, const struct err *e)
 {
 	char note[256];
-	uint64_t out_total = 0, err_total = 0;
-	size_t out_size = 0, err_size = 0;
-	const void *out = "", *err = "";
-	int note_size = 0;
-	struct iovec v[5];
+	uint64_t out_total, err_total;
+	size_t out_size, err_size;
+	const void *out, *err;
+	struct letter l;
+	int n;
 
-	if (reply->status == WORKER_FAULT) {
-		reply->message_size =
-			(uint32_t)strnlen(e->text, sizeof(e->text));
-	} else {
-		out = control_output(&w->machine.vm, 1, request->output_limit,
+	begin(&l, MESSAGE_RESULT);
+	put(&l, result, sizeof(*result));
+	if (result->status == RESULT_FAULT) {
+		put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL,
+			 0);
+	} else if (result->status != RESULT_CANCELLED) {
+		out = control_output(&s->machine.vm, 1, run->output_limit,
 				     &out_size, &out_total);
-		err = control_output(&w->machine.vm, 2, request->output_limit,
+		err = control_output(&s->machine.vm, 2, run->output_limit,
 				     &err_size, &err_total);
-		note_size = output_note(note, sizeof(note), out_total,
-					err_total, request->output_limit);
+		n = output_note(note, sizeof(note), out_total, err_total,
+				run->output_limit);
+		put_part(&l, PART_STDOUT, out, out_size, NULL, 0);
+		put_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
 	}
-	reply->stdout_size = (uint32_t)out_size;
-	reply->stderr_size = (uint32_t)err_size + (uint32_t)note_size;
-	v[0] = (struct iovec){ reply, sizeof(*reply) };
-	v[1] = (struct iovec){ (void *)(uintptr_t)out, out_size };
-	v[2] = (struct iovec){ (void *)(uintptr_t)err, err_size };
-	v[3] = (struct iovec){ note, (size_t)note_size };
-	v[4] = (struct iovec){ (void *)(uintptr_t)e->text,
-			       reply->message_size };
-	return write_all(w->channel, v, 5);
+	return send_letter(s, &l);
 }
 
-static void run(struct worker *w, const struct worker_request *request,
-		struct worker_reply *reply, struct err *e)
-{
-	uint64_t start;
-
-	if (machine_request(&w->machine, w->code, request->code_size,
-			    request->output_limit) < 0) {
-		err_set(e, -E2BIG, "code does not fit");
-		reply->status = WORKER_FAULT;
-		return;
-	}
-	start = clock_mono();
-	/* From the front end's having the request: the wake-up is in it. */
-	reply->fork_ns = start > request->sent_ns ? start - request->sent_ns :
-						    0;
-	switch (machine_run(&w->machine,
-			    start + (uint64_t)request->timeout_ms * 1000000,
-			    e)) {
-	case VM_EXIT:
-		reply->status = WORKER_DONE;
-		reply->exit_code = control_exit_code(&w->machine.vm);
-		break;
-	case VM_TIMEOUT:
-		reply->status = WORKER_TIMEOUT;
-		break;
-	case VM_READY:
-		err_set(e, -EIO, "guest: asked for work in the middle of it");
-		/* fall through */
-	case VM_FAULT:
-		reply->status = WORKER_FAULT;
-		break;
-	}
-	reply->exec_ns = clock_mono() - start;
-	reply->exits = w->machine.vm.exits;
-}
+/* ---- its VM ---- */
 
 /* The VM after a run: as new, or another one. ended: it returned VM_EXIT. */
-static int renew(struct worker *w, bool ended, struct err *e)
+static int renew(struct slot *s, bool ended, struct err *e)
 {
 	enum recycle_result result;
-	int r = machine_renew(&w->machine, ended && !w->fresh, false, &result,
+	int r = machine_renew(&s->machine, ended && !s->fresh, false, &result,
 			      e);
 
 	if (result == RECYCLE_DONE)
 		return r;
-	w->discarded = result;
-	w->warm = !machine_can_train(&w->machine);
-	return r;
-}
-
-static int tell(struct worker *w, enum worker_status status)
-{
-	struct worker_reply reply = { .status = status,
-				      .discarded = w->discarded };
-	struct iovec v = { &reply, sizeof(reply) };
-
-	w->discarded = RECYCLE_DONE;
-	return write_all(w->channel, &v, 1);
-}
-
-/* The front end writes it to the log: it knows what it has said already. */
-static int tell_failure(struct worker *w, const struct err *e)
-{
-	struct worker_reply reply = { .status = WORKER_FAILED,
-				      .message_size = (uint32_t)strnlen(
-					      e->text, sizeof(e->text)) };
-	struct iovec v[2] = { { &reply, sizeof(reply) },
-			      { (void *)(uintptr_t)e->text,
-				reply.message_size } };
-
-	return write_all(w->channel, v, 2);
-}
-
-static bool asked(const struct worker *w)
-{
-	struct pollfd p = { .fd = w->channel, .events = POLLIN };
-
-	return poll(&p, 1, 0) != 0;
+	s->discarded = result;
+	s->warm = !machine_can_train(&s->machine);
+	return r ? r : vm_enter(&s->machine.vm, e);
 }
 
 /*
  * Runs the training until the VM is warm or a request comes. One that cannot be
  * trained or recycled is left as it is: it works, only slower.
  */
-static int warm_up(struct worker *w, struct err *e)
+static int warm_up(struct slot *s, struct err *e)
 {
-	for (int i = 0; i < MACHINE_TRAININGS && !w->warm; i++) {
+	for (int i = 0; i < MACHINE_TRAININGS && !s->warm; i++) {
 		enum recycle_result result;
 		int r;
 
-		if (asked(w))
+		if (is_asked(s))
 			return 0;
-		r = machine_train(&w->machine, &result, e);
-		if (r)
-			return r;
+		s->phase = TRAINING;
+		r = machine_train(&s->machine, &result, e);
+		if (r || s->broken)
+			return r ? r : s->broken;
 		if (result != RECYCLE_DONE) {
-			w->discarded = result;
+			s->discarded = result;
 			break;
 		}
 	}
-	w->warm = true;
-	return tell(w, WORKER_WARM);
+	s->warm = true;
+	return tell(s, MESSAGE_WARM);
 }
 
-/*
- * Waits for what comes next. A worker that nobody needs for some time gives back
- * the memory that its runs have used, as there may be a thousand like it.
- */
-static int wait_for_request(struct worker *w, struct err *e)
-{
-	struct pollfd p = { .fd = w->channel, .events = POLLIN };
+/* ---- runs ---- */
 
-	if (!w->machine.used || poll(&p, 1, IDLE_MS) != 0 ||
-	    recycle_trim(&w->machine.recycle, &w->machine.vm) == 0)
-		return 0;
-	return err_set(e, -EIO, "memory cannot be given back");
+/* The run's code, the one part there is. */
+static int take_code(const struct message *m, const char *body,
+		     struct part_view *code)
+{
+	const char *at = body + sizeof(struct run), *end = body + m->size;
+	int r = part_take(&at, end, FROM_FRONT_END, code);
+
+	return r == 1 && at == end ? 0 : -EPROTO;
 }
 
-/* One request. 1: go on; 0: the front end is gone; -errno: give up. */
-static int serve_one(struct worker *w, struct err *e)
+/* False: the VM was not used. */
+static bool enter(struct slot *s, const struct run *run,
+		  const struct part_view *code, struct result *result,
+		  struct err *e)
 {
-	struct worker_request request;
-	struct worker_reply reply;
+	int order = look_for_orders(s, INBOX_PEEK);
 	uint64_t start;
-	int r = wait_for_request(w, e);
 
-	if (r == 0)
-		r = read_all(w->channel, &request, sizeof(request));
-	if (r <= 0)
-		return r;
-	if (request.train) {
-		r = warm_up(w, e);
-		return r ? r : 1;
+	if (order == VM_ORDER_END) {
+		result->status = RESULT_CANCELLED;
+		return false;
 	}
-	if (request.code_size > WORKER_CODE_MAX ||
-	    request.output_limit > ZB_OUTPUT_SIZE)
+	if (machine_request(&s->machine, code->data, code->size,
+			    run->output_limit) < 0) {
+		err_set(e, -E2BIG, "code does not fit");
+		result->status = RESULT_FAULT;
+		return true;
+	}
+	control_open(&s->machine.vm)->signal = (uint32_t)order;
+	start = clock_mono();
+	/* From the front end's having the request: the wake-up is in it. */
+	result->fork_ns = start > run->sent_ns ? start - run->sent_ns : 0;
+	switch (machine_run(&s->machine,
+			    start + (uint64_t)run->timeout_ms * 1000000, e)) {
+	case VM_EXIT:
+		result->status = RESULT_DONE;
+		result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
+		result->kept = !s->fresh;
+		break;
+	case VM_TIMEOUT:
+		result->status = RESULT_TIMEOUT;
+		break;
+	case VM_CANCELLED:
+		result->status = RESULT_CANCELLED;
+		break;
+	case VM_READY:
+		err_set(e, -EIO, "guest: asked for work in the middle of it");
+		/* fall through */
+	case VM_FAULT:
+		result->status = RESULT_FAULT;
+		break;
+	}
+	result->exec_ns = clock_mono() - start;
+	result->exits = s->machine.vm.exits;
+	return true;
+}
+
+/* Ready for the next one, and says so unless it is there already. */
+static int be_ready(struct slot *s)
+{
+	struct message m;
+	const char *body;
+	int r = next_request(s, INBOX_POLL, &m, &body);
+
+	if (r < 0 || (r == 1 && m.kind == MESSAGE_RUN))
+		return r < 0 ? r : 0;
+	r = tell(s, MESSAGE_IDLE);
+	if (r == 0)
+		stay_awake(s);
+	return r;
+}
+
+/* A RUN, all of it. 0 or -errno. */
+static int serve_run(struct slot *s, const struct message *m, const char *body,
+		     struct err *e)
+{
+	struct result result = { 0 };
+	struct part_view code;
+	struct run run;
+	uint64_t start;
+	bool used;
+	int r = take_code(m, body, &code);
+
+	memcpy(&run, body, sizeof(run));
+	if (r || run.output_limit > ZB_OUTPUT_SIZE || run.memory_mb ||
+	    run.stream)
 		return err_set(e, -EPROTO, "request out of range");
-	r = read_all(w->channel, w->code, request.code_size);
-	if (r <= 0)
-		return r;
-	memset(&reply, 0, sizeof(reply));
-	reply.id = request.id;
-	reply.recycled = w->machine.used && !w->fresh;
-	reply.discarded = w->discarded;
-	reply.renew_us = w->renew_us;
-	w->discarded = RECYCLE_DONE;
-	run(w, &request, &reply, e);
-	r = answer(w, &request, &reply, e);
+	inbox_drop(&s->inbox, m); /* the code is there until more is received */
+	result.id = s->run_id = run.id;
+	result.recycled = s->machine.used && !s->fresh;
+	result.before = last_renewal(s);
+	s->phase = RUNNING;
+	used = enter(s, &run, &code, &result, e);
+	if (s->broken)
+		return s->broken;
+	s->phase = RENEWING;
+	r = answer(s, &run, &result, e);
 	if (r)
 		return r;
 	/* The answer is out; the VM is made ready while nobody waits for it, but
 	 * not before a front end that shares this CPU has passed it on. */
 	sched_yield();
 	start = clock_mono();
-	r = renew(w, reply.status == WORKER_DONE, e);
-	w->renew_us = (uint32_t)((clock_mono() - start) / 1000);
-	/* After other runs the front end knows. */
-	if (r == 0 && !w->machine.used && !w->fresh &&
-	    reply.status == WORKER_DONE)
-		r = tell(w, WORKER_COLD);
-	if (r)
+	if (used)
+		r = renew(s, result.status == RESULT_DONE, e);
+	s->renew_us = (uint32_t)((clock_mono() - start) / 1000);
+	return r ? r : be_ready(s);
+}
+
+/*
+ * Waits for what comes next. A worker that nobody needs for some time gives back
+ * the memory that its runs have used, as there may be a thousand like it.
+ */
+static int wait_for_request(struct slot *s, struct err *e)
+{
+	struct pollfd p = { .fd = s->inbox.fd, .events = POLLIN };
+
+	if (!s->machine.used || inbox_pending(&s->inbox) ||
+	    poll(&p, 1, IDLE_MS) != 0 ||
+	    recycle_trim(&s->machine.recycle, &s->machine.vm) == 0)
+		return 0;
+	return err_set(e, -EIO, "memory cannot be given back");
+}
+
+/* One request. 0; -EPIPE: the front end is gone; -errno: give up. */
+static int serve_one(struct slot *s, struct err *e)
+{
+	struct message m;
+	const char *body;
+	int r;
+
+	s->phase = WAITING;
+	r = wait_for_request(s, e);
+	if (r == 0)
+		r = next_request(s, INBOX_WAIT, &m, &body);
+	if (r < 0)
 		return r;
-	stay_awake(w);
-	return 1;
+	if (m.kind == MESSAGE_RUN)
+		return serve_run(s, &m, body, e);
+	inbox_drop(&s->inbox, &m);
+	return warm_up(s, e);
 }
 
 /* Of all processes the kernel takes a worker when memory is short: the front
@@ -334,62 +491,69 @@ static void set_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int lock(const struct worker *w, const char *user, struct err *e)
+static int lock(const struct slot *s, const char *user, struct err *e)
 {
-	struct seccomp_files files = { .channel = w->channel,
-				       .log = w->machine.vm.log_fd,
-				       .kvm = w->vmm.fd,
-				       .template = w->snapshot.fd,
-				       .vm = w->machine.vm.fd,
-				       .vcpu = w->machine.vm.vcpu };
+	struct seccomp_files files = { .channel = s->inbox.fd,
+				       .log = s->machine.vm.log_fd,
+				       .kvm = s->vmm.fd,
+				       .template = s->snapshot.fd,
+				       .vm = s->machine.vm.fd,
+				       .vcpu = s->machine.vm.vcpu };
 
 	return jail_enter(user, &files, e);
 }
 
-static int start(struct worker *w, const struct worker_options *o,
-		 struct err *e)
+static int start(struct slot *s, const struct worker_options *o, struct err *e)
 {
 	int r;
 
 	set_signals();
 	die_first();
-	w->code = malloc(WORKER_CODE_MAX);
-	r = w->code ? 0 : err_set(e, -ENOMEM, "no memory");
+	r = inbox_open(&s->inbox, WORKER_CHANNEL);
+	if (r)
+		err_set(e, r, "no memory");
 	if (r == 0)
-		r = vmm_open(&w->vmm, e);
+		r = vmm_open(&s->vmm, e);
 	if (r == 0)
-		r = paging_set(&w->vmm, o->paging, e);
+		r = paging_set(&s->vmm, o->paging, e);
 	if (r == 0)
 		r = vm_tick_open(e);
 	if (r == 0)
-		r = snapshot_open(&w->snapshot, o->template, &w->vmm, e);
+		r = snapshot_open(&s->snapshot, o->template, &s->vmm, e);
 	if (r == 0)
-		r = machine_open(&w->machine, &w->vmm, &w->snapshot, e);
+		r = machine_open(&s->machine, &s->vmm, &s->snapshot, e);
+	s->machine.orders = &s->orders;
 	if (r == 0)
-		r = machine_make(&w->machine, e);
-	w->warm = r == 0 && !machine_can_train(&w->machine);
+		r = machine_make(&s->machine, e);
+	s->warm = r == 0 && !machine_can_train(&s->machine);
 	if (r == 0)
-		r = lock(w, o->user, e);
-	return r ? r : tell(w, WORKER_READY);
+		r = lock(s, o->user, e);
+	/* Only now: KVM makes a thread for it, and the jail wants to be alone. */
+	if (r == 0)
+		r = vm_enter(&s->machine.vm, e);
+	return r ? r : tell(s, MESSAGE_READY);
 }
 
 int worker_main(const struct worker_options *o)
 {
-	struct worker w = { .channel = WORKER_CHANNEL,
-			    .fresh = o->fresh,
-			    .snapshot.fd = -1 };
+	struct slot s = { .inbox.fd = WORKER_CHANNEL,
+			  .fresh = o->fresh,
+			  .snapshot.fd = -1 };
 	struct err e = { "" };
 	int r;
 
-	w.vmm.fd = -1;
-	r = start(&w, o, &e);
-	while (r >= 0) {
+	s.orders = (struct vm_orders){ .fd = WORKER_CHANNEL,
+				       .look = orders_come,
+				       .context = &s };
+	s.vmm.fd = -1;
+	r = start(&s, o, &e);
+	while (r == 0) {
 		e.text[0] = 0;
-		r = serve_one(&w, &e);
-		if (r == 0)
-			break;
+		r = serve_one(&s, &e);
 	}
-	if (r < 0 && e.text[0] && tell_failure(&w, &e))
+	if (!e.text[0])
+		err_set(&e, r, "channel: %s", strerror(-r));
+	if (r != -EPIPE && tell_failure(&s, &e))
 		dprintf(STDERR_FILENO, "zeroboot: worker: %s\n", e.text);
-	return r < 0 ? 1 : 0; /* the process ends and takes all with it */
+	return r == -EPIPE ? 0 : 1; /* the process ends and takes all with it */
 }

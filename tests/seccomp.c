@@ -87,7 +87,7 @@ static const struct call calls[] = {
 static const int open_calls[] = {
 	SYS_futex,	   SYS_poll,	      SYS_sched_yield,
 	SYS_timer_settime, SYS_rt_sigreturn,  SYS_clock_gettime,
-	SYS_clock_nanosleep, SYS_restart_syscall, SYS_getrandom,
+	SYS_ppoll,	   SYS_restart_syscall, SYS_getrandom,
 	SYS_munmap,	   SYS_brk,	      SYS_exit_group,
 };
 

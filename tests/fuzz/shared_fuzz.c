@@ -1,16 +1,18 @@
 /*
  * shared_fuzz.c: a guest that writes anything into the control page and exits
- * for any reason, at any moment. The VMM stays within its memory, ends by the
- * deadline, sleeps no longer than it, logs what is printable and no more than
- * its share, and hands out output that is there.
+ * for any reason, at any moment, while others give orders. The VMM stays within
+ * its memory, ends by the deadline and by the order, sleeps no longer than the
+ * deadline, logs what is printable and no more than its share, and hands out output
+ * that is there.
  *
- * vmm.c and vmm_run.c are linked with ioctl, write, clock_nanosleep, timer_create and
- * timer_settime from here (build.sh). Input: the deadline, then steps; KVM_RUN
+ * vmm.c and vmm_run.c are linked with the clock, ioctl, write, ppoll, timer_create
+ * and timer_settime from here (build.sh). Input: the deadline, then steps; KVM_RUN
  * takes steps up to one that returns.
  */
 #include "fuzz.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -25,12 +27,15 @@
 #define MEMORY (8u << 20)
 #define RUN_SIZE 12288
 #define PREEMPT_ENTRY 0x100000101234
+#define ORDERS 1000 /* their descriptor */
 #define LINE_MAX_SIZE (ZB_LOG_SIZE + 64)
 
 static uint8_t *memory;
 static struct kvm_run *run;
 static const uint8_t *input, *end;
-static uint64_t deadline;
+static uint64_t deadline, now;
+static int order; /* what look() says next */
+static bool ended; /* it has said VM_ORDER_END */
 static unsigned lines, sleeps;
 static bool interrupted; /* the last KVM_RUN returned EINTR */
 
@@ -59,17 +64,51 @@ int fake_timer_settime(timer_t timer, int flags, const struct itimerspec *value,
 
 /* ---- promises ---- */
 
-int fake_clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
-			 struct timespec *rest)
+uint64_t clock_mono(void)
 {
-	uint64_t until = (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
-
-	(void)rest;
-	assert(clock == CLOCK_MONOTONIC && flags == TIMER_ABSTIME);
-	assert(t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000);
-	assert(until <= deadline);
-	return sleeps++ % 3 == 1 ? EINTR : 0;
+	return now += 1000;
 }
+
+uint64_t clock_thread(void)
+{
+	return now / 2;
+}
+
+uint64_t clock_wall(void)
+{
+	return 1700000000000000000 + now;
+}
+
+int fake_ppoll(struct pollfd *p, nfds_t count, const struct timespec *t,
+	       const sigset_t *mask)
+{
+	uint64_t left = (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+
+	(void)mask;
+	assert(t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000);
+	assert(count == 0 || (count == 1 && p->fd == ORDERS));
+	assert(count == 0 || left <= deadline - now + 10000);
+	sleeps++;
+	if (count && sleeps % 3 == 1) {
+		now += left / 2;
+		errno = EINTR;
+		return sleeps % 2 ? 1 : -1;
+	}
+	now += left;
+	return 0;
+}
+
+static int look(void *context)
+{
+	int said = order;
+
+	assert(context == &order && !ended);
+	order = 0;
+	ended = said == VM_ORDER_END;
+	return said;
+}
+
+static const struct vm_orders orders = { ORDERS, look, &order };
 
 ssize_t fake_write(int fd, const void *data, size_t size)
 {
@@ -137,11 +176,16 @@ static int kvm_run(void)
 		const struct zb_control *c = (void *)(memory + ZB_CONTROL_GPA);
 
 		if (run->kvm_dirty_regs & KVM_SYNC_X86_REGS)
-			assert(s->regs.rip == PREEMPT_ENTRY && c->want_tick);
+			assert(s->regs.rip == PREEMPT_ENTRY && (c->want_tick || c->signal));
 		assert(!run->immediate_exit);
 	}
 	interrupted = false;
 	run->kvm_dirty_regs = 0;
+	assert(!ended);
+	if (run->immediate_exit) { /* nothing is run */
+		errno = take(1) & 1 ? EAGAIN : EINTR;
+		return -1;
+	}
 	while (input < end) {
 		switch (take(1) % 8) {
 		case 0:
@@ -166,8 +210,11 @@ static int kvm_run(void)
 		case 6:
 			run->s.regs.regs.rip = take(8);
 			run->s.regs.events.exception.injected = take(1) == 1;
-			interrupted = true;
+			order = (int8_t)take(1);
+			if (order < VM_ORDER_END)
+				order = 0;
 			errno = take(1) & 1 ? EAGAIN : EINTR;
+			interrupted = errno == EINTR;
 			return -1;
 		default: /* the pages as they are, out again */
 			return 0;
@@ -242,8 +289,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data;
 	end = data + size;
 	lines = sleeps = 0;
-	interrupted = false;
+	interrupted = ended = false;
+	order = 0;
+	now = 1000000000;
 	vm_init(&vm);
+	vm.orders = &orders;
 	vm.memory = memory;
 	vm.memory_size = MEMORY;
 	vm.run = run;
@@ -261,7 +311,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	control_prepare(&vm, take(8), limit);
 	event = vm_run(&vm, deadline, &e);
 	assert(event == VM_READY || event == VM_EXIT || event == VM_TIMEOUT ||
-	       event == VM_FAULT);
+	       event == VM_CANCELLED || event == VM_FAULT);
+	assert(ended == (event == VM_CANCELLED));
 	assert(event != VM_FAULT || e.text[0]);
 	assert(event != VM_TIMEOUT || clock_mono() >= deadline);
 	for (const char *p = e.text; *p; p++)

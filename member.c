@@ -1,0 +1,146 @@
+#include "member.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recycle_result.h"
+
+/* ---- what it says ---- */
+
+static int take_renewal(struct renewal *r)
+{
+	return r->warm > 1 || r->discarded >= RECYCLE_RESULTS ? -EPROTO : 1;
+}
+
+/* The parts of a message, each kind once at most. */
+static int take_parts(struct member_news *n, const char *at, const char *end)
+{
+	struct part_view p, *to;
+	int r;
+
+	while ((r = part_take(&at, end, FROM_WORKER, &p)) > 0) {
+		to = p.kind == PART_STDOUT ? &n->out :
+		     p.kind == PART_STDERR ? &n->err :
+					     &n->text;
+		if (to->data ||
+		    (to == &n->text && (!p.size || p.data[p.size - 1])))
+			return -EPROTO;
+		*to = p;
+	}
+	return r;
+}
+
+static int hear_result(struct member *m, struct member_news *n,
+		       const struct message *head, const char *body)
+{
+	struct result *r = &n->result;
+
+	/* It cannot know the end of what it has not got. */
+	if ((m->state != BUSY && m->state != CANCELLING) ||
+	    channel_unsent(&m->channel))
+		return -EPROTO;
+	memcpy(r, body, sizeof(*r));
+	n->renewal = r->before;
+	if (r->id != m->run_id || r->status >= RESULT_STATUSES ||
+	    r->exit_code > 255 || r->recycled > 1 || r->kept > 1 ||
+	    (r->status == RESULT_CANCELLED && m->state != CANCELLING) ||
+	    take_renewal(&n->renewal) < 0)
+		return -EPROTO;
+	if (m->job && head->size > sizeof(*r)) {
+		n->payload = channel_take(&m->channel, head, &body);
+		if (!n->payload)
+			return -ENOMEM;
+	}
+	if (take_parts(n, body + sizeof(*r), body + head->size) < 0) {
+		free(n->payload);
+		return -EPROTO;
+	}
+	m->owes_idle = true;
+	m->owes_warm = false;
+	return 1;
+}
+
+/* IDLE or WARM, once. */
+static int hear_renewal(bool *owes, struct member_news *n, const char *body)
+{
+	if (!*owes)
+		return -EPROTO;
+	*owes = false;
+	memcpy(&n->renewal, body, sizeof(n->renewal));
+	return take_renewal(&n->renewal);
+}
+
+int member_hear(struct member *m, struct member_news *n)
+{
+	struct message head;
+	const char *body;
+	int r = channel_receive(&m->channel, &head, &body);
+
+	if (r <= 0)
+		return r;
+	*n = (struct member_news){ .kind = head.kind };
+	switch (n->kind) {
+	case MESSAGE_READY:
+		return m->state == STARTING ? 1 : -EPROTO;
+	case MESSAGE_RESULT:
+		return hear_result(m, n, &head, body);
+	case MESSAGE_IDLE:
+		return hear_renewal(&m->owes_idle, n, body);
+	case MESSAGE_WARM:
+		return hear_renewal(&m->owes_warm, n, body);
+	default: /* FAILED */
+		r = take_parts(n, body, body + head.size);
+		return r < 0 || n->out.data || n->err.data || !n->text.data ?
+			       -EPROTO :
+			       1;
+	}
+}
+
+/* ---- what it is told ---- */
+
+int member_run(struct member *m, uint64_t now)
+{
+	const struct job *job = m->job;
+	struct run run = { .id = m->run_id,
+			   .sent_ns = now,
+			   .timeout_ms = job->timeout_ms,
+			   .output_limit = job->output_limit };
+
+	return channel_run(&m->channel, &run, job->code, job->code_size);
+}
+
+int member_cancel(struct member *m)
+{
+	struct about about = { m->run_id };
+
+	if (channel_unsent(&m->channel)) {
+		m->code = m->job->code;
+		m->job->code = NULL;
+	}
+	return channel_send(&m->channel, MESSAGE_CANCEL, &about, sizeof(about));
+}
+
+int member_interrupt(struct member *m, uint32_t signal)
+{
+	struct interrupt i = { .id = m->run_id, .signal = signal };
+
+	return channel_send(&m->channel, MESSAGE_INTERRUPT, &i, sizeof(i));
+}
+
+int member_train(struct member *m)
+{
+	m->owes_warm = true;
+	return channel_send(&m->channel, MESSAGE_TRAIN, NULL, 0);
+}
+
+int member_go_on(struct member *m)
+{
+	int r = channel_flush(&m->channel);
+
+	if (r == 1) {
+		free(m->code);
+		m->code = NULL;
+	}
+	return r;
+}

@@ -1,0 +1,76 @@
+/*
+ * member.h: a worker as the front end knows it: what it has said, what it still
+ * may say, and what it is told. Whatever it says against the rules of protocol.h
+ * is found here.
+ */
+#ifndef ZEROBOOT_MEMBER_H
+#define ZEROBOOT_MEMBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "channel.h"
+#include "file.h"
+#include "loop.h"
+#include "pool.h"
+
+enum member_state {
+	STOPPED,
+	STARTING,   /* until it says READY */
+	READY,      /* its VM waits for a run */
+	RENEWING,   /* from a RESULT to the IDLE; takes a run too */
+	BUSY,       /* has a job */
+	CANCELLING, /* has had one, and is to answer that it is over */
+	MEMBER_STATES
+};
+
+/* The front end's side of a worker. What it knows, the worker has said. */
+struct member {
+	struct watch watch; /* first */
+	struct crew *crew;
+	struct channel channel;
+	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
+	struct file_version file; /* that it was started from */
+	enum member_state state;
+	bool extra;    /* beyond the minimum */
+	bool warm;     /* its VM has been trained; of a RENEWING one: had been,
+			* and is kept */
+	bool training; /* it was told to, and has not been given a run since */
+	bool owes_idle, owes_warm; /* it may send these */
+	uint32_t renew_us;         /* what the last renewal took */
+	uint64_t run_id;           /* of the last run */
+	struct job *job;
+	char *code; /* of a job that went before it was sent */
+	struct member *next, *previous; /* among the free ones */
+	uint64_t started, not_before; /* its process; monotonic, as all below */
+	uint64_t free_since;
+	uint64_t deadline; /* of its start, of the running job: loop_clock */
+};
+
+/* One message, taken apart; all but kind is valid for the kinds that have it, and
+ * what is not in payload until the next is received on any channel. */
+struct member_news {
+	enum message_kind kind;
+	struct result result;
+	struct renewal renewal; /* of a RESULT: the one before the run */
+	struct part_view out, err, text; /* text ends with a NUL */
+	char *payload; /* that they are in, the caller's to free; NULL: of a
+			* RESULT that nobody waits for, or of what has no parts */
+};
+
+/* What the worker says next. 1: *n; 0: nothing yet; -EPIPE: it is gone; -EPROTO:
+ * it broke the rules; -ENOMEM. To be called until it is not 1. */
+int member_hear(struct member *m, struct member_news *n);
+
+/* Hands it the job that it has, m->job. 1: it is sent; 0: member_go_on when the
+ * channel can be written to; -errno. */
+int member_run(struct member *m, uint64_t now);
+/* Nobody wants what runs any more, of which the job may go. As member_run. */
+int member_cancel(struct member *m);
+/* A signal for the program that runs. As member_run. */
+int member_interrupt(struct member *m, uint32_t signal);
+int member_train(struct member *m);
+int member_go_on(struct member *m);
+
+#endif

@@ -1,0 +1,85 @@
+#include "protocol.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define CODE_ROOM (sizeof(struct part) + PADDED(PROTOCOL_CODE_MAX))
+#define OUTPUT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_OUTPUT_MAX))
+#define TEXT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_TEXT_MAX))
+
+/* What is not here is not in use. */
+static const struct {
+	bool used;
+	enum protocol_side from;
+	size_t least, most;
+} kinds[MESSAGE_KINDS] = {
+	[MESSAGE_RUN] = { true, FROM_FRONT_END, sizeof(struct run),
+			  sizeof(struct run) + CODE_ROOM },
+	[MESSAGE_TRAIN] = { true, FROM_FRONT_END, 0, 0 },
+	[MESSAGE_CANCEL] = { true, FROM_FRONT_END, sizeof(struct about),
+			     sizeof(struct about) },
+	[MESSAGE_INTERRUPT] = { true, FROM_FRONT_END, sizeof(struct interrupt),
+				sizeof(struct interrupt) },
+	[MESSAGE_READY] = { true, FROM_WORKER, 0, 0 },
+	[MESSAGE_RESULT] = { true, FROM_WORKER, sizeof(struct result),
+			     sizeof(struct result) + 2 * OUTPUT_ROOM +
+				     TEXT_ROOM },
+	[MESSAGE_IDLE] = { true, FROM_WORKER, sizeof(struct renewal),
+			   sizeof(struct renewal) },
+	[MESSAGE_WARM] = { true, FROM_WORKER, sizeof(struct renewal),
+			   sizeof(struct renewal) },
+	[MESSAGE_FAILED] = { true, FROM_WORKER, TEXT_ROOM - PROTOCOL_TEXT_MAX,
+			     TEXT_ROOM },
+};
+
+static const struct {
+	bool used;
+	enum protocol_side from;
+	size_t most;
+} parts[PART_KINDS] = {
+	[PART_CODE] = { true, FROM_FRONT_END, PROTOCOL_CODE_MAX },
+	[PART_STDOUT] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX },
+	[PART_STDERR] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX },
+	[PART_MESSAGE] = { true, FROM_WORKER, PROTOCOL_TEXT_MAX },
+};
+
+int message_look(const void *data, size_t size, enum protocol_side from,
+		 struct message *m, size_t *want)
+{
+	*want = sizeof(*m);
+	if (size < sizeof(*m))
+		return 0;
+	memcpy(m, data, sizeof(*m));
+	if (m->kind >= MESSAGE_KINDS || !kinds[m->kind].used ||
+	    kinds[m->kind].from != from || m->size % 8 ||
+	    m->size < kinds[m->kind].least || m->size > kinds[m->kind].most)
+		return -EPROTO;
+	*want += m->size;
+	return size >= *want;
+}
+
+int part_take(const char **at, const char *end, enum protocol_side from,
+	      struct part_view *p)
+{
+	size_t left = (size_t)(end - *at);
+	struct part head;
+
+	if (left == 0)
+		return 0;
+	if (left < sizeof(head))
+		return -EPROTO;
+	memcpy(&head, *at, sizeof(head));
+	left -= sizeof(head);
+	/* No kind in use has a name. */
+	if (head.kind >= PART_KINDS || !parts[head.kind].used ||
+	    parts[head.kind].from != from || head.name_size ||
+	    head.size > parts[head.kind].most || PADDED(head.size) > left)
+		return -EPROTO;
+	p->kind = head.kind;
+	p->name = p->data = *at + sizeof(head);
+	p->name_size = 0;
+	p->size = head.size;
+	*at = p->data + PADDED(head.size);
+	return 1;
+}

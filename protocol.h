@@ -1,0 +1,174 @@
+/*
+ * protocol.h: what the front end and a worker say to each other, and when. Both
+ * ends are of one binary, so there are no versions.
+ *
+ * The channel is a SOCK_STREAM socketpair. All on it are messages: a struct
+ * message and the bytes that it announces, always a multiple of 8, so that what
+ * follows is aligned. The kinds, with what they carry:
+ *
+ *  from the front end
+ *   RUN        struct run and parts: run this. Not before READY, and not while a
+ *              RUN has no RESULT yet. One that comes before the IDLE, or in a
+ *              training, waits.
+ *   TRAIN      the VM is to be warmed. Only when no RUN is without its RESULT.
+ *   CANCEL     struct about: nobody wants the rest of this run. It ends at the
+ *              next tick (RESULT_CANCELLED), unless it ended by itself.
+ *   INTERRUPT  struct interrupt: a signal for the program that runs. CANCEL and
+ *              INTERRUPT of a run that is over mean nothing.
+ *   CREDIT     how many bytes of OUTPUT may come (not used yet)
+ *   DELTA      with a descriptor: what the VM's state is to be read from or
+ *              written to, for sessions (not used yet)
+ *
+ *  from a worker
+ *   READY      once, first of all: a VM is made; its pages are not warm.
+ *   RESULT     struct result and parts, exactly one for each RUN, of its id. The
+ *              VM is renewed afterwards.
+ *   IDLE       struct renewal: the VM is renewed. Once after each RESULT, unless
+ *              the next RUN has come meanwhile: then its RESULT has the renewal.
+ *   WARM       struct renewal: the VM has been warmed as far as it can be. Once
+ *              after each TRAIN, unless a RUN has come meanwhile.
+ *   FAILED     one part, PART_MESSAGE: it cannot go on. The last there is.
+ *   OUTPUT     a piece of what the program writes (not used yet)
+ *   SAVED      the delta is written (not used yet)
+ *
+ * Whoever sends anything else (a kind that is not in use, the other side's, out
+ * of its state or its bounds, parts that do not fill the message) has broken the
+ * protocol. That costs the worker: the front end kills it and says so in the log
+ * once; a worker ends by itself. A worker also ends, in the middle of a run too,
+ * when the channel is closed.
+ */
+#ifndef ZEROBOOT_PROTOCOL_H
+#define ZEROBOOT_PROTOCOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROTOCOL_CODE_MAX (4u << 20)            /* bytes of code in a request */
+#define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
+#define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
+
+enum protocol_side { FROM_FRONT_END, FROM_WORKER };
+
+enum message_kind {
+	MESSAGE_RUN = 1,
+	MESSAGE_TRAIN,
+	MESSAGE_CANCEL,
+	MESSAGE_INTERRUPT,
+	MESSAGE_CREDIT, /* not used yet */
+	MESSAGE_DELTA,  /* not used yet */
+	MESSAGE_READY,
+	MESSAGE_RESULT,
+	MESSAGE_IDLE,
+	MESSAGE_WARM,
+	MESSAGE_FAILED,
+	MESSAGE_OUTPUT, /* not used yet */
+	MESSAGE_SAVED,  /* not used yet */
+	MESSAGE_KINDS
+};
+
+struct message {
+	uint32_t kind; /* enum message_kind */
+	uint32_t size; /* bytes that follow, a multiple of 8 */
+};
+
+struct run {
+	uint64_t id;
+	uint64_t sent_ns;      /* CLOCK_MONOTONIC: when it was sent */
+	uint32_t timeout_ms;   /* from entering the guest */
+	uint32_t output_limit; /* bytes kept of stdout, of stderr */
+	uint32_t memory_mb;    /* 0 (not used yet) */
+	uint32_t stream;       /* 0 (not used yet) */
+};
+
+struct about { /* a run */
+	uint64_t id;
+};
+
+struct interrupt {
+	uint64_t id;
+	uint32_t signal; /* 1 to 31 */
+	uint32_t reserved;
+};
+
+/* How the VM became what it is. */
+struct renewal {
+	uint32_t warm;      /* 1: the VM is trained */
+	uint32_t discarded; /* enum recycle_result: why the VM before it had to
+			     * go; 0: it did not. Told once */
+	uint32_t us;        /* for it */
+	uint32_t reserved;
+};
+
+enum result_status {
+	RESULT_DONE,    /* the program ended; exit_code is valid */
+	RESULT_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
+	RESULT_FAULT,   /* the VM failed; PART_MESSAGE says how */
+	RESULT_CANCELLED,
+	RESULT_STATUSES
+};
+
+struct result {
+	uint64_t id;
+	uint32_t status;       /* enum result_status */
+	uint32_t exit_code;    /* 0-255 */
+	uint32_t recycled;     /* 1: the VM had run before */
+	uint32_t kept;         /* 1: the same VM is to be used again */
+	struct renewal before; /* the one before the run */
+	uint64_t fork_ns;      /* from sent_ns to a VM that runs it */
+	uint64_t exec_ns; /* from entering the guest to the program's end */
+	uint64_t exits;   /* VM exits of this run */
+};
+
+/* The same in guest/abi.h, so that a request is handed on as it is. */
+enum part_kind {
+	PART_CODE = 1,
+	PART_STDIN,       /* not used yet, */
+	PART_ARGUMENT,    /* nor this, */
+	PART_ENVIRONMENT, /* nor this, name=value, */
+	PART_FILE,        /* nor this; in a RESULT too, */
+	PART_OUTPUT,      /* nor this */
+	/* of a worker */
+	PART_STDOUT,
+	PART_STDERR,
+	PART_MESSAGE, /* for people, with a NUL at its end */
+	PART_KINDS
+};
+
+/* The head of a part; its name and its data follow, each padded to 8 bytes. */
+struct part {
+	uint32_t kind; /* enum part_kind */
+	uint32_t name_size;
+	uint64_t size;
+};
+
+#define PADDED(size) (((size) + 7) & ~(size_t)7)
+
+/* One that was taken from a message, in place. */
+struct part_view {
+	uint32_t kind;
+	const char *name, *data;
+	size_t name_size, size;
+};
+
+/*
+ * Looks at what has come, aligned to 8 bytes. 1: it starts with a whole message,
+ * *m, its kind and size as they should be for the side it comes from; 0: it is
+ * not all there, its first *want bytes would be more; -EPROTO.
+ */
+int message_look(const void *data, size_t size, enum protocol_side from,
+		 struct message *m, size_t *want);
+
+/*
+ * Takes the part at *at out of the message that ends at end, both aligned. 1;
+ * 0: there is none left; -EPROTO: not a part, or one that is not in use.
+ */
+int part_take(const char **at, const char *end, enum protocol_side from,
+	      struct part_view *p);
+
+/* Bytes that a part without a name takes in a message. */
+static inline size_t part_room(size_t size)
+{
+	return sizeof(struct part) + PADDED(size);
+}
+
+#endif
