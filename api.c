@@ -4,56 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "clock.h"
 #include "cors.h"
+#include "id.h"
 #include "request.h"
 
-#define HEAD_ROOM 1024 /* before the body, for the head, written after it */
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
 #define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */
-
-/* ---- identifiers ---- */
-
-/* Random bytes by the page: a system call for each answer would be dear. */
-static int random_bytes(uint8_t *to, size_t size)
-{
-	static uint8_t pool[4096];
-	static size_t left;
-
-	if (left < size) {
-		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
-			return -EIO;
-		left = sizeof(pool);
-	}
-	left -= size;
-	memcpy(to, pool + left, size);
-	explicit_bzero(pool + left, size);
-	return 0;
-}
-
-/* RFC 9562, 5.7; 36 characters and a NUL. */
-static void make_uuid(char to[37])
-{
-	static const char digits[] = "0123456789abcdef";
-	uint64_t ms = clock_wall() / 1000000;
-	uint8_t u[16] = { 0 };
-
-	random_bytes(u, sizeof(u));
-	for (int i = 0; i < 6; i++)
-		u[i] = (uint8_t)(ms >> (40 - 8 * i));
-	u[6] = (u[6] & 0x0f) | 0x70;
-	u[8] = (u[8] & 0x3f) | 0x80;
-	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*to++ = '-';
-		*to++ = digits[u[i] >> 4];
-		*to++ = digits[u[i] & 15];
-	}
-	*to = 0;
-}
 
 /* A client's own id is taken when it can do no harm in a header or a log. */
 static void take_id(struct exchange *x, struct http_span id)
@@ -66,7 +24,7 @@ static void take_id(struct exchange *x, struct http_span id)
 		       (id.data[i] >= 'A' && id.data[i] <= 'Z') ||
 		       (id.data[i] && strchr("-_.:/+=@~", id.data[i]));
 	if (!sane) {
-		make_uuid(x->id);
+		id_make(x->id);
 		return;
 	}
 	memcpy(x->id, id.data, id.size);
@@ -75,92 +33,45 @@ static void take_id(struct exchange *x, struct http_span id)
 
 /* ---- answers ---- */
 
-static const char *date(void)
+static struct answer_head head_of(struct exchange *x, int status,
+				  const char *type, const char *extra)
 {
-	static char text[40];
-	static time_t last;
-	time_t now = (time_t)(clock_wall() / 1000000000);
-	struct tm tm;
-
-	if (now != last) {
-		gmtime_r(&now, &tm);
-		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-		last = now;
-	}
-	return text;
+	x->status = status;
+	x->total_ns = clock_mono() - x->start_ns;
+	if (!x->id[0])
+		id_make(x->id);
+	return (struct answer_head){ .status = status,
+				     .type = type,
+				     .cors = x->cors ? x->cors : "",
+				     .extra = extra,
+				     .id = x->id,
+				     .close = x->close,
+				     .head_only = x->head_only };
 }
 
-/* The body is written first, behind room for the head. */
-static struct text *begin_body(struct exchange *x)
+/* An answer for which there was no memory is another one. */
+static void check_answer(struct exchange *x)
 {
-	static const char room[HEAD_ROOM];
-
-	x->answer.size = 0;
-	x->answer.failed = false;
-	text_add(&x->answer, room, sizeof(room));
-	return &x->answer;
+	if (!x->answer.starved)
+		return;
+	x->status = 500;
+	x->close = true;
 }
 
-/* type: NULL of an answer that has no body. */
+/* The body is in x->answer. */
 static void end_body(struct exchange *x, int status, const char *type,
 		     const char *extra)
 {
-	struct text *t = &x->answer;
-	char head[HEAD_ROOM], entity[96] = "";
-	int n;
+	struct answer_head head = head_of(x, status, type, extra);
 
-	x->status = status;
-	x->total_ns = clock_mono() - x->start_ns;
-	x->starved = t->failed || t->size < HEAD_ROOM;
-	if (x->starved) {
-		x->status = 500;
-		x->close = true;
-		return;
-	}
-	if (!x->id[0])
-		make_uuid(x->id);
-	if (type)
-		snprintf(entity, sizeof(entity),
-			 "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
-			 t->size - HEAD_ROOM);
-	n = snprintf(head, sizeof(head),
-		     "HTTP/1.1 %d %s\r\nServer: zeroboot\r\nDate: %s\r\n"
-		     "%sX-Request-Id: %s\r\n%s%s%s\r\n",
-		     status, http_status_text(status), date(), entity, x->id,
-		     x->cors ? x->cors : "", extra,
-		     x->close ? "Connection: close\r\n" : "");
-	if (n < 0 || (size_t)n >= sizeof(head)) {
-		x->status = 500;
-		x->close = x->starved = true;
-		return;
-	}
-	x->answer_at = HEAD_ROOM - (size_t)n;
-	memcpy(t->data + x->answer_at, head, (size_t)n);
-	if (x->head_only)
-		t->size = HEAD_ROOM;
-}
-
-const char *api_answer(const struct exchange *x, size_t *size)
-{
-	static const char head[] = "HTTP/1.1 500 Internal Server Error\r\n"
-				   "Server: zeroboot\r\n"
-				   "Content-Type: application/json\r\n"
-				   "Content-Length: 37\r\n"
-				   "Connection: close\r\n\r\n"
-				   "{\"error\":\"no memory for the answer\"}\n";
-
-	if (x->starved) {
-		*size = sizeof(head) - 1 - (x->head_only ? 37 : 0);
-		return head;
-	}
-	*size = x->answer.size - x->answer_at;
-	return x->answer.data + x->answer_at;
+	answer_end(&x->answer, &head);
+	check_answer(x);
 }
 
 void api_error(struct exchange *x, int status, const char *extra,
 	       const char *message)
 {
-	struct text *t = begin_body(x);
+	struct text *t = answer_begin(&x->answer);
 
 	if (!x->start_ns)
 		x->start_ns = clock_mono();
@@ -168,90 +79,6 @@ void api_error(struct exchange *x, int status, const char *extra,
 	text_json_string(t, message, strlen(message));
 	text_add(t, "}\n", 2);
 	end_body(x, status, "application/json", extra);
-}
-
-static const char *failure(const struct job *job)
-{
-	switch (job->status) {
-	case JOB_DRAINED:
-		return "the server is draining";
-	case JOB_REFUSED:
-		return "the queue is full";
-	case JOB_UNSERVED:
-		return "no worker can be started";
-	default:
-		return job->message && job->message[0] ? job->message :
-							 "the worker failed";
-	}
-}
-
-static bool ran(const struct job *job)
-{
-	return job->status == JOB_DONE || job->status == JOB_TIMEOUT;
-}
-
-/* stderr, with what the timeout adds. */
-static void put_stderr(struct text *t, struct job *job)
-{
-	char note[64];
-	size_t size = job->err_size;
-	char *joined;
-	int n;
-
-	if (job->status != JOB_TIMEOUT) {
-		text_json_string(t, size ? job->err : "", size);
-		return;
-	}
-	n = snprintf(note, sizeof(note), "%sExecution timed out after %us",
-		     size && job->err[size - 1] != '\n' ? "\n" : "",
-		     job->timeout_ms / 1000);
-	joined = malloc(size + (size_t)n);
-	if (!joined) {
-		t->failed = true;
-		return;
-	}
-	if (size)
-		memcpy(joined, job->err, size);
-	memcpy(joined + size, note, (size_t)n);
-	text_json_string(t, joined, size + (size_t)n);
-	free(joined);
-}
-
-static void put_warnings(struct text *t, const struct text *warnings)
-{
-	if (!warnings->size)
-		return;
-	text_add(t, ",\"warnings\":[", 13);
-	text_add(t, warnings->data, warnings->size);
-	text_add(t, "]", 1);
-}
-
-static void put_result(struct text *t, const struct exchange *x,
-		       struct job *job)
-{
-	char id[37];
-
-	make_uuid(id);
-	text_format(t, "{\"id\":\"%s\",", id);
-	if (!ran(job)) {
-		text_add(t, "\"error\":", 8);
-		text_json_string(t, failure(job), strlen(failure(job)));
-		put_warnings(t, &job->warnings);
-		text_add(t, "}", 1);
-		return;
-	}
-	text_add(t, "\"stdout\":", 9);
-	text_json_string(t, job->out_size ? job->out : "", job->out_size);
-	text_add(t, ",\"stderr\":", 10);
-	put_stderr(t, job);
-	text_format(t,
-		    ",\"exit_code\":%d,\"fork_time_ms\":%.3f,\"exec_time_ms\":%"
-		    ".3f,\"total_time_ms\":%.3f",
-		    job->status == JOB_TIMEOUT ? -1 : job->exit_code,
-		    (double)job->fork_ns / 1e6, (double)job->exec_ns / 1e6,
-		    (double)(clock_mono() - x->start_ns) / 1e6);
-	put_warnings(t, &job->warnings);
-	text_add(t, "}", 1);
 }
 
 static void free_jobs(struct exchange *x)
@@ -272,11 +99,11 @@ static void count_job(const struct exchange *x, const struct job *job)
 		metrics.timeout++;
 	else if (job->status == JOB_DONE && job->exit_code == 0)
 		metrics.success++;
-	else if (ran(job) || job->status == JOB_FAULT)
+	else if (results_ran(job) || job->status == JOB_FAULT)
 		metrics.error++;
 	if (job->status == JOB_FAULT)
 		metrics.failures++;
-	if (!ran(job))
+	if (!results_ran(job))
 		return;
 	histogram_add(&metrics.wait, job->wait_ns);
 	histogram_add(&metrics.fork, job->fork_ns);
@@ -284,38 +111,12 @@ static void count_job(const struct exchange *x, const struct job *job)
 	histogram_add(&metrics.total, x->total_ns);
 }
 
-static void answer_batch(struct exchange *x)
+/* What the log says about a single run. */
+static void note_run(struct exchange *x, const struct job *job)
 {
-	struct text *t = begin_body(x);
-
-	text_add(t, "{\"results\":[", 12);
-	for (size_t i = 0; i < x->count; i++) {
-		if (i)
-			text_add(t, ",", 1);
-		put_result(t, x, x->jobs[i]);
-	}
-	text_add(t, "]", 1);
-	put_warnings(t, &x->warnings);
-	text_add(t, "}\n", 2);
-	end_body(x, 200, "application/json", "");
-}
-
-static void answer_one(struct exchange *x, struct job *job)
-{
-	struct text *t;
 	bool ready;
 	int memory;
 
-	if (!ran(job)) {
-		api_error(x, job->status == JOB_FAULT ? 500 : 503,
-			  job->status == JOB_FAULT ? "" : "Retry-After: 1\r\n",
-			  failure(job));
-		return;
-	}
-	t = begin_body(x);
-	put_result(t, x, job);
-	text_add(t, "\n", 1);
-	end_body(x, 200, "application/json", "");
 	x->language = pool_describe(job->language, &ready, &memory);
 	x->exit_code = job->status == JOB_TIMEOUT ? -1 : job->exit_code;
 	x->wait_ns = job->wait_ns;
@@ -323,15 +124,45 @@ static void answer_one(struct exchange *x, struct job *job)
 	x->exec_ns = job->exec_ns;
 }
 
-static void answer_jobs(struct exchange *x)
+/* Their results are sent from the raw output, which goes with them. */
+static void answer_results(struct exchange *x)
 {
-	if (x->batch)
-		answer_batch(x);
-	else
-		answer_one(x, x->jobs[0]);
+	struct answer_head head = head_of(x, 200, "application/json", "");
+
 	for (size_t i = 0; i < x->count; i++)
 		count_job(x, x->jobs[i]);
+	x->results = (struct results){ .jobs = x->jobs,
+				       .count = x->count,
+				       .batch = x->batch,
+				       .warnings = x->warnings,
+				       .total_ns = x->total_ns };
+	x->jobs = NULL;
+	x->count = 0;
+	x->warnings = (struct text){ 0 };
+	results_open(&x->results);
+	answer_produce(&x->answer, &head, &x->results.producer);
+	check_answer(x);
+}
+
+static void answer_failure(struct exchange *x, struct job *job)
+{
+	api_error(x, job->status == JOB_FAULT ? 500 : 503,
+		  job->status == JOB_FAULT ? "" : "Retry-After: 1\r\n",
+		  results_failure(job));
+	count_job(x, job);
 	free_jobs(x);
+}
+
+static void answer_jobs(struct exchange *x)
+{
+	struct job *first = x->jobs[0];
+
+	if (!x->batch && results_ran(first))
+		note_run(x, first);
+	if (x->batch || results_ran(first))
+		answer_results(x);
+	else
+		answer_failure(x, first);
 	x->finished(x);
 }
 
@@ -352,8 +183,9 @@ void api_abandon(struct exchange *x)
 		x->open--;
 	}
 	free_jobs(x);
-	free(x->answer.data);
-	x->answer = (struct text){ 0 };
+	answer_drop(&x->answer);
+	free(x->answer.text.data);
+	x->answer.text = (struct text){ 0 };
 }
 
 /* ---- POST /v1/exec, /v1/exec/batch ---- */
@@ -448,7 +280,7 @@ static void handle_exec(struct exchange *x, const char *body, size_t size)
 
 static void handle_health(struct exchange *x)
 {
-	struct text *t = begin_body(x);
+	struct text *t = answer_begin(&x->answer);
 	bool ready, all = true;
 	const char *name;
 	int memory;
@@ -472,7 +304,7 @@ static void handle_health(struct exchange *x)
 
 static void handle_metrics(struct exchange *x)
 {
-	struct text *t = begin_body(x);
+	struct text *t = answer_begin(&x->answer);
 
 	metrics_write(t);
 	pool_metrics(t);
@@ -551,7 +383,7 @@ static int admit_options(struct exchange *x, const struct http_request *r)
 
 	snprintf(extra, sizeof(extra), "%s%s", allowed(x),
 		 cors_permissions(r->origin));
-	begin_body(x);
+	answer_begin(&x->answer);
 	end_body(x, 204, NULL, extra);
 	return -1;
 }

@@ -2,11 +2,13 @@
 #ifndef ZEROBOOT_API_H
 #define ZEROBOOT_API_H
 
+#include "answer.h"
 #include "auth.h"
 #include "http.h"
 #include "json.h"
 #include "metrics.h"
 #include "pool.h"
+#include "results.h"
 
 #define API_ID_MAX 128 /* of an X-Request-Id that is taken over */
 
@@ -22,10 +24,8 @@ struct exchange {
 	uint64_t owner;        /* the key's id; 0: no keys are asked for */
 	uint64_t start_ns;
 	const char *cors; /* header lines for the client's origin, or NULL */
-	/* The whole response: see api_answer. */
-	struct text answer;
-	size_t answer_at;
-	bool starved; /* there was no memory for it */
+	struct answer answer;
+	struct results results; /* that it is made of */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
 	int status, exit_code;
@@ -50,8 +50,6 @@ void api_handle(struct exchange *x, const char *body, size_t body_size);
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);
-/* The bytes of the answer, head and body. */
-const char *api_answer(const struct exchange *x, size_t *size);
 /* The client is gone: its jobs are cancelled. Frees what x holds, not x. */
 void api_abandon(struct exchange *x);
 

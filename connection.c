@@ -1,9 +1,12 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,8 +18,8 @@
 #include "pool.h"
 
 #define SECOND_NS 1000000000ull
-#define SEND_NS (30 * SECOND_NS) /* for an answer to be taken, and */
-#define SEND_BYTE_NS 15000       /* for each byte of it: 64 KiB a second */
+#define SEND_NS (30 * SECOND_NS) /* for so much of an answer to be taken: */
+#define SEND_BYTES (30u * 65536) /* 64 KiB a second */
 #define LINGER_NS SECOND_NS      /* for the client to read the last answer */
 #define SCRATCH 65536
 #define EARLY_BODY 65536 /* a larger one is not taken from just anyone */
@@ -27,6 +30,7 @@
 
 struct connection {
 	struct watch watch; /* first */
+	struct task task;   /* the next slice of its answer */
 	struct connection *next, *previous;
 	struct connection *next_done;
 	int fd;
@@ -38,15 +42,17 @@ struct connection {
 	struct http_chunks chunks;
 	struct exchange x;
 	size_t sent, taken; /* bytes of the answer, of the request */
-	bool busy;          /* jobs are running */
-	bool answering;     /* x.answer is being sent */
-	bool done;          /* in the list of those that were busy */
-	bool admitted;      /* api_admit has passed the head */
-	bool continued;     /* 100 Continue has been sent */
-	bool ended;         /* the client has sent all it will */
-	bool lingering;     /* answered for the last time */
-	bool closed;        /* freed when no event is left for it */
-	uint64_t deadline;  /* loop_clock */
+	size_t got;        /* of the answer, by the client when it was judged */
+	uint64_t moved;    /* when some of the answer went out: loop_clock */
+	bool busy;         /* jobs are running */
+	bool answering;    /* x.answer is being sent */
+	bool done;         /* in the list of those that were busy */
+	bool admitted;     /* api_admit has passed the head */
+	bool continued;    /* 100 Continue has been sent */
+	bool ended;        /* the client has sent all it will */
+	bool lingering;    /* answered for the last time */
+	bool closed;       /* freed when no event is left for it */
+	uint64_t deadline; /* loop_clock */
 	char client[CLIENT_NAME_SIZE];
 };
 
@@ -105,6 +111,7 @@ static void connection_close(struct connection *c)
 	if (c->busy || c->answering)
 		log_exchange(c, c->busy ? CLIENT_CLOSED : c->x.status);
 	api_abandon(&c->x);
+	loop_remove(&c->task);
 	/* Closing alone leaves it in the set while a worker that was forked just
 	 * now still holds the socket (epoll(7), Q6). */
 	epoll_ctl(all.epoll, EPOLL_CTL_DEL, c->fd, NULL);
@@ -162,10 +169,11 @@ static void discard_input(struct connection *c)
 /* The answer is out: ready for the next request. */
 static void reset(struct connection *c)
 {
-	if (!all.spare.data && c->x.answer.room <= SPARE_MAX)
-		all.spare = c->x.answer;
+	answer_drop(&c->x.answer);
+	if (!all.spare.data && c->x.answer.text.room <= SPARE_MAX)
+		all.spare = c->x.answer.text;
 	else
-		free(c->x.answer.data);
+		free(c->x.answer.text.data);
 	memset(&c->x, 0, sizeof(c->x));
 	c->sent = c->taken = 0;
 	c->continued = c->admitted = false;
@@ -173,37 +181,15 @@ static void reset(struct connection *c)
 
 static void begin_answer(struct connection *c)
 {
-	size_t size;
-
-	api_answer(&c->x, &size);
 	c->answering = true;
-	c->deadline = loop_clock(clock_mono()) + SEND_NS + size * SEND_BYTE_NS;
+	c->got = 0;
+	c->moved = loop_clock(clock_mono());
+	c->deadline = c->moved + SEND_NS;
 }
 
-/* Sends what is left of the answer. True: all of it is out, and the
- * connection goes on. */
-static bool send_answer(struct connection *c)
+/* True: the connection goes on. */
+static bool end_answer(struct connection *c)
 {
-	size_t size;
-	const char *data = api_answer(&c->x, &size);
-
-	while (c->sent < size) {
-		ssize_t n = send(c->fd, data + c->sent, size - c->sent,
-				 MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			watch_for(c, EPOLLOUT);
-			return false;
-		}
-		if (n < 0) {
-			connection_close(c);
-			return false;
-		}
-		c->sent += (size_t)n;
-		metrics.bytes_out += (uint64_t)n;
-	}
 	c->answering = false;
 	metrics_request(c->x.path, c->x.status);
 	log_exchange(c, c->x.status);
@@ -216,6 +202,44 @@ static bool send_answer(struct connection *c)
 		      (c->in_size > c->in_at ? all.request_ns : all.idle_ns);
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 	return true;
+}
+
+/* Sends a slice of the answer. True: all of it is out, and the connection goes
+ * on. */
+static bool send_answer(struct connection *c)
+{
+	enum answer_state state;
+	const char *data;
+	size_t size;
+	ssize_t n;
+
+	state = answer_next(&c->x.answer, &data, &size);
+	while (state == ANSWER_READY && size > 0) {
+		n = send(c->fd, data, size, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			watch_for(c, EPOLLOUT);
+			return false;
+		}
+		if (n < 0) {
+			connection_close(c);
+			return false;
+		}
+		answer_take(&c->x.answer, (size_t)n);
+		data += n;
+		size -= (size_t)n;
+		c->sent += (size_t)n;
+		metrics.bytes_out += (uint64_t)n;
+	}
+	if (state == ANSWER_BROKEN) {
+		connection_close(c);
+		return false;
+	}
+	if (state == ANSWER_DONE || !c->x.answer.body)
+		return end_answer(c);
+	loop_add(&c->task);
+	return false;
 }
 
 /* The answer is complete. It goes out from the event loop's own calls, so that
@@ -352,14 +376,14 @@ static bool keep_input(struct connection *c)
 static void process(struct connection *c)
 {
 	while (!c->closed && !c->lingering && !c->busy && !c->answering) {
-		if (!c->x.answer.data) {
-			c->x.answer = all.spare;
+		if (!c->x.answer.text.data) {
+			c->x.answer.text = all.spare;
 			all.spare = (struct text){ 0 };
 		}
 		if (c->in_size == c->in_at || !take_request(c)) {
-			if (!c->x.answer.size && !all.spare.data) {
-				all.spare = c->x.answer;
-				c->x.answer = (struct text){ 0 };
+			if (!c->x.answer.text.size && !all.spare.data) {
+				all.spare = c->x.answer.text;
+				c->x.answer.text = (struct text){ 0 };
 			}
 			if (c->ended)
 				connection_close(c);
@@ -439,6 +463,16 @@ static void read_input(struct connection *c)
 	process(c);
 }
 
+static void go_on(struct task *t)
+{
+	struct connection *c =
+		(struct connection *)((char *)t -
+				      offsetof(struct connection, task));
+
+	if (send_answer(c))
+		process(c);
+}
+
 static void connection_ready(struct watch *w, uint32_t events)
 {
 	struct connection *c = (struct connection *)w;
@@ -456,8 +490,8 @@ static void connection_ready(struct watch *w, uint32_t events)
 		else
 			watch_for(c, EPOLLRDHUP);
 	} else if (c->answering) {
-		if ((events & EPOLLOUT) && send_answer(c))
-			process(c);
+		if (events & EPOLLOUT)
+			loop_add(&c->task);
 	} else if (events & (EPOLLIN | EPOLLRDHUP)) {
 		read_input(c);
 	}
@@ -481,6 +515,7 @@ int connection_open(int fd, const char *client)
 	if (!c)
 		return -ENOMEM;
 	c->watch.ready = connection_ready;
+	c->task.run = go_on;
 	c->fd = fd;
 	c->events = event.events;
 	c->deadline = loop_clock(clock_mono()) + all.idle_ns;
@@ -529,6 +564,22 @@ void connections_work(void)
 		free_dead();
 }
 
+/* Whether the client has taken less of its answer than it must; what the kernel
+ * holds for it, it has not taken. */
+static bool is_slow(struct connection *c)
+{
+	size_t got = c->sent;
+	int queued = 0;
+
+	if (ioctl(c->fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+		got -= (size_t)queued < got ? (size_t)queued : got;
+	if (got < c->got + SEND_BYTES)
+		return true;
+	c->got = got;
+	c->deadline += SEND_NS;
+	return false;
+}
+
 void connections_tick(uint64_t now)
 {
 	struct connection *c = all.all, *next;
@@ -536,6 +587,8 @@ void connections_tick(uint64_t now)
 	for (; c; c = next) {
 		next = c->next;
 		if (loop_clock(now) < c->deadline)
+			continue;
+		if (c->answering && !is_slow(c))
 			continue;
 		if (c->answering || c->lingering || c->in_size == c->in_at) {
 			connection_close(c);

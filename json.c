@@ -509,9 +509,6 @@ int json_end(struct json *j)
 
 /* ---- writing ---- */
 
-/* The most that one byte, or one bad sequence, becomes. */
-#define ESCAPED_MAX 6
-
 size_t json_escape(char *to, size_t room, const void *data, size_t size,
 		   size_t *at)
 {
@@ -519,7 +516,7 @@ size_t json_escape(char *to, size_t room, const void *data, size_t size,
 	const uint8_t *p = data;
 	size_t from = *at, n = 0;
 
-	while (from < size && room - n >= ESCAPED_MAX) {
+	while (from < size && room - n >= JSON_ESCAPED_MAX) {
 		uint8_t c = p[from], form = forms[c];
 		int length;
 

@@ -61,9 +61,11 @@ int json_end(struct json *j);
 /* Bytes as a JSON string; what is not UTF-8 becomes U+FFFD, one for each
  * maximal part (Unicode, 3.9, table 3-8). */
 void text_json_string(struct text *t, const void *data, size_t size);
+/* The most that one byte, or one bad sequence, becomes. */
+#define JSON_ESCAPED_MAX 6
 /*
- * The same without the quotes, in parts: writes what fits (room: 6 bytes for
- * anything at all) of the bytes from *at on, and moves *at. Returns how much.
+ * The same without the quotes, in parts: writes what fits (JSON_ESCAPED_MAX bytes
+ * at least) of the bytes from *at on, and moves *at. Returns how much.
  */
 size_t json_escape(char *to, size_t room, const void *data, size_t size,
 		   size_t *at);

@@ -76,8 +76,7 @@ static void do_slices(void)
 		struct task *t = loop.first;
 
 		loop_remove(t);
-		if (t->run(t))
-			loop_add(t);
+		t->run(t);
 	} while (loop.first && clock_mono() < end);
 }
 

@@ -16,7 +16,7 @@ struct watch {
 
 /* Work that is done in slices, in turns with that of others. */
 struct task {
-	bool (*run)(struct task *t); /* a slice; true: there is more */
+	void (*run)(struct task *t); /* a slice; adds itself if there is more */
 	struct task *next, *previous;
 };
 

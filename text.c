@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool text_room(struct text *t, size_t more)
+bool text_reserve(struct text *t, size_t more)
 {
 	size_t want = t->room ? t->room : 1024;
 	char *bigger;
@@ -28,7 +28,7 @@ static bool text_room(struct text *t, size_t more)
 
 void text_add(struct text *t, const void *data, size_t size)
 {
-	if (!text_room(t, size))
+	if (!text_reserve(t, size))
 		return;
 	memcpy(t->data + t->size, data, size);
 	t->size += size;

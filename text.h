@@ -11,6 +11,8 @@ struct text { /* failed is set when memory ran out; nothing is added then */
 	bool failed;
 };
 
+/* Room for so many bytes more. */
+bool text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, const void *data, size_t size);
 /* One line, of at most 1,023 bytes. */
 void text_format(struct text *t, const char *format, ...)

@@ -1,0 +1,164 @@
+#include "answer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "http.h"
+
+#define HEAD_ROOM 1024 /* before the body, for the head, written after it */
+
+static const char starved[] = "HTTP/1.1 500 Internal Server Error\r\n"
+			      "Server: zeroboot\r\n"
+			      "Content-Type: application/json\r\n"
+			      "Content-Length: 37\r\n"
+			      "Connection: close\r\n\r\n"
+			      "{\"error\":\"no memory for the answer\"}\n";
+
+static const char *date(void)
+{
+	static char text[40];
+	static time_t last;
+	time_t now = (time_t)(clock_wall() / 1000000000);
+	struct tm tm;
+
+	if (now != last) {
+		gmtime_r(&now, &tm);
+		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		last = now;
+	}
+	return text;
+}
+
+struct text *answer_begin(struct answer *a)
+{
+	static const char room[HEAD_ROOM];
+
+	a->text.size = 0;
+	a->text.failed = false;
+	text_add(&a->text, room, sizeof(room));
+	return &a->text;
+}
+
+/* Before the body, or its first slice. */
+static void put_head(struct answer *a, const struct answer_head *h,
+		     uint64_t length)
+{
+	char head[HEAD_ROOM], entity[96] = "";
+	int n;
+
+	if (h->type)
+		snprintf(entity, sizeof(entity),
+			 "Content-Type: %s\r\nContent-Length: %llu\r\n",
+			 h->type, (unsigned long long)length);
+	n = snprintf(head, sizeof(head),
+		     "HTTP/1.1 %d %s\r\nServer: zeroboot\r\nDate: %s\r\n"
+		     "%sX-Request-Id: %s\r\n%s%s%s\r\n",
+		     h->status, http_status_text(h->status), date(), entity,
+		     h->id, h->cors, h->extra,
+		     h->close ? "Connection: close\r\n" : "");
+	if (n < 0 || (size_t)n >= sizeof(head)) {
+		a->starved = true;
+		return;
+	}
+	a->at = HEAD_ROOM - (size_t)n;
+	memcpy(a->text.data + a->at, head, (size_t)n);
+	if (h->head_only)
+		a->text.size = HEAD_ROOM;
+}
+
+void answer_end(struct answer *a, const struct answer_head *h)
+{
+	a->starved = a->text.failed;
+	if (!a->starved)
+		put_head(a, h, a->text.size - HEAD_ROOM);
+	if (!a->starved)
+		return;
+	a->at = 0;
+	a->text.size = sizeof(starved) - 1 - (h->head_only ? 37 : 0);
+}
+
+static void drop_body(struct answer *a)
+{
+	struct producer *body = a->body;
+
+	a->body = NULL;
+	if (body)
+		body->drop(body);
+}
+
+void answer_produce(struct answer *a, const struct answer_head *h,
+		    struct producer *body)
+{
+	bool more;
+
+	a->body = body;
+	more = body->produce(body, answer_begin(a)) && !a->text.failed;
+	if (!more) {
+		drop_body(a);
+		answer_end(a, h);
+		return;
+	}
+	a->head = *h;
+	a->measuring = true;
+	a->length = 0;
+}
+
+/* The next slice, in the place of the one before. */
+static enum answer_state produce(struct answer *a)
+{
+	bool more;
+
+	a->text.size = a->at = 0;
+	more = a->body->produce(a->body, &a->text);
+	if (a->text.failed || a->text.size > a->length)
+		return ANSWER_BROKEN;
+	a->length -= a->text.size;
+	if (more)
+		return ANSWER_READY;
+	drop_body(a);
+	return a->length ? ANSWER_BROKEN : ANSWER_READY;
+}
+
+/* A slice of finding out how long the body is. */
+static enum answer_state measure(struct answer *a)
+{
+	size_t first = a->text.size - HEAD_ROOM;
+
+	if (a->body->measure(a->body, &a->length))
+		return ANSWER_LATER;
+	a->measuring = false;
+	put_head(a, &a->head, a->length);
+	if (a->starved || a->length < first)
+		return ANSWER_BROKEN;
+	a->length -= first;
+	return ANSWER_READY;
+}
+
+enum answer_state answer_next(struct answer *a, const char **data, size_t *size)
+{
+	enum answer_state state = ANSWER_READY;
+
+	if (a->measuring)
+		state = measure(a);
+	else if (a->at == a->text.size)
+		state = a->body ? produce(a) : ANSWER_DONE;
+	*data = (a->starved ? starved : a->text.data) + a->at;
+	*size = a->text.size - a->at;
+	return state;
+}
+
+void answer_take(struct answer *a, size_t size)
+{
+	a->at += size;
+}
+
+void answer_drop(struct answer *a)
+{
+	struct text text = a->text;
+
+	drop_body(a);
+	text.size = 0;
+	*a = (struct answer){ .text = text };
+}
