@@ -174,6 +174,15 @@ static void job_done(struct job *job)
 		answer_jobs(x);
 }
 
+size_t api_held(const struct exchange *x)
+{
+	size_t sum = x->results.held + x->answer.text.room;
+
+	for (size_t i = 0; i < x->count; i++)
+		sum += x->jobs[i]->payload_size;
+	return sum;
+}
+
 void api_abandon(struct exchange *x)
 {
 	for (size_t i = 0; i < x->count && x->open; i++) {

@@ -50,6 +50,8 @@ void api_handle(struct exchange *x, const char *body, size_t body_size);
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);
+/* Bytes of output that x holds. */
+size_t api_held(const struct exchange *x);
 /* The client is gone: its jobs are cancelled. Frees what x holds, not x. */
 void api_abandon(struct exchange *x);
 

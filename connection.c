@@ -18,9 +18,11 @@
 #include "pool.h"
 
 #define SECOND_NS 1000000000ull
-#define SEND_NS (30 * SECOND_NS) /* for so much of an answer to be taken: */
-#define SEND_BYTES (30u * 65536) /* 64 KiB a second */
-#define LINGER_NS SECOND_NS      /* for the client to read the last answer */
+#define SEND_NS (30 * SECOND_NS)  /* for so much of an answer to be taken: */
+#define SEND_BYTES (30u * 65536)  /* 64 KiB a second */
+#define STILL_NS (SECOND_NS / 10) /* without progress, an answer stands still */
+#define GIVE_UP_BURST 4
+#define LINGER_NS SECOND_NS /* for the client to read the last answer */
 #define SCRATCH 65536
 #define EARLY_BODY 65536 /* a larger one is not taken from just anyone */
 #define INPUT_MAX (HTTP_HEAD_MAX + 2 * HTTP_BODY_MAX)
@@ -42,6 +44,7 @@ struct connection {
 	struct http_chunks chunks;
 	struct exchange x;
 	size_t sent, taken; /* bytes of the answer, of the request */
+	size_t slice;       /* counted in all.slices */
 	size_t got;        /* of the answer, by the client when it was judged */
 	uint64_t moved;    /* when some of the answer went out: loop_clock */
 	bool busy;         /* jobs are running */
@@ -59,7 +62,9 @@ struct connection {
 static struct {
 	int epoll;
 	struct connection *all, *dead, *done;
-	size_t buffered;   /* bytes of all input buffers */
+	size_t buffered; /* bytes of all input buffers, and */
+	size_t slices;   /* of all answers' slices */
+	size_t output_total;
 	struct text spare; /* the last answer's buffer */
 	bool draining;
 	uint64_t request_ns, idle_ns;
@@ -94,6 +99,12 @@ static void log_exchange(const struct connection *c, int status)
 	log_put_request(&r);
 }
 
+static void count_slice(struct connection *c)
+{
+	all.slices += c->x.answer.text.room - c->slice;
+	c->slice = c->x.answer.text.room;
+}
+
 static void drop_input(struct connection *c)
 {
 	if (c->in && c->in != all.scratch) {
@@ -111,6 +122,7 @@ static void connection_close(struct connection *c)
 	if (c->busy || c->answering)
 		log_exchange(c, c->busy ? CLIENT_CLOSED : c->x.status);
 	api_abandon(&c->x);
+	count_slice(c);
 	loop_remove(&c->task);
 	/* Closing alone leaves it in the set while a worker that was forked just
 	 * now still holds the socket (epoll(7), Q6). */
@@ -149,6 +161,10 @@ static void linger(struct connection *c)
 	shutdown(c->fd, SHUT_WR);
 	c->lingering = true;
 	drop_input(c);
+	answer_drop(&c->x.answer);
+	free(c->x.answer.text.data);
+	c->x.answer.text = (struct text){ 0 };
+	count_slice(c);
 	c->deadline = loop_clock(clock_mono()) + LINGER_NS;
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 }
@@ -175,15 +191,17 @@ static void reset(struct connection *c)
 	else
 		free(c->x.answer.text.data);
 	memset(&c->x, 0, sizeof(c->x));
+	count_slice(c);
 	c->sent = c->taken = 0;
 	c->continued = c->admitted = false;
 }
 
 static void begin_answer(struct connection *c)
 {
+	count_slice(c);
 	c->answering = true;
 	c->got = 0;
-	c->moved = loop_clock(clock_mono());
+	c->moved = loop_clock(loop_now());
 	c->deadline = c->moved + SEND_NS;
 }
 
@@ -230,6 +248,7 @@ static bool send_answer(struct connection *c)
 		data += n;
 		size -= (size_t)n;
 		c->sent += (size_t)n;
+		c->moved = loop_clock(loop_now());
 		metrics.bytes_out += (uint64_t)n;
 	}
 	if (state == ANSWER_BROKEN) {
@@ -500,11 +519,12 @@ static void connection_ready(struct watch *w, uint32_t events)
 /* ---- all of them ---- */
 
 void connections_open(int epoll, unsigned request_seconds,
-		      unsigned idle_seconds)
+		      unsigned idle_seconds, size_t output_total)
 {
 	all.epoll = epoll;
 	all.request_ns = request_seconds * SECOND_NS;
 	all.idle_ns = idle_seconds * SECOND_NS;
+	all.output_total = output_total;
 }
 
 int connection_open(int fd, const char *client)
@@ -546,6 +566,64 @@ static void free_dead(void)
 	}
 }
 
+/* ---- output that is held ---- */
+
+/* Whose output goes first: the answer that has stood still for longest; if all
+ * move, whoever holds most. */
+static struct connection *most_expendable(uint64_t now)
+{
+	struct connection *still = NULL, *largest = NULL;
+	size_t most = 0, held;
+
+	for (struct connection *c = all.all; c; c = c->next) {
+		if (!c->answering && (!c->busy || c->done))
+			continue;
+		held = api_held(&c->x);
+		if (held > most) {
+			most = held;
+			largest = c;
+		}
+		if (c->answering && now - c->moved >= STILL_NS &&
+		    (!still || c->moved < still->moved))
+			still = c;
+	}
+	return still ? still : largest;
+}
+
+static void give_up(struct connection *c)
+{
+	metrics.output_given_up++;
+	log_event("warning",
+		  "--output-total is reached: the answer to %s is given up",
+		  c->client);
+	if (c->answering) {
+		connection_close(c);
+		return;
+	}
+	api_abandon(&c->x);
+	c->busy = false;
+	refuse(c, 503, "too much output is held for clients");
+	send_answer(c);
+}
+
+/* Keeps what is held for clients within its bound. */
+static void bound_output(void)
+{
+	uint64_t now = loop_clock(loop_now());
+
+	for (int i = 0; i < GIVE_UP_BURST; i++) {
+		struct connection *c;
+
+		metrics.output_held = pool_output() + all.slices;
+		if (metrics.output_held <= all.output_total)
+			return;
+		c = most_expendable(now);
+		if (!c)
+			return;
+		give_up(c);
+	}
+}
+
 void connections_work(void)
 {
 	while (all.done) {
@@ -560,6 +638,7 @@ void connections_work(void)
 		if (send_answer(c))
 			process(c);
 	}
+	bound_output();
 	if (loop_drained())
 		free_dead();
 }
@@ -590,6 +669,7 @@ void connections_tick(uint64_t now)
 			continue;
 		if (c->answering && !is_slow(c))
 			continue;
+		metrics.slow += c->answering;
 		if (c->answering || c->lingering || c->in_size == c->in_at) {
 			connection_close(c);
 			continue;

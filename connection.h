@@ -6,13 +6,15 @@
 #define ZEROBOOT_CONNECTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CLIENT_NAME_SIZE 56
 
-/* Times in seconds: for a whole request to arrive, and between requests. */
+/* Times in seconds: for a whole request to arrive, and between requests.
+ * output_total: bytes of output that may be held for clients. */
 void connections_open(int epoll, unsigned request_seconds,
-		      unsigned idle_seconds);
+		      unsigned idle_seconds, size_t output_total);
 /* Takes over an accepted, non-blocking socket. 0 or -errno: fd stays open. */
 int connection_open(int fd, const char *client);
 /* Sends what has been answered in the meantime; after each round of events. */

@@ -35,7 +35,8 @@ static const char usage_text[] =
 	"[--templates DIR]\n"
 	"                 [--workers N|MIN:MAX] [--max-queue N] "
 	"[--drain-seconds N]\n"
-	"                 [--request-seconds N] [--idle-seconds N]\n"
+	"                 [--request-seconds N] [--idle-seconds N] "
+	"[--output-total MIB]\n"
 	"                 [--log logfmt|json] [--fresh] [--user "
 	"NAME|UID[:GID]]\n"
 	"                 [--cors ORIGIN|*]...\n"
@@ -216,6 +217,7 @@ static bool workers_option(struct args *a, struct server_options *o,
 static int command_serve(struct args a)
 {
 	unsigned long queue = 256, drain = 30, request = 30, idle = 75;
+	unsigned long output = 256;
 	struct server_options o = { 0 };
 	struct err e = { "" };
 	int status = 0;
@@ -232,6 +234,8 @@ static int command_serve(struct args a)
 		    !number(&a, "--request-seconds", 1, 3600, &request,
 			    &status) &&
 		    !number(&a, "--idle-seconds", 1, 3600, &idle, &status) &&
+		    !number(&a, "--output-total", 1, 1 << 20, &output,
+			    &status) &&
 		    !flag(&a, "--fresh", &o.fresh))
 			return usage_error(a.list[0], "unknown option");
 	}
@@ -245,6 +249,7 @@ static int command_serve(struct args a)
 	o.drain_seconds = (unsigned)drain;
 	o.request_seconds = (unsigned)request;
 	o.idle_seconds = (unsigned)idle;
+	o.output_total = output << 20;
 	o.paging = paging_ask(&e);
 	return o.paging ? server_run(&o) : failed(&e);
 }

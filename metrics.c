@@ -160,6 +160,13 @@ void metrics_write(struct text *t)
 	    metrics.bytes_in, "Bytes received from clients.");
 	put(t, "zeroboot_http_sent_bytes_total", "counter", metrics.bytes_out,
 	    "Bytes sent to clients.");
+	put(t, "zeroboot_output_held_bytes", "gauge", metrics.output_held,
+	    "Output held until clients take it.");
+	put(t, "zeroboot_output_given_up_total", "counter",
+	    metrics.output_given_up,
+	    "Answers given up because too much output was held.");
+	put(t, "zeroboot_slow_clients_total", "counter", metrics.slow,
+	    "Answers given up because they were taken too slowly.");
 	put(t, "zeroboot_http_connections_total", "counter",
 	    metrics.connections_total, "Connections accepted.");
 	put(t, "zeroboot_http_connections_refused_total", "counter",

@@ -36,6 +36,8 @@ struct metrics {
 	uint64_t discarded[RECYCLE_RESULTS]; /* VMs that were not recycled */
 	uint64_t unauthorised, rate_limited, refused;
 	uint64_t bytes_in, bytes_out;
+	uint64_t output_given_up, slow; /* answers */
+	uint64_t output_held;
 	uint64_t connections_total, connections_refused;
 	uint64_t log_lines_dropped;
 	unsigned connections;

@@ -32,6 +32,7 @@ static struct pool_options options;
 static unsigned queued, running;
 static uint64_t restarts;
 static uint64_t next_id;
+static size_t output;
 
 /* Goes off while a crew has no free worker. */
 static struct {
@@ -46,6 +47,7 @@ void job_free(struct job *job)
 {
 	free(job->code);
 	free(job->warnings.data);
+	output -= job->payload_size;
 	free(job->payload);
 	free(job);
 }
@@ -206,6 +208,8 @@ static void take_results(struct job *job, const struct member_news *n)
 	job->exit_code = (int)n->result.exit_code;
 	job->fork_ns = n->result.fork_ns;
 	job->exec_ns = n->result.exec_ns;
+	job->payload_size = n->out.size + n->err.size + n->text.size;
+	output += job->payload_size;
 }
 
 static void take_renewal(struct member *m, const struct renewal *r)
@@ -447,6 +451,11 @@ void pool_drain(void)
 {
 	for (int i = 0; i < language_count; i++)
 		drain_queue(&languages[i], JOB_DRAINED);
+}
+
+size_t pool_output(void)
+{
+	return output;
 }
 
 unsigned pool_running(void)

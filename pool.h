@@ -42,7 +42,8 @@ struct job {
 	int exit_code;
 	const char *out, *err, *message; /* in payload, or constant */
 	size_t out_size, err_size;
-	char *payload;                  /* freed by job_free */
+	char *payload; /* freed by job_free */
+	size_t payload_size;
 	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
 	uint64_t fork_ns, exec_ns;
 };
@@ -82,6 +83,8 @@ void pool_drain(void);
 bool pool_idle(void);
 /* Runs under way. */
 unsigned pool_running(void);
+/* Bytes of output of runs that have ended and are not freed yet. */
+size_t pool_output(void);
 void pool_metrics(struct text *t);
 void job_free(struct job *job);
 

@@ -167,6 +167,15 @@ static bool add_output(const struct results *r, struct results_place *p,
 	return true;
 }
 
+static void free_job(struct results *r, size_t i)
+{
+	if (!r->jobs[i])
+		return;
+	r->held -= r->jobs[i]->payload_size;
+	job_free(r->jobs[i]);
+	r->jobs[i] = NULL;
+}
+
 static bool produce(struct producer *producer, struct text *t)
 {
 	struct results *r = (struct results *)producer;
@@ -187,10 +196,8 @@ static bool produce(struct producer *producer, struct text *t)
 			put_fixed(t, r, p);
 		}
 		more = advance(r, p);
-		if (p->job != job && !r->keep) {
-			job_free(r->jobs[job]);
-			r->jobs[job] = NULL;
-		}
+		if (p->job != job && !r->keep)
+			free_job(r, job);
 	} while (more);
 	return false;
 }
@@ -231,8 +238,7 @@ static void drop(struct producer *producer)
 	struct results *r = (struct results *)producer;
 
 	for (size_t i = 0; i < r->count; i++)
-		if (r->jobs[i])
-			job_free(r->jobs[i]);
+		free_job(r, i);
 	free(r->jobs);
 	free(r->warnings.data);
 	*r = (struct results){ 0 };
@@ -245,4 +251,7 @@ void results_open(struct results *r)
 					 .drop = drop };
 	r->next = r->measured = (struct results_place){ 0 };
 	r->keep = true;
+	r->held = 0;
+	for (size_t i = 0; i < r->count; i++)
+		r->held += r->jobs[i]->payload_size;
 }

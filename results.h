@@ -22,7 +22,8 @@ struct results {
 	struct text warnings; /* of a batch */
 	uint64_t total_ns;    /* from the request to here */
 	struct results_place next, measured;
-	bool keep; /* jobs, until they are measured */
+	bool keep;   /* jobs, until they are measured */
+	size_t held; /* bytes of their output */
 };
 
 /* The other fields are set. Its drop frees jobs and warnings. */

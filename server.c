@@ -335,7 +335,8 @@ static int start(const struct server_options *o, struct err *e)
 		r = jail_open(o->user, e);
 	if (r)
 		return r;
-	connections_open(server.epoll, o->request_seconds, o->idle_seconds);
+	connections_open(server.epoll, o->request_seconds, o->idle_seconds,
+			 o->output_total);
 	pool_tick(clock_mono());
 	return 0;
 }

@@ -13,6 +13,7 @@ struct server_options {
 	unsigned max_queue;
 	unsigned drain_seconds;
 	unsigned request_seconds, idle_seconds; /* see connections_open */
+	size_t output_total;                    /* bytes, as there */
 	bool fresh;                             /* VMs are used once */
 	const char *user;                       /* of workers: see jail_open */
 	const char *paging; /* of this host, for workers: see paging_ask */
