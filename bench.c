@@ -181,7 +181,7 @@ int bench_run(const char *template_path, const char *const *codes,
 	struct sample *samples = calloc(n, sizeof(*samples));
 	uint64_t *sorted = calloc(n, sizeof(*sorted));
 	struct vmm vmm = { .fd = -1 };
-	struct snapshot snapshot = { .fd = -1 };
+	struct snapshot snapshot = { 0 };
 	struct subject b = { .fresh = true };
 	int r;
 
@@ -196,7 +196,7 @@ int bench_run(const char *template_path, const char *const *codes,
 		r = machine_open(&b.machine, &vmm, &snapshot, e);
 	if (r == 0)
 		printf("template built in %.3f s\n",
-		       (double)snapshot.build_ns / 1e9);
+		       (double)snapshot.template.head.build_ns / 1e9);
 	for (int i = 0; r == 0 && codes[i / 2]; i++) {
 		b.fresh = i % 2 == 0;
 		r = table(&b, codes[i / 2], n, samples, sorted, e);

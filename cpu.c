@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm.h"
+
 /* Intel SDM 2A, CPUID; AMD APM 3, appendix E. */
 static const struct {
 	uint32_t leaf, index;

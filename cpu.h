@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "vmm.h"
+
+struct vmm;
 
 #define CPU_WORDS 10
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "clock.h"
 #include "control.h"
@@ -15,6 +16,9 @@ int machine_open(struct machine *m, const struct vmm *vmm,
 	vm_init(&m->vm);
 	m->vmm = vmm;
 	m->snapshot = s;
+	/* Runs touch a page here and there: 2 MiB for each would be zeroed, and
+	 * kept. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 #ifdef ZEROBOOT_DEBUG
 	m->verify = true;
 #endif
@@ -35,15 +39,16 @@ int machine_make(struct machine *m, struct err *e)
 	const struct snapshot *s = m->snapshot;
 	struct vm_source source = { .state = s->state,
 				    .memory_size = s->memory_size,
-				    .locked = s->locked,
+				    .locked = s->memory,
+				    .image = s->image,
 				    .image_size = s->image_size };
-	int r = snapshot_map(s, &m->memory, &m->image, e);
+	int r;
 
 	m->used = false;
-	if (r)
-		return r;
+	m->memory = snapshot_map(s, e);
+	if (!m->memory)
+		return -ENOMEM;
 	source.memory = m->memory;
-	source.image = m->image;
 	r = vm_fork(&m->vm, m->vmm, &source, e);
 	if (r)
 		machine_drop(m);
@@ -55,8 +60,8 @@ int machine_make(struct machine *m, struct err *e)
 void machine_drop(struct machine *m)
 {
 	vm_destroy(&m->vm);
-	snapshot_unmap(m->snapshot, m->memory, m->image);
-	m->memory = m->image = NULL;
+	snapshot_unmap(m->snapshot, m->memory);
+	m->memory = NULL;
 	recycle_renew(&m->recycle);
 }
 

@@ -19,7 +19,7 @@ struct machine {
 	const struct vmm *vmm;
 	const struct snapshot *snapshot;
 	struct vm vm;
-	void *memory, *image; /* its mappings */
+	void *memory; /* its mapping */
 	struct recycle recycle;
 	const struct vm_orders *orders; /* to its programs; NULL: none */
 	bool used;   /* the VM has run before, and was recycled */

@@ -132,34 +132,6 @@ static uint64_t root_page(const struct recycle *r)
 	return (r->snapshot->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
 }
 
-/* Pages that are holes of the template's file: nobody need read them. Where the
- * file system does not say, there are none. */
-static void mark_zero(struct recycle *r)
-{
-	const struct snapshot *s = r->snapshot;
-	off_t base = (off_t)s->memory_offset;
-	off_t end = base + (off_t)s->memory_size, at = base;
-
-	while (at < end) {
-		off_t data = lseek(s->fd, at, SEEK_DATA);
-		uint64_t stop;
-
-		if (data < 0 && errno != ENXIO)
-			return;
-		if (data < 0 || data > end)
-			data = end;
-		stop = (uint64_t)(data - base) / PAGE;
-		for (uint64_t page = ((uint64_t)(at - base) + PAGE - 1) / PAGE;
-		     page < stop; page++)
-			r->zero[page / 64] |= 1ull << (page % 64);
-		if (data == end)
-			return;
-		at = lseek(s->fd, data, SEEK_HOLE);
-		if (at < 0)
-			return;
-	}
-}
-
 static int make_maps(struct recycle *r)
 {
 	r->log = calloc(r->words, 8);
@@ -167,11 +139,10 @@ static int make_maps(struct recycle *r)
 	r->kept = calloc(r->words, 8);
 	r->usual = calloc(r->words, 8);
 	r->tables = calloc(r->words, 8);
-	r->zero = calloc(r->words, 8);
 	r->written = calloc(r->words, 64 * sizeof(*r->written));
 	r->patience = calloc(r->words, 64);
 	return r->log && r->logged && r->kept && r->usual && r->tables &&
-			       r->zero && r->written && r->patience ?
+			       r->written && r->patience ?
 		       0 :
 		       -ENOMEM;
 }
@@ -179,10 +150,10 @@ static int make_maps(struct recycle *r)
 int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 {
 	gpa_t root = s->state->sregs.cr3 & PTE_ADDRESS;
-	void *map;
 
 	memset(r, 0, sizeof(*r));
 	r->snapshot = s;
+	r->pristine = s->memory;
 	r->restore_page = __builtin_cpu_supports("avx2") ? restore_page_avx2 :
 							   restore_page;
 	r->words = (s->memory_size / PAGE + 63) / 64;
@@ -190,18 +161,10 @@ int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 		recycle_close(r);
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	map = mmap(NULL, s->memory_size, PROT_READ, MAP_SHARED, s->fd,
-		   (off_t)s->memory_offset);
-	if (map == MAP_FAILED) {
-		recycle_close(r);
-		return err_set(e, -errno, "template: %s", strerror(errno));
-	}
-	r->pristine = map;
 	if (root >= s->memory_size || mark_tables(r, r->tables, root, 4)) {
 		recycle_close(r);
 		return err_set(e, -EINVAL, "template: bad page tables");
 	}
-	mark_zero(r);
 	return 0;
 }
 
@@ -219,15 +182,11 @@ void recycle_learn(struct recycle *r)
 
 void recycle_close(struct recycle *r)
 {
-	if (r->pristine)
-		munmap((void *)(uintptr_t)r->pristine,
-		       r->snapshot->memory_size);
 	free(r->log);
 	free(r->logged);
 	free(r->kept);
 	free(r->usual);
 	free(r->tables);
-	free(r->zero);
 	free(r->written);
 	free(r->patience);
 	memset(r, 0, sizeof(*r));
@@ -238,7 +197,7 @@ void recycle_close(struct recycle *r)
 /* NULL: zero. */
 static const uint8_t *pristine_page(const struct recycle *r, uint64_t page)
 {
-	return has(r->zero, page) ? NULL : r->pristine + page * PAGE;
+	return has(r->snapshot->used, page) ? r->pristine + page * PAGE : NULL;
 }
 
 /* What comes behind the first page of bits, which are of a word of the log. */

@@ -31,7 +31,7 @@ struct ahead;
 /* What recycling needs beside the VM; one for each VM. */
 struct recycle {
 	const struct snapshot *snapshot;
-	const uint8_t *pristine; /* the template's memory, read-only */
+	const uint8_t *pristine; /* its memory */
 	/* for this CPU */
 	bool (*restore_page)(uint8_t *page, const uint8_t *pristine,
 			     const struct ahead *next);
@@ -40,7 +40,6 @@ struct recycle {
 	uint64_t *kept;   /* pages that are the VM's own */
 	uint64_t *usual;  /* those that it keeps in any case */
 	uint64_t *tables; /* the template's page-table pages */
-	uint64_t *zero;   /* its pages that are known to be zero */
 	uint64_t words;   /* of each */
 	uint64_t kept_pages;
 	uint64_t came;     /* pages that the last run brought into the log */

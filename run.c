@@ -169,7 +169,7 @@ static void start_agent(const struct language *l, unsigned int memory_mb,
  * agent. */
 static int choose_program(const struct template_options *o,
 			  const struct image *image, struct vm_boot *boot,
-			  struct template_source *source, struct command *c,
+			  struct snapshot_source *source, struct command *c,
 			  struct err *e)
 {
 	const struct language *l;
@@ -203,7 +203,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 				.output_limit = ZB_OUTPUT_SIZE,
 				.memory_size = o->memory_mb << 20,
 				.trace = o->trace };
-	struct template_source source = { 0 };
+	struct snapshot_source source = { 0 };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
 	uint64_t start = clock_mono();
@@ -242,7 +242,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 	source.image = image.data;
 	source.image_size = image.size;
 	source.build_ns = clock_mono() - start;
-	r = template_save(o->output, &vm, &vmm, &source, e);
+	r = snapshot_save(o->output, &vm, &vmm, &source, e);
 out:
 	vm_destroy(&vm);
 	vmm_close(&vmm);
@@ -254,7 +254,7 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 	     struct err *e)
 {
 	struct vmm vmm = { .fd = -1 };
-	struct snapshot snapshot = { .fd = -1 };
+	struct snapshot snapshot = { 0 };
 	struct machine m = { 0 };
 	uint64_t start = clock_mono(), forked, ended;
 	int r = vmm_open(&vmm, e);

@@ -1,145 +1,152 @@
 #include "snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "template_format.h"
+#include "clock.h"
+#include "control.h"
 
-static int check(const struct template_header *h, uint64_t file_size,
-		 const struct vmm *vmm, const char *path, struct err *e)
+/* Memory as the template has it, with these rights and flags for its runs. */
+static void *compose(const struct snapshot *s, int rights, int flags,
+		     struct err *e)
 {
-	if (memcmp(h->magic, TEMPLATE_MAGIC, sizeof(h->magic)))
-		return err_set(e, -EINVAL, "%s: not a zeroboot template", path);
-	if (h->version != TEMPLATE_VERSION)
-		return err_set(e, -EINVAL,
-			       "%s: template version %u, this zeroboot reads "
-			       "%u",
-			       path, h->version, TEMPLATE_VERSION);
-	if (h->abi_version != ZB_ABI_VERSION)
-		return err_set(e, -EINVAL,
-			       "%s: guest ABI version %u, this zeroboot has %u",
-			       path, h->abi_version, ZB_ABI_VERSION);
-	if (h->checksum != template_checksum(h))
-		return err_set(e, -EINVAL, "%s: damaged: wrong checksum", path);
-	if (h->file_size != file_size)
-		return err_set(e, -EINVAL,
-			       "%s: damaged: %llu bytes instead of %llu", path,
-			       (unsigned long long)file_size,
-			       (unsigned long long)h->file_size);
-	if (h->memory_size < ZB_MIN_MEMORY || h->memory_size > ZB_MAX_MEMORY ||
-	    ((h->memory_size | h->memory_offset | h->image_offset |
-	      h->image_size) &
-	     4095) ||
-	    h->memory_offset > file_size ||
-	    h->memory_size > file_size - h->memory_offset ||
-	    h->image_offset > file_size ||
-	    h->image_size > file_size - h->image_offset ||
-	    h->state.msr_count > VMM_MAX_MSRS ||
-	    h->training_size > TEMPLATE_TRAINING_MAX)
-		return err_set(e, -EINVAL, "%s: damaged: bad sizes", path);
-	if (!vmm)
+	const struct template *t = &s->template;
+	off_t base = (off_t)t->head.parts[TEMPLATE_MEMORY].offset;
+	char *memory = mmap(NULL, s->memory_size, rights,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		goto fail;
+	for (size_t i = 0; i < s->run_count; i++) {
+		const struct template_run *run = &s->runs[i];
+
+		if (mmap(memory + run->page * TEMPLATE_PAGE,
+			 run->count * TEMPLATE_PAGE, rights, flags | MAP_FIXED,
+			 t->fd, base + (off_t)run->at) == MAP_FAILED)
+			goto fail;
+	}
+	return memory;
+fail:
+	err_set(e, -errno, "guest memory: %s", strerror(errno));
+	if (memory != MAP_FAILED)
+		munmap(memory, s->memory_size);
+	return NULL;
+}
+
+static int find_runs(struct snapshot *s)
+{
+	uint64_t pages = s->memory_size / TEMPLATE_PAGE;
+
+	s->run_count = template_runs(s->used, pages, NULL);
+	s->runs = calloc(s->run_count + 1, sizeof(*s->runs));
+	if (!s->runs)
+		return -ENOMEM;
+	template_runs(s->used, pages, s->runs);
+	return 0;
+}
+
+static int map_image(struct snapshot *s, struct err *e)
+{
+	const struct template *t = &s->template;
+	void *image;
+
+	s->image_size = t->head.parts[TEMPLATE_IMAGE].size;
+	if (s->image_size == 0)
 		return 0;
-	return cpu_features_check(&h->features, h->xcr0, vmm, path, e);
+	image = mmap(NULL, s->image_size, PROT_READ, MAP_PRIVATE, t->fd,
+		     (off_t)t->head.parts[TEMPLATE_IMAGE].offset);
+	if (image == MAP_FAILED)
+		return err_set(e, -errno, "image: %s", strerror(errno));
+	s->image = image;
+	return 0;
+}
+
+/* A template that is open: what machines need of it. */
+static int prepare(struct snapshot *s, const char *path, struct err *e)
+{
+	const struct template *t = &s->template;
+
+	s->state = template_data(t, TEMPLATE_STATE);
+	if (t->head.parts[TEMPLATE_STATE].size != sizeof(*s->state) ||
+	    s->state->msr_count > VMM_MAX_MSRS)
+		return err_set(e, -EINVAL, "%s: damaged: bad state", path);
+	s->memory_size = t->head.memory_size;
+	s->used = template_data(t, TEMPLATE_USED);
+	s->mono_ns = t->head.mono_ns;
+	s->training = template_data(t, TEMPLATE_TRAINING);
+	s->training_size = t->head.parts[TEMPLATE_TRAINING].size;
+	if (find_runs(s))
+		return err_set(e, -ENOMEM, "%s: no memory", path);
+	s->memory = compose(s, PROT_READ, MAP_SHARED, e);
+	return s->memory ? map_image(s, e) : -ENOMEM;
 }
 
 int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 		  struct err *e)
 {
-	struct stat st;
-	void *map;
 	int r;
 
 	memset(s, 0, sizeof(*s));
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto fail;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size < TEMPLATE_HEADER_SIZE) {
-		r = err_set(e, -EINVAL, "%s: not a zeroboot template", path);
-		goto fail;
-	}
-	map = mmap(NULL, TEMPLATE_HEADER_SIZE, PROT_READ, MAP_PRIVATE, s->fd,
-		   0);
-	if (map == MAP_FAILED) {
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto fail;
-	}
-	s->header = map;
-	r = check(s->header, (uint64_t)st.st_size, vmm, path, e);
+	r = template_open(&s->template, path, e);
 	if (r)
-		goto fail;
-	map = mmap(NULL, ZB_LOCKED_SIZE, PROT_READ, MAP_PRIVATE, s->fd,
-		   (off_t)s->header->memory_offset);
-	if (map == MAP_FAILED) {
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto fail;
-	}
-	s->locked = map;
-	s->size = (size_t)st.st_size;
-	s->state = &s->header->state;
-	s->memory_offset = s->header->memory_offset;
-	s->memory_size = s->header->memory_size;
-	s->image_offset = s->header->image_offset;
-	s->image_size = s->header->image_size;
-	s->mono_ns = s->header->mono_ns;
-	s->wall_ns = s->header->wall_ns;
-	s->build_ns = s->header->build_ns;
-	s->training = s->header->training;
-	s->training_size = s->header->training_size;
-	return 0;
-fail:
-	snapshot_close(s);
+		return r;
+	if (vmm)
+		r = cpu_features_check(&s->template.head.features,
+				       s->template.head.xcr0, vmm, path, e);
+	if (r == 0)
+		r = prepare(s, path, e);
+	if (r)
+		snapshot_close(s);
 	return r;
 }
 
 void snapshot_close(struct snapshot *s)
 {
-	if (s->header)
-		munmap((void *)(uintptr_t)s->header, TEMPLATE_HEADER_SIZE);
-	if (s->locked)
-		munmap((void *)(uintptr_t)s->locked, ZB_LOCKED_SIZE);
-	if (s->fd >= 0)
-		close(s->fd);
-	s->header = NULL;
-	s->locked = NULL;
-	s->fd = -1;
+	if (s->memory)
+		munmap((void *)(uintptr_t)s->memory, s->memory_size);
+	if (s->image)
+		munmap((void *)(uintptr_t)s->image, s->image_size);
+	if (s->template.small)
+		template_close(&s->template);
+	free(s->runs);
+	memset(s, 0, sizeof(*s));
 }
 
-int snapshot_map(const struct snapshot *s, void **memory, void **image,
-		 struct err *e)
+void *snapshot_map(const struct snapshot *s, struct err *e)
 {
-	*image = NULL;
-	*memory = mmap(NULL, s->memory_size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_NORESERVE, s->fd,
-		       (off_t)s->memory_offset);
-	if (*memory == MAP_FAILED) {
-		*memory = NULL;
-		return err_set(e, -errno, "guest memory: %s", strerror(errno));
-	}
-	if (s->image_size == 0)
-		return 0;
-	*image = mmap(NULL, s->image_size, PROT_READ, MAP_PRIVATE, s->fd,
-		      (off_t)s->image_offset);
-	if (*image == MAP_FAILED) {
-		int r = err_set(e, -errno, "image: %s", strerror(errno));
-
-		*image = NULL;
-		snapshot_unmap(s, *memory, NULL);
-		*memory = NULL;
-		return r;
-	}
-	return 0;
+	return compose(s, PROT_READ | PROT_WRITE, MAP_PRIVATE, e);
 }
 
-void snapshot_unmap(const struct snapshot *s, void *memory, void *image)
+void snapshot_unmap(const struct snapshot *s, void *memory)
 {
 	if (memory)
 		munmap(memory, s->memory_size);
-	if (image)
-		munmap(image, s->image_size);
+}
+
+int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
+		  const struct snapshot_source *source, struct err *e)
+{
+	struct template_content c = { .training = source->training,
+				      .training_size = source->training_size,
+				      .memory = vm->memory,
+				      .memory_size = vm->memory_size,
+				      .image = source->image,
+				      .image_size = source->image_size,
+				      .build_ns = source->build_ns,
+				      .xcr0 = vmm->xcr0,
+				      .state_size = sizeof(struct vm_state) };
+	struct vm_state *state = calloc(1, sizeof(*state));
+	int r = state ? vm_save(vm, state, e) :
+			err_set(e, -ENOMEM, "%s: no memory", path);
+
+	c.state = state;
+	c.mono_ns = clock_mono() + (uint64_t)vm->mono_offset;
+	c.wall_ns = clock_wall();
+	cpu_features_read(&c.features, vmm);
+	if (r == 0)
+		r = template_write(path, &c, e);
+	free(state);
+	return r;
 }

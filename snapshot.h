@@ -1,6 +1,10 @@
 /*
- * snapshot.h: what a machine starts from: a vCPU's state, memory, an image. One
- * is loaded from a template file; all its machines share its pages.
+ * snapshot.h: what a machine starts from: a vCPU's state, memory, an image. All
+ * machines of one share its pages.
+ *
+ * Memory is what a template has of it, with anonymous memory, which is zero,
+ * around: a hole of a file in memory becomes a page of it for good when it is
+ * read through a mapping.
  */
 #ifndef ZEROBOOT_SNAPSHOT_H
 #define ZEROBOOT_SNAPSHOT_H
@@ -9,39 +13,51 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "template.h"
 #include "vmm.h"
 
-struct template_header;
-
 struct snapshot {
-	int fd; /* the template's file */
-	size_t size;
-	const struct template_header *header; /* checked */
+	struct template template;
 	const struct vm_state *state;
-	uint64_t memory_offset, memory_size;
-	uint64_t image_offset, image_size;
-	const void *locked; /* the beginning of memory, read-only */
-	uint64_t mono_ns;   /* the guest's clocks when it was taken */
-	uint64_t wall_ns;
-	uint64_t build_ns;    /* how long it took to make */
-	const char *training; /* code that touches what runs touch */
+	struct template_run *runs;
+	size_t run_count;
+	const uint8_t *memory; /* all of it, read-only */
+	uint64_t memory_size;
+	const uint64_t *used; /* a bit a page; not set: it is zero */
+	const void *image;    /* may be NULL */
+	uint64_t image_size;
+	uint64_t mono_ns; /* the guest's clock when it was taken */
+	const char *training;
 	size_t training_size; /* 0: none */
 };
 
 /*
- * Opens and checks a template's file: version, head checksum, sizes and, when vmm
- * is not NULL, that this host has the CPU features it was made with. The image's
- * own structure was checked when the template was made and is covered by nothing
- * here: only the guest, not the host, reads it.
+ * Opens a template's file, and checks it as template_open does, and, when vmm is
+ * not NULL, that this host has the CPU features it was made with. 0 or -errno.
  */
 int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 		  struct err *e);
+/* Also when zeroed. */
 void snapshot_close(struct snapshot *s);
 
-/* A private mapping of memory and of the image; *image may come out NULL.
- * 0 or -errno; the caller unmaps with snapshot_unmap. */
-int snapshot_map(const struct snapshot *s, void **memory, void **image,
-		 struct err *e);
-void snapshot_unmap(const struct snapshot *s, void *memory, void *image);
+/* A private mapping of memory, or NULL and e. */
+void *snapshot_map(const struct snapshot *s, struct err *e);
+void snapshot_unmap(const struct snapshot *s, void *memory);
+
+/* What a template is made from beside the VM. */
+struct snapshot_source {
+	const void *image; /* mapped */
+	uint64_t image_size;
+	const char *training; /* TEMPLATE_TRAINING_MAX bytes at most */
+	size_t training_size;
+	uint64_t build_ns;
+};
+
+/*
+ * Takes vm, which has just returned VM_READY, into the template's file path,
+ * replaced only on success. 0 or -errno.
+ */
+int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
+		  const struct snapshot_source *source, struct err *e);
 
 #endif

@@ -2,192 +2,447 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "cpu.h"
+#include "crc32c.h"
 #include "file.h"
-#include "snapshot.h"
-#include "template_format.h"
+#include "guest/abi.h"
 
-#define COPY_CHUNK (1u << 20)
+#define MAGIC "ZBTMPL\r\n" /* CR LF: shows a transfer in text mode */
+#define HEAD_SIZE 4096
+#define GAP 16 /* pages between two runs that are stored, too */
 
-static uint64_t fnv1a(const void *data, size_t size)
+_Static_assert(sizeof(struct template_head) <= HEAD_SIZE, "head");
+
+static uint32_t checksum(const struct template_head *h)
 {
-	const uint8_t *p = data;
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ p[i]) * 0x100000001b3ull;
-	return hash;
-}
-
-uint64_t template_checksum(const struct template_header *h)
-{
-	struct template_header copy = *h;
+	struct template_head copy = *h;
 
 	copy.checksum = 0;
-	return fnv1a(&copy, sizeof(copy));
+	return crc32c(0, &copy, sizeof(copy));
+}
+
+static uint64_t used_size(uint64_t memory_size)
+{
+	return (memory_size / TEMPLATE_PAGE + 63) / 64 * 8;
+}
+
+static uint64_t sums_size(uint64_t image_size)
+{
+	return (image_size + TEMPLATE_BLOCK - 1) / TEMPLATE_BLOCK * 4;
+}
+
+/* The next page that is used, from page on; pages: none. */
+static uint64_t next_used(const uint64_t *used, uint64_t page, uint64_t pages)
+{
+	while (page < pages) {
+		uint64_t rest = used[page / 64] >> (page % 64);
+
+		if (rest) {
+			page += (uint64_t)__builtin_ctzll(rest);
+			break;
+		}
+		page = (page / 64 + 1) * 64;
+	}
+	return page < pages ? page : pages;
+}
+
+size_t template_runs(const uint64_t *used, uint64_t pages,
+		     struct template_run *runs)
+{
+	uint64_t page = next_used(used, 0, pages), at = 0;
+	size_t count = 0;
+
+	while (page < pages) {
+		uint64_t first = page, last;
+
+		do {
+			last = page;
+			page = next_used(used, page + 1, pages);
+		} while (page < pages && page - last - 1 <= GAP);
+		if (runs)
+			runs[count] = (struct template_run){ first,
+							     last + 1 - first,
+							     at };
+		count++;
+		at += (last + 1 - first) * TEMPLATE_PAGE;
+	}
+	return count;
 }
 
 /* ---- writing ---- */
 
+struct writer {
+	const struct template_content *content;
+	struct template_head head;
+	uint64_t *used;
+	struct template_run *runs;
+	size_t run_count;
+	uint32_t *sums;
+	int fd;
+};
+
 static bool is_zero(const uint8_t *page)
 {
-	return page[0] == 0 && memcmp(page, page + 1, 4095) == 0;
+	return page[0] == 0 && memcmp(page, page + 1, TEMPLATE_PAGE - 1) == 0;
 }
 
-/* Only pages with content: the file is sparse. */
-static int write_memory(int fd, const uint8_t *memory, uint64_t size,
-			uint64_t offset, uint64_t *used)
+static int find_used(struct writer *w)
 {
-	uint64_t start = 0, at;
-	int r;
+	const struct template_content *c = w->content;
+	uint64_t pages = c->memory_size / TEMPLATE_PAGE;
 
-	*used = 0;
-	for (at = 0; at < size; at += 4096) {
-		if (!is_zero(memory + at)) {
-			++*used;
-			if (at - start < COPY_CHUNK)
-				continue;
-			r = file_write_at(fd, memory + start, at - start,
-					  offset + start);
-			start = at;
-		} else {
-			r = file_write_at(fd, memory + start, at - start,
-					  offset + start);
-			start = at + 4096;
-		}
-		if (r)
-			return r;
+	w->used = calloc(1, used_size(c->memory_size));
+	w->sums = calloc(1, sums_size(c->image_size) + 1);
+	if (!w->used || !w->sums)
+		return -ENOMEM;
+	for (uint64_t page = 0; page < pages; page++) {
+		if (is_zero(c->memory + page * TEMPLATE_PAGE))
+			continue;
+		w->used[page / 64] |= 1ull << (page % 64);
+		w->head.used_pages++;
 	}
-	return file_write_at(fd, memory + start, at - start, offset + start);
+	w->run_count = template_runs(w->used, pages, NULL);
+	w->runs = calloc(w->run_count + 1, sizeof(*w->runs));
+	if (!w->runs)
+		return -ENOMEM;
+	template_runs(w->used, pages, w->runs);
+	return 0;
 }
 
-static void fill_header(struct template_header *h, const struct vm *vm,
-			const struct vmm *vmm,
-			const struct template_source *source)
+static int put_part(struct writer *w, enum template_part part, const void *data,
+		    uint64_t size, uint64_t *at)
 {
-	uint64_t image_size = source->image_size;
-
-	memcpy(h->magic, TEMPLATE_MAGIC, sizeof(h->magic));
-	h->version = TEMPLATE_VERSION;
-	h->abi_version = ZB_ABI_VERSION;
-	h->image_offset = TEMPLATE_HEADER_SIZE;
-	h->image_size = image_size;
-	h->memory_offset =
-		TEMPLATE_HEADER_SIZE + ((image_size + 4095) & ~4095ull);
-	h->memory_size = vm->memory_size;
-	h->file_size = h->memory_offset + h->memory_size;
-	h->mono_ns = clock_mono() + (uint64_t)vm->mono_offset;
-	h->wall_ns = clock_wall();
-	h->build_ns = source->build_ns;
-	h->training_size = (uint32_t)source->training_size;
-	if (source->training_size)
-		memcpy(h->training, source->training, source->training_size);
-	h->xcr0 = vmm->xcr0;
-	cpu_features_read(&h->features, vmm);
+	w->head.parts[part].offset = *at;
+	w->head.parts[part].size = size;
+	w->head.parts[part].checksum = crc32c(0, data, size);
+	*at = (*at + size + 7) & ~7ull;
+	return file_write_at(w->fd, data, size, w->head.parts[part].offset);
 }
 
-static int write_template(int fd, struct template_header *h,
-			  const struct vm *vm,
-			  const struct template_source *source)
+static int put_memory(struct writer *w, uint64_t *at)
 {
-	int r = ftruncate(fd, (off_t)h->file_size) < 0 ? -errno : 0;
+	uint64_t offset = *at, size = 0;
+	uint32_t sum = 0;
+	int r = 0;
 
+	for (size_t i = 0; i < w->run_count && r == 0; i++) {
+		const struct template_run *run = &w->runs[i];
+		const uint8_t *from =
+			w->content->memory + run->page * TEMPLATE_PAGE;
+
+		size = run->count * TEMPLATE_PAGE;
+		sum = crc32c(sum, from, size);
+		r = file_write_at(w->fd, from, size, offset + run->at);
+		size += run->at;
+	}
+	w->head.parts[TEMPLATE_MEMORY].offset = offset;
+	w->head.parts[TEMPLATE_MEMORY].size = size;
+	w->head.parts[TEMPLATE_MEMORY].checksum = sum;
+	*at = offset + size;
+	return r;
+}
+
+static int put_image(struct writer *w, uint64_t *at)
+{
+	const struct template_content *c = w->content;
+
+	w->head.parts[TEMPLATE_IMAGE].offset = *at;
+	w->head.parts[TEMPLATE_IMAGE].size = c->image_size;
+	*at += c->image_size;
+	return file_write_at(w->fd, c->image, c->image_size,
+			     w->head.parts[TEMPLATE_IMAGE].offset);
+}
+
+static int put_all(struct writer *w)
+{
+	const struct template_content *c = w->content;
+	struct template_head *h = &w->head;
+	uint64_t at = HEAD_SIZE;
+	int r = find_used(w);
+
+	if (r)
+		return r;
+	for (uint64_t i = 0; i < c->image_size; i += TEMPLATE_BLOCK)
+		w->sums[i / TEMPLATE_BLOCK] = crc32c(
+			0, c->image + i,
+			c->image_size - i < TEMPLATE_BLOCK ? c->image_size - i :
+							     TEMPLATE_BLOCK);
+	r = put_part(w, TEMPLATE_STATE, c->state, c->state_size, &at);
 	if (r == 0)
-		r = file_write_at(fd, source->image, source->image_size,
-				  h->image_offset);
+		r = put_part(w, TEMPLATE_TRAINING, c->training,
+			     c->training_size, &at);
 	if (r == 0)
-		r = write_memory(fd, vm->memory, vm->memory_size,
-				 h->memory_offset, &h->used_pages);
-	h->checksum = template_checksum(h);
-	return r ? r : file_write_at(fd, h, sizeof(*h), 0);
+		r = put_part(w, TEMPLATE_USED, w->used,
+			     used_size(c->memory_size), &at);
+	if (r == 0)
+		r = put_part(w, TEMPLATE_SUMS, w->sums,
+			     sums_size(c->image_size), &at);
+	at = (at + TEMPLATE_PAGE - 1) & ~(TEMPLATE_PAGE - 1);
+	if (r == 0)
+		r = put_memory(w, &at);
+	if (r == 0)
+		r = put_image(w, &at);
+	h->file_size = at;
+	h->checksum = checksum(h);
+	return r ? r : file_write_at(w->fd, h, sizeof(*h), 0);
 }
 
-int template_save(const char *path, struct vm *vm, const struct vmm *vmm,
-		  const struct template_source *source, struct err *e)
+int template_write(const char *path, const struct template_content *c,
+		   struct err *e)
 {
-	struct template_header *h;
+	struct writer w = { .content = c,
+			    .head = { .magic = MAGIC,
+				      .version = TEMPLATE_VERSION,
+				      .abi_version = ZB_ABI_VERSION,
+				      .memory_size = c->memory_size,
+				      .mono_ns = c->mono_ns,
+				      .wall_ns = c->wall_ns,
+				      .build_ns = c->build_ns,
+				      .xcr0 = c->xcr0,
+				      .features = c->features } };
 	struct file_draft d;
 	int r;
 
-	if (source->training_size > TEMPLATE_TRAINING_MAX)
+	if (c->training_size > TEMPLATE_TRAINING_MAX)
 		return err_set(e, -E2BIG, "training: too long");
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return err_set(e, -ENOMEM, "%s: no memory", path);
-	r = vm_save(vm, &h->state, e);
-	if (r)
-		goto out;
-	fill_header(h, vm, vmm, source);
 	r = file_draft(&d, path, e);
 	if (r)
-		goto out;
-	r = write_template(d.fd, h, vm, source);
+		return r;
+	w.fd = d.fd;
+	r = put_all(&w);
 	if (r)
 		err_set(e, r, "%s: %s", path, strerror(-r));
-	r = file_replace(&d, path, r, e);
-out:
-	free(h);
-	return r;
+	free(w.used);
+	free(w.sums);
+	free(w.runs);
+	return file_replace(&d, path, r, e);
 }
 
 /* ---- reading ---- */
 
+static int read_at(int fd, void *data, size_t size, uint64_t offset)
+{
+	char *p = data;
+
+	while (size) {
+		ssize_t n = pread(fd, p, size, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		p += n;
+		size -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int check_versions(const struct template_head *h, const char *name,
+			  struct err *e)
+{
+	if (memcmp(h->magic, MAGIC, sizeof(h->magic)))
+		return err_set(e, -EINVAL, "%s: not a zeroboot template", name);
+	if (h->version != TEMPLATE_VERSION)
+		return err_set(e, -EINVAL,
+			       "%s: template version %u, this zeroboot reads "
+			       "%u: make it anew",
+			       name, h->version, TEMPLATE_VERSION);
+	if (h->abi_version != ZB_ABI_VERSION)
+		return err_set(e, -EINVAL,
+			       "%s: guest ABI version %u, this zeroboot has "
+			       "%u: make it anew",
+			       name, h->abi_version, ZB_ABI_VERSION);
+	return 0;
+}
+
+/* The parts follow each other, as they are numbered. */
+static bool fit(const struct template_head *h)
+{
+	uint64_t end = HEAD_SIZE;
+
+	if (h->memory_size < ZB_MIN_MEMORY || h->memory_size > ZB_MAX_MEMORY ||
+	    (h->memory_size & (TEMPLATE_PAGE - 1)))
+		return false;
+	for (int i = 0; i < TEMPLATE_PARTS; i++) {
+		uint64_t offset = h->parts[i].offset, size = h->parts[i].size;
+
+		if (offset < end || offset > h->file_size ||
+		    size > h->file_size - offset || (offset & 7))
+			return false;
+		if (i >= TEMPLATE_MEMORY &&
+		    ((offset | size) & (TEMPLATE_PAGE - 1)))
+			return false;
+		end = offset + size;
+	}
+	return h->parts[TEMPLATE_TRAINING].size <= TEMPLATE_TRAINING_MAX &&
+	       h->parts[TEMPLATE_USED].size == used_size(h->memory_size) &&
+	       h->parts[TEMPLATE_SUMS].size ==
+		       sums_size(h->parts[TEMPLATE_IMAGE].size);
+}
+
+/* What USED says is what MEMORY has. */
+static bool is_whole(const struct template *t)
+{
+	const uint64_t *used = template_data(t, TEMPLATE_USED);
+	uint64_t pages = t->head.memory_size / TEMPLATE_PAGE, size = 0;
+	size_t count = template_runs(used, pages, NULL);
+	struct template_run *runs = calloc(count + 1, sizeof(*runs));
+
+	if (!runs)
+		return false;
+	template_runs(used, pages, runs);
+	if (count)
+		size = runs[count - 1].at +
+		       runs[count - 1].count * TEMPLATE_PAGE;
+	free(runs);
+	return size == t->head.parts[TEMPLATE_MEMORY].size;
+}
+
+static int read_small(struct template *t)
+{
+	const struct template_head *h = &t->head;
+	uint64_t size = h->parts[TEMPLATE_MEMORY].offset - HEAD_SIZE;
+	int r;
+
+	t->small = malloc(size + 1);
+	if (!t->small)
+		return -ENOMEM;
+	r = read_at(t->fd, t->small, size, HEAD_SIZE);
+	for (int i = 0; i < TEMPLATE_MEMORY && r == 0; i++)
+		if (crc32c(0, template_data(t, (enum template_part)i),
+			   h->parts[i].size) != h->parts[i].checksum)
+			r = -EILSEQ;
+	return r ? r : is_whole(t) ? 0 : -EILSEQ;
+}
+
+int template_read(struct template *t, int fd, uint64_t size, const char *name,
+		  struct err *e)
+{
+	struct template_head *h = &t->head;
+	int r;
+
+	memset(t, 0, sizeof(*t));
+	t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (t->fd < 0)
+		return err_set(e, -errno, "%s: %s", name, strerror(errno));
+	r = size < HEAD_SIZE ? -EILSEQ : read_at(t->fd, h, sizeof(*h), 0);
+	r = r == -EILSEQ ?
+		    err_set(e, -EINVAL, "%s: not a zeroboot template", name) :
+	    r ? err_set(e, r, "%s: %s", name, strerror(-r)) :
+		check_versions(h, name, e);
+	if (r)
+		goto fail;
+	r = -EINVAL;
+	if (h->checksum != checksum(h))
+		err_set(e, r, "%s: damaged: wrong checksum", name);
+	else if (h->file_size > size && h->parts[TEMPLATE_IMAGE].offset != size)
+		err_set(e, r, "%s: damaged: %llu bytes instead of %llu", name,
+			(unsigned long long)size,
+			(unsigned long long)h->file_size);
+	else if (!fit(h))
+		err_set(e, r, "%s: damaged: bad sizes", name);
+	else
+		r = 0;
+	if (r)
+		goto fail;
+	r = read_small(t);
+	if (r == 0)
+		return 0;
+	err_set(e, r, "%s: %s", name,
+		r == -EILSEQ ? "damaged: wrong checksum" : strerror(-r));
+fail:
+	template_close(t);
+	return r;
+}
+
+int template_open(struct template *t, const char *path, struct err *e)
+{
+	/* Not blocking: it may be a FIFO. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+	struct stat st;
+
+	t->fd = -1;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		r = err_set(e, -EINVAL, "%s: not a zeroboot template", path);
+	else
+		r = template_read(t, fd, (uint64_t)st.st_size, path, e);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+void template_close(struct template *t)
+{
+	free(t->small);
+	t->small = NULL;
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+const void *template_data(const struct template *t, enum template_part part)
+{
+	return t->small + t->head.parts[part].offset - HEAD_SIZE;
+}
+
 int template_memory_mb(const char *path, struct err *e)
 {
-	struct snapshot s;
-	int r = snapshot_open(&s, path, NULL, e);
+	struct template t;
+	int r = template_open(&t, path, e);
 
 	if (r)
 		return r;
-	r = (int)(s.memory_size >> 20);
-	snapshot_close(&s);
+	r = (int)(t.head.memory_size >> 20);
+	template_close(&t);
 	return r;
+}
+
+static double mib(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
 }
 
 int template_info(const char *path, struct err *e)
 {
-	struct snapshot s;
-	struct stat st;
-	time_t when;
+	struct template t;
+	const struct template_head *h = &t.head;
 	char date[32];
 	struct tm tm;
-	int r = snapshot_open(&s, path, NULL, e);
+	time_t when;
+	int r = template_open(&t, path, e);
 
-	if (r || !s.header)
+	if (r)
 		return r;
-	when = (time_t)(s.wall_ns / 1000000000);
-	if (fstat(s.fd, &st) < 0 || !gmtime_r(&when, &tm) ||
+	when = (time_t)(h->wall_ns / 1000000000);
+	if (!gmtime_r(&when, &tm) ||
 	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
 		r = err_set(e, -EIO, "%s: cannot say when it was made", path);
 		goto out;
 	}
-	printf("version      %u, guest ABI %u\n", s.header->version,
-	       s.header->abi_version);
-	printf("made         %s, in %.3f s\n", date, (double)s.build_ns / 1e9);
+	printf("version      %u, guest ABI %u\n", h->version, h->abi_version);
+	printf("made         %s, in %.3f s\n", date, (double)h->build_ns / 1e9);
 	printf("memory       %llu MiB, %llu pages in use (%.1f MiB)\n",
-	       (unsigned long long)(s.memory_size >> 20),
-	       (unsigned long long)s.header->used_pages,
-	       (double)s.header->used_pages * 4096 / (1 << 20));
-	printf("image        %.1f MiB\n", (double)s.image_size / (1 << 20));
-	printf("file         %.1f MiB, %.1f MiB on disk\n",
-	       (double)s.size / (1 << 20), (double)st.st_blocks / 2048);
+	       (unsigned long long)(h->memory_size >> 20),
+	       (unsigned long long)h->used_pages,
+	       mib(h->used_pages * TEMPLATE_PAGE));
+	printf("image        %.1f MiB\n", mib(h->parts[TEMPLATE_IMAGE].size));
+	printf("file         %.1f MiB\n", mib(h->file_size));
 	printf("cpu          ");
-	cpu_features_print(&s.header->features);
-	printf("registers    rip %#llx, xcr0 %#llx\n",
-	       (unsigned long long)s.state->regs.rip,
-	       (unsigned long long)s.header->xcr0);
+	cpu_features_print(&h->features);
+	printf("registers    xcr0 %#llx\n", (unsigned long long)h->xcr0);
 	r = fflush(stdout) ? err_set(e, -errno, "stdout: %s", strerror(errno)) :
 			     0;
 out:
-	snapshot_close(&s);
+	template_close(&t);
 	return r;
 }

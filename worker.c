@@ -496,7 +496,7 @@ static int lock(const struct slot *s, const char *user, struct err *e)
 	struct seccomp_files files = { .channel = s->inbox.fd,
 				       .log = s->machine.vm.log_fd,
 				       .kvm = s->vmm.fd,
-				       .template = s->snapshot.fd,
+				       .template = s->snapshot.template.fd,
 				       .vm = s->machine.vm.fd,
 				       .vcpu = s->machine.vm.vcpu };
 
@@ -537,8 +537,7 @@ static int start(struct slot *s, const struct worker_options *o, struct err *e)
 int worker_main(const struct worker_options *o)
 {
 	struct slot s = { .inbox.fd = WORKER_CHANNEL,
-			  .fresh = o->fresh,
-			  .snapshot.fd = -1 };
+			  .fresh = o->fresh };
 	struct err e = { "" };
 	int r;
 

@@ -58,7 +58,10 @@ bats_require_minimum_version 1.5.0
 	change 8 09
 	run ./zeroboot template info "$copy"
 	[[ "$output" == *"template version 9"* ]]
-	change 3000 5a
+	change 60 5a # the head
+	run ./zeroboot template info "$copy"
+	[[ "$output" == *"wrong checksum"* ]]
+	change 4200 5a # the CPU's state
 	run ./zeroboot template info "$copy"
 	[[ "$output" == *"wrong checksum"* ]]
 	cp --sparse=always templates/python.zbt "$copy"

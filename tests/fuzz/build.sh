@@ -20,7 +20,7 @@ for name in "$@"; do
 	auth) target auth auth.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c cpu.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
-	template) target template template.c snapshot.c recycle.c file.c clock.c cpu.c err.c ;;
+	template) target template snapshot.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
 	image) target image file.c err.c ;;
 	esac
 done

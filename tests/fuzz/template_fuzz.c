@@ -2,24 +2,31 @@
  * template_fuzz.c: a file that snapshot_open takes can be mapped and its page
  * tables walked without leaving it.
  *
- * Input: pairs of an offset and a byte to change in the header of a good file,
- * then the same for its page tables. The checksum is made right.
+ * Input: triples of an offset, where it counts, and a byte to change in the head,
+ * the state, the bits of used pages or the page tables of a good file. The
+ * checksums are made right.
  */
 #include "fuzz.h"
 
-#include <stddef.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "../../template.c"
 
 #include "recycle.h"
 #include "snapshot.h"
-#include "template_format.h"
 
-#define MEMORY ZB_MIN_MEMORY
 #define ROOT ZB_FRAMES_GPA
-#define FILE_SIZE (TEMPLATE_HEADER_SIZE + 4096 + MEMORY)
+#define TABLES 4
+#define STATE HEAD_SIZE
+#define TRAINING ((STATE + sizeof(struct vm_state) + 7) & ~7ull)
+#define USED_SIZE (ZB_MIN_MEMORY / 4096 / 8)
+#define SUMS (TRAINING + USED_SIZE)
+#define MEMORY ((SUMS + 4 + 4095) & ~4095ull)
+#define IMAGE (MEMORY + TABLES * 4096)
+#define FILE_SIZE (IMAGE + 4096)
 
-static struct template_header *h;
+static uint8_t *file;
+static struct template_head *h;
 static uint64_t *tables;
 static char path[64];
 
@@ -49,81 +56,114 @@ int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
 static void setup(void)
 {
 	int fd = memfd_create("template", 0);
-	uint8_t *file;
 
 	assert(fd >= 0 && ftruncate(fd, FILE_SIZE) == 0);
 	file = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert(file != MAP_FAILED);
 	h = (void *)file;
-	tables = (void *)(file + TEMPLATE_HEADER_SIZE + 4096 + ROOT);
+	tables = (void *)(file + MEMORY);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+}
+
+static void part(enum template_part n, uint64_t offset, uint64_t size)
+{
+	h->parts[n].offset = offset;
+	h->parts[n].size = size;
 }
 
 /* A good file: a table of each level, one leading to the next. */
 static void reset(void)
 {
-	memset(h, 0, sizeof(*h));
-	memcpy(h->magic, TEMPLATE_MAGIC, sizeof(h->magic));
+	uint64_t *used = (void *)(file + TRAINING);
+
+	memset(file, 0, FILE_SIZE);
+	memcpy(h->magic, MAGIC, sizeof(h->magic));
 	h->version = TEMPLATE_VERSION;
 	h->abi_version = ZB_ABI_VERSION;
 	h->file_size = FILE_SIZE;
-	h->image_offset = TEMPLATE_HEADER_SIZE;
-	h->image_size = 4096;
-	h->memory_offset = TEMPLATE_HEADER_SIZE + 4096;
-	h->memory_size = MEMORY;
-	h->state.sregs.cr3 = ROOT;
-	memset(tables, 0, 4 * 4096);
-	for (uint64_t i = 0; i < 3; i++)
+	h->memory_size = ZB_MIN_MEMORY;
+	part(TEMPLATE_STATE, STATE, sizeof(struct vm_state));
+	part(TEMPLATE_TRAINING, TRAINING, 0);
+	part(TEMPLATE_USED, TRAINING, USED_SIZE);
+	part(TEMPLATE_SUMS, SUMS, 4);
+	part(TEMPLATE_MEMORY, MEMORY, TABLES * 4096);
+	part(TEMPLATE_IMAGE, IMAGE, 4096);
+	((struct vm_state *)(file + STATE))->sregs.cr3 = ROOT;
+	for (uint64_t i = 0; i < TABLES; i++)
+		used[(ROOT / 4096 + i) / 64] |= 1ull << (ROOT / 4096 + i) % 64;
+	for (uint64_t i = 0; i < TABLES - 1; i++)
 		tables[i * 512 + i] = (ROOT + (i + 1) * 4096) | 7;
+}
+
+static void sum_up(void)
+{
+	for (int i = 0; i < TEMPLATE_MEMORY; i++) {
+		uint64_t offset = h->parts[i].offset, size = h->parts[i].size;
+
+		if (offset <= FILE_SIZE && size <= FILE_SIZE - offset)
+			h->parts[i].checksum = crc32c(0, file + offset, size);
+	}
+	h->checksum = checksum(h);
 }
 
 static void use(struct snapshot *s)
 {
 	struct recycle r = { 0 };
-	void *memory, *image;
 	struct err e = { "" };
+	volatile uint8_t *memory = snapshot_map(s, &e);
+	volatile uint8_t sum = 0;
 
 	assert(s->memory_size >= ZB_MIN_MEMORY);
-	assert(s->memory_offset + s->memory_size <= FILE_SIZE);
-	assert(s->image_offset + s->image_size <= FILE_SIZE);
 	assert(s->training_size <= TEMPLATE_TRAINING_MAX);
-	if (snapshot_map(s, &memory, &image, &e) == 0) {
-		volatile uint8_t sum = *(uint8_t *)memory;
-
-		sum += ((uint8_t *)memory)[s->memory_size - 1];
-		if (image)
-			sum += ((uint8_t *)image)[s->image_size - 1];
-		sum += ((const uint8_t *)s->locked)[ZB_LOCKED_SIZE - 1];
+	if (memory) {
+		for (uint64_t at = 0; at < s->memory_size; at += 37 * 4096) {
+			sum += memory[at];
+			assert(memory[at] == s->memory[at]);
+		}
+		for (size_t i = 0; i < s->run_count; i++)
+			sum += memory[(s->runs[i].page + s->runs[i].count) *
+					      4096 -
+				      1];
+		if (s->image)
+			sum += ((const uint8_t *)s->image)[s->image_size - 1];
 		(void)sum;
-		snapshot_unmap(s, memory, image);
+		snapshot_unmap(s, (void *)(uintptr_t)memory);
 	} else {
 		assert(e.text[0]);
 	}
 	if (recycle_open(&r, s, &e) == 0)
 		recycle_close(&r);
 	else
-		assert(e.text[0] && !r.pristine);
+		assert(e.text[0]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* Of the header: all but the training. */
-	const size_t head = offsetof(struct template_header, training);
 	struct snapshot s;
 	struct err e = { "" };
 
-	if (!h)
+	if (!file)
 		setup();
 	reset();
 	for (; size >= 4; data += 4, size -= 4) {
 		size_t at = data[0] | (size_t)data[1] << 8;
 
-		if (data[2] & 1)
-			((uint8_t *)tables)[at % (4 * 4096)] = data[3];
-		else
-			((uint8_t *)h)[at % head] = data[3];
+		switch (data[2] & 3) {
+		case 0:
+			file[at % sizeof(*h)] = data[3];
+			break;
+		case 1:
+			file[STATE + at % sizeof(struct vm_state)] = data[3];
+			break;
+		case 2:
+			file[TRAINING + at % USED_SIZE] = data[3];
+			break;
+		case 3:
+			file[MEMORY + at % (TABLES * 4096)] = data[3];
+			break;
+		}
 	}
-	h->checksum = template_checksum(h);
+	sum_up();
 	if (snapshot_open(&s, path, NULL, &e) == 0) {
 		use(&s);
 		snapshot_close(&s);
