@@ -66,7 +66,7 @@ static struct {
 	size_t slices;   /* of all answers' slices */
 	size_t output_total;
 	struct text spare; /* the last answer's buffer */
-	bool draining;
+	bool retiring, draining;
 	uint64_t request_ns, idle_ns;
 	char scratch[SCRATCH];
 } all;
@@ -357,7 +357,7 @@ static bool take_request(struct connection *c)
 	}
 	if (n == 0)
 		return !wait_for_body(c, &r);
-	c->x.close = r.close;
+	c->x.close = r.close || all.retiring;
 	c->x.finished = on_finished;
 	c->x.context = c;
 	c->x.draining = all.draining;
@@ -679,9 +679,41 @@ void connections_tick(uint64_t now)
 	}
 }
 
+void connections_retire(void)
+{
+	all.retiring = true;
+	for (struct connection *c = all.all; c; c = c->next)
+		if (c->busy && !c->done)
+			c->x.close = true;
+}
+
+static bool is_waited_for(const struct connection *c)
+{
+	return !c->busy && !c->answering && !c->lingering;
+}
+
 void connections_drain(void)
 {
+	struct connection *c, *next;
+
+	/* What has come in until now is answered, read or not. */
+	for (c = all.all; c; c = next) {
+		next = c->next;
+		if (is_waited_for(c))
+			read_input(c);
+	}
 	all.draining = true;
+	for (c = all.all; c; c = next) {
+		next = c->next;
+		if (!is_waited_for(c))
+			continue;
+		if (c->in_size == c->in_at) {
+			connection_close(c);
+			continue;
+		}
+		refuse(c, 503, "the server is draining");
+		send_answer(c);
+	}
 }
 
 bool connections_active(void)
@@ -690,6 +722,22 @@ bool connections_active(void)
 		if (c->busy || c->answering || c->lingering)
 			return true;
 	return false;
+}
+
+struct connections_state connections_look(void)
+{
+	struct connections_state s = { .input = all.buffered };
+
+	for (const struct connection *c = all.all; c; c = c->next) {
+		s.all++;
+		if (c->busy)
+			s.busy++;
+		else if (c->answering)
+			s.answering++;
+		else if (c->in_size > c->in_at)
+			s.sending++;
+	}
+	return s;
 }
 
 void connections_close(void)

@@ -21,10 +21,19 @@ int connection_open(int fd, const char *client);
 void connections_work(void);
 /* Cuts off who is too slow; every some 100 ms. */
 void connections_tick(uint64_t now);
-/* From now on everything new is answered with 503 and close. */
+/* From now on every answer is its connection's last. */
+void connections_retire(void);
+/* And everything new is answered with 503; who waits for nothing is closed. */
 void connections_drain(void);
 /* True while anyone waits for an answer or reads one. */
 bool connections_active(void);
+struct connections_state {
+	unsigned all, busy, sending,
+		answering; /* busy: with runs; sending: us a
+						 * request */
+	size_t input;      /* bytes of all input buffers */
+};
+struct connections_state connections_look(void);
 /* Ends them all. */
 void connections_close(void);
 

@@ -3,17 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
+#define LOCK_TRIES 100 /* this long apart: */
+#define LOCK_PAUSE_MS 20
 #define FIRST_INHERITED 3 /* sd_listen_fds(3) */
 
 /* ---- addresses ---- */
@@ -53,7 +57,7 @@ static int bind_and_listen(struct listener *l, const struct sockaddr *a,
 		return -errno;
 	if (a->sa_family != AF_UNIX)
 		setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(l->fd, a, size) < 0 || listen(l->fd, BACKLOG) < 0) {
+	if (bind(l->fd, a, size) < 0 || listen(l->fd, LISTEN_BACKLOG) < 0) {
 		int r = -errno;
 
 		close(l->fd);
@@ -64,40 +68,139 @@ static int bind_and_listen(struct listener *l, const struct sockaddr *a,
 	return 0;
 }
 
-/* Removes a socket file that its server left behind; never anything else. */
-static void remove_stale(const struct sockaddr_un *a)
+/* ---- Unix sockets ---- */
+
+/*
+ * Whoever looks at a socket file in order to make, replace or remove it holds
+ * this lock of its directory, so that nobody else does. It is not waited for
+ * without an end, as whoever may read the directory may hold it. A descriptor,
+ * which is closed to give it back; -EAGAIN: somebody has it; -1: there is none to
+ * be had here.
+ */
+static int lock_directory(const char *path, int tries)
 {
-	struct stat st;
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+	const char *slash = strrchr(path, '/');
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
 	int fd;
 
-	if (lstat(a->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (slash)
+		snprintf(directory, sizeof(directory), "%.*s",
+			 slash == path ? 1 : (int)(slash - path), path);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 &&
-	    errno == ECONNREFUSED)
-		unlink(a->sun_path);
+		return -1;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		bool taken = errno == EWOULDBLOCK;
+
+		if (!taken || --tries == 0) {
+			close(fd);
+			return taken ? -EAGAIN : -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+/* Whether a server has the socket: 0: nobody, or -EADDRINUSE with who it is. */
+static int look_for_server(const struct sockaddr_un *a, struct err *e)
+{
+	struct ucred who = { .pid = 0 };
+	socklen_t size = sizeof(who);
+	/* Nobody may be accepting there: not waited for. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = 0;
+
+	if (fd < 0)
+		return err_set(e, -errno, "listen: unix:%s: %s", a->sun_path,
+			       strerror(errno));
+	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
+		error = errno;
+	else
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
 	close(fd);
+	if (error == ECONNREFUSED || error == ENOENT)
+		return 0;
+	if (who.pid)
+		return err_set(e, -EADDRINUSE,
+			       "listen: unix:%s: in use: process %ld serves "
+			       "there",
+			       a->sun_path, (long)who.pid);
+	return err_set(e, -EADDRINUSE, "listen: unix:%s: in use%s%s",
+		       a->sun_path, error && error != EAGAIN ? ": " : "",
+		       error && error != EAGAIN ? strerror(error) : "");
+}
+
+/* Removes a socket file that its server left behind; never anything else. */
+static int remove_stale(const struct sockaddr_un *a, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(a->sun_path, &st) < 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(e, -EEXIST,
+			       "listen: unix:%s: there is something else than "
+			       "a socket",
+			       a->sun_path);
+	r = look_for_server(a, e);
+	if (r == 0)
+		unlink(a->sun_path);
+	return r;
 }
 
 static int open_unix(struct listener *l, const char *path, struct err *e)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int r;
+	int lock, r;
 
 	if (!*path || strlen(path) >= sizeof(a.sun_path))
 		return err_set(e, -EINVAL,
 			       "listen: unix:%s: a path has 1 to %zu bytes",
 			       path, sizeof(a.sun_path) - 1);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	remove_stale(&a);
-	r = bind_and_listen(l, (struct sockaddr *)&a, sizeof(a));
+	lock = lock_directory(path, LOCK_TRIES);
+	if (lock == -EAGAIN)
+		return err_set(e, lock,
+			       "listen: unix:%s: somebody keeps its directory "
+			       "locked",
+			       path);
+	r = remove_stale(&a, e);
 	if (r)
-		return err_set(e, r, "listen: unix:%s: %s", path, strerror(-r));
+		goto out;
+	r = bind_and_listen(l, (struct sockaddr *)&a, sizeof(a));
+	if (r) {
+		err_set(e, r, "listen: unix:%s: %s", path, strerror(-r));
+		goto out;
+	}
 	snprintf(l->path, sizeof(l->path), "%s", path);
-	return 0;
+	l->file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+out:
+	if (lock >= 0)
+		close(lock);
+	return r;
 }
+
+/* Only if it is still this listener's: another server may have its place. */
+static void remove_unix(struct listener *l)
+{
+	int lock = lock_directory(l->path, 1);
+	struct stat own, there;
+
+	if (l->file >= 0 && fstat(l->file, &own) == 0 &&
+	    lstat(l->path, &there) == 0 && own.st_dev == there.st_dev &&
+	    own.st_ino == there.st_ino)
+		unlink(l->path);
+	if (l->file >= 0)
+		close(l->file);
+	if (lock >= 0)
+		close(lock);
+	l->file = -1;
+	l->path[0] = 0;
+}
+
+/* ---- any address ---- */
 
 /* Decimal digits, at most limit: libc's own idea of a number may wrap. */
 static bool number_ok(const char *text, unsigned long limit)
@@ -126,7 +229,7 @@ int listen_open(struct listener *l, const char *address, struct err *e)
 	char host[NI_MAXHOST];
 	int r;
 
-	*l = (struct listener){ .fd = -1 };
+	*l = (struct listener){ .fd = -1, .file = -1 };
 	if (!strncmp(address, "unix:", 5))
 		return open_unix(l, address + 5, e);
 	if (!colon || !number_ok(colon + 1, 65535) || size >= sizeof(host))
@@ -149,14 +252,27 @@ int listen_open(struct listener *l, const char *address, struct err *e)
 	return r ? err_set(e, r, "listen: %s: %s", address, strerror(-r)) : 0;
 }
 
+void listen_stop(struct listener *l)
+{
+	/* Who tries to connect from now on is not heard, and tries again after a
+	 * second (RFC 6298): it finds the next server, or none. */
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = { 1, &nothing };
+
+	if (l->path[0])
+		remove_unix(l);
+	else if (!l->inherited)
+		setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+			   sizeof(filter));
+}
+
 void listen_close(struct listener *l)
 {
-	if (l->fd < 0)
-		return;
-	close(l->fd);
-	l->fd = -1;
 	if (l->path[0])
-		unlink(l->path);
+		remove_unix(l);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
 }
 
 /* ---- service manager ---- */
@@ -184,7 +300,9 @@ int listen_inherit(struct listener *list, size_t room, struct err *e)
 		int accepts = 0;
 		socklen_t size = sizeof(accepts);
 
-		*l = (struct listener){ .fd = FIRST_INHERITED + (int)i };
+		*l = (struct listener){ .fd = FIRST_INHERITED + (int)i,
+					.file = -1,
+					.inherited = true };
 		if (getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts,
 			       &size) < 0 ||
 		    !accepts)
@@ -214,7 +332,9 @@ void notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&a,
+	/* A manager that does not read must not stop the server. */
+	sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+	       (struct sockaddr *)&a,
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size));
 	close(fd);
 }

@@ -589,19 +589,22 @@ static void put_workers(struct text *t)
 			    languages[l].name, languages[l].maximum);
 }
 
+static unsigned count_warm(const struct crew *c)
+{
+	unsigned warm = 0;
+
+	for (unsigned i = 0; i < c->maximum; i++)
+		warm += c->members[i].state >= READY && c->members[i].warm;
+	return warm;
+}
+
 static void put_warm(struct text *t)
 {
 	metrics_series(t, "zeroboot_workers_warm", "gauge",
 		       "Workers whose VM has been trained.");
 	for (int l = 0; l < language_count; l++) {
-		const struct crew *c = &languages[l];
-		unsigned warm = 0;
-
-		for (unsigned i = 0; i < c->maximum; i++)
-			warm += c->members[i].state >= READY &&
-				c->members[i].warm;
 		text_format(t, "zeroboot_workers_warm{language=\"%s\"} %u\n",
-			    c->name, warm);
+			    languages[l].name, count_warm(&languages[l]));
 	}
 }
 
@@ -624,6 +627,26 @@ static uint64_t memory(void)
 				sum += private_memory(c->members[i].pid);
 	}
 	return sum;
+}
+
+void pool_log(void)
+{
+	for (int l = 0; l < language_count; l++) {
+		const struct crew *c = &languages[l];
+
+		log_event("info",
+			  "state of %s: workers: %u ready, %u busy, %u "
+			  "starting, %u missing, %u at most, %u warm",
+			  c->name, c->count[READY], c->count[BUSY],
+			  c->count[STARTING], crew_missing(c), c->maximum,
+			  count_warm(c));
+	}
+	log_event("info",
+		  "state: %u runs under way, %u of %u wait; %.1f MiB of "
+		  "memory, "
+		  "workers included",
+		  running, queued, options.max_queue,
+		  (double)memory() / (1 << 20));
 }
 
 void pool_metrics(struct text *t)

@@ -86,6 +86,8 @@ unsigned pool_running(void);
 /* Bytes of output of runs that have ended and are not freed yet. */
 size_t pool_output(void);
 void pool_metrics(struct text *t);
+/* Says in the log what the workers do and what waits for them. */
+void pool_log(void);
 void job_free(struct job *job);
 
 #endif

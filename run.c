@@ -48,7 +48,7 @@ static int image_open(struct image *image, const char *path, struct err *e)
 
 	image->data = NULL;
 	image->size = 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
 		goto out;

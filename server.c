@@ -30,6 +30,7 @@
 #define TICK_MS 100
 #define AWAKE_NS 1000000 /* since something happened */
 #define SECOND_NS 1000000000ull
+#define LAME_NS SECOND_NS
 
 static struct {
 	int epoll, signals;
@@ -40,9 +41,10 @@ static struct {
 	} listeners[LISTENERS_MAX];
 	unsigned listener_count, max_connections;
 	struct watch signal_watch;
-	bool draining, ready;
+	bool ready;
+	bool draining, lame; /* lame: its first second */
 	unsigned cpus;
-	uint64_t drain_until;
+	uint64_t drain_until, lame_until;
 } server = { .epoll = -1, .signals = -1 };
 
 /* ---- accepting ---- */
@@ -96,14 +98,12 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
-static void accept_ready(struct watch *w, uint32_t events)
+/* Some of those who wait; false: there is none left. */
+static bool accept_some(unsigned i)
 {
-	size_t i = (size_t)((char *)w - (char *)server.listeners) /
-		   sizeof(server.listeners[0]);
 	int fd = server.listeners[i].listener.fd;
 
-	(void)events;
-	for (int n = 0; n < ACCEPT_BURST && fd >= 0; n++) {
+	for (unsigned n = 0; n < ACCEPT_BURST && fd >= 0; n++) {
 		struct sockaddr_storage a = { 0 };
 		socklen_t size = sizeof(a);
 		char name[CLIENT_NAME_SIZE];
@@ -115,10 +115,10 @@ static void accept_ready(struct watch *w, uint32_t events)
 			/* Level-triggered: it would only spin until the tick. */
 			epoll_ctl(server.epoll, EPOLL_CTL_DEL, fd, NULL);
 			server.listeners[i].paused = true;
-			return;
+			break;
 		}
 		if (client < 0 && errno == EAGAIN)
-			return;
+			return false;
 		if (client < 0)
 			continue; /* that one is gone again: accept(2) */
 		if (metrics.connections >= server.max_connections) {
@@ -132,6 +132,16 @@ static void accept_ready(struct watch *w, uint32_t events)
 		if (connection_open(client, name))
 			turn_away(client, "no memory");
 	}
+	return true;
+}
+
+static void accept_ready(struct watch *w, uint32_t events)
+{
+	size_t i = (size_t)((char *)w - (char *)server.listeners) /
+		   sizeof(server.listeners[0]);
+
+	(void)events;
+	accept_some((unsigned)i);
 }
 
 static void resume_listeners(void)
@@ -146,10 +156,39 @@ static void resume_listeners(void)
 	}
 }
 
+static void close_listener(unsigned i)
+{
+	/* Others may have it open, and it would be reported for ever: epoll(7),
+	 * Q6. */
+	epoll_ctl(server.epoll, EPOLL_CTL_DEL, server.listeners[i].listener.fd,
+		  NULL);
+	listen_close(&server.listeners[i].listener);
+}
+
 static void close_listeners(void)
 {
 	for (unsigned i = 0; i < server.listener_count; i++)
-		listen_close(&server.listeners[i].listener);
+		close_listener(i);
+}
+
+/* To close a listener is to reset all who are connected and not accepted yet: they
+ * come first, as many as there are. True: some are left. */
+static bool retire_listeners(void)
+{
+	bool left = false;
+
+	for (unsigned i = 0; i < server.listener_count; i++) {
+		struct listener *l = &server.listeners[i].listener;
+
+		if (l->fd < 0)
+			continue;
+		listen_stop(l);
+		if (!l->inherited && accept_some(i))
+			left = true;
+		else
+			close_listener(i);
+	}
+	return left;
 }
 
 /* ---- life cycle ---- */
@@ -170,6 +209,11 @@ static void reload(void)
 	notify("READY=1");
 }
 
+/*
+ * For a second everything that has come in is answered as before, but for the last
+ * time on its connection: clients whose requests were on their way, and those that
+ * did not know yet, lose nothing.
+ */
 static void drain(unsigned seconds)
 {
 	uint64_t now = clock_mono();
@@ -178,16 +222,50 @@ static void drain(unsigned seconds)
 		server.drain_until = now;
 		return;
 	}
-	server.draining = true;
+	server.draining = server.lame = true;
 	server.drain_until = now + seconds * SECOND_NS;
+	server.lame_until = now + LAME_NS;
 	notify("STOPPING=1");
 	log_event("info", "draining");
+	connections_retire();
+}
+
+/* Whether the loop is to go on. */
+static bool drain_goes_on(uint64_t now)
+{
+	bool left;
+
+	if (now >= server.drain_until)
+		return false;
+	if (!server.lame)
+		return connections_active();
+	left = retire_listeners() || metrics.connections > 0;
+	if (left && now < server.lame_until)
+		return true;
+	server.lame = false;
 	close_listeners();
 	connections_drain();
 	pool_drain();
+	return connections_active();
 }
 
 static unsigned drain_seconds;
+
+static void log_state(void)
+{
+	struct connections_state c = connections_look();
+
+	log_event("info",
+		  "state: %s, %u of %u connections: %u with a run, %u being "
+		  "answered, %u sending, %u idle; %.1f MiB of input held",
+		  server.draining ? "draining" :
+		  server.ready    ? "ready" :
+				    "starting",
+		  c.all, server.max_connections, c.busy, c.answering, c.sending,
+		  c.all - c.busy - c.answering - c.sending,
+		  (double)c.input / (1 << 20));
+	pool_log();
+}
 
 static void signal_ready(struct watch *w, uint32_t events)
 {
@@ -199,6 +277,10 @@ static void signal_ready(struct watch *w, uint32_t events)
 			reload();
 		else if (info.ssi_signo == SIGCHLD)
 			pool_reap(clock_mono());
+		else if (info.ssi_signo == SIGUSR1)
+			log_state();
+		else if (info.ssi_signo == SIGUSR2)
+			log_event("info", "SIGUSR2 has no effect");
 		else
 			drain(drain_seconds);
 	}
@@ -222,17 +304,25 @@ static void check_ready(void)
 
 /* ---- start ---- */
 
-static int open_signals(struct err *e)
+/* What must not end a server, from the first moment on. */
+static void hold_signals(sigset_t *set)
 {
-	sigset_t set;
+	sigemptyset(set);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCHLD);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
 
-	sigemptyset(&set);
+/* Those that ask for its end do so at once while it starts, whatever it may be
+ * waiting for: they are held only from here on. */
+static int open_signals(sigset_t set, struct err *e)
+{
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	server.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (server.signals < 0)
 		return err_set(e, -errno, "signalfd: %s", strerror(errno));
@@ -315,8 +405,10 @@ static int open_pool(const struct server_options *o, struct err *e)
 
 static int start(const struct server_options *o, struct err *e)
 {
+	sigset_t held;
 	int r;
 
+	hold_signals(&held);
 	drain_seconds = o->drain_seconds;
 	log_open(o->log);
 	r = auth_open(e);
@@ -326,11 +418,11 @@ static int start(const struct server_options *o, struct err *e)
 	if (server.epoll < 0)
 		return err_set(e, server.epoll, "epoll: %s",
 			       strerror(-server.epoll));
-	r = open_signals(e);
-	if (r == 0)
-		r = open_pool(o, e);
+	r = open_pool(o, e);
 	if (r == 0)
 		r = open_listeners(o, e);
+	if (r == 0)
+		r = open_signals(held, e);
 	if (r == 0)
 		r = jail_open(o->user, e);
 	if (r)
@@ -365,8 +457,7 @@ static void serve(void)
 {
 	uint64_t next_tick = 0, now = clock_mono(), last_event = now;
 
-	while (!server.draining ||
-	       (now < server.drain_until && connections_active())) {
+	while (!server.draining || drain_goes_on(now)) {
 		bool awake = stay_awake(now, last_event);
 		int n = loop_turn(awake ? 0 : TICK_MS);
 

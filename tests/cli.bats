@@ -121,3 +121,32 @@ bats_require_minimum_version 1.5.0
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"/huge: too large" ]]
 }
+
+@test "cli: nothing needs /dev/null, and closed standard streams are taken by nothing else" {
+	# a command that is run with nothing in /dev but kvm
+	without_dev=(unshare -m sh -c 'mkdir -p "$0" && mount -t tmpfs none "$0" && mknod -m 666 "$0/kvm" c 10 232 &&
+		mount --move "$0" /dev && [ "$(ls /dev)" = kvm ] && exec "$@"' "$BATS_TEST_TMPDIR/dev")
+	[ "$("${without_dev[@]}" ./zeroboot --version)" = "$(./zeroboot --version)" ]
+	[ "$("${without_dev[@]}" ./zeroboot exec -l sh <<<'echo $((6 * 7))')" = 42 ]
+	mkdir -p "$BATS_TEST_TMPDIR/root/bin"
+	"${without_dev[@]}" ./zeroboot image build -o "$BATS_TEST_TMPDIR/i" "$BATS_TEST_TMPDIR/root"
+	"${without_dev[@]}" ./zeroboot template info templates/sh.zbt >"$BATS_TEST_TMPDIR/info"
+	"${without_dev[@]}" ./zeroboot bench -l sh -n 2 >"$BATS_TEST_TMPDIR/bench"
+	[ "$("${without_dev[@]}" ./zeroboot run build/tests/guest.img /bin/pipe)" = "$(./zeroboot run build/tests/guest.img /bin/pipe)" ]
+	for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+		"${without_dev[@]}" bash -c "exec ./zeroboot template info templates/sh.zbt $closed" >"$BATS_TEST_TMPDIR/out" </dev/null || true
+		[[ "$closed" == *' >&-'* ]] || [[ "$closed" == '>&-'* ]] || diff "$BATS_TEST_TMPDIR/info" "$BATS_TEST_TMPDIR/out"
+		"${without_dev[@]}" bash -c "exec ./zeroboot serve --workers 1 --listen unix:$BATS_TEST_TMPDIR/s --templates templates $closed" \
+			>"$BATS_TEST_TMPDIR/log" 2>&1 </dev/null 3>&- &
+		server=$!
+		for _ in $(seq 2400); do
+			curl -sf --unix-socket "$BATS_TEST_TMPDIR/s" http://a/v1/exec -d '{"code":"print(6 * 7)"}' >"$BATS_TEST_TMPDIR/answer" && break
+			kill -0 $server
+			sleep 0.05
+		done
+		kill $server
+		wait $server
+		grep -q '"stdout":"42' "$BATS_TEST_TMPDIR/answer"
+		rm "$BATS_TEST_TMPDIR/answer"
+	done
+}
