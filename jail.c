@@ -89,6 +89,11 @@ static void miss(const char *what, int error)
 
 /* ---- who ---- */
 
+static pid_t fork_into(int flags)
+{
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+}
+
 static bool has_capability(int capability)
 {
 	struct __user_cap_header_struct head = {
@@ -144,25 +149,55 @@ static int find_user(const char *text, unsigned *uid, unsigned *gid,
 	return 0;
 }
 
+/* 0 or -errno. */
+static int become(unsigned uid, unsigned gid)
+{
+	/* Who has no other groups has none to give up, where that is denied:
+	 * user_namespaces(7). */
+	if ((setgroups(0, NULL) < 0 && getgroups(0, NULL) != 0) ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Whether a process may become that user here: a user namespace may not have it,
+ * or nobody but its root. 0 or -errno. */
+static int try_user(unsigned uid, unsigned gid)
+{
+	int status = 0;
+	pid_t pid;
+
+	/* The front end could not end them. */
+	if (!has_capability(CAP_KILL))
+		return -EPERM;
+	pid = fork_into(0);
+	if (pid == 0)
+		_exit(-become(uid, gid));
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPERM;
+}
+
 static int choose_user(const char *text, struct err *e)
 {
+	const char *account = text ? text : getpwnam(ACCOUNT) ? ACCOUNT : NULL;
 	unsigned uid = NOBODY, gid = NOBODY;
 	int r;
 
 	if (geteuid() != 0)
 		return text ? err_set(e, -EPERM, "--user: only root can") : 0;
-	if (!text && getpwnam(ACCOUNT))
-		text = ACCOUNT;
-	r = text ? find_user(text, &uid, &gid, e) : 0;
+	r = account ? find_user(account, &uid, &gid, e) : 0;
 	if (r)
 		return r;
-	/* Without CAP_KILL the front end could not end them. */
-	if (!has_capability(CAP_SETUID) || !has_capability(CAP_SETGID) ||
-	    !has_capability(CAP_KILL)) {
-		miss("user", EPERM);
-		return 0;
-	}
-	snprintf(jail.user, sizeof(jail.user), "%u:%u", uid, gid);
+	r = try_user(uid, gid);
+	if (r && text)
+		return err_set(e, r, "--user: %s: %s", text, strerror(-r));
+	if (r)
+		miss("user", -r);
+	else
+		snprintf(jail.user, sizeof(jail.user), "%u:%u", uid, gid);
 	return 0;
 }
 
@@ -288,11 +323,6 @@ static void take_spaces(pid_t pid, const int results[SPACES])
 	jail.root = open_removed();
 	if (jail.root < 0)
 		miss("empty root", -jail.root);
-}
-
-static pid_t fork_into(int flags)
-{
-	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 }
 
 static int make_spaces(struct err *e)
@@ -496,7 +526,7 @@ static void drop_bounds(void)
 	      0, 0, 0);
 }
 
-static int become(const char *user, struct err *e)
+static int become_user(const char *user, struct err *e)
 {
 	unsigned uid, gid;
 	int r;
@@ -506,10 +536,8 @@ static int become(const char *user, struct err *e)
 	r = find_user(user, &uid, &gid, e);
 	if (r)
 		return r;
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
-		return err_set(e, -errno, "user %s: %s", user, strerror(errno));
-	return 0;
+	r = become(uid, gid);
+	return r ? err_set(e, r, "user %s: %s", user, strerror(-r)) : 0;
 }
 
 static int drop_capabilities(struct err *e)
@@ -580,7 +608,7 @@ int jail_enter(const char *user, const struct seccomp_files *files,
 	if (r)
 		return r;
 	drop_bounds();
-	r = become(user, e);
+	r = become_user(user, e);
 	if (r == 0)
 		r = drop_capabilities(e);
 	if (r == 0)

@@ -228,8 +228,7 @@ static int tell_failure(struct slot *s, const struct err *e)
 	struct letter l;
 
 	begin(&l, MESSAGE_FAILED);
-	put_part(&l, PART_MESSAGE, e->text, strnlen(e->text, sizeof(e->text)),
-		 NULL, 0);
+	put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL, 0);
 	return send_letter(s, &l);
 }
 
@@ -538,8 +537,7 @@ static int start(struct slot *s, const struct worker_options *o, struct err *e)
 
 int worker_main(const struct worker_options *o)
 {
-	struct slot s = { .inbox.fd = WORKER_CHANNEL,
-			  .fresh = o->fresh };
+	struct slot s = { .inbox.fd = WORKER_CHANNEL, .fresh = o->fresh };
 	struct err e = { "" };
 	int r;
 

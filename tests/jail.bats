@@ -299,3 +299,41 @@ PY
 	grep '^not ok\|^#' <<<"$output" || true
 	run ! grep -q '^not ok' <<<"$output"
 }
+
+@test "jail: root of a user namespace with one id has workers without a user of their own, and the rest is there" {
+	for way in -rm -r '-rmpf --mount-proc'; do
+		# shellcheck disable=SC2086
+		start_locked unshare $way ./zeroboot serve
+		[ "$(grep -c 'of their own' "$log")" -eq 1 ]
+		grep -q 'level=warning msg="workers have no user of their own: Invalid argument"' "$log"
+		[[ "$way" != *f* ]] || server=$(ps -o pid= --ppid "$server" | tr -d ' ')
+		[ "$(workers | wc -l)" -gt 1 ]
+		for pid in $(workers); do
+			locked "$pid"
+			[ "$(line_of "$pid" CapBnd)" = 0000000000000000 ]
+			[ -z "$(ls -A "/proc/$pid/root/")" ]
+			for space in mnt net ipc uts cgroup pid; do
+				differ "$(space "$pid" $space)" "$(space "$server" $space)"
+			done
+		done
+		answers
+		kill "$server"
+		eventually gone "$server"
+	done
+	run timeout 60 unshare -rm ./zeroboot serve --templates templates --listen 127.0.0.1:0 --user 65534
+	[ "$status" -eq 1 ]
+	[ "$output" = 'zeroboot: --user: 65534: Invalid argument' ]
+}
+
+@test "jail: why a worker cannot go on is in the log" {
+	make_place
+	mkdir "$place/templates"
+	cp --sparse=always templates/sh.zbt "$place/templates/a.zbt"
+	./zeroboot serve --workers 1 --listen 127.0.0.1:0 --templates "$place/templates" 2>"$place/log" 3>&- &
+	server=$!
+	eventually grep -q 'every template is ready' "$place/log"
+	echo nothing >"$place/other"
+	mv "$place/other" "$place/templates/a.zbt"
+	kill -9 "$(workers)"
+	eventually grep -q 'level=error msg="a: worker: .*a.zbt: not a zeroboot template' "$place/log"
+}
