@@ -263,8 +263,8 @@ int json_string(struct json *j, char *to, size_t size, size_t *length)
 		return bad(j, "expected a string");
 	j->at++;
 	for (;;) {
-		const char *part;
 		char own[4];
+		const char *part = own;
 		size_t n = 0;
 		int r;
 
