@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include "control.h"
 #include "guest/abi.h"
 #include "image.h"
+#include "interrupt.h"
 #include "language.h"
 #include "machine.h"
 #include "template.h"
@@ -116,7 +118,17 @@ static uint64_t deadline_after(uint64_t timeout_ms)
 /* Runs to the end of the program; the code to leave with, or -errno. */
 static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 {
-	switch (vm_run(vm, deadline_after(timeout_ms), e)) {
+	struct interrupt_source source;
+	enum vm_event event;
+	int r = interrupt_open(&source, e);
+
+	if (r)
+		return r;
+	vm->orders = source.orders.fd < 0 ? NULL : &source.orders;
+	event = vm_run(vm, deadline_after(timeout_ms), e);
+	vm->orders = NULL;
+	interrupt_close(&source);
+	switch (event) {
 	case VM_EXIT:
 		show_output(vm);
 		return control_exit_code(vm);
@@ -129,7 +141,7 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 		return err_set(e, -EPROTO, "guest: asked for work");
 	case VM_CANCELLED:
 		show_output(vm);
-		return 130;
+		return 128 + SIGINT;
 	case VM_FAULT:
 		break;
 	}

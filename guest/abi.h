@@ -186,8 +186,8 @@ struct zb_control {
 	                         * yet) */
 	uint64_t stolen_ns; /* 248 IN: of the time since boot, how much the vCPU
 	                         * waited for a CPU; brought up to date at ticks */
-	uint32_t signal;    /* 256 IN: to send to the program; the kernel clears
-	                         * it (not used yet) */
+	uint32_t signal; /* 256 IN: to send to the program; the kernel looks at
+	                         * a tick and after ZB_HC_IDLE, and clears it */
 	uint32_t processes; /* OUT: how often the run has made one, or executed a
 	                     * program */
 	struct zb_ring output[2]; /* 264: stdout, stderr (not used yet) */

@@ -79,6 +79,22 @@ static long send_group(s32 group, const struct sigqueue_info *info)
 	return r;
 }
 
+void kill_by_host(void)
+{
+	struct sigqueue_info info = { .signo = (s32)control->signal,
+				      .code = SI_KERNEL };
+	s32 group = first_process->group;
+
+	if (!info.signo)
+		return;
+	control->signal = 0;
+	if (!valid((u64)info.signo))
+		return;
+	for (struct process *p = processes; p; p = p->all_next)
+		if (p->group == group)
+			signal_send_process(p, &info);
+}
+
 /* To everybody but init and the caller. */
 static long send_all(const struct sigqueue_info *info)
 {

@@ -14,4 +14,8 @@
  * -errno. */
 long kill_scope(s32 pid, u32 scope, u64 signo, u64 info);
 
+/* Sends the signal that the host has for the program, if it has one, as a
+ * terminal does: to all of the first process's group. */
+void kill_by_host(void);
+
 #endif

@@ -15,6 +15,7 @@
 #include "syscalls.h"
 #include "task/clock.h"
 #include "task/cputimer.h"
+#include "task/kill.h"
 #include "task/numbers.h"
 #include "task/process.h"
 #include "task/signal.h"
@@ -339,6 +340,7 @@ static void idle(void)
 	current->charged += slept;
 	usage_enter();
 	cputimers_resume();
+	kill_by_host();
 	timers_run();
 }
 
@@ -458,8 +460,10 @@ void exit_work(struct regs *r)
 {
 	bool ticked = control->preempt;
 
-	if (ticked)
+	if (ticked) {
 		control->preempt = 0;
+		kill_by_host();
+	}
 	if (timer_due())
 		timers_run();
 	if (turn_over(ticked))
@@ -475,6 +479,7 @@ void tick_handle(struct regs *r)
 {
 	usage_enter();
 	current->regs = r;
+	kill_by_host();
 	timers_run();
 	if (turn_over(true))
 		give_way();
