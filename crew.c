@@ -22,7 +22,7 @@
 #define IDLE_NS 10000000000ull /* free for so long, one is not needed */
 #define STARTS_PER_CPU 4       /* at once, of the minimum */
 #define WARM_PER_CPU 4         /* free ones, ahead of demand */
-#define CALM_NS 30000000       /* without a run's end */
+#define CALM_NS 30000000       /* without a run's beginning or end */
 #define WAKE_US 60             /* what another worker takes to wake up */
 
 struct crews crews;
@@ -399,15 +399,29 @@ static void tell_to_train(struct member *m)
 	member_train(m);
 }
 
+/*
+ * A training keeps a worker from its next run for some time: longer than a run on
+ * a VM that is cold takes more. So it waits until nobody asks, or another one is
+ * there to be asked. Where every run takes its VM along, training under load
+ * would only take the CPU from runs.
+ */
+static bool may_train(const struct crew *c)
+{
+	uint64_t last = c->run_begun > c->run_ended ? c->run_begun :
+						      c->run_ended;
+
+	if (c->queue.turn)
+		return false;
+	if (clock_mono() - last >= CALM_NS)
+		return true;
+	return !crews.fresh && c->free[WARM].count + c->free[WARM_EXTRA].count;
+}
+
 void crew_train(struct crew *c)
 {
 	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
 
-	/* Where every run takes its VM along, training under load would only
-	 * take the CPU from runs. */
-	if (crews.fresh && clock_mono() - c->run_ended < CALM_NS)
-		return;
-	while (crews.training < most && !c->queue.turn &&
+	while (crews.training < most && may_train(c) &&
 	       c->free[WARM].count + c->free[WARM_EXTRA].count + c->training <
 		       WARM_PER_CPU * crews.cpus) {
 		struct member *m = cold_one(&c->free[COLD]);

@@ -35,9 +35,9 @@ struct crew {
 	struct free_list free[4]; /* see crew.c */
 	uint64_t load_ns; /* from a worker's start to its first VM, last time */
 	uint64_t short_since; /* no worker was free, or runs waited; 0: neither */
-	uint64_t run_ended;   /* when one did, last time */
-	uint64_t served;      /* when there was last a worker */
-	bool failed;          /* the last start of one did */
+	uint64_t run_begun, run_ended; /* when one did, last time */
+	uint64_t served;               /* when there was last a worker */
+	bool failed;                   /* the last start of one did */
 	char complaint[PROTOCOL_TEXT_MAX];
 	uint64_t complained;
 };

@@ -160,6 +160,7 @@ static void give(struct member *m, struct job *job)
 
 	crew_move(m, BUSY, now);
 	watch_crew(m->crew);
+	m->crew->run_begun = now;
 	m->job = job;
 	m->run_id = ++next_id;
 	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +

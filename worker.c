@@ -342,6 +342,7 @@ static bool enter(struct slot *s, const struct run *run,
 
 	if (order == VM_ORDER_END) {
 		result->status = RESULT_CANCELLED;
+		result->kept = true;
 		return false;
 	}
 	if (machine_request(&s->machine, code->data, code->size,
