@@ -224,17 +224,20 @@ static bool spend(struct exchange *x, size_t cost)
 	return false;
 }
 
-/* True when every run finds a worker or a place to wait. */
-static bool room_for_all(const struct exchange *x)
+/* Whether every run finds a worker or a place to wait; false: answered. */
+static bool find_room(struct exchange *x)
 {
-	size_t counts[POOL_LANGUAGES] = { 0 };
+	enum pool_verdict v = pool_admit(x->jobs, x->count, x->owner);
 
-	for (size_t i = 0; i < x->count; i++)
-		counts[x->jobs[i]->language]++;
-	for (int l = 0; l < POOL_LANGUAGES; l++)
-		if (counts[l] && !pool_room(l, counts[l], x->owner))
-			return false;
-	return true;
+	if (v == POOL_TAKEN)
+		return true;
+	metrics.refused += x->count;
+	if (v == POOL_FULL)
+		refuse(x, 503, "Retry-After: 1\r\n", "the queue is full");
+	else
+		refuse(x, 400, "",
+		       "executions: more than this server takes at once");
+	return false;
 }
 
 static void submit(struct exchange *x)
@@ -277,12 +280,8 @@ static void handle_exec(struct exchange *x, const char *body, size_t size)
 		refuse(x, r == -ENOMEM ? 500 : 400, "", e.text);
 		return;
 	}
-	if (!room_for_all(x)) {
-		metrics.refused += x->count;
-		refuse(x, 503, "Retry-After: 1\r\n", "the queue is full");
-		return;
-	}
-	submit(x);
+	if (find_room(x))
+		submit(x);
 }
 
 /* ---- GET ---- */

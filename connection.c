@@ -369,6 +369,17 @@ static bool take_request(struct connection *c)
 	return true;
 }
 
+/* There is no room for what c sends, perhaps behind a request under way. */
+static void refuse_input(struct connection *c)
+{
+	if (c->busy || c->answering) {
+		connection_close(c);
+		return;
+	}
+	refuse(c, 503, "too much is being sent at once");
+	send_answer(c);
+}
+
 /* A request that is not complete must not stay in the buffer all share. */
 static bool keep_input(struct connection *c)
 {
@@ -377,6 +388,11 @@ static bool keep_input(struct connection *c)
 
 	if (c->in != all.scratch)
 		return true;
+	if (all.buffered + size > INPUT_TOTAL_MAX) {
+		drop_input(c);
+		refuse_input(c);
+		return false;
+	}
 	/* NOLINTNEXTLINE(*.UnixAPI): not 0, for consume() drops what is used up */
 	own = malloc(size);
 	if (!own) {

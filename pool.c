@@ -16,6 +16,7 @@
 #include "language.h"
 #include "log.h"
 #include "metrics.h"
+#include "waiting.h"
 #include "template.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
@@ -29,7 +30,7 @@ static struct crew languages[POOL_LANGUAGES];
 static int language_count;
 static struct pool_options options;
 
-static unsigned queued, running;
+static unsigned running;
 static uint64_t restarts;
 static uint64_t next_id;
 static size_t output;
@@ -171,24 +172,16 @@ static void give(struct member *m, struct job *job)
 	sent(m, member_run(m, now));
 }
 
-static void unqueue(struct job *job)
-{
-	queue_remove(&job->node);
-	queued--;
-}
-
 /* A worker is free: the next in turn for its language gets it. */
 static void dispatch(struct member *m)
 {
-	struct queue_node *n;
+	struct job *job;
 
 	if (!crew_is_free(m))
 		return;
-	n = queue_take(&m->crew->queue);
-	if (!n)
-		return;
-	queued--;
-	give(m, (struct job *)n);
+	job = waiting_take(&m->crew->queue);
+	if (job)
+		give(m, job);
 }
 
 static enum job_status status_of(const struct result *r)
@@ -353,40 +346,33 @@ static void member_ready(struct watch *w, uint32_t events)
 
 /* ---- the interface ---- */
 
-/* Somebody's newest job that must go, so that this owner gets a place. */
-static struct job *victim(uint64_t owner)
+enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
+			     uint64_t owner)
 {
-	struct queue_node *found = NULL;
-	unsigned most = 0, count, own = 0;
+	size_t counts[POOL_LANGUAGES] = { 0 }, size = 0, waiting = 0;
+	size_t most = options.max_queue;
 
-	for (int i = 0; i < language_count; i++) {
-		struct queue_node *n =
-			queue_longest(&languages[i].queue, &count);
-
-		if (n && count > most) {
-			most = count;
-			found = n;
-		}
-		own += queue_count(&languages[i].queue, owner);
+	for (size_t i = 0; i < count; i++) {
+		counts[jobs[i]->language]++;
+		size += jobs[i]->code_size;
 	}
-	return found && found->owner != owner && most > own + 1 ?
-		       (struct job *)found :
-		       NULL;
-}
+	for (int l = 0; l < language_count; l++) {
+		size_t ready = crew_free(&languages[l]);
+		size_t minimum = languages[l].minimum;
 
-bool pool_room(int language, size_t count, uint64_t owner)
-{
-	size_t room = options.max_queue > queued ? options.max_queue - queued :
-						   0;
-
-	room += crew_free(&languages[language]);
-	return count <= room || (count == 1 && victim(owner));
+		waiting += counts[l] > ready ? counts[l] - ready : 0;
+		most += counts[l] < minimum ? counts[l] : minimum;
+	}
+	if (waiting == 0 || waiting_has_room(waiting, size, owner))
+		return POOL_TAKEN;
+	return count > most ? POOL_NEVER : POOL_FULL;
 }
 
 int pool_submit(struct job *job)
 {
 	struct crew *c = &languages[job->language];
 	struct member *m = crew_choose(c);
+	struct job *other;
 
 	job->node.lane = NULL;
 	job->member = NULL;
@@ -394,18 +380,12 @@ int pool_submit(struct job *job)
 		give(m, job);
 		return 0;
 	}
-	if (queued >= options.max_queue) {
-		struct job *other = victim(job->node.owner);
-
-		if (!other)
-			return -EAGAIN;
-		unqueue(other);
+	while ((other = waiting_displace(job))) {
 		metrics.refused++;
 		finish(other, JOB_REFUSED);
 	}
-	if (queue_add(&c->queue, &job->node))
+	if (waiting_put(&c->queue, job))
 		return -EAGAIN;
-	queued++;
 	watch_crew(c);
 	return 0;
 }
@@ -432,20 +412,18 @@ bool pool_cancel(struct job *job)
 		cancel_run(job->member);
 		return true;
 	}
-	if (!job->node.lane)
+	if (!waiting_is(job))
 		return false;
-	unqueue(job);
+	waiting_remove(job);
 	return true;
 }
 
 static void drain_queue(struct crew *c, enum job_status status)
 {
-	struct queue_node *n;
+	struct job *job;
 
-	while ((n = queue_take(&c->queue))) {
-		queued--;
-		finish((struct job *)n, status);
-	}
+	while ((job = waiting_take(&c->queue)))
+		finish(job, status);
 }
 
 void pool_drain(void)
@@ -466,7 +444,7 @@ unsigned pool_running(void)
 
 bool pool_idle(void)
 {
-	return running == 0 && queued == 0;
+	return running == 0 && waiting_count() == 0;
 }
 
 /* It does not answer though it should, and has not begun to either. */
@@ -646,7 +624,7 @@ void pool_log(void)
 		  "state: %u runs under way, %u of %u wait; %.1f MiB of "
 		  "memory, "
 		  "workers included",
-		  running, queued, options.max_queue,
+		  running, waiting_count(), options.max_queue,
 		  (double)memory() / (1 << 20));
 }
 
@@ -660,7 +638,7 @@ void pool_metrics(struct text *t)
 		       "Runs under way.");
 	text_format(t, "zeroboot_concurrent_forks %u\n", running);
 	metrics_series(t, "zeroboot_queue_depth", "gauge", "Runs that wait.");
-	text_format(t, "zeroboot_queue_depth %u\n", queued);
+	text_format(t, "zeroboot_queue_depth %u\n", waiting_count());
 	put_workers(t);
 	put_warm(t);
 	put_counter(t, "zeroboot_worker_restarts_total",
@@ -711,6 +689,7 @@ static int add_language(const char *directory, const char *file, struct err *e)
 		return c->memory_mb;
 	if (crew_open(c, options.minimum, options.maximum))
 		return err_set(e, -ENOMEM, "no memory");
+	waiting_add_queue(&c->queue);
 	language_count++;
 	return 0;
 }
@@ -736,6 +715,7 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 	int r;
 
 	options = *o;
+	waiting_open(o->max_queue);
 	crews = (struct crews){ .epoll = epoll,
 				.cpus = o->cpus,
 				.paging = o->paging,

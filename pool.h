@@ -67,8 +67,14 @@ unsigned pool_size(void);
 int pool_language(const char *name, size_t size);
 /* The name of a language, NULL behind the last; ready: a worker is there. */
 const char *pool_describe(int language, bool *ready, int *memory_mb);
-/* Whether this many more jobs of the language find a worker or a place. */
-bool pool_room(int language, size_t count, uint64_t owner);
+enum pool_verdict {
+	POOL_TAKEN, /* all find a worker or a place */
+	POOL_FULL,  /* not now */
+	POOL_NEVER, /* not even if nothing else ran or waited */
+};
+/* What submitting all these jobs of one owner would come to. */
+enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
+			     uint64_t owner);
 /* 0, or -EAGAIN when the queue is full. */
 int pool_submit(struct job *job);
 /* The job is not wanted any more; done is not called. False: it has ended. */

@@ -126,3 +126,18 @@ struct queue_node *queue_longest(const struct queue *q, unsigned *count)
 	*count = longest->count;
 	return longest->last;
 }
+
+unsigned queue_surplus(const struct queue *q, uint64_t owner, unsigned floor)
+{
+	const struct lane *l = q->turn;
+	unsigned surplus = 0;
+
+	if (!l)
+		return 0;
+	do {
+		if (l->owner != owner && l->count > floor)
+			surplus += l->count - floor;
+		l = l->next;
+	} while (l != q->turn);
+	return surplus;
+}

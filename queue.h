@@ -32,5 +32,7 @@ void queue_remove(struct queue_node *n);
 unsigned queue_count(const struct queue *q, uint64_t owner);
 /* The newest job of the owner with the most; *count: how many those are. */
 struct queue_node *queue_longest(const struct queue *q, unsigned *count);
+/* How many jobs others than the owner have beyond `floor` each. */
+unsigned queue_surplus(const struct queue *q, uint64_t owner, unsigned floor);
 
 #endif

@@ -119,3 +119,65 @@ assert all(a["fork_time_ms"] < 3000 for a in answers), answers' "$BATS_TEST_TMPD
 	[ "$(metric zeroboot_queue_depth)" -gt 30 ]
 	kill $greedy
 }
+
+# A batch of runs of `$@`: each LANGUAGE.
+languages() {
+	python3 -c 'import json, sys
+print(json.dumps({"executions": [{"code": "", "language": l} for l in sys.argv[1:]]}))' "$@"
+}
+
+@test "batch: of two languages it is taken whole or not at all, and told when it never can be" {
+	start_server --workers 1 --max-queue 2
+	eventually all_ready 1
+	[ "$(languages python python node node | status "$(url /v1/exec/batch)" -d @-)" = 200 ]
+	run ! grep -q '"error"' "$BATS_TEST_TMPDIR/body"
+	start_batch 1 'import time; time.sleep(250)'
+	eventually busy_is 1
+	[ "$(languages python python node node | status -D "$BATS_TEST_TMPDIR/head" "$(url /v1/exec/batch)" -d @-)" = 503 ]
+	grep -qi '^retry-after: [1-9]' "$BATS_TEST_TMPDIR/head"
+	depth_is 0
+	kill $client
+	eventually all_ready 1
+	[ "$(languages python python python node node | status -D "$BATS_TEST_TMPDIR/head" "$(url /v1/exec/batch)" -d @-)" = 400 ]
+	grep -q '"error":"executions: more than this server takes at once"' "$BATS_TEST_TMPDIR/body"
+	run ! grep -qi '^retry-after:' "$BATS_TEST_TMPDIR/head"
+}
+
+@test "queue: a key that fills it gives up places to another's batch" {
+	export ZEROBOOT_API_KEYS_FILE=$BATS_TEST_TMPDIR/keys.json
+	echo '["greedy-key-0123456789", "modest-key-0123456789"]' >"$ZEROBOOT_API_KEYS_FILE"
+	start_server --workers 1 --max-queue 10
+	many=$(python3 -c 'import json; print(json.dumps({"executions": [{"code": "import time; time.sleep(1)"}] * 11}))')
+	curl -s -o "$BATS_TEST_TMPDIR/greedy" "$(url /v1/exec/batch)" -H 'Authorization: Bearer greedy-key-0123456789' -d "$many" 3>&- &
+	greedy=$!
+	eventually busy_is 1
+	[ "$(batch 6 | status "$(url /v1/exec/batch)" -H 'Authorization: Bearer modest-key-0123456789' -d @-)" = 503 ]
+	[ "$(batch 4 | status "$(url /v1/exec/batch)" -H 'Authorization: Bearer modest-key-0123456789' -d @-)" = 200 ]
+	python3 -c 'import json, sys
+assert [r["stdout"] for r in json.load(open(sys.argv[1]))["results"]] == [f"{n}\n" for n in range(4)]' "$BATS_TEST_TMPDIR/body"
+	wait $greedy
+	[ "$(grep -o '"error":"the queue is full"' "$BATS_TEST_TMPDIR/greedy" | wc -l)" = 4 ]
+}
+
+@test "queue: code that waits is bounded in all" {
+	start_server --workers 1 --max-queue 1000
+	python3 - "$port" <<'PY'
+import json, socket, sys
+body = json.dumps({"code": "import time; time.sleep(250) #" + "x" * 4190000, "timeout_seconds": 280}).encode()
+request = b"POST /v1/exec HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+taken = []
+for _ in range(80):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.settimeout(120)
+    s.sendall(request)
+    s.settimeout(0.5 if len(taken) > 62 else 0.02)
+    try:
+        answer = s.recv(65536)
+    except TimeoutError:
+        taken.append(s)
+        continue
+    assert b" 503 " in answer and b"the queue is full" in answer, answer
+    break
+assert 60 < len(taken) < 70, len(taken)
+PY
+}
