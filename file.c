@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,17 +26,82 @@ int file_write_at(int fd, const void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
+/* ---- drafts ---- */
+
+static const int endings[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
+
+/* What a signal that ends this process removes; empty: nothing. */
+static char unfinished[PATH_MAX];
+
+static void end_by_signal(int number)
+{
+	if (unfinished[0])
+		unlink(unfinished);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+/* Not those that somebody has asked to ignore. */
+static void watch_signals(void)
+{
+	struct sigaction action = { .sa_handler = end_by_signal };
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		struct sigaction now;
+
+		if (sigaction(endings[i], NULL, &now) == 0 &&
+		    now.sa_handler == SIG_DFL)
+			sigaction(endings[i], &action, NULL);
+	}
+	/* A file beyond RLIMIT_FSIZE is an error like a full disk. */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+/* Around what changes together with `unfinished`. */
+static void block_signals(sigset_t *old)
+{
+	sigset_t some;
+
+	sigemptyset(&some);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		sigaddset(&some, endings[i]);
+	sigprocmask(SIG_BLOCK, &some, old);
+}
+
 int file_draft(struct file_draft *d, const char *path, struct err *e)
 {
 	int n = snprintf(d->path, sizeof(d->path), "%s.%ld.tmp", path,
 			 (long)getpid());
+	struct stat st;
+	sigset_t old;
+	int code;
 
 	if (n < 0 || (size_t)n >= sizeof(d->path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", path);
+	/* A rename would replace a device as well. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: is there and no regular file",
+			       path);
+	watch_signals();
+	block_signals(&old);
 	d->fd = open(d->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	code = errno;
+	if (d->fd >= 0)
+		memcpy(unfinished, d->path, (size_t)n + 1);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (d->fd < 0)
-		return err_set(e, -errno, "%s: %s", d->path, strerror(errno));
+		return err_set(e, -code, "%s: %s", d->path, strerror(code));
 	return 0;
+}
+
+void file_unname(struct file_draft *d)
+{
+	sigset_t old;
+
+	block_signals(&old);
+	unlink(d->path);
+	unfinished[0] = 0;
+	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 int file_replace(struct file_draft *d, const char *path, int r, struct err *e)
@@ -45,6 +111,7 @@ int file_replace(struct file_draft *d, const char *path, int r, struct err *e)
 	close(d->fd);
 	if (r)
 		unlink(d->path);
+	unfinished[0] = 0;
 	return r;
 }
 

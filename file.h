@@ -23,8 +23,11 @@ struct file_draft {
 	char path[PATH_MAX]; /* beside the other one */
 };
 
-/* A new one, empty. 0 or -errno. */
+/* A new one, empty. There is one with a name at a time: a signal that ends the
+ * process removes it. 0 or -errno. */
 int file_draft(struct file_draft *d, const char *path, struct err *e);
+/* It will not become path: nothing but its descriptor is left. */
+void file_unname(struct file_draft *d);
 /* r: 0 puts the draft at path, on the disk; an error removes it. Returns r, or
  * what failed. */
 int file_replace(struct file_draft *d, const char *path, int r, struct err *e);

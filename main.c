@@ -12,7 +12,8 @@
 
 #include "bench.h"
 #include "cors.h"
-#include "image.h"
+#include "image_build.h"
+#include "image_info.h"
 #include "language.h"
 #include "paging.h"
 #include "run.h"
@@ -43,7 +44,8 @@ static const char usage_text[] =
 	"                 [--cors ORIGIN|*]...\n"
 	"  zeroboot exec [-l LANGUAGE] [-t SECONDS] [--templates DIR] "
 	"[--trace] [--stats] [FILE]\n"
-	"  zeroboot image build -o FILE DIR|TAR\n"
+	"  zeroboot image build -o FILE DIR|TAR|-\n"
+	"  zeroboot image info [-l] FILE\n"
 	"  zeroboot template build -o FILE [--memory MIB] [--program PATH] "
 	"[--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
@@ -362,14 +364,30 @@ static int command_exec(struct args a)
 	return r < 0 ? failed(&e) : r;
 }
 
+static int command_image_info(struct args a)
+{
+	struct err e = { "" };
+	bool list = false;
+
+	while (is_option(&a))
+		if (!flag(&a, "-l", &list))
+			return usage_error(a.list[0], "unknown option");
+	if (a.count != 1)
+		return usage_error("image info", "wants FILE");
+	return image_info(a.list[0], list, &e) < 0 ? failed(&e) : 0;
+}
+
 static int command_image(struct args a)
 {
 	const char *output = NULL;
 	struct err e = { "" };
 	int status = 0;
 
+	if (a.count && !strcmp(a.list[0], "info"))
+		return command_image_info(
+			(struct args){ a.count - 1, a.list + 1 });
 	if (a.count == 0 || strcmp(a.list[0], "build"))
-		return usage_error("image", "wants: build");
+		return usage_error("image", "wants: build or info");
 	a.list++;
 	a.count--;
 	while (is_option(&a) && !status)
@@ -378,7 +396,7 @@ static int command_image(struct args a)
 	if (status)
 		return status;
 	if (!output || a.count != 1)
-		return usage_error("image build", "wants -o FILE DIR|TAR");
+		return usage_error("image build", "wants -o FILE DIR|TAR|-");
 	return image_build(output, a.list[0], &e) < 0 ? failed(&e) : 0;
 }
 

@@ -38,47 +38,6 @@ struct command {
 	char heap[64];
 };
 
-struct image {
-	void *data;
-	size_t size;
-};
-
-static int image_open(struct image *image, const char *path, struct err *e)
-{
-	struct stat st;
-	int fd, r;
-
-	image->data = NULL;
-	image->size = 0;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size < 4096) {
-		r = err_set(e, -EINVAL, "%s: not an image", path);
-		goto out;
-	}
-	image->size = (size_t)st.st_size;
-	image->data = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (image->data == MAP_FAILED) {
-		image->data = NULL;
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	r = image_check(image->data, image->size, e);
-out:
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-static void image_close(struct image *image)
-{
-	if (image->data)
-		munmap(image->data, image->size);
-}
-
 static void write_stream(int fd, const char *p, size_t size)
 {
 	while (size) {

@@ -237,10 +237,11 @@ struct zb_kernel_header {
  * Everything little-endian. Offsets are from the start of the image; data of a
  * regular file starts on a page and is zero-filled to the end of its last page.
  * Directory entries of one directory are adjacent and sorted by name (memcmp,
- * shorter first), without "." and "..".
+ * shorter first), without "." and "..". Version 1 ended with the checksum, zeros
+ * behind it: no attributes, no settings.
  */
 #define ZB_IMAGE_MAGIC "ZBIMAGE\n"
-#define ZB_IMAGE_VERSION 1
+#define ZB_IMAGE_VERSION 2
 #define ZB_PAGE_SIZE 4096
 
 struct zb_image_header {
@@ -253,10 +254,23 @@ struct zb_image_header {
 	uint64_t dirent_count;
 	uint64_t names; /* offset of the name bytes and symlink targets */
 	uint64_t names_size;
-	uint64_t checksum; /* FNV-1a of header (this field 0), inodes, dirents
-	                         * and names, in that order */
+	uint64_t checksum; /* FNV-1a of header (this field 0), inodes, dirents,
+	                         * names and xattrs, in that order */
+	uint64_t xattrs;   /* offset of xattr_count struct zb_image_xattr */
+	uint64_t xattr_count;
+	uint64_t settings; /* offset in names of settings_size bytes: a letter
+	                         * of ZB_SETTING_*, a text and a NUL each */
+	uint64_t settings_size;
 };
-_Static_assert(sizeof(struct zb_image_header) == 72, "image layout");
+_Static_assert(sizeof(struct zb_image_header) == 104, "image layout");
+#define ZB_IMAGE_HEADER_1 72 /* bytes of version 1 */
+
+/* What a container image says about how to start it. */
+#define ZB_SETTING_ENVIRONMENT 'e' /* NAME=VALUE */
+#define ZB_SETTING_DIRECTORY 'd'
+#define ZB_SETTING_ENTRY 'p' /* an argument of the entry point, in order */
+#define ZB_SETTING_COMMAND 'c' /* what follows it when nothing else is given */
+#define ZB_SETTING_USER 'u'
 
 struct zb_image_inode { /* number 0 is the root directory */
 	uint32_t mode;  /* as st_mode */
@@ -281,6 +295,17 @@ struct zb_image_dirent {
 	uint16_t reserved;
 };
 _Static_assert(sizeof(struct zb_image_dirent) == 12, "image layout");
+
+/* Sorted by inode and name. */
+struct zb_image_xattr {
+	uint32_t inode;
+	uint32_t name;  /* offset in names, not NUL-terminated */
+	uint32_t value; /* the same */
+	uint32_t value_size; /* at most 65536 */
+	uint16_t name_size;  /* 1-255 */
+	uint16_t reserved;
+};
+_Static_assert(sizeof(struct zb_image_xattr) == 20, "image layout");
 
 #endif /* __ASSEMBLER__ */
 #endif

@@ -21,6 +21,6 @@ for name in "$@"; do
 	shared) target shared vmm.c vmm_run.c control.c cpu.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template snapshot.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
-	image) target image file.c err.c ;;
+	image) target image err.c ;;
 	esac
 done

@@ -13,6 +13,7 @@
 #define INODES 8
 #define DIRENTS 16
 #define NAMES 256
+#define XATTRS 4
 #define SIZE 8192
 
 /* Takes up to size bytes from the input; the rest stays. */
@@ -54,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct zb_image_header *h;
 	struct zb_image_inode *inodes;
 	struct zb_image_dirent *dirents;
+	struct zb_image_xattr *xattrs;
 	struct err e = { "" };
 	uint8_t *image;
 	char *path;
@@ -75,20 +77,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	h->dirent_count = DIRENTS;
 	h->names = h->dirents + DIRENTS * sizeof(*dirents);
 	h->names_size = NAMES;
+	h->xattrs = h->names + NAMES;
+	h->xattr_count = XATTRS;
+	h->settings_size = 32;
 	inodes = (void *)(image + h->inodes);
 	dirents = (void *)(image + h->dirents);
 	fill(image + sizeof(*h), SIZE - sizeof(*h), &data, &size);
+	xattrs = (void *)(image + h->xattrs);
+	for (int i = 0; i < XATTRS; i++) {
+		xattrs[i].inode = (uint32_t)i;
+		xattrs[i].name %= NAMES;
+		xattrs[i].value %= NAMES;
+		xattrs[i].value_size %= NAMES;
+	}
+	image[h->names + h->settings_size - 1] = 0;
 	tame(inodes, dirents);
 	fill(image, sizeof(*h), &data, &size);
 	if (fits(h->inodes, h->inode_count, sizeof(*inodes), SIZE) &&
 	    fits(h->dirents, h->dirent_count, sizeof(*dirents), SIZE) &&
 	    fits(h->names, h->names_size, 1, SIZE) &&
-	    !(h->inodes & 7) && !(h->dirents & 3))
-		h->checksum = checksum(h, image + h->inodes,
-				       image + h->dirents, image + h->names);
-	if (image_check(image, SIZE, &e) == 0)
+	    fits(h->xattrs, h->xattr_count, sizeof(*xattrs), SIZE) &&
+	    !(h->inodes & 7) && !(h->dirents & 3) && !(h->xattrs & 3))
+		h->checksum = image_checksum(
+			h, image + h->inodes, image + h->dirents,
+			image + h->names, image + h->xattrs);
+	if (image_check(image, SIZE, &e) == 0) {
 		assert(image_lookup(image, path) < (int64_t)h->inode_count);
-	else
+		for (const char *s = NULL; (s = image_setting(image, s));)
+			assert((uint8_t *)s + strlen(s) < image + SIZE);
+	} else
 		assert(e.text[0]);
 	free(image);
 	free(path);

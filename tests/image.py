@@ -1,0 +1,944 @@
+#!/usr/bin/env python3
+"""`image build`: tars of every format and maker, gzip, container images; cut,
+damaged and hostile ones. Images are read by image_file.py and compared with what
+was packed; nothing but the image may ever be written."""
+import gzip
+import hashlib
+import io
+import json
+import os
+import pathlib
+import pty
+import random
+import re
+import select
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zlib
+
+from harness import PATIENCE, TOP, Report, eventually
+from image_file import Image, difference, of_directory
+
+ZEROBOOT = TOP / "zeroboot"
+
+
+class Place:
+    """A directory in which nothing may be but what a test makes and its image."""
+
+    def __init__(self):
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="image."))
+        # In memory: each build waits for the disk at its end.
+        self.image = pathlib.Path(tempfile.mkdtemp(prefix="image.", dir="/dev/shm")) / "x.img"
+
+    def build(self, source, data=None, over=False):
+        """Exit code and stderr."""
+        if not over:
+            self.image.unlink(missing_ok=True)
+        done = subprocess.run([ZEROBOOT, "image", "build", "-o", self.image, source], stderr=subprocess.PIPE, timeout=PATIENCE,
+                              **({"stdin": subprocess.DEVNULL} if data is None else {"input": data}))
+        return done.returncode, done.stderr.decode(errors="replace")
+
+    def good(self, source, data=None, warns=None, checksum=False):
+        """The image; the only line on stderr has `warns`."""
+        code, error = self.build(source, data)
+        assert code == 0, (code, error)
+        lines = error.splitlines()
+        assert len(lines) == (warns is not None), error
+        assert warns is None or warns in lines[0], error
+        image = Image(self.image, checksum)
+        image.contiguous()
+        self.empty(1)
+        return image
+
+    def refused(self, source, data=None, why=""):
+        code, error = self.build(source, data)
+        assert code == 1, (code, error, why)
+        lines = error.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("zeroboot: ") and why in lines[0], (lines, why)
+        assert all(c.isprintable() for c in lines[0]), lines
+        self.empty(0)
+        return lines[0]
+
+    def empty(self, most):
+        names = os.listdir(self.image.parent)
+        for name in names:
+            (self.image.parent / name).unlink()
+        assert names == ["x.img"][:most], names
+
+
+place = Place()
+
+
+# ---- trees and tars ----
+
+def make_tree(top):
+    """Something of each kind that a tar and an image can have."""
+    top.mkdir()
+    (top / "empty").mkdir()
+    (top / "a").write_text("a\n")
+    (top / "none").touch()
+    (top / "page").write_bytes(os.urandom(4096))
+    (top / "more").write_bytes(os.urandom(4097))
+    (top / "large").write_bytes(os.urandom(3 << 20))
+    (top / "text").write_text("the quick brown fox\n" * 9999)
+    deep = top / "d" / "e"
+    deep.mkdir(parents=True)
+    (deep / ("long-" * 30)).write_text("long\n")
+    far = top / ("x" * 90) / ("y" * 90) / ("z" * 90)
+    far.mkdir(parents=True)
+    (far / "file").write_text("far\n")
+    os.link(far / "file", top / "same")
+    os.link(far / "file", deep / "again")
+    os.symlink("a", top / "link")
+    os.symlink("../../" * 5 + "t" * 150, deep / "away")
+    os.symlink("nothing", top / "same-link")
+    os.link(top / "same-link", top / "link-twice", follow_symlinks=False)
+    (top / "ünïcode \n").write_text("name\n")
+    os.mkfifo(top / "fifo", 0o600)
+    os.mknod(top / "tty", stat.S_IFCHR | 0o620, os.makedev(4, 300))
+    os.mknod(top / "disk", stat.S_IFBLK | 0o660, os.makedev(259, 70000))
+    holes = top / "holes"
+    with open(holes, "wb") as f:
+        for at in 1 << 20, 5000000, 7 << 20:
+            f.seek(at)
+            f.write(b"data")
+        f.truncate(9 << 20)
+    os.chmod(top / "a", 0o4755)
+    os.chmod(top / "empty", 0o1777)
+    os.chown(top / "text", 1000, 54321)
+    os.utime(top / "text", (1, 1))
+    os.utime(top / "page", ns=(0, 1234567890123456789))
+    os.utime(top / "none", (0, -12345))
+
+
+def make_v7_tree(top):
+    """What the oldest format can have."""
+    top.mkdir()
+    (top / "d").mkdir()
+    (top / "d" / "file").write_text("text")
+    (top / "none").touch()
+    os.link(top / "d" / "file", top / "same")
+    os.symlink("d/file", top / "link")
+    os.utime(top / "none", (5, 5))
+
+
+def gnu_tar(top, *options):
+    return subprocess.run(["tar", "-C", top, "--numeric-owner", *options, "-cf", "-", "."], stdout=subprocess.PIPE, check=True).stdout
+
+
+def same(image, files, whole_seconds, without=()):
+    if whole_seconds:
+        files = {p: f._replace(mtime=f.mtime // 10**9 * 10**9) for p, f in files.items()}
+    problem = difference(image.files, files, without)
+    assert problem is None, problem
+
+
+def check_tar(tree, files, whole_seconds, without, *options):
+    tar = gnu_tar(tree, *options)
+    (place.top / "t.tar").write_bytes(tar)
+    same(place.good(place.top / "t.tar"), files, whole_seconds, without)
+    same(place.good("-", tar), files, whole_seconds, without)
+
+
+def check_directory(tree, files):
+    same(place.good(tree, checksum=True), files, False)
+
+
+def check_python(tree, files, form):
+    """It makes no hard links of links, and rounds times."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as t:
+        t.add(tree, ".")
+    alone = {p: f._replace(nlink=1, same=p) if f.target else f for p, f in files.items()}
+    same(place.good("-", out.getvalue()), alone, True, ("mtime",) if form == tarfile.PAX_FORMAT else ())
+
+
+def check_busybox(tree, files):
+    tar = subprocess.run(["busybox", "tar", "-C", tree, "-cf", "-", "."], stdout=subprocess.PIPE, check=True).stdout
+    same(place.good("-", tar), files, True)
+
+
+def member(name="f", data=b"", kind=tarfile.REGTYPE, link="", pax=None, form=tarfile.PAX_FORMAT, **fields):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, len(data)
+    info.pax_headers = pax or {}
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info.tobuf(form, "utf-8", "surrogateescape") + data + bytes(-len(data) % 512)
+
+
+END = bytes(1024)
+
+
+def tar_of(*members):
+    return b"".join(members) + END
+
+
+def directory(name, **fields):
+    return member(name, kind=tarfile.DIRTYPE, mode=0o755, **fields)
+
+
+def symlink(name, target):
+    return member(name, kind=tarfile.SYMTYPE, link=target)
+
+
+def hard(name, target):
+    return member(name, kind=tarfile.LNKTYPE, link=target)
+
+
+def signed(header):
+    """A header with the right checksum."""
+    header = bytearray(header)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def changed(header, **fields):
+    """fields: at=bytes, as f100=b"...": the header with them."""
+    header = bytearray(header)
+    for name, value in fields.items():
+        at = int(name[1:])
+        header[at:at + len(value)] = value
+    return signed(header[:512]) + bytes(header[512:])
+
+
+def contents(image):
+    """Path to content of small files, target of links, None of the rest."""
+    found = {}
+    for path, f in image.files.items():
+        if path == b"/":
+            continue
+        if stat.S_ISREG(f.mode):
+            start = image.extents[f.same][0] if f.size else 0
+            found[path.decode()] = bytes(image.data[start:start + f.size])
+        else:
+            found[path.decode()] = f.target
+    return found
+
+
+# ---- what a hostile or odd tar becomes ----
+
+MEANS = {
+    "nothing": (tar_of(), {}),
+    "an absolute path is the tree's": (tar_of(member("/f", b"1")), {"/f": b"1"}),
+    "empty and . components are nothing": (tar_of(member(".//./a///./f", b"1")), {"/a": None, "/a/f": b"1"}),
+    "the root alone": (tar_of(directory("./"), directory("/"), directory(".")), {}),
+    "parents that are missing are made": (tar_of(member("a/b/f", b"1")), {"/a": None, "/a/b": None, "/a/b/f": b"1"}),
+    "the later of two wins": (tar_of(member("f", b"1" * 5000), member("f", b"22")), {"/f": b"22"}),
+    "a file in the place of a directory": (tar_of(member("d/f", b"1"), member("d", b"2")), {"/d": b"2"}),
+    "a directory in the place of a file": (tar_of(member("d", b"2"), directory("d"), member("d/f", b"1")), {"/d": None, "/d/f": b"1"}),
+    "a directory twice keeps what is in it": (tar_of(member("d/f", b"1"), directory("d")), {"/d": None, "/d/f": b"1"}),
+    "a directory in the place of a link": (tar_of(directory("e"), symlink("d", "e"), directory("d"), member("d/f", b"1")),
+                                            {"/e": None, "/d": None, "/d/f": b"1"}),
+    "a link on the way is followed": (tar_of(directory("e"), symlink("d", "e"), member("d/f", b"1")),
+                                       {"/e": None, "/d": b"e", "/e/f": b"1"}),
+    "an absolute link is the tree's": (tar_of(directory("etc"), symlink("d", "/etc"), member("d/passwd", b"1")),
+                                       {"/etc": None, "/d": b"/etc", "/etc/passwd": b"1"}),
+    "a link above the root ends at the root": (tar_of(directory("tmp"), symlink("d", "../../../../tmp"), member("d/f", b"1")),
+                                               {"/tmp": None, "/d": b"../../../../tmp", "/tmp/f": b"1"}),
+    "a last link is replaced, not followed": (tar_of(member("e", b"1"), symlink("d", "e"), member("d", b"2")),
+                                              {"/e": b"1", "/d": b"2"}),
+    "a hard link": (tar_of(member("a", b"1"), hard("b", "a")), {"/a": b"1", "/b": b"1"}),
+    "a hard link to itself": (tar_of(member("a", b"1"), hard("a", "a"), hard("a", "./a")), {"/a": b"1"}),
+    "a hard link over a file": (tar_of(member("a", b"1"), member("b", b"2"), hard("b", "/a")), {"/a": b"1", "/b": b"1"}),
+    "a hard link over the directory that it is in": (tar_of(member("d/f", b"1"), hard("d", "d/f")), {"/d": b"1"}),
+    "a hard link to a link": (tar_of(symlink("a", "x"), hard("b", "a")), {"/a": b"x", "/b": b"x"}),
+    "a hard link through a link": (tar_of(member("d/f", b"1"), symlink("l", "d"), hard("b", "l/f")),
+                                   {"/d": None, "/d/f": b"1", "/l": b"d", "/b": b"1"}),
+    "a hard link's size is nothing": (tar_of(member("a", b"1"), changed(hard("b", "a"), f124=b"00000000777\0"), member("c", b"3")),
+                                      {"/a": b"1", "/b": b"1", "/c": b"3"}),
+    "a file whose first name is replaced": (tar_of(member("a", b"1"), hard("b", "a"), member("a", b"2")), {"/a": b"2", "/b": b"1"}),
+    "links in a circle": (tar_of(symlink("a", "b"), symlink("b", "a")), {"/a": b"b", "/b": b"a"}),
+    "whiteouts are plain files in a root file system": (tar_of(member("a", b"1"), member(".wh.a", b"")), {"/a": b"1", "/.wh.a": b""}),
+    "a file's name with a slash behind is a directory": (tar_of(changed(member("d", b""), f0=b"d/")), {"/d": None}),
+    "a volume's name": (tar_of(changed(member("label"), f156=b"V"), member("f", b"1")), {"/f": b"1"}),
+    "old tars' signed checksums": (
+        b"".join((lambda h: h[:148] + b"%06o\0 " % sum((b - 256 if b > 127 else b) for b in h[:148] + b" " * 8 + h[156:512]) + h[156:])(
+            changed(member("x"), f0="ü".encode())) for _ in "1") + END, {"/ü": b""}),
+    "a magic of nobody": (tar_of(changed(member("f", b"1"), f257=b"nobody12")), {"/f": b"1"}),
+    "a name of 100 bytes": (tar_of(member("n" * 100, b"1")), {"/" + "n" * 100: b"1"}),
+    "a name of 255 bytes": (tar_of(member("n" * 255, b"1")), {"/" + "n" * 255: b"1"}),
+    "star's prefix": (tar_of(changed(member("f", b"1"), f345=b"d" + bytes(130) + b"00000000001 00000000002 ", f508=b"tar\0")),
+                      {"/d": None, "/d/f": b"1"}),
+    "a pax path": (tar_of(member("short", b"1", pax={"path": "d/real"})), {"/d": None, "/d/real": b"1"}),
+    "a global pax header": (tarfile.TarInfo.create_pax_global_header({"comment": "x"}) + tar_of(member("f", b"1")),
+                            {"/f": b"1"}),
+    "a pax link": (tar_of(member("l", kind=tarfile.SYMTYPE, link="x", pax={"linkpath": "t" * 3000})), {"/l": b"t" * 3000}),
+    "a pax size": (tar_of(member("f", pax={"size": "1"}) + b"1" + bytes(511)), {"/f": b"1"}),
+    "a GNU directory with its list": (tar_of(changed(member("d", b"Yf\0\0"), f156=b"D"), member("d/f", b"1")), {"/d": None, "/d/f": b"1"}),
+    "a contiguous file": (tar_of(changed(member("f", b"1"), f156=b"7")), {"/f": b"1"}),
+}
+
+WARNS = {
+    "something behind the end": (tar_of(member("f", b"1")) + b"rest", {"/f": b"1"}, "behind the archive's end is ignored"),
+    "an unknown type": (tar_of(changed(member("f", b"1"), f156=b"Q")), {"/f": b"1"}, "f: unknown type 'Q'"),
+    "an attribute of an unknown kind": (tar_of(member("f", b"1", pax={"SCHILY.xattr.system.posix_acl_access": "x"})), {"/f": b"1"},
+                                        "f: the attribute system.posix_acl_access is left out"),
+}
+
+REFUSED = {
+    "`..`": (tar_of(member("../f", b"1")), "../f: `..` in its path"),
+    "`..` inside": (tar_of(member("a/../f", b"1")), "`..` in its path"),
+    "`..` at the end": (tar_of(directory("a/..")), "`..` in its path"),
+    "`..` in an absolute path": (tar_of(member("/../../etc/passwd", b"1")), "`..` in its path"),
+    "`..` in a hard link": (tar_of(member("a"), hard("b", "../a")), "b: `..` in its path"),
+    "a hard link to what is missing": (tar_of(hard("b", "a")), "b: what it is a link to is not there"),
+    "a hard link to what comes later": (tar_of(hard("b", "a"), member("a")), "b: what it is a link to is not there"),
+    "a hard link to a file of the host": (tar_of(hard("b", "/etc/passwd")), "b: what it is a link to is not there"),
+    "a hard link to a directory": (tar_of(directory("d"), hard("b", "d")), "b: a hard link to a directory"),
+    "a hard link to the root": (tar_of(hard("b", "/")), "b: a hard link to a directory"),
+    "a link to nothing": (tar_of(symlink("l", "")), "l: a link to nothing"),
+    "through a link to nothing": (tar_of(symlink("d", "gone"), member("d/f")), "d/f: its path is not there"),
+    "through a file": (tar_of(member("d"), member("d/f")), "d/f: its path leads through a file"),
+    "through a link to a file": (tar_of(member("e"), symlink("d", "e"), member("d/f")), "d/f: its path leads through a file"),
+    "through links in a circle": (tar_of(symlink("a", "b"), symlink("b", "a"), member("a/f")), "a/f: its path leads through too many links"),
+    "through a link to itself": (tar_of(symlink("a", "a/a"), member("a/f")), "too many links"),
+    "the root as a file": (tar_of(changed(member("x", b"1"), f0=b".")), "a file without a name"),
+    "the root as a link": (tar_of(symlink("/", "/etc")), "a file without a name"),
+    "an empty name": (tar_of(changed(member("x"), f0=b"\0")), "a file without a name"),
+    "a name of 256 bytes": (tar_of(member("n" * 256)), "a name longer than 255 bytes"),
+    "a path of 4,096 bytes": (tar_of(member("n/" * 2047 + "ab")), "longer than 4095 bytes"),
+    "a GNU path of 4,096 bytes": (tar_of(member("n/" * 2047 + "ab", form=tarfile.GNU_FORMAT)), "too long"),
+    "too deep": (tar_of(member("d/" * 128 + "f")), "its path is too deep"),
+    "a NUL in a path": (tar_of(member("f", pax={"path": "a\0b"})), "a NUL in its name"),
+    "a NUL in a link": (tar_of(member("l", kind=tarfile.SYMTYPE, link="x", pax={"linkpath": "a\0b"})), "a NUL in its target"),
+    "control characters in a name": (tar_of(member("\x1b[2J\n/../f")), "?[2J?/../f: "),
+    "a bad checksum": (member("f", b"1")[:512].replace(b"ustar", b"usttr") + END, "no tar"),
+    "a bad checksum later": (member("f") + member("g").replace(b"g", b"h", 1) + END, "f: damaged: no header behind it"),
+    "a lone block of zeros": (member("f") + bytes(512) + member("g") + END, "f: damaged: a lone block of zeros behind it"),
+    "a size that is no number": (tar_of(changed(member("f"), f124=b"9")), "f: damaged: a bad number"),
+    "a negative size": (tar_of(changed(member("f"), f124=b"\xff" * 12)), "f: damaged: a negative size"),
+    "a size over all": (tar_of(changed(member("f"), f124=b"\x80" + b"\0" * 3 + b"\x7f" + b"\xff" * 7)), "f: too large"),
+    "a size beyond 64 bits": (tar_of(changed(member("f"), f124=b"\x80" + b"\x7f" * 11)), "f: damaged: a bad number"),
+    "an owner over 32 bits": (tar_of(changed(member("f"), f108=b"\x80\0\0\1\0\0\0\0")), "f: its owner's number is out of range"),
+    "a negative owner": (tar_of(changed(member("f"), f108=b"\xff" * 8)), "f: its owner's number is out of range"),
+    "a device out of range": (tar_of(member("f", kind=tarfile.CHRTYPE, devmajor=0o7777777, devminor=1)), "f: its device number is out of range"),
+    "a part of several volumes": (tar_of(changed(member("f"), f156=b"M")), "several volumes"),
+    "an old list of names": (tar_of(changed(member("f"), f156=b"N")), "in an old form"),
+    "an endless long name": (tar_of(changed(member("f"), f156=b"L", f124=b"77777777777\0")), "the header behind it is too large"),
+    "an endless pax header": (tar_of(changed(member("f"), f156=b"x", f124=b"77777777777\0")), "the header behind it is too large"),
+    "an endless global header": (b"".join(tarfile.TarInfo.create_pax_global_header({"comment": "x" * 30000}) for _ in range(5)) + END,
+                                 "the header behind it is too large"),
+    "a pax size of nothing": (tar_of(member("f", pax={"size": "x"})), "bad pax record"),
+    "a pax mtime of nothing": (tar_of(member("f", pax={"mtime": "1.2.3"})), "bad pax record"),
+}
+
+for name, records in {"no length": b"a=b\n", "a length of 0": b"0 a=b\n", "a length too small": b"3 a=b\n", "no newline": b"7 a=bcd",
+                      "a length too large": b"99 a=b\n", "no key": b"5 =b\n", "no =": b"5 ab\n", "a NUL": b"\0\0\0\0",
+                      "a length over all": b"99999999999999999999 a=b\n", "a length in words": b"six a=b\n"}.items():
+    REFUSED[f"a pax record with {name}"] = (tar_of(changed(member("p", records), f156=b"x"), member("f")), "bad pax record")
+
+
+def sparse_pax(pax, data, stored="x"):
+    return tar_of(member("GNUSparseFile.0/f", data, pax={"GNU.sparse.name": "f", **pax}))
+
+
+def pax_1(size, lines, data=b""):
+    text = "".join(f"{n}\n" for n in lines).encode()
+    text += bytes(-len(text) % 512)
+    return sparse_pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(size)}, text + data)
+
+
+def old_gnu(size, parts, data=b"", more=(), flag=None):
+    header = bytearray(member("f", data, form=tarfile.GNU_FORMAT)[:512])
+    part = lambda offset, length: b"%011o\0%011o\0" % (offset, length)
+    header[156:157] = b"S"
+    header[386:386 + 24 * len(parts)] = b"".join(part(*p) for p in parts)
+    header[482:483] = b"\1" if more or flag else b"\0"
+    header[483:495] = b"%011o\0" % size
+    blocks = b"".join((b"".join(part(*p) for p in m)).ljust(504, b"\0") + (b"\1" if i + 1 < len(more) else b"\0").ljust(8, b"\0")
+                      for i, m in enumerate(more))
+    return signed(header) + blocks + data + bytes(-len(data) % 512) + END
+
+
+MEANS |= {
+    "old GNU sparse": (old_gnu(10, [(2, 3), (10, 0)], b"abc"), {"/f": b"\0\0abc\0\0\0\0\0"}),
+    "old GNU sparse, continued": (old_gnu(30, [(0, 1), (2, 1), (4, 1), (6, 1)], b"abcdef", [[(8, 1)], [(20, 1), (30, 0)]]),
+                                  {"/f": b"a\0b\0c\0d\0e" + b"\0" * 11 + b"f" + b"\0" * 9}),
+    "pax sparse 1.0": (pax_1(10, [2, 1, 2, 10, 0], b"ab"), {"/f": b"\0ab\0\0\0\0\0\0\0"}),
+    "pax sparse 1.0, only a hole": (pax_1(5, [1, 5, 0]), {"/f": b"\0" * 5}),
+    "pax sparse 0.1": (sparse_pax({"GNU.sparse.size": "6", "GNU.sparse.numblocks": "2", "GNU.sparse.map": "1,2,6,0"}, b"ab"),
+                       {"/f": b"\0ab\0\0\0"}),
+}
+
+REFUSED |= {
+    "a sparse file, parts that overlap": (old_gnu(10, [(2, 3), (4, 3)], b"abcdef"), "f: damaged: a bad map"),
+    "a sparse file, parts out of order": (old_gnu(10, [(5, 1), (2, 1)], b"ab"), "f: damaged: a bad map"),
+    "a sparse file, a part beyond its size": (old_gnu(10, [(9, 3)], b"abc"), "f: damaged: a bad map"),
+    "a sparse file, more parts than content": (old_gnu(10, [(2, 5)], b"abc"), "f: damaged: a bad map"),
+    "a sparse file, less parts than content": (old_gnu(10, [(2, 1)], b"abc"), "f: damaged: a bad map"),
+    "a sparse file, a negative offset": (changed(old_gnu(10, [(2, 1)], b"a"), f386=b"\xff" * 12), "f: damaged: a bad number"),
+    "a sparse file cut in its map": (old_gnu(10, [(2, 1)], b"", flag=True)[:512], "f: cut in its header"),
+    "a sparse file, a map of words": (pax_1(10, [1, "x", 1], b"a"), "f: damaged: a bad map"),
+    "a sparse file, a map without an end": (pax_1(10, [5, 1, 1], b""), "f: damaged: a bad map"),
+    "a sparse file, a map of too many": (pax_1(10, [10**12, 1, 1], b""), "f: damaged: a bad map"),
+    "a sparse file of an unknown format": (sparse_pax({"GNU.sparse.major": "2", "GNU.sparse.realsize": "1"}, b""), "f: a sparse file of an unknown format"),
+    "a sparse file, a map of one number": (sparse_pax({"GNU.sparse.size": "6", "GNU.sparse.map": "1"}, b"ab"), "bad pax record"),
+}
+
+
+def check_means(data, wanted, warns=None):
+    image = place.good("-", data, warns)
+    assert contents(image) == wanted, contents(image)
+
+
+def check_time(pax, wanted):
+    image = place.good("-", tar_of(member("f", pax={"mtime": pax})))
+    assert image.files[b"/f"].mtime == wanted, image.files[b"/f"]
+
+
+def check_numbers():
+    """Sizes, owners and times that octal has no room for."""
+    info = tarfile.TarInfo("f")
+    info.uid, info.gid, info.mtime = 4000000000, 3000000, -5
+    image = place.good("-", tar_of(info.tobuf(tarfile.GNU_FORMAT)))
+    f = image.files[b"/f"]
+    assert (f.uid, f.gid, f.mtime) == (4000000000, 3000000, -5 * 10**9), f
+    image = place.good("-", tar_of(info.tobuf(tarfile.PAX_FORMAT)))
+    f = image.files[b"/f"]
+    assert (f.uid, f.gid, f.mtime) == (4000000000, 3000000, -5 * 10**9), f
+
+
+def check_parents():
+    image = place.good("-", tar_of(member("a/f", mtime=77, uid=5)))
+    d = image.files[b"/a"]
+    assert (d.mode, d.uid, d.mtime) == (0o40755, 0, 77 * 10**9), d
+
+
+# ---- cut and damaged ----
+
+def small_tar():
+    return tar_of(directory("d"), member("d/f", b"x" * 700), member("n" * 200, b"y" * 513, pax={"SCHILY.xattr.user.a": "b"}), symlink("l", "d"))
+
+
+def check_cut_at_blocks():
+    tar = small_tar()
+    for at in range(0, len(tar), 512):
+        place.refused("-", tar[:at], "cut" if at else "")
+        (place.top / "t.tar").write_bytes(tar[:at])
+        place.refused(place.top / "t.tar", why="t.tar: ")
+
+
+def check_cut_anywhere():
+    tar = small_tar()
+    for at in random.Random(1).sample(range(len(tar)), 60):
+        place.refused("-", tar[:at])
+
+
+def check_cut_gzip():
+    tar = gzip.compress(small_tar())
+    for at in random.Random(2).sample(range(len(tar)), 60) + list(range(len(tar) - 9, len(tar))):
+        place.refused("-", tar[:at])
+
+
+def check_bits(data):
+    """Any flipped bit of a gzip is seen, but in what its header says about itself."""
+    for at in random.Random(3).sample(range(10, len(data)), 120):
+        bad = bytearray(data)
+        bad[at] ^= 1 << at % 8
+        code, error = place.build("-", bytes(bad))
+        assert code == 1 and error.count("\n") <= 2, (code, error)
+        place.empty(0)
+
+
+def gzip_payload():
+    rows = random.Random(4)
+    words = [bytes(rows.randrange(97, 123) for _ in range(rows.randrange(2, 9))) for _ in range(500)]
+    return b" ".join(rows.choice(words) for _ in range(20000)) + rows.randbytes(70000) + bytes(200000)
+
+
+def check_gzip(pack):
+    tar = tar_of(member("f", gzip_payload()), member("g", b"1"))
+    image = place.good("-", pack(tar))
+    assert contents(image) == {"/f": gzip_payload(), "/g": b"1"}
+
+
+def deflated(level=9, strategy=zlib.Z_DEFAULT_STRATEGY, flush=0, header=b"", flags=0):
+    def pack(data):
+        z = zlib.compressobj(level, zlib.DEFLATED, -15, 8, strategy)
+        body, step = b"", flush or len(data)
+        for at in range(0, len(data), step):
+            body += z.compress(data[at:at + step])
+            if flush:
+                body += z.flush(zlib.Z_FULL_FLUSH if at % (2 * step) else zlib.Z_SYNC_FLUSH)
+        body += z.flush()
+        start = b"\x1f\x8b\x08" + bytes([flags]) + bytes(6) + header
+        if flags & 2:
+            start += struct.pack("<H", zlib.crc32(start) & 0xffff)
+        return start + body + struct.pack("<II", zlib.crc32(data), len(data) & 0xffffffff)
+    return pack
+
+
+def members(data):
+    """As pigz -i and bgzip: many members, one of them empty."""
+    return b"".join(gzip.compress(data[i:i + 30000]) for i in range(0, len(data), 30000)) + gzip.compress(b"") + bytes(1000)
+
+
+GZIPS = {
+    "gzip -1": lambda d: subprocess.run(["gzip", "-1"], input=d, stdout=subprocess.PIPE, check=True).stdout,
+    "gzip -9 of a named file": lambda d: subprocess.run(["gzip", "-9", "-N"], input=d, stdout=subprocess.PIPE, check=True).stdout,
+    "busybox gzip": lambda d: subprocess.run(["busybox", "gzip"], input=d, stdout=subprocess.PIPE, check=True).stdout,
+    "stored blocks": deflated(0), "fixed codes": deflated(6, zlib.Z_FIXED), "codes without matches": deflated(6, zlib.Z_HUFFMAN_ONLY),
+    "runs": deflated(6, zlib.Z_RLE), "flushed now and then": deflated(6, flush=1000), "many members": members,
+    "all of a header": deflated(6, header=b"\3\0abcname\0comment\0", flags=2 | 4 | 8 | 16),
+}
+
+BAD_GZIPS = {
+    "a wrong checksum": (lambda d: d[:-8] + bytes(4) + d[-4:], "wrong checksum"),
+    "a wrong size": (lambda d: d[:-4] + bytes(4), "wrong checksum"),
+    "garbage behind it": (lambda d: d + b"garbage", "garbage behind its end"),
+    "half a header behind it": (lambda d: d + b"\x1f\x8b", "cut"),
+    "another method": (lambda d: d[:2] + b"\7" + d[3:], "not deflated"),
+    "unknown flags": (lambda d: d[:3] + b"\x80" + d[4:], "unknown flags"),
+    "an unknown kind of block": (lambda d: d[:10] + b"\7" + d[11:], "unknown kind of block"),
+    "no tar in it": (lambda d: gzip.compress(b"no tar" * 1000), "no tar"),
+    "gzip in gzip": (lambda d: gzip.compress(d), "no tar"),
+}
+
+
+def check_packed_otherwise():
+    for how, magic in ("zstd", b"\x28\xb5\x2f\xfd"), ("xz", b"\xfd7zXZ\0"), ("bzip2", b"BZh9"):
+        place.refused("-", magic + bytes(2000), f"packed by {how}, only gzip is unpacked")
+
+
+# ---- bombs ----
+
+def measured(source, data=None):
+    """Exit code, stderr, and the most memory in MiB."""
+    script = "import resource,subprocess,sys;r=subprocess.run(sys.argv[1:]).returncode;" \
+             "print('peak',resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss//1024);sys.exit(r)"
+    done = subprocess.run([sys.executable, "-c", script, ZEROBOOT, "image", "build", "-o", place.image, source], input=data,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
+    return done.returncode, done.stderr.decode(), int(done.stdout.split()[-1])
+
+
+def check_sparse_bomb():
+    for tar in old_gnu(3 << 30, [(3 << 30, 0)]), pax_1(3 << 30, [1, 3 << 30, 0]):
+        code, error, peak = measured("-", tar)
+        assert code == 0 and peak < 40, (code, error, peak)
+        st = os.stat(place.image)
+        assert st.st_size > 3 << 30 and st.st_blocks * 512 < 1 << 20, st
+        place.empty(1)
+    place.refused("-", pax_1(2 << 40, [1, 2 << 40, 0]), "f: too large")
+    place.refused("-", pax_1(1 << 39, [1, 1 << 39, 0])[:-1024] * 3 + END, "f: too large")
+
+
+def check_zero_bomb():
+    """Much of zeros in little: nothing of it is written or held."""
+    z = zlib.compressobj(9, zlib.DEFLATED, 31)
+    size = 1 << 28
+    packed = z.compress(changed(member("f"), f124=b"%011o\0" % size))
+    for _ in range(size >> 20):
+        packed += z.compress(bytes(1 << 20))
+    packed += z.compress(END) + z.flush()
+    code, error, peak = measured("-", packed)
+    assert code == 0 and peak < 40, (code, error, peak)
+    assert os.stat(place.image).st_blocks * 512 < 1 << 20
+    place.empty(1)
+
+
+def check_replaced_often():
+    """What is replaced is not kept, neither in the image nor on the disk."""
+    data = random.Random(5).randbytes(1 << 20)
+    image = place.good("-", tar_of(member("keep", data), *[member("f", data)] * 30, member("g", data[::-1])))
+    assert image.size < 4 << 20 and image.disk < 4 << 20, (image.size, image.disk)
+    assert contents(image) == {"/keep": data, "/f": data, "/g": data[::-1]}
+
+
+def check_many_files():
+    """A hundred thousand files in one directory, twice."""
+    header = bytearray(member("d/", form=tarfile.USTAR_FORMAT))
+    one = b"".join(changed(header, f2=b"%d" % i) for i in range(100000))
+    code, error, peak = measured("-", one + one + END)
+    assert code == 0 and peak < 120, (code, error, peak)
+    assert len(Image(place.image).files) == 100002
+    place.empty(1)
+
+
+# ---- the disk, signals, the terminal ----
+
+def check_full_disk():
+    script = 'mount -t tmpfs -o size=1m tmpfs /mnt && "$0" image build -o /mnt/x.img -; r=$?; ls -A /mnt; exit $r'
+    tar = tar_of(member("d/large", os.urandom(4 << 20)))
+    done = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, ZEROBOOT], input=tar, timeout=PATIENCE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"zeroboot: stdin: d/large: No space left on device\n"), done
+
+
+def check_file_limit():
+    tar = tar_of(member("large", os.urandom(4 << 20)))
+    done = subprocess.run(["prlimit", "--fsize=1000000", ZEROBOOT, "image", "build", "-o", place.image, "-"], input=tar,
+                          stderr=subprocess.PIPE, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (1, b"zeroboot: stdin: large: File too large\n"), done
+    place.empty(0)
+
+
+def check_signal(number):
+    """It comes in the middle of a member, and of a container image."""
+    for tar in tar_of(member("f", os.urandom(3 << 20))), docker_save([tar_of(member("f", os.urandom(3 << 20)))]):
+        with subprocess.Popen([ZEROBOOT, "image", "build", "-o", place.image, "-"], stdin=subprocess.PIPE) as p:
+            p.stdin.write(tar[:2 << 20])
+            p.stdin.flush()
+            eventually(lambda: os.listdir(place.image.parent))
+            p.send_signal(number)
+            assert p.wait(PATIENCE) == -number, p.returncode
+        place.empty(0)
+
+
+def check_ignored_signal():
+    """As nohup asks for."""
+    tar = tar_of(member("f", os.urandom(3 << 20)))
+    with subprocess.Popen(["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", ZEROBOOT, "image", "build", "-o", place.image, "-"],
+                          stdin=subprocess.PIPE) as p:
+        p.stdin.write(tar[:2 << 20])
+        p.stdin.flush()
+        eventually(lambda: os.listdir(place.image.parent))
+        p.send_signal(signal.SIGHUP)
+        p.stdin.write(tar[2 << 20:])
+        p.stdin.close()
+        assert p.wait(PATIENCE) == 0
+    place.empty(1)
+
+
+def check_terminal():
+    """Progress is for a terminal, and gone at the end; a tar is not typed."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([ZEROBOOT, "image", "build", "-o", place.image, "-"], stdin=subprocess.PIPE, stderr=slave) as p:
+        p.stdin.write(tar_of(member("f", os.urandom(1 << 20)))[:600000])
+        p.stdin.flush()
+        assert select.select([master], [], [], PATIENCE)[0]
+        assert re.fullmatch(rb"\d+ files, \d+\.\d MiB", os.read(master, 100))
+        p.stdin.write(bytes(1 << 20))
+        p.stdin.close()
+        p.wait(PATIENCE)
+    assert p.returncode == 0
+    text = os.read(master, 10000)
+    assert text.endswith(b"\r\x1b[K"), text
+    place.empty(1)
+    done = subprocess.run([ZEROBOOT, "image", "build", "-o", place.image, "-"], stdin=slave, stderr=subprocess.PIPE, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (1, b"zeroboot: -: a terminal, not a tar\n"), done
+    place.empty(0)
+
+
+def check_output():
+    """What is there stays until the new one is whole; what is no file is not replaced."""
+    place.image.write_text("old")
+    assert place.build("-", small_tar()[:1024], over=True)[0] == 1 and place.image.read_text() == "old"
+    place.empty(1)
+    os.mkfifo(place.image)
+    code, error = place.build("-", small_tar(), over=True)
+    assert code == 1 and error.endswith("x.img: is there and no regular file\n"), error
+    place.empty(1)
+
+
+def check_into_source():
+    """The image may be made in the directory that is packed; it is not in itself."""
+    tree = place.top / "inside"
+    tree.mkdir()
+    (tree / "f").write_text("1")
+    subprocess.run([ZEROBOOT, "image", "build", "-o", tree / "x.img", tree], check=True, timeout=PATIENCE)
+    assert contents(Image(tree / "x.img")) == {"/f": b"1"}
+    shutil.rmtree(tree)
+
+
+def check_slow_pipe():
+    """Whatever the pieces are, and if the pipe does not wait."""
+    tar = gzip.compress(small_tar())
+    for blocking in True, False:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, blocking)
+        with subprocess.Popen([ZEROBOOT, "image", "build", "-o", place.image, "-"], stdin=reader) as p:
+            os.close(reader)
+            for i in range(len(tar)):
+                os.write(writer, tar[i:i + 1])
+            os.close(writer)
+            assert p.wait(PATIENCE) == 0
+        place.empty(1)
+
+
+def check_writes_nothing():
+    """As root with a tar that wants to write everywhere: two files are opened for it,
+    the image's draft and nothing."""
+    tar = place.top / "t.tar"
+    tar.write_bytes(tar_of(member("/tmp/zeroboot-was-here", b"1"), symlink("d", "/tmp"), directory("tmp"), member("d/zeroboot-too", b"1"),
+                           member("dev", kind=tarfile.CHRTYPE, devmajor=1, devminor=3)))
+    log = place.top / "calls"
+    subprocess.run(["strace", "-f", "-o", log, ZEROBOOT, "image", "build", "-o", place.image, tar], check=True, timeout=PATIENCE)
+    calls = [line.split(None, 1)[1] for line in log.read_text().splitlines()]
+    made = [c for c in calls if re.match(r"(creat|mkdir|mknod|link|symlink|rename|unlink|chmod|chown|fork|vfork|clone|execve)|open.*O_CREAT", c)]
+    assert len(made) == 3 and made[0].startswith("execve(") and str(place.image) in made[1] and made[2].startswith("rename("), made
+    place.empty(1)
+
+
+# ---- attributes ----
+
+def check_xattrs_of_tar(tree):
+    """pax headers' as GNU tar --xattrs and docker have them."""
+    capability = bytes.fromhex("0100000200200000000000000000000000000000")
+    (tree / "d").mkdir(parents=True)
+    (tree / "f").write_text("1")
+    for path in tree / "f", tree / "d":
+        os.setxattr(path, "user.b", b"\0\xff\n=")
+        os.setxattr(path, "user.a", b"")
+        os.setxattr(path, "trusted.t", b"x" * 2000)
+        os.setxattr(path, "security.capability", capability)
+    os.link(tree / "f", tree / "same")
+    files = of_directory(tree)
+    assert len(files[b"/f"].xattrs) == 4
+    same(place.good(tree), files, False)
+    tar = gnu_tar(tree, "--xattrs", "--xattrs-include=*", "--format=pax")
+    got = place.good("-", tar)
+    same(got, files, False)
+
+
+def check_security_label():
+    """A label of this host's policy is nothing that an image has."""
+    image = place.good("-", tar_of(member("f", pax={"SCHILY.xattr.security.selinux": "x", "SCHILY.xattr.user.a": "b"})))
+    assert image.files[b"/f"].xattrs == {b"user.a": b"b"}
+
+
+# ---- container images ----
+
+CONFIG = {"architecture": "amd64", "os": "linux",
+          "config": {"Env": ["PATH=/bin", "LANG=C.UTF-8"], "WorkingDir": "/w", "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo \"hi\"", ""],
+                     "User": "1000", "Labels": {"a": "b"}, "ExposedPorts": None}}
+SETTINGS = ["ePATH=/bin", "eLANG=C.UTF-8", "d/w", "p/bin/sh", "p-c", "cecho \"hi\"", "c", "u1000"]
+
+
+def blob(data):
+    digest = hashlib.sha256(data).hexdigest()
+    return f"blobs/sha256/{digest}", f"sha256:{digest}"
+
+
+def docker_save(layers, config=CONFIG, images=1, old=False):
+    """Blobs come in order of their names, the manifest behind them."""
+    text = json.dumps(config).encode()
+    files = {blob(text)[0]: text} | {blob(layer)[0]: layer for layer in layers}
+    names = [blob(layer)[0] for layer in layers]
+    out, links = [], {}
+    if old: # each layer once, as a link where it comes again
+        files, names, seen = {"c.json": text}, [], {}
+        for i, layer in enumerate(layers):
+            names.append(f"{i}/layer.tar")
+            if layer in seen:
+                links[names[-1]] = "../" + seen[layer]
+            else:
+                files[names[-1]] = layer
+                seen[layer] = names[-1]
+    image = {"Config": "c.json" if old else blob(text)[0], "RepoTags": ["x:latest"], "Layers": names}
+    files["manifest.json"] = json.dumps([image] * images).encode()
+    for name in sorted(files.keys() | links.keys()):
+        out.append(member(name, files[name]) if name in files else symlink(name, links[name]))
+    return tar_of(*out)
+
+
+def oci(layers, config=CONFIG, nested=False, change=lambda files: None, platforms=("linux/amd64",), manifest=None):
+    text = json.dumps(config).encode()
+    manifest = json.dumps(manifest or {
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {"digest": blob(text)[1], "size": len(text)},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": blob(layer)[1], "size": len(layer)} for layer in layers]}).encode()
+    files = {blob(text)[0]: text, blob(manifest)[0]: manifest} | {blob(layer)[0]: layer for layer in layers}
+    entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": blob(manifest)[1], "size": len(manifest)}
+    entries = [entry | {"platform": {"os": p.split("/")[0], "architecture": p.split("/")[1]}} if p else entry for p in platforms]
+    index = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    if nested:
+        files[blob(index)[0]] = index
+        index = json.dumps({"schemaVersion": 2, "manifests": [{"digest": blob(index)[1]}]}).encode()
+    files |= {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": index}
+    change(files)
+    return files
+
+
+def tar_files(files):
+    return tar_of(*(member(name, data) for name, data in sorted(files.items())))
+
+
+LAYERS = [
+    tar_of(directory("etc"), member("etc/a", b"1"), member("etc/b", b"1"), directory("d"), member("d/x", b"1"), member("d/sub/y", b"1"),
+           member("gone/deep/f", b"1"), symlink("l", "etc"), member("file", b"1"), member("dir/f", b"1")),
+    tar_of(member("etc/a", b"22"), member("etc/.wh.b"), member("d/new", b"2"), member("d/.wh..wh..opq"), member(".wh.gone"),
+           member("l/c", b"2"), directory("file"), member("file/f", b"2"), member("dir", b"2"), member(".wh..wh.plnk/x")),
+    tar_of(member("gone/again", b"3"), member(".wh.gone"), member(".wh.nothing"), member("no/such/.wh.dir"), member("etc/.wh.a"), member("etc/a", b"3")),
+]
+WHOLE = {"/etc": None, "/etc/a": b"3", "/etc/c": b"2", "/d": None, "/d/new": b"2", "/l": b"etc", "/file": None, "/file/f": b"2", "/dir": b"2",
+         "/gone": None, "/gone/again": b"3"}
+
+
+def check_container(data, settings=SETTINGS):
+    image = place.good("-", data)
+    assert contents(image) == WHOLE, contents(image)
+    assert image.settings() == settings, image.settings()
+
+
+def check_container_directory():
+    top = place.top / "layout"
+    for name, data in oci([gzip.compress(layer) for layer in LAYERS]).items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(data)
+    image = place.good(top)
+    assert contents(image) == WHOLE and image.settings() == SETTINGS
+    shutil.rmtree(top)
+
+
+def check_layers_are_not_kept():
+    """What an upper layer hides is not in the image."""
+    data = random.Random(6).randbytes(1 << 20)
+    image = place.good("-", docker_save([tar_of(member("a", data), member("b", data), member("c", b"1")), tar_of(member("a", b"2"), member(".wh.b"))]))
+    assert image.size < 1 << 20, image.size
+    assert contents(image) == {"/a": b"2", "/c": b"1"}
+
+
+def check_info():
+    assert place.build("-", docker_save(LAYERS))[0] == 0
+    run = lambda *a: subprocess.run([ZEROBOOT, "image", "info", *a, place.image], stdout=subprocess.PIPE, check=True, timeout=PATIENCE).stdout.decode()
+    text = run()
+    for line in ("files       6, 6 bytes", 'environment "PATH=/bin" "LANG=C.UTF-8"', 'directory   "/w"', 'entry point "/bin/sh" "-c"',
+                 'command     "echo \\"hi\\"" ""', 'user        "1000"'):
+        assert line + "\n" in text, text
+    text = run("-l")
+    assert re.search(r'^120777 1 0 0 3 \d+\.\d{9} "/l" -> "etc"$', text, re.M), text
+    assert len(text.splitlines()) == len(WHOLE) + 1 + len(run().splitlines()), text
+    place.empty(1)
+
+
+OTHER_FILES = {
+    "a manifest.json of something else": {"manifest.json": b'{"name": "app"}', "f": b"1"},
+    "a manifest.json that is no JSON": {"manifest.json": b"[", "f": b"1"},
+    "a manifest.json without its files": {"manifest.json": b'[{"Config": "c", "Layers": ["l"]}]', "f": b"1"},
+    "an index.json alone": {"index.json": b"{}", "f": b"1"},
+}
+
+
+def check_other_files(files):
+    assert contents(place.good("-", tar_files(files))) == {"/" + n: d for n, d in files.items()}
+
+
+BAD_CONTAINERS = {
+    "several images": (docker_save(LAYERS, images=2), "2 images in one file"),
+    "another architecture": (docker_save(LAYERS, CONFIG | {"architecture": "arm64"}), "an image for linux/arm64, not for linux/amd64"),
+    "another system": (docker_save(LAYERS, CONFIG | {"os": "windows"}), "an image for windows/amd64"),
+    "a layer that is missing": (tar_files(oci(LAYERS, change=lambda f: f.pop(blob(LAYERS[1])[0]))), "is not in it"),
+    "a layer that is cut": (docker_save([LAYERS[0], LAYERS[1][:1024]]), "layer 2: etc/a: cut"),
+    "a layer that is cut gzip": (docker_save([gzip.compress(LAYERS[0])[:-3]]), "layer 1: gzip: cut"),
+    "a layer that is zstd": (docker_save([b"\x28\xb5\x2f\xfd" + bytes(99)]), "layer 1: packed by zstd"),
+    "a hostile layer": (docker_save([tar_of(member("../f"))]), "layer 1: ../f: `..` in its path"),
+    "a whiteout of nothing": (docker_save([tar_of(member("d/.wh."))]), "layer 1: d/.wh.: it hides nothing that has a name"),
+    "a whiteout of `.`": (docker_save([tar_of(member("d/.wh.."))]), "it hides nothing that has a name"),
+    "a whiteout outside": (docker_save([tar_of(member("../.wh.etc"))]), "`..` in its path"),
+    "a manifest that is missing": (tar_files(oci(LAYERS, change=lambda f: [f.pop(n) for n in list(f) if b'"layers"' in f[n]])), "is not in it"),
+    "no image for us": (tar_files(oci(LAYERS, platforms=("linux/arm64", "unknown/unknown"))), "no image for linux/amd64 in it"),
+    "an index that is no JSON": (tar_files(oci(LAYERS, change=lambda f: f.update({"index.json": b"{"}))), "index.json: malformed JSON"),
+    "a settings file that is no JSON": (docker_save(LAYERS, "x"), "expected an object"),
+    "a NUL in the environment": (docker_save(LAYERS, CONFIG | {"config": {"Env": ["A=\0"]}}), "a NUL in a string"),
+    "blobs outside": (tar_files(oci(LAYERS, manifest={"config": {"digest": "sha256:../../../../etc/passwd"}, "layers": []})), "is not in it"),
+    "an index in itself": (tar_files({"oci-layout": b"{}", "index.json": b'{"manifests": [{"digest": "x:y"}]}', "blobs/x/y": b'{"manifests": [{"digest": "x:y"}]}'}),
+                           "too many indexes"),
+}
+
+
+# ---- in the guest ----
+
+def check_guest():
+    """The tree that a program sees is the same from a directory and from its tar."""
+    root = TOP / "build" / "sh-root"
+    script = "cd / && find . -xdev -type f ! -path './proc/*' ! -path './dev/*' ! -path './sys/*' | sort | xargs sha256sum | sha256sum;" \
+             "find usr etc lib bin app -printf '%p %y %m %U %G %s %l %n\\n' | sort | sha256sum"
+    seen = set()
+    tar = gnu_tar(root, "--sort=name")
+    for source, data in (root, None), ("-", tar), ("-", gzip.compress(tar, 1)):
+        code, error = place.build(source, data)
+        assert code == 0 and not error, error
+        done = subprocess.run([ZEROBOOT, "run", "-t", "100", place.image, "/usr/bin/bash", "-c", script], stdout=subprocess.PIPE, timeout=PATIENCE)
+        assert done.returncode == 0 and done.stdout.count(b"\n") == 2, done
+        seen.add(done.stdout)
+        place.empty(1)
+    assert len(seen) == 1, seen
+
+
+def main():
+    report = Report("image")
+    check = report.check
+    tree, old = place.top / "tree", place.top / "old"
+    make_tree(tree)
+    make_v7_tree(old)
+    files, old_files = of_directory(tree), of_directory(old)
+    check("a directory", check_directory, tree, files)
+    check("GNU tar, gnu format", check_tar, tree, files, True, (), "--format=gnu")
+    check("GNU tar, gnu format, sparse", check_tar, tree, files, True, (), "--format=gnu", "--sparse")
+    check("GNU tar, oldgnu format, sparse", check_tar, tree, files, True, (), "--format=oldgnu", "--sparse")
+    check("GNU tar, pax format", check_tar, tree, files, False, (), "--format=pax")
+    for version in "0.0", "0.1", "1.0":
+        check(f"GNU tar, pax format, sparse {version}", check_tar, tree, files, False, (), "--format=pax", "--sparse", f"--sparse-version={version}")
+    check("GNU tar, ustar format", check_tar, old, old_files, True, (), "--format=ustar")
+    check("GNU tar, v7 format", check_tar, old, old_files, True, (), "--format=v7")
+    for form, name in (tarfile.USTAR_FORMAT, "ustar"), (tarfile.GNU_FORMAT, "gnu"), (tarfile.PAX_FORMAT, "pax"):
+        check(f"Python's tarfile, {name} format", check_python, old if name == "ustar" else tree, old_files if name == "ustar" else files, form)
+    check("busybox tar", check_busybox, old, old_files)
+    for name, (data, wanted) in MEANS.items():
+        check(name, check_means, data, wanted)
+    for name, (data, wanted, warns) in WARNS.items():
+        check(f"{name} is said", check_means, data, wanted, warns)
+    for name, (data, why) in REFUSED.items():
+        check(f"refused: {name}", place.refused, "-", data, why)
+    check("an empty file is no tar", place.refused, "-", b"", "no tar")
+    for text, wanted in ("1.5", 1500000000), ("-1.5", -1500000000), ("-0.25", -250000000), ("3", 3 * 10**9), ("1.0000000019", 1000000001):
+        check(f"a time of {text}", check_time, text, wanted)
+    check("large and negative numbers", check_numbers)
+    check("parents have their child's time", check_parents)
+    check("cut at each block", check_cut_at_blocks)
+    check("cut anywhere", check_cut_anywhere)
+    for name, pack in GZIPS.items():
+        check(f"gzip: {name}", check_gzip, pack)
+    small = gzip.compress(small_tar())
+    for name, (change, why) in BAD_GZIPS.items():
+        check(f"refused: gzip: {name}", place.refused, "-", change(small), why)
+    check("gzip: cut anywhere", check_cut_gzip)
+    check("gzip: any bit flipped", check_bits, small)
+    check("what is packed otherwise is named", check_packed_otherwise)
+    check("a sparse bomb costs nothing", check_sparse_bomb)
+    check("a bomb of zeros costs time only", check_zero_bomb)
+    check("what is replaced is not kept", check_replaced_often)
+    check("a hundred thousand files twice", check_many_files)
+    check("a full disk", check_full_disk)
+    check("a limit of file sizes", check_file_limit)
+    for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+        check(f"{number.name} leaves nothing behind", check_signal, number)
+    check("a signal that is ignored stays so", check_ignored_signal)
+    check("progress on a terminal only", check_terminal)
+    check("the output is replaced whole or not at all", check_output)
+    check("an image in its own source", check_into_source)
+    check("a pipe that comes byte by byte", check_slow_pipe)
+    check("nothing else is written", check_writes_nothing)
+    check("extended attributes", check_xattrs_of_tar, place.top / "attributes")
+    check("labels of this host's policy are left out", check_security_label)
+    for name, data in {"docker save": docker_save(LAYERS), "docker save, gzip": gzip.compress(docker_save(LAYERS), 1),
+                       "docker save, layers of gzip": docker_save([gzip.compress(layer) for layer in LAYERS]),
+                       "docker save, the old form, a layer twice": docker_save([LAYERS[0], LAYERS[0], *LAYERS[1:]], old=True),
+                       "OCI layout": tar_files(oci(LAYERS)), "OCI layout, an index in the index": tar_files(oci(LAYERS, nested=True)),
+                       "OCI layout, other platforms first": tar_files(oci(LAYERS, platforms=("linux/arm64", "unknown/unknown", "linux/amd64"))),
+                       "OCI layout, no platform": tar_files(oci(LAYERS, platforms=("",)))}.items():
+        check(name, check_container, data)
+    check("OCI layout, a directory", check_container_directory)
+    check("a container image without settings", check_container, docker_save(LAYERS, {"config": None}), [])
+    check("what upper layers hide is not kept", check_layers_are_not_kept)
+    check("info and its list", check_info)
+    for name, files in OTHER_FILES.items():
+        check(f"no container image: {name}", check_other_files, files)
+    for name, (data, why) in BAD_CONTAINERS.items():
+        check(f"refused: container image: {name}", place.refused, "-", data, why)
+    check("in the guest it is the same from a directory, a tar and a gzip", check_guest)
+    shutil.rmtree(place.top)
+    shutil.rmtree(place.image.parent)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
