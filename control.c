@@ -117,7 +117,6 @@ int control_request(struct vm *vm, const void *code, size_t size)
 void control_trace(struct vm *vm)
 {
 	control_open(vm)->flags |= ZB_FLAG_TRACE;
-	vm->log_lines = UINT32_MAX;
 }
 
 /* ---- after it ---- */

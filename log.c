@@ -11,9 +11,14 @@
 #include "clock.h"
 #include "json.h"
 #include "metrics.h"
+#include "rate.h"
 
 #define BUFFER_MAX 65536
 #define VALUE_MAX 256 /* bytes of what a client chose */
+#define LINE_MAX 512  /* bytes of an event's text */
+#define KINDS 32
+#define KIND_BURST 20
+#define KIND_STEP_NS 1000000000ull
 
 static struct {
 	enum log_format format;
@@ -21,6 +26,14 @@ static struct {
 	size_t size;
 	struct text line; /* kept between calls */
 } out;
+
+/* Events of one format. */
+static struct kind {
+	const char *format; /* NULL: a free place, as are all behind it */
+	const char *level;  /* of the last one that was left out */
+	char last[LINE_MAX];
+	struct rate rate;
+} kinds[KINDS];
 
 void log_open(enum log_format format)
 {
@@ -132,17 +145,59 @@ void log_put_request(const struct log_request *r)
 	end();
 }
 
+/* ---- events ---- */
+
+static void put_event(const char *level, const char *text)
+{
+	begin(level);
+	put_string("msg", text);
+	end();
+}
+
+/* The kind of a format; those that find no place share the last. */
+static struct kind *find_kind(const char *format)
+{
+	struct kind *k = kinds;
+
+	while (k < kinds + KINDS - 1 && k->format && k->format != format)
+		k++;
+	if (!k->format) {
+		k->format = format;
+		k->rate = (struct rate){ .burst = KIND_BURST,
+					 .step_ns = KIND_STEP_NS };
+	}
+	return k;
+}
+
 void log_event(const char *level, const char *format, ...)
 {
-	char text[512];
+	struct kind *k = find_kind(format);
+	char text[LINE_MAX];
 	va_list ap;
 
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	begin(level);
-	put_string("msg", text);
-	end();
+	if (rate_take(&k->rate, clock_mono())) {
+		put_event(level, text);
+		return;
+	}
+	k->level = level;
+	memcpy(k->last, text, sizeof(text));
+}
+
+void log_tick(uint64_t now)
+{
+	for (struct kind *k = kinds; k < kinds + KINDS && k->format; k++) {
+		unsigned missed = rate_missed(&k->rate, now);
+		char text[LINE_MAX + 64];
+
+		if (!missed)
+			continue;
+		snprintf(text, sizeof(text), "%u more like this: %s", missed,
+			 k->last);
+		put_event(k->level, text);
+	}
 }
 
 /* ---- stderr ---- */

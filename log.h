@@ -1,7 +1,8 @@
 /*
  * log.h: one line a request on stderr, logfmt or JSON. Lines are gathered and
  * written when the event loop has nothing better to do, and never block it:
- * when nobody reads stderr they are dropped and counted.
+ * when nobody reads stderr they are dropped and counted. Of other lines of one
+ * kind there are 20 at once and one a second; how many more there were is said.
  */
 #ifndef ZEROBOOT_LOG_H
 #define ZEROBOOT_LOG_H
@@ -26,9 +27,12 @@ struct log_request {
 
 void log_open(enum log_format format);
 void log_put_request(const struct log_request *r);
-/* A line about the server itself: level "info", "warning" or "error". */
+/* A line about the server itself: level "info", "warning" or "error". Its kind is
+ * its format. */
 void log_event(const char *level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Says how many lines were left out, if that is due; every some 100 ms. */
+void log_tick(uint64_t now);
 /* Writes what has been gathered as far as stderr takes it. */
 void log_flush(void);
 

@@ -439,6 +439,7 @@ static void tick(void)
 
 	pool_tick(now);
 	connections_tick(now);
+	log_tick(now);
 	resume_listeners();
 }
 

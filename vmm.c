@@ -14,7 +14,6 @@
 #include "vmm_boot.h"
 
 /* Lines a run may send to the log when it is not being traced. */
-#define LOG_LINES 200
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
@@ -139,7 +138,6 @@ void vm_init(struct vm *vm)
 	vm->memory = MAP_FAILED;
 	vm->log_fd = STDERR_FILENO;
 	vm->log_prefix = "zeroboot: guest: ";
-	vm->log_lines = LOG_LINES;
 	vm->random_size = ZB_RANDOM_SIZE;
 }
 
@@ -321,7 +319,6 @@ int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 	/* Without an APIC in KVM this one counts, not sregs' (KVM API, 5). */
 	vm->run->cr8 = s->sregs.cr8;
 	vm->exits = 0;
-	vm->log_lines = LOG_LINES;
 	r = load_vectors(vm, s, e);
 	return r == 0 && all ? load_rest(vm, s, e) : r;
 }
@@ -418,8 +415,6 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	if (r)
 		goto fail;
 	control_prepare(vm, 1000000000, boot->output_limit);
-	if (boot->trace)
-		vm->log_lines = UINT32_MAX;
 	return 0;
 fail:
 	vm_destroy(vm);

@@ -81,9 +81,8 @@ struct vm {
 	int64_t mono_offset;  /* guest's monotonic clock minus the host's */
 	uint64_t exits;       /* since creation */
 	const struct vm_orders *orders; /* NULL: nobody gives any */
-	uint32_t log_lines;             /* that this run may still write */
 	int log_fd;                     /* where they go */
-	const char *log_prefix;
+	const char *log_prefix;         /* of each */
 };
 
 struct vm_boot {

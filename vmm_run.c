@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "rate.h"
 
 /* Linux, Documentation/arch/x86/x86_64/fsgs.rst. */
 #define HWCAP2_FSGSBASE 2
@@ -24,6 +26,10 @@
  * entry asks for: at a limit of processes, which may pass. */
 #define PATIENCE_NS 500000000ull
 #define PAUSE_NS 5000000
+
+/* Lines of a guest's log: so many at once, and one in this time. */
+#define LOG_BURST 20
+#define LOG_STEP_NS 10000000000ull
 
 /* The tick's signal handler must reach the VM that is running. */
 static struct kvm_run *volatile running;
@@ -156,21 +162,45 @@ static bool idle(struct vm *vm, uint64_t deadline)
 	return go_on;
 }
 
+static bool log_bounded;
+
+void vm_bound_log(void)
+{
+	log_bounded = true;
+}
+
+/* Whether there may be one more line of a guest's in the log: no run waits for
+ * whoever does not read it, and runs do not fill it, however many there are. */
+static bool may_log(const struct vm *vm)
+{
+	static struct rate rate = { .burst = LOG_BURST,
+				    .step_ns = LOG_STEP_NS };
+	struct pollfd p = { .fd = vm->log_fd, .events = POLLOUT };
+	uint64_t now = clock_mono();
+	char line[128];
+	unsigned missed;
+	int n;
+
+	if (!log_bounded)
+		return true;
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+		return false;
+	missed = rate_missed(&rate, now);
+	if (missed) {
+		n = snprintf(line, sizeof(line), "%s%u more lines\n",
+			     vm->log_prefix, missed);
+		(void)!write(vm->log_fd, line, (size_t)n);
+	}
+	return rate_take(&rate, now);
+}
+
 static void write_log(struct vm *vm)
 {
 	char line[ZB_LOG_SIZE + 64];
 	size_t prefix = strlen(vm->log_prefix), n;
 
-	if (vm->log_lines == 0 || prefix > 60)
+	if (prefix > 60 || !may_log(vm))
 		return;
-	if (vm->log_lines != UINT32_MAX) {
-		struct pollfd p = { .fd = vm->log_fd, .events = POLLOUT };
-
-		/* A run does not wait for whoever does not read the log. */
-		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
-			return;
-		vm->log_lines--;
-	}
 	memcpy(line, vm->log_prefix, prefix);
 	n = prefix + control_log(vm, line + prefix, sizeof(line) - prefix - 1);
 	line[n++] = '\n';

@@ -19,6 +19,9 @@ enum vm_event {
 /* The process's timer, made by the first vm_run unless this was called before
  * the rights to make it are gone. 0 or -errno. */
 int vm_tick_open(struct err *e);
+/* From now on few of the guests' lines get into the log: of a process that serves
+ * others. */
+void vm_bound_log(void);
 
 /*
  * A VM's first entry without running anything: what KVM makes then is made, and

@@ -511,6 +511,7 @@ static int start(struct slot *s, const struct worker_options *o, struct err *e)
 
 	set_signals();
 	die_first();
+	vm_bound_log();
 	r = inbox_open(&s->inbox, WORKER_CHANNEL);
 	if (r)
 		err_set(e, r, "no memory");

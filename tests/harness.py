@@ -13,7 +13,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds: for whatever is to come about, on a machine that is busy
 DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z][a-z] \d{4} \d\d:\d\d:\d\d GMT$")
-LOG_LINE = re.compile(r"time=\S+ level=(info|warning) msg=|zeroboot: serving on |zeroboot: guest: out of memory ")
+LOG_LINE = re.compile(r"time=\S+ level=(info|warning) msg=|zeroboot: serving on |zeroboot: guest: (out of memory |\d+ more lines$)")
 
 Answer = collections.namedtuple("Answer", "version status reason headers body")
 

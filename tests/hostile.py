@@ -207,6 +207,18 @@ def run(suite, report, only):
     report.check("no mapping is left of tables that are gone", suite.ghosts)
 
 
+def check_log(server, began):
+    """20 lines of one worker's guests at once, and one in 10 s, with how many more
+    there were."""
+    time.sleep(11)
+    Guest(f"127.0.0.1:{server.port}").ask("log lines of every size")
+    lines = [line for line in server.logged().splitlines() if line.startswith(b"zeroboot: guest: ")]
+    if not 20 <= len(lines) <= 22 + (time.monotonic() - began) / 10:
+        raise ValueError(f"{len(lines)} lines")
+    if not any(re.fullmatch(rb"zeroboot: guest: [1-9]\d* more lines", line) for line in lines):
+        raise ValueError("nobody says how many more there were")
+
+
 def main():
     report = Report("hostile")
     nested = "--nested" in sys.argv[1:]
@@ -215,7 +227,9 @@ def main():
         run(Suite(Guest(arguments[0]), nested), report, " ".join(arguments[1:]))
     else:
         with Server("--workers", "1", templates=TOP / "build/tests/hostile") as server:
+            began = time.monotonic()
             run(Suite(Guest(f"127.0.0.1:{server.port}"), nested), report, " ".join(arguments))
+            report.check("no guest fills the log", check_log, server, began)
     return 1 if report.failed else 0
 
 

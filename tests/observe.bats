@@ -112,3 +112,30 @@ assert any(l["status"] == 400 and l["path"] == "" for l in requests)' "$BATS_TES
 	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
 	[ "$(metric zeroboot_log_lines_dropped_total)" -gt 0 ]
 }
+
+@test "log: of one kind of line there are 20 at once, and then how many more" {
+	start_server --workers 1 --log json
+	python3 - "$server" "$log" <<'PY'
+import json, os, re, signal, sys, time
+server, log = int(sys.argv[1]), sys.argv[2]
+
+def lines():
+    # the one that is being written may not be whole
+    return [json.loads(line)["msg"] for line in open(log).read().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]
+
+began = time.monotonic()
+end = began + 120
+while not (more := [l for l in lines() if "more like this" in l]):
+    assert time.monotonic() < end
+    os.kill(server, signal.SIGUSR2)
+    time.sleep(0.005)
+said = lines().count("SIGUSR2 has no effect")
+assert 20 <= said <= 21 + time.monotonic() - began, said
+assert all(re.fullmatch(r"[1-9]\d* more like this: SIGUSR2 has no effect", l) for l in more), more
+# other kinds have their own
+os.kill(server, signal.SIGHUP)
+while "keys reloaded" not in lines():
+    assert time.monotonic() < end
+    time.sleep(0.01)
+PY
+}

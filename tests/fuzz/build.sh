@@ -18,7 +18,7 @@ for name in "$@"; do
 	http) target http http.c ;;
 	json) target json json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;
-	shared) target shared vmm.c vmm_run.c control.c cpu.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dppoll=fake_ppoll \
+	shared) target shared vmm.c vmm_run.c control.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template snapshot.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
 	image) target image err.c ;;
