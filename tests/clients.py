@@ -128,6 +128,31 @@ def check_gone_in_a_run(server):
         assert run(server, "print(5)") == "5\n"
 
 
+def check_resets(server):
+    """500 runs whose clients reset their connections, some waiting, some in a loop,
+    some asleep, cost VMs and no process."""
+    before = server.workers()
+    sleep = {"code": "import time; time.sleep(250)", "timeout_seconds": 280}
+
+    def reset(n):
+        for i in range(125):
+            s = server.connect()
+            s.sendall(post(LOOP if i % 2 else sleep))
+            time.sleep((i + n) % 5 * 0.003)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            s.close()
+
+    threads = [threading.Thread(target=reset, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert run(server, "print(8)") == "8\n"
+    assert server.metric('zeroboot_vms_discarded_total{reason="unfinished"}') > 0
+    assert server.metric("zeroboot_worker_restarts_total") == 0
+    assert server.workers() == before
+
+
 def check_gone_in_the_queue(server):
     """Runs of clients that left are not run."""
     first = server.connect()
@@ -197,6 +222,7 @@ def main():
         report.check("1,000 connections at once", check_thousand, server)
         report.check("1,000 runs at once", check_thousand_runs, server)
         report.check("a client that leaves in the middle of a run frees the worker", check_gone_in_a_run, server)
+        report.check("500 runs that are given up start no worker anew", check_resets, server)
         report.check("clients that leave the queue are not run", check_gone_in_the_queue, server)
         report.check("a client that leaves in the middle of a batch", check_gone_from_a_batch, server)
         report.check("pipelined requests are answered in order", check_pipelined, server)

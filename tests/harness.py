@@ -80,6 +80,11 @@ class Server:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
+    def workers(self):
+        """Their processes."""
+        pid = self.process.pid
+        return sorted(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
     def cpu_seconds(self):
         """What the front end has used, to the nanosecond."""
         return int(pathlib.Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9

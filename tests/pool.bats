@@ -129,6 +129,32 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 	[[ "$output" == *"descriptors are too few for 900 workers" ]]
 }
 
+warm_is() { metric_is 'zeroboot_workers_warm{language="python"}' "$1"; }
+discarded() { metric "zeroboot_vms_discarded_total{reason=\"$1\"}"; }
+
+@test "pool: a VM that takes the place of one that was thrown away is trained before it is needed" {
+	start_server --workers 1
+	eventually warm_is 1
+	# After a good run that wrote too much, one that was cut off, one that was given up.
+	run_code 'x = bytearray(b"1") * (180 << 20)' >/dev/null
+	eventually warm_is 1
+	[ "$(discarded grew)" = 1 ]
+	run_code 'while True: pass' 1 >/dev/null
+	eventually warm_is 1
+	[ "$(discarded unfinished)" = 1 ]
+	start_batch 1 'while True: pass'
+	eventually busy_is 1
+	kill $client
+	eventually metric_is 'zeroboot_vms_discarded_total{reason="unfinished"}' 2
+	eventually warm_is 1
+	# A VM that was trained has run before.
+	[ "$(metric 'zeroboot_forks_total{kind="recycled"}')" = 3 ]
+	[ "$(field "$(run_code 'print(5)')" stdout)" = 5 ]
+	[ "$(metric 'zeroboot_forks_total{kind="recycled"}')" = 4 ]
+	[ "$(metric 'zeroboot_forks_total{kind="fresh"}')" = 0 ]
+	[ "$(metric zeroboot_worker_restarts_total)" = 0 ]
+}
+
 @test "workers: one that is killed costs one honest error" {
 	start_server --workers 1
 	curl -s "$(url /v1/exec)" -d '{"code":"while True: pass","timeout_seconds":250}' -o "$BATS_TEST_TMPDIR/killed" 3>&- &

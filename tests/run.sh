@@ -13,7 +13,7 @@ fail() {
 }
 
 # Those that take long come first: none is to be left over at the end.
-suites=(svm faults fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak stall jail restart http queue image)
+suites=(svm faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak stall jail restart http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
