@@ -265,7 +265,7 @@ help:
 	@echo 'front      that the front end includes nothing of KVM, part of lint'
 	@echo 'layers     the floors of the guest kernel, part of lint'
 	@echo 'lint       the source through gcc -fanalyzer, clang-tidy and cppcheck'
-	@echo 'fuzz       HTTP, JSON and keys under libFuzzer, FUZZ_SECONDS=1200 each'
+	@echo 'fuzz       parsers, channels, shared pages, files under libFuzzer, FUZZ_SECONDS=1200 each'
 	@echo 'soak       SOAK_REQUESTS=200000 runs of all sorts, each answer checked'
 	@echo 'compat     tests of CPython, natively and in the guest, those that are lost'
 	@echo 'programs   git, gcc, pytest, pip, Go, esbuild and others, natively and in the guest'

@@ -56,6 +56,8 @@ static struct iovec rest(const void *piece, size_t size, size_t *skip)
 	size_t out = *skip < size ? *skip : size;
 
 	*skip -= out;
+	if (out == size)
+		return (struct iovec){ NULL, 0 };
 	return (struct iovec){ (char *)(uintptr_t)piece + out, size - out };
 }
 

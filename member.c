@@ -36,9 +36,10 @@ static int hear_result(struct member *m, struct member_news *n,
 {
 	struct result *r = &n->result;
 
-	/* It cannot know the end of what it has not got. */
+	/* It cannot know the end of what it has not got; behind that a CANCEL may
+	 * still wait for room, which there is by now. */
 	if ((m->state != BUSY && m->state != CANCELLING) ||
-	    channel_unsent(&m->channel))
+	    (channel_unsent(&m->channel) && member_go_on(m) != 1))
 		return -EPROTO;
 	memcpy(r, body, sizeof(*r));
 	n->renewal = r->before;
@@ -99,6 +100,17 @@ int member_hear(struct member *m, struct member_news *n)
 
 /* ---- what it is told ---- */
 
+/* What sending has come to. The code of a job that went is not needed any more
+ * once it is out. */
+static int sent(struct member *m, int r)
+{
+	if (r == 1) {
+		free(m->code);
+		m->code = NULL;
+	}
+	return r;
+}
+
 int member_run(struct member *m, uint64_t now)
 {
 	const struct job *job = m->job;
@@ -118,7 +130,8 @@ int member_cancel(struct member *m)
 		m->code = m->job->code;
 		m->job->code = NULL;
 	}
-	return channel_send(&m->channel, MESSAGE_CANCEL, &about, sizeof(about));
+	return sent(m, channel_send(&m->channel, MESSAGE_CANCEL, &about,
+				    sizeof(about)));
 }
 
 int member_interrupt(struct member *m, uint32_t signal)
@@ -136,11 +149,5 @@ int member_train(struct member *m)
 
 int member_go_on(struct member *m)
 {
-	int r = channel_flush(&m->channel);
-
-	if (r == 1) {
-		free(m->code);
-		m->code = NULL;
-	}
-	return r;
+	return sent(m, channel_flush(&m->channel));
 }

@@ -17,3 +17,7 @@ fuzz() {
 @test "fuzz: a template that is taken can be mapped and its page tables walked" { fuzz template; }
 
 @test "fuzz: an image that is taken can be searched" { fuzz image; }
+
+@test "fuzz: whatever a worker says, the front end hears what the rules allow, however it was split" { fuzz member; }
+
+@test "fuzz: whatever a front end says, a worker does what was asked and says what the rules allow" { fuzz worker; }

@@ -1,0 +1,321 @@
+/*
+ * worker_fuzz.c: a front end that says anything at any moment. The worker reads no
+ * byte beyond what has come, runs only what was asked for, says what protocol.h
+ * lets it say, and comes to an end when the channel does or a rule is broken.
+ *
+ * worker.c and inbox.c are linked with the machine, recv, sendmsg and what a
+ * process does to itself from here (build.sh). Input: what comes, and how much of
+ * it at a time.
+ */
+#undef malloc /* of the worker alone */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "control.h"
+#include "jail.h"
+#include "machine.h"
+#include "paging.h"
+#include "protocol.h"
+#include "worker.h"
+
+static const uint8_t *input, *end;
+static unsigned calls;
+static uint64_t now;
+static char *room; /* the worker's buffer: it never frees it */
+static uint8_t memory[ZB_FRAMES_GPA];
+
+/* What the worker has to say. */
+static struct {
+	unsigned runs, results, trainings, warm, idle, ready;
+	bool failed, in_run;
+} said;
+
+/* ---- the channel ---- */
+
+ssize_t fake_recv(int fd, void *to, size_t size, int flags)
+{
+	size_t n = (size_t)(end - input), most = ++calls % 7 * 5 + 1;
+
+	assert(fd == WORKER_CHANNEL && size);
+	assert(flags == 0 || flags == MSG_DONTWAIT);
+	if (flags && calls % 2) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (n > most && calls % 5)
+		n = most;
+	if (n > size)
+		n = size;
+	if (n)
+		memcpy(to, input, n);
+	input += n;
+	return (ssize_t)n;
+}
+
+static void check_said(const struct message *m, const char *body)
+{
+	const char *at = body + sizeof(struct result), *rest = body + m->size;
+	struct part_view p;
+	int r;
+
+	assert(!said.failed && (said.ready || m->kind == MESSAGE_READY ||
+				m->kind == MESSAGE_FAILED));
+	switch (m->kind) {
+	case MESSAGE_READY:
+		assert(said.ready++ == 0);
+		break;
+	case MESSAGE_RESULT:
+		said.results++;
+		said.idle = 1;
+		said.trainings = said.warm = 0;
+		while ((r = part_take(&at, rest, FROM_WORKER, &p)) == 1)
+			assert(p.size);
+		assert(r == 0);
+		break;
+	case MESSAGE_IDLE:
+		assert(said.idle--);
+		break;
+	case MESSAGE_WARM:
+		said.warm++;
+		break;
+	default:
+		assert(m->kind == MESSAGE_FAILED);
+		at = body;
+		assert(part_take(&at, rest, FROM_WORKER, &p) == 1 &&
+		       p.kind == PART_MESSAGE && p.data[p.size - 1] == 0);
+		said.failed = true;
+	}
+}
+
+/* One message each time, as it takes all that it is given. */
+ssize_t fake_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	static _Alignas(8) char text[1 << 22];
+	struct message head;
+	size_t size = 0, want;
+
+	assert(fd == WORKER_CHANNEL && flags == MSG_NOSIGNAL);
+	for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
+		memcpy(text + size, m->msg_iov[i].iov_base,
+		       m->msg_iov[i].iov_len);
+		size += m->msg_iov[i].iov_len;
+	}
+	assert(message_look(text, size, FROM_WORKER, &head, &want) == 1);
+	assert(want == size);
+	check_said(&head, text + sizeof(head));
+	return (ssize_t)size;
+}
+
+int fake_poll(struct pollfd *p, nfds_t count, int timeout)
+{
+	assert(p->fd == WORKER_CHANNEL && count == 1 && timeout >= 0);
+	return ++calls % 3 ? 1 : 0;
+}
+
+/* ---- the machine ---- */
+
+static enum vm_event outcome(const struct machine *m)
+{
+	static const enum vm_event events[] = { VM_EXIT, VM_EXIT, VM_TIMEOUT,
+						VM_FAULT, VM_READY };
+
+	assert(m->orders && m->orders->fd == WORKER_CHANNEL);
+	for (unsigned ticks = ++calls % 4; ticks; ticks--) {
+		int order = m->orders->look(m->orders->context);
+
+		assert(order >= VM_ORDER_END && order <= 31);
+		if (order == VM_ORDER_END)
+			return VM_CANCELLED;
+	}
+	return events[calls % 5];
+}
+
+int machine_request(struct machine *m, const void *code, size_t size,
+		    uint32_t output_limit)
+{
+	volatile uint8_t sum = 0;
+
+	assert(m->vm.memory == memory && output_limit <= ZB_OUTPUT_SIZE);
+	for (size_t i = 0; i < size; i++)
+		sum ^= ((const uint8_t *)code)[i];
+	(void)sum;
+	said.runs++;
+	return size <= ZB_REQUEST_SIZE ? 0 : -E2BIG;
+}
+
+enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e)
+{
+	(void)deadline;
+	err_set(e, -EIO, "what it says");
+	return outcome(m);
+}
+
+int machine_renew(struct machine *m, bool keep, bool learn,
+		  enum recycle_result *result, struct err *e)
+{
+	(void)e;
+	*result = !keep ? RECYCLE_UNFINISHED :
+		  ++calls % 3 ? RECYCLE_DONE :
+				RECYCLE_GREW;
+	m->used = *result == RECYCLE_DONE;
+	assert(!learn);
+	return 0;
+}
+
+int machine_train(struct machine *m, enum recycle_result *result,
+		  struct err *e)
+{
+	(void)e;
+	m->used = outcome(m) == VM_EXIT;
+	*result = m->used ? RECYCLE_DONE : RECYCLE_UNFINISHED;
+	return 0;
+}
+
+int machine_open(struct machine *m, const struct vmm *vmm,
+		 const struct snapshot *s, struct err *e)
+{
+	(void)vmm, (void)s, (void)e;
+	memset(m, 0, sizeof(*m));
+	return 0;
+}
+
+int machine_make(struct machine *m, struct err *e)
+{
+	(void)e;
+	m->vm.memory = memory;
+	m->vm.memory_size = sizeof(memory);
+	return 0;
+}
+
+bool machine_can_train(const struct machine *m)
+{
+	(void)m;
+	return true;
+}
+
+const void *control_output(const struct vm *vm, int stream, uint32_t limit,
+			   size_t *size, uint64_t *total)
+{
+	(void)stream;
+	*total = ++calls % 9;
+	*size = *total < limit ? *total : limit;
+	return vm->memory + ZB_STDOUT_GPA;
+}
+
+volatile struct zb_control *control_open(struct vm *vm)
+{
+	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
+}
+
+int control_exit_code(const struct vm *vm)
+{
+	(void)vm;
+	return (int)(++calls % 256);
+}
+
+int recycle_trim(struct recycle *r, struct vm *vm)
+{
+	(void)r, (void)vm;
+	return ++calls % 11 ? 0 : -EIO;
+}
+
+/* ---- the rest of a process ---- */
+
+int vmm_open(struct vmm *vmm, struct err *e)
+{
+	(void)vmm, (void)e;
+	return 0;
+}
+
+int paging_set(struct vmm *vmm, const char *name, struct err *e)
+{
+	(void)vmm, (void)name, (void)e;
+	return 0;
+}
+
+int vm_tick_open(struct err *e)
+{
+	(void)e;
+	return 0;
+}
+
+int vm_enter(struct vm *vm, struct err *e)
+{
+	(void)vm, (void)e;
+	return 0;
+}
+
+int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
+		  struct err *e)
+{
+	(void)s, (void)path, (void)vmm, (void)e;
+	return 0;
+}
+
+int jail_enter(const char *user, const struct seccomp_files *files,
+	       struct err *e)
+{
+	(void)user, (void)e;
+	assert(files->channel == WORKER_CHANNEL);
+	return 0;
+}
+
+uint64_t clock_mono(void)
+{
+	return now += 50000;
+}
+
+void *fake_malloc(size_t size)
+{
+	if (!room)
+		room = malloc(size);
+	return room;
+}
+
+int fake_open(const char *path, int flags)
+{
+	(void)path, (void)flags;
+	errno = ENOENT;
+	return -1;
+}
+
+void (*fake_signal(int number, void (*handler)(int)))(int)
+{
+	(void)number, (void)handler;
+	return NULL;
+}
+
+int fake_sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+	(void)how, (void)set, (void)old;
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct worker_options o = { .template = "t", .paging = "p" };
+	uint8_t *copy = exact(data, size);
+	int status;
+
+	if (!copy)
+		return 0;
+	input = copy;
+	end = copy + size;
+	calls = (unsigned)size;
+	now = 0;
+	memset(&said, 0, sizeof(said));
+	status = worker_main(&o);
+	assert(said.ready == 1);
+	assert(said.results <= said.runs + 1 + size / 8);
+	/* An end without a word is that of the channel. */
+	assert(status == (said.failed ? 1 : 0));
+	assert(status || input == end);
+	free(copy);
+	return 0;
+}
