@@ -59,6 +59,10 @@ build/tests/%: tests/recycle/%.c $(filter-out $(O)/main.o,$(HOST_O)) $(O)/blobs.
 $(O)/zeroboot-oom: $(HOST_O) $(O)/blobs.o tests/oom/fail.c
 	$(CC) $(BASE) $(LINK) -o $@ $^ -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
+# Turns of the event loop are measured.
+$(O)/zeroboot-turns: loop.c $(HOST_O) $(O)/blobs.o
+	$(CC) $(BASE) $(CFLAGS) -DZEROBOOT_TURNS $(LINK) $(LDFLAGS) -o $@ $(filter-out $(O)/loop.o,$^)
+
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cors.h"
 #include "id.h"
+#include "loop.h"
 #include "request.h"
 
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
@@ -83,10 +84,7 @@ void api_error(struct exchange *x, int status, const char *extra,
 
 static void free_jobs(struct exchange *x)
 {
-	for (size_t i = 0; i < x->count; i++)
-		if (x->jobs[i])
-			job_free(x->jobs[i]);
-	free(x->jobs);
+	jobs_drop(x->jobs, x->count);
 	free(x->warnings.data);
 	x->warnings = (struct text){ 0 };
 	x->jobs = NULL;
@@ -170,6 +168,7 @@ static void job_done(struct job *job)
 {
 	struct exchange *x = job->context;
 
+	job_forget_code(job);
 	if (--x->open == 0)
 		answer_jobs(x);
 }
@@ -190,6 +189,12 @@ void api_abandon(struct exchange *x)
 			continue;
 		metrics.cancelled++;
 		x->open--;
+	}
+	if (x->reading.queued) {
+		reading_cancel(&x->reading);
+		x->jobs = x->reading.request.jobs;
+		x->count = x->reading.request.count;
+		x->warnings = x->reading.request.warnings;
 	}
 	free_jobs(x);
 	answer_drop(&x->answer);
@@ -263,25 +268,42 @@ static void submit(struct exchange *x)
 		answer_jobs(x);
 }
 
-static void handle_exec(struct exchange *x, const char *body, size_t size)
+/* Jobs have been made of the body. */
+static void body_read(struct reading *reading)
 {
-	struct request request = { .batch = x->path == METRICS_BATCH,
-				   .owner = x->owner };
-	struct err e = { "malformed request" };
-	int r = request_parse(&request, body, size, &e);
+	struct exchange *x = reading->context;
+	int r = reading->result;
 
-	x->batch = request.batch;
-	x->jobs = request.jobs;
-	x->count = request.count;
-	x->warnings = request.warnings;
+	x->read(x);
+	x->batch = reading->request.batch;
+	x->jobs = reading->request.jobs;
+	x->count = reading->request.count;
+	x->warnings = reading->request.warnings;
+	reading->request = (struct request){ 0 };
+	if (x->owner) /* keys may have been read again meanwhile */
+		x->auth = auth_with_id(x->owner);
 	if (!spend(x, r ? 1 : x->count))
 		return;
 	if (r) {
-		refuse(x, r == -ENOMEM ? 500 : 400, "", e.text);
+		refuse(x, r == -ENOMEM ? 500 : 400, "", reading->e.text);
 		return;
 	}
 	if (find_room(x))
 		submit(x);
+}
+
+static void handle_exec(struct exchange *x, const char *body, size_t size)
+{
+	x->reading = (struct reading){
+		.request = { .batch = x->path == METRICS_BATCH,
+			     .owner = x->owner },
+		.body = body,
+		.size = size,
+		.done = body_read,
+		.context = x,
+		.e = { "malformed request" },
+	};
+	reading_begin(&x->reading);
 }
 
 /* ---- GET ---- */
@@ -314,8 +336,16 @@ static void handle_metrics(struct exchange *x)
 {
 	struct text *t = answer_begin(&x->answer);
 
+	uint64_t longest = loop_longest();
+
 	metrics_write(t);
 	pool_metrics(t);
+	if (longest) {
+		metrics_series(t, "zeroboot_loop_longest_turn_seconds", "gauge",
+			       "CPU time, since this was asked last.");
+		text_format(t, "zeroboot_loop_longest_turn_seconds %.6f\n",
+			    (double)longest / 1e9);
+	}
 	end_body(x, 200, "text/plain; version=0.0.4; charset=utf-8", "");
 	x->finished(x);
 }
@@ -455,10 +485,13 @@ void api_handle(struct exchange *x, const char *body, size_t body_size)
 {
 	/* The time of a run counts from here: all of the request is read. */
 	x->start_ns = clock_mono();
+	if (x->path == METRICS_EXEC || x->path == METRICS_BATCH) {
+		handle_exec(x, body, body_size);
+		return;
+	}
+	x->read(x);
 	if (x->path == METRICS_HEALTH)
 		handle_health(x);
-	else if (x->path == METRICS_METRICS)
-		handle_metrics(x);
 	else
-		handle_exec(x, body, body_size);
+		handle_metrics(x);
 }

@@ -8,12 +8,14 @@
 #include "json.h"
 #include "metrics.h"
 #include "pool.h"
+#include "reading.h"
 #include "results.h"
 
 #define API_ID_MAX 128 /* of an X-Request-Id that is taken over */
 
 /* One request under way; its jobs are answered one by one. */
 struct exchange {
+	void (*read)(struct exchange *x); /* its body is not needed any more */
 	void (*finished)(struct exchange *x); /* answer is complete */
 	void *context;
 	struct job **jobs;
@@ -21,7 +23,8 @@ struct exchange {
 	struct text warnings; /* of a batch; see struct job */
 	bool batch, close, head_only, draining;
 	struct auth_key *auth; /* valid while api_handle runs */
-	uint64_t owner;        /* the key's id; 0: no keys are asked for */
+	struct reading reading;
+	uint64_t owner; /* the key's id; 0: no keys are asked for */
 	uint64_t start_ns;
 	const char *cors; /* header lines for the client's origin, or NULL */
 	struct answer answer;
@@ -43,8 +46,8 @@ struct exchange {
  */
 int api_admit(struct exchange *x, const struct http_request *r);
 /*
- * Handles an admitted request whose body is there. Calls finished, at once or
- * when its jobs are done.
+ * Handles an admitted request whose body is there, and stays. Calls read, and then
+ * finished, each at once or later.
  */
 void api_handle(struct exchange *x, const char *body, size_t body_size);
 /* Writes an error answer into x->answer; does not call finished. */

@@ -293,6 +293,14 @@ struct auth_key *auth_lookup(const char *value, size_t size)
 	return k < 0 ? NULL : &state.keys.list[k];
 }
 
+struct auth_key *auth_with_id(uint64_t id)
+{
+	for (size_t i = 0; i < state.keys.count; i++)
+		if (state.keys.list[i].id == id)
+			return &state.keys.list[i];
+	return NULL;
+}
+
 void auth_mask(const struct auth_key *key, char mask[AUTH_MASK_SIZE])
 {
 	snprintf(mask, AUTH_MASK_SIZE, "%.*s...", key->size >= 16 ? 4 : 0,

@@ -62,6 +62,8 @@ void auth_close(void);
 bool auth_required(void);
 /* The key that is meant, NULL: none. Valid until the next reload. */
 struct auth_key *auth_lookup(const char *value, size_t size);
+/* The key that has had this id, NULL: it is not known any more. */
+struct auth_key *auth_with_id(uint64_t id);
 /* What of a key may be shown: its first four characters if it is long. */
 void auth_mask(const struct auth_key *key, char mask[AUTH_MASK_SIZE]);
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define SHARED 65536
-#define RECEIVE_MAX (128u << 10) /* bytes at a time: others want their turn */
+#define RECEIVE_MAX (64u << 10) /* bytes at a time: others want their turn */
 
 /* Where messages are received that fit and come at once: all but large ones. */
 static _Alignas(8) char shared[SHARED];

@@ -13,6 +13,7 @@
 #include "api.h"
 #include "clock.h"
 #include "http.h"
+#include "input.h"
 #include "log.h"
 #include "metrics.h"
 #include "pool.h"
@@ -23,24 +24,23 @@
 #define STILL_NS (SECOND_NS / 10) /* without progress, an answer stands still */
 #define GIVE_UP_BURST 4
 #define LINGER_NS SECOND_NS /* for the client to read the last answer */
-#define SCRATCH 65536
-#define EARLY_BODY 65536 /* a larger one is not taken from just anyone */
-#define INPUT_MAX (HTTP_HEAD_MAX + 2 * HTTP_BODY_MAX)
-#define INPUT_TOTAL_MAX (512u << 20) /* of all connections together */
+#define REQUEST_BURST 16    /* in a turn: others come first */
+#define DONE_NS 500000      /* of a turn, for answers to what was run */
+#define JUDGE_BURST 64      /* deadlines at a time */
+#define EARLY_BODY 65536    /* a larger one is not taken from just anyone */
 #define SPARE_MAX 65536
 #define CLIENT_CLOSED 499 /* in the log, as nginx has it */
 
 struct connection {
 	struct watch watch; /* first */
-	struct task task;   /* the next slice of its answer */
+	struct task task;   /* more of its answer, or of what has arrived */
 	struct connection *next, *previous;
 	struct connection *next_done;
 	int fd;
 	uint32_t events; /* that are watched for */
-	/* Input not yet used: bytes at to size. Without any, no buffer. */
-	char *in;
-	size_t in_at, in_size, in_room;
+	struct input in;
 	size_t need; /* bytes that the request under way has at least */
+	size_t used; /* bytes of the request that is being handled */
 	struct http_chunks chunks;
 	struct exchange x;
 	size_t sent, taken; /* bytes of the answer, of the request */
@@ -61,14 +61,15 @@ struct connection {
 
 static struct {
 	int epoll;
-	struct connection *all, *dead, *done;
-	size_t buffered; /* bytes of all input buffers, and */
-	size_t slices;   /* of all answers' slices */
+	struct connection *all, *dead;
+	struct connection *done, *last_done; /* those that were busy */
+	struct connection *judged; /* the next whose deadline is looked at */
+	struct task judge, rest;
+	size_t slices; /* bytes of all answers' slices */
 	size_t output_total;
 	struct text spare; /* the last answer's buffer */
 	bool retiring, draining;
 	uint64_t request_ns, idle_ns;
-	char scratch[SCRATCH];
 } all;
 
 /* ---- the end of one ---- */
@@ -105,16 +106,6 @@ static void count_slice(struct connection *c)
 	c->slice = c->x.answer.text.room;
 }
 
-static void drop_input(struct connection *c)
-{
-	if (c->in && c->in != all.scratch) {
-		all.buffered -= c->in_room;
-		free(c->in);
-	}
-	c->in = NULL;
-	c->in_at = c->in_size = c->in_room = 0;
-}
-
 static void connection_close(struct connection *c)
 {
 	if (c->closed)
@@ -128,6 +119,8 @@ static void connection_close(struct connection *c)
 	 * now still holds the socket (epoll(7), Q6). */
 	epoll_ctl(all.epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
+	if (all.judged == c)
+		all.judged = c->next;
 	if (c->previous)
 		c->previous->next = c->next;
 	else
@@ -135,7 +128,7 @@ static void connection_close(struct connection *c)
 	if (c->next)
 		c->next->previous = c->previous;
 	metrics.connections--;
-	drop_input(c);
+	input_drop(&c->in);
 	c->closed = true;
 	c->next = all.dead;
 	all.dead = c;
@@ -160,7 +153,7 @@ static void linger(struct connection *c)
 {
 	shutdown(c->fd, SHUT_WR);
 	c->lingering = true;
-	drop_input(c);
+	input_drop(&c->in);
 	answer_drop(&c->x.answer);
 	free(c->x.answer.text.data);
 	c->x.answer.text = (struct text){ 0 };
@@ -171,12 +164,9 @@ static void linger(struct connection *c)
 
 static void discard_input(struct connection *c)
 {
-	ssize_t n;
+	int n = input_discard(c->fd);
 
-	do
-		n = recv(c->fd, all.scratch, sizeof(all.scratch), 0);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	if (n == 0 || errno != EAGAIN)
+	if (n <= 0 && n != -EAGAIN)
 		connection_close(c);
 }
 
@@ -217,7 +207,7 @@ static bool end_answer(struct connection *c)
 	}
 	reset(c);
 	c->deadline = loop_clock(clock_mono()) +
-		      (c->in_size > c->in_at ? all.request_ns : all.idle_ns);
+		      (input_left(&c->in) > 0 ? all.request_ns : all.idle_ns);
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 	return true;
 }
@@ -272,8 +262,12 @@ static void on_finished(struct exchange *x)
 		return;
 	}
 	c->done = true;
-	c->next_done = all.done;
-	all.done = c;
+	c->next_done = NULL;
+	if (all.done)
+		all.last_done->next_done = c;
+	else
+		all.done = c;
+	all.last_done = c;
 }
 
 static void refuse(struct connection *c, int status, const char *reason)
@@ -282,6 +276,12 @@ static void refuse(struct connection *c, int status, const char *reason)
 	api_error(&c->x, status, status == 503 ? "Retry-After: 1\r\n" : "",
 		  reason);
 	begin_answer(c);
+}
+
+static void refuse_input(struct connection *c, int r)
+{
+	refuse(c, 503,
+	       r == -ENOSPC ? "too much is being sent at once" : "no memory");
 }
 
 /* ---- requests ---- */
@@ -297,17 +297,23 @@ static void send_continue(struct connection *c)
 static void consume(struct connection *c, size_t size)
 {
 	c->taken = size;
-	c->in_at += size;
 	c->need = 0;
 	c->chunks = (struct http_chunks){ 0 };
-	if (c->in_at == c->in_size)
-		drop_input(c);
+	input_use(&c->in, size);
+}
+
+/* The request is jobs now, or answered. */
+static void on_read(struct exchange *x)
+{
+	struct connection *c = x->context;
+
+	consume(c, c->used);
 }
 
 /* The head is there and the body is not: is it worth waiting for? */
 static bool wait_for_body(struct connection *c, const struct http_request *r)
 {
-	size_t size = c->in_size - c->in_at;
+	size_t size = input_left(&c->in);
 
 	if (!c->admitted && (r->expect_continue || r->body_size > EARLY_BODY ||
 			     size > EARLY_BODY)) {
@@ -323,11 +329,26 @@ static bool wait_for_body(struct connection *c, const struct http_request *r)
 	return true;
 }
 
+/* What is left is not used in this turn. False: it cannot be kept. */
+static bool keep_input(struct connection *c)
+{
+	int r = input_keep(&c->in);
+
+	if (r == 0)
+		return true;
+	if (c->busy || c->answering) {
+		connection_close(c);
+		return false;
+	}
+	refuse_input(c, r);
+	return false;
+}
+
 /* Takes one request from the buffer. False: more is needed. */
 static bool take_request(struct connection *c)
 {
-	char *data = c->in + c->in_at;
-	size_t size = c->in_size - c->in_at, body, used;
+	char *data = c->in.data + c->in.at;
+	size_t size = input_left(&c->in), body, used;
 	struct http_request r;
 	int n;
 
@@ -358,64 +379,34 @@ static bool take_request(struct connection *c)
 	if (n == 0)
 		return !wait_for_body(c, &r);
 	c->x.close = r.close || all.retiring;
+	c->x.read = on_read;
 	c->x.finished = on_finished;
 	c->x.context = c;
 	c->x.draining = all.draining;
-	if (api_admit(&c->x, &r))
+	c->used = r.head_size + used;
+	if (api_admit(&c->x, &r)) {
+		consume(c, c->used);
 		begin_answer(c);
-	else
-		api_handle(&c->x, data + r.head_size, body);
-	consume(c, r.head_size + used);
-	return true;
-}
-
-/* There is no room for what c sends, perhaps behind a request under way. */
-static void refuse_input(struct connection *c)
-{
-	if (c->busy || c->answering) {
-		connection_close(c);
-		return;
-	}
-	refuse(c, 503, "too much is being sent at once");
-	send_answer(c);
-}
-
-/* A request that is not complete must not stay in the buffer all share. */
-static bool keep_input(struct connection *c)
-{
-	size_t size = c->in_size - c->in_at;
-	char *own;
-
-	if (c->in != all.scratch)
 		return true;
-	if (all.buffered + size > INPUT_TOTAL_MAX) {
-		drop_input(c);
-		refuse_input(c);
-		return false;
 	}
-	/* NOLINTNEXTLINE(*.UnixAPI): not 0, for consume() drops what is used up */
-	own = malloc(size);
-	if (!own) {
-		connection_close(c);
-		return false;
-	}
-	memcpy(own, c->in + c->in_at, size);
-	c->in = own;
-	c->in_at = 0;
-	c->in_size = c->in_room = size;
-	all.buffered += size;
+	/* A large body is read in more than one turn. */
+	if (body > READING_AT_ONCE && !keep_input(c))
+		return true;
+	api_handle(&c->x, c->in.data + c->in.at + r.head_size, body);
 	return true;
 }
 
 /* Works through what has arrived, as far as it goes. */
 static void process(struct connection *c)
 {
+	int requests = 0;
+
 	while (!c->closed && !c->lingering && !c->busy && !c->answering) {
 		if (!c->x.answer.text.data) {
 			c->x.answer.text = all.spare;
 			all.spare = (struct text){ 0 };
 		}
-		if (c->in_size == c->in_at || !take_request(c)) {
+		if (input_left(&c->in) == 0 || !take_request(c)) {
 			if (!c->x.answer.text.size && !all.spare.data) {
 				all.spare = c->x.answer.text;
 				c->x.answer.text = (struct text){ 0 };
@@ -424,77 +415,43 @@ static void process(struct connection *c)
 				connection_close(c);
 			break;
 		}
+		if (c->closed)
+			break;
 		if (!c->answering) {
 			c->busy = true;
 			c->deadline = UINT64_MAX;
 			break;
 		}
 		send_answer(c);
+		if (++requests == REQUEST_BURST && !c->closed) {
+			loop_add(&c->task); /* others come first */
+			break;
+		}
 	}
-	if (!c->closed && c->in)
-		keep_input(c);
-}
-
-/* ---- input ---- */
-
-/* Room for more in a buffer of the connection's own. */
-static bool grow_input(struct connection *c)
-{
-	size_t want = c->in_room < 4096 ? 8192 : c->in_room * 2;
-	char *bigger;
-
-	if (c->in_at) { /* what is used up makes room first */
-		memmove(c->in, c->in + c->in_at, c->in_size - c->in_at);
-		c->in_size -= c->in_at;
-		c->in_at = 0;
-	}
-	if (c->in_size < c->in_room)
-		return true;
-	if (want > INPUT_MAX)
-		want = INPUT_MAX + 1;
-	if (c->in_room >= want || all.buffered + want > INPUT_TOTAL_MAX) {
-		refuse(c, 503, "too much is being sent at once");
-		return false;
-	}
-	bigger = realloc(c->in, want);
-	if (!bigger) {
-		refuse(c, 503, "no memory");
-		return false;
-	}
-	all.buffered += want - c->in_room;
-	c->in = bigger;
-	c->in_room = want;
-	return true;
+	if (!c->closed && !keep_input(c) && c->answering)
+		send_answer(c);
 }
 
 static void read_input(struct connection *c)
 {
-	bool shared = c->in == NULL;
-	ssize_t n;
+	bool first = input_left(&c->in) == 0;
+	int n = input_receive(&c->in, c->fd);
 
-	if (shared) {
-		c->in = all.scratch;
-		c->in_room = sizeof(all.scratch);
-	} else if (!grow_input(c)) {
+	if (n == -ENOSPC || n == -ENOMEM) {
+		refuse_input(c, n);
 		send_answer(c);
 		return;
 	}
-	do
-		n = recv(c->fd, c->in + c->in_size, c->in_room - c->in_size, 0);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		if (c->in_size == 0)
-			c->deadline = loop_clock(clock_mono()) + all.request_ns;
-		c->in_size += (size_t)n;
-		metrics.bytes_in += (uint64_t)n;
-	} else if (n == 0) {
-		c->ended = true;
-	} else if (errno != EAGAIN) {
+	if (n < 0 && n != -EAGAIN) {
 		connection_close(c);
 		return;
 	}
-	if (c->in_size == 0)
-		drop_input(c);
+	if (n > 0 && first)
+		c->deadline = loop_clock(clock_mono()) + all.request_ns;
+	if (n > 0)
+		metrics.bytes_in += (uint64_t)n;
+	if (n == 0)
+		c->ended = true;
 	process(c);
 }
 
@@ -504,7 +461,7 @@ static void go_on(struct task *t)
 		(struct connection *)((char *)t -
 				      offsetof(struct connection, task));
 
-	if (send_answer(c))
+	if (!c->answering || send_answer(c))
 		process(c);
 }
 
@@ -527,21 +484,12 @@ static void connection_ready(struct watch *w, uint32_t events)
 	} else if (c->answering) {
 		if (events & EPOLLOUT)
 			loop_add(&c->task);
-	} else if (events & (EPOLLIN | EPOLLRDHUP)) {
+	} else if ((events & (EPOLLIN | EPOLLRDHUP)) && !loop_has(&c->task)) {
 		read_input(c);
 	}
 }
 
 /* ---- all of them ---- */
-
-void connections_open(int epoll, unsigned request_seconds,
-		      unsigned idle_seconds, size_t output_total)
-{
-	all.epoll = epoll;
-	all.request_ns = request_seconds * SECOND_NS;
-	all.idle_ns = idle_seconds * SECOND_NS;
-	all.output_total = output_total;
-}
 
 int connection_open(int fd, const char *client)
 {
@@ -630,7 +578,7 @@ static void bound_output(void)
 	for (int i = 0; i < GIVE_UP_BURST; i++) {
 		struct connection *c;
 
-		metrics.output_held = pool_output() + all.slices;
+		metrics.output_held = jobs_output() + all.slices;
 		if (metrics.output_held <= all.output_total)
 			return;
 		c = most_expendable(now);
@@ -638,6 +586,12 @@ static void bound_output(void)
 			return;
 		give_up(c);
 	}
+}
+
+/* Something is left for the next turn, which must not be waited for. */
+static void do_nothing(struct task *t)
+{
+	(void)t;
 }
 
 void connections_work(void)
@@ -653,6 +607,10 @@ void connections_work(void)
 		begin_answer(c);
 		if (send_answer(c))
 			process(c);
+		if (all.done && clock_mono() > loop_now() + DONE_NS) {
+			loop_add(&all.rest);
+			break;
+		}
 	}
 	bound_output();
 	if (loop_drained())
@@ -675,24 +633,50 @@ static bool is_slow(struct connection *c)
 	return false;
 }
 
-void connections_tick(uint64_t now)
+static void judge(struct connection *c, uint64_t now)
 {
-	struct connection *c = all.all, *next;
-
-	for (; c; c = next) {
-		next = c->next;
-		if (loop_clock(now) < c->deadline)
-			continue;
-		if (c->answering && !is_slow(c))
-			continue;
-		metrics.slow += c->answering;
-		if (c->answering || c->lingering || c->in_size == c->in_at) {
-			connection_close(c);
-			continue;
-		}
-		refuse(c, 408, "the request did not arrive in time");
-		send_answer(c);
+	if (now < c->deadline || (c->answering && !is_slow(c)))
+		return;
+	metrics.slow += c->answering;
+	if (c->answering || c->lingering || input_left(&c->in) == 0) {
+		connection_close(c);
+		return;
 	}
+	refuse(c, 408, "the request did not arrive in time");
+	send_answer(c);
+}
+
+/* Those whose time is over, some at a time. */
+static void judge_some(struct task *t)
+{
+	uint64_t now = loop_clock(loop_now());
+
+	for (int i = 0; i < JUDGE_BURST && all.judged; i++) {
+		struct connection *c = all.judged;
+
+		all.judged = c->next;
+		judge(c, now);
+	}
+	if (all.judged)
+		loop_add(t);
+}
+
+void connections_tick(void)
+{
+	if (!all.judged)
+		all.judged = all.all;
+	loop_add(&all.judge);
+}
+
+void connections_open(int epoll, unsigned request_seconds,
+		      unsigned idle_seconds, size_t output_total)
+{
+	all.epoll = epoll;
+	all.request_ns = request_seconds * SECOND_NS;
+	all.idle_ns = idle_seconds * SECOND_NS;
+	all.output_total = output_total;
+	all.judge.run = judge_some;
+	all.rest.run = do_nothing;
 }
 
 void connections_retire(void)
@@ -723,7 +707,7 @@ void connections_drain(void)
 		next = c->next;
 		if (!is_waited_for(c))
 			continue;
-		if (c->in_size == c->in_at) {
+		if (input_left(&c->in) == 0) {
 			connection_close(c);
 			continue;
 		}
@@ -742,7 +726,7 @@ bool connections_active(void)
 
 struct connections_state connections_look(void)
 {
-	struct connections_state s = { .input = all.buffered };
+	struct connections_state s = { .input = input_total() };
 
 	for (const struct connection *c = all.all; c; c = c->next) {
 		s.all++;
@@ -750,7 +734,7 @@ struct connections_state connections_look(void)
 			s.busy++;
 		else if (c->answering)
 			s.answering++;
-		else if (c->in_size > c->in_at)
+		else if (input_left(&c->in) > 0)
 			s.sending++;
 	}
 	return s;

@@ -20,7 +20,7 @@ int connection_open(int fd, const char *client);
 /* Sends what has been answered in the meantime; after each round of events. */
 void connections_work(void);
 /* Cuts off who is too slow; every some 100 ms. */
-void connections_tick(uint64_t now);
+void connections_tick(void);
 /* From now on every answer is its connection's last. */
 void connections_retire(void);
 /* And everything new is answered with 503; who waits for nothing is closed. */

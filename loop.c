@@ -8,7 +8,7 @@
 
 #define EVENT_BURST 64
 #define EVENTS_NS 500000 /* of a turn, for events, and */
-#define SLICES_NS 250000 /* for slices; the last of each comes on top */
+#define SLICES_NS 100000 /* for slices; the last of each comes on top */
 #define AWAY_NS 1000000000ull
 
 static struct {
@@ -17,6 +17,7 @@ static struct {
 	int at, count; /* of them: the next, and how many there are */
 	struct task *first, *last;
 	uint64_t now, away;
+	bool events_only; /* this turn has no time for slices: the next is theirs */
 } loop = { .epoll = -1 };
 
 int loop_open(void)
@@ -35,14 +36,14 @@ void loop_close(void)
 
 /* ---- slices ---- */
 
-static bool is_added(const struct task *t)
+bool loop_has(const struct task *t)
 {
 	return t->previous || loop.first == t;
 }
 
 void loop_add(struct task *t)
 {
-	if (is_added(t))
+	if (loop_has(t))
 		return;
 	t->next = NULL;
 	t->previous = loop.last;
@@ -55,7 +56,7 @@ void loop_add(struct task *t)
 
 void loop_remove(struct task *t)
 {
-	if (!is_added(t))
+	if (!loop_has(t))
 		return;
 	if (t->previous)
 		t->previous->next = t->next;
@@ -68,10 +69,14 @@ void loop_remove(struct task *t)
 	t->next = t->previous = NULL;
 }
 
-static void do_slices(void)
+void loop_slices(void)
 {
-	uint64_t end = clock_mono() + SLICES_NS;
+	uint64_t end = loop.first ? clock_mono() : 0;
 
+	loop.events_only = end > loop.now + EVENTS_NS;
+	if (!loop.first || loop.events_only)
+		return;
+	end += SLICES_NS;
 	do {
 		struct task *t = loop.first;
 
@@ -108,7 +113,10 @@ static void end_turn(void)
 
 uint64_t loop_longest(void)
 {
-	return longest;
+	uint64_t found = longest;
+
+	longest = 0;
+	return found;
 }
 #else
 static void begin_turn(void)
@@ -136,7 +144,7 @@ static int gather(int wait_ms)
 	uint64_t before = loop.now;
 	int count = 0;
 
-	if (loop_drained()) {
+	if (loop_drained() && !loop.events_only) {
 		loop.at = 0;
 		count = epoll_wait(loop.epoll, loop.events, EVENT_BURST,
 				   loop.first ? 0 : wait_ms);
@@ -148,14 +156,14 @@ static int gather(int wait_ms)
 	return count;
 }
 
-int loop_turn(int wait_ms)
+int loop_events(int wait_ms)
 {
 	int events;
 
 	end_turn();
 	events = gather(wait_ms);
 	begin_turn();
-	while (loop.at < loop.count) {
+	while (loop.at < loop.count && !loop.events_only) {
 		const struct epoll_event *e = &loop.events[loop.at++];
 		struct watch *w = e->data.ptr;
 
@@ -163,8 +171,6 @@ int loop_turn(int wait_ms)
 		if (loop.at < loop.count && clock_mono() - loop.now > EVENTS_NS)
 			break;
 	}
-	if (loop.first)
-		do_slices();
 	return events;
 }
 

@@ -27,9 +27,12 @@ void loop_close(void);
 void loop_add(struct task *t);
 /* No effect on one that has not. */
 void loop_remove(struct task *t);
-/* A turn: waits if nothing is to be done, at most for so long. Returns how many
- * events there were. */
-int loop_turn(int wait_ms);
+bool loop_has(const struct task *t);
+/* Begins a turn: waits if nothing is to be done, at most for so long, and handles
+ * what has happened. Returns how many events there were. */
+int loop_events(int wait_ms);
+/* The other part of it. */
+void loop_slices(void);
 /* No event is left to be handled that epoll has told of. */
 bool loop_drained(void);
 /* When this turn began, CLOCK_MONOTONIC. */
@@ -39,7 +42,8 @@ uint64_t loop_now(void);
  * there to see them kept, because it was stopped, or without a CPU for a second.
  */
 uint64_t loop_clock(uint64_t now);
-/* The longest turn yet in CPU time; 0 in an ordinary build. */
+/* CPU time of the longest turn since this was asked last; 0 in a build that does
+ * not measure (ZEROBOOT_TURNS). */
 uint64_t loop_longest(void);
 
 #endif

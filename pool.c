@@ -33,7 +33,6 @@ static struct pool_options options;
 static unsigned running;
 static uint64_t restarts;
 static uint64_t next_id;
-static size_t output;
 
 /* Goes off while a crew has no free worker. */
 static struct {
@@ -43,15 +42,6 @@ static struct {
 	int uptime;            /* /proc/uptime, -1: not there */
 	uint64_t idle_ns, set; /* CPUs' idle time when it was set, and when */
 } timer = { .fd = -1, .uptime = -1 };
-
-void job_free(struct job *job)
-{
-	free(job->code);
-	free(job->warnings.data);
-	output -= job->payload_size;
-	free(job->payload);
-	free(job);
-}
 
 static void finish(struct job *job, enum job_status status)
 {
@@ -193,7 +183,7 @@ static enum job_status status_of(const struct result *r)
 
 static void take_results(struct job *job, const struct member_news *n)
 {
-	job->payload = n->payload;
+	job_keep(job, n->payload, n->out.size + n->err.size + n->text.size);
 	job->out = n->out.data;
 	job->out_size = n->out.size;
 	job->err = n->err.data;
@@ -202,8 +192,6 @@ static void take_results(struct job *job, const struct member_news *n)
 	job->exit_code = (int)n->result.exit_code;
 	job->fork_ns = n->result.fork_ns;
 	job->exec_ns = n->result.exec_ns;
-	job->payload_size = n->out.size + n->err.size + n->text.size;
-	output += job->payload_size;
 }
 
 static void take_renewal(struct member *m, const struct renewal *r)
@@ -430,11 +418,6 @@ void pool_drain(void)
 {
 	for (int i = 0; i < language_count; i++)
 		drain_queue(&languages[i], JOB_DRAINED);
-}
-
-size_t pool_output(void)
-{
-	return output;
 }
 
 unsigned pool_running(void)

@@ -10,43 +10,12 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "job.h"
 #include "loop.h"
 #include "queue.h"
 #include "text.h"
 
 #define POOL_LANGUAGES 16
-
-enum job_status {
-	JOB_DONE,
-	JOB_TIMEOUT,
-	JOB_FAULT,    /* the worker failed */
-	JOB_DRAINED,  /* the server is ending */
-	JOB_REFUSED,  /* gave up its place in a full queue */
-	JOB_UNSERVED, /* its language has no worker */
-};
-
-/* One execution. Owned by the caller, who frees it after done or cancel. */
-struct job {
-	struct queue_node node; /* first; its owner is set by the caller */
-	struct member *member;  /* that runs it; NULL: queued or ended */
-	int language;
-	uint32_t timeout_ms;
-	uint32_t output_limit; /* bytes of stdout, of stderr */
-	char *code;
-	size_t code_size;
-	struct text warnings; /* JSON strings, for the answer; mostly none */
-	void (*done)(struct job *job);
-	void *context;
-	/* results, valid in done */
-	enum job_status status;
-	int exit_code;
-	const char *out, *err, *message; /* in payload, or constant */
-	size_t out_size, err_size;
-	char *payload; /* freed by job_free */
-	size_t payload_size;
-	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
-	uint64_t fork_ns, exec_ns;
-};
 
 struct pool_options {
 	const char *directory;     /* of templates; NULL: the defaults */
@@ -89,11 +58,8 @@ void pool_drain(void);
 bool pool_idle(void);
 /* Runs under way. */
 unsigned pool_running(void);
-/* Bytes of output of runs that have ended and are not freed yet. */
-size_t pool_output(void);
 void pool_metrics(struct text *t);
 /* Says in the log what the workers do and what waits for them. */
 void pool_log(void);
-void job_free(struct job *job);
 
 #endif

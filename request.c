@@ -305,6 +305,7 @@ int request_parse(struct request *q, const char *body, size_t size,
 	int r;
 
 	json_begin(&j, body, size, e);
+	j.pause = q->pause;
 	r = q->batch ?
 		    parse_object(&j, &p, "body", &q->warnings, batch_member) :
 		    parse_execution(&j, &p);

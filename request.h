@@ -11,10 +11,13 @@
 
 #define REQUEST_BATCH_MAX 100
 
+struct json;
+
 struct request {
 	/* set by the caller */
 	bool batch;
-	uint64_t owner; /* of its jobs, see queue.h */
+	uint64_t owner;                /* of its jobs, see queue.h */
+	void (*pause)(struct json *j); /* see json.h; or NULL */
 	/* for each execution one; done and context are the caller's to set */
 	struct job **jobs;
 	size_t count;

@@ -167,15 +167,6 @@ static bool add_output(const struct results *r, struct results_place *p,
 	return true;
 }
 
-static void free_job(struct results *r, size_t i)
-{
-	if (!r->jobs[i])
-		return;
-	r->held -= r->jobs[i]->payload_size;
-	job_free(r->jobs[i]);
-	r->jobs[i] = NULL;
-}
-
 static bool produce(struct producer *producer, struct text *t)
 {
 	struct results *r = (struct results *)producer;
@@ -196,8 +187,11 @@ static bool produce(struct producer *producer, struct text *t)
 			put_fixed(t, r, p);
 		}
 		more = advance(r, p);
-		if (p->job != job && !r->keep)
-			free_job(r, job);
+		if (p->job != job && !r->keep) {
+			r->held -= r->jobs[job]->payload_size;
+			job_free(r->jobs[job]);
+			r->jobs[job] = NULL;
+		}
 	} while (more);
 	return false;
 }
@@ -237,9 +231,7 @@ static void drop(struct producer *producer)
 {
 	struct results *r = (struct results *)producer;
 
-	for (size_t i = 0; i < r->count; i++)
-		free_job(r, i);
-	free(r->jobs);
+	jobs_drop(r->jobs, r->count);
 	free(r->warnings.data);
 	*r = (struct results){ 0 };
 }

@@ -22,11 +22,12 @@
 #include "jail.h"
 #include "metrics.h"
 #include "pool.h"
+#include "reading.h"
 
 #define MAX_CONNECTIONS 8192
 #define SPARE_FILES 256u  /* descriptors that are not connections or workers */
 #define WORKERS_PER_CPU 4 /* at most: runs that sleep leave the CPU to others */
-#define ACCEPT_BURST 64
+#define ACCEPT_BURST 16
 #define TICK_MS 100
 #define AWAKE_NS 1000000 /* since something happened */
 #define SECOND_NS 1000000000ull
@@ -427,6 +428,9 @@ static int start(const struct server_options *o, struct err *e)
 		r = jail_open(o->user, e);
 	if (r)
 		return r;
+	r = reading_open();
+	if (r)
+		return err_set(e, r, "no memory");
 	connections_open(server.epoll, o->request_seconds, o->idle_seconds,
 			 o->output_total);
 	pool_tick(clock_mono());
@@ -438,7 +442,7 @@ static void tick(void)
 	uint64_t now = clock_mono();
 
 	pool_tick(now);
-	connections_tick(now);
+	connections_tick();
 	log_tick(now);
 	resume_listeners();
 }
@@ -460,21 +464,21 @@ static void serve(void)
 
 	while (!server.draining || drain_goes_on(now)) {
 		bool awake = stay_awake(now, last_event);
-		int n = loop_turn(awake ? 0 : TICK_MS);
+		int n = loop_events(awake ? 0 : TICK_MS);
 
 		now = loop_now();
 		if (n > 0)
 			last_event = now;
 		else if (awake)
 			sched_yield();
-		connections_work();
-		check_ready();
-		log_flush();
 		if (now >= next_tick) {
 			tick();
-			connections_work();
 			next_tick = now + TICK_MS * 1000000ull;
 		}
+		connections_work();
+		loop_slices();
+		check_ready();
+		log_flush();
 	}
 }
 
@@ -503,6 +507,7 @@ int server_run(const struct server_options *o)
 	}
 	close_listeners();
 	connections_close();
+	reading_close();
 	pool_close();
 	jail_close();
 	auth_close();

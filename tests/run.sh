@@ -73,6 +73,7 @@ build() {
 	for suite in "${suites[@]}"; do
 		case $suite in
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
+		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
 		svm) tests/svm/build.sh || fail "what svm needs cannot be made" ;;
 		esac
 	done

@@ -1,0 +1,110 @@
+#include "input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RECEIVE_MAX 65536u /* bytes at a time: others want their turn */
+
+static char shared[RECEIVE_MAX];
+static size_t total;
+
+static int receive(int fd, char *to, size_t room)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, to, room < RECEIVE_MAX ? room : RECEIVE_MAX, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (int)n;
+}
+
+int input_discard(int fd)
+{
+	return receive(fd, shared, sizeof(shared));
+}
+
+void input_drop(struct input *in)
+{
+	if (in->data && in->data != shared) {
+		total -= in->room;
+		free(in->data);
+	}
+	*in = (struct input){ 0 };
+}
+
+void input_use(struct input *in, size_t size)
+{
+	in->at += size;
+	if (in->at == in->size)
+		input_drop(in);
+}
+
+int input_keep(struct input *in)
+{
+	size_t size = input_left(in);
+	char *own;
+
+	if (!in->data || in->data != shared)
+		return 0;
+	if (total + size > INPUT_TOTAL_MAX)
+		return -ENOSPC;
+	/* NOLINTNEXTLINE(*.UnixAPI): not 0, for what is used up is dropped */
+	own = malloc(size);
+	if (!own)
+		return -ENOMEM;
+	memcpy(own, in->data + in->at, size);
+	*in = (struct input){ .data = own, .size = size, .room = size };
+	total += size;
+	return 0;
+}
+
+/* Room for more in a buffer of the client's own. */
+static int grow(struct input *in)
+{
+	size_t want = in->room < 4096 ? 8192 : in->room * 2;
+	char *bigger;
+
+	if (in->at) { /* what is used up makes room first */
+		memmove(in->data, in->data + in->at, input_left(in));
+		in->size -= in->at;
+		in->at = 0;
+	}
+	if (in->size < in->room)
+		return 0;
+	if (want > INPUT_MAX)
+		want = INPUT_MAX + 1;
+	if (in->room >= want || total + want - in->room > INPUT_TOTAL_MAX)
+		return -ENOSPC;
+	bigger = realloc(in->data, want);
+	if (!bigger)
+		return -ENOMEM;
+	total += want - in->room;
+	in->data = bigger;
+	in->room = want;
+	return 0;
+}
+
+int input_receive(struct input *in, int fd)
+{
+	int r = 0;
+
+	if (in->data)
+		r = grow(in);
+	else
+		*in = (struct input){ .data = shared, .room = sizeof(shared) };
+	if (r)
+		return r;
+	r = receive(fd, in->data + in->size, in->room - in->size);
+	if (r > 0)
+		in->size += (size_t)r;
+	if (in->size == 0)
+		input_drop(in);
+	return r;
+}
+
+size_t input_total(void)
+{
+	return total;
+}

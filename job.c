@@ -1,0 +1,89 @@
+#include "job.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+#include "loop.h"
+
+#define SLICE_NS 100000
+#define SMALL 65536 /* bytes that are given back at once */
+
+static size_t output;
+static struct job *dropped;
+
+void job_keep(struct job *job, char *payload, size_t size)
+{
+	job->payload = payload;
+	job->payload_size = size;
+	output += size;
+}
+
+void job_forget_code(struct job *job)
+{
+	free(job->code);
+	job->code = NULL;
+}
+
+static void give_back(struct job *job)
+{
+	free(job->code);
+	free(job->warnings.data);
+	free(job->payload);
+	free(job);
+}
+
+void job_free(struct job *job)
+{
+	output -= job->payload_size;
+	give_back(job);
+}
+
+/* Unmapping a page takes some 50 ns, and a batch may have 16,000. */
+static void give_back_some(struct task *t)
+{
+	uint64_t end = clock_mono() + SLICE_NS;
+
+	while (dropped) {
+		struct job *job = dropped;
+
+		dropped = job->next_dropped;
+		give_back(job);
+		if (dropped && clock_mono() > end) {
+			loop_add(t);
+			return;
+		}
+	}
+}
+
+static void drop(struct job *job)
+{
+	static struct task task = { .run = give_back_some };
+
+	output -= job->payload_size;
+	job->next_dropped = dropped;
+	dropped = job;
+	loop_add(&task);
+}
+
+void jobs_drop(struct job **jobs, size_t count)
+{
+	size_t left = SMALL;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t size =
+			jobs[i] ? jobs[i]->payload_size + jobs[i]->code_size :
+				  0;
+
+		if (jobs[i] && size <= left)
+			job_free(jobs[i]);
+		else if (jobs[i])
+			drop(jobs[i]);
+		left -= size < left ? size : left;
+	}
+	free(jobs);
+}
+
+size_t jobs_output(void)
+{
+	return output;
+}

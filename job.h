@@ -1,0 +1,55 @@
+/* job.h: one execution, from a request's body to what came of it. */
+#ifndef ZEROBOOT_JOB_H
+#define ZEROBOOT_JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue.h"
+#include "text.h"
+
+enum job_status {
+	JOB_DONE,
+	JOB_TIMEOUT,
+	JOB_FAULT,    /* the worker failed */
+	JOB_DRAINED,  /* the server is ending */
+	JOB_REFUSED,  /* gave up its place in a full queue */
+	JOB_UNSERVED, /* its language has no worker */
+};
+
+/* Owned by the caller, who frees it after done or cancel. */
+struct job {
+	struct queue_node node; /* first; its owner is set by the caller */
+	struct member *member;  /* that runs it; NULL: queued or ended */
+	int language;
+	uint32_t timeout_ms;
+	uint32_t output_limit; /* bytes of stdout, of stderr */
+	char *code;
+	size_t code_size;
+	struct text warnings; /* JSON strings, for the answer; mostly none */
+	void (*done)(struct job *job);
+	void *context;
+	/* results, valid in done */
+	enum job_status status;
+	int exit_code;
+	const char *out, *err, *message; /* in payload, or constant */
+	size_t out_size, err_size;
+	char *payload; /* by job_keep */
+	size_t payload_size;
+	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
+	uint64_t fork_ns, exec_ns;
+	struct job *next_dropped;
+};
+
+/* It has this output, which becomes its own. */
+void job_keep(struct job *job, char *payload, size_t size);
+/* Nobody needs the code any more. */
+void job_forget_code(struct job *job);
+void job_free(struct job *job);
+/* The same for many of them, and the array: in slices, if they are large. Entries
+ * may be NULL. */
+void jobs_drop(struct job **jobs, size_t count);
+/* Bytes of output that jobs have. */
+size_t jobs_output(void);
+
+#endif
