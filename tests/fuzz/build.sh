@@ -21,13 +21,9 @@ for name in "$@"; do
 	shared) target shared vmm.c vmm_run.c control.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template snapshot.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
-<<<<<<< HEAD
 	image) target image err.c ;;
-=======
 	member) target member channel.c member.c protocol.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c inbox.c protocol.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
-	image) target image file.c err.c ;;
->>>>>>> 71ab9de (Both ends of the workers' channel are fuzzed; docs of the protocol)
 	esac
 done

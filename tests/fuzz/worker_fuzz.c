@@ -245,6 +245,10 @@ int vm_tick_open(struct err *e)
 	return 0;
 }
 
+void vm_bound_log(void)
+{
+}
+
 int vm_enter(struct vm *vm, struct err *e)
 {
 	(void)vm, (void)e;
