@@ -56,8 +56,21 @@ build/tests/%: tests/recycle/%.c $(filter-out $(O)/main.o,$(HOST_O)) $(O)/blobs.
 	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $^
 
 # Allocations that fail when a test says so.
+FAILING := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
 $(O)/zeroboot-oom: $(HOST_O) $(O)/blobs.o tests/oom/fail.c
-	$(CC) $(BASE) $(LINK) -o $@ $^ -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+	$(CC) $(BASE) $(LINK) -o $@ $^ $(FAILING)
+
+# A library: what a unit test has itself is not taken from it.
+$(O)/host.a: $(filter-out $(O)/main.o,$(HOST_O))
+	rm -f $@
+	ar rcs $@ $^
+
+$(O)/unit/%: tests/unit/%.c tests/oom/fail.c $(O)/host.a tests/unit/unit.h tests/oom/fail.h
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(FAILING)
+
+unit: $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*.c))
 
 # Turns of the event loop are measured.
 $(O)/zeroboot-turns: loop.c $(HOST_O) $(O)/blobs.o
@@ -191,7 +204,7 @@ front:
 	@for f in $(FRONT); do \
 	  gcc $(LINT_HOST) -M $$f | grep -q linux/kvm.h && { echo "$$f includes KVM's header" >&2; exit 1; }; done; true
 
-FORMATTED := $(HOST_C) $(wildcard *.h guest/*.h guest/vdso/*.[ch]) $(KERN_C) $(KERN_H)
+FORMATTED := $(HOST_C) $(wildcard *.h guest/*.h guest/vdso/*.[ch] tests/unit/*.[ch]) $(KERN_C) $(KERN_H)
 
 format: lint-tools
 	clang-format -i $(FORMATTED)
@@ -264,6 +277,7 @@ help:
 	@echo 'templates  templates/*.zbt, from distribution packages'
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
+	@echo 'unit       the unit tests; tests/unit/run.sh runs them'
 	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
 	@echo 'format     the C files by .clang-format; format-check, part of lint'
 	@echo 'front      that the front end includes nothing of KVM, part of lint'
@@ -280,4 +294,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers front floors format format-check templates setup run test test-svm lint lint-tools fuzz soak compat programs bench install clean distclean help
+.PHONY: all always docs layers front floors format format-check templates setup run test test-svm unit lint lint-tools fuzz soak compat programs bench install clean distclean help

@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,11 @@ bool text_reserve(struct text *t, size_t more)
 		return false;
 	if (more <= t->room - t->size)
 		return true;
+	/* Beyond that no doubling ends. */
+	if (more > SIZE_MAX / 2 - t->size) {
+		t->failed = true;
+		return false;
+	}
 	while (want - t->size < more)
 		want *= 2;
 	bigger = realloc(t->data, want);
@@ -28,7 +34,7 @@ bool text_reserve(struct text *t, size_t more)
 
 void text_add(struct text *t, const void *data, size_t size)
 {
-	if (!text_reserve(t, size))
+	if (!size || !text_reserve(t, size))
 		return;
 	memcpy(t->data + t->size, data, size);
 	t->size += size;

@@ -12,16 +12,17 @@ fail() {
 	exit 1
 }
 
-# Those that take long come first: none is to be left over at the end.
-suites=(svm faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak stall jail restart http queue image)
+# After the nouns by themselves those that take long: none is to be left over at
+# the end.
+suites=(unit svm faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak stall jail restart http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
 suites+=(json)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
 [ $# -eq 0 ] || suites=("$@")
-[ "${suites[*]}" = svm ] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
-	fail "/dev/kvm is missing or not accessible; every test but svm needs it"
+[[ ${suites[*]} =~ ^(svm|unit)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
+	fail "/dev/kvm is missing or not accessible; every test but unit and svm needs it"
 [ -x ./zeroboot ] || fail "./zeroboot is not built"
 
 # At a time, beside svm, which is slow whatever else runs.
@@ -45,6 +46,7 @@ export UBSAN_OPTIONS=$common:print_stacktrace=1
 command_of() { # suite
 	case $1 in
 	svm) echo "python3 tests/svm/suite.py" ;;
+	unit) echo "tests/unit/run.sh" ;;
 	http | json) echo "python3 tests/$1_table.py" ;;
 	recycle-python) echo "build/tests/recycle -k tests/recycle/python.known templates/python.zbt tests/python/snippets.txt tests/python/terminals.txt tests/recycle/python.txt" ;;
 	# V8 compiles and collects when it likes, so its heap grows in this run or that.
@@ -72,6 +74,11 @@ build() {
 	tests/hostile/build.sh || fail "the hostile guest does not build"
 	for suite in "${suites[@]}"; do
 		case $suite in
+		unit)
+			for mode in "$(cat build/mode)" sanitize; do
+				"${of_its_own[@]}" -j "$(nproc)" MODE="$mode" unit || fail "the unit tests do not build"
+			done
+			;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
 		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
 		svm) tests/svm/build.sh || fail "what svm needs cannot be made" ;;

@@ -1,23 +1,21 @@
 /*
- * fail.c: linked into a sanitized zeroboot, with --wrap for what it names: the
- * Nth allocation from now on fails, or all from the Nth on. A test writes into
- * the file that ZEROBOOT_FAIL names, while the program runs or before.
+ * fail.c: linked into a sanitized zeroboot and into unit tests, with --wrap for
+ * what it names: the Nth allocation from now on fails, or all from the Nth on. The
+ * plan is the content of the file that ZEROBOOT_FAIL names, which a test writes
+ * while the program runs or before, or what a unit test sets itself.
  */
+#include "fail.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static struct {
-	int64_t countdown; /* allocations until one fails; 0: none does */
-	int64_t failed;    /* how many have */
-	int32_t lasting;   /* all that follow fail too */
-	int32_t children;  /* 0: in the process that was started, 1: in others */
-} *control;
+static struct fail_plan own;
+struct fail_plan *fail_plan = &own;
 
 static int32_t is_child;
 
@@ -29,27 +27,26 @@ __attribute__((constructor)) static void start(int argc, char **argv)
 
 	if (fd < 0)
 		return;
-	map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
+	map = mmap(NULL, sizeof(*fail_plan), PROT_READ | PROT_WRITE, MAP_SHARED,
 		   fd, 0);
 	close(fd);
 	if (map == MAP_FAILED)
 		abort();
-	control = map;
+	fail_plan = map;
 	is_child = argc > 1 && !strcmp(argv[1], "worker");
 }
 
 static bool fails(void)
 {
-	if (!control || control->children != is_child ||
-	    control->countdown <= 0)
+	if (fail_plan->children != is_child || fail_plan->countdown <= 0)
 		return false;
-	if (control->countdown > 1) {
-		control->countdown--;
+	if (fail_plan->countdown > 1) {
+		fail_plan->countdown--;
 		return false;
 	}
-	if (!control->lasting)
-		control->countdown = 0;
-	control->failed++;
+	if (!fail_plan->lasting)
+		fail_plan->countdown = 0;
+	fail_plan->failed++;
 	errno = ENOMEM;
 	return true;
 }

@@ -1,0 +1,345 @@
+/*
+ * What the front end takes of a worker: a message in its turn, within its bounds.
+ * All else breaks the rules of protocol.h.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "member.h"
+#include "recycle_result.h"
+#include "text.h"
+
+#define RUN_ID 5
+
+static struct job job;
+
+/* A worker in a state in which it owes all that it may; the other end of its
+ * channel. */
+static int open_member(struct member *m, enum member_state state)
+{
+	int other;
+
+	*m = (struct member){ .state = state,
+			      .run_id = RUN_ID,
+			      .owes_idle = true,
+			      .owes_warm = true };
+	m->job = state == BUSY ? &job : NULL;
+	EQUAL(channel_open(&m->channel, &other), 0);
+	return other;
+}
+
+static void close_member(struct member *m, int other)
+{
+	channel_close(&m->channel);
+	close(other);
+}
+
+/* What member_hear says of a message in a state. */
+static int hear(enum member_state state, enum message_kind kind,
+		const void *body, size_t size, struct member_news *n)
+{
+	struct message head = { kind, (uint32_t)size };
+	struct member m;
+	int other = open_member(&m, state), r;
+
+	EQUAL(send(other, &head, sizeof(head), 0), sizeof(head));
+	EQUAL(send(other, body, size, 0), size);
+	r = member_hear(&m, n);
+	if (r == 1 && kind != MESSAGE_READY && kind != MESSAGE_FAILED) {
+		/* It has been said, and may not be said again. */
+		CHECK(kind == MESSAGE_IDLE ? !m.owes_idle : !m.owes_warm);
+		CHECK(kind != MESSAGE_RESULT || m.owes_idle);
+	}
+	close_member(&m, other);
+	return r;
+}
+
+static bool good(const struct result *r, enum member_state state)
+{
+	struct member_news n;
+	int said = hear(state, MESSAGE_RESULT, r, sizeof(*r), &n);
+
+	CHECK(said == 1 || said == -EPROTO);
+	return said == 1 && !memcmp(&n.result, r, sizeof(*r)) && !n.payload;
+}
+
+static void each_in_its_state(void)
+{
+	struct result result = { .id = RUN_ID };
+	struct renewal renewal = { .warm = 1 };
+	struct {
+		struct part head;
+		char text[8];
+	} failed = { { .kind = PART_MESSAGE, .size = 4 }, "why" };
+	struct member_news n;
+
+	for (enum member_state s = STARTING; s < MEMBER_STATES; s++) {
+		EQUAL(hear(s, MESSAGE_READY, NULL, 0, &n),
+		      s == STARTING ? 1 : -EPROTO);
+		EQUAL(hear(s, MESSAGE_RESULT, &result, sizeof(result), &n),
+		      s == BUSY || s == CANCELLING ? 1 : -EPROTO);
+		EQUAL(hear(s, MESSAGE_IDLE, &renewal, sizeof(renewal), &n), 1);
+		CHECK(n.renewal.warm == 1);
+		EQUAL(hear(s, MESSAGE_WARM, &renewal, sizeof(renewal), &n), 1);
+		EQUAL(hear(s, MESSAGE_FAILED, &failed, sizeof(failed), &n), 1);
+	}
+}
+
+static void once_each(void)
+{
+	static const enum message_kind kinds[] = { MESSAGE_IDLE, MESSAGE_WARM };
+
+	for (int i = 0; i < 2; i++) {
+		struct {
+			struct message head;
+			struct renewal body;
+		} twice[2] = { { { kinds[i], 16 }, { 0 } },
+			       { { kinds[i], 16 }, { 0 } } };
+		struct member_news n;
+		struct member m;
+		int other = open_member(&m, READY);
+
+		EQUAL(send(other, twice, sizeof(twice), 0), sizeof(twice));
+		EQUAL(member_hear(&m, &n), 1);
+		EQUAL(member_hear(&m, &n), -EPROTO);
+		close_member(&m, other);
+	}
+}
+
+static void fields_in_their_bounds(void)
+{
+	for (uint32_t v = 0; v < 300; v++) {
+		struct result r = { .id = RUN_ID };
+
+		r.exit_code = v;
+		EQUAL(good(&r, BUSY), v < 256);
+		r.exit_code = 0;
+		r.id = v;
+		EQUAL(good(&r, BUSY), v == RUN_ID);
+		r.id = RUN_ID;
+		r.status = v;
+		EQUAL(good(&r, BUSY), v < RESULT_CANCELLED);
+		EQUAL(good(&r, CANCELLING), v <= RESULT_CANCELLED);
+		r.status = 0;
+		r.recycled = v;
+		EQUAL(good(&r, BUSY), v < 2);
+		r.recycled = 0;
+		r.kept = v;
+		EQUAL(good(&r, BUSY), v < 2);
+		r.kept = 0;
+		r.before.warm = v;
+		EQUAL(good(&r, BUSY), v < 2);
+		r.before.warm = 0;
+		r.before.discarded = v;
+		EQUAL(good(&r, BUSY), v < RECYCLE_RESULTS);
+	}
+}
+
+static void not_before_its_request(void)
+{
+	size_t size = 4u << 20;
+	struct message head = { MESSAGE_RESULT, sizeof(struct result) };
+	struct result result = { .id = RUN_ID };
+	struct job large = { .code = calloc(1, size), .code_size = size };
+	struct member_news n;
+	struct member m;
+	int other = open_member(&m, BUSY);
+
+	m.job = &large;
+	EQUAL(member_run(&m, 1), 0);
+	EQUAL(send(other, &head, sizeof(head), 0), sizeof(head));
+	EQUAL(send(other, &result, sizeof(result), 0), sizeof(result));
+	EQUAL(member_hear(&m, &n), -EPROTO);
+	close_member(&m, other);
+	free(large.code);
+}
+
+/* ---- parts ---- */
+
+static void put_part(struct text *t, uint32_t kind, const char *data,
+		     size_t size)
+{
+	static const char zero[8];
+	struct part head = { .kind = kind, .size = size };
+
+	text_add(t, &head, sizeof(head));
+	text_add(t, data, size);
+	text_add(t, zero, PADDED(size) - size);
+}
+
+static bool is(const struct part_view *p, const char *data, size_t size)
+{
+	return p->size == size && p->data && !memcmp(p->data, data, size);
+}
+
+static void outputs_arrive(void)
+{
+	static char output[100001];
+	struct result result = { .id = RUN_ID };
+
+	memset(output, 'o', sizeof(output));
+	for (size_t size = 0; size <= sizeof(output); size += 20000) {
+		struct text t = { 0 };
+		struct member_news n;
+
+		text_add(&t, &result, sizeof(result));
+		put_part(&t, PART_STDOUT, output, size);
+		put_part(&t, PART_STDERR, "err", 3);
+		put_part(&t, PART_MESSAGE, "why", 4);
+		EQUAL(hear(BUSY, MESSAGE_RESULT, t.data, t.size, &n), 1);
+		CHECK(is(&n.out, output, size) && is(&n.err, "err", 3) &&
+		      is(&n.text, "why", 4));
+		CHECK(n.payload);
+		free(n.payload);
+		/* Nobody waits for it. */
+		EQUAL(hear(CANCELLING, MESSAGE_RESULT, t.data, t.size, &n), 1);
+		CHECK(!n.payload);
+		free(t.data);
+	}
+}
+
+/* Builds a message of parts and tells what is said of it. */
+static int with_parts(enum message_kind kind, const struct part_view *parts,
+		      size_t count)
+{
+	struct result result = { .id = RUN_ID };
+	struct text t = { 0 };
+	struct member_news n = { 0 };
+	int r;
+
+	if (kind == MESSAGE_RESULT)
+		text_add(&t, &result, sizeof(result));
+	for (size_t i = 0; i < count; i++)
+		put_part(&t, parts[i].kind, parts[i].data, parts[i].size);
+	r = hear(BUSY, kind, t.data, t.size, &n);
+	free(r == 1 ? n.payload : NULL);
+	free(t.data);
+	return r;
+}
+
+static void parts_that_may_not_be(void)
+{
+	static const struct part_view out = { .kind = PART_STDOUT,
+					      .data = "o",
+					      .size = 1 };
+	static const struct part_view err = { .kind = PART_STDERR,
+					      .data = "e",
+					      .size = 1 };
+	static const struct part_view why = { .kind = PART_MESSAGE,
+					      .data = "w",
+					      .size = 2 };
+	static const struct part_view open = { .kind = PART_MESSAGE,
+					       .data = "w",
+					       .size = 1 };
+	static const struct part_view none = { .kind = PART_MESSAGE,
+					       .data = "",
+					       .size = 0 };
+	static const struct part_view code = { .kind = PART_CODE,
+					       .data = "c",
+					       .size = 1 };
+	const struct {
+		enum message_kind kind;
+		struct part_view parts[3];
+		size_t count;
+		bool good;
+	} cases[] = {
+		{ MESSAGE_RESULT, { out, err, why }, 3, true },
+		{ MESSAGE_RESULT, { why, err, out }, 3, true },
+		{ MESSAGE_RESULT, { err }, 1, true },
+		{ MESSAGE_RESULT, { out, out }, 2, false },
+		{ MESSAGE_RESULT, { err, out, err }, 3, false },
+		{ MESSAGE_RESULT, { why, why }, 2, false },
+		{ MESSAGE_RESULT, { open }, 1, false },
+		{ MESSAGE_RESULT, { none }, 1, false },
+		{ MESSAGE_RESULT, { code }, 1, false },
+		{ MESSAGE_FAILED, { why }, 1, true },
+		{ MESSAGE_FAILED, { open }, 1, false },
+		{ MESSAGE_FAILED, { none }, 1, false },
+		{ MESSAGE_FAILED, { out }, 1, false },
+		{ MESSAGE_FAILED, { why, out }, 2, false },
+		{ MESSAGE_FAILED, { err, why }, 2, false },
+		{ MESSAGE_FAILED, { why, why }, 2, false },
+		{ MESSAGE_FAILED, { code }, 1, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (!EQUAL(with_parts(cases[i].kind, cases[i].parts,
+				      cases[i].count),
+			   cases[i].good ? 1 : -EPROTO))
+			printf("# case %zu\n", i);
+}
+
+static void no_memory(void)
+{
+	struct result result = { .id = RUN_ID };
+	struct text t = { 0 };
+	struct member_news n;
+	int r;
+
+	text_add(&t, &result, sizeof(result));
+	put_part(&t, PART_STDOUT, "out", 3);
+	WITH_FAILING_ALLOCATIONS
+	{
+		r = hear(BUSY, MESSAGE_RESULT, t.data, t.size, &n);
+		EQUAL(r, fail_plan->failed ? -ENOMEM : 1);
+		free(r == 1 ? n.payload : NULL);
+	}
+	free(t.data);
+}
+
+/* ---- what it is told ---- */
+
+static void a_cancel_outlives_its_job(void)
+{
+	struct job large = { .code_size = 4u << 20 };
+	struct member m;
+	char part[65536];
+	size_t total = 0;
+	ssize_t n;
+	int other = open_member(&m, BUSY), r;
+
+	large.code = calloc(1, large.code_size);
+	m.job = &large;
+	EQUAL(member_run(&m, 1), 0);
+	r = member_cancel(&m);
+	EQUAL(r, 0);
+	/* The job goes, its code stays until it is sent. */
+	CHECK(!large.code && m.code);
+	m.job = NULL;
+	while (r == 0) {
+		while ((n = recv(other, part, sizeof(part), MSG_DONTWAIT)) > 0)
+			total += (size_t)n;
+		r = member_go_on(&m);
+	}
+	EQUAL(r, 1);
+	CHECK(!m.code);
+	while ((n = recv(other, part, sizeof(part), MSG_DONTWAIT)) > 0)
+		total += (size_t)n;
+	EQUAL(total, 8 + sizeof(struct run) + 16 + (4u << 20) + 8 + 8);
+	close_member(&m, other);
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "each message is taken in its states only",
+		  each_in_its_state },
+		{ "IDLE and WARM are taken once", once_each },
+		{ "a result's fields are within their bounds",
+		  fields_in_their_bounds },
+		{ "a result is not taken before its request is out",
+		  not_before_its_request },
+		{ "output arrives, or is left when nobody waits",
+		  outputs_arrive },
+		{ "parts that may not be are refused", parts_that_may_not_be },
+		{ "without memory a result is not taken", no_memory },
+		{ "the code of a cancelled run stays until it is sent",
+		  a_cancel_outlives_its_job },
+	};
+
+	return UNIT_RUN("member", tests);
+}
