@@ -295,7 +295,8 @@ static int build_write(struct build *b)
 	r = add_directory(b, b->tree.root);
 	if (r)
 		return r;
-	text_add(&b->names, b->settings.data, b->settings.size);
+	if (b->settings.size)
+		text_add(&b->names, b->settings.data, b->settings.size);
 	if (b->names.failed)
 		return no_memory(b);
 	if (b->names.size > UINT32_MAX)

@@ -50,7 +50,7 @@ static const char usage_text[] =
 	"[--trace] IMAGE\n"
 	"  zeroboot template info FILE\n"
 	"  zeroboot run [--memory MIB] [-t SECONDS] [--trace] [--stats] IMAGE "
-	"PROGRAM [ARGUMENT...]\n"
+	"[PROGRAM [ARGUMENT...]]\n"
 	"  zeroboot bench [--templates DIR] [-l LANGUAGE] [-n N] [FILE]\n"
 	"  zeroboot --help | --version\n"
 	"LANGUAGE:";
@@ -443,8 +443,8 @@ static int command_run(struct args a)
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
-	if (a.count < 2)
-		return usage_error("run", "wants IMAGE PROGRAM");
+	if (a.count < 1)
+		return usage_error("run", "wants IMAGE [PROGRAM]");
 	o.image = a.list[0];
 	o.argv = (const char *const *)&a.list[1];
 	o.memory_mb = memory & ~1ul;

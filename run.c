@@ -13,6 +13,7 @@
 #include "control.h"
 #include "guest/abi.h"
 #include "image.h"
+#include "image_command.h"
 #include "interrupt.h"
 #include "language.h"
 #include "machine.h"
@@ -270,12 +271,11 @@ out:
 
 int run_program(const struct program_options *o, struct err *e)
 {
-	struct vm_boot boot = { .argv = o->argv,
-				.envp = environment,
-				.output_limit = ZB_OUTPUT_SIZE,
+	struct vm_boot boot = { .output_limit = ZB_OUTPUT_SIZE,
 				.memory_size = o->memory_mb << 20,
 				.trace = o->trace,
 				.audit = o->stats };
+	struct image_command command = { 0 };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
 	struct vm vm;
@@ -283,8 +283,13 @@ int run_program(const struct program_options *o, struct err *e)
 
 	vm_init(&vm);
 	r = image_open(&image, o->image, e);
+	if (r == 0)
+		r = image_command(&command, &image, o->argv, environment,
+				  o->image, e);
 	if (r)
 		goto out;
+	boot.argv = command.argv;
+	boot.envp = command.envp;
 	boot.image = image.data;
 	boot.image_size = image.size;
 	r = vmm_open(&vmm, e);
@@ -307,6 +312,7 @@ int run_program(const struct program_options *o, struct err *e)
 out:
 	vm_destroy(&vm);
 	vmm_close(&vmm);
+	image_command_close(&command);
 	image_close(&image);
 	return r;
 }

@@ -38,7 +38,7 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 
 struct program_options {
 	const char *image;
-	const char *const *argv;
+	const char *const *argv; /* empty: what the image says */
 	uint64_t memory_mb;
 	uint64_t timeout_ms; /* 0: none */
 	bool trace;

@@ -18,6 +18,10 @@ fuzz() {
 
 @test "fuzz: an image that is taken can be searched" { fuzz image; }
 
+@test "fuzz: what gzip gives does not depend on how its bytes were split" { fuzz inflate; }
+
+@test "fuzz: whatever a tar says, its tree has names, bounds and an end" { fuzz tar; }
+
 @test "fuzz: whatever a worker says, the front end hears what the rules allow, however it was split" { fuzz member; }
 
 @test "fuzz: whatever a front end says, a worker does what was asked and says what the rules allow" { fuzz worker; }

@@ -3,6 +3,7 @@
 script of requests or a command reaches, nothing crashes, every answer is right
 or says that it is an error or is missing, and everything works afterwards. The
 program is built with sanitizers and with tests/oom/fail.c."""
+import io
 import json
 import mmap
 import os
@@ -12,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -231,6 +233,26 @@ def start_of_a_server(failures, environment):
     raise AssertionError("no end of allocations")
 
 
+def add_layers(saved, tree):
+    """As docker save: a layer, and one that hides some of it."""
+    for name, files in ("lower", ("1", "2")), ("upper", ("1", ".wh.2", "long" * 40)):
+        layer = io.BytesIO()
+        with tarfile.open(fileobj=layer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for file in files:
+                info = tar.gettarinfo(f"{tree}/{file}/file") if file.isdigit() else tarfile.TarInfo(file)
+                info.name, info.pax_headers = file, {"SCHILY.xattr.user.a": "b"}
+                tar.addfile(info, io.BytesIO(b"text"[:info.size]))
+        add_file(saved, name, layer.getvalue())
+    add_file(saved, "config", json.dumps({"config": {"Env": ["A=B"], "Cmd": ["c"]}}).encode())
+    add_file(saved, "manifest.json", json.dumps([{"Config": "config", "Layers": ["lower", "upper"]}]).encode())
+
+
+def add_file(tar, name, data):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
 def log_text(log):
     return os.pread(log.fileno(), 1 << 20, 0)
 
@@ -276,6 +298,10 @@ def main():
             os.link(f"{tree}/{i}/file", f"{tree}/{i}/same")
         image = os.path.join(directory, "image")
         report.check("image build", command, failures, ["image", "build", "-o", image, tree])
+        layers = os.path.join(directory, "layers")
+        with tarfile.open(layers, "w:gz") as saved:
+            add_layers(saved, tree)
+        report.check("image build of layers", command, failures, ["image", "build", "-o", image, layers])
         report.line("leaves no half of an image", next((f for f in os.listdir(directory) if f.startswith("image.")), None))
     return 1 if report.failed else 0
 

@@ -2,8 +2,10 @@
 #include "audit.h"
 #include "fs/console.h"
 #include "fs/dev.h"
+#include "fs/image.h"
 #include "fs/mount.h"
 #include "fs/open.h"
+#include "fs/path.h"
 #include "fs/proc.h"
 #include "fs/surroundings.h"
 #include "io/pipe.h"
@@ -61,6 +63,8 @@ _Noreturn void kernel_main(void)
 		panic("no program to start");
 	thread_name(current, args);
 	make_agent();
+	if (image_directory())
+		path_enter(image_directory());
 	audit_start();
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);
 	if (r)

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-[ $# -gt 0 ] || set -- http json auth shared template image member worker
+[ $# -gt 0 ] || set -- http json auth shared template image inflate tar member worker
 mkdir -p "$out"
 target() { # name source...
 	local name=$1
@@ -25,5 +25,7 @@ for name in "$@"; do
 	member) target member channel.c member.c protocol.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c inbox.c protocol.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
+	inflate) target inflate inflate.c ;;
+	tar) target tar tar.c pax.c unpack.c tree.c store.c stream.c inflate.c progress.c file.c clock.c err.c ;;
 	esac
 done

@@ -1,6 +1,8 @@
 /* image.c: the image's directories, and the nodes of its files. */
 #include "fs/image.h"
 
+#include "fs/quota.h"
+#include "fs/xattrs.h"
 #include "heap.h"
 
 /* By inode number, made when asked for. */
@@ -86,6 +88,62 @@ const char *image_entry(const struct node *dir, u32 i, u32 *size, u64 *ino,
 	return name_at(e->name);
 }
 
+/* ---- attributes ---- */
+
+static const struct zb_image_xattr *xattrs_of(u32 number)
+{
+	const struct zb_image_xattr *all =
+		(const void *)(ZB_IMAGE_BASE + header()->xattrs);
+	u64 low = 0, high = header()->xattr_count;
+
+	while (low < high) {
+		u64 middle = (low + high) / 2;
+
+		if (all[middle].inode < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return all + low;
+}
+
+static struct xattr *xattr_copy(const struct zb_image_xattr *from)
+{
+	u32 name_size = from->name_size + 1u;
+	struct xattr *x = kmalloc(sizeof(*x) + name_size + from->value_size);
+
+	if (!x)
+		return NULL;
+	x->next = NULL;
+	x->name_size = name_size;
+	x->value_size = from->value_size;
+	memcpy(x->data, name_at(from->name), from->name_size);
+	x->data[from->name_size] = 0;
+	memcpy(x->data + name_size, name_at(from->value), from->value_size);
+	return x;
+}
+
+/* They become the node's own. False: no memory. */
+static bool load_xattrs(struct node *n)
+{
+	const struct zb_image_xattr *all =
+		(const void *)(ZB_IMAGE_BASE + header()->xattrs);
+	const struct zb_image_xattr *end = all + header()->xattr_count;
+	struct xattr **place = &n->xattrs;
+
+	for (const struct zb_image_xattr *from = xattrs_of(n->image);
+	     from < end && from->inode == n->image; from++) {
+		struct xattr *x = xattr_copy(from);
+
+		if (!x)
+			return false;
+		quota_overdraw(xattr_units(x));
+		*place = x;
+		place = &x->next;
+	}
+	return true;
+}
+
 static struct node *node_of(u32 number)
 {
 	const struct zb_image_inode *i = inode(number);
@@ -108,6 +166,11 @@ static struct node *node_of(u32 number)
 	n->rdev = type == S_IFCHR || type == S_IFBLK ? i->data : 0;
 	n->mtime = (struct stamp){ i->mtime_sec, i->mtime_nsec };
 	n->atime = n->ctime = n->btime = n->mtime;
+	if (header()->xattr_count && !load_xattrs(n)) {
+		xattrs_free(n);
+		kfree(n);
+		return NULL;
+	}
 	nodes[number] = n;
 	return n;
 }
@@ -144,4 +207,17 @@ struct node *image_root(void)
 		return NULL;
 	nodes = kmalloc(header()->inode_count * sizeof(struct node *));
 	return nodes ? node_of(0) : NULL;
+}
+
+const char *image_directory(void)
+{
+	const char *p, *end;
+
+	if (!control->image_size)
+		return NULL;
+	p = name_at(header()->settings);
+	end = p + header()->settings_size;
+	while (p < end && *p != ZB_SETTING_DIRECTORY)
+		p += strlen(p) + 1;
+	return p < end ? p + 1 : NULL;
 }

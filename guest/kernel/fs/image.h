@@ -13,6 +13,8 @@ const char *image_name(const struct node *dir, const char *name, u32 size);
 const char *image_entry(const struct node *dir, u32 i, u32 *size, u64 *ino,
 			u32 *mode);
 struct node *image_root(void);
+/* Where its programs want to start; NULL: it does not say. */
+const char *image_directory(void);
 /* The target of a link, not terminated, n->size bytes; a file's data. */
 const char *image_target(const struct node *n);
 const void *image_data(const struct node *n);

@@ -178,6 +178,14 @@ long sys_chdir(u64 path)
 	return r;
 }
 
+void path_enter(const char *path)
+{
+	struct walk w;
+
+	if (vfs_walk(NULL, path, true, &w) == 0 && may_enter(w.node) == 0)
+		replace(&surroundings()->cwd, w.node);
+}
+
 long sys_fchdir(u64 fd)
 {
 	long r;

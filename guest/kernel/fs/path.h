@@ -32,6 +32,8 @@ long path_new(s32 fd, u64 path, struct walk *w);
 struct node *fd_node(u64 fd);
 /* The running process's working directory. */
 struct node *path_cwd(void);
+/* It becomes this one, where there is such. */
+void path_enter(const char *path);
 
 #define AT_CWD ((u64)AT_FDCWD)
 
