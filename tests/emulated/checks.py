@@ -355,13 +355,15 @@ def verified(inside, report, *languages):
         report.check("a recycled VM equals its template in every byte, register and MSR", runs)
 
 
-def shadow_paging(inside, report):
-    """The same with KVM walking the page tables in software."""
+def shadow_paging(inside, report, programs=()):
+    """The same with KVM walking the page tables in software, and guest programs."""
     def load():
         output, status = inside.run(f"rmmod {inside.module} && insmod /modules/{inside.module.replace('_', '-')}.ko {inside.nested}=0")
         equal((output.strip(), status), ("", 0))
 
     report.check(f"shadow paging: {inside.module} takes {inside.nested}=0", load)
+    for name in programs:
+        report.check(f"shadow paging: guest program {name} says what it says on Linux", guest_program, inside, name)
     with Server(inside, "--workers", "1") as server:
         for name, test in (("exec", exec_python), ("isolation", isolation), ("ordinary runs are recycled", recycling_is_used),
                            ("a page table that is changed costs the VM", page_table_costs),

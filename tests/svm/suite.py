@@ -74,7 +74,7 @@ def whole(inside, report):
     checks.verified(inside, report, "python", "node")
     programs(inside, report)
     checks.hostile(inside, report, HOSTILE)
-    checks.shadow_paging(inside, report)
+    checks.shadow_paging(inside, report, PROCESSES)
 
 
 def attempt():
