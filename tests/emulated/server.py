@@ -4,7 +4,7 @@ import json
 import time
 
 import harness
-from emulated.machine import PATIENCE, Stopped
+from emulated.machine import PATIENCE, PATIENCE_HERE, Stopped
 
 
 class Server(harness.Server):
@@ -26,7 +26,7 @@ class Server(harness.Server):
         return self.shell("cat /tmp/log")
 
     def wait_for(self, text):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE_HERE
         while text not in self.logged():
             if time.monotonic() > end:
                 raise RuntimeError(f"no {text!r} in {self.logged()}")
@@ -37,7 +37,7 @@ class Server(harness.Server):
             self.shell("kill $(cat /tmp/server); while [ -d /proc/$(cat /tmp/server) ]; do usleep 20000; done")
 
     def post(self, path, body):
-        with self.connect(2 * PATIENCE) as s:
+        with self.connect(PATIENCE_HERE) as s:
             s.sendall(harness.post(body, path, b"Connection: close\r\n"))
             return harness.answers(harness.receive(s))[0]
 
@@ -78,7 +78,7 @@ def rises(number, by=1):
     def watch():
         before = number()
         yield
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE_HERE
         while number() < before + by:
             if time.monotonic() > end:
                 raise AssertionError(f"{number()} is not {by} more than {before}")

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 from emulated import machine
-from emulated.machine import PATIENCE, TOP, Stopped, free_ports
+from emulated.machine import PATIENCE_HERE, TOP, Stopped, free_ports
 
 OUT = TOP / "build/tests/svm"
 KERNEL = TOP / "build/cache/svm/boot"
@@ -33,10 +33,10 @@ class Machine(machine.Machine):
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def __enter__(self):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE_HERE
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.run("test -c /dev/kvm && ls /disk", 20)[1] == 0:
+                if self.run("test -c /dev/kvm && ls /disk", 60)[1] == 0:
                     return self
             except OSError:
                 pass
