@@ -319,9 +319,10 @@ static int build_write(struct build *b)
 
 /* ---- the source ---- */
 
-static const char *source_name(const char *source)
+static const char *source_name(char to[SHOWN_SIZE], const char *source)
 {
-	return strcmp(source, "-") ? source : "stdin";
+	return strcmp(source, "-") ? shown(to, source, strlen(source)) :
+				     "stdin";
 }
 
 static int source_open(const char *source, struct stat *st, struct err *e)
@@ -346,6 +347,7 @@ static int source_open(const char *source, struct stat *st, struct err *e)
 
 static int source_read(struct build *b, const char *source)
 {
+	char name[SHOWN_SIZE];
 	struct stream s = { 0 };
 	struct stat st;
 	int fd = source_open(source, &st, b->e), r;
@@ -355,7 +357,7 @@ static int source_read(struct build *b, const char *source)
 	if (S_ISDIR(st.st_mode)) {
 		r = gather(&b->tree, fd, source, b->progress, b->e);
 	} else {
-		r = stream_open(&s, fd, source_name(source), b->e);
+		r = stream_open(&s, fd, source_name(name, source), b->e);
 		if (r == 0)
 			r = unpack_tar(&b->tree, &s, false, b->progress, b->e);
 		stream_close(&s);
@@ -394,6 +396,7 @@ int image_build(const char *output, const char *source, struct err *e)
 {
 	struct progress progress;
 	struct layers layers;
+	char name[SHOWN_SIZE];
 	struct build *b = malloc(sizeof(*b));
 	int r;
 
@@ -404,10 +407,11 @@ int image_build(const char *output, const char *source, struct err *e)
 	if (r == 0)
 		r = source_read(b, source);
 	if (r == 0) {
-		r = layers_find(&b->tree, source_name(source), &layers, e);
+		r = layers_find(&b->tree, source_name(name, source), &layers,
+				e);
 		if (r == 1)
 			r = build_layers(b, &layers, output,
-					 source_name(source));
+					 source_name(name, source));
 		layers_close(&layers);
 	}
 	if (r == 0)

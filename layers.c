@@ -8,9 +8,12 @@
 
 #include "guest/abi.h"
 #include "json.h"
+#include "sha256.h"
 #include "stream.h"
 #include "unpack.h"
 
+#define BLOBS "blobs/sha256/" /* the rest of the name is its digest */
+#define CHUNK (1u << 20)
 #define JSON_MAX (4u << 20)
 #define LAYERS_MAX 4096
 #define INDEX_DEPTH 4 /* of indexes in indexes */
@@ -66,35 +69,91 @@ static void document_close(struct document *d)
 	d->architecture = d->os = d->blob = NULL;
 }
 
+/* Bytes of a file of the source. 0 or -errno. */
+static int read_at(const struct document *d, const struct tree_inode *i,
+		   uint64_t offset, void *to, size_t size)
+{
+	char *p = to;
+
+	while (size) {
+		ssize_t n = pread(d->tree->store->fd, p, size,
+				  (off_t)(i->data + offset));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0) { /* a hole at the store's end */
+			memset(p, 0, size);
+			return 0;
+		}
+		p += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int digest(const struct document *d, const struct tree_inode *i,
+		  char hex[SHA256_HEX + 1])
+{
+	char *chunk = malloc(CHUNK);
+	struct sha256 s;
+	int r = chunk ? 0 : -ENOMEM;
+
+	sha256_begin(&s);
+	for (uint64_t at = 0; at < i->size && r == 0;) {
+		size_t n = i->size - at < CHUNK ? (size_t)(i->size - at) :
+						  CHUNK;
+
+		r = read_at(d, i, at, chunk, n);
+		if (r == 0)
+			sha256_add(&s, chunk, n);
+		at += n;
+	}
+	sha256_end(&s, hex);
+	free(chunk);
+	return r;
+}
+
+/* The file of a path, whose content is what its name says. */
+static int find_blob(const struct document *d, const char *path,
+		     const struct tree_inode **file)
+{
+	const size_t prefix = sizeof(BLOBS) - 1;
+	char hex[SHA256_HEX + 1];
+	int r;
+
+	*file = tree_file(d->tree, path);
+	if (!*file)
+		return bad(d, path, "is not in it");
+	if (strncmp(path, BLOBS, prefix))
+		return 0;
+	r = digest(d, *file, hex);
+	if (r)
+		return err_set(d->e, r, "%s: %s", d->name, strerror(-r));
+	return strcmp(path + prefix, hex) ?
+		       bad(d, path, "damaged: wrong checksum") :
+		       0;
+}
+
 static int document_open(struct document *d, const char *path)
 {
 	const struct tree_inode *i = tree_file(d->tree, path);
-	size_t done = 0;
+	int r;
 
-	if (!i)
-		return bad(d, path, "is not in it");
-	if (i->size > JSON_MAX)
+	if (i && i->size > JSON_MAX)
 		return bad(d, path, "longer than 4 MiB");
+	r = find_blob(d, path, &i);
+	if (r)
+		return r;
 	d->size = (size_t)i->size;
 	d->text = malloc(d->size + 1);
 	d->string = malloc(d->size + 1);
 	if (!d->text || !d->string)
 		return no_memory(d);
-	while (done < d->size) {
-		ssize_t n = pread(d->tree->store->fd, d->text + done,
-				  d->size - done, (off_t)(i->data + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return bad(d, path, strerror(errno));
-		if (n == 0) { /* a hole at the file's end */
-			memset(d->text + done, 0, d->size - done);
-			break;
-		}
-		done += (size_t)n;
-	}
-	return 0;
+	r = read_at(d, i, 0, d->text, d->size);
+	return r ? bad(d, path, strerror(-r)) : 0;
 }
 
 typedef int member_reader(struct json *j, const char *key, size_t size,
@@ -474,13 +533,13 @@ static int read_config(struct document *d, const char *path)
 static int unpack_layer(struct document *d, const char *path, size_t number,
 			struct tree *to, struct progress *progress)
 {
-	const struct tree_inode *i = tree_file(d->tree, path);
+	const struct tree_inode *i;
 	char name[2 * SHOWN_SIZE];
 	struct stream s = { 0 };
-	int r;
+	int r = find_blob(d, path, &i);
 
-	if (!i)
-		return bad(d, path, "is not in it");
+	if (r)
+		return r;
 	snprintf(name, sizeof(name), "%s: layer %zu", d->name, number);
 	to->layer = (uint32_t)number;
 	r = stream_open_part(&s, d->tree->store->fd, i->data, i->size, name,

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHOWN_SIZE 128
+#define SHOWN_SIZE 96 /* two of them and what is wrong fit into struct err */
 
 /* A hostile name for one line of text: control characters become ?, of a long one
  * its end is shown. Returns to. */

@@ -491,7 +491,6 @@ static int read_member(struct tar *t, const struct header *h)
 	if (r == 0 && S_ISREG(m->mode) && !m->hard &&
 	    (h->type == 'S' || t->pax.has_real_size))
 		r = read_sparse(t, h);
-	m->stored = t->left;
 	m->xattrs = t->pax.xattrs;
 	m->xattr_count = t->pax.xattr_count;
 	return r ? r : 1;

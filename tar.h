@@ -25,8 +25,7 @@ struct tar_entry {
 	uint32_t uid, gid, mtime_nsec;
 	int64_t mtime_sec;
 	uint32_t major, minor;
-	uint64_t size; /* of a regular file; stored says how much of it comes */
-	uint64_t stored;
+	uint64_t size; /* of a regular file */
 	const struct pax_xattr *xattrs;
 	size_t xattr_count;
 };

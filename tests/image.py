@@ -35,7 +35,8 @@ class Place:
     def __init__(self):
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="image."))
         # In memory: each build waits for the disk at its end.
-        self.image = pathlib.Path(tempfile.mkdtemp(prefix="image.", dir="/dev/shm")) / "x.img"
+        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.image = pathlib.Path(tempfile.mkdtemp(prefix="image.", dir=memory)) / "x.img"
 
     def build(self, source, data=None, over=False):
         """Exit code and stderr."""
@@ -649,6 +650,20 @@ def check_into_source():
     shutil.rmtree(tree)
 
 
+def check_long_names():
+    """A message has room for what is wrong, whatever the names are."""
+    deep = place.top / ("d" * 200) / ("e" * 200)
+    deep.mkdir(parents=True)
+    tar = deep / ("t" * 200)
+    tar.write_bytes(tar_of(member("n" * 200 + "/..")))
+    line = place.refused(tar)
+    assert "ttt: ..." in line and line.endswith("nnn/..: `..` in its path"), line
+    tar.write_bytes(docker_save([tar_of(hard("n" * 250, "a"))]))
+    line = place.refused(tar)
+    assert "ttt: layer 1: ..." in line and line.endswith("nnn: what it is a link to is not there"), line
+    shutil.rmtree(deep.parent)
+
+
 def check_slow_pipe():
     """Whatever the pieces are, and if the pipe does not wait."""
     tar = gzip.compress(small_tar())
@@ -828,6 +843,10 @@ BAD_CONTAINERS = {
     "another architecture": (docker_save(LAYERS, CONFIG | {"architecture": "arm64"}), "an image for linux/arm64, not for linux/amd64"),
     "another system": (docker_save(LAYERS, CONFIG | {"os": "windows"}), "an image for windows/amd64"),
     "a layer that is missing": (tar_files(oci(LAYERS, change=lambda f: f.pop(blob(LAYERS[1])[0]))), "is not in it"),
+    "a layer with another content": (tar_files(oci(LAYERS, change=lambda f: f.update({blob(LAYERS[1])[0]: LAYERS[1].replace(b"22", b"23")}))),
+                                     "damaged: wrong checksum"),
+    "settings with another content": (tar_files(oci(LAYERS, change=lambda f: [f.update({n: f[n].replace(b"/w", b"/v")}) for n in list(f) if b'"Env"' in f[n]])),
+                                      "damaged: wrong checksum"),
     "a layer that is cut": (docker_save([LAYERS[0], LAYERS[1][:1024]]), "layer 2: etc/a: cut"),
     "a layer that is cut gzip": (docker_save([gzip.compress(LAYERS[0])[:-3]]), "layer 1: gzip: cut"),
     "a layer that is zstd": (docker_save([b"\x28\xb5\x2f\xfd" + bytes(99)]), "layer 1: packed by zstd"),
@@ -948,6 +967,7 @@ def main():
     check("progress on a terminal only", check_terminal)
     check("the output is replaced whole or not at all", check_output)
     check("an image in its own source", check_into_source)
+    check("messages about long names", check_long_names)
     check("a pipe that comes byte by byte", check_slow_pipe)
     check("nothing else is written", check_writes_nothing)
     check("extended attributes", check_xattrs_of_tar, place.top / "attributes")
