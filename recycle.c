@@ -170,6 +170,8 @@ int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 
 void recycle_renew(struct recycle *r)
 {
+	if (!r->logged) /* it was never opened whole */
+		return;
 	memset(r->logged, 0, r->words * 8);
 	memset(r->kept, 0, r->words * 8);
 	r->kept_pages = 0;

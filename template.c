@@ -288,8 +288,8 @@ static bool fit(const struct template_head *h)
 		       sums_size(h->parts[TEMPLATE_IMAGE].size);
 }
 
-/* What USED says is what MEMORY has. */
-static bool is_whole(const struct template *t)
+/* What USED says is what MEMORY has. 0, -EILSEQ or -ENOMEM. */
+static int check_runs(const struct template *t)
 {
 	const uint64_t *used = template_data(t, TEMPLATE_USED);
 	uint64_t pages = t->head.memory_size / TEMPLATE_PAGE, size = 0;
@@ -297,13 +297,13 @@ static bool is_whole(const struct template *t)
 	struct template_run *runs = calloc(count + 1, sizeof(*runs));
 
 	if (!runs)
-		return false;
+		return -ENOMEM;
 	template_runs(used, pages, runs);
 	if (count)
 		size = runs[count - 1].at +
 		       runs[count - 1].count * TEMPLATE_PAGE;
 	free(runs);
-	return size == t->head.parts[TEMPLATE_MEMORY].size;
+	return size == t->head.parts[TEMPLATE_MEMORY].size ? 0 : -EILSEQ;
 }
 
 static int read_small(struct template *t)
@@ -320,7 +320,7 @@ static int read_small(struct template *t)
 		if (crc32c(0, template_data(t, (enum template_part)i),
 			   h->parts[i].size) != h->parts[i].checksum)
 			r = -EILSEQ;
-	return r ? r : is_whole(t) ? 0 : -EILSEQ;
+	return r ? r : check_runs(t);
 }
 
 int template_read(struct template *t, int fd, uint64_t size, const char *name,
