@@ -6,12 +6,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-2} rounds=${2:-5}
 dir=$(mktemp -d)
-ours=8471 theirs=8472
+theirs=8472 log=$dir/zeroboot.log
 ulimit -n 16384
 
-./zeroboot serve --listen "127.0.0.1:$ours" --workers 1 --idle-seconds 600 2>"$dir/zeroboot.log" &
-server=$!
+. tests/helpers.bash
 trap 'kill "$server" $(cat "$dir/nginx.pid" 2>/dev/null) 2>/dev/null; rm -rf "$dir"' EXIT
+start_through ./zeroboot serve --listen 127.0.0.1:0 --workers 1 --idle-seconds 600
+ours=$port
 until curl -sf "http://127.0.0.1:$ours/v1/health" >"$dir/body"; do sleep 0.1; done
 cat >"$dir/nginx.conf" <<NGINX
 worker_processes 1;

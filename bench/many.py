@@ -8,14 +8,15 @@ import contextlib
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+from harness import TOP, free_port, serve
+
 # What the kernel counts apart, and what a VM has in it.
 KERNEL = {
     "AnonPages": "written guest pages, processes' own memory",
@@ -50,14 +51,12 @@ def rollup(pids):
 
 class Server:
     def __init__(self, language, options):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.directory = tempfile.TemporaryDirectory()
         os.symlink(TOP / f"templates/{language}.zbt", f"{self.directory.name}/{language}.zbt")
         self.started = time.monotonic()
-        self.process = subprocess.Popen([TOP / "zeroboot", "serve", "--templates", self.directory.name, "--listen",
-                                         f"127.0.0.1:{self.port}", *options], stderr=subprocess.DEVNULL)
+        self.process = serve("--listen", f"127.0.0.1:{self.port}", *options, templates=self.directory.name,
+                             stderr=subprocess.DEVNULL)
 
     def metric(self, name):
         try:

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+from harness import TOP, free_port, serve
+
 HERE = TOP / "bench"
 LOAD = TOP / "build/bench/load"
 PRINT = json.dumps({"code": "print(1+1)"})
@@ -22,20 +24,14 @@ NODE = json.dumps({"code": "console.log(1+1)", "language": "node"})
 TWO, RANDOM = r'"stdout":"2\n"', '"stdout":"['
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+QUIET = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
 
 
 class Process:
     """A server on a port of its own, up when it accepts."""
 
-    def __init__(self, command, port, root=None, wait=None):
-        self.port = port
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            preexec_fn=(lambda: (os.chroot(root), os.chdir("/"))) if root else None)
+    def __init__(self, process, port):
+        self.port, self.process = port, process
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -51,8 +47,12 @@ class Process:
 
 def zeroboot(*options):
     port = free_port()
-    return Process([TOP / "zeroboot", "serve", "--listen", f"127.0.0.1:{port}", "--templates", TOP / "templates",
-                    *options], port)
+    return Process(serve("--listen", f"127.0.0.1:{port}", *options, **QUIET), port)
+
+
+def rival(command, port, root):
+    """In the root file system of an image."""
+    return Process(subprocess.Popen(command, **QUIET, preexec_fn=lambda: (os.chroot(root), os.chdir("/"))), port)
 
 
 def preloaded():
@@ -74,7 +74,7 @@ def python_rival(name):
     for device, minor in (("null", 3), ("urandom", 9)):
         if not (devices / device).exists():
             os.mknod(devices / device, 0o020666, os.makedev(1, minor))
-    return Process(["/usr/bin/python3", f"/tmp/bench/{name}", str(port)], port, root)
+    return rival(["/usr/bin/python3", f"/tmp/bench/{name}", str(port)], port, root)
 
 
 def node_rival(kind):
@@ -83,7 +83,7 @@ def node_rival(kind):
     for device, minor in (("null", 3), ("urandom", 9)):
         if not (root / "dev" / device).exists():
             os.mknod(root / "dev" / device, 0o020666, os.makedev(1, minor))
-    return Process(["/usr/bin/node", "/tmp/node_rival.js", str(port), kind], port, root)
+    return rival(["/usr/bin/node", "/tmp/node_rival.js", str(port), kind], port, root)
 
 
 def clean():

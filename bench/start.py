@@ -8,22 +8,22 @@ import pathlib
 import socket
 import statistics
 import subprocess
+import sys
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+from harness import free_port, serve
+
 PROGRAMS = {"python": "print(1+1)", "node": "console.log(1+1)"}
 
 
 def first_answer(language):
     """Seconds until the server accepts, and until it has answered."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     body = json.dumps({"code": PROGRAMS[language], "language": language}).encode()
     request = b"POST /v1/exec HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     started = time.monotonic()
-    server = subprocess.Popen([TOP / "zeroboot", "serve", "--templates", TOP / "templates", "--listen",
-                               f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+    server = serve("--listen", f"127.0.0.1:{port}", stderr=subprocess.DEVNULL)
     try:
         while True:
             try:

@@ -32,9 +32,14 @@ def free_port():
         return s.getsockname()[1]
 
 
+def serve(*options, prefix=(), program="zeroboot", templates=TOP / "templates", **how):
+    """A server's process, which may end at once; all servers of Python's start here.
+    prefix: a command that runs it in its own place, by exec. how: Popen's."""
+    return subprocess.Popen([*prefix, TOP / program, "serve", "--templates", templates, *options], cwd=TOP, **how)
+
+
 class Server:
-    """./zeroboot serve on a free port; use with `with`. prefix: a command that
-    runs it in its own place, by exec. stderr: where its log goes, if not to
+    """./zeroboot serve on a free port, ready; use with `with`. stderr: where its log goes, if not to
     logged()."""
 
     def __init__(self, *options, files=None, prefix=(), templates=TOP / "templates", program="zeroboot",
@@ -42,9 +47,8 @@ class Server:
         self.log = tempfile.TemporaryFile() if stderr is None else None
         self.port = 0 if self.log else free_port()
         limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
-        self.process = subprocess.Popen(
-            [*prefix, *limit, TOP / program, "serve", "--listen", f"127.0.0.1:{self.port}",
-             "--templates", templates, *options], cwd=TOP, stderr=self.log or stderr, env=environment)
+        self.process = serve("--listen", f"127.0.0.1:{self.port}", *options, prefix=[*prefix, *limit], program=program,
+                             templates=templates, stderr=self.log or stderr, env=environment)
         eventually(lambda: self.process.poll() is not None or self.ready())
         if self.process.poll() is not None:
             sys.stderr.write(self.logged().decode(errors="replace") if self.log else "the server ended\n")

@@ -11,14 +11,19 @@ eventually() {
 	done
 }
 
-# Starts a server by a command that ends in `zeroboot serve` and options, and
-# waits until it is ready. Its log is $log.
-start_through() {
-	log=$BATS_FILE_TMPDIR/server.log
-	: >"$log"
-	"$@" --templates "$PWD/templates" 2>>"$log" 3>&- &
+# Starts a server, which may end at once, by a command that ends in `zeroboot serve`
+# and options; every server that is to serve starts here. Its log is $log.
+launch() {
+	: >"${log:=$BATS_FILE_TMPDIR/server.log}"
+	"$@" --templates "${templates:-$PWD/templates}" 2>>"$log" 3>&- &
 	server=$!
-	export log server port
+	export log server
+}
+
+# The same, and waits until it is ready.
+start_through() {
+	launch "$@"
+	export port
 	eventually ready_or_gone
 	if ! logged 'every template is ready'; then
 		cat "$log" >&2

@@ -329,11 +329,9 @@ PY
 	make_place
 	mkdir "$place/templates"
 	cp --sparse=always templates/sh.zbt "$place/templates/a.zbt"
-	./zeroboot serve --workers 1 --listen 127.0.0.1:0 --templates "$place/templates" 2>"$place/log" 3>&- &
-	server=$!
-	eventually grep -q 'every template is ready' "$place/log"
+	templates=$place/templates start_through ./zeroboot serve --workers 1 --listen 127.0.0.1:0
 	echo nothing >"$place/other"
 	mv "$place/other" "$place/templates/a.zbt"
 	kill -9 "$(workers)"
-	eventually grep -q 'level=error msg="a: worker: .*a.zbt: not a zeroboot template' "$place/log"
+	eventually logged 'level=error msg="a: worker: .*a.zbt: not a zeroboot template'
 }

@@ -203,8 +203,8 @@ serves() { curl -sf --unix-socket "$1" http://localhost/health >"$BATS_TEST_TMPD
 		[ "$round" -eq 1 ] || [ -S "$socket" ]
 		starts=()
 		for n in 1 2 3 4 5; do
-			./zeroboot serve --workers 1 --templates templates --listen "unix:$socket" 2>"$BATS_TEST_TMPDIR/log$n" 3>&- &
-			starts+=($!)
+			log=$BATS_TEST_TMPDIR/log$n launch ./zeroboot serve --workers 1 --listen "unix:$socket"
+			starts+=("$server")
 		done
 		eventually serves "$socket"
 		eventually eval '[ "$(kill -0 "${starts[@]}" 2>&1 | grep -c "No such process")" -eq 4 ]'
@@ -250,11 +250,10 @@ PY
 	}
 	refuses 'full: in use' --listen "unix:$BATS_TEST_TMPDIR/full"
 	refuses 'locked' --listen "unix:$BATS_TEST_TMPDIR/locked/s"
-	./zeroboot serve --templates templates --listen "unix:$BATS_TEST_TMPDIR/locked/s" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
-	start=$!
-	eventually eval 'ls -l /proc/$start/fd | grep -q "/locked$"'
-	kill "$start"
-	wait "$start" || status=$?
+	launch ./zeroboot serve --listen "unix:$BATS_TEST_TMPDIR/locked/s"
+	eventually eval 'ls -l /proc/$server/fd | grep -q "/locked$"'
+	kill "$server"
+	wait "$server" || status=$?
 	[ "$status" -eq 143 ]
 	kill "$holder"
 	mkdir "$BATS_TEST_TMPDIR/templates"

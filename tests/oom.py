@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import time
 
-from harness import LOG_LINE, PATIENCE, TOP, Report, Server, answers, eventually, post, receive
+from harness import LOG_LINE, PATIENCE, TOP, Report, Server, answers, eventually, post, receive, serve
 
 PROGRAM = "build/sanitize/zeroboot-oom"
 KEY = b"Authorization: Bearer a-key-that-is-long-enough\r\n"
@@ -220,9 +220,7 @@ def start_of_a_server(failures, environment):
     for n in range(1, 200):
         failures.plan(n)
         log = tempfile.TemporaryFile()
-        process = subprocess.Popen(
-            [TOP / PROGRAM, "serve", "--listen", "127.0.0.1:0", "--templates", TOP / "templates", "--workers", "1"],
-            stderr=log, env=environment)
+        process = serve("--listen", "127.0.0.1:0", "--workers", "1", program=PROGRAM, stderr=log, env=environment)
         while process.poll() is None and not healthy(log_text(log)):
             time.sleep(0.01)
         failed = failures.end()

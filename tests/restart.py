@@ -12,10 +12,10 @@ import sys
 import threading
 import time
 
-from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, send
+from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, send, serve
 
 RESTARTS = int(os.environ.get("RESTARTS", "20"))
-OPTIONS = ["--templates", TOP / "templates", "--workers", "2"]
+OPTIONS = ["--workers", "2"]
 RUN = post({"code": "print(6 * 7)"})
 CLOSING = b"Connection: close\r\n"
 FEW = 40  # connections at once
@@ -35,8 +35,7 @@ class Manager:
         os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 
     def start(self):
-        return subprocess.Popen([TOP / "zeroboot", "serve", *OPTIONS], cwd=TOP, stderr=subprocess.DEVNULL,
-                                preexec_fn=self.inherit, pass_fds=[3])
+        return serve(*OPTIONS, stderr=subprocess.DEVNULL, preexec_fn=self.inherit, pass_fds=[3])
 
     def connect(self):
         s = socket.socket(self.family)
