@@ -80,7 +80,7 @@ def check_slow_reader(server):
     s.sendall(post({"executions": [{"code": "print('x' * 1000000)"}] * 8}, "/v1/exec/batch", b"Connection: close\r\n"))
     for i in range(20):
         assert run(server, f"print({i})") == f"{i}\n"
-    time.sleep(0.5)
+    eventually(lambda: server.metric("zeroboot_output_held_bytes") > 4000000)
     results = json.loads(answers(receive(s))[0].body)["results"]
     assert [len(r["stdout"]) for r in results] == [1000001] * 8
 

@@ -32,10 +32,10 @@ ask_from() { # origin, curl's arguments
 	done
 	for origin in https://a.example.org https://a.exampl http://a.example https://A.example null '*' http://localhost; do
 		[ "$(ask_from "$origin" -X OPTIONS "$(url /v1/exec)")" = 204 ]
-		run ! grep -i '^access-control' "$BATS_TEST_TMPDIR/head"
+		run -1 grep -i '^access-control' "$BATS_TEST_TMPDIR/head"
 		head_has 'Vary: Origin'
 		[ "$(ask_from "$origin" "$(url /v1/exec)" -d '{"code":""}')" = 200 ]
-		run ! grep -i '^access-control' "$BATS_TEST_TMPDIR/head"
+		run -1 grep -i '^access-control' "$BATS_TEST_TMPDIR/head"
 	done
 }
 
@@ -49,7 +49,7 @@ ask_from() { # origin, curl's arguments
 	start_server --cors '*'
 	[ "$(ask_from null "$(url /health)")" = 200 ]
 	head_has 'Access-Control-Allow-Origin: \*'
-	run ! grep -i '^vary' "$BATS_TEST_TMPDIR/head"
+	run -1 grep -i '^vary' "$BATS_TEST_TMPDIR/head"
 	for origin in '' a.example https:// https://a/ https://A https://a/b 'https://a b' "${long}a" '**' null; do
 		run ./zeroboot serve --cors "$origin"
 		[ "$status" -eq 2 ]

@@ -93,6 +93,11 @@ class Server:
         """What the front end has used, to the nanosecond."""
         return int(pathlib.Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
 
+    def sleeps(self):
+        """How often the front end has waited."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
+
     def metric(self, name):
         body = answers(self.ask(b"GET /metrics HTTP/1.0\r\n\r\n"))[0].body.decode()
         return float(re.search(rf"^{re.escape(name)} (\S+)$", body, re.M)[1])

@@ -262,7 +262,7 @@ PY
 	run timeout 60 ./zeroboot template info "$BATS_TEST_TMPDIR/fifo"
 	[[ "$output" == *'not a zeroboot template' ]]
 	run timeout 60 ./zeroboot run "$BATS_TEST_TMPDIR/fifo" /bin/true
-	[[ "$output" == *'not an image' ]]
+	[[ "$output" == *'not a zeroboot image' ]]
 }
 
 @test "life: SIGUSR1 says in the log how it stands; it and SIGUSR2 end neither server nor workers" {
