@@ -28,11 +28,9 @@ int channel_open(struct channel *c, int *other)
 
 static void forget_input(struct channel *c)
 {
-	if (c->own)
-		free(c->in);
-	c->in = NULL;
+	free(c->own);
+	c->in = c->own = NULL;
 	c->in_at = c->in_size = c->in_room = 0;
-	c->own = false;
 }
 
 void channel_close(struct channel *c)
@@ -130,10 +128,9 @@ static int keep_input(struct channel *c, size_t want)
 		return -ENOMEM;
 	memcpy(own, c->in + c->in_at, size);
 	forget_input(c);
-	c->in = own;
+	c->in = c->own = own;
 	c->in_size = size;
 	c->in_room = want;
-	c->own = true;
 	return 0;
 }
 
@@ -199,8 +196,8 @@ char *channel_take(struct channel *c, const struct message *m,
 	char *taken;
 
 	if (c->own) { /* it has nothing but this message */
-		taken = c->in;
-		c->in = NULL;
+		taken = c->own;
+		c->own = NULL;
 		forget_input(c);
 		return taken;
 	}

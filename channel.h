@@ -27,8 +27,8 @@ struct channel {
 	/* What has come and was not taken: bytes at to size. */
 	char *in;
 	size_t in_at, in_size, in_room;
-	bool own; /* in is this channel's alone, not the one that all share */
-	bool dry; /* there was no more */
+	char *own; /* in, when it is this channel's alone; NULL: all share it */
+	bool dry;  /* there was no more */
 };
 
 /* A new pair; *other is the worker's end, the caller's to close. 0 or -errno. */

@@ -202,8 +202,7 @@ static uint64_t hear(const uint8_t *data, size_t size, unsigned at_once)
 	}
 	free(job.code);
 	free(m.code);
-	if (m.channel.own)
-		free(m.channel.in);
+	free(m.channel.own);
 	return digest;
 }
 
