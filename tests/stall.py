@@ -10,9 +10,11 @@ import sys
 import threading
 import time
 
-from harness import PATIENCE, Report, Server, answers, eventually, post, receive
+from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, receive
 
 MIB = 1 << 20
+# AddressSanitizer keeps what has been freed for a while.
+RESIDENT_IS_USED = (TOP / "build/mode").read_text().strip() != "sanitize"
 # Forty runs' output is what a batch may have: 64 MiB, 384 MiB as JSON.
 NULS = {"code": "import sys\nfor f in sys.stdout, sys.stderr: f.write('\\0' * (1 << 20))", "timeout_seconds": 280}
 
@@ -52,12 +54,12 @@ def check_held(total):
         assert server.metric("zeroboot_output_held_bytes") <= total * MIB
         # A reply under way for each worker, and what the allocator rounds up.
         most = before + total * MIB + 6 * 2 * MIB + 8 * MIB
-        assert memory(server, "VmHWM") <= most, (memory(server, "VmHWM"), most)
+        assert not RESIDENT_IS_USED or memory(server, "VmHWM") <= most, (memory(server, "VmHWM"), most)
         assert b"--output-total is reached" in server.logged()
         for s in hoarders:
             s.close()
         eventually(lambda: server.metric("zeroboot_output_held_bytes") < MIB)
-        assert memory(server, "VmRSS") < before + 8 * MIB, (memory(server, "VmRSS"), before)
+        assert not RESIDENT_IS_USED or memory(server, "VmRSS") < before + 8 * MIB, (memory(server, "VmRSS"), before)
 
 
 def stands_still(server):
