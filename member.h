@@ -45,6 +45,7 @@ struct member {
 	struct member *next, *previous; /* among the free ones */
 	uint64_t started, not_before; /* its process; monotonic, as all below */
 	uint64_t free_since;
+	uint64_t memory;   /* private bytes, when they were looked at last */
 	uint64_t deadline; /* of its start, of the running job: loop_clock */
 };
 

@@ -21,6 +21,8 @@
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
+#define UNSERVED_BURST 64         /* of them, in a tick */
+#define MEMORY_LOOKS 32           /* at workers, for a question */
 #define LATE_NS 10000000000ull    /* over that, while its answer comes in */
 #define RESTART_NS 500000000ull   /* after a failure */
 #define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
@@ -406,18 +408,18 @@ bool pool_cancel(struct job *job)
 	return true;
 }
 
-static void drain_queue(struct crew *c, enum job_status status)
+static void drain_queue(struct crew *c, enum job_status status, unsigned most)
 {
 	struct job *job;
 
-	while ((job = waiting_take(&c->queue)))
+	while (most-- > 0 && (job = waiting_take(&c->queue)))
 		finish(job, status);
 }
 
 void pool_drain(void)
 {
 	for (int i = 0; i < language_count; i++)
-		drain_queue(&languages[i], JOB_DRAINED);
+		drain_queue(&languages[i], JOB_DRAINED, UINT_MAX);
 }
 
 unsigned pool_running(void)
@@ -479,7 +481,7 @@ void pool_tick(uint64_t now)
 		if (crew_serves(c))
 			c->served = now;
 		else if (c->failed && now > c->served + UNSERVED_NS)
-			drain_queue(c, JOB_UNSERVED);
+			drain_queue(c, JOB_UNSERVED, UNSERVED_BURST);
 	}
 	train(languages);
 }
@@ -577,17 +579,24 @@ static void put_counter(struct text *t, const char *name, const char *help,
 	text_format(t, "%s %llu\n", name, (unsigned long long)value);
 }
 
+/* Of all together. Of many workers some are looked at each time, so that no
+ * question takes long. */
 static uint64_t memory(void)
 {
+	static unsigned next;
+	unsigned all = pool_size();
 	uint64_t sum = private_memory(getpid());
 
-	for (int l = 0; l < language_count; l++) {
-		const struct crew *c = &languages[l];
+	for (unsigned i = 0; i < all && i < MEMORY_LOOKS; i++) {
+		unsigned n = next++ % all;
+		struct member *m = &languages[n / options.maximum]
+					    .members[n % options.maximum];
 
-		for (unsigned i = 0; i < c->maximum; i++)
-			if (c->members[i].state != STOPPED)
-				sum += private_memory(c->members[i].pid);
+		m->memory = m->state == STOPPED ? 0 : private_memory(m->pid);
 	}
+	for (int l = 0; l < language_count; l++)
+		for (unsigned i = 0; i < languages[l].maximum; i++)
+			sum += languages[l].members[i].memory;
 	return sum;
 }
 

@@ -10,6 +10,8 @@ fuzz() {
 
 @test "fuzz: JSON that is read, written and read again is the same" { fuzz json; }
 
+@test "fuzz: an answer that is made while it is taken is the one that is written at once" { fuzz answer; }
+
 @test "fuzz: a key is found exactly when it is in the file, and never outspends its rate" { fuzz auth; }
 
 @test "fuzz: whatever a guest writes and however it exits, the VMM stays within bounds and its deadline" { fuzz shared; }

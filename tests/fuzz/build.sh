@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-[ $# -gt 0 ] || set -- http json auth shared template image inflate tar member worker
+[ $# -gt 0 ] || set -- http json answer auth shared template image inflate tar member worker
 mkdir -p "$out"
 target() { # name source...
 	local name=$1
@@ -16,6 +16,7 @@ target() { # name source...
 for name in "$@"; do
 	case $name in
 	http) target http http.c ;;
+	answer) target answer answer.c results.c job.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
