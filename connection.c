@@ -19,8 +19,8 @@
 #include "pool.h"
 
 #define SECOND_NS 1000000000ull
-#define SEND_NS (30 * SECOND_NS)  /* for so much of an answer to be taken: */
-#define SEND_BYTES (30u * 65536)  /* 64 KiB a second */
+#define SEND_NS (30 * SECOND_NS) /* for so much of an answer to be taken: */
+#define SEND_BYTES ((size_t)30 * 65536) /* 64 KiB a second */
 #define STILL_NS (SECOND_NS / 10) /* without progress, an answer stands still */
 #define GIVE_UP_BURST 4
 #define LINGER_NS SECOND_NS /* for the client to read the last answer */
