@@ -26,6 +26,9 @@ _Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT &&
 		       sizeof(struct part) == sizeof(struct zb_part),
 	       "a request is handed on as it is");
 
+_Static_assert(sizeof(((struct err *)NULL)->text) <= PROTOCOL_TEXT_MAX,
+	       "what went wrong fits into a message");
+
 /* What the process is doing. */
 enum phase { WAITING, TRAINING, RUNNING, RENEWING };
 

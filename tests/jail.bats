@@ -286,7 +286,7 @@ PY
 @test "jail: the worker command by hand is an error, not a shell for nobody" {
 	run ./zeroboot worker
 	[ "$status" -eq 2 ]
-	run timeout 60 ./zeroboot worker --template /nowhere </dev/null
+	run timeout 60 ./zeroboot worker --paging shadow --template /nowhere </dev/null
 	[ "$status" -eq 1 ]
 	[[ "$output" == "zeroboot: worker: "* ]]
 }
