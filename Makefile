@@ -160,6 +160,11 @@ test-svm:
 	$(MAKE) all $(LANGUAGES:%=build/%.img)
 	./tests/run.sh svm
 
+test-vmx:
+	./deploy/setup.sh test
+	$(MAKE) all $(LANGUAGES:%=build/%.img)
+	./tests/run.sh vmx
+
 # Three readers of the source: gcc's analyser, clang's with the checks in
 # .clang-tidy, cppcheck. Nothing they say is let pass. gcc's loses pointers that
 # go into lists and callbacks: leaks are left to clang's and to LeakSanitizer.
@@ -278,7 +283,7 @@ help:
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'unit       the unit tests; tests/unit/run.sh runs them'
-	@echo 'test-svm   the part of it that runs on emulated hardware virtualisation'
+	@echo 'test-svm   the part of it that runs on emulated SVM; test-vmx: on emulated VMX'
 	@echo 'format     the C files by .clang-format; format-check, part of lint'
 	@echo 'front      that the front end includes nothing of KVM, part of lint'
 	@echo 'layers     the floors of the guest kernel, part of lint'
@@ -294,4 +299,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers front floors format format-check templates setup run test test-svm unit lint lint-tools fuzz soak compat programs bench install clean distclean help
+.PHONY: all always docs layers front floors format format-check templates setup run test test-svm test-vmx unit lint lint-tools fuzz soak compat programs bench install clean distclean help

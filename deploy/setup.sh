@@ -24,8 +24,15 @@ if [ "${1:-}" = test ]; then
 	need promtool prometheus
 	need strace strace
 	need systemd-analyze systemd
-	# tests/svm
+	# tests/svm, tests/vmx
 	need qemu-system-x86_64 qemu-system-x86
+	need bochs-bin bochs
+	need bochs-bin bochs-term # the smallest of its displays: it wants one
+	[ -e /usr/share/bochs/BIOS-bochs-latest ] || missing+=(bochsbios)
+	[ -e /usr/share/vgabios/vgabios.bin ] || missing+=(vgabios)
+	[ -e /usr/lib/ISOLINUX/isolinux.bin ] || missing+=(isolinux)
+	[ -e /usr/lib/syslinux/modules/bios/ldlinux.c32 ] || missing+=(syslinux-common)
+	need xorriso xorriso
 	need busybox busybox-static
 	PATH=$PATH:/usr/sbin need mke2fs e2fsprogs
 fi

@@ -74,6 +74,7 @@ same() {
 }
 @test "guest: exceptions, and the signal each becomes" { same traps; }
 @test "guest: flags that a call comes with" { same flags; }
+@test "guest: the interrupt flag" { same interrupts; }
 @test "guest: files" { same file; }
 @test "guest: opening files" { same open; }
 @test "guest: names that move" { same rename; }

@@ -14,15 +14,17 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit svm faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak stall jail restart http queue image)
+suites=(unit svm vmx faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom pool clients soak stall jail restart http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
 suites+=(json)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
 [ $# -eq 0 ] || suites=("$@")
-[[ ${suites[*]} =~ ^(svm|unit)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
-	fail "/dev/kvm is missing or not accessible; every test but unit and svm needs it"
+for suite in "${suites[@]}"; do
+	[[ $suite =~ ^(svm|vmx|unit)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
+		fail "/dev/kvm is missing or not accessible; every test but unit, svm and vmx needs it"
+done
 [ -x ./zeroboot ] || fail "./zeroboot is not built"
 
 # At a time, beside svm, which is slow whatever else runs.
@@ -45,7 +47,7 @@ export UBSAN_OPTIONS=$common:print_stacktrace=1
 
 command_of() { # suite
 	case $1 in
-	svm) echo "python3 tests/svm/suite.py" ;;
+	svm | vmx) echo "python3 tests/$1/suite.py" ;;
 	unit) echo "tests/unit/run.sh" ;;
 	http | json) echo "python3 tests/$1_table.py" ;;
 	recycle-python) echo "build/tests/recycle -k tests/recycle/python.known templates/python.zbt tests/python/snippets.txt tests/python/terminals.txt tests/recycle/python.txt" ;;
@@ -61,7 +63,7 @@ command_of() { # suite
 # emulation beside other work is long.
 run() { # suite
 	local command seconds=1500
-	[ "$1" != svm ] || seconds=3000
+	case $1 in svm | vmx) seconds=3000 ;; esac
 	read -ra command < <(command_of "$1")
 	# shellcheck disable=SC2086
 	exec timeout -k 10 $((seconds * slower)) unshare -n tests/loopback.py "${command[@]}" </dev/null
@@ -81,7 +83,7 @@ build() {
 			done
 			;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
-		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
+		svm | vmx) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		svm) tests/svm/build.sh || fail "what svm needs cannot be made" ;;
 		esac
 	done

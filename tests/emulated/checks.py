@@ -7,7 +7,7 @@ import threading
 
 import harness
 from emulated.machine import PATIENCE, TOP
-from emulated.server import Server, equal, expect, rises
+from emulated.server import Server, equal, expect
 
 # What exceptions are like is the CPU's: QEMU has no #SS for addresses, no #AC, none
 # of SSE's, takes LOCK where none may be, and gives int its own error codes.
@@ -189,7 +189,7 @@ ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(m)))()
 
 
 def isolation(server):
-    with rises(server.recycled, 6):
+    with server.rises(server.recycled, 6):
         for _ in range(10):
             expect(server.run("""
 import os, builtins, json
@@ -199,7 +199,7 @@ open("/tmp/left", "w").write("x"); builtins.left = json.left = 1; os.environ["LE
 
 
 def isolation_node(server):
-    with rises(server.recycled, 4):
+    with server.rises(server.recycled, 4):
         for _ in range(8):
             expect(server.run("""
 const fs = require("fs");
@@ -283,7 +283,7 @@ TABLE_ENTRY = f"import ctypes; entry = ctypes.c_uint64.from_address({PAGE_TABLES
 
 def page_table_changed(server, number=None):
     """number rises with it; without one the VM is recycled."""
-    with rises(number or server.recycled):
+    with server.rises(number or server.recycled):
         expect(server.run(TABLE_ENTRY + "; entry.value = 2"), "0\n")
         for _ in range(4): # a discarded VM is told with the next answer
             expect(server.run(TABLE_ENTRY), "0\n")
@@ -344,7 +344,7 @@ def verified(inside, report, *languages):
     worker that finds a difference ends with a message."""
     with Server(inside, "--workers", "1", binary="zeroboot-debug") as server:
         def runs():
-            with rises(server.recycled, 6):
+            with server.rises(server.recycled, 6):
                 for code, language in 2 * [run for run in (
                         ("import numpy; print(numpy.ones(3).sum())", "python"), ("console.log([1].map(String))", "node"),
                         ("import threading; t = threading.Thread(target=print); t.start(); t.join()", "python"),

@@ -1,6 +1,7 @@
 """An emulated machine: Linux with KVM in it, and a shell that runs scripts."""
 import pathlib
 import socket
+import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 PATIENCE = 290  # seconds inside: for whatever is to come about
@@ -29,6 +30,10 @@ class Machine:
     def exchange(self, script, timeout):
         """What a shell inside says to a script, up to its end."""
         raise NotImplementedError
+
+    def clock(self):
+        """Seconds: what patience is measured by."""
+        return time.monotonic()
 
     def alive(self):
         try:

@@ -26,9 +26,9 @@ class Server(harness.Server):
         return self.shell("cat /tmp/log")
 
     def wait_for(self, text):
-        end = time.monotonic() + PATIENCE_HERE
+        end = self.inside.clock() + PATIENCE_HERE
         while text not in self.logged():
-            if time.monotonic() > end:
+            if self.inside.clock() > end:
                 raise RuntimeError(f"no {text!r} in {self.logged()}")
             time.sleep(0.1)
 
@@ -56,6 +56,17 @@ class Server(harness.Server):
                 break
         return answer, seconds
 
+    @contextlib.contextmanager
+    def rises(self, number, by=1):
+        """In this context number() rises by so much at least, in the end."""
+        before = number()
+        yield
+        end = self.inside.clock() + PATIENCE_HERE
+        while number() < before + by:
+            if self.inside.clock() > end:
+                raise AssertionError(f"{number()} is not {by} more than {before}")
+            time.sleep(0.1)
+
     def recycled(self):
         return self.metric('zeroboot_forks_total{kind="recycled"}')
 
@@ -70,20 +81,6 @@ def equal(got, expected):
 
 def expect(answer, stdout, exit_code=0, stderr=""):
     equal((answer["stdout"], answer["stderr"], answer["exit_code"]), (stdout, stderr, exit_code))
-
-
-def rises(number, by=1):
-    """A context in which number() rises by so much at least, in the end."""
-    @contextlib.contextmanager
-    def watch():
-        before = number()
-        yield
-        end = time.monotonic() + PATIENCE_HERE
-        while number() < before + by:
-            if time.monotonic() > end:
-                raise AssertionError(f"{number()} is not {by} more than {before}")
-            time.sleep(0.1)
-    return watch()
 
 
 class Report(harness.Report):

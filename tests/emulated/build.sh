@@ -1,0 +1,63 @@
+# What tests/svm/build.sh and tests/vmx/build.sh share: Debian's cloud kernel, an
+# initramfs of busybox and modules, disks. From the top folder; $suite is set.
+# shellcheck shell=bash
+PATH=$PATH:/usr/sbin
+kernel=build/cache/svm
+out=build/tests/$suite
+
+fail() {
+	echo "zeroboot: test: $suite: $*" >&2
+	exit 1
+}
+
+need_commands() { # command...
+	local command
+	for command; do
+		command -v "$command" >/dev/null || fail "$command is missing: deploy/setup.sh test installs it"
+	done
+}
+
+# Static, whatever ./zeroboot is.
+build_binaries() {
+	env -u MAKEFLAGS -u MODE -u SANITIZE make -s build/release/zeroboot || fail "the build fails"
+	env -u MAKEFLAGS -u MODE -u SANITIZE make -s MODE=debug build/debug/zeroboot || fail "the debug build fails"
+	env -u MODE tests/hostile/build.sh image || fail "the hostile guest does not build"
+}
+
+# The package, unpacked and not installed: this machine's boot stays as it is.
+fetch_kernel() {
+	local package
+	[ -e $kernel/.done ] && return
+	rm -rf $kernel
+	mkdir -p $kernel
+	apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || apt-get update
+	package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }')
+	(cd $kernel && apt-get -o APT::Sandbox::User=root download "$package")
+	dpkg-deb -x $kernel/*.deb $kernel
+	rm $kernel/*.deb
+	touch $kernel/.done
+}
+
+# busybox, tests/$suite/init, and what insmod takes, each after what it needs.
+make_initramfs_root() { # module...
+	local root=$out/initramfs module
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,dev,disk,modules,proc,sys,test,tmp}
+	cp /bin/busybox "$root/bin/"
+	cp "tests/$suite/init" "$root/init"
+	for module; do
+		cp $kernel/lib/modules/*/kernel/"$module".ko "$root/modules/"
+		echo "${module##*/}.ko" >>"$root/modules/order"
+	done
+}
+
+pack_initramfs() {
+	(cd "$out/initramfs" && find . | busybox cpio -o -H newc 2>/dev/null) >"$out/initramfs.cpio"
+}
+
+# $out/disk becomes $out/disk.ext4.
+pack_disk() {
+	local root=$out/disk
+	mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$out/disk.tmp" "$(($(du -sm "$root" | cut -f 1) * 105 / 100 + 16))m"
+	mv "$out/disk.tmp" "$out/disk.ext4"
+}
