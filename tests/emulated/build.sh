@@ -1,7 +1,8 @@
 # What tests/svm/build.sh and tests/vmx/build.sh share: Debian's cloud kernel, an
-# initramfs of busybox and modules, disks. From the top folder; $suite is set.
+# initramfs of busybox and modules, disks. `. build.sh SUITE`, in the top folder.
 # shellcheck shell=bash
 PATH=$PATH:/usr/sbin
+suite=$1
 kernel=build/cache/svm
 out=build/tests/$suite
 

@@ -3,8 +3,7 @@
 # kvm-amd for qemu-system-x86_64, and disks with the binaries and images.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-suite=svm
-. tests/emulated/build.sh
+. tests/emulated/build.sh svm
 
 # Static programs that run inside, beside what suite.py sends: each must end
 # with 0. FILE [ARGUMENT...]; /tmp/t holds the templates, /disk the images.

@@ -3,8 +3,7 @@
 # for Bochs, which boots nothing else, and a disk with binaries and images.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-suite=vmx
-. tests/emulated/build.sh
+. tests/emulated/build.sh vmx
 
 modules=(
 	drivers/scsi/{scsi_common,scsi_mod,sd_mod} drivers/ata/{libata,ata_piix}
@@ -17,7 +16,7 @@ make_cd() {
 	local root=$out/cd module
 	make_initramfs_root "${modules[@]}"
 	# Types and signatures are checked when a module is loaded, at length.
-	for module in $out/initramfs/modules/*.ko; do objcopy -g -R .BTF "$module"; done
+	for module in "$out"/initramfs/modules/*.ko; do objcopy -g -R .BTF "$module"; done
 	pack_initramfs
 	rm -rf $root
 	mkdir -p $root

@@ -15,7 +15,7 @@ from emulated.machine import PATIENCE, TOP, Stopped, free_ports
 
 OUT = TOP / "build/tests/vmx"
 LISTEN = "127.0.0.1 8080"
-# ips: so fast is its clock, whatever this machine does. Unmentioned devices are off.
+# ips: its clock counts so many instructions a second, whatever this machine does.
 CONFIG = """
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
@@ -33,8 +33,8 @@ com1: enabled=1, mode=file, dev=console
 com2: enabled=1, mode=socket-server, dev=127.0.0.1:{port}
 log: bochs.log
 panic: action=fatal
-error: action=report
-info: action=report
+error: action=ignore
+info: action=ignore
 debug: action=ignore
 sound: driver=dummy
 speaker: enabled=0
@@ -50,13 +50,14 @@ class Machine(machine.Machine):
         (OUT / "bochsrc").write_text(CONFIG.format(port=port))
         (OUT / "commands").write_text("c\n")  # Debian's waits for its debugger
         self.terminal, other = pty.openpty()
+        (OUT / "console").write_text("")
         with open(OUT / "output", "w") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", "-unlock", "-f", "bochsrc", "-rc", "commands"], cwd=OUT,
                 stdin=other, stdout=log, stderr=log)
         os.close(other)
-        self.lock, self.number, self.serial, self.data = threading.Lock(), 0, None, b""
-        self.port = port
+        self.port, self.serial, self.proxy = port, None, None
+        self.lock, self.number, self.data = threading.Lock(), 0, b""
 
     def clock(self):
         """Seconds of CPU that the emulator has used: its own time, on a machine that
@@ -78,7 +79,7 @@ class Machine(machine.Machine):
                 pass
         except OSError as e:
             self.__exit__()
-            said = [(OUT / name).read_text(errors="replace") for name in ("output", "bochs.log", "console") if (OUT / name).exists()]
+            said = [(OUT / name).read_text(errors="replace") for name in ("output", "bochs.log", "console")]
             raise Stopped(f"the machine does not come up: {e!r}" + "\n".join(s[-1000:] for s in said))
         self.proxy = Proxy(self)
         self.http_port = self.proxy.server_address[1]
@@ -90,6 +91,9 @@ class Machine(machine.Machine):
         os.close(self.terminal)
         if self.serial:
             self.serial.close()
+        if self.proxy:
+            self.proxy.shutdown()
+            self.proxy.server_close()
 
     def line(self, seconds):
         end = self.clock() + seconds
