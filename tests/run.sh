@@ -84,7 +84,6 @@ build() {
 			;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
 		svm | vmx) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
-		svm) tests/svm/build.sh || fail "what svm needs cannot be made" ;;
 		esac
 	done
 }
