@@ -229,7 +229,8 @@ def main():
         with Server("--workers", "1", templates=TOP / "build/tests/hostile") as server:
             began = time.monotonic()
             run(Suite(Guest(f"127.0.0.1:{server.port}"), nested), report, arguments)
-            report.check("no guest fills the log", check_log, server, began)
+            if not arguments:
+                report.check("no guest fills the log", check_log, server, began)
     return 1 if report.failed else 0
 
 
