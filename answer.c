@@ -45,25 +45,34 @@ struct text *answer_begin(struct answer *a)
 static void put_head(struct answer *a, const struct answer_head *h,
 		     uint64_t length)
 {
-	char head[HEAD_ROOM], entity[96] = "";
-	int n;
+	static struct text head; /* kept between calls */
 
-	if (h->type)
-		snprintf(entity, sizeof(entity),
-			 "Content-Type: %s\r\nContent-Length: %llu\r\n",
-			 h->type, (unsigned long long)length);
-	n = snprintf(head, sizeof(head),
-		     "HTTP/1.1 %d %s\r\nServer: zeroboot\r\nDate: %s\r\n"
-		     "%sX-Request-Id: %s\r\n%s%s%s\r\n",
-		     h->status, http_status_text(h->status), date(), entity,
-		     h->id, h->cors, h->extra,
-		     h->close ? "Connection: close\r\n" : "");
-	if (n < 0 || (size_t)n >= sizeof(head)) {
+	head.size = 0;
+	head.failed = false;
+	text_put(&head, "HTTP/1.1 ");
+	text_put_number(&head, h->status);
+	text_put(&head, " ");
+	text_put(&head, http_status_text(h->status));
+	text_put(&head, "\r\nServer: zeroboot\r\nDate: ");
+	text_put(&head, date());
+	if (h->type) {
+		text_put(&head, "\r\nContent-Type: ");
+		text_put(&head, h->type);
+		text_put(&head, "\r\nContent-Length: ");
+		text_put_number(&head, (int64_t)length);
+	}
+	text_put(&head, "\r\nX-Request-Id: ");
+	text_put(&head, h->id);
+	text_put(&head, "\r\n");
+	text_put(&head, h->cors);
+	text_put(&head, h->extra);
+	text_put(&head, h->close ? "Connection: close\r\n\r\n" : "\r\n");
+	if (head.failed || head.size > HEAD_ROOM) {
 		a->starved = true;
 		return;
 	}
-	a->at = HEAD_ROOM - (size_t)n;
-	memcpy(a->text.data + a->at, head, (size_t)n);
+	a->at = HEAD_ROOM - head.size;
+	memcpy(a->text.data + a->at, head.data, head.size);
 	if (h->head_only)
 		a->text.size = HEAD_ROOM;
 }

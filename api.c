@@ -317,14 +317,16 @@ static void handle_health(struct exchange *x)
 
 	for (int i = 0; pool_describe(i, &ready, &memory); i++)
 		all = all && ready;
-	text_format(t, "{\"status\":\"%s\",\"templates\":{",
-		    all ? "ok" : "degraded");
+	text_put(t, all ? "{\"status\":\"ok\",\"templates\":{" :
+			  "{\"status\":\"degraded\",\"templates\":{");
 	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++) {
 		if (i)
 			text_add(t, ",", 1);
 		text_json_string(t, name, strlen(name));
-		text_format(t, ":{\"ready\":%s,\"memory_mb\":%d}",
-			    ready ? "true" : "false", memory);
+		text_put(t, ready ? ":{\"ready\":true,\"memory_mb\":" :
+				    ":{\"ready\":false,\"memory_mb\":");
+		text_put_number(t, memory);
+		text_add(t, "}", 1);
 	}
 	text_add(t, "}}\n", 3);
 	end_body(x, all ? 200 : 503, "application/json",

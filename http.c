@@ -53,21 +53,47 @@ static int refuse(struct http_request *r, int status, const char *reason)
 	return -1;
 }
 
-static bool alphanumeric(char c)
+/* RFC 9110, 5.6.2; RFC 3986, 2: unreserved characters and subordinate
+ * delimiters; what no line has but at its end. */
+enum { TOKEN = 1, URI = 2, BREAK = 4 };
+
+static const uint8_t kinds[256] = {
+	[0 ... 8] = BREAK,
+	[10 ... 31] = BREAK,
+	[127] = BREAK,
+	['0' ... '9'] = TOKEN | URI,
+	['A' ... 'Z'] = TOKEN | URI,
+	['a' ... 'z'] = TOKEN | URI,
+	['-'] = TOKEN | URI,
+	['.'] = TOKEN | URI,
+	['_'] = TOKEN | URI,
+	['~'] = TOKEN | URI,
+	['!'] = TOKEN | URI,
+	['$'] = TOKEN | URI,
+	['&'] = TOKEN | URI,
+	['\''] = TOKEN | URI,
+	['*'] = TOKEN | URI,
+	['+'] = TOKEN | URI,
+	['#'] = TOKEN,
+	['%'] = TOKEN,
+	['^'] = TOKEN,
+	['`'] = TOKEN,
+	['|'] = TOKEN,
+	['('] = URI,
+	[')'] = URI,
+	[','] = URI,
+	[';'] = URI,
+	['='] = URI,
+};
+
+static bool is_kind(char c, int kind)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	       (c >= 'A' && c <= 'Z');
+	return kinds[(uint8_t)c] & kind;
 }
 
 static bool one_of(char c, const char *set)
 {
 	return c && strchr(set, c);
-}
-
-/* RFC 9110, 5.6.2 */
-static bool token_char(char c)
-{
-	return alphanumeric(c) || one_of(c, "!#$%&'*+-.^_`|~");
 }
 
 static int hex_digit(char c)
@@ -78,14 +104,13 @@ static int hex_digit(char c)
 				      -1;
 }
 
-/* RFC 3986, 2: unreserved characters, subordinate delimiters, %XX, and more. */
+/* Characters of a URI, %XX, and more. */
 static bool uri_ok(struct http_span s, const char *more)
 {
 	for (size_t i = 0; i < s.size; i++) {
 		char c = s.data[i];
 
-		if (alphanumeric(c) || one_of(c, "-._~!$&'()*+,;=") ||
-		    one_of(c, more))
+		if (is_kind(c, URI) || one_of(c, more))
 			continue;
 		if (c != '%' || s.size - i < 3 ||
 		    hex_digit(s.data[i + 1]) < 0 ||
@@ -99,7 +124,7 @@ static bool uri_ok(struct http_span s, const char *more)
 static bool all_tokens(struct http_span s)
 {
 	for (size_t i = 0; i < s.size; i++)
-		if (!token_char(s.data[i]))
+		if (!is_kind(s.data[i], TOKEN))
 			return false;
 	return s.size > 0;
 }
@@ -109,22 +134,17 @@ static bool all_tokens(struct http_span s)
 static int take_line(const char *data, size_t size, size_t *at,
 		     struct http_span *line)
 {
-	for (size_t i = *at; i < size; i++) {
-		char c = data[i];
+	size_t i = *at;
 
-		if (c == '\r') {
-			if (i + 1 == size)
-				return 0;
-			if (data[i + 1] != '\n')
-				return -1;
-			*line = (struct http_span){ data + *at, i - *at };
-			*at = i + 2;
-			return 1;
-		}
-		if ((c >= 0 && c < ' ' && c != '\t') || c == 0x7f)
-			return -1;
-	}
-	return 0;
+	while (i < size && !is_kind(data[i], BREAK))
+		i++;
+	if (i == size || (data[i] == '\r' && i + 1 == size))
+		return 0;
+	if (data[i] != '\r' || data[i + 1] != '\n')
+		return -1;
+	*line = (struct http_span){ data + *at, i - *at };
+	*at = i + 2;
+	return 1;
 }
 
 static bool ipv6_ok(struct http_span v)
@@ -272,11 +292,16 @@ static int content_length(struct http_span v, struct http_request *r)
 	return 1;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static struct http_span trim(struct http_span v)
 {
-	while (v.size && one_of(*v.data, " \t"))
+	while (v.size && is_space(*v.data))
 		v.data++, v.size--;
-	while (v.size && one_of(v.data[v.size - 1], " \t"))
+	while (v.size && is_space(v.data[v.size - 1]))
 		v.size--;
 	return v;
 }
@@ -428,7 +453,7 @@ static bool skip_token(struct http_span *v)
 {
 	size_t before = v->size;
 
-	while (v->size && token_char(*v->data))
+	while (v->size && is_kind(*v->data, TOKEN))
 		v->data++, v->size--;
 	return v->size < before;
 }

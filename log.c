@@ -1,10 +1,12 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +27,9 @@ static struct {
 	char data[BUFFER_MAX];
 	size_t size;
 	struct text line; /* kept between calls */
-} out;
+	int fd;
+	bool waits; /* a write to fd may have to */
+} out = { .fd = STDERR_FILENO, .waits = true };
 
 /* Events of one format. */
 static struct kind {
@@ -35,44 +39,85 @@ static struct kind {
 	struct rate rate;
 } kinds[KINDS];
 
+/*
+ * Others write to stderr, so that its flags are not ours to change; a pipe or a
+ * terminal is opened once more instead. Where that cannot be, as with a socket, it
+ * is polled before each write.
+ */
 void log_open(enum log_format format)
 {
+	struct stat st;
+	int fd;
+
 	out.format = format;
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	if (S_ISREG(st.st_mode)) {
+		out.waits = false;
+		return;
+	}
+	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+		return;
+	fd = open("/proc/self/fd/2",
+		  O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	out.fd = fd;
+	out.waits = false;
 }
 
 /* ---- one line ---- */
 
 static void begin(const char *level)
 {
+	static time_t last = -1;
+	static char date[40];
 	uint64_t now = clock_wall();
 	time_t seconds = (time_t)(now / 1000000000);
-	char date[32];
+	unsigned ms = (unsigned)(now / 1000000 % 1000);
+	char fraction[] = { '.', (char)('0' + ms / 100),
+			    (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
+			    'Z' };
 	struct tm tm;
 
-	gmtime_r(&seconds, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	if (seconds != last) {
+		gmtime_r(&seconds, &tm);
+		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+		last = seconds;
+	}
 	out.line.size = 0;
-	text_format(&out.line,
-		    out.format == LOG_JSON ? "{\"time\":\"%s.%03uZ\",\"level\":"
-					     "\"%s\"" :
-					     "time=%s.%03uZ level=%s",
-		    date, (unsigned)(now / 1000000 % 1000), level);
+	text_put(&out.line, out.format == LOG_JSON ? "{\"time\":\"" : "time=");
+	text_put(&out.line, date);
+	text_add(&out.line, fraction, sizeof(fraction));
+	text_put(&out.line,
+		 out.format == LOG_JSON ? "\",\"level\":\"" : " level=");
+	text_put(&out.line, level);
+	if (out.format == LOG_JSON)
+		text_add(&out.line, "\"", 1);
 }
 
 static void name(const char *key)
 {
-	text_format(&out.line,
-		    out.format == LOG_JSON ? ",\"%s\":" : " %s=", key);
+	text_put(&out.line, out.format == LOG_JSON ? ",\"" : " ");
+	text_put(&out.line, key);
+	text_put(&out.line, out.format == LOG_JSON ? "\":" : "=");
 }
 
 /* Printable ASCII without what logfmt gives a meaning. */
+static const bool is_plain[256] = {
+	['!'] = true,
+	['#' ... '<'] = true,
+	['>' ... '['] = true,
+	[']' ... '~'] = true,
+};
+
 static bool plain(const char *value, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		if (value[i] <= ' ' || value[i] > '~' || value[i] == '"' ||
-		    value[i] == '=' || value[i] == '\\')
-			return false;
-	return size > 0;
+	size_t i = 0;
+
+	while (i < size && is_plain[(uint8_t)value[i]])
+		i++;
+	return i == size && size > 0;
 }
 
 static void put_bytes(const char *key, const char *value, size_t size)
@@ -94,13 +139,13 @@ static void put_string(const char *key, const char *value)
 static void put_number(const char *key, long long value)
 {
 	name(key);
-	text_format(&out.line, "%lld", value);
+	text_put_number(&out.line, value);
 }
 
 static void put_ms(const char *key, uint64_t ns)
 {
 	name(key);
-	text_format(&out.line, "%.3f", (double)ns / 1e6);
+	text_put_ms(&out.line, ns);
 }
 
 static void end(void)
@@ -202,20 +247,27 @@ void log_tick(uint64_t now)
 
 /* ---- stderr ---- */
 
+/* What polls writable takes PIPE_BUF bytes at least (pipe(7)), so that this much
+ * never blocks. */
+static bool may_write(size_t *size)
+{
+	struct pollfd p = { .fd = out.fd, .events = POLLOUT };
+
+	*size = *size < 4096 ? *size : 4096;
+	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
+}
+
 void log_flush(void)
 {
 	size_t at = 0;
 
 	while (at < out.size) {
-		struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-		/* A pipe that polls writable takes PIPE_BUF bytes at least
-		 * (pipe(7)), so that this much never blocks. */
-		size_t size = out.size - at < 4096 ? out.size - at : 4096;
+		size_t size = out.size - at;
 		ssize_t n;
 
-		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+		if (out.waits && !may_write(&size))
 			break;
-		n = write(STDERR_FILENO, out.data + at, size);
+		n = write(out.fd, out.data + at, size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

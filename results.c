@@ -1,6 +1,5 @@
 #include "results.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,18 +34,13 @@ const char *results_failure(const struct job *job)
 
 /* ---- what is around the output ---- */
 
-static void put_string(struct text *t, const char *s)
-{
-	text_add(t, s, strlen(s));
-}
-
 static void put_warnings(struct text *t, const struct text *warnings)
 {
 	if (!warnings->size)
 		return;
-	put_string(t, ",\"warnings\":[");
+	text_put(t, ",\"warnings\":[");
 	text_add(t, warnings->data, warnings->size);
-	put_string(t, "]");
+	text_put(t, "]");
 }
 
 static void put_before(struct text *t, const struct results *r, size_t i)
@@ -55,15 +49,15 @@ static void put_before(struct text *t, const struct results *r, size_t i)
 	char id[ID_SIZE];
 
 	if (r->batch)
-		put_string(t, i ? "," : "{\"results\":[");
+		text_put(t, i ? "," : "{\"results\":[");
 	id_make(id);
-	put_string(t, "{\"id\":\"");
+	text_put(t, "{\"id\":\"");
 	text_add(t, id, ID_SIZE - 1);
 	if (results_ran(job)) {
-		put_string(t, "\",\"stdout\":\"");
+		text_put(t, "\",\"stdout\":\"");
 		return;
 	}
-	put_string(t, "\",\"error\":");
+	text_put(t, "\",\"error\":");
 	text_json_string(t, results_failure(job), strlen(results_failure(job)));
 }
 
@@ -85,24 +79,26 @@ static void put_after(struct text *t, const struct results *r, size_t i)
 
 	if (results_ran(job)) {
 		put_timeout(t, job);
-		text_format(t,
-			    "\",\"exit_code\":%d,\"fork_time_ms\":%.3f,"
-			    "\"exec_time_ms\":%.3f,\"total_time_ms\":%.3f",
-			    job->status == JOB_TIMEOUT ? -1 : job->exit_code,
-			    (double)job->fork_ns / 1e6,
-			    (double)job->exec_ns / 1e6,
-			    (double)r->total_ns / 1e6);
+		text_put(t, "\",\"exit_code\":");
+		text_put_number(t, job->status == JOB_TIMEOUT ? -1 :
+								job->exit_code);
+		text_put(t, ",\"fork_time_ms\":");
+		text_put_ms(t, job->fork_ns);
+		text_put(t, ",\"exec_time_ms\":");
+		text_put_ms(t, job->exec_ns);
+		text_put(t, ",\"total_time_ms\":");
+		text_put_ms(t, r->total_ns);
 	}
 	put_warnings(t, &job->warnings);
-	put_string(t, "}");
+	text_put(t, "}");
 	if (i + 1 < r->count)
 		return;
 	if (r->batch) {
-		put_string(t, "]");
+		text_put(t, "]");
 		put_warnings(t, &r->warnings);
-		put_string(t, "}");
+		text_put(t, "}");
 	}
-	put_string(t, "\n");
+	text_put(t, "\n");
 }
 
 static void put_fixed(struct text *t, const struct results *r,
@@ -111,7 +107,7 @@ static void put_fixed(struct text *t, const struct results *r,
 	if (p->part == BEFORE)
 		put_before(t, r, p->job);
 	else if (p->part == BETWEEN)
-		put_string(t, "\",\"stderr\":\"");
+		text_put(t, "\",\"stderr\":\"");
 	else
 		put_after(t, r, p->job);
 }

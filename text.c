@@ -4,17 +4,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-bool text_reserve(struct text *t, size_t more)
+bool text_grow(struct text *t, size_t more)
 {
 	size_t want = t->room ? t->room : 1024;
 	char *bigger;
 
-	if (t->failed)
-		return false;
-	if (more <= t->room - t->size)
-		return true;
 	/* Beyond that no doubling ends. */
 	if (more > SIZE_MAX / 2 - t->size) {
 		t->failed = true;
@@ -32,12 +27,36 @@ bool text_reserve(struct text *t, size_t more)
 	return true;
 }
 
-void text_add(struct text *t, const void *data, size_t size)
+/* Digits of value before end, at least so many; where they begin. */
+static char *digits(char *end, uint64_t value, int least)
 {
-	if (!size || !text_reserve(t, size))
-		return;
-	memcpy(t->data + t->size, data, size);
-	t->size += size;
+	for (; value || least > 0; value /= 10, least--)
+		*--end = (char)('0' + value % 10);
+	return end;
+}
+
+void text_put_number(struct text *t, int64_t value)
+{
+	char buf[24],
+		*end = buf + sizeof(buf),
+		*at = digits(end,
+			     value < 0 ? 0 - (uint64_t)value : (uint64_t)value,
+			     1);
+
+	if (value < 0)
+		*--at = '-';
+	text_add(t, at, (size_t)(end - at));
+}
+
+void text_put_ms(struct text *t, uint64_t ns)
+{
+	char buf[24], *end = buf + sizeof(buf), *at;
+	uint64_t us = ns / 1000 + (ns % 1000 >= 500);
+
+	at = digits(end, us % 1000, 3);
+	*--at = '.';
+	at = digits(at, us / 1000, 1);
+	text_add(t, at, (size_t)(end - at));
 }
 
 void text_format(struct text *t, const char *format, ...)
