@@ -33,11 +33,10 @@ static const char *date(void)
 
 struct text *answer_begin(struct answer *a)
 {
-	static const char room[HEAD_ROOM];
-
 	a->text.size = 0;
 	a->text.failed = false;
-	text_add(&a->text, room, sizeof(room));
+	if (text_reserve(&a->text, HEAD_ROOM))
+		a->text.size = HEAD_ROOM;
 	return &a->text;
 }
 

@@ -1,21 +1,9 @@
 #include "http.h"
 
 #include <arpa/inet.h>
-#include <string.h>
-#include <strings.h>
 
 #define HTTP_LINE_MAX 4096            /* of a chunk's size or a trailer */
 #define HTTP_CHUNKS_MAX HTTP_BODY_MAX /* bytes of framing */
-
-bool http_is(struct http_span s, const char *text)
-{
-	return s.size == strlen(text) && !memcmp(s.data, text, s.size);
-}
-
-bool http_is_word(struct http_span s, const char *text)
-{
-	return s.size == strlen(text) && !strncasecmp(s.data, text, s.size);
-}
 
 const char *http_status_text(int status)
 {

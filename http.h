@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 #define HTTP_HEAD_MAX 16384 /* bytes of request line and headers */
 #define HTTP_HEADERS_MAX 100
@@ -51,8 +53,15 @@ struct http_chunks {       /* all zero before the first call */
  */
 int http_dechunk(char *data, size_t size, struct http_chunks *c);
 
-bool http_is(struct http_span s, const char *text);      /* as it is */
-bool http_is_word(struct http_span s, const char *text); /* in any case */
+/* As it is, and in any case. */
+static inline bool http_is(struct http_span s, const char *text)
+{
+	return s.size == strlen(text) && !memcmp(s.data, text, s.size);
+}
+static inline bool http_is_word(struct http_span s, const char *text)
+{
+	return s.size == strlen(text) && !strncasecmp(s.data, text, s.size);
+}
 const char *http_status_text(int status);
 
 #endif

@@ -98,9 +98,11 @@ static void begin(const char *level)
 
 static void name(const char *key)
 {
-	text_put(&out.line, out.format == LOG_JSON ? ",\"" : " ");
+	bool json = out.format == LOG_JSON;
+
+	text_add(&out.line, json ? ",\"" : " ", json ? 2 : 1);
 	text_put(&out.line, key);
-	text_put(&out.line, out.format == LOG_JSON ? "\":" : "=");
+	text_add(&out.line, json ? "\":" : "=", json ? 2 : 1);
 }
 
 /* Printable ASCII without what logfmt gives a meaning. */
