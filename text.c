@@ -37,11 +37,8 @@ static char *digits(char *end, uint64_t value, int least)
 
 void text_put_number(struct text *t, int64_t value)
 {
-	char buf[24],
-		*end = buf + sizeof(buf),
-		*at = digits(end,
-			     value < 0 ? 0 - (uint64_t)value : (uint64_t)value,
-			     1);
+	uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	char buf[24], *end = buf + sizeof(buf), *at = digits(end, size, 1);
 
 	if (value < 0)
 		*--at = '-';

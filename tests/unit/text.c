@@ -96,6 +96,38 @@ static void lines(void)
 	free(t.data);
 }
 
+static void numbers(void)
+{
+	static const int64_t values[] = { 0,  9,   10,        4294967296,
+					  -1, -10, INT64_MIN, INT64_MAX };
+	static const struct {
+		uint64_t ns;
+		const char *ms;
+	} times[] = { { 0, "0.000" },
+		      { 499, "0.000" },
+		      { 500, "0.001" },
+		      { 999999, "1.000" },
+		      { 1050000, "1.050" },
+		      { 12345678901, "12345.679" },
+		      { UINT64_MAX, "18446744073709.552" } };
+	struct text t = { 0 };
+	char expected[32];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		t.size = 0;
+		text_put_number(&t, values[i]);
+		snprintf(expected, sizeof(expected), "%lld",
+			 (long long)values[i]);
+		SAME(t.data, t.size, expected, strlen(expected));
+	}
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		t.size = 0;
+		text_put_ms(&t, times[i].ns);
+		SAME(t.data, t.size, times[i].ms, strlen(times[i].ms));
+	}
+	free(t.data);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -105,6 +137,7 @@ int main(void)
 		{ "when memory ran out nothing is added any more",
 		  no_memory_is_kept_in_mind },
 		{ "a line has 1,023 bytes at most", lines },
+		{ "numbers are as printf writes them", numbers },
 	};
 
 	return UNIT_RUN("text", tests);
