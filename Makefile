@@ -217,7 +217,11 @@ format: lint-tools
 format-check: lint-tools
 	clang-format --dry-run --Werror $(FORMATTED)
 
-lint: $(LINT) layers front format-check
+# A command behind `!` fails no test of bats unless it is the last: `run !` does.
+can-fail:
+	@! grep -n '^[[:space:]]*! ' tests/*.bats tests/*/*.bats
+
+lint: $(LINT) layers front format-check can-fail
 	cppcheck --quiet --enable=warning,performance --std=c11 --inline-suppr --error-exitcode=1 \
 	  --suppress=comparePointers $(filter -D%,$(LINT_HOST)) $(HOST_C) $(KERN_C)
 
@@ -299,4 +303,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers front floors format format-check templates setup run test test-svm test-vmx unit lint lint-tools fuzz soak compat programs bench install clean distclean help
+.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx unit lint lint-tools fuzz soak compat programs bench install clean distclean help

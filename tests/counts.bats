@@ -9,7 +9,7 @@
 limits='
 print(1+1)                                 | exits 1, faults 0, host faults 0, calls 5, checked 220, thrown 0
 import numpy; print(numpy.random.rand(3))  | exits 1, faults 0, host faults 0, calls 5, checked 424, thrown 0
-console.log(1+1)                           | exits 1, faults 0, host faults 0, calls 16, checked 392, thrown 0
+console.log(1+1)                           | exits 1, faults 0, host faults 0, calls 14, checked 392, thrown 0
 echo $((1+1))                              | exits 1, faults 0, host faults 0, calls 26, checked 64, thrown 0
 '
 

@@ -83,6 +83,8 @@ static void read_text(const char *text, size_t size,
 	r = put_value(&j, t);
 	if (r == 0)
 		r = json_end(&j);
+	if (j.at - last > most_ahead)
+		most_ahead = j.at - last;
 	text_format(t, " %d at %zu: %s", r, r ? 0 : j.at, r ? e.text : "");
 	free(copy);
 }

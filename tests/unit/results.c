@@ -387,11 +387,17 @@ static void never_another_length(void)
 			struct text got = { 0 };
 			struct answer a = { 0 };
 			enum answer_state state;
+			const char *body;
 
 			answer_produce(&a, &head, &f.producer);
 			state = take(&a, &got, 700);
 			EQUAL(state,
 			      made == says ? ANSWER_DONE : ANSWER_BROKEN);
+			/* Never more than was said: that would be an answer
+			 * to the next request. */
+			text_add(&got, "", 1);
+			body = strstr(got.data, "\r\n\r\n");
+			CHECK(!body || strlen(body + 4) <= says);
 			drop(&a);
 			CHECK(f.dropped);
 			free(got.data);
