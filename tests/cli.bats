@@ -2,6 +2,9 @@
 
 bats_require_minimum_version 1.5.0
 
+setup() { server=; }
+teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
+
 @test "cli: no command, an unknown one and a wrong flag end with 2" {
 	run ./zeroboot
 	[ "$status" -eq 2 ]
