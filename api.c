@@ -308,6 +308,14 @@ static void handle_exec(struct exchange *x, const char *body, size_t size)
 
 /* ---- GET ---- */
 
+static void add_reason(struct text *t, const char *reason)
+{
+	if (!reason)
+		return;
+	text_format(t, ",\"reason\":");
+	text_json_string(t, reason, strlen(reason));
+}
+
 static void handle_health(struct exchange *x)
 {
 	struct text *t = answer_begin(&x->answer);
@@ -326,6 +334,7 @@ static void handle_health(struct exchange *x)
 		text_put(t, ready ? ":{\"ready\":true,\"memory_mb\":" :
 				    ":{\"ready\":false,\"memory_mb\":");
 		text_put_number(t, memory);
+		add_reason(t, pool_reason(i));
 		text_add(t, "}", 1);
 	}
 	text_add(t, "}}\n", 3);

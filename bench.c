@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "control.h"
 #include "machine.h"
-#include "paging.h"
+#include "host.h"
 
 #define WARM_RUNS 20
 #define RUN_NS 30000000000ull
@@ -189,7 +189,7 @@ int bench_run(const char *template_path, const char *const *codes,
 	if (r == 0)
 		r = vmm_open(&vmm, e);
 	if (r == 0)
-		r = paging_probe(&vmm, e);
+		r = host_probe(&vmm, e);
 	if (r == 0)
 		r = snapshot_open(&snapshot, template_path, &vmm, e);
 	if (r == 0)

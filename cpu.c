@@ -5,25 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm.h"
-
-/* Intel SDM 2A, CPUID; AMD APM 3, appendix E. */
+/*
+ * Intel SDM 2A, CPUID; AMD APM 3, appendix E. keep: what programs can use. The rest
+ * is about CPL0, power, mitigations, or differs from run to run (OSXSAVE).
+ */
+enum register_number { EAX, EBX, ECX, EDX };
 static const struct {
 	uint32_t leaf, index;
-	enum { EAX, EBX, ECX, EDX } reg;
-	uint32_t ignore; /* bits that no program relies on */
+	enum register_number reg;
+	uint32_t keep;
 } words[CPU_WORDS] = {
-	/* x2APIC, TSC deadline, OSXSAVE (follows CR4), hypervisor */
-	{ 1, 0, ECX, 1u << 21 | 1u << 24 | 1u << 27 | 1u << 31 },
-	{ 1, 0, EDX, 0 },
-	{ 7, 0, EBX, 1u << 1 },              /* TSC_ADJUST */
-	{ 7, 0, ECX, 1u << 4 },              /* OSPKE */
-	{ 7, 0, EDX, ~0x100u & 0xfc00fe03 }, /* mitigations, not instructions */
-	{ 7, 1, EAX, 0 },
-	{ 0xd, 1, EAX, 1u << 3 }, /* XSAVES: CPL0 only */
-	{ 0x80000001, 0, ECX, 0 },
-	{ 0x80000001, 0, EDX, 0 },
-	{ 0x80000008, 0, EBX, 0xfffff000 },
+	{ 1, 0, ECX, 0x76d83203 },          { 1, 0, EDX, 0x07888111 },
+	{ 7, 0, EBX, 0xfdaf0b39 },          { 7, 0, ECX, 0x1a405f63 },
+	{ 7, 0, EDX, 0x03c1411c },          { 7, 1, EAX, 0x00a01cb7 },
+	{ 0xd, 1, EAX, 0x00000007 },        { 0x80000001, 0, ECX, 0x202109e1 },
+	{ 0x80000001, 0, EDX, 0xea400000 }, { 0x80000008, 0, EBX, 0x00000015 },
 };
 
 static const struct {
@@ -50,37 +46,54 @@ static const struct {
 	{ 3, 12, "avx512bitalg" }, { 3, 14, "avx512vpopcntdq" },
 	{ 5, 4, "avx-vnni" },      { 5, 5, "avx512bf16" },
 	{ 7, 5, "lzcnt" },         { 7, 6, "sse4a" },
-	{ 8, 27, "rdtscp" },
+	{ 8, 27, "rdtscp" },       { 2, 4, "hle" },
+	{ 2, 11, "rtm" },          { 2, 23, "clflushopt" },
+	{ 2, 24, "clwb" },         { 2, 26, "avx512pf" },
+	{ 2, 27, "avx512er" },     { 3, 5, "waitpkg" },
+	{ 3, 22, "rdpid" },        { 3, 25, "cldemote" },
+	{ 3, 27, "movdiri" },      { 3, 28, "movdir64b" },
+	{ 4, 4, "fsrm" },          { 4, 8, "avx512vp2intersect" },
+	{ 4, 14, "serialize" },    { 4, 22, "amx-bf16" },
+	{ 4, 23, "avx512fp16" },   { 4, 24, "amx-tile" },
+	{ 4, 25, "amx-int8" },     { 5, 23, "avx-ifma" },
+	{ 6, 0, "xsaveopt" },      { 6, 1, "xsavec" },
+	{ 7, 0, "lahf" },          { 7, 7, "misalignsse" },
+	{ 7, 8, "prefetchw" },     { 7, 11, "xop" },
+	{ 7, 16, "fma4" },         { 7, 21, "tbm" },
+	{ 8, 22, "mmxext" },       { 8, 31, "3dnow" },
+	{ 9, 0, "clzero" },        { 9, 4, "rdpru" },
 };
 
-static uint32_t find(const struct vmm *vmm, uint32_t leaf, uint32_t index,
-		     int reg)
-{
-	for (uint32_t i = 0; i < vmm->cpuid.head.nent; i++) {
-		const struct kvm_cpuid_entry2 *c = &vmm->cpuid.entries[i];
-		const uint32_t regs[] = { c->eax, c->ebx, c->ecx, c->edx };
+/* Of the queries behind those of words. */
+enum { BASIC = CPU_WORDS, EXTENDED, BRAND };
 
-		if (c->function == leaf &&
-		    (!(c->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) ||
-		     c->index == index))
-			return regs[reg];
-	}
-	return 0;
+void cpu_query(unsigned n, uint32_t *leaf, uint32_t *index)
+{
+	*index = n < CPU_WORDS ? words[n].index : 0;
+	*leaf = n < CPU_WORDS ? words[n].leaf :
+		n == BASIC    ? 0 :
+		n == EXTENDED ? 0x80000000 :
+				0x80000002 + n - BRAND;
 }
 
-void cpu_features_read(struct cpu_features *f, const struct vmm *vmm)
+void cpu_features_take(struct cpu_features *f,
+		       const struct cpu_answer answers[CPU_QUERIES],
+		       uint64_t xcr0)
 {
 	memset(f, 0, sizeof(*f));
-	for (int i = 0; i < CPU_WORDS; i++)
-		f->words[i] =
-			find(vmm, words[i].leaf, words[i].index, words[i].reg) &
-			~words[i].ignore;
-	for (uint32_t i = 0; i < 12; i++) {
-		uint32_t part = find(vmm, 0x80000002 + i / 4, 0, (int)(i % 4));
+	for (int i = 0; i < CPU_WORDS; i++) {
+		const struct cpu_answer *a = &answers[i];
+		const uint32_t regs[] = { a->eax, a->ebx, a->ecx, a->edx };
+		bool extended = words[i].leaf >= 0x80000000;
 
-		memcpy(f->brand + 4ul * i, &part, 4);
+		/* A leaf that is not there answers as another. */
+		if (words[i].leaf <= answers[extended ? EXTENDED : BASIC].eax)
+			f->words[i] = regs[words[i].reg] & words[i].keep;
 	}
+	if (answers[EXTENDED].eax >= 0x80000004)
+		memcpy(f->brand, &answers[BRAND], sizeof(f->brand));
 	f->brand[sizeof(f->brand) - 1] = 0;
+	f->xcr0 = xcr0;
 }
 
 static const char *name_of(int word, int bit)
@@ -91,40 +104,39 @@ static const char *name_of(int word, int bit)
 	return NULL;
 }
 
-int cpu_features_check(const struct cpu_features *f, uint64_t xcr0,
-		       const struct vmm *vmm, const char *path, struct err *e)
+/* Appends the name of a bit. */
+static void add_name(char *list, size_t size, int word, int bit)
 {
-	struct cpu_features here;
-	char list[160] = "";
-	size_t n = 0;
+	const char *name = name_of(word, bit);
+	size_t n = strlen(list);
 
-	cpu_features_read(&here, vmm);
-	for (int i = 0; i < CPU_WORDS; i++) {
-		uint32_t missing = f->words[i] & ~here.words[i];
+	if (name)
+		snprintf(list + n, size - n, " %s", name);
+	else
+		snprintf(list + n, size - n, " cpuid.%x.%u.%s:%d",
+			 words[word].leaf, words[word].index,
+			 (const char *[]){ "eax", "ebx", "ecx",
+					   "edx" }[words[word].reg],
+			 bit);
+}
 
-		for (int bit = 0; bit < 32 && n < sizeof(list); bit++) {
-			const char *name = name_of(i, bit);
+int cpu_features_check(const struct cpu_features *f,
+		       const struct cpu_features *here, const char *name,
+		       struct err *e)
+{
+	char list[sizeof(e->text)] = "";
 
-			if (!(missing >> bit & 1))
-				continue;
-			if (name)
-				n += (size_t)snprintf(list + n,
-						      sizeof(list) - n, " %s",
-						      name);
-			else
-				n += (size_t)snprintf(
-					list + n, sizeof(list) - n,
-					" cpuid.%x.%u.%d:%d", words[i].leaf,
-					words[i].index, (int)words[i].reg, bit);
-		}
-	}
-	if (n)
-		return err_set(e, -ENOTSUP, "%s: this CPU lacks:%s", path,
+	for (int i = 0; i < CPU_WORDS; i++)
+		for (int bit = 0; bit < 32; bit++)
+			if ((f->words[i] & ~here->words[i]) >> bit & 1)
+				add_name(list, sizeof(list), i, bit);
+	if (list[0])
+		return err_set(e, -ENOTSUP, "%s: this CPU lacks:%s", name,
 			       list);
-	if (xcr0 & ~vmm->xcr0)
+	if (f->xcr0 & ~here->xcr0)
 		return err_set(e, -ENOTSUP,
-			       "%s: this CPU lacks vector state %#llx", path,
-			       (unsigned long long)(xcr0 & ~vmm->xcr0));
+			       "%s: this CPU lacks: vector state %#llx", name,
+			       (unsigned long long)(f->xcr0 & ~here->xcr0));
 	return 0;
 }
 

@@ -163,6 +163,7 @@ void crew_set_warm(struct member *m, bool warm)
 /* Its channel arrives as WORKER_CHANNEL. The process or -errno. */
 static pid_t execute(const struct crew *c, int channel)
 {
+	int files[1 + LOAD_FILES] = { channel };
 	const char *argv[10] = { "zeroboot", "worker" }, *user = jail_user();
 	int n = 2;
 
@@ -172,11 +173,13 @@ static pid_t execute(const struct crew *c, int channel)
 		argv[n++] = "--user";
 		argv[n++] = user;
 	}
-	argv[n++] = "--paging";
-	argv[n++] = crews.paging;
+	argv[n++] = "--host";
+	argv[n++] = crews.host;
 	argv[n++] = "--template";
 	argv[n++] = c->path;
-	return jail_spawn((char *const *)(uintptr_t)argv, &channel, 1);
+	memcpy(files + 1, c->stock.now.files, sizeof(c->stock.now.files));
+	return jail_spawn((char *const *)(uintptr_t)argv, files,
+			  1 + LOAD_FILES);
 }
 
 /* The process behind a channel of ours. 0 or -errno. */
@@ -218,7 +221,6 @@ static bool start(struct member *m, uint64_t now)
 	m->not_before = now + RESTART_NS;
 	m->started = now;
 	m->deadline = loop_clock(now) + START_NS;
-	m->file = file_look(m->crew->path);
 	r = spawn(m);
 	if (r) {
 		m->crew->failed = true;
@@ -311,6 +313,12 @@ int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 	c->members = calloc(maximum, sizeof(*c->members));
 	if (!c->members)
 		return -ENOMEM;
+	c->stock.path = c->path;
+	c->stock.host = crews.host;
+	c->stock.context = c;
+	c->stock.loaded = crews.loaded;
+	c->stock.failed = crews.failed;
+	stock_open(&c->stock);
 	c->minimum = minimum;
 	c->maximum = maximum;
 	c->count[STOPPED] = maximum;
@@ -327,6 +335,7 @@ int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 
 void crew_close(struct crew *c)
 {
+	stock_close(&c->stock);
 	free(c->members);
 	c->members = NULL;
 }
@@ -344,7 +353,7 @@ unsigned crew_missing(const struct crew *c)
 
 void crew_fill(struct crew *c, uint64_t now)
 {
-	if (c->count[STOPPED] == 0)
+	if (c->count[STOPPED] == 0 || !stock_ready(&c->stock))
 		return;
 	for (unsigned i = 0; i < c->minimum; i++) {
 		struct member *m = &c->members[i];
@@ -358,6 +367,8 @@ void crew_fill(struct crew *c, uint64_t now)
 
 void crew_add(struct crew *c, uint64_t now)
 {
+	if (!stock_ready(&c->stock))
+		return;
 	for (unsigned i = c->minimum; i < c->maximum; i++) {
 		struct member *m = &c->members[i];
 
@@ -421,6 +432,9 @@ void crew_train(struct crew *c)
 {
 	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
 
+	/* Their VMs go once it is. */
+	if (!c->stock.now.loaded)
+		return;
 	while (crews.training < most && may_train(c) &&
 	       c->free[WARM].count + c->free[WARM_EXTRA].count + c->training <
 		       WARM_PER_CPU * crews.cpus) {

@@ -18,6 +18,7 @@
 
 #include "member.h"
 #include "queue.h"
+#include "stock.h"
 
 /* The free ones of a kind, the next to be taken first. */
 struct free_list {
@@ -28,6 +29,7 @@ struct free_list {
 struct crew {
 	char name[64], path[PATH_MAX];
 	int memory_mb;
+	struct stock stock; /* what workers start from */
 	struct queue queue;
 	struct member *members; /* maximum of them */
 	unsigned minimum, maximum;
@@ -46,9 +48,10 @@ struct crew {
 struct crews {
 	int epoll;
 	unsigned cpus;
-	const char *paging; /* of this host; see paging.h */
-	bool fresh;         /* VMs are used once */
+	const char *host; /* of this host; see host.h */
+	bool fresh;       /* VMs are used once */
 	void (*ready)(struct watch *w, uint32_t events); /* of workers */
+	void (*loaded)(struct stock *s), (*failed)(struct stock *s);
 	unsigned starting, training;
 	uint64_t added, removed; /* workers beyond the minimum */
 };

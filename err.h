@@ -8,7 +8,7 @@
 #include <errno.h>
 
 struct err {
-	char text[256];
+	char text[512];
 };
 
 /*

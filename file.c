@@ -26,6 +26,24 @@ int file_write_at(int fd, const void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
+int file_read_at(int fd, void *data, size_t size, uint64_t offset)
+{
+	char *p = data;
+
+	while (size) {
+		ssize_t n = pread(fd, p, size, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		p += n;
+		size -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
 /* ---- drafts ---- */
 
 static const int endings[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };

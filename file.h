@@ -17,6 +17,9 @@
 /* Writes all of it. 0 or -errno. */
 int file_write_at(int fd, const void *data, size_t size, uint64_t offset);
 
+/* Reads all of it; -EIO when there is less. 0 or -errno. */
+int file_read_at(int fd, void *data, size_t size, uint64_t offset);
+
 /* A file that takes the place of another once it is whole. */
 struct file_draft {
 	int fd;

@@ -222,7 +222,8 @@ const char *image_setting(const void *data, const char *last)
 
 /* ---- files ---- */
 
-int image_open(struct image *image, const char *path, struct err *e)
+int image_open_at(struct image *image, const char *path, uint64_t offset,
+		  uint64_t size, struct err *e)
 {
 	struct err why = { "" };
 	struct stat st;
@@ -235,12 +236,18 @@ int image_open(struct image *image, const char *path, struct err *e)
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
 		goto out;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size < 4096) {
+	if (offset > (uint64_t)st.st_size)
+		offset = (uint64_t)st.st_size;
+	if (size == 0)
+		size = (uint64_t)st.st_size - offset;
+	if (!S_ISREG(st.st_mode) || size < 4096 ||
+	    size > (uint64_t)st.st_size - offset) {
 		r = err_set(e, -EINVAL, "%s: not a zeroboot image", path);
 		goto out;
 	}
-	image->size = (size_t)st.st_size;
-	image->data = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	image->size = size;
+	image->data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd,
+			   (off_t)offset);
 	if (image->data == MAP_FAILED) {
 		image->data = NULL;
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
@@ -253,6 +260,11 @@ out:
 	if (fd >= 0)
 		close(fd);
 	return r;
+}
+
+int image_open(struct image *image, const char *path, struct err *e)
+{
+	return image_open_at(image, path, 0, 0, e);
 }
 
 void image_close(struct image *image)

@@ -18,6 +18,9 @@ struct image {
 /* Maps a file and checks it. 0 or -errno with a message in e; image_close() in
  * any case. */
 int image_open(struct image *image, const char *path, struct err *e);
+/* One that lies in a file, from a page on; size 0: to its end. */
+int image_open_at(struct image *image, const char *path, uint64_t offset,
+		  uint64_t size, struct err *e);
 void image_close(struct image *image);
 
 /*

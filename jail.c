@@ -455,7 +455,7 @@ static int spawn_child(void *argument)
 
 	for (size_t i = 0; i < s->count; i++) {
 		files[i] = fcntl(s->files[i], F_DUPFD, FD_SOURCES);
-		ok = ok && files[i] >= 0;
+		ok = ok && (files[i] >= 0 || s->files[i] < 0);
 	}
 	for (size_t i = 0; jail_file(i) < FD_SPACES; i++)
 		ok = ok && place(i < s->count ? files[i] : -1, jail_file(i));

@@ -36,7 +36,8 @@ const char *jail_user(void);
 
 /*
  * Starts this program anew with argv and no environment. files arrive as
- * descriptors jail_file(0), jail_file(1)...; nothing else does but stderr.
+ * descriptors jail_file(0), jail_file(1)..., -1 leaves out one; nothing else
+ * does but stderr.
  * Returns the process, which is the caller's to wait for, or -errno.
  */
 pid_t jail_spawn(char *const argv[], const int *files, size_t count);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "clock.h"
 #include "control.h"
@@ -16,9 +15,6 @@ int machine_open(struct machine *m, const struct vmm *vmm,
 	vm_init(&m->vm);
 	m->vmm = vmm;
 	m->snapshot = s;
-	/* Runs touch a page here and there: 2 MiB for each would be zeroed, and
-	 * kept. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 #ifdef ZEROBOOT_DEBUG
 	m->verify = true;
 #endif

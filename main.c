@@ -14,8 +14,10 @@
 #include "cors.h"
 #include "image_build.h"
 #include "image_info.h"
+#include "jail.h"
 #include "language.h"
-#include "paging.h"
+#include "load.h"
+#include "host.h"
 #include "run.h"
 #include "server.h"
 #include "template.h"
@@ -253,8 +255,31 @@ static int command_serve(struct args a)
 	o.request_seconds = (unsigned)request;
 	o.idle_seconds = (unsigned)idle;
 	o.output_total = output << 20;
-	o.paging = paging_ask(&e);
-	return o.paging ? server_run(&o) : failed(&e);
+	o.host = host_ask(&e);
+	return o.host ? server_run(&o) : failed(&e);
+}
+
+/* What the server loads a template with; see stock.c. */
+static int command_load(struct args a)
+{
+	struct load_options o = { .file = jail_file(0),
+				  .memory = jail_file(1),
+				  .image = jail_file(2),
+				  .pipe = jail_file(3) };
+	int status = 0;
+
+	while (is_option(&a) && !status)
+		if (!option(&a, "--host", &o.host, &status) &&
+		    !flag(&a, "--anew", &o.anew))
+			return usage_error(a.list[0], "unknown option");
+	if (status)
+		return status;
+	if (a.count != 1 || !o.host)
+		return usage_error("load", "is started by zeroboot serve");
+	if (fcntl(o.image, F_GETFD) < 0)
+		o.image = -1;
+	o.name = a.list[0];
+	_exit(load_main(&o));
 }
 
 /* What the server starts its workers with; see pool.c. */
@@ -266,12 +291,12 @@ static int command_worker(struct args a)
 	while (is_option(&a) && !status)
 		if (!option(&a, "--user", &o.user, &status) &&
 		    !option(&a, "--template", &o.template, &status) &&
-		    !option(&a, "--paging", &o.paging, &status) &&
+		    !option(&a, "--host", &o.host, &status) &&
 		    !flag(&a, "--fresh", &o.fresh))
 			return usage_error(a.list[0], "unknown option");
 	if (status)
 		return status;
-	if (a.count || !o.template || !o.paging)
+	if (a.count || !o.template || !o.host)
 		return usage_error("worker", "is started by zeroboot serve");
 	_exit(worker_main(&o));
 }
@@ -526,11 +551,13 @@ int main(int argc, char **argv)
 		{ "serve", command_serve },   { "exec", command_exec },
 		{ "image", command_image },   { "template", command_template },
 		{ "run", command_run },       { "bench", command_bench },
-		{ "worker", command_worker },
+		{ "worker", command_worker }, { "load", command_load },
 	};
 
 	/* A worker has what it was given, and no more. */
-	if ((argc < 2 || strcmp(argv[1], "worker")) && open_streams())
+	if ((argc < 2 || (strcmp(argv[1], "worker") && strcmp(argv[1], "loa"
+								       "d"))) &&
+	    open_streams())
 		return 1;
 	if (argc < 2) {
 		print_usage(stderr);

@@ -11,7 +11,6 @@
 #include <sys/types.h>
 
 #include "channel.h"
-#include "file.h"
 #include "loop.h"
 #include "pool.h"
 
@@ -31,7 +30,6 @@ struct member {
 	struct crew *crew;
 	struct channel channel;
 	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
-	struct file_version file; /* that it was started from */
 	enum member_state state;
 	bool extra;    /* beyond the minimum */
 	bool warm;     /* its VM has been trained; of a RENEWING one: had been,

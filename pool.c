@@ -17,7 +17,6 @@
 #include "log.h"
 #include "metrics.h"
 #include "waiting.h"
-#include "template.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
@@ -446,24 +445,41 @@ static bool is_hung(struct member *m, uint64_t now)
 	       loop_clock(now) > m->deadline + LATE_NS;
 }
 
-/* Those that hang, and those that have a mixture of two templates. */
-static void end_bad(struct crew *c, uint64_t now)
+static void end_hung(struct crew *c, uint64_t now)
 {
-	struct file_version file = file_look(c->path);
-
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct member *m = &c->members[i];
 
 		if (is_hung(m, now))
 			stop(m, "the worker hung and was killed");
-		if (file_overwritten(&m->file, &file))
-			stop(m, "the template was overwritten during the run");
 	}
+}
+
+static void template_loaded(struct stock *s)
+{
+	struct crew *c = s->context;
+
+	c->memory_mb = stock_memory_mb(s);
+	crew_fill(c, clock_mono());
+	train(c);
+}
+
+static void template_failed(struct stock *s)
+{
+	struct crew *c = s->context;
+
+	crew_complain(c, s->reason);
+	if (stock_ready(s))
+		return;
+	c->failed = true;
+	for (unsigned i = 0; i < c->maximum; i++)
+		stop(&c->members[i], "the template was overwritten");
 }
 
 void pool_reap(uint64_t now)
 {
 	for (int i = 0; i < language_count; i++) {
+		stock_tick(&languages[i].stock, now);
 		crew_reap(&languages[i], false);
 		crew_fill(&languages[i], now);
 	}
@@ -475,7 +491,7 @@ void pool_tick(uint64_t now)
 	for (int i = 0; i < language_count; i++) {
 		struct crew *c = &languages[i];
 
-		end_bad(c, now);
+		end_hung(c, now);
 		crew_shrink(c, now);
 		watch_crew(c);
 		if (crew_serves(c))
@@ -510,6 +526,13 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 	*ready = crew_serves(&languages[language]);
 	*memory_mb = languages[language].memory_mb;
 	return languages[language].name;
+}
+
+const char *pool_reason(int language)
+{
+	const struct crew *c = &languages[language];
+
+	return !crew_serves(c) && c->complaint[0] ? c->complaint : NULL;
 }
 
 /* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
@@ -676,9 +699,6 @@ static int add_language(const char *directory, const char *file, struct err *e)
 	n = snprintf(c->path, sizeof(c->path), "%s/%s", directory, file);
 	if (n < 0 || (size_t)n >= sizeof(c->path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", file);
-	c->memory_mb = template_memory_mb(c->path, e);
-	if (c->memory_mb < 0)
-		return c->memory_mb;
 	if (crew_open(c, options.minimum, options.maximum))
 		return err_set(e, -ENOMEM, "no memory");
 	waiting_add_queue(&c->queue);
@@ -710,9 +730,11 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 	waiting_open(o->max_queue);
 	crews = (struct crews){ .epoll = epoll,
 				.cpus = o->cpus,
-				.paging = o->paging,
+				.host = o->host,
 				.fresh = o->fresh,
-				.ready = member_ready };
+				.ready = member_ready,
+				.loaded = template_loaded,
+				.failed = template_failed };
 	r = open_timer(e);
 	if (r)
 		return r;

@@ -22,7 +22,7 @@ struct pool_options {
 	unsigned minimum, maximum; /* workers for each language */
 	unsigned cpus;
 	unsigned max_queue;
-	const char *paging; /* of this host, for workers; see paging.h */
+	const char *host; /* of this host, for workers; see host.h */
 	bool fresh;         /* VMs are not recycled */
 };
 
@@ -36,6 +36,8 @@ unsigned pool_size(void);
 int pool_language(const char *name, size_t size);
 /* The name of a language, NULL behind the last; ready: a worker is there. */
 const char *pool_describe(int language, bool *ready, int *memory_mb);
+/* Why no worker of it is there, if that is known; NULL. */
+const char *pool_reason(int language);
 enum pool_verdict {
 	POOL_TAKEN, /* all find a worker or a place */
 	POOL_FULL,  /* not now */

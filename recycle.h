@@ -12,7 +12,7 @@
  *
  * A VM whose page tables, control registers or descriptor tables changed is not
  * recycled: KVM's shadow page tables and the CPU's TLB may remember what was in
- * them, and no comparison of memory shows it. With nested paging (paging.h)
+ * them, and no comparison of memory shows it. With nested paging (host.h)
  * there are no shadow page tables: page tables are put back like any page, and
  * the TLB is flushed.
  */

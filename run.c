@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "control.h"
 #include "guest/abi.h"
+#include "host.h"
 #include "image.h"
 #include "image_command.h"
 #include "interrupt.h"
@@ -183,7 +184,8 @@ int run_template_build(const struct template_options *o, struct err *e)
 	int r;
 
 	vm_init(&vm);
-	r = image_open(&image, o->image, e);
+	r = image_open_at(&image, o->image, o->image_offset,
+			  o->image_size, e);
 	if (r)
 		goto out;
 	r = choose_program(o, &image, &boot, &source, &command, e);
@@ -192,6 +194,8 @@ int run_template_build(const struct template_options *o, struct err *e)
 	boot.image = image.data;
 	boot.image_size = image.size;
 	r = vmm_open(&vmm, e);
+	if (r == 0)
+		r = host_probe(&vmm, e);
 	if (r)
 		goto out;
 	r = vm_boot(&vm, &vmm, &boot, e);
@@ -213,6 +217,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 	}
 	source.image = image.data;
 	source.image_size = image.size;
+	source.program = o->program;
 	source.build_ns = clock_mono() - start;
 	r = snapshot_save(o->output, &vm, &vmm, &source, e);
 out:
@@ -231,6 +236,8 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 	uint64_t start = clock_mono(), forked, ended;
 	int r = vmm_open(&vmm, e);
 
+	if (r == 0)
+		r = host_probe(&vmm, e);
 	if (r == 0)
 		r = snapshot_open(&snapshot, o->template, &vmm, e);
 	if (r == 0)

@@ -13,6 +13,7 @@
 
 struct template_options {
 	const char *output, *image;
+	uint64_t image_offset, image_size; /* in that file; 0, 0: all of it */
 	const char *program; /* started instead of an interpreter; may be NULL */
 	uint64_t memory_mb;
 	bool trace;

@@ -1,6 +1,7 @@
 #include "seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/kvm.h>
@@ -95,7 +96,9 @@ static const struct rule rules[] = {
 	/* memory, never executable */
 	{ SYS_madvise, { IS(2, MADV_DONTNEED) } },
 	{ SYS_madvise, { IS(2, MADV_FREE) } },
-	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, template) } },
+	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, memory) } },
+	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, image) } },
+	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, file) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, vcpu) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), IS(4, -1) } },
 	{ SYS_mprotect, { WITHOUT(2, PROT_EXEC) } },
@@ -103,6 +106,11 @@ static const struct rule rules[] = {
 	{ SYS_brk, { { 0 } } },
 	{ SYS_close, { FILE_IS(0, vcpu) } },
 	{ SYS_close, { FILE_IS(0, vm) } },
+	/* a template that has been loaded since */
+	{ SYS_fcntl, { FILE_IS(0, memory), IS(1, F_GET_SEALS) } },
+	{ SYS_lseek, { FILE_IS(0, memory) } },
+	{ SYS_lseek, { FILE_IS(0, image) } },
+	{ SYS_pread64, { FILE_IS(0, memory) } },
 	/* the log */
 	{ SYS_write, { FILE_IS(0, log) } },
 	{ SYS_writev, { FILE_IS(0, log) } },

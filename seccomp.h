@@ -12,7 +12,8 @@
  * gets the numbers of the old one, because nothing else is opened meanwhile.
  */
 struct seccomp_files {
-	int channel, log, kvm, template, vm, vcpu;
+	int channel, log, kvm, vm, vcpu;
+	int memory, image, file; /* what VMs start from: load.h */
 };
 
 /*

@@ -391,7 +391,7 @@ static int open_pool(const struct server_options *o, struct err *e)
 				     .maximum = o->maximum,
 				     .cpus = cpus,
 				     .max_queue = o->max_queue,
-				     .paging = o->paging,
+				     .host = o->host,
 				     .fresh = o->fresh };
 	int r;
 

@@ -16,7 +16,7 @@ struct server_options {
 	size_t output_total;                    /* bytes, as there */
 	bool fresh;                             /* VMs are used once */
 	const char *user;                       /* of workers: see jail_open */
-	const char *paging; /* of this host, for workers: see paging_ask */
+	const char *host; /* of this host, for workers: see host_ask */
 	enum log_format log;
 };
 

@@ -1,9 +1,11 @@
 #include "snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "control.h"
@@ -47,40 +49,46 @@ static int find_runs(struct snapshot *s)
 	return 0;
 }
 
-static int map_image(struct snapshot *s, struct err *e)
+static int map_image(struct snapshot *s, int file, uint64_t offset,
+		     struct err *e)
 {
-	const struct template *t = &s->template;
 	void *image;
 
-	s->image_size = t->head.parts[TEMPLATE_IMAGE].size;
 	if (s->image_size == 0)
 		return 0;
-	image = mmap(NULL, s->image_size, PROT_READ, MAP_PRIVATE, t->fd,
-		     (off_t)t->head.parts[TEMPLATE_IMAGE].offset);
+	image = mmap(NULL, s->image_size, PROT_READ, MAP_SHARED, file,
+		     (off_t)offset);
 	if (image == MAP_FAILED)
 		return err_set(e, -errno, "image: %s", strerror(errno));
 	s->image = image;
 	return 0;
 }
 
-/* A template that is open: what machines need of it. */
-static int prepare(struct snapshot *s, const char *path, struct err *e)
+/* A template that is open: what machines need of it, but its image. */
+static int prepare(struct snapshot *s, const char *name, const struct vmm *vmm,
+		   struct err *e)
 {
 	const struct template *t = &s->template;
+	int r = vmm ? cpu_features_check(&t->head.features, &vmm->features,
+					 name, e) :
+		      0;
 
+	if (r)
+		return r;
 	s->state = template_data(t, TEMPLATE_STATE);
 	if (t->head.parts[TEMPLATE_STATE].size != sizeof(*s->state) ||
 	    s->state->msr_count > VMM_MAX_MSRS)
-		return err_set(e, -EINVAL, "%s: damaged: bad state", path);
+		return err_set(e, -EINVAL, "%s: damaged: bad state", name);
 	s->memory_size = t->head.memory_size;
+	s->image_size = t->head.parts[TEMPLATE_IMAGE].size;
 	s->used = template_data(t, TEMPLATE_USED);
 	s->mono_ns = t->head.mono_ns;
 	s->training = template_data(t, TEMPLATE_TRAINING);
 	s->training_size = t->head.parts[TEMPLATE_TRAINING].size;
 	if (find_runs(s))
-		return err_set(e, -ENOMEM, "%s: no memory", path);
+		return err_set(e, -ENOMEM, "%s: no memory", name);
 	s->memory = compose(s, PROT_READ, MAP_SHARED, e);
-	return s->memory ? map_image(s, e) : -ENOMEM;
+	return s->memory ? 0 : -ENOMEM;
 }
 
 int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
@@ -92,11 +100,56 @@ int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 	r = template_open(&s->template, path, e);
 	if (r)
 		return r;
-	if (vmm)
-		r = cpu_features_check(&s->template.head.features,
-				       s->template.head.xcr0, vmm, path, e);
+	r = prepare(s, path, vmm, e);
 	if (r == 0)
-		r = prepare(s, path, e);
+		r = map_image(s, s->template.fd,
+			      s->template.head.parts[TEMPLATE_IMAGE].offset, e);
+	if (r)
+		snapshot_close(s);
+	return r;
+}
+
+bool snapshot_is_loaded(const struct snapshot_files *files)
+{
+	int seals = fcntl(files->memory, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_WRITE);
+}
+
+static int read_template(struct snapshot *s, int fd, const char *name,
+			 struct err *e)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return err_set(e, -errno, "%s: %s", name, strerror(errno));
+	return template_read(&s->template, fd, (uint64_t)size, name, e);
+}
+
+static int map_any_image(struct snapshot *s, const struct snapshot_files *files,
+			 struct err *e)
+{
+	uint64_t offset = s->template.head.parts[TEMPLATE_IMAGE].offset;
+
+	if (files->image >= 0 &&
+	    lseek(files->image, 0, SEEK_END) == (off_t)s->image_size)
+		return map_image(s, files->image, 0, e);
+	return map_image(s, files->file, offset, e);
+}
+
+int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
+		    const char *name, const struct vmm *vmm, struct err *e)
+{
+	bool loaded = snapshot_is_loaded(files);
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	r = read_template(s, loaded ? files->memory : files->file, name, e);
+	if (r)
+		return r;
+	r = prepare(s, name, vmm, e);
+	if (r == 0)
+		r = map_any_image(s, files, e);
 	if (r)
 		snapshot_close(s);
 	return r;
@@ -130,12 +183,12 @@ int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
 {
 	struct template_content c = { .training = source->training,
 				      .training_size = source->training_size,
+				      .program = source->program,
 				      .memory = vm->memory,
 				      .memory_size = vm->memory_size,
 				      .image = source->image,
 				      .image_size = source->image_size,
 				      .build_ns = source->build_ns,
-				      .xcr0 = vmm->xcr0,
 				      .state_size = sizeof(struct vm_state) };
 	struct vm_state *state = calloc(1, sizeof(*state));
 	int r = state ? vm_save(vm, state, e) :
@@ -144,7 +197,7 @@ int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
 	c.state = state;
 	c.mono_ns = clock_mono() + (uint64_t)vm->mono_offset;
 	c.wall_ns = clock_wall();
-	cpu_features_read(&c.features, vmm);
+	c.features = vmm->features;
 	if (r == 0)
 		r = template_write(path, &c, e);
 	free(state);

@@ -9,6 +9,7 @@
 #ifndef ZEROBOOT_SNAPSHOT_H
 #define ZEROBOOT_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct snapshot {
 	const uint64_t *used; /* a bit a page; not set: it is zero */
 	const void *image;    /* may be NULL */
 	uint64_t image_size;
+	int image_copy;   /* not mapped yet; -1: nothing to wait for */
 	uint64_t mono_ns; /* the guest's clock when it was taken */
 	const char *training;
 	size_t training_size; /* 0: none */
@@ -37,6 +39,18 @@ struct snapshot {
  */
 int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 		  struct err *e);
+/* What a server hands its workers (stock.h), as descriptors, which outlive the
+ * snapshot; -1: not there. */
+struct snapshot_files {
+	int memory; /* the template up to its image, once it is sealed */
+	int image;  /* its copy, once that has all of its size */
+	int file;   /* the template: until then */
+};
+/* The same of those, as far as they are there. name: for people. */
+int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
+		    const char *name, const struct vmm *vmm, struct err *e);
+/* Memory is sealed. */
+bool snapshot_is_loaded(const struct snapshot_files *files);
 /* Also when zeroed. */
 void snapshot_close(struct snapshot *s);
 
@@ -50,6 +64,7 @@ struct snapshot_source {
 	uint64_t image_size;
 	const char *training; /* TEMPLATE_TRAINING_MAX bytes at most */
 	size_t training_size;
+	const char *program; /* NULL: the image's interpreter with its agent */
 	uint64_t build_ns;
 };
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@
 #define HEAD_SIZE 4096
 #define GAP 16 /* pages between two runs that are stored, too */
 
-_Static_assert(sizeof(struct template_head) <= HEAD_SIZE, "head");
+_Static_assert(sizeof(struct template_head) == HEAD_SIZE, "head");
 
 static uint32_t checksum(const struct template_head *h)
 {
@@ -179,6 +178,9 @@ static int put_all(struct writer *w)
 		r = put_part(w, TEMPLATE_TRAINING, c->training,
 			     c->training_size, &at);
 	if (r == 0)
+		r = put_part(w, TEMPLATE_PROGRAM, c->program,
+			     c->program ? strlen(c->program) + 1 : 0, &at);
+	if (r == 0)
 		r = put_part(w, TEMPLATE_USED, w->used,
 			     used_size(c->memory_size), &at);
 	if (r == 0)
@@ -205,7 +207,6 @@ int template_write(const char *path, const struct template_content *c,
 				      .mono_ns = c->mono_ns,
 				      .wall_ns = c->wall_ns,
 				      .build_ns = c->build_ns,
-				      .xcr0 = c->xcr0,
 				      .features = c->features } };
 	struct file_draft d;
 	int r;
@@ -226,24 +227,6 @@ int template_write(const char *path, const struct template_content *c,
 }
 
 /* ---- reading ---- */
-
-static int read_at(int fd, void *data, size_t size, uint64_t offset)
-{
-	char *p = data;
-
-	while (size) {
-		ssize_t n = pread(fd, p, size, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		p += n;
-		size -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
 
 static int check_versions(const struct template_head *h, const char *name,
 			  struct err *e)
@@ -315,7 +298,7 @@ static int read_small(struct template *t)
 	t->small = malloc(size + 1);
 	if (!t->small)
 		return -ENOMEM;
-	r = read_at(t->fd, t->small, size, HEAD_SIZE);
+	r = file_read_at(t->fd, t->small, size, HEAD_SIZE);
 	for (int i = 0; i < TEMPLATE_MEMORY && r == 0; i++)
 		if (crc32c(0, template_data(t, (enum template_part)i),
 			   h->parts[i].size) != h->parts[i].checksum)
@@ -330,10 +313,8 @@ int template_read(struct template *t, int fd, uint64_t size, const char *name,
 	int r;
 
 	memset(t, 0, sizeof(*t));
-	t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (t->fd < 0)
-		return err_set(e, -errno, "%s: %s", name, strerror(errno));
-	r = size < HEAD_SIZE ? -EILSEQ : read_at(t->fd, h, sizeof(*h), 0);
+	t->fd = fd;
+	r = size < HEAD_SIZE ? -EILSEQ : file_read_at(t->fd, h, sizeof(*h), 0);
 	r = r == -EILSEQ ?
 		    err_set(e, -EINVAL, "%s: not a zeroboot template", name) :
 	    r ? err_set(e, r, "%s: %s", name, strerror(-r)) :
@@ -376,7 +357,8 @@ int template_open(struct template *t, const char *path, struct err *e)
 		r = err_set(e, -EINVAL, "%s: not a zeroboot template", path);
 	else
 		r = template_read(t, fd, (uint64_t)st.st_size, path, e);
-	if (fd >= 0)
+	t->owned = r == 0;
+	if (r && fd >= 0)
 		close(fd);
 	return r;
 }
@@ -385,26 +367,15 @@ void template_close(struct template *t)
 {
 	free(t->small);
 	t->small = NULL;
-	if (t->fd >= 0)
+	if (t->owned)
 		close(t->fd);
+	t->owned = false;
 	t->fd = -1;
 }
 
 const void *template_data(const struct template *t, enum template_part part)
 {
 	return t->small + t->head.parts[part].offset - HEAD_SIZE;
-}
-
-int template_memory_mb(const char *path, struct err *e)
-{
-	struct template t;
-	int r = template_open(&t, path, e);
-
-	if (r)
-		return r;
-	r = (int)(t.head.memory_size >> 20);
-	template_close(&t);
-	return r;
 }
 
 static double mib(uint64_t bytes)
@@ -439,7 +410,8 @@ int template_info(const char *path, struct err *e)
 	printf("file         %.1f MiB\n", mib(h->file_size));
 	printf("cpu          ");
 	cpu_features_print(&h->features);
-	printf("registers    xcr0 %#llx\n", (unsigned long long)h->xcr0);
+	printf("registers    xcr0 %#llx\n",
+	       (unsigned long long)h->features.xcr0);
 	r = fflush(stdout) ? err_set(e, -errno, "stdout: %s", strerror(errno)) :
 			     0;
 out:

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu.h"
 #include "err.h"
 #include "guest/abi.h"
 
@@ -26,8 +27,9 @@ struct vmm {
 	size_t run_size;
 	uint64_t xcr0;      /* vector state that guests may use */
 	uint8_t tss_type;   /* of the task register's segment: see vmm.c */
-	bool nested_paging; /* see paging.h; false until it is asked */
-	bool needs_flush;   /* the guest's TLB is the CPU's, or may be */
+	bool nested_paging; /* see host.h; false until it is asked */
+	struct cpu_features features; /* the same */
+	bool needs_flush; /* the guest's TLB is the CPU's, or may be */
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[VMM_MAX_CPUID];

@@ -17,9 +17,10 @@
 #include "inbox.h"
 #include "jail.h"
 #include "machine.h"
-#include "paging.h"
+#include "host.h"
 
 #define AWAKE_NS 200000
+#define SETTLE_MS 100 /* between looks whether the template is loaded */
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
 
 _Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT &&
@@ -41,11 +42,13 @@ struct slot {
 	struct snapshot snapshot;
 	struct machine machine;
 	struct vm_orders orders;
-	uint32_t discarded; /* enum recycle_result: why the last VM had to go;
+	uint32_t discarded;   /* enum recycle_result: why the last VM had to go;
 			     * told once */
-	uint32_t renew_us;  /* for the last renewal */
-	bool fresh;         /* VMs are used once */
-	bool warm;          /* this VM needs no training any more */
+	uint32_t renew_us;    /* for the last renewal */
+	const char *template; /* its name */
+	bool settled;         /* the VM starts from files that nobody changes */
+	bool fresh;           /* VMs are used once */
+	bool warm;            /* this VM needs no training any more */
 };
 
 /* ---- what it is told ---- */
@@ -284,6 +287,26 @@ static int answer(struct slot *s, const struct run *run,
 
 /* ---- its VM ---- */
 
+static const struct snapshot_files files = { .memory = WORKER_MEMORY,
+					     .image = WORKER_IMAGE,
+					     .file = WORKER_FILE };
+
+/* From the template as it is there now. */
+static int make(struct slot *s, struct err *e)
+{
+	int r;
+
+	s->settled = snapshot_is_loaded(&files);
+	r = snapshot_attach(&s->snapshot, &files, s->template, &s->vmm, e);
+	if (r == 0)
+		r = machine_open(&s->machine, &s->vmm, &s->snapshot, e);
+	s->machine.orders = &s->orders;
+	if (r == 0)
+		r = machine_make(&s->machine, e);
+	s->warm = r == 0 && !machine_can_train(&s->machine);
+	return r;
+}
+
 /* The VM after a run: as new, or another one. ended: it returned VM_EXIT. */
 static int renew(struct slot *s, bool ended, struct err *e)
 {
@@ -435,6 +458,20 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	return r ? r : be_ready(s);
 }
 
+/* The template may have been loaded meanwhile: VMs start from that from now on,
+ * and nothing that becomes of its file is any matter of theirs. */
+static int settle(struct slot *s, struct err *e)
+{
+	int r;
+
+	if (s->settled || !snapshot_is_loaded(&files))
+		return 0;
+	machine_close(&s->machine);
+	snapshot_close(&s->snapshot);
+	r = make(s, e);
+	return r ? r : vm_enter(&s->machine.vm, e);
+}
+
 /*
  * Waits for what comes next. A worker that nobody needs for some time gives back
  * the memory that its runs have used, as there may be a thousand like it.
@@ -442,7 +479,13 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 static int wait_for_request(struct slot *s, struct err *e)
 {
 	struct pollfd p = { .fd = s->inbox.fd, .events = POLLIN };
+	int r = settle(s, e);
 
+	while (r == 0 && !s->settled && !inbox_pending(&s->inbox) &&
+	       poll(&p, 1, SETTLE_MS) == 0)
+		r = settle(s, e);
+	if (r)
+		return r;
 	if (!s->machine.used || inbox_pending(&s->inbox) ||
 	    poll(&p, 1, IDLE_MS) != 0 ||
 	    recycle_trim(&s->machine.recycle, &s->machine.vm) == 0)
@@ -501,7 +544,9 @@ static int lock(const struct slot *s, const char *user, struct err *e)
 	struct seccomp_files files = { .channel = s->inbox.fd,
 				       .log = s->machine.vm.log_fd,
 				       .kvm = s->vmm.fd,
-				       .template = s->snapshot.template.fd,
+				       .memory = WORKER_MEMORY,
+				       .image = WORKER_IMAGE,
+				       .file = WORKER_FILE,
 				       .vm = s->machine.vm.fd,
 				       .vcpu = s->machine.vm.vcpu };
 
@@ -521,17 +566,11 @@ static int start(struct slot *s, const struct worker_options *o, struct err *e)
 	if (r == 0)
 		r = vmm_open(&s->vmm, e);
 	if (r == 0)
-		r = paging_set(&s->vmm, o->paging, e);
+		r = host_set(&s->vmm, o->host, e);
 	if (r == 0)
 		r = vm_tick_open(e);
 	if (r == 0)
-		r = snapshot_open(&s->snapshot, o->template, &s->vmm, e);
-	if (r == 0)
-		r = machine_open(&s->machine, &s->vmm, &s->snapshot, e);
-	s->machine.orders = &s->orders;
-	if (r == 0)
-		r = machine_make(&s->machine, e);
-	s->warm = r == 0 && !machine_can_train(&s->machine);
+		r = make(s, e);
 	if (r == 0)
 		r = lock(s, o->user, e);
 	/* Only now: KVM makes a thread for it, and the jail wants to be alone. */

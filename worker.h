@@ -11,12 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WORKER_CHANNEL 0 /* the descriptor of it, in a worker */
+/* Descriptors in a worker: the channel, and what it starts from (load.h). */
+enum { WORKER_CHANNEL, WORKER_MEMORY, WORKER_IMAGE = 3, WORKER_FILE };
 
 struct worker_options {
-	const char *template; /* a *.zbt file */
+	const char *template; /* the name of a *.zbt file, for people */
 	const char *user;     /* see jail_enter */
-	const char *paging;   /* of this host; see paging.h */
+	const char *host;   /* of this host; see host.h */
 	bool fresh;           /* a VM runs one request only */
 };
 

@@ -5,6 +5,7 @@ request gets its own right answer or an honest 500 or 503, and after the fault
 the service comes back."""
 import collections
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -138,7 +139,14 @@ def alive(pid):
 
 
 def workers(server):
-    return [pid for pid in children(server.process.pid) if alive(pid)]
+    """Not the loaders of templates."""
+    return [pid for pid in children(server.process.pid) if alive(pid) and is_worker(pid)]
+
+
+def is_worker(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return b"\0worker\0" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def kill(pid, number=signal.SIGKILL):
@@ -408,78 +416,105 @@ def check_memory():
 
 # ---- template files ----
 
-def check_truncated():
-    path = make_place("truncated", copy=True)
-    with serving(place="truncated") as server:
+def maps(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return pathlib.Path(f"/proc/{pid}/maps").read_text()
+    return ""
+
+
+def loaded(pid):
+    """Its VM is made of files that nobody changes."""
+    return "/memfd:zeroboot-template" in maps(pid) and "python.zbt" not in maps(pid)
+
+
+def memory_of(pid):
+    """The file in memory that its VMs start from."""
+    return re.search(r" (\d+) +/memfd:zeroboot-template", maps(pid))[1]
+
+
+def check_unharmed(name, harm, complaint=None):
+    """What becomes of a template's file is nothing to workers, nor to those that
+    start afterwards."""
+    path = make_place(name, copy=True)
+    with serving(place=name) as server:
+        eventually(lambda: all(loaded(pid) for pid in workers(server)))
+        before, memory = workers(server), memory_of(workers(server)[0])
         with Load(server, pause=0.01) as load:
-            eventually(lambda: load.counts["right"] > 20)
-            os.truncate(path, 4096)
-            eventually(lambda: load.counts["honest"] > 8)
-            fill_in(path)
-            check_back(server)
-        check_log(server, b"not a zeroboot template")
-
-
-def check_overwritten():
-    """In place, as cp does it."""
-    path = make_place("overwritten", copy=True)
-    garbage = os.urandom(1 << 20)
-    with serving(place="overwritten") as server:
-        size = path.stat().st_size
-        before = workers(server)
-        with open(path, "r+b") as f:
-            f.write(garbage)
-        os.truncate(path, size)
-        eventually(lambda: not any(alive(pid) for pid in before))
-        eventually(lambda: ask(server) == "honest")
-        subprocess.run(["cp", "--sparse=always", TOP / "templates/python.zbt", path], check=True)
+            harm(path)
+            so_far = load.counts["right"]
+            eventually(lambda: load.counts["right"] > so_far + 50)
+            assert workers(server) == before and load.counts["honest"] == 0, load.counts
+            assert health(server)[0] == 200
+        kill_workers(server)
+        eventually(lambda: len(workers(server)) == 2 and not set(workers(server)) & set(before))
         check_back(server)
+        assert all(memory_of(pid) == memory for pid in workers(server))
+        if complaint:
+            eventually(lambda: complaint in server.logged())
+        fill_in(path)
+        # It is as new: whoever starts now takes it.
+        eventually(lambda: kill_workers(server) or other_memory(server, memory))
+        check_back(server)
+        if complaint:
+            check_log(server, complaint)
+
+
+def other_memory(server, memory):
+    time.sleep(0.5)
+    some = workers(server)
+    return len(some) == 2 and all(loaded(pid) and memory_of(pid) != memory for pid in some)
+
+
+def overwrite(path):
+    """In place, as cp does it."""
+    with open(path, "r+b") as f:
+        f.write(os.urandom(1 << 20))
+
+
+def replace_by_garbage(path):
+    (PLACE / "junk").write_bytes(os.urandom(1 << 20))
+    os.rename(PLACE / "junk", path)
 
 
 def check_replaced():
-    """By rename: who has the old file goes on with it, who comes takes the new."""
+    """By rename: who has the old one goes on with it, who comes takes the new."""
     path = make_place("replaced", copy=True)
     other = PLACE / "other.zbt"
     subprocess.run([TOP / "zeroboot", "template", "build", "--memory", "128", "-o", other, TOP / "build/python.img"],
                    check=True)
-    with serving(place="replaced") as server, Load(server, clients=2):
-        old, before = path.stat().st_ino, workers(server)
-        os.rename(other, path)
-        new = path.stat().st_ino
-        time.sleep(0.5)
-        assert workers(server) == before and all(maps(pid, old) for pid in before)
-        kill(before[0])
-        eventually(lambda: any(maps(pid, new) for pid in workers(server)))
-        assert maps(before[1], old)
-        kill(before[1])
-        eventually(lambda: len(workers(server)) == 2 and all(maps(pid, new) for pid in workers(server)))
+    with serving(place="replaced") as server:
+        eventually(lambda: all(loaded(pid) for pid in workers(server)))
+        before, memory = workers(server), memory_of(workers(server)[0])
+        with Load(server, clients=2):
+            os.rename(other, path)
+            time.sleep(1)
+            assert workers(server) == before and all(memory_of(pid) == memory for pid in before)
+            eventually(lambda: kill_workers(server) or other_memory(server, memory))
 
 
-def maps(pid, inode):
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return f" {inode} " in pathlib.Path(f"/proc/{pid}/maps").read_text()
-    return False
-
-
-def check_garbage():
-    path = make_place("garbage", copy=True)
-    with serving(place="garbage") as server:
-        (PLACE / "junk").write_bytes(os.urandom(1 << 20))
-        os.rename(PLACE / "junk", path)
-        assert ask(server) == "right" and health(server)[0] == 200
-        kill(workers(server)[0])
-        check_back(server)
-        assert health(server)[0] == 200
-        start = time.monotonic()
-        kill_workers(server)
-        eventually(lambda: health(server)[0] == 503)
-        assert health(server)[1]["status"] == "degraded"
-        assert ask(server) == "honest"
-        time.sleep(max(0, start + 4 - time.monotonic()))
-        check_log(server, b"not a zeroboot template")
-        fill_in(path)
-        check_back(server)
-        eventually(lambda: health(server)[0] == 200)
+def check_memory_is_shared():
+    """No run makes the files that all VMs share grow, or can write them."""
+    with serving() as server:
+        eventually(lambda: all(loaded(pid) for pid in workers(server)))
+        pid = workers(server)[0]
+        link = next(f for f in pathlib.Path(f"/proc/{pid}/fd").iterdir()
+                    if os.readlink(f).startswith("/memfd:zeroboot-template"))
+        fd = os.open(link, os.O_RDONLY)
+        try:
+            before = os.fstat(fd)
+            assert before.st_blocks * 512 >= before.st_size > 1 << 20, before
+            assert fcntl.fcntl(fd, 1034) == 15, "F_GET_SEALS: all four"
+            touch = "x = bytearray(150 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint(sum(x[::4096]))"
+            for _ in range(4):
+                assert ask_all(server, touch, f"{(150 << 20) // 4096}\n", seconds=PATIENCE) == 2 * ["right"]
+            after = os.fstat(fd)
+            assert (after.st_blocks, after.st_size) == (before.st_blocks, before.st_size), (before, after)
+            found = ask_all(server, "import mmap; m = mmap.mmap(-1, 160 << 20); print(sum(m[::4096]))", "0\n",
+                            seconds=PATIENCE)
+            assert found == 2 * ["right"]
+            assert os.fstat(fd).st_blocks == before.st_blocks
+        finally:
+            os.close(fd)
 
 
 # ---- full disks, closed streams ----
@@ -710,10 +745,13 @@ def main():
     check("no memory for new workers and large answers", check_address_space)
     check("memory is short", check_memory)
     check("/dev/kvm is gone for a while", check_kvm_gone)
-    check("the template is truncated under its workers", check_truncated)
-    check("the template is overwritten in place", check_overwritten)
+    check("the template is truncated under its workers", check_unharmed, "truncated", lambda path: os.truncate(path, 4096),
+          b"damaged")
+    check("the template is overwritten in place", check_unharmed, "overwritten", overwrite, b"not a zeroboot template")
+    check("the template is replaced by garbage", check_unharmed, "garbage", replace_by_garbage, b"not a zeroboot template")
+    check("the template is removed", check_unharmed, "removed", os.unlink)
     check("the template is replaced by another", check_replaced)
-    check("the template is replaced by garbage", check_garbage)
+    check("no run makes the template's memory grow", check_memory_is_shared)
     check("no room for a template", check_full_disk, "./zeroboot template build -o /mnt/t.zbt build/python.img")
     check("no room for an image", check_full_disk, "./zeroboot image build -o /mnt/i.img build/python-root")
     check("no room for the log", check_full_log)

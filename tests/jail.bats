@@ -89,7 +89,7 @@ make_place() {
 	done
 }
 
-@test "jail: workers hold their VM, vCPU, template, channel, KVM and the log, nothing else" {
+@test "jail: workers hold their VM, vCPU, template, channel, KVM and the log, nothing else, and the template only to read" {
 	start_locked ./zeroboot serve
 	exec 9<>/dev/tcp/127.0.0.1/"$port" # a client that must not leak into new workers
 	eventually metric_is zeroboot_http_connections 2
@@ -99,10 +99,13 @@ make_place() {
 	eventually all_ready "$(nproc)"
 	logfile=$(realpath "$log")
 	for pid in $(workers); do
-		[ "$(find "/proc/$pid/fd" -type l | wc -l)" -eq 6 ]
+		[ "$(find "/proc/$pid/fd" -type l | wc -l)" -eq 8 ]
 		for fd in /proc/"$pid"/fd/*; do
 			case "$(readlink "$fd")" in
-			socket:* | /dev/kvm | anon_inode:kvm-vm | anon_inode:kvm-vcpu:0 | */templates/*.zbt | "$logfile") ;;
+			socket:* | /dev/kvm | anon_inode:kvm-vm | anon_inode:kvm-vcpu:0 | "$logfile") ;;
+			# Who may write the template would write that of all others.
+			/memfd:zeroboot-template* | */templates/#* | */templates/*.zbt)
+				[ "$(awk '/^flags:/ { print $2 % 10 }' "/proc/$pid/fdinfo/${fd##*/}")" -eq 0 ] ;;
 			*) readlink "$fd" && false ;;
 			esac
 		done
@@ -286,7 +289,7 @@ PY
 @test "jail: the worker command by hand is an error, not a shell for nobody" {
 	run ./zeroboot worker
 	[ "$status" -eq 2 ]
-	run timeout 60 ./zeroboot worker --paging shadow --template /nowhere </dev/null
+	run timeout 60 ./zeroboot worker --template /nowhere --host shadow:0 </dev/null
 	[ "$status" -eq 1 ]
 	[[ "$output" == "zeroboot: worker: "* ]]
 }

@@ -6,12 +6,12 @@ load helpers
 setup() { server=; }
 teardown() { [ -z "$server" ] || stop_server; }
 
-children() { ps -o stat= --ppid "$server" | grep -vc Z; }
+children() { # workers; a template's loader is not one
+	ps -o stat=,args= --ppid "$server" | grep -v '^Z' | grep -c 'zeroboot worker'
+}
 children_are() { [ "$(children)" = "$1" ]; }
 python_worker() { # the one there is
-	for pid in $(ps -o pid= --ppid "$server"); do
-		[ -z "$(find "/proc/$pid/fd" -lname '*/python.zbt')" ] || echo "$pid"
-	done
+	ps -o pid=,args= --ppid "$server" | awk '/zeroboot worker.*python.zbt/ { print $1 }'
 }
 
 one_is_left() {

@@ -25,9 +25,9 @@
 #define CALLS 1024 /* above the highest number there is */
 #define X32 0x40000000
 
-enum { CHANNEL = 0, KVM = 1, LOG = 2, TEMPLATE = 3, VM = 4, VCPU = 5, OTHER = 6 };
+enum { CHANNEL = 0, KVM = 1, LOG = 2, MEMORY = 3, VM = 4, VCPU = 5, OTHER = 6, IMAGE = 7, TEMPLATE = 8 };
 
-static const struct seccomp_files files = { CHANNEL, LOG, KVM, TEMPLATE, VM, VCPU };
+static const struct seccomp_files files = { CHANNEL, LOG, KVM, VM, VCPU, MEMORY, IMAGE, TEMPLATE };
 
 struct call {
 	const char *name;
@@ -57,6 +57,17 @@ static const struct call calls[] = {
 	{ "mmap: another file", false, SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, OTHER } },
 	{ "mmap: executable memory", false, SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1 } },
 	{ "mmap: the template, executable", false, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_PRIVATE, TEMPLATE } },
+	{ "mmap: the image's copy", true, SYS_mmap, { 0, 4096, PROT_READ, MAP_SHARED, IMAGE } },
+	{ "mmap: the image's copy, executable", false, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_SHARED, IMAGE } },
+	{ "mmap: memory that is loaded", true, SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, MEMORY } },
+	{ "mmap: memory that is loaded, executable", false, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_PRIVATE, MEMORY } },
+	{ "pread: of memory that is loaded", true, SYS_pread64, { MEMORY, 0, 0, 0 } },
+	{ "pread: of another file", false, SYS_pread64, { OTHER, 0, 0, 0 } },
+	{ "fcntl: F_GET_SEALS of memory", true, SYS_fcntl, { MEMORY, F_GET_SEALS } },
+	{ "fcntl: F_SETFL of memory", false, SYS_fcntl, { MEMORY, F_SETFL, 0 } },
+	{ "fcntl: F_GET_SEALS of another file", false, SYS_fcntl, { OTHER, F_GET_SEALS } },
+	{ "lseek: of the image's copy", true, SYS_lseek, { IMAGE, 0, SEEK_END } },
+	{ "lseek: of the template", false, SYS_lseek, { TEMPLATE, 0, SEEK_END } },
 	{ "mprotect: writable", true, SYS_mprotect, { 0, 0, PROT_READ | PROT_WRITE } },
 	{ "mprotect: executable", false, SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC } },
 	{ "madvise: MADV_DONTNEED", true, SYS_madvise, { 0, 0, MADV_DONTNEED } },

@@ -84,6 +84,7 @@ static void reset(void)
 	h->memory_size = ZB_MIN_MEMORY;
 	part(TEMPLATE_STATE, STATE, sizeof(struct vm_state));
 	part(TEMPLATE_TRAINING, TRAINING, 0);
+	part(TEMPLATE_PROGRAM, TRAINING, 0);
 	part(TEMPLATE_USED, TRAINING, USED_SIZE);
 	part(TEMPLATE_SUMS, SUMS, 4);
 	part(TEMPLATE_MEMORY, MEMORY, TABLES * 4096);

@@ -20,7 +20,7 @@
 #include "clock.h"
 #include "control.h"
 #include "machine.h"
-#include "paging.h"
+#include "host.h"
 
 #define TIMEOUT_NS 120000000000ull
 #define ANY_END_NS 8000000000ull /* of those that may end in any way */
@@ -333,7 +333,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: recycle [-v] [-p] [-c[c]] [-k KNOWN] [-a N] TEMPLATE FILE...\n");
 		return 2;
 	}
-	if (vmm_open(&s.vmm, &e) || paging_probe(&s.vmm, &e) ||
+	if (vmm_open(&s.vmm, &e) || host_probe(&s.vmm, &e) ||
 	    snapshot_open(&s.snapshot, argv[optind], &s.vmm, &e) ||
 	    machine_open(&s.machine, &s.vmm, &s.snapshot, &e) ||
 	    machine_make(&s.machine, &e))
