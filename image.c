@@ -246,8 +246,8 @@ int image_open_at(struct image *image, const char *path, uint64_t offset,
 		goto out;
 	}
 	image->size = size;
-	image->data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd,
-			   (off_t)offset);
+	image->data =
+		mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, (off_t)offset);
 	if (image->data == MAP_FAILED) {
 		image->data = NULL;
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));

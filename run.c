@@ -184,8 +184,7 @@ int run_template_build(const struct template_options *o, struct err *e)
 	int r;
 
 	vm_init(&vm);
-	r = image_open_at(&image, o->image, o->image_offset,
-			  o->image_size, e);
+	r = image_open_at(&image, o->image, o->image_offset, o->image_size, e);
 	if (r)
 		goto out;
 	r = choose_program(o, &image, &boot, &source, &command, e);

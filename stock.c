@@ -162,7 +162,9 @@ static void begin(struct stock *s)
 		s->failed(s);
 		return;
 	}
-	s->early = !stock_ready(s) && s->next.files[LOAD_MEMORY] >= 0;
+	/* Not from one that was of no use before. */
+	s->early = !stock_ready(s) && !s->reason[0] &&
+		   s->next.files[LOAD_MEMORY] >= 0;
 	if (!s->early)
 		return;
 	s->now = s->next;

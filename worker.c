@@ -581,7 +581,9 @@ static int start(struct slot *s, const struct worker_options *o, struct err *e)
 
 int worker_main(const struct worker_options *o)
 {
-	struct slot s = { .inbox.fd = WORKER_CHANNEL, .fresh = o->fresh };
+	struct slot s = { .inbox.fd = WORKER_CHANNEL,
+			  .template = o->template,
+			  .fresh = o->fresh };
 	struct err e = { "" };
 	int r;
 

@@ -2,6 +2,7 @@
  * Which worker comes next and how many there are, with a clock that is moved by
  * hand and processes that only wait.
  */
+#include <fcntl.h>
 #include "unit.h"
 
 #include <signal.h>
@@ -54,7 +55,8 @@ pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 	(void)argv;
 	if (spawn_fails)
 		return -EAGAIN;
-	CHECK(count == 1 && files[0] >= 0);
+	CHECK(count == 1 + LOAD_FILES && files[0] >= 0 &&
+	      files[1 + LOAD_FILE] >= 0);
 	spawned++;
 	pid = fork();
 	if (pid == 0) {
@@ -73,10 +75,13 @@ static void open_crew(unsigned cpus, unsigned minimum, unsigned maximum)
 {
 	crews = (struct crews){ .epoll = epoll_create1(EPOLL_CLOEXEC),
 				.cpus = cpus,
-				.paging = "nested" };
+				.host = "nested:0" };
 	crew = (struct crew){ .name = "unit", .path = "/nowhere" };
 	spawned = 0;
 	EQUAL(crew_open(&crew, minimum, maximum), 0);
+	/* A template that is loaded. */
+	crew.stock.now.files[LOAD_FILE] = open("/dev/null", O_RDONLY);
+	crew.stock.now.loaded = true;
 }
 
 static void close_crew(void)
