@@ -356,8 +356,8 @@ def verified(inside, report, *languages):
         report.check("a recycled VM equals its template in every byte, register and MSR", runs)
 
 
-def shadow_paging(inside, report, programs=()):
-    """The same with KVM walking the page tables in software, and guest programs."""
+def without_nesting(inside, report, programs):
+    """From here on KVM walks the page tables in software; guest programs that way."""
     def load():
         output, status = inside.run(f"rmmod {inside.module} && insmod /modules/{inside.module.replace('_', '-')}.ko {inside.nested}=0")
         equal((output.strip(), status), ("", 0))
@@ -365,6 +365,11 @@ def shadow_paging(inside, report, programs=()):
     report.check(f"shadow paging: {inside.module} takes {inside.nested}=0", load)
     for name in programs:
         report.check(f"shadow paging: guest program {name} says what it says on Linux", guest_program, inside, name)
+
+
+def shadow_paging(inside, report, programs=()):
+    """Guest programs and a server with shadow paging."""
+    without_nesting(inside, report, programs)
     with Server(inside, "--workers", "1") as server:
         for name, test in (("exec", exec_python), ("isolation", isolation), ("ordinary runs are recycled", recycling_is_used),
                            ("a page table that is changed costs the VM", page_table_costs),
