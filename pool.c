@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -679,6 +680,7 @@ static int add_language(const char *directory, const char *file, struct err *e)
 {
 	struct crew *c = &languages[language_count];
 	size_t size = strlen(file);
+	struct stat st;
 	int n;
 
 	if (size <= 4 || size - 4 >= sizeof(c->name) ||
@@ -699,6 +701,9 @@ static int add_language(const char *directory, const char *file, struct err *e)
 	n = snprintf(c->path, sizeof(c->path), "%s/%s", directory, file);
 	if (n < 0 || (size_t)n >= sizeof(c->path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", file);
+	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: not a zeroboot template",
+			       c->path);
 	if (crew_open(c, options.minimum, options.maximum))
 		return err_set(e, -ENOMEM, "no memory");
 	waiting_add_queue(&c->queue);

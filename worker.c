@@ -484,6 +484,9 @@ static int wait_for_request(struct slot *s, struct err *e)
 	while (r == 0 && !s->settled && !inbox_pending(&s->inbox) &&
 	       poll(&p, 1, SETTLE_MS) == 0)
 		r = settle(s, e);
+	/* What has come may be the word to train, which is said afterwards. */
+	if (r == 0)
+		r = settle(s, e);
 	if (r)
 		return r;
 	if (!s->machine.used || inbox_pending(&s->inbox) ||
