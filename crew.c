@@ -308,6 +308,28 @@ void crew_complain(struct crew *c, const char *why)
 	log_event("error", "%s: worker: %s", c->name, why);
 }
 
+/* One of those that are missing: to make its namespaces takes long. */
+static void fill(struct task *t)
+{
+	struct crew *c =
+		(struct crew *)((char *)t - offsetof(struct crew, filling));
+	uint64_t now = clock_mono();
+
+	if (!stock_ready(&c->stock))
+		return;
+	for (unsigned i = 0; i < c->minimum; i++) {
+		struct member *m = &c->members[i];
+
+		if (crews.starting >= STARTS_PER_CPU * crews.cpus)
+			return;
+		if (!is_open(m, now))
+			continue;
+		start(m, now);
+		loop_add(t);
+		return;
+	}
+}
+
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 {
 	c->members = calloc(maximum, sizeof(*c->members));
@@ -319,6 +341,7 @@ int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 	c->stock.loaded = crews.loaded;
 	c->stock.failed = crews.failed;
 	stock_open(&c->stock);
+	c->filling.run = fill;
 	c->minimum = minimum;
 	c->maximum = maximum;
 	c->count[STOPPED] = maximum;
@@ -336,6 +359,7 @@ int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 void crew_close(struct crew *c)
 {
 	stock_close(&c->stock);
+	loop_remove(&c->filling);
 	free(c->members);
 	c->members = NULL;
 }
@@ -351,18 +375,10 @@ unsigned crew_missing(const struct crew *c)
 	return missing;
 }
 
-void crew_fill(struct crew *c, uint64_t now)
+void crew_fill(struct crew *c)
 {
-	if (c->count[STOPPED] == 0 || !stock_ready(&c->stock))
-		return;
-	for (unsigned i = 0; i < c->minimum; i++) {
-		struct member *m = &c->members[i];
-
-		if (crews.starting >= STARTS_PER_CPU * crews.cpus)
-			return;
-		if (is_open(m, now))
-			start(m, now);
-	}
+	if (c->count[STOPPED])
+		loop_add(&c->filling);
 }
 
 void crew_add(struct crew *c, uint64_t now)

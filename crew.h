@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "loop.h"
 #include "member.h"
 #include "queue.h"
 #include "stock.h"
@@ -39,7 +40,8 @@ struct crew {
 	uint64_t short_since; /* no worker was free, or runs waited; 0: neither */
 	uint64_t run_begun, run_ended; /* when one did, last time */
 	uint64_t served;               /* when there was last a worker */
-	bool failed;                   /* the last start of one did */
+	struct task filling;
+	bool failed; /* the last start of one did */
 	char complaint[PROTOCOL_TEXT_MAX];
 	uint64_t complained;
 };
@@ -61,8 +63,9 @@ extern struct crews crews;
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum);
 void crew_close(struct crew *c);
 
-/* Starts what is missing of the minimum, some at a time. */
-void crew_fill(struct crew *c, uint64_t now);
+/* Starts what is missing of the minimum, one in a turn of the loop, some at a
+ * time. */
+void crew_fill(struct crew *c);
 /* How many are missing of the minimum. */
 unsigned crew_missing(const struct crew *c);
 /* One more worker, if the maximum allows it and not too many are starting. */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "jail.h"
+
 #define RECEIVE_MAX 65536u /* bytes at a time: others want their turn */
 
 static char shared[RECEIVE_MAX];
@@ -80,6 +82,7 @@ static int grow(struct input *in)
 	bigger = realloc(in->data, want);
 	if (!bigger)
 		return -ENOMEM;
+	jail_spare(bigger, want);
 	total += want - in->room;
 	in->data = bigger;
 	in->room = want;

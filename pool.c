@@ -212,7 +212,7 @@ static void hear_ready(struct member *m)
 	m->crew->load_ns = now - m->started;
 	crew_move(m, READY, now);
 	dispatch(m);
-	crew_fill(m->crew, now);
+	crew_fill(m->crew);
 	train(m->crew);
 }
 
@@ -461,7 +461,7 @@ static void template_loaded(struct stock *s)
 	struct crew *c = s->context;
 
 	c->memory_mb = stock_memory_mb(s);
-	crew_fill(c, clock_mono());
+	crew_fill(c);
 	train(c);
 }
 
@@ -482,7 +482,7 @@ void pool_reap(uint64_t now)
 	for (int i = 0; i < language_count; i++) {
 		stock_tick(&languages[i].stock, now);
 		crew_reap(&languages[i], false);
-		crew_fill(&languages[i], now);
+		crew_fill(&languages[i]);
 	}
 }
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """What clients and guests can take of the front end: its memory, its time."""
 import json
+import os
 import pathlib
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -159,14 +161,45 @@ def large_output(server):
             eventually(lambda: server.metric("zeroboot_http_sent_bytes_total") > before + 100000)
 
 
+def start_workers(server):
+    """All of them anew, while as much output is held as may be."""
+    hoarders = [small(server) for _ in range(4)]
+    for s in hoarders:
+        s.sendall(batch([NULS] * 40))
+    eventually(lambda: server.metric("zeroboot_output_held_bytes") > 180 * MIB)
+    for _ in range(3):
+        old = server.workers()
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(server.workers()) >= len(old) and not set(server.workers()) & set(old))
+    for s in hoarders:
+        s.close()
+    eventually(lambda: server.metric("zeroboot_output_held_bytes") < MIB)
+
+
+class Timed(Server):
+    """Keeps the longest turn: each answer with metrics begins a new one."""
+    longest = 0
+
+    def metric(self, name):
+        self.longest = max(self.longest, super().metric(TURN))
+        return super().metric(name)
+
+    def longest_turn(self):
+        """Since this was asked last."""
+        self.metric(TURN)
+        longest, self.longest = self.longest, 0
+        return longest
+
+
 def within_a_turn(server, attack, *arguments):
     """No turn of the loop is too long. A machine that others use takes CPU time from
     here, so that the shortest of some longest turns counts."""
     found = []
     while not found or min(found) > TURN_MOST and len(found) < 5:
-        server.metric(TURN)
+        server.longest_turn()
         attack(server, *arguments)
-        found.append(server.metric(TURN))
+        found.append(server.longest_turn())
     assert min(found) <= TURN_MOST, found
     return min(found)
 
@@ -201,12 +234,13 @@ def check_others(server):
 
 def main():
     report = Report("stall")
-    with Server("--workers", "2", "--max-queue", "1000", program="build/release/zeroboot-turns") as server:
+    with Timed("--workers", "2", "--max-queue", "1000", program="build/release/zeroboot-turns") as server:
         for name, body in BODIES.items():
             report.check(f"turns are short while {name} is read", within_a_turn, server, send_body, body)
         report.check("turns are short while chunks of a byte come in", within_a_turn, server, send_chunks)
         report.check("turns are short beside many requests", within_a_turn, server, send_many)
         report.check("turns are short while the most output is sent, and given up", within_a_turn, server, large_output)
+        report.check("turns are short when workers are started while much is held", within_a_turn, server, start_workers)
         report.check("an answer that is long does not keep others waiting", check_others, server)
     report.check("output that nobody takes is bounded", check_held, 64)
     report.check("who reads is not given up for who does not", check_readers_stay)

@@ -32,6 +32,19 @@ uint64_t clock_mono(void)
 	return now;
 }
 
+static struct task *added;
+
+void loop_add(struct task *t)
+{
+	added = t;
+}
+
+void loop_remove(struct task *t)
+{
+	if (added == t)
+		added = NULL;
+}
+
 uint64_t loop_clock(uint64_t when)
 {
 	return when;
@@ -46,6 +59,11 @@ void log_event(const char *level, const char *format, ...)
 const char *jail_user(void)
 {
 	return NULL;
+}
+
+void jail_spare(void *data, size_t size)
+{
+	(void)data, (void)size;
 }
 
 pid_t jail_spawn(char *const argv[], const int *files, size_t count)
@@ -107,10 +125,21 @@ static void all_ready(void)
 			crew_move(&crew.members[i], READY, now);
 }
 
+static void fill(void)
+{
+	struct task *t;
+
+	crew_fill(&crew);
+	while ((t = added)) {
+		added = NULL;
+		t->run(t);
+	}
+}
+
 static void open_ready(unsigned minimum, unsigned maximum)
 {
 	open_crew(4, minimum, maximum);
-	crew_fill(&crew, now);
+	fill();
 	while (crew.count[STARTING] < maximum) {
 		crews.starting = 0; /* no matter: it is not what is looked at */
 		crew_add(&crew, now);
@@ -218,15 +247,15 @@ static void the_minimum_is_started(void)
 	open_crew(1, 6, 8);
 	EQUAL(crew_missing(&crew), 6);
 	CHECK(!crew_serves(&crew));
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 4); /* so many at once for a CPU */
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 4);
 	all_ready();
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 6);
 	all_ready();
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 6);
 	EQUAL(crew_missing(&crew), 0);
 	close_crew();
@@ -235,7 +264,7 @@ static void the_minimum_is_started(void)
 static void one_is_added_up_to_the_maximum(void)
 {
 	open_crew(1, 1, 3);
-	crew_fill(&crew, now);
+	fill();
 	all_ready();
 	for (unsigned n = 2; n < 6; n++) {
 		crew_add(&crew, now);
@@ -252,25 +281,25 @@ static void one_that_died_waits(void)
 	struct member *m;
 
 	open_crew(1, 1, 1);
-	crew_fill(&crew, now);
+	fill();
 	m = &crew.members[0];
 	crew_end(m);
 	CHECK(crew.failed);
 	now += 499 * MS;
 	crew_reap(&crew, true);
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 1);
 	now += MS;
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 2);
 	/* Its slot is used again when its process is gone, and not before. */
 	all_ready();
 	m->not_before = 0;
 	crew_end(m);
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 2);
 	crew_reap(&crew, true);
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(spawned, 3);
 	close_crew();
 }
@@ -281,18 +310,18 @@ static void a_start_that_fails_is_tried_again(void)
 	logged = 0;
 	spawn_fails = true;
 	for (int i = 0; i < 10; i++) {
-		crew_fill(&crew, now);
+		fill();
 		now += 500 * MS;
 	}
 	EQUAL(crew.count[STARTING], 0);
 	CHECK(crew.failed);
 	EQUAL(logged, 1); /* the same is said once a minute */
 	now += 60 * SECOND;
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(logged, 2);
 	spawn_fails = false;
 	now += 500 * MS;
-	crew_fill(&crew, now);
+	fill();
 	EQUAL(crew.count[STARTING], 1);
 	close_crew();
 }
@@ -303,7 +332,7 @@ static void when_it_is_short(void)
 	struct member *m;
 
 	open_crew(1, 1, 2);
-	crew_fill(&crew, now);
+	fill();
 	CHECK(!crew_is_short(&crew, true, now + 3600 * SECOND)); /* starts */
 	all_ready();
 	CHECK(!crew_is_short(&crew, true, now + 3600 * SECOND));
@@ -398,10 +427,10 @@ static void so_many_train(void)
 {
 	open_crew(4, 20, 20);
 	crews.starting = 0;
-	crew_fill(&crew, now);
+	fill();
 	all_ready();
 	now += SECOND;
-	crew_fill(&crew, now);
+	fill();
 	all_ready();
 	EQUAL(crew_free(&crew), 20);
 	crew_train(&crew);
@@ -450,7 +479,7 @@ static void who_is_hung(void)
 	struct member *m;
 
 	open_crew(1, 1, 1);
-	crew_fill(&crew, now);
+	fill();
 	m = &crew.members[0];
 	CHECK(!crew_is_hung(m, now + 30 * SECOND));
 	CHECK(crew_is_hung(m, now + 30 * SECOND + 1));
