@@ -24,7 +24,8 @@
 #define STILL_NS (SECOND_NS / 10) /* without progress, an answer stands still */
 #define GIVE_UP_BURST 4
 #define LINGER_NS SECOND_NS /* for the client to read the last answer */
-#define REQUEST_BURST 16    /* in a turn: others come first */
+#define REQUEST_BURST 16    /* in a turn: others come first, */
+#define BURST_NS 500000     /* as when it has taken so long */
 #define DONE_NS 500000      /* of a turn, for answers to what was run */
 #define JUDGE_BURST 64      /* deadlines at a time */
 #define EARLY_BODY 65536    /* a larger one is not taken from just anyone */
@@ -423,7 +424,9 @@ static void process(struct connection *c)
 			break;
 		}
 		send_answer(c);
-		if (++requests == REQUEST_BURST && !c->closed) {
+		if (input_left(&c->in) > 0 &&
+		    (++requests == REQUEST_BURST ||
+		     clock_mono() > loop_now() + BURST_NS)) {
 			loop_add(&c->task); /* others come first */
 			break;
 		}
@@ -520,12 +523,17 @@ int connection_open(int fd, const char *client)
 	return 0;
 }
 
+/* Those that still stand in the list of those that were busy are left. */
 static void free_dead(void)
 {
-	while (all.dead) {
-		struct connection *c = all.dead;
+	struct connection **link = &all.dead, *c;
 
-		all.dead = c->next;
+	while ((c = *link)) {
+		if (c->done) {
+			link = &c->next;
+			continue;
+		}
+		*link = c->next;
 		free(c);
 	}
 }
@@ -744,6 +752,8 @@ void connections_close(void)
 {
 	while (all.all)
 		connection_close(all.all);
+	for (; all.done; all.done = all.done->next_done)
+		all.done->done = false;
 	free_dead();
 	free(all.spare.data);
 	all.spare = (struct text){ 0 };
