@@ -32,6 +32,10 @@ static int fetch(struct stream *s, size_t have, size_t *size)
 				       strerror(errno));
 		}
 	}
+	if (s->part && n == 0) { /* a hole at the file's end */
+		memset(s->raw + have, 0, want);
+		n = (ssize_t)want;
+	}
 	if (s->part) {
 		s->offset += (uint64_t)n;
 		s->left -= (uint64_t)n;
