@@ -16,7 +16,8 @@
 #include "jail.h"
 #include "template.h"
 
-#define AGAIN_NS 500000000ull /* between two loads */
+#define AGAIN_NS 500000000ull /* between two loads, and, of a file that is of */
+#define PAUSE_NS 5000000000ull /* no use, longer and longer up to this */
 
 static const struct stock_set nothing = { .files = { -1, -1, -1 },
 					  .memory = -1,
@@ -265,6 +266,7 @@ static void break_off(struct stock *s)
 void stock_tick(struct stock *s, uint64_t now)
 {
 	struct file_version version = file_look(s->path);
+	bool other = !same(&s->tried, &version);
 	int status;
 
 	if (s->pid && waitpid(s->pid, &status, WNOHANG) == s->pid)
@@ -272,11 +274,16 @@ void stock_tick(struct stock *s, uint64_t now)
 	if (stock_ready(s) && !s->now.whole &&
 	    file_overwritten(&s->now.version, &version))
 		break_off(s);
-	if (s->pid || now < s->not_before)
+	if (other)
+		s->pause = 0;
+	if (s->pid || now < s->not_before + s->pause)
 		return;
-	if (stock_ready(s) && (version.inode == 0 || same(&s->tried, &version)))
+	if (stock_ready(s) && (version.inode == 0 || !other))
 		return;
 	s->tried = version;
 	s->not_before = now + AGAIN_NS;
+	s->pause = s->pause * 2 + AGAIN_NS;
+	if (s->pause > PAUSE_NS)
+		s->pause = PAUSE_NS;
 	begin(s);
 }
