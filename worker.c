@@ -505,14 +505,17 @@ static int serve_one(struct slot *s, struct err *e)
 
 	s->phase = WAITING;
 	r = wait_for_request(s, e);
-	if (r == 0)
-		r = next_request(s, INBOX_WAIT, &m, &body);
+	if (r)
+		return r;
+	r = next_request(s, INBOX_WAIT, &m, &body);
 	if (r < 0)
 		return r;
 	if (m.kind == MESSAGE_RUN)
 		return serve_run(s, &m, body, e);
 	inbox_drop(&s->inbox, &m);
-	return warm_up(s, e);
+	/* Or what is trained goes, and nobody is told. */
+	r = settle(s, e);
+	return r ? r : warm_up(s, e);
 }
 
 /* Of all processes the kernel takes a worker when memory is short: the front
