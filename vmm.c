@@ -14,8 +14,6 @@
 #include "cpu.h"
 #include "vmm_boot.h"
 
-/* Lines a run may send to the log when it is not being traced. */
-
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
 #define SLOT_MEMORY 0

@@ -146,6 +146,9 @@ static bool idle(struct vm *vm, uint64_t deadline)
 		until = UINT64_MAX / 2;
 	tick_stop();
 	tick_mono = 0;
+	/* One that only pretends to sleep sees no tick either: it begins anew. */
+	if (now >= until)
+		go_on = obey(vm);
 	while (now < until && go_on && !ordered) {
 		uint64_t left = until - now;
 		struct timespec t = { (time_t)(left / 1000000000),
