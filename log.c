@@ -17,7 +17,7 @@
 
 #define BUFFER_MAX 65536
 #define VALUE_MAX 256 /* bytes of what a client chose */
-#define LINE_MAX 512  /* bytes of an event's text */
+#define LINE_MAX 640  /* bytes of an event's text: any struct err, and whose */
 #define KINDS 32
 #define KIND_BURST 20
 #define KIND_STEP_NS 1000000000ull
@@ -122,15 +122,18 @@ static bool plain(const char *value, size_t size)
 	return i == size && size > 0;
 }
 
-static void put_bytes(const char *key, const char *value, size_t size)
+static void put_value(const char *key, const char *value, size_t size)
 {
-	if (size > VALUE_MAX)
-		size = VALUE_MAX;
 	name(key);
 	if (out.format == LOG_LOGFMT && plain(value, size))
 		text_add(&out.line, value, size);
 	else
 		text_json_string(&out.line, value, size);
+}
+
+static void put_bytes(const char *key, const char *value, size_t size)
+{
+	put_value(key, value, size < VALUE_MAX ? size : VALUE_MAX);
 }
 
 static void put_string(const char *key, const char *value)
@@ -197,7 +200,7 @@ void log_put_request(const struct log_request *r)
 static void put_event(const char *level, const char *text)
 {
 	begin(level);
-	put_string("msg", text);
+	put_value("msg", text, strlen(text));
 	end();
 }
 
