@@ -269,6 +269,9 @@ static int add(struct gather *g, int dir, const char *name,
 		return failed(g);
 	if (st.st_dev == g->own.st_dev && st.st_ino == g->own.st_ino)
 		return 0;
+	/* A directory that changes may tell of a name twice. */
+	if (tree_find(g->tree, parent, name, strlen(name)))
+		return changed(g);
 	several = !S_ISDIR(st.st_mode) && st.st_nlink > 1;
 	known = several ? *known_place(g, &st) : NULL;
 	if (known)
