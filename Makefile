@@ -209,7 +209,7 @@ front:
 	@for f in $(FRONT); do \
 	  gcc $(LINT_HOST) -M $$f | grep -q linux/kvm.h && { echo "$$f includes KVM's header" >&2; exit 1; }; done; true
 
-FORMATTED := $(HOST_C) $(wildcard *.h guest/*.h guest/vdso/*.[ch] tests/unit/*.[ch]) $(KERN_C) $(KERN_H)
+FORMATTED = $(shell git ls-files "*.c" "*.h" 2>/dev/null || find . -name "*.[ch]" -not -path "./build/*")
 
 format: lint-tools
 	clang-format -i $(FORMATTED)

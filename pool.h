@@ -23,7 +23,7 @@ struct pool_options {
 	unsigned cpus;
 	unsigned max_queue;
 	const char *host; /* of this host, for workers; see host.h */
-	bool fresh;         /* VMs are not recycled */
+	bool fresh;       /* VMs are not recycled */
 };
 
 /* Finds every *.zbt in the directory; pool_tick starts their workers.

@@ -17,7 +17,7 @@ enum { WORKER_CHANNEL, WORKER_MEMORY, WORKER_IMAGE = 3, WORKER_FILE };
 struct worker_options {
 	const char *template; /* the name of a *.zbt file, for people */
 	const char *user;     /* see jail_enter */
-	const char *host;   /* of this host; see host.h */
+	const char *host;     /* of this host; see host.h */
 	bool fresh;           /* a VM runs one request only */
 };
 

@@ -68,7 +68,8 @@ static void open_connection(struct client *c)
 	int one = 1;
 
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (c->fd < 0 ||
+	    connect(c->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		die("connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event);
@@ -83,8 +84,10 @@ static void ask(struct client *c)
 	c->body = next_body++ % body_count;
 	c->size = 0;
 	n = snprintf(request, sizeof(request),
-		     "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
-		     path, keep ? "" : "Connection: close\r\n", strlen(bodies[c->body]), bodies[c->body]);
+		     "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+		     "application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+		     path, keep ? "" : "Connection: close\r\n",
+		     strlen(bodies[c->body]), bodies[c->body]);
 	if (n < 0 || (size_t)n >= sizeof(request))
 		die("body");
 	c->started = now_ns();
@@ -106,7 +109,8 @@ static bool complete(const struct client *c)
 	length = strcasestr(c->answer, "\r\ncontent-length:");
 	if (!length || length > end)
 		return false;
-	return c->size >= (size_t)(end + 4 - c->answer) + strtoul(length + 17, NULL, 10);
+	return c->size >=
+	       (size_t)(end + 4 - c->answer) + strtoul(length + 17, NULL, 10);
 }
 
 static void answered(struct client *c, bool whole)
@@ -126,7 +130,8 @@ static void answered(struct client *c, bool whole)
 
 static void receive(struct client *c)
 {
-	ssize_t n = recv(c->fd, c->answer + c->size, sizeof(c->answer) - 1 - c->size, 0);
+	ssize_t n = recv(c->fd, c->answer + c->size,
+			 sizeof(c->answer) - 1 - c->size, 0);
 
 	if (n < 0 && errno == EINTR)
 		return;
@@ -171,7 +176,9 @@ int main(int argc, char **argv)
 	double seconds;
 
 	if (argc != 8) {
-		fputs("usage: load PORT PATH BODY EXPECTED CLIENTS SECONDS keep|new\n", stderr);
+		fputs("usage: load PORT PATH BODY EXPECTED CLIENTS SECONDS "
+		      "keep|new\n",
+		      stderr);
 		return 2;
 	}
 	address.sin_port = htons((uint16_t)atoi(argv[1]));
@@ -204,8 +211,9 @@ int main(int argc, char **argv)
 		return 1;
 	seconds = (double)(now_ns() - start) / 1e9;
 	qsort(samples, sample_count, sizeof(samples[0]), by_size);
-	printf("%zu %zu %.0f %u %u %u %u\n", sample_count, errors, (double)sample_count / seconds,
-	       samples[sample_count / 2], samples[sample_count * 9 / 10], samples[sample_count * 99 / 100],
+	printf("%zu %zu %.0f %u %u %u %u\n", sample_count, errors,
+	       (double)sample_count / seconds, samples[sample_count / 2],
+	       samples[sample_count * 9 / 10], samples[sample_count * 99 / 100],
 	       samples[sample_count - 1]);
 	for (size_t i = 0; once && i < body_count; i++)
 		printf("%u%c", times[i], i + 1 < body_count ? ' ' : '\n');

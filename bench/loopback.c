@@ -69,7 +69,8 @@ static void open_udp(void)
 	a.sin_addr.s_addr = b.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	client = socket(AF_INET, SOCK_DGRAM, 0);
 	server = socket(AF_INET, SOCK_DGRAM, 0);
-	need(!bind(client, (void *)&a, size) && !bind(server, (void *)&b, size));
+	need(!bind(client, (void *)&a, size) &&
+	     !bind(server, (void *)&b, size));
 	getsockname(client, (void *)&a, &size);
 	getsockname(server, (void *)&b, &size);
 	need(!connect(client, (void *)&b, size) &&
@@ -178,11 +179,13 @@ static void measure(const char *what, void (*begin)(void), void (*run)(void),
 int main(void)
 {
 	open_listener();
-	measure("TCP, there and back, one thread", open_tcp, one_thread, ROUNDS);
+	measure("TCP, there and back, one thread", open_tcp, one_thread,
+		ROUNDS);
 	measure("TCP, there and back, two threads", open_tcp, two_threads,
 		ROUNDS);
 	measure("TCP, one way, with poll", open_tcp, polled, ROUNDS);
-	measure("UDP, there and back, one thread", open_udp, one_thread, ROUNDS);
+	measure("UDP, there and back, one thread", open_udp, one_thread,
+		ROUNDS);
 	measure("UDP, there and back, two threads", open_udp, two_threads,
 		ROUNDS);
 	measure("TCP, a connection", NULL, connections, CONNECTIONS);

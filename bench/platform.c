@@ -119,8 +119,8 @@ static void nap(int round)
 
 int main(void)
 {
-	static const unsigned char code[] = { 0xb8, SYS_getppid, 0, 0, 0,
-					      0x0f, 0x05, 0xc3 };
+	static const unsigned char code[] = { 0xb8, SYS_getppid, 0,    0,
+					      0,    0x0f,        0x05, 0xc3 };
 	struct sigaction action = { .sa_sigaction = on_signal,
 				    .sa_flags = SA_SIGINFO };
 	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -132,9 +132,9 @@ int main(void)
 	sigaction(SIGILL, &action, NULL);
 	reservation = mmap(NULL, size, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	reservation = mmap(reservation, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-			   -1, 0);
+	reservation = mmap(
+		reservation, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*page = 1;

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 		return !argv[1];
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
-	printf("%.2f %.2f %.2f\n", round_trip(20000), forks(500), programs(self, 200));
+	printf("%.2f %.2f %.2f\n", round_trip(20000), forks(500),
+	       programs(self, 200));
 	return 0;
 }

@@ -62,7 +62,8 @@ int main(void)
 		start = now_us();
 		for (int n = 0; n < ROUNDS; n++)
 			calls[i].call();
-		printf("%-26s %.3f\n", calls[i].name, (now_us() - start) / ROUNDS);
+		printf("%-26s %.3f\n", calls[i].name,
+		       (now_us() - start) / ROUNDS);
 	}
 	return 0;
 }

@@ -10,7 +10,8 @@ enum level { FULL, PARTIAL, FAKE, NONE, LEVELS };
 static const char *const level_name[] = { "full", "partial", "fake", "none" };
 static const char *const level_means[] = {
 	"does what Linux does",
-	"does what Linux does but for what the note says, which is refused with an errno",
+	"does what Linux does but for what the note says, which is refused "
+	"with an errno",
 	"answers success without an effect, for the note's reason",
 	"is refused, for the note's reason",
 };
@@ -25,7 +26,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define SYSCALL(number, name, arguments, level, kinds, note) \
+#define SYSCALL(number, name, arguments, level, kinds, note)                   \
 	{ number, #name, arguments, level, kinds, note },
 #include "../guest/kernel/syscalls.def"
 #undef SYSCALL
@@ -46,11 +47,13 @@ static int check(void)
 		const struct row *r = &rows[i];
 
 		if (i && r->number <= r[-1].number)
-			faults += complain(r, "the number is not above the last");
+			faults += complain(r, "the number is not above the "
+					      "last");
 		if (strlen(r->kinds) != r->arguments)
 			faults += complain(r, "not a kind for each argument");
 		if (r->level == PARTIAL && !*r->note)
-			faults += complain(r, "the note does not say what is missing");
+			faults += complain(r, "the note does not say what is "
+					      "missing");
 		if (r->level > PARTIAL && !*r->note)
 			faults += complain(r, "the note has no reason");
 	}
@@ -59,7 +62,8 @@ static int check(void)
 
 static void print_levels(void)
 {
-	printf("| level | calls | a call of this level |\n| --- | --- | --- |\n");
+	printf("| level | calls | a call of this level |\n| --- | --- | --- "
+	       "|\n");
 	for (int level = 0; level < LEVELS; level++) {
 		int count = 0;
 
@@ -92,11 +96,14 @@ int main(void)
 	if (check())
 		return 1;
 	printf("# System calls\n\n"
-	       "Generated from `guest/kernel/syscalls.def` by `make docs/syscalls.md`: edit\n"
+	       "Generated from `guest/kernel/syscalls.def` by `make "
+	       "docs/syscalls.md`: edit\n"
 	       "that file, not this one.\n\n");
 	print_levels();
-	printf("\nA number that has no row answers ENOSYS, and the run's log names it once.\n"
-	       "`tests/syscalls.bats` fails for a full or partial row that no program of\n"
+	printf("\nA number that has no row answers ENOSYS, and the run's log "
+	       "names it once.\n"
+	       "`tests/syscalls.bats` fails for a full or partial row that no "
+	       "program of\n"
 	       "`tests/guest/` calls.\n\n");
 	print_rows();
 	return 0;

@@ -268,7 +268,7 @@ _Static_assert(sizeof(struct zb_image_header) == 104, "image layout");
 /* What a container image says about how to start it. */
 #define ZB_SETTING_ENVIRONMENT 'e' /* NAME=VALUE */
 #define ZB_SETTING_DIRECTORY 'd'
-#define ZB_SETTING_ENTRY 'p' /* an argument of the entry point, in order */
+#define ZB_SETTING_ENTRY 'p'   /* an argument of the entry point, in order */
 #define ZB_SETTING_COMMAND 'c' /* what follows it when nothing else is given */
 #define ZB_SETTING_USER 'u'
 
@@ -299,8 +299,8 @@ _Static_assert(sizeof(struct zb_image_dirent) == 12, "image layout");
 /* Sorted by inode and name. */
 struct zb_image_xattr {
 	uint32_t inode;
-	uint32_t name;  /* offset in names, not NUL-terminated */
-	uint32_t value; /* the same */
+	uint32_t name;       /* offset in names, not NUL-terminated */
+	uint32_t value;      /* the same */
 	uint32_t value_size; /* at most 65536 */
 	uint16_t name_size;  /* 1-255 */
 	uint16_t reserved;

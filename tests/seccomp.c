@@ -25,9 +25,20 @@
 #define CALLS 1024 /* above the highest number there is */
 #define X32 0x40000000
 
-enum { CHANNEL = 0, KVM = 1, LOG = 2, MEMORY = 3, VM = 4, VCPU = 5, OTHER = 6, IMAGE = 7, TEMPLATE = 8 };
+enum {
+	CHANNEL = 0,
+	KVM = 1,
+	LOG = 2,
+	MEMORY = 3,
+	VM = 4,
+	VCPU = 5,
+	OTHER = 6,
+	IMAGE = 7,
+	TEMPLATE = 8
+};
 
-static const struct seccomp_files files = { CHANNEL, LOG, KVM, VM, VCPU, MEMORY, IMAGE, TEMPLATE };
+static const struct seccomp_files files = { CHANNEL, LOG,    KVM,   VM,
+					    VCPU,    MEMORY, IMAGE, TEMPLATE };
 
 struct call {
 	const char *name;
@@ -44,35 +55,92 @@ static const struct call calls[] = {
 	{ "write: to the log", true, SYS_write, { LOG } },
 	{ "write: to the template", false, SYS_write, { TEMPLATE } },
 	{ "write: to the channel", false, SYS_write, { CHANNEL } },
-	{ "write: the upper half of a descriptor's register does not matter", true,
-	  SYS_write, { LOG | 1l << 32 } },
+	{ "write: the upper half of a descriptor's register does not matter",
+	  true,
+	  SYS_write,
+	  { LOG | 1l << 32 } },
 	{ "writev: to the log", true, SYS_writev, { LOG } },
 	{ "writev: to another file", false, SYS_writev, { OTHER } },
 	{ "close: of the VM", true, SYS_close, { VM } },
 	{ "close: of the vCPU", true, SYS_close, { VCPU } },
 	{ "close: of the channel", false, SYS_close, { CHANNEL } },
-	{ "mmap: memory", true, SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1 } },
-	{ "mmap: the template", true, SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, TEMPLATE } },
-	{ "mmap: the vCPU's page", true, SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, VCPU } },
-	{ "mmap: another file", false, SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, OTHER } },
-	{ "mmap: executable memory", false, SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1 } },
-	{ "mmap: the template, executable", false, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_PRIVATE, TEMPLATE } },
-	{ "mmap: the image's copy", true, SYS_mmap, { 0, 4096, PROT_READ, MAP_SHARED, IMAGE } },
-	{ "mmap: the image's copy, executable", false, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_SHARED, IMAGE } },
-	{ "mmap: memory that is loaded", true, SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, MEMORY } },
-	{ "mmap: memory that is loaded, executable", false, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_PRIVATE, MEMORY } },
-	{ "pread: of memory that is loaded", true, SYS_pread64, { MEMORY, 0, 0, 0 } },
+	{ "mmap: memory",
+	  true,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	    -1 } },
+	{ "mmap: the template",
+	  true,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ, MAP_PRIVATE, TEMPLATE } },
+	{ "mmap: the vCPU's page",
+	  true,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, VCPU } },
+	{ "mmap: another file",
+	  false,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ, MAP_PRIVATE, OTHER } },
+	{ "mmap: executable memory",
+	  false,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1 } },
+	{ "mmap: the template, executable",
+	  false,
+	  SYS_mmap,
+	  { 0, 4096, PROT_EXEC, MAP_PRIVATE, TEMPLATE } },
+	{ "mmap: the image's copy",
+	  true,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ, MAP_SHARED, IMAGE } },
+	{ "mmap: the image's copy, executable",
+	  false,
+	  SYS_mmap,
+	  { 0, 4096, PROT_EXEC, MAP_SHARED, IMAGE } },
+	{ "mmap: memory that is loaded",
+	  true,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ, MAP_PRIVATE, MEMORY } },
+	{ "mmap: memory that is loaded, executable",
+	  false,
+	  SYS_mmap,
+	  { 0, 4096, PROT_EXEC, MAP_PRIVATE, MEMORY } },
+	{ "pread: of memory that is loaded",
+	  true,
+	  SYS_pread64,
+	  { MEMORY, 0, 0, 0 } },
 	{ "pread: of another file", false, SYS_pread64, { OTHER, 0, 0, 0 } },
-	{ "fcntl: F_GET_SEALS of memory", true, SYS_fcntl, { MEMORY, F_GET_SEALS } },
+	{ "fcntl: F_GET_SEALS of memory",
+	  true,
+	  SYS_fcntl,
+	  { MEMORY, F_GET_SEALS } },
 	{ "fcntl: F_SETFL of memory", false, SYS_fcntl, { MEMORY, F_SETFL, 0 } },
-	{ "fcntl: F_GET_SEALS of another file", false, SYS_fcntl, { OTHER, F_GET_SEALS } },
-	{ "lseek: of the image's copy", true, SYS_lseek, { IMAGE, 0, SEEK_END } },
-	{ "lseek: of the template", false, SYS_lseek, { TEMPLATE, 0, SEEK_END } },
-	{ "mprotect: writable", true, SYS_mprotect, { 0, 0, PROT_READ | PROT_WRITE } },
-	{ "mprotect: executable", false, SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC } },
+	{ "fcntl: F_GET_SEALS of another file",
+	  false,
+	  SYS_fcntl,
+	  { OTHER, F_GET_SEALS } },
+	{ "lseek: of the image's copy",
+	  true,
+	  SYS_lseek,
+	  { IMAGE, 0, SEEK_END } },
+	{ "lseek: of the template",
+	  false,
+	  SYS_lseek,
+	  { TEMPLATE, 0, SEEK_END } },
+	{ "mprotect: writable",
+	  true,
+	  SYS_mprotect,
+	  { 0, 0, PROT_READ | PROT_WRITE } },
+	{ "mprotect: executable",
+	  false,
+	  SYS_mprotect,
+	  { 0, 0, PROT_READ | PROT_EXEC } },
 	{ "madvise: MADV_DONTNEED", true, SYS_madvise, { 0, 0, MADV_DONTNEED } },
 	{ "madvise: MADV_FREE", true, SYS_madvise, { 0, 0, MADV_FREE } },
-	{ "madvise: MADV_MERGEABLE", false, SYS_madvise, { 0, 0, MADV_MERGEABLE } },
+	{ "madvise: MADV_MERGEABLE",
+	  false,
+	  SYS_madvise,
+	  { 0, 0, MADV_MERGEABLE } },
 	{ "open", false, SYS_open, { (long)"/", O_RDONLY } },
 	{ "openat", false, SYS_openat, { AT_FDCWD, (long)"/", O_RDONLY } },
 	{ "socket", false, SYS_socket, { 2, 1 } },
@@ -96,10 +164,12 @@ static const struct call calls[] = {
 
 /* Let through whatever their arguments are. */
 static const int open_calls[] = {
-	SYS_futex,	   SYS_poll,	      SYS_sched_yield,
-	SYS_timer_settime, SYS_rt_sigreturn,  SYS_clock_gettime,
-	SYS_ppoll,	   SYS_restart_syscall, SYS_getrandom,
-	SYS_munmap,	   SYS_brk,	      SYS_exit_group,
+	SYS_futex,        SYS_poll,
+	SYS_sched_yield,  SYS_timer_settime,
+	SYS_rt_sigreturn, SYS_clock_gettime,
+	SYS_ppoll,        SYS_restart_syscall,
+	SYS_getrandom,    SYS_munmap,
+	SYS_brk,          SYS_exit_group,
 };
 
 static const struct request {
@@ -107,7 +177,10 @@ static const struct request {
 	int file;
 	unsigned long request;
 } requests[] = {
-#define REQUEST(file, name) { #name, file, name }
+#define REQUEST(file, name)                                                    \
+	{                                                                      \
+#name, file, name                                              \
+	}
 	REQUEST(VCPU, KVM_RUN),
 	REQUEST(VCPU, KVM_SET_XCRS),
 	REQUEST(VCPU, KVM_SET_XSAVE),
@@ -125,10 +198,20 @@ static const struct request {
 };
 
 static const unsigned long refused[] = {
-	KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2, KVM_CREATE_DEVICE,
-	KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_GSI_ROUTING, KVM_SET_NESTED_STATE,
-	KVM_SET_SIGNAL_MASK, KVM_SMI, KVM_GET_SUPPORTED_CPUID,
-	TIOCSTI, FIONBIO, FIOASYNC, TCGETS,
+	KVM_CREATE_IRQCHIP,
+	KVM_CREATE_PIT2,
+	KVM_CREATE_DEVICE,
+	KVM_IRQFD,
+	KVM_IOEVENTFD,
+	KVM_SET_GSI_ROUTING,
+	KVM_SET_NESTED_STATE,
+	KVM_SET_SIGNAL_MASK,
+	KVM_SMI,
+	KVM_GET_SUPPORTED_CPUID,
+	TIOCSTI,
+	FIONBIO,
+	FIOASYNC,
+	TCGETS,
 };
 
 static int tests;
@@ -180,11 +263,13 @@ static void test_requests(void)
 	for (size_t i = 0; i < count; i++) {
 		const struct request *r = &requests[i];
 
-		snprintf(name, sizeof(name), "ioctl: %s on its own descriptor", r->name);
+		snprintf(name, sizeof(name), "ioctl: %s on its own descriptor",
+			 r->name);
 		result(!request_killed(r->file, r->request), name);
 		ok = true;
 		for (int fd = CHANNEL; fd <= OTHER; fd++)
-			ok = ok && (fd == r->file || request_killed(fd, r->request));
+			ok = ok &&
+			     (fd == r->file || request_killed(fd, r->request));
 		snprintf(name, sizeof(name), "ioctl: %s on any other", r->name);
 		result(ok, name);
 	}
@@ -200,8 +285,9 @@ static void test_requests(void)
 			bool listed = false;
 
 			for (size_t i = 0; i < count; i++)
-				listed = listed || (requests[i].file == fd &&
-						    requests[i].request == request);
+				listed = listed ||
+					 (requests[i].file == fd &&
+					  requests[i].request == request);
 			ok = ok && request_killed(fd, request) == !listed;
 		}
 	result(ok, "ioctl: every plain request of KVM that is not listed");
@@ -220,14 +306,17 @@ static void test_every_number(void)
 		 * refuses them to who does not come from a probe. */
 		if (n == 335 || n == 336)
 			continue;
-		for (size_t i = 0; i < sizeof(open_calls) / sizeof(open_calls[0]); i++)
+		for (size_t i = 0;
+		     i < sizeof(open_calls) / sizeof(open_calls[0]); i++)
 			listed = listed || open_calls[i] == n;
 		if (killed == !listed)
 			continue;
-		printf("# system call %ld was%s killed\n", n, killed ? "" : " not");
+		printf("# system call %ld was%s killed\n", n,
+		       killed ? "" : " not");
 		ok = false;
 	}
-	snprintf(name, sizeof(name), "every number up to %d but %zu, with arguments of -1", CALLS,
+	snprintf(name, sizeof(name),
+		 "every number up to %d but %zu, with arguments of -1", CALLS,
 		 sizeof(open_calls) / sizeof(open_calls[0]));
 	result(ok, name);
 }
@@ -248,11 +337,15 @@ static void test_32_bit(void)
 		setrlimit(RLIMIT_CORE, &no_core);
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		if (seccomp_enter(&files, &e) == 0)
-			__asm__ volatile("int $0x80" : "+a"(n) : : "memory", "r8", "r9", "r10", "r11");
+			__asm__ volatile("int $0x80"
+					 : "+a"(n)
+					 :
+					 : "memory", "r8", "r9", "r10", "r11");
 		syscall(SYS_exit_group, 0);
 	}
 	waitpid(pid, &status, 0);
-	result(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV),
+	result(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSYS ||
+				       WTERMSIG(status) == SIGSEGV),
 	       "a 32-bit call");
 }
 
@@ -265,7 +358,8 @@ int main(void)
 	for (size_t i = 0; i < count; i++) {
 		int how = attempt(calls[i].number, calls[i].a);
 
-		result(calls[i].allowed ? how == 0 : how == SIGSYS, calls[i].name);
+		result(calls[i].allowed ? how == 0 : how == SIGSYS,
+		       calls[i].name);
 	}
 	test_requests();
 	test_every_number();

@@ -23,7 +23,8 @@ int main(int argc, char **argv, char **envp)
 		       (int)getxattr("/file", name, value, sizeof(value)),
 		       value);
 	if (n > 0 && stat("/file", &st) == 0 && st.st_ctime == st.st_mtime)
-		printf("change %d %d\n", setxattr("/file", "user.a", "new", 3, 0),
+		printf("change %d %d\n",
+		       setxattr("/file", "user.a", "new", 3, 0),
 		       removexattr("/file", "user.b"));
 	n = getxattr("/file", "user.a", value, sizeof(value));
 	if (n > 0)

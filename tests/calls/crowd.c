@@ -159,7 +159,8 @@ static void check_zero(const char *what, const char *p, size_t size)
 
 static bool is_left_out(int number)
 {
-	return is_one_of(number, left_out, sizeof(left_out) / sizeof(left_out[0]));
+	return is_one_of(number, left_out,
+			 sizeof(left_out) / sizeof(left_out[0]));
 }
 
 static int some_pid(void)

@@ -46,7 +46,7 @@ static uint64_t number(uint64_t kind)
 	case 8:
 		return below(65536);
 	case 10:
-		return (uint64_t)(int64_t)-(int)below(120);
+		return (uint64_t)(int64_t) - (int)below(120);
 	case 11:
 		return 1ull << below(32) | 1ull << below(32);
 	case 12:

@@ -35,11 +35,39 @@ static sigjmp_buf next;
 /* What ends the program, leaves it without a stack or the means to go on, or
  * waits for what does not come. */
 static const int left_out[] = {
-	SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sigaltstack,
-	SYS_pause, SYS_rt_sigsuspend, SYS_nanosleep, SYS_clock_nanosleep, SYS_alarm, SYS_setitimer,
-	SYS_timer_settime, SYS_clone, SYS_clone3, SYS_fork, SYS_vfork, SYS_execve, SYS_execveat, SYS_kill, SYS_tkill,
-	SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_pidfd_send_signal, SYS_arch_prctl, SYS_brk,
-	SYS_prlimit64, SYS_setrlimit, SYS_set_robust_list, SYS_process_vm_writev, SYS_close_range, SYS_shmat,
+	SYS_exit,
+	SYS_exit_group,
+	SYS_rt_sigreturn,
+	SYS_rt_sigaction,
+	SYS_rt_sigprocmask,
+	SYS_sigaltstack,
+	SYS_pause,
+	SYS_rt_sigsuspend,
+	SYS_nanosleep,
+	SYS_clock_nanosleep,
+	SYS_alarm,
+	SYS_setitimer,
+	SYS_timer_settime,
+	SYS_clone,
+	SYS_clone3,
+	SYS_fork,
+	SYS_vfork,
+	SYS_execve,
+	SYS_execveat,
+	SYS_kill,
+	SYS_tkill,
+	SYS_tgkill,
+	SYS_rt_sigqueueinfo,
+	SYS_rt_tgsigqueueinfo,
+	SYS_pidfd_send_signal,
+	SYS_arch_prctl,
+	SYS_brk,
+	SYS_prlimit64,
+	SYS_setrlimit,
+	SYS_set_robust_list,
+	SYS_process_vm_writev,
+	SYS_close_range,
+	SYS_shmat,
 };
 
 static void on_signal(int signo)
@@ -50,15 +78,27 @@ static void on_signal(int signo)
 
 static bool is_left_out(int number)
 {
-	return is_one_of(number, left_out, sizeof(left_out) / sizeof(left_out[0]));
+	return is_one_of(number, left_out,
+			 sizeof(left_out) / sizeof(left_out[0]));
 }
 
 /* A path in the area, unless that page is gone: then on_signal goes on. */
 static uint64_t path(void)
 {
-	static const char *const paths[] = { "/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/x", "/tmp/l", "/tmp/f", "/dev/zero",
-					     "/dev/null", "/dev/shm/q", "/proc/self/maps", "/proc/self/fd/3",
-					     "/proc/self/mem", ".", "" };
+	static const char *const paths[] = { "/tmp/a",
+					     "/tmp/b",
+					     "/tmp/d",
+					     "/tmp/d/x",
+					     "/tmp/l",
+					     "/tmp/f",
+					     "/dev/zero",
+					     "/dev/null",
+					     "/dev/shm/q",
+					     "/proc/self/maps",
+					     "/proc/self/fd/3",
+					     "/proc/self/mem",
+					     ".",
+					     "" };
 	char *p = area + below(PAGES * PAGE / 2);
 
 	strcpy(p, paths[below(sizeof(paths) / sizeof(paths[0]))]);
@@ -98,7 +138,8 @@ static void choose(int number, uint64_t a[6])
 		a[0] = below(2) ? 0 : page();
 		a[1] = below(PAGES * PAGE);
 		a[2] = below(8);
-		a[3] = below(4) | (below(2) ? MAP_ANONYMOUS : 0) | (below(3) ? 0 : MAP_FIXED);
+		a[3] = below(4) | (below(2) ? MAP_ANONYMOUS : 0) |
+		       (below(3) ? 0 : MAP_FIXED);
 		a[4] = below(8);
 		a[5] = PAGE * below(3);
 		break;
@@ -129,9 +170,11 @@ static void prepare(uint64_t seed)
 	int fd;
 
 	state = seed * 0x9e3779b97f4a7c15ull + 1;
-	area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	fd = open("/tmp/a", O_RDWR | O_CREAT, 0666);
-	if (write(fd, "x", 1) != 1 || mkdir("/tmp/d", 0777) || symlink("a", "/tmp/l"))
+	if (write(fd, "x", 1) != 1 || mkdir("/tmp/d", 0777) ||
+	    symlink("a", "/tmp/l"))
 		exit(1);
 	read_only = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	for (int i = 0; i < 3; i++)

@@ -55,7 +55,9 @@ static void make_devices(void)
 	device("dev/tty", 5, 0);
 	check(mkdir("dev/pts", 0755), "dev/pts");
 	check(mkdir("dev/shm", 01777), "dev/shm");
-	check(mount("devpts", "dev/pts", "devpts", 0, "newinstance,ptmxmode=0666"), "devpts");
+	check(mount("devpts", "dev/pts", "devpts", 0,
+		    "newinstance,ptmxmode=0666"),
+	      "devpts");
 	mount_tmpfs("dev/shm", "mode=1777");
 	check(symlink("pts/ptmx", "dev/ptmx"), "dev/ptmx");
 	check(symlink("/proc/self/fd", "dev/fd"), "dev/fd");
@@ -67,7 +69,8 @@ static void make_devices(void)
 
 static void make_place(const char *root)
 {
-	check(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC), "unshare");
+	check(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC),
+	      "unshare");
 	check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount");
 	check(chdir(root), root);
 	check(mount("proc", "proc", "proc", 0, NULL), "proc");
@@ -78,7 +81,7 @@ static void make_place(const char *root)
 
 static void raise_loopback(void)
 {
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	int s = socket(AF_INET, SOCK_DGRAM, 0);
 
 	check(ioctl(s, SIOCSIFFLAGS, &request), "lo");
@@ -89,10 +92,14 @@ static void raise_loopback(void)
 static void drop_capabilities(void)
 {
 	static const int kept[] = {
-		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-		CAP_FSETID, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP,
-		CAP_NET_BIND_SERVICE, CAP_IPC_LOCK, CAP_IPC_OWNER, CAP_SYS_NICE,
-		CAP_MKNOD, CAP_SETFCAP,
+		CAP_CHOWN,           CAP_DAC_OVERRIDE,
+		CAP_DAC_READ_SEARCH, CAP_FOWNER,
+		CAP_FSETID,          CAP_KILL,
+		CAP_SETGID,          CAP_SETUID,
+		CAP_SETPCAP,         CAP_NET_BIND_SERVICE,
+		CAP_IPC_LOCK,        CAP_IPC_OWNER,
+		CAP_SYS_NICE,        CAP_MKNOD,
+		CAP_SETFCAP,
 	};
 
 	for (int capability = 0; capability <= CAP_LAST_CAP; capability++) {
@@ -112,7 +119,8 @@ static int wait_for(pid_t pid)
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+				     WEXITSTATUS(status);
 }
 
 static pid_t start_child(void)
@@ -126,7 +134,9 @@ static pid_t start_child(void)
 /* Process 2, the first of a session. */
 static int run_program(char **argv)
 {
-	static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
+	static char *environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/"
+				       "usr/sbin:/usr/bin:/sbin:/bin",
+				       "HOME=/root", "LANG=C.UTF-8", NULL };
 
 	check(setsid(), "setsid");
 	check(setpriority(PRIO_PROCESS, 0, 0), "setpriority");
@@ -166,7 +176,8 @@ int main(int argc, char **argv)
 	pid_t place;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: launch ROOT DIRECTORY PROGRAM [ARGUMENT...]\n");
+		fprintf(stderr, "usage: launch ROOT DIRECTORY PROGRAM "
+				"[ARGUMENT...]\n");
 		return 126;
 	}
 	check(unshare(CLONE_NEWPID), "unshare");

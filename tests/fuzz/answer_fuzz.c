@@ -86,8 +86,8 @@ static void put_stderr(struct text *t, const struct job *job)
 	text_add(&whole, job->err, job->err_size);
 	if (job->status == JOB_TIMEOUT)
 		text_format(&whole, "%sExecution timed out after %us",
-			    job->err_size &&
-					    job->err[job->err_size - 1] != '\n' ?
+			    job->err_size && job->err[job->err_size - 1] !=
+						     '\n' ?
 				    "\n" :
 				    "",
 			    job->timeout_ms / 1000);
@@ -140,8 +140,8 @@ static void put_body(struct text *t, const struct results *r)
 static void check(const struct text *got, const struct text *expected)
 {
 	const char *end = memmem(got->data, got->size, "\r\n\r\n", 4);
-	const char *length = memmem(got->data, got->size,
-				    "Content-Length: ", 16);
+	const char *length =
+		memmem(got->data, got->size, "Content-Length: ", 16);
 	const char *body;
 
 	assert(end && length && length < end);

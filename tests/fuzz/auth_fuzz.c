@@ -103,8 +103,8 @@ static void check_wait(const struct auth_key *key, unsigned cost, uint64_t now,
 	assert(wait <= AUTH_CAPACITY / AUTH_RATE + 1);
 	assert(auth_spend(&later, cost, now + wait * SECOND_NS) == 0);
 	if (wait > 1)
-		assert(auth_spend(&sooner, cost,
-				  now + (wait - 1) * SECOND_NS) > 0);
+		assert(auth_spend(&sooner, cost, now + (wait - 1) * SECOND_NS) >
+		       0);
 }
 
 static void check_rate(const uint8_t *data, size_t size)
@@ -121,8 +121,8 @@ static void check_rate(const uint8_t *data, size_t size)
 			check_wait(&key, cost, now, wait);
 		else
 			spent += cost;
-		assert(spent <= AUTH_CAPACITY +
-					(now - start) * AUTH_RATE / SECOND_NS);
+		assert(spent <=
+		       AUTH_CAPACITY + (now - start) * AUTH_RATE / SECOND_NS);
 	}
 }
 

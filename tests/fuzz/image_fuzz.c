@@ -98,9 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    fits(h->names, h->names_size, 1, SIZE) &&
 	    fits(h->xattrs, h->xattr_count, sizeof(*xattrs), SIZE) &&
 	    !(h->inodes & 7) && !(h->dirents & 3) && !(h->xattrs & 3))
-		h->checksum = image_checksum(
-			h, image + h->inodes, image + h->dirents,
-			image + h->names, image + h->xattrs);
+		h->checksum =
+			image_checksum(h, image + h->inodes, image + h->dirents,
+				       image + h->names, image + h->xattrs);
 	if (image_check(image, SIZE, &e) == 0) {
 		assert(image_lookup(image, path) < (int64_t)h->inode_count);
 		for (const char *s = NULL; (s = image_setting(image, s));)

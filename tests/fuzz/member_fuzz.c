@@ -191,8 +191,8 @@ static uint64_t hear(const uint8_t *data, size_t size, unsigned at_once)
 	end = data + size;
 	while (input < end && r == 0) {
 		reached = input;
-		while (reached < end && !(reached[0] == 0xfe && reached + 1 < end &&
-					  reached[1] < 4))
+		while (reached < end && !(reached[0] == 0xfe &&
+					  reached + 1 < end && reached[1] < 4))
 			reached++;
 		r = hear_all(&m);
 		if (r == 0 && input < end) {

@@ -34,7 +34,7 @@ static uint8_t *memory;
 static struct kvm_run *run;
 static const uint8_t *input, *end;
 static uint64_t deadline, now;
-static int order; /* what look() says next */
+static int order;  /* what look() says next */
 static bool ended; /* it has said VM_ORDER_END */
 static unsigned lines, sleeps;
 static bool interrupted; /* the last KVM_RUN returned EINTR */
@@ -184,7 +184,8 @@ static int kvm_run(void)
 		const struct zb_control *c = (void *)(memory + ZB_CONTROL_GPA);
 
 		if (run->kvm_dirty_regs & KVM_SYNC_X86_REGS)
-			assert(s->regs.rip == PREEMPT_ENTRY && (c->want_tick || c->signal));
+			assert(s->regs.rip == PREEMPT_ENTRY &&
+			       (c->want_tick || c->signal));
 		assert(!run->immediate_exit);
 	}
 	interrupted = false;
@@ -312,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vm.text_start = 0x100000100000;
 	vm.text_end = 0x100000120000;
 	deadline = take(1);
-	deadline = deadline < 64 ? UINT64_MAX :
+	deadline = deadline < 64  ? UINT64_MAX :
 		   deadline < 128 ? 0 :
 				    clock_mono() + (deadline << 20);
 	limit = (uint32_t)take(4);

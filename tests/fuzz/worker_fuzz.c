@@ -160,7 +160,7 @@ int machine_renew(struct machine *m, bool keep, bool learn,
 		  enum recycle_result *result, struct err *e)
 {
 	(void)e;
-	*result = !keep ? RECYCLE_UNFINISHED :
+	*result = !keep       ? RECYCLE_UNFINISHED :
 		  ++calls % 3 ? RECYCLE_DONE :
 				RECYCLE_GREW;
 	m->used = *result == RECYCLE_DONE;
@@ -168,8 +168,7 @@ int machine_renew(struct machine *m, bool keep, bool learn,
 	return 0;
 }
 
-int machine_train(struct machine *m, enum recycle_result *result,
-		  struct err *e)
+int machine_train(struct machine *m, enum recycle_result *result, struct err *e)
 {
 	(void)e;
 	m->used = outcome(m) == VM_EXIT;

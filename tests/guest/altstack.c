@@ -35,12 +35,14 @@ static void show_stack(const char *what)
 	stack_t s;
 	int r = sigaltstack(NULL, &s);
 
-	printf("%s: %d flags %x size %ld sp %d\n", what, r, s.ss_flags, (long)s.ss_size, s.ss_sp != NULL);
+	printf("%s: %d flags %x size %ld sp %d\n", what, r, s.ss_flags,
+	       (long)s.ss_size, s.ss_sp != NULL);
 }
 
 static void nested(int signo)
 {
-	printf("handler of %s at depth %d, on the stack %d\n", sigabbrev_np(signo), depth, on_it());
+	printf("handler of %s at depth %d, on the stack %d\n",
+	       sigabbrev_np(signo), depth, on_it());
 	show_stack("inside");
 	depth++;
 	if (signo == SIGUSR1)
@@ -110,7 +112,9 @@ static int recurse(int n)
 static void too_small(void)
 {
 	memset(area, 0x5a, 65536);
-	printf("%d\n", sigaltstack(&(stack_t){ .ss_sp = area + 32768, .ss_size = 2048 }, NULL));
+	printf("%d\n",
+	       sigaltstack(&(stack_t){ .ss_sp = area + 32768, .ss_size = 2048 },
+			   NULL));
 	handle(SIGUSR1, nested, SA_ONSTACK);
 	fflush(stdout);
 	raise(SIGUSR1);
@@ -124,7 +128,9 @@ static void too_small_caught(void)
 	int touched = 0;
 
 	memset(area, 0x5a, 65536);
-	printf("%d\n", sigaltstack(&(stack_t){ .ss_sp = area + 32768, .ss_size = 2048 }, NULL));
+	printf("%d\n",
+	       sigaltstack(&(stack_t){ .ss_sp = area + 32768, .ss_size = 2048 },
+			   NULL));
 	sigaction(SIGSEGV, &a, NULL);
 	handle(SIGUSR1, nested, SA_ONSTACK);
 	if (!sigsetjmp(out, 1))
@@ -137,12 +143,16 @@ static void too_small_caught(void)
 static void no_stack(void)
 {
 	handle(SIGUSR1, nested, 0);
-	__asm__ volatile("mov $8, %%rsp\n\tmov $39, %%eax\n\tsyscall\n\tmov %%eax, %%edi\n\tmov %0, %%esi\n\tmov $62, %%eax\n\tsyscall\n\tud2" ::"i"(SIGUSR1) : "memory");
+	__asm__ volatile("mov $8, %%rsp\n\tmov $39, %%eax\n\tsyscall\n\tmov "
+			 "%%eax, %%edi\n\tmov %0, %%esi\n\tmov $62, "
+			 "%%eax\n\tsyscall\n\tud2" ::"i"(SIGUSR1)
+			 : "memory");
 }
 
 static void overflow(void)
 {
-	struct sigaction a = { .sa_sigaction = leave, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction a = { .sa_sigaction = leave,
+			       .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
 	set("for an overflow", area, 65536, 0);
 	sigaction(SIGSEGV, &a, NULL);
@@ -165,7 +175,8 @@ static void bad_return(void)
 
 	/* a frame that is no memory */
 	(void)uc;
-	__asm__ volatile("mov $16, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\tud2" ::: "memory");
+	__asm__ volatile("mov $16, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\tud2" ::
+				 : "memory");
 }
 
 static void spoil_rip(int signo, siginfo_t *info, void *context)
@@ -178,7 +189,8 @@ static void spoil_rip(int signo, siginfo_t *info, void *context)
 
 static void return_nowhere(void)
 {
-	struct sigaction a = { .sa_sigaction = spoil_rip, .sa_flags = SA_SIGINFO };
+	struct sigaction a = { .sa_sigaction = spoil_rip,
+			       .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGUSR1, &a, NULL);
 	raise(SIGUSR1);
@@ -202,8 +214,9 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{ "small", too_small },	    { "caught", too_small_caught },   { "nostack", no_stack },
-	{ "overflow", overflow },   { "handler", bad_handler },	      { "return", bad_return },
+	{ "small", too_small },        { "caught", too_small_caught },
+	{ "nostack", no_stack },       { "overflow", overflow },
+	{ "handler", bad_handler },    { "return", bad_return },
 	{ "nowhere", return_nowhere }, { "restorer", no_restorer },
 };
 
@@ -213,8 +226,10 @@ int main(int argc, char **argv)
 	pthread_t t;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	area = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++)
+	area = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]);
+	     i++)
 		if (!strcmp(argv[1], cases[i].name)) {
 			cases[i].run();
 			return 0;

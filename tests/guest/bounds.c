@@ -24,7 +24,8 @@ static void many(void)
 			pause();
 			_exit(1);
 		}
-		printf("more than 500: %d, %s\n", count > 500, strerrorname_np(errno));
+		printf("more than 500: %d, %s\n", count > 500,
+		       strerrorname_np(errno));
 		signal(SIGTERM, SIG_IGN);
 		kill(0, SIGTERM);
 		signal(SIGTERM, SIG_DFL);
@@ -64,7 +65,8 @@ static int eats(void)
 	size_t size = 64 << 20;
 
 	for (;;) {
-		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED && (size /= 2) < 4096)
 			return 1;
@@ -78,7 +80,9 @@ static int sleeps_with(void)
 {
 	size_t size = 50 << 20;
 
-	memset(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, size);
+	memset(mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	       1, size);
 	gate_open(&gate);
 	pause();
 	return 1;
@@ -93,7 +97,8 @@ static void memory(void)
 	child_run("eats", eats);
 	pid = child_start(sleeps_with);
 	gate_pass(&gate);
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memset(p, 1, size);
 	child_end("sleeps with 50 MiB", pid);
 	printf("%d %d\n", p[0], p[size - 1]);

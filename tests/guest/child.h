@@ -63,9 +63,11 @@ __attribute__((unused)) static void child_show(const char *what, int status)
 	if (WIFEXITED(status))
 		printf("%s: exit %d\n", what, WEXITSTATUS(status));
 	else if (WIFSIGNALED(status))
-		printf("%s: SIG%s%s\n", what, sigabbrev_np(WTERMSIG(status)), WCOREDUMP(status) ? ", core" : "");
+		printf("%s: SIG%s%s\n", what, sigabbrev_np(WTERMSIG(status)),
+		       WCOREDUMP(status) ? ", core" : "");
 	else if (WIFSTOPPED(status))
-		printf("%s: stopped by SIG%s\n", what, sigabbrev_np(WSTOPSIG(status)));
+		printf("%s: stopped by SIG%s\n", what,
+		       sigabbrev_np(WSTOPSIG(status)));
 	else if (WIFCONTINUED(status))
 		printf("%s: continued\n", what);
 	else
@@ -87,7 +89,8 @@ __attribute__((unused)) static void child_end(const char *what, pid_t pid)
 }
 
 /* Runs it in a child to its end. */
-__attribute__((unused)) static void child_run(const char *what, int (*run)(void))
+__attribute__((unused)) static void child_run(const char *what,
+					      int (*run)(void))
 {
 	child_end(what, child_start(run));
 }

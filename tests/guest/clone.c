@@ -47,8 +47,8 @@ static void threads(void)
 	parent_word = 0;
 	child_word = -1;
 	SHOW(clone(body, stack + STACK,
-		   THREAD | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, (void *)7,
-		   &parent_word, NULL, &child_word) > 0);
+		   THREAD | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+		   (void *)7, &parent_word, NULL, &child_word) > 0);
 	wait_cleared(&child_word);
 	SHOW(ran);
 	SHOW(number);
@@ -65,7 +65,8 @@ static void threads(void)
 	SHOW(ran);
 	/* each of these needs another */
 	SHOW(RAW(clone, CLONE_THREAD, stack + STACK, NULL, NULL, 0));
-	SHOW(RAW(clone, CLONE_THREAD | CLONE_SIGHAND, stack + STACK, NULL, NULL, 0));
+	SHOW(RAW(clone, CLONE_THREAD | CLONE_SIGHAND, stack + STACK, NULL, NULL,
+		 0));
 	SHOW(RAW(clone, CLONE_SIGHAND, stack + STACK, NULL, NULL, 0));
 	SHOW(RAW(clone, CLONE_FS | CLONE_NEWNS, stack + STACK, NULL, NULL, 0));
 	SHOW(RAW(clone, THREAD | CLONE_NEWPID, stack + STACK, NULL, NULL, 0));
@@ -129,7 +130,8 @@ static void barriers(void)
 	SHOW(RAW(membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
 	SHOW(RAW(membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
 	SHOW(RAW(membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0));
-	SHOW(RAW(membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0));
+	SHOW(RAW(membarrier,
+		 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0));
 	SHOW(RAW(membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0));
 	SHOW(RAW(membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0));
 	SHOW(RAW(membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0));
@@ -174,8 +176,8 @@ static void words(void)
 	/* a bad one is found at the thread's end only, and then left alone */
 	parent_word = 0;
 	ran = 0;
-	SHOW(clone(body, stack + STACK, THREAD | CLONE_CHILD_CLEARTID, (void *)9,
-		   NULL, NULL, (void *)8) > 0);
+	SHOW(clone(body, stack + STACK, THREAD | CLONE_CHILD_CLEARTID,
+		   (void *)9, NULL, NULL, (void *)8) > 0);
 	while (ran != 9)
 		sched_yield();
 	usleep(20000);

@@ -232,8 +232,8 @@ static void test_files(void)
 	pid_t pid;
 
 	CHECK(fd >= 0 && ftruncate(fd, 4 * PAGE) == 0);
-	shared = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		      0);
+	shared =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	private = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
 		       0);
 	CHECK(shared != MAP_FAILED && private != MAP_FAILED);

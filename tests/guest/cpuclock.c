@@ -56,7 +56,8 @@ static void *until_stop(void *arg)
 
 static void ended_threads(void)
 {
-	double seconds = 0.1, before = now(CLOCK_PROCESS_CPUTIME_ID), last = before, t;
+	double seconds = 0.1, before = now(CLOCK_PROCESS_CPUTIME_ID),
+	       last = before, t;
 	clockid_t clock;
 	pthread_t thread;
 	int back = 0;
@@ -68,8 +69,10 @@ static void ended_threads(void)
 		back += t < last;
 		last = t;
 	}
-	printf("what ended threads used stays: %d, went back %d\n", last - before >= 0.29, back);
-	printf("the main thread slept: %d\n", now(CLOCK_THREAD_CPUTIME_ID) < last);
+	printf("what ended threads used stays: %d, went back %d\n",
+	       last - before >= 0.29, back);
+	printf("the main thread slept: %d\n",
+	       now(CLOCK_THREAD_CPUTIME_ID) < last);
 	pthread_create(&thread, NULL, until_stop, NULL);
 	SHOW(pthread_getcpuclockid(thread, &clock));
 	for (int i = 0; i < 200 && now(clock) <= 0.005; i++)
@@ -78,7 +81,9 @@ static void ended_threads(void)
 	stop = 1;
 	pthread_join(thread, NULL);
 	/* The thread says that it has ended before Linux takes it off its lists. */
-	for (int i = 0; i < 1000 && clock_gettime(clock, &(struct timespec){ 0, 0 }) == 0; i++)
+	for (int i = 0;
+	     i < 1000 && clock_gettime(clock, &(struct timespec){ 0, 0 }) == 0;
+	     i++)
 		usleep(1000);
 	SHOW(clock_gettime(clock, &(struct timespec){ 0, 0 }));
 	SHOW(RAW(clock_getres, clock, NULL));
@@ -146,21 +151,26 @@ static void sleeps(void)
 	SHOW(RAW(clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL));
 	t = (struct timespec){ 1, 0 };
 	SHOW(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL));
-	SHOW(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &(struct timespec){ 0, 1 }, NULL));
+	SHOW(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
+			     &(struct timespec){ 0, 1 }, NULL));
 	SHOW(clock_nanosleep(CLOCK_TAI, 0, &(struct timespec){ 0, 1 }, NULL));
-	SHOW(clock_nanosleep(CLOCK_BOOTTIME, 0, &(struct timespec){ 0, 1 }, NULL));
-	SHOW(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, &(struct timespec){ 0, 1 }, NULL));
+	SHOW(clock_nanosleep(CLOCK_BOOTTIME, 0, &(struct timespec){ 0, 1 },
+			     NULL));
+	SHOW(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME,
+			     &(struct timespec){ 0, 1 }, NULL));
 	pthread_create(&thread, NULL, until_stop, NULL);
 	start = now(CLOCK_PROCESS_CPUTIME_ID);
 	t = (struct timespec){ 0, 50000000 };
 	SHOW(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &t, NULL));
-	printf("slept while the other worked %d\n", now(CLOCK_PROCESS_CPUTIME_ID) - start >= 0.05);
+	printf("slept while the other worked %d\n",
+	       now(CLOCK_PROCESS_CPUTIME_ID) - start >= 0.05);
 	SHOW(pthread_getcpuclockid(thread, &clock));
 	SHOW(clock_nanosleep(clock, 0, &t, NULL));
 	stop = 1;
 	pthread_join(thread, NULL);
 	/* to the end of time, until a signal comes */
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 20000 }, { 0, 20000 } }, NULL);
+	setitimer(ITIMER_REAL,
+		  &(struct itimerval){ { 0, 20000 }, { 0, 20000 } }, NULL);
 	t = (struct timespec){ 0x7fffffffffffffff, 999999999 };
 	SHOW(nanosleep(&t, &left));
 	printf("left %d\n", left.tv_sec > 9000000000);
@@ -177,7 +187,8 @@ static void sleeps(void)
 
 static void timers(void)
 {
-	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL,
+			      .sigev_signo = SIGUSR1 };
 	struct itimerspec v = { { 0, 0 }, { 0, 50000000 } }, left;
 	timer_t t;
 	clockid_t clock;
@@ -192,7 +203,9 @@ static void timers(void)
 	printf("asleep %d\n", fired);
 	while (!fired)
 		;
-	printf("fired after CPU time %d, code %d\n", now(CLOCK_PROCESS_CPUTIME_ID) - start >= 0.05, last_code == SI_TIMER);
+	printf("fired after CPU time %d, code %d\n",
+	       now(CLOCK_PROCESS_CPUTIME_ID) - start >= 0.05,
+	       last_code == SI_TIMER);
 	SHOW(timer_gettime(t, &left));
 	printf("left %ld %ld\n", left.it_value.tv_sec, left.it_value.tv_nsec);
 	SHOW(timer_delete(t));
@@ -222,7 +235,11 @@ static void used(void)
 	times(&before);
 	burn(0.1);
 	times(&after);
-	printf("times: %d, children %ld\n", after.tms_utime + after.tms_stime - before.tms_utime - before.tms_stime >= 8, after.tms_cutime + after.tms_cstime);
+	printf("times: %d, children %ld\n",
+	       after.tms_utime + after.tms_stime - before.tms_utime -
+			       before.tms_stime >=
+		       8,
+	       after.tms_cutime + after.tms_cstime);
 	SHOW(RAW(times, 8));
 	SHOW(times(NULL) > 0);
 	if (pipe(fd))
@@ -232,8 +249,11 @@ static void used(void)
 			exit(1);
 	SHOW(getrusage(RUSAGE_SELF, &self));
 	SHOW(getrusage(RUSAGE_THREAD, &thread));
-	printf("in the kernel %d, in the program %d\n", self.ru_stime.tv_usec + self.ru_stime.tv_sec > 0, self.ru_utime.tv_usec + self.ru_utime.tv_sec > 0);
-	printf("all is at least the thread's %d\n", timercmp(&self.ru_utime, &thread.ru_utime, >=));
+	printf("in the kernel %d, in the program %d\n",
+	       self.ru_stime.tv_usec + self.ru_stime.tv_sec > 0,
+	       self.ru_utime.tv_usec + self.ru_utime.tv_sec > 0);
+	printf("all is at least the thread's %d\n",
+	       timercmp(&self.ru_utime, &thread.ru_utime, >=));
 	SHOW(getrusage(RUSAGE_CHILDREN, &self));
 	printf("children %ld\n", self.ru_utime.tv_sec + self.ru_utime.tv_usec);
 	SHOW(RAW(getrusage, 7, &self));

@@ -62,7 +62,8 @@ static void sweep(int step)
 			removed += unlink(e->d_name) == 0;
 	}
 	closedir(d);
-	printf("listed %ld, twice %ld, other %ld, removed %ld\n", listed, twice, other, removed);
+	printf("listed %ld, twice %ld, other %ld, removed %ld\n", listed, twice,
+	       other, removed);
 }
 
 /* In any order. */
@@ -112,7 +113,8 @@ static void positions(void)
 static void errors(void)
 {
 	char buf[512];
-	int fd = open(".", O_RDONLY), file = open("file", O_CREAT | O_RDWR, 0600);
+	int fd = open(".", O_RDONLY),
+	    file = open("file", O_CREAT | O_RDWR, 0600);
 
 	SHOW(RAW(getdents64, fd, buf, 8));
 	SHOW(RAW(getdents64, fd, 8, sizeof(buf)));

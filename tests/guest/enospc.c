@@ -64,7 +64,8 @@ int main(void)
 	/* Natively a tmpfs of its own; the guest's is small as it is. */
 	if (unshare(CLONE_NEWNS) == 0) {
 		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
-		if (mount("none", "/dev/shm", "tmpfs", 0, "size=64m,nr_inodes=20000"))
+		if (mount("none", "/dev/shm", "tmpfs", 0,
+			  "size=64m,nr_inodes=20000"))
 			perror("mount");
 	}
 	scratch_enter();

@@ -27,7 +27,7 @@ static int ep, p[2];
 
 static int ctl(int set, int op, int fd, uint32_t events, uint64_t data)
 {
-	struct epoll_event e = {.events = events, .data.u64 = data};
+	struct epoll_event e = { .events = events, .data.u64 = data };
 
 	return epoll_ctl(set, op, fd, &e);
 }
@@ -162,7 +162,8 @@ static void closing(void)
 	close(copy);
 	wait_for("gone", ep, 0);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
-	SHOW(ctl(ep, EPOLL_CTL_ADD, s[0], EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP, 31));
+	SHOW(ctl(ep, EPOLL_CTL_ADD, s[0],
+		 EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP, 31));
 	wait_for("socket", ep, 0);
 	wait_for("socket, no edge", ep, 0);
 	shutdown(s[1], SHUT_WR);

@@ -35,7 +35,7 @@ static long get(void)
 
 static int events(void)
 {
-	struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+	struct pollfd p = { fd, POLLIN | POLLOUT, 0 };
 
 	poll(&p, 1, 0);
 	return p.revents;

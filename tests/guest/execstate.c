@@ -33,7 +33,8 @@ static void handle(int signo)
 
 static long member(sigset_t *set)
 {
-	return sigismember(set, SIGHUP) + 2 * sigismember(set, SIGUSR1) + 4 * sigismember(set, SIGRTMIN);
+	return sigismember(set, SIGHUP) + 2 * sigismember(set, SIGUSR1) +
+	       4 * sigismember(set, SIGRTMIN);
 }
 
 static const char *action_of(int signo)
@@ -41,7 +42,9 @@ static const char *action_of(int signo)
 	struct sigaction action;
 
 	sigaction(signo, NULL, &action);
-	return action.sa_handler == SIG_DFL ? "default" : action.sa_handler == SIG_IGN ? "ignored" : "handled";
+	return action.sa_handler == SIG_DFL ? "default" :
+	       action.sa_handler == SIG_IGN ? "ignored" :
+					      "handled";
 }
 
 static void show_signals(void)
@@ -50,7 +53,8 @@ static void show_signals(void)
 	sigset_t set;
 	stack_t stack;
 
-	printf("USR1 %s, USR2 %s, CHLD %s, TERM %s\n", action_of(SIGUSR1), action_of(SIGUSR2), action_of(SIGCHLD), action_of(SIGTERM));
+	printf("USR1 %s, USR2 %s, CHLD %s, TERM %s\n", action_of(SIGUSR1),
+	       action_of(SIGUSR2), action_of(SIGCHLD), action_of(SIGTERM));
 	sigprocmask(SIG_BLOCK, NULL, &set);
 	SHOW(member(&set));
 	sigpending(&set);
@@ -68,7 +72,8 @@ static void show_timers(void)
 	struct itimerspec spec;
 
 	SHOW(getitimer(ITIMER_VIRTUAL, &interval));
-	SHOW(interval.it_value.tv_sec > 50 && interval.it_interval.tv_sec == 70);
+	SHOW(interval.it_value.tv_sec > 50 &&
+	     interval.it_interval.tv_sec == 70);
 	SHOW(alarm(0) > 400);
 	SHOW(RAW(timer_gettime, atoi(tid), &spec));
 }
@@ -118,8 +123,8 @@ static void show_attributes(void)
 	SHOW(locked_kb());
 	SHOW(getauxval(AT_SECURE));
 	getrusage(RUSAGE_SELF, &usage);
-	SHOW(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 +
-		     usage.ru_stime.tv_usec >=
+	SHOW(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
+		     usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec >=
 	     100000);
 	fd = open("/proc/self/cmdline", O_RDONLY);
 	n = (int)read(fd, text, sizeof(text) - 1);
@@ -155,7 +160,8 @@ static void show_descriptors(void)
 	char c;
 
 	for (int i = 0; i < 6; i++)
-		printf("%d %d\n", fcntl(FIRST_CLOSING + i, F_GETFD), fcntl(FIRST_KEPT + i, F_GETFD));
+		printf("%d %d\n", fcntl(FIRST_CLOSING + i, F_GETFD),
+		       fcntl(FIRST_KEPT + i, F_GETFD));
 	SHOW(lseek(FIRST_KEPT, 0, SEEK_CUR));
 	SHOW(write(FIRST_KEPT + 1, "x", 1));
 	SHOW(read(FIRST_KEPT + 2, &c, 1));
@@ -228,7 +234,8 @@ static void set_attributes(void)
 	mlock(locked, sizeof(locked));
 	do
 		getrusage(RUSAGE_SELF, &usage);
-	while (usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 +
+	while (usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
+		       usage.ru_stime.tv_sec * 1000000 +
 		       usage.ru_stime.tv_usec <
 	       100000);
 	snprintf(number, sizeof(number), "%d", getpid());
@@ -241,7 +248,8 @@ static void set_descriptors(void)
 	int fds[2];
 
 	for (int i = 0; i < 2; i++) {
-		int first = i ? FIRST_KEPT : FIRST_CLOSING, flag = i ? 0 : O_CLOEXEC;
+		int first = i ? FIRST_KEPT : FIRST_CLOSING,
+		    flag = i ? 0 : O_CLOEXEC;
 
 		dup3(open("../locked", O_RDWR | O_CREAT, 0600), first, flag);
 		pipe(fds);
@@ -261,7 +269,8 @@ static void set_descriptors(void)
 
 static int becomes_another(void)
 {
-	char *list[] = { "renamed", "show", number, tid, NULL }, *environment[] = { "NEW=1", NULL };
+	char *list[] = { "renamed", "show", number, tid, NULL },
+	     *environment[] = { "NEW=1", NULL };
 
 	set_signals();
 	set_timers();
@@ -287,7 +296,10 @@ static void what_was_shared(void)
 	int fd = fcntl(0, F_DUPFD_CLOEXEC, 40);
 
 	signal(SIGUSR2, handle);
-	child_end("shared", clone(runs, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_FS | SIGCHLD, "closed"));
+	child_end("shared", clone(runs, stack + sizeof(stack),
+				  CLONE_VM | CLONE_FILES | CLONE_SIGHAND |
+					  CLONE_FS | SIGCHLD,
+				  "closed"));
 	SHOW(fcntl(fd, F_GETFD));
 	printf("USR2 %s\n", action_of(SIGUSR2));
 	printf("umask %o\n", umask(022));

@@ -50,7 +50,8 @@ static int counted(int argc, char **argv)
 	long m, n;
 	unsigned long h = hash(argv, &m), e = hash(environ, &n);
 
-	printf("  %d %ld %lx, %ld %lx, %d\n", argc, m, h, n, e, argv + m + 1 == environ);
+	printf("  %d %ld %lx, %ld %lx, %d\n", argc, m, h, n, e,
+	       argv + m + 1 == environ);
 	return 0;
 }
 
@@ -95,7 +96,8 @@ static void put_text(const char *path, const char *text)
 /* A copy of the program. */
 static void copy(const char *path)
 {
-	int from = open(self, O_RDONLY | O_CLOEXEC), to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	int from = open(self, O_RDONLY | O_CLOEXEC),
+	    to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
 	struct stat st;
 
 	fstat(from, &st);
@@ -108,7 +110,8 @@ static void copy(const char *path)
 
 static void arguments_and_environment(void)
 {
-	char *plain[] = { "self", "show", "a b", "", "\t\"\\", NULL }, *none[] = { NULL };
+	char *plain[] = { "self", "show", "a b", "", "\t\"\\", NULL },
+	     *none[] = { NULL };
 	char *odd[] = { "", "show", NULL };
 
 	try("./prog", plain);
@@ -118,7 +121,8 @@ static void arguments_and_environment(void)
 	SHOW(RAW(execve, "./prog", 8, NULL));
 	SHOW(RAW(execve, 8, plain, NULL));
 	SHOW(RAW(execve, "./prog", plain, 8));
-	SHOW(RAW(execve, "./prog", (char *[]){ "self", (char *)8, NULL }, NULL));
+	SHOW(RAW(execve, "./prog", (char *[]){ "self", (char *)8, NULL },
+		 NULL));
 }
 
 static void refused(void)
@@ -243,9 +247,12 @@ static int numbered(int number, int fd)
 
 static void by_descriptor(void)
 {
-	int fd = numbered(50, open("prog", O_RDONLY)), path = numbered(51, open("prog", O_PATH));
-	int dir = numbered(52, open(".", O_DIRECTORY)), script = numbered(53, open("script", O_RDONLY));
-	int closing = numbered(54, open("script", O_RDONLY)), memory = numbered(55, memfd_create("program", 0));
+	int fd = numbered(50, open("prog", O_RDONLY)),
+	    path = numbered(51, open("prog", O_PATH));
+	int dir = numbered(52, open(".", O_DIRECTORY)),
+	    script = numbered(53, open("script", O_RDONLY));
+	int closing = numbered(54, open("script", O_RDONLY)),
+	    memory = numbered(55, memfd_create("program", 0));
 	int source = open(self, O_RDONLY);
 
 	fcntl(closing, F_SETFD, FD_CLOEXEC);
@@ -269,12 +276,14 @@ static void by_descriptor(void)
 	at(script, "", AT_EMPTY_PATH);
 	at(dir, "script", 0);
 	at(memory, "", AT_EMPTY_PATH);
-	close(fd), close(path), close(dir), close(closing), close(script), close(memory);
+	close(fd), close(path), close(dir), close(closing), close(script),
+		close(memory);
 }
 
 static void busy(void)
 {
-	char *list[] = { "self", "show", NULL }, *waits[] = { "self", "wait", NULL };
+	char *list[] = { "self", "show", NULL },
+	     *waits[] = { "self", "wait", NULL };
 	int fd = open("prog", O_WRONLY | O_CLOEXEC);
 	struct gate g = gate_make();
 	pid_t pid;
@@ -303,7 +312,8 @@ static void busy(void)
 /* Strings of a size, so many. */
 static long strings(long size, long count)
 {
-	char **list = calloc((size_t)count + 3, sizeof(*list)), *text = malloc((size_t)size + 1);
+	char **list = calloc((size_t)count + 3, sizeof(*list)),
+	     *text = malloc((size_t)size + 1);
 	int status;
 
 	memset(text, 'z', (size_t)size);
@@ -358,7 +368,8 @@ static int from_thread(void)
 
 static int shown_tid(char **argv)
 {
-	printf("  the process's number %d, the first thread %d\n", getpid() == atoi(argv[2]), gettid() == getpid());
+	printf("  the process's number %d, the first thread %d\n",
+	       getpid() == atoi(argv[2]), gettid() == getpid());
 	return 0;
 }
 

@@ -16,7 +16,7 @@ static struct gate gate, back;
 static struct {
 	volatile pid_t pid;
 	volatile int handled, code;
-} *seen;
+} * seen;
 
 static void *sleeps(void *unused)
 {
@@ -150,7 +150,8 @@ static int waits_for_new_parent(void)
 	while (getppid() == old)
 		sched_yield();
 	gate_pass(&gate);
-	printf("the new parent is the old one's: %d\n", getppid() == seen->handled);
+	printf("the new parent is the old one's: %d\n",
+	       getppid() == seen->handled);
 	return 6;
 }
 
@@ -197,7 +198,8 @@ static void note(int signo, siginfo_t *info, void *context)
 
 static int waits_for_death(void)
 {
-	struct sigaction action = { .sa_sigaction = note, .sa_flags = SA_SIGINFO };
+	struct sigaction action = { .sa_sigaction = note,
+				    .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGUSR1, &action, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGUSR1);
@@ -212,7 +214,8 @@ static int waits_for_death(void)
 static void show_death(void)
 {
 	gate_pass(&back);
-	printf("death of the parent: SIG%s, code %d\n", sigabbrev_np(seen->handled), seen->code);
+	printf("death of the parent: SIG%s, code %d\n",
+	       sigabbrev_np(seen->handled), seen->code);
 }
 
 static int dies_with_parent(void)
@@ -311,7 +314,8 @@ int main(void)
 {
 	setbuf(stdout, NULL);
 	gate = gate_make(), back = gate_make();
-	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ends();
 	zombies();
 	child_run("a subreaper", is_subreaper);

@@ -47,7 +47,8 @@ int main(void)
 	SHOW(read(fd, buf, 10));
 	SHOW(pwrite(fd, "XY", 2, 5000));
 	SHOW(fstat(fd, &st));
-	printf("size %ld mode %o links %d\n", (long)st.st_size, st.st_mode, (int)st.st_nlink);
+	printf("size %ld mode %o links %d\n", (long)st.st_size, st.st_mode,
+	       (int)st.st_nlink);
 	SHOW(pread(fd, buf, 4, 4998));
 	printf("%d %d %c%c\n", buf[0], buf[1], buf[2], buf[3]);
 	SHOW(ftruncate(fd, 5));
@@ -84,7 +85,9 @@ int main(void)
 	list("d");
 	SHOW(rename("d", "e"));
 	SHOW(chdir("e"));
-	printf("%s\n", strcmp(getcwd(buf, sizeof(buf)) + strlen(dir), "/e") ? "?" : "in e");
+	printf("%s\n", strcmp(getcwd(buf, sizeof(buf)) + strlen(dir), "/e") ?
+			       "?" :
+			       "in e");
 	SHOW(chdir(".."));
 	SHOW(unlink("e/moved"));
 	SHOW(rmdir("e"));

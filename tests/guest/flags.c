@@ -18,7 +18,8 @@ static void on_trap(int signo)
 }
 
 /* A call with these flags set; whether they still are after it. */
-static long call(unsigned long flags, unsigned long *after, long number, long a, long b, long c)
+static long call(unsigned long flags, unsigned long *after, long number, long a,
+		 long b, long c)
 {
 	unsigned long before;
 	long r;
@@ -51,12 +52,16 @@ static void try(const char *name, unsigned long flags)
 	if (pipe(pair))
 		return;
 	for (int i = 0; i < 100; i++) {
-		sum += call(flags, &after, SYS_write, pair[1], (long)text + 1, 61);
-		sum += call(flags, &after, SYS_read, pair[0], (long)text + 3, 61);
-		sum += call(flags, &after, SYS_stat, (long)path + 1, (long)&st, 0);
+		sum += call(flags, &after, SYS_write, pair[1], (long)text + 1,
+			    61);
+		sum += call(flags, &after, SYS_read, pair[0], (long)text + 3,
+			    61);
+		sum += call(flags, &after, SYS_stat, (long)path + 1, (long)&st,
+			    0);
 		sum += call(flags, &after, SYS_nanosleep, (long)&soon, 0, 0);
 	}
-	printf("%s: %ld, %s\n", name, sum, flags == TF || after ? "kept" : "gone");
+	printf("%s: %ld, %s\n", name, sum,
+	       flags == TF || after ? "kept" : "gone");
 	close(pair[0]);
 	close(pair[1]);
 }

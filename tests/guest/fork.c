@@ -31,14 +31,16 @@ static long sum(const char *from, size_t size)
 
 static int changes_memory(void)
 {
-	printf("child: %d %d %.1f, sum %ld\n", value, own, real, sum(area, AREA));
+	printf("child: %d %d %.1f, sum %ld\n", value, own, real,
+	       sum(area, AREA));
 	value = 2, own = 6, real = 2.5;
 	for (size_t i = 0; i < AREA; i += 2 * PAGE)
 		area[i] = 3;
 	common[0] = 'c';
 	gate_open(&parent_on);
 	gate_pass(&child_on);
-	printf("child: %d %d %.1f, sum %ld, common %c\n", value, own, real, sum(area, AREA), common[0]);
+	printf("child: %d %d %.1f, sum %ld, common %c\n", value, own, real,
+	       sum(area, AREA), common[0]);
 	return 0;
 }
 
@@ -49,7 +51,8 @@ static void memory(void)
 	memset(area, 1, AREA);
 	pid = child_start(changes_memory);
 	gate_pass(&parent_on);
-	printf("parent: %d %d %.1f, sum %ld, common %c\n", value, own, real, sum(area, AREA), common[0]);
+	printf("parent: %d %d %.1f, sum %ld, common %c\n", value, own, real,
+	       sum(area, AREA), common[0]);
 	for (size_t i = PAGE; i < AREA; i += 4 * PAGE)
 		area[i] = 7;
 	common[0] = 'p';
@@ -71,7 +74,8 @@ static int descend(void)
 
 static int changes_mappings(void)
 {
-	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	SHOW(p == MAP_FAILED);
 	SHOW(munmap(area, 16 * PAGE));
@@ -138,8 +142,10 @@ static void by_the_kernel(void)
 static int changes_file_mappings(void)
 {
 	int fd = open("text", O_RDWR);
-	char *private = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *private =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	char *shared =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -174,7 +180,8 @@ static void descriptors(void)
 	child_end("moves offset", pid);
 	SHOW(lseek(twin, 0, SEEK_CUR));
 	SHOW(fcntl(twin, F_GETFD));
-	SHOW((fcntl(appending, F_GETFL) & (O_NONBLOCK | O_APPEND)) == O_NONBLOCK);
+	SHOW((fcntl(appending, F_GETFL) & (O_NONBLOCK | O_APPEND)) ==
+	     O_NONBLOCK);
 	SHOW(close(twin));
 	SHOW(close(appending));
 	SHOW(close(file));
@@ -206,7 +213,8 @@ static void *forks(void *unused)
 
 		for (struct dirent *e; (e = readdir(d));)
 			threads += e->d_name[0] != '.';
-		printf("in a thread's child: %d threads, own %d, first %d\n", threads, own, getpid() == gettid());
+		printf("in a thread's child: %d threads, own %d, first %d\n",
+		       threads, own, getpid() == gettid());
 		pthread_exit(NULL);
 	}
 	child_end("the child's only thread", pid);
@@ -275,8 +283,10 @@ int main(void)
 	setbuf(stdout, NULL);
 	scratch_enter();
 	child_on = gate_make(), parent_on = gate_make();
-	area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	common = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	area = mmap(NULL, AREA, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	common = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	memory();
 	value = 1;
 	child_run("generation", descend);

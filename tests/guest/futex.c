@@ -16,8 +16,8 @@
 static atomic_int word, other, waiting;
 static volatile int signals;
 
-static long futex(volatile void *at, int op, uint32_t value, const void *timeout,
-		  volatile void *second, uint32_t value3)
+static long futex(volatile void *at, int op, uint32_t value,
+		  const void *timeout, volatile void *second, uint32_t value3)
 {
 	return syscall(SYS_futex, at, op, value, timeout, second, value3);
 }
@@ -62,7 +62,8 @@ static void errors(void)
 	SHOW(FUTEX(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, &other, 0));
 	SHOW(FUTEX(&word, FUTEX_REQUEUE, -1, (void *)1, &other, 0));
 	SHOW(FUTEX(&word, FUTEX_REQUEUE, 1, (void *)-1, &other, 0));
-	SHOW(FUTEX(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, (char *)&other + 1, 0));
+	SHOW(FUTEX(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, (char *)&other + 1,
+		   0));
 	SHOW(FUTEX(&word, 99, 0, NULL, NULL, 0));
 	SHOW(FUTEX(&word, FUTEX_WAKE | FUTEX_CLOCK_REALTIME, 0, NULL, NULL, 0));
 	SHOW(FUTEX(&word, FUTEX_FD, 0, NULL, NULL, 0));
@@ -79,7 +80,8 @@ static void start(pthread_t *t, int count, const long *bits)
 	for (int i = 0; i < count; i++)
 		pthread_create(&t[i], NULL, waiter, (void *)bits[i]);
 	/* A requeue to where they are counts those that are asleep. */
-	while (FUTEX(&word, FUTEX_CMP_REQUEUE, 0, (void *)100, &word, 0) < count)
+	while (FUTEX(&word, FUTEX_CMP_REQUEUE, 0, (void *)100, &word, 0) <
+	       count)
 		usleep(1000);
 }
 
@@ -229,7 +231,8 @@ static void times(void)
 	t = at_ms(CLOCK_MONOTONIC, 30);
 	SHOW(FUTEX(&word, FUTEX_WAIT_BITSET, 0, &t, NULL, -1));
 	t = at_ms(CLOCK_REALTIME, 30);
-	SHOW(FUTEX(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &t, NULL, -1));
+	SHOW(FUTEX(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &t, NULL,
+		   -1));
 	t = in_ms(30);
 	SHOW(FUTEX(&word, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 0, &t, NULL, 0));
 	SHOW(passed_ms(before) >= 90);

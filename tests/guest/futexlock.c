@@ -19,7 +19,8 @@ static volatile uint32_t word;
 static volatile int handled, step;
 static volatile pid_t other;
 
-static long futex(volatile void *at, int op, uint32_t value, const void *timeout, volatile void *second, uint32_t value3)
+static long futex(volatile void *at, int op, uint32_t value,
+		  const void *timeout, volatile void *second, uint32_t value3)
 {
 	return syscall(SYS_futex, at, op, value, timeout, second, value3);
 }
@@ -30,7 +31,12 @@ static const char *owner(void)
 	static char text[64];
 	uint32_t w = word;
 
-	snprintf(text, sizeof(text), "%s%s%s", (w & FUTEX_TID_MASK) == 0 ? "nobody" : (w & FUTEX_TID_MASK) == (uint32_t)gettid() ? "me" : "another", w & FUTEX_WAITERS ? ", waiters" : "", w & FUTEX_OWNER_DIED ? ", died" : "");
+	snprintf(text, sizeof(text), "%s%s%s",
+		 (w & FUTEX_TID_MASK) == 0                  ? "nobody" :
+		 (w & FUTEX_TID_MASK) == (uint32_t)gettid() ? "me" :
+							      "another",
+		 w & FUTEX_WAITERS ? ", waiters" : "",
+		 w & FUTEX_OWNER_DIED ? ", died" : "");
 	return text;
 }
 
@@ -64,7 +70,8 @@ static void *locker(void *arg)
 	long r = futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
 
 	other = gettid();
-	*(long *)arg = r ? -errno : (word & FUTEX_TID_MASK) == (uint32_t)gettid();
+	*(long *)arg = r ? -errno :
+			   (word & FUTEX_TID_MASK) == (uint32_t)gettid();
 	step++;
 	futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
 	return NULL;
@@ -85,17 +92,20 @@ static void alone(void)
 	printf("%s\n", owner());
 	SHOW(FUTEX(&word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
 	word = FUTEX_OWNER_DIED;
-	SHOW(FUTEX(&word, FUTEX_LOCK_PI2 | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, 0));
+	SHOW(FUTEX(&word, FUTEX_LOCK_PI2 | FUTEX_PRIVATE_FLAG, 0, NULL, NULL,
+		   0));
 	printf("%s\n", owner());
 	SHOW(FUTEX(&word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
 	word = 0x3ffffff;
 	SHOW(FUTEX(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
 	SHOW(FUTEX(&word, FUTEX_LOCK_PI_PRIVATE, 0, &bad, NULL, 0));
-	SHOW(FUTEX(&word, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, &past, NULL, 0));
+	SHOW(FUTEX(&word, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, &past, NULL,
+		   0));
 	SHOW(FUTEX((void *)8, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
 	SHOW(FUTEX((char *)&word + 1, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
 	SHOW(FUTEX((void *)8, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
-	SHOW(FUTEX(&word, FUTEX_WAIT_REQUEUE_PI | FUTEX_PRIVATE_FLAG, 1, NULL, &handled, 0) < 0);
+	SHOW(FUTEX(&word, FUTEX_WAIT_REQUEUE_PI | FUTEX_PRIVATE_FLAG, 1, NULL,
+		   &handled, 0) < 0);
 	word = 0;
 }
 
@@ -113,7 +123,8 @@ static void handed_over(void)
 	pthread_create(&t[1], NULL, locker, &got[1]);
 	usleep(20000);
 	SHOW(FUTEX(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
-	SHOW(FUTEX(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)1, &handled, word));
+	SHOW(FUTEX(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)1, &handled,
+		   word));
 	SHOW(FUTEX(&word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
@@ -159,7 +170,9 @@ static void held_by_another(void)
 	t = in_ms(CLOCK_MONOTONIC, 20);
 	SHOW(FUTEX(&word, FUTEX_LOCK_PI2 | FUTEX_PRIVATE_FLAG, 0, &t, NULL, 0));
 	t = in_ms(CLOCK_REALTIME, 20);
-	SHOW(FUTEX(&word, FUTEX_LOCK_PI2 | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 0, &t, NULL, 0));
+	SHOW(FUTEX(&word,
+		   FUTEX_LOCK_PI2 | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME,
+		   0, &t, NULL, 0));
 	t = (struct timespec){ 1, 0 };
 	SHOW(FUTEX(&word, FUTEX_LOCK_PI_PRIVATE, 0, &t, NULL, 0));
 	/* A handler runs, the lock is waited for again. */
@@ -241,7 +254,8 @@ static void mutexes(void)
 	SHOW(pthread_mutex_unlock(&mutex));
 	SHOW(pthread_mutex_trylock(&mutex));
 	soon = in_ms(CLOCK_REALTIME, 10);
-	printf("again %s\n", strerrorname_np(pthread_mutex_timedlock(&mutex, &soon)));
+	printf("again %s\n",
+	       strerrorname_np(pthread_mutex_timedlock(&mutex, &soon)));
 	SHOW(pthread_mutex_unlock(&mutex));
 }
 

@@ -17,7 +17,7 @@ static char self[4096];
 static struct {
 	volatile int count, code, value, uid;
 	volatile pid_t sender;
-} *seen;
+} * seen;
 
 static void note(int signo, siginfo_t *info, void *context)
 {
@@ -31,7 +31,8 @@ static void note(int signo, siginfo_t *info, void *context)
 
 static void handle(int signo)
 {
-	struct sigaction action = { .sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = note,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	sigaction(signo, &action, NULL);
 }
@@ -174,7 +175,10 @@ static int sends_as_kernel(void)
 {
 	siginfo_t info = { .si_code = SI_KERNEL };
 
-	return RAW(rt_sigqueueinfo, getppid(), SIGUSR1, &info) == -1 && errno == EPERM ? 4 : 5;
+	return RAW(rt_sigqueueinfo, getppid(), SIGUSR1, &info) == -1 &&
+			       errno == EPERM ?
+		       4 :
+		       5;
 }
 
 static int sends_to_thread(void)
@@ -189,7 +193,9 @@ static void show_seen(const char *what, int (*run)(void))
 	seen->count = 0;
 	pid = child_start(run);
 	child_end(what, pid);
-	printf("%d: code %d, value %d, from the child %d, user %d\n", seen->count, seen->code, seen->value, seen->sender == pid, seen->uid);
+	printf("%d: code %d, value %d, from the child %d, user %d\n",
+	       seen->count, seen->code, seen->value, seen->sender == pid,
+	       seen->uid);
 }
 
 static void become(int user)
@@ -224,7 +230,8 @@ static int sends_to_all(void)
 	SHOW(kill(others, SIGCONT));
 	SHOW(kill(-others, SIGTERM));
 	SHOW(kill(users, SIGCONT));
-	SHOW(RAW(pidfd_send_signal, RAW(pidfd_open, others, 0), SIGTERM, NULL, 0));
+	SHOW(RAW(pidfd_send_signal, RAW(pidfd_open, others, 0), SIGTERM, NULL,
+		 0));
 	SHOW(kill(getppid(), SIGTERM));
 	own = child_start(waits);
 	gate_pass(&back);
@@ -253,7 +260,8 @@ static int continues_in_session(void)
 
 static void users_processes(void)
 {
-	users = child_start(waits_as_user), others = child_start(waits_as_other);
+	users = child_start(waits_as_user),
+	others = child_start(waits_as_other);
 	gate_pass(&back), gate_pass(&back);
 	child_run("sends to all", sends_to_all);
 	child_end("the user's", users);
@@ -287,7 +295,8 @@ int main(int argc, char **argv)
 		return 1;
 	gate = gate_make(), back = gate_make();
 	dup2(gate.ends[0], 60), dup2(back.ends[1], 61);
-	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	child_run("all", all);
 	return 0;
 }

@@ -27,9 +27,10 @@ static void users(void)
 }
 
 /* Those that may be had in a container, too. */
-#define COMMON ((1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | \
-		 1u << CAP_FSETID | 1u << CAP_KILL | 1u << CAP_SETGID |        \
-		 1u << CAP_SETUID | 1u << CAP_SETPCAP))
+#define COMMON                                                                 \
+	((1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER |        \
+	  1u << CAP_FSETID | 1u << CAP_KILL | 1u << CAP_SETGID |               \
+	  1u << CAP_SETUID | 1u << CAP_SETPCAP))
 
 static void capabilities(const char *when)
 {
@@ -46,9 +47,8 @@ static long set_capabilities(unsigned effective, unsigned permitted,
 			     unsigned inheritable)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct d[2] = {
-		{ effective, permitted, inheritable }
-	};
+	struct __user_cap_data_struct d[2] = { { effective, permitted,
+						 inheritable } };
 
 	return RAW(capset, &h, d);
 }
@@ -196,12 +196,12 @@ static void *sets(void *unused)
 	SHOW(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
 	SHOW(prctl(PR_CAP_AMBIENT, 9, CAP_KILL, 0, 0));
 	SHOW(prctl(PR_GET_SECUREBITS));
-	SHOW(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP |
-				      SECBIT_NO_SETUID_FIXUP_LOCKED));
+	SHOW(prctl(PR_SET_SECUREBITS,
+		   SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED));
 	SHOW(prctl(PR_SET_SECUREBITS, 0));
 	SHOW(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP |
-				      SECBIT_NO_SETUID_FIXUP_LOCKED |
-				      SECBIT_KEEP_CAPS_LOCKED));
+					      SECBIT_NO_SETUID_FIXUP_LOCKED |
+					      SECBIT_KEEP_CAPS_LOCKED));
 	SHOW(prctl(PR_SET_KEEPCAPS, 1));
 	SHOW(prctl(PR_GET_SECUREBITS));
 	SHOW(RAW(setresuid, 1000, 1000, 1000));

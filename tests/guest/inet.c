@@ -60,9 +60,9 @@ static void protocols(void)
 
 int main(void)
 {
-	static const char *const four[] = { "0.0.0.0", "127.0.0.1", "127.9.9.9",
-					    "192.0.2.1", "224.0.0.1",
-					    "255.255.255.255" };
+	static const char *const four[] = { "0.0.0.0",   "127.0.0.1",
+					    "127.9.9.9", "192.0.2.1",
+					    "224.0.0.1", "255.255.255.255" };
 	static const char *const six[] = { "::", "::1", "2001:db8::1",
 					   "::ffff:127.0.0.1",
 					   "::ffff:192.0.2.1" };

@@ -35,7 +35,8 @@ static long blocked(void)
 	sigset_t set;
 
 	sigprocmask(SIG_BLOCK, NULL, &set);
-	return sigismember(&set, SIGUSR1) + 2 * sigismember(&set, SIGRTMIN) + 4 * sigismember(&set, SIGUSR2);
+	return sigismember(&set, SIGUSR1) + 2 * sigismember(&set, SIGRTMIN) +
+	       4 * sigismember(&set, SIGUSR2);
 }
 
 static int signals_of_child(void)
@@ -46,11 +47,14 @@ static int signals_of_child(void)
 	SHOW(pending());
 	SHOW(blocked());
 	sigaction(SIGUSR2, NULL, &action);
-	SHOW(action.sa_handler == handle && (action.sa_flags & (SA_ONSTACK | SA_RESTART | SA_SIGINFO)) == (SA_ONSTACK | SA_RESTART));
+	SHOW(action.sa_handler == handle &&
+	     (action.sa_flags & (SA_ONSTACK | SA_RESTART | SA_SIGINFO)) ==
+		     (SA_ONSTACK | SA_RESTART));
 	sigaction(SIGHUP, NULL, &action);
 	SHOW(action.sa_handler == SIG_IGN);
 	sigaltstack(NULL, &stack);
-	SHOW(stack.ss_sp == other_stack && stack.ss_size == sizeof(other_stack) && !stack.ss_flags);
+	SHOW(stack.ss_sp == other_stack &&
+	     stack.ss_size == sizeof(other_stack) && !stack.ss_flags);
 	SHOW(raise(SIGUSR2));
 	SHOW(handled == SIGUSR2);
 	SHOW(signal(SIGUSR2, SIG_DFL) == handle);
@@ -59,8 +63,10 @@ static int signals_of_child(void)
 
 static void signals(void)
 {
-	struct sigaction action = { .sa_handler = handle, .sa_flags = SA_ONSTACK | SA_RESTART };
-	stack_t stack = { .ss_sp = other_stack, .ss_size = sizeof(other_stack) };
+	struct sigaction action = { .sa_handler = handle,
+				    .sa_flags = SA_ONSTACK | SA_RESTART };
+	stack_t stack = { .ss_sp = other_stack,
+			  .ss_size = sizeof(other_stack) };
 	union sigval v = { 0 };
 	sigset_t set;
 
@@ -146,7 +152,8 @@ static int attributes_of_child(void)
 	SHOW(strcmp(strrchr(path, '/'), "/below"));
 	getrlimit(RLIMIT_NOFILE, &files);
 	getrlimit(RLIMIT_CORE, &core);
-	printf("limits %ld %ld %ld\n", (long)files.rlim_cur, (long)files.rlim_max, (long)core.rlim_cur);
+	printf("limits %ld %ld %ld\n", (long)files.rlim_cur,
+	       (long)files.rlim_max, (long)core.rlim_cur);
 	SHOW(getpriority(PRIO_PROCESS, 0));
 	SHOW(getpgrp() == getpgid(getppid()));
 	SHOW(getsid(0) == getsid(getppid()));
@@ -178,8 +185,10 @@ static void burn(long us)
 
 	do
 		getrusage(RUSAGE_SELF, &usage);
-	while (usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 +
-		       usage.ru_stime.tv_usec < us);
+	while (usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
+		       usage.ru_stime.tv_sec * 1000000 +
+		       usage.ru_stime.tv_usec <
+	       us);
 }
 
 static void attributes(void)

@@ -18,12 +18,21 @@ static const struct {
 	unsigned int bit;
 	const char *name;
 } bits[] = {
-	{ IN_ACCESS, "access" }, { IN_MODIFY, "modify" }, { IN_ATTRIB, "attrib" },
-	{ IN_CLOSE_WRITE, "close-write" }, { IN_CLOSE_NOWRITE, "close" },
-	{ IN_OPEN, "open" }, { IN_MOVED_FROM, "from" }, { IN_MOVED_TO, "to" },
-	{ IN_CREATE, "create" }, { IN_DELETE, "delete" },
-	{ IN_DELETE_SELF, "delete-self" }, { IN_MOVE_SELF, "move-self" },
-	{ IN_Q_OVERFLOW, "overflow" }, { IN_IGNORED, "ignored" }, { IN_ISDIR, "dir" },
+	{ IN_ACCESS, "access" },
+	{ IN_MODIFY, "modify" },
+	{ IN_ATTRIB, "attrib" },
+	{ IN_CLOSE_WRITE, "close-write" },
+	{ IN_CLOSE_NOWRITE, "close" },
+	{ IN_OPEN, "open" },
+	{ IN_MOVED_FROM, "from" },
+	{ IN_MOVED_TO, "to" },
+	{ IN_CREATE, "create" },
+	{ IN_DELETE, "delete" },
+	{ IN_DELETE_SELF, "delete-self" },
+	{ IN_MOVE_SELF, "move-self" },
+	{ IN_Q_OVERFLOW, "overflow" },
+	{ IN_IGNORED, "ignored" },
+	{ IN_ISDIR, "dir" },
 };
 
 static void events(const char *what)
@@ -45,7 +54,8 @@ static void events(const char *what)
 		if (e->len)
 			printf(" %s/%u", e->name, e->len);
 		if (e->cookie)
-			printf(" %s", e->cookie == cookie ? "the same" : "cookie");
+			printf(" %s",
+			       e->cookie == cookie ? "the same" : "cookie");
 		cookie = e->cookie;
 		printf("]");
 		p += sizeof(*e) + e->len;
@@ -138,7 +148,8 @@ static void watches(void)
 	SHOW(inotify_add_watch(in, "w", IN_OPEN | IN_ONLYDIR));
 	SHOW(inotify_add_watch(in, "w", 0));
 	SHOW(inotify_add_watch(in, "w", 0x800000));
-	SHOW(inotify_add_watch(in, "w", IN_OPEN | IN_MASK_ADD | IN_MASK_CREATE));
+	SHOW(inotify_add_watch(in, "w",
+			       IN_OPEN | IN_MASK_ADD | IN_MASK_CREATE));
 	SHOW(inotify_add_watch(1, "w", IN_OPEN));
 	SHOW(inotify_add_watch(99, "w", IN_OPEN));
 	SHOW(inotify_init1(1));

@@ -22,7 +22,8 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 {
 	(void)info;
 	printf("IF in the frame of signal %d: %d, in its handler: %d\n", signo,
-	       (((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] & IF) != 0, (own_flags() & IF) != 0);
+	       (((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] & IF) != 0,
+	       (own_flags() & IF) != 0);
 }
 
 static void *in_thread(void *arg)
@@ -33,14 +34,18 @@ static void *in_thread(void *arg)
 
 int main(void)
 {
-	struct sigaction a = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+	struct sigaction a = { .sa_sigaction = on_signal,
+			       .sa_flags = SA_SIGINFO };
 	struct timespec soon = { 0, 1000 };
 	long call = SYS_getppid;
 	unsigned long seen;
 	pthread_t t;
 
 	printf("IF: %d\n", (own_flags() & IF) != 0);
-	__asm__ volatile("syscall\n\tmov %%r11, %1" : "+a"(call), "=r"(seen) : : "rcx", "r11", "memory");
+	__asm__ volatile("syscall\n\tmov %%r11, %1"
+			 : "+a"(call), "=r"(seen)
+			 :
+			 : "rcx", "r11", "memory");
 	printf("IF in r11 after a call: %d\n", (seen & IF) != 0);
 	nanosleep(&soon, NULL);
 	printf("IF after a wait: %d\n", (own_flags() & IF) != 0);

@@ -44,7 +44,9 @@ static void interval_timers(void)
 
 	SHOW(setitimer(ITIMER_REAL, &v, NULL));
 	SHOW(getitimer(ITIMER_REAL, &old));
-	printf("left %d interval %ld\n", old.it_value.tv_sec == 4 || old.it_value.tv_sec == 5, old.it_interval.tv_sec);
+	printf("left %d interval %ld\n",
+	       old.it_value.tv_sec == 4 || old.it_value.tv_sec == 5,
+	       old.it_interval.tv_sec);
 	SHOW(alarm(7));
 	SHOW(alarm(0xffffffff));
 	SHOW(alarm(0) > 4000000000u);
@@ -52,10 +54,13 @@ static void interval_timers(void)
 	SHOW(setitimer(ITIMER_REAL, &huge, &old));
 	printf("old %ld\n", old.it_value.tv_sec);
 	SHOW(getitimer(ITIMER_REAL, &old));
-	printf("huge: left %d interval %ld %ld\n", old.it_value.tv_sec > 9000000000, old.it_interval.tv_sec, old.it_interval.tv_usec);
+	printf("huge: left %d interval %ld %ld\n",
+	       old.it_value.tv_sec > 9000000000, old.it_interval.tv_sec,
+	       old.it_interval.tv_usec);
 	SHOW(setitimer(ITIMER_REAL, &wrap, NULL));
 	SHOW(getitimer(ITIMER_REAL, &old));
-	printf("2^64 ns: left %d interval %ld, fired %d\n", old.it_value.tv_sec > 9000000000, old.it_interval.tv_sec, fired);
+	printf("2^64 ns: left %d interval %ld, fired %d\n",
+	       old.it_value.tv_sec > 9000000000, old.it_interval.tv_sec, fired);
 	SHOW(setitimer(ITIMER_REAL, &off, &old));
 	SHOW(setitimer(3, &v, NULL));
 	SHOW(setitimer(-1, &v, NULL));
@@ -93,7 +98,8 @@ static void interval_timers(void)
 
 static timer_t make(clockid_t clock, int signo, int value)
 {
-	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = signo };
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL,
+			      .sigev_signo = signo };
 	timer_t t = NULL;
 
 	e.sigev_value.sival_int = value;
@@ -104,12 +110,16 @@ static timer_t make(clockid_t clock, int signo, int value)
 
 static struct itimerspec spec(long first_ms, long interval_ms)
 {
-	return (struct itimerspec){ { interval_ms / 1000, interval_ms % 1000 * 1000000 }, { first_ms / 1000, first_ms % 1000 * 1000000 } };
+	return (struct itimerspec){
+		{ interval_ms / 1000, interval_ms % 1000 * 1000000 },
+		{ first_ms / 1000, first_ms % 1000 * 1000000 }
+	};
 }
 
 static void overruns(void)
 {
-	struct itimerspec every = spec(10, 10), off = { 0 }, left, past = spec(1, 0);
+	struct itimerspec every = spec(10, 10), off = { 0 }, left,
+			  past = spec(1, 0);
 	sigset_t set;
 	siginfo_t info;
 	timer_t t = make(CLOCK_MONOTONIC, SIGRTMIN, 11);
@@ -120,12 +130,16 @@ static void overruns(void)
 	SHOW(timer_settime(t, 0, &every, NULL));
 	sleep_ms(105);
 	SHOW(sigwaitinfo(&set, &info) == SIGRTMIN);
-	printf("timer's: code %d value %d, overrun %d, the same %d\n", info.si_code == SI_TIMER, info.si_value.sival_int, info.si_overrun >= 9, timer_getoverrun(t) == info.si_overrun);
+	printf("timer's: code %d value %d, overrun %d, the same %d\n",
+	       info.si_code == SI_TIMER, info.si_value.sival_int,
+	       info.si_overrun >= 9, timer_getoverrun(t) == info.si_overrun);
 	SHOW(sigwaitinfo(&set, &info) == SIGRTMIN);
 	printf("next: overrun few %d\n", info.si_overrun < 5);
 	sleep_ms(30);
 	SHOW(timer_gettime(t, &left));
-	printf("left %d\n", left.it_value.tv_sec == 0 && left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 10000000);
+	printf("left %d\n", left.it_value.tv_sec == 0 &&
+				    left.it_value.tv_nsec > 0 &&
+				    left.it_value.tv_nsec <= 10000000);
 	SHOW(timer_settime(t, 0, &off, &left));
 	SHOW(timer_getoverrun(t));
 	SHOW(timer_gettime(t, &left));
@@ -157,7 +171,9 @@ static void overruns(void)
 static void refusals(void)
 {
 	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = 0 };
-	struct itimerspec v = spec(1, 0), bad = { { 0, 1000000000 }, { 0, 0 } }, huge = { { HUGE, 999999999 }, { HUGE, 999999999 } }, left;
+	struct itimerspec v = spec(1, 0), bad = { { 0, 1000000000 }, { 0, 0 } },
+			  huge = { { HUGE, 999999999 }, { HUGE, 999999999 } },
+			  left;
 	timer_t t;
 	int id;
 
@@ -186,7 +202,8 @@ static void refusals(void)
 	SHOW(RAW(timer_getoverrun, 1 << 20));
 	SHOW(timer_settime(t, 0, &huge, NULL));
 	SHOW(timer_gettime(t, &left));
-	printf("huge: left %d interval %ld\n", left.it_value.tv_sec > 9000000000, left.it_interval.tv_sec);
+	printf("huge: left %d interval %ld\n",
+	       left.it_value.tv_sec > 9000000000, left.it_interval.tv_sec);
 	SHOW(timer_settime(t, TIMER_ABSTIME, &huge, NULL));
 	SHOW(timer_delete(t));
 	e.sigev_notify = SIGEV_NONE;
@@ -195,18 +212,21 @@ static void refusals(void)
 	SHOW(timer_settime(t, 0, &v, NULL));
 	sleep_ms(20);
 	SHOW(timer_gettime(t, &left));
-	printf("none, once: %ld %ld\n", left.it_value.tv_sec, left.it_value.tv_nsec);
+	printf("none, once: %ld %ld\n", left.it_value.tv_sec,
+	       left.it_value.tv_nsec);
 	v = spec(10, 10);
 	SHOW(timer_settime(t, 0, &v, NULL));
 	sleep_ms(25);
 	SHOW(timer_gettime(t, &left));
-	printf("none, again and again: %d\n", left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 10000000);
+	printf("none, again and again: %d\n",
+	       left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 10000000);
 	SHOW(timer_delete(t));
 }
 
 static void *to_thread(void *arg)
 {
-	struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
+			      .sigev_signo = SIGUSR1 };
 	struct itimerspec v = spec(5, 0);
 	timer_t t;
 

@@ -14,7 +14,7 @@ static struct {
 	volatile long turns[4];
 	volatile int count, hangups, continued;
 	volatile pid_t pid;
-} *seen;
+} * seen;
 
 static void count(int signo)
 {
@@ -52,7 +52,8 @@ static int moved(void)
 	pause_ms(60);
 	for (int i = 0; i < 3; i++)
 		now[i] = seen->turns[i];
-	return before[0] != now[0] || before[1] != now[1] || before[2] != now[2];
+	return before[0] != now[0] || before[1] != now[1] ||
+	       before[2] != now[2];
 }
 
 /* All threads stop, and all go on. */
@@ -152,7 +153,8 @@ static int stops_blocked(void)
 	status += sigismember(&set, SIGTSTP);
 	raise(SIGCONT);
 	sigpending(&set);
-	status += 2 * sigismember(&set, SIGTSTP) + 4 * sigismember(&set, SIGCONT);
+	status +=
+		2 * sigismember(&set, SIGTSTP) + 4 * sigismember(&set, SIGCONT);
 	raise(SIGTSTP);
 	sigpending(&set);
 	return status + 8 * sigismember(&set, SIGCONT);
@@ -255,7 +257,8 @@ int main(void)
 {
 	setbuf(stdout, NULL);
 	gate = gate_make(), back = gate_make();
-	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	setpgid(0, 0);
 	with_threads();
 	in_a_call();

@@ -139,7 +139,8 @@ static void socket_pair(void)
 static void listener(void)
 {
 	struct sockaddr_un a = { AF_UNIX, "/tmp/leak-socket" };
-	int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0), s;
+	int l = socket(AF_UNIX, SOCK_STREAM, 0),
+	    c = socket(AF_UNIX, SOCK_STREAM, 0), s;
 
 	if (bind(l, (void *)&a, sizeof(a)) || listen(l, 5) ||
 	    connect(c, (void *)&a, sizeof(a)))
@@ -258,8 +259,10 @@ static void mappings(void)
 	munmap(p, 65536);
 	munmap(q, 65536);
 	munmap(r, 131072);
-	p = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	mmap(p, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	p = mmap(NULL, 1 << 20, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	mmap(p, 65536, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	p[0] = 1;
 	munmap(p, 1 << 20);
 }

@@ -158,18 +158,21 @@ static void users_limits(void)
 	SHOW(mlock(p + PAGE, 3 * PAGE));
 	SHOW(mlock(p + 4 * PAGE, PAGE));
 	SHOW(mlockall(MCL_CURRENT));
-	SHOW(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
-					  MAP_LOCKED, -1, 0) == MAP_FAILED);
+	SHOW(mmap(NULL, PAGE, PROT_READ,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1,
+		  0) == MAP_FAILED);
 	munlock(p, 8 * PAGE);
-	SHOW(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
-					  MAP_LOCKED, -1, 0) == MAP_FAILED);
+	SHOW(mmap(NULL, PAGE, PROT_READ,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1,
+		  0) == MAP_FAILED);
 	l.rlim_cur = 0;
 	SHOW(setrlimit(RLIMIT_MEMLOCK, &l));
 	SHOW(mlock(p, PAGE));
 	SHOW(munlock(p, 8 * PAGE));
 	SHOW(mlockall(MCL_FUTURE));
-	SHOW(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
-					  MAP_LOCKED, -1, 0) == MAP_FAILED);
+	SHOW(mmap(NULL, PAGE, PROT_READ,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1,
+		  0) == MAP_FAILED);
 }
 
 int main(void)

@@ -14,7 +14,8 @@ static int a, b;
 
 static long set(int fd, int command, int type, long start, long size)
 {
-	struct flock l = { .l_type = (short)type, .l_start = start,
+	struct flock l = { .l_type = (short)type,
+			   .l_start = start,
 			   .l_len = size };
 
 	return fcntl(fd, command, &l);
@@ -24,8 +25,10 @@ static long set(int fd, int command, int type, long start, long size)
 
 static void ask(int fd, int command, int type, long start, long size)
 {
-	struct flock l = { .l_type = (short)type, .l_whence = SEEK_SET,
-			   .l_start = start, .l_len = size };
+	struct flock l = { .l_type = (short)type,
+			   .l_whence = SEEK_SET,
+			   .l_start = start,
+			   .l_len = size };
 
 	if (fcntl(fd, command, &l))
 		printf("ask: error %d\n", errno);
@@ -43,7 +46,8 @@ static void map(void)
 	static const char letters[] = "rw";
 
 	for (long i = 0; i < 60; i++) {
-		struct flock l = { .l_type = F_WRLCK, .l_start = i,
+		struct flock l = { .l_type = F_WRLCK,
+				   .l_start = i,
 				   .l_len = 1 };
 
 		fcntl(b, F_OFD_GETLK, &l);
@@ -56,8 +60,7 @@ static void map(void)
 		fcntl(b, F_OFD_GETLK, &l);
 		if (l.l_type == F_UNLCK)
 			break;
-		printf(" %d %ld+%ld", l.l_type, (long)l.l_start,
-		       (long)l.l_len);
+		printf(" %d %ld+%ld", l.l_type, (long)l.l_start, (long)l.l_len);
 		if (!l.l_len)
 			break;
 		at = l.l_start + l.l_len;

@@ -13,7 +13,10 @@ static int fd;
 
 static long lock(int command, short type, long start, long length)
 {
-	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length };
+	struct flock l = { .l_type = type,
+			   .l_whence = SEEK_SET,
+			   .l_start = start,
+			   .l_len = length };
 
 	return fcntl(fd, command, &l);
 }
@@ -21,13 +24,17 @@ static long lock(int command, short type, long start, long length)
 /* Whose lock is in the way: 0 nobody's, 1 the parent's, 2 an open file's, 3. */
 static long asked(int command, short type, long start, long length)
 {
-	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length };
+	struct flock l = { .l_type = type,
+			   .l_whence = SEEK_SET,
+			   .l_start = start,
+			   .l_len = length };
 
 	if (fcntl(fd, command, &l))
 		return -1;
 	if (l.l_type == F_UNLCK)
 		return 0;
-	printf("  type %d, %ld and %ld\n", l.l_type, (long)l.l_start, (long)l.l_len);
+	printf("  type %d, %ld and %ld\n", l.l_type, (long)l.l_start,
+	       (long)l.l_len);
 	return l.l_pid == getppid() ? 1 : l.l_pid == -1 ? 2 : 3;
 }
 

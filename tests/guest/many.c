@@ -15,7 +15,7 @@ static struct gate gate, back;
 static char self[4096];
 static struct {
 	volatile long turns[8];
-} *seen;
+} * seen;
 
 static int ends(void)
 {
@@ -35,7 +35,8 @@ static void one_after_the_other(void)
 	for (int i = 0; i < 1000; i++) {
 		pid_t pid = child_start(ends);
 
-		good += waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7;
+		good += waitpid(pid, &status, 0) == pid &&
+			WEXITSTATUS(status) == 7;
 	}
 	SHOW(good);
 }
@@ -52,7 +53,8 @@ static void programs(void)
 			execv(self, list);
 			_exit(1);
 		}
-		good += waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 9;
+		good += waitpid(pid, &status, 0) == pid &&
+			WEXITSTATUS(status) == 9;
 	}
 	SHOW(good);
 }
@@ -67,7 +69,8 @@ static void at_once(void)
 	for (int i = 0; i < 200; i++)
 		gate_open(&gate);
 	for (int i = 0; i < 200; i++)
-		good += waitpid(pids[i], &status, 0) == pids[i] && WEXITSTATUS(status) == 3;
+		good += waitpid(pids[i], &status, 0) == pids[i] &&
+			WEXITSTATUS(status) == 3;
 	SHOW(good);
 }
 
@@ -201,7 +204,8 @@ static void beside_a_busy_one(void)
 /* Memory of those that have ended is there again. */
 static int large(void)
 {
-	char *p = mmap(NULL, 32 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, 32 << 20, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	memset(p, 1, 32 << 20);
 	return p[100];
@@ -227,7 +231,8 @@ int main(int argc, char **argv)
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
 	gate = gate_make(), back = gate_make();
-	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	one_after_the_other();
 	programs();
 	at_once();

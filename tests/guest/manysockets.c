@@ -140,7 +140,9 @@ static long pass(int over, int fd)
 		char space[CMSG_SPACE(sizeof(int))];
 	} c = { 0 };
 	struct iovec v = { "f", 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c,
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = &c,
 			    .msg_controllen = sizeof(c) };
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 

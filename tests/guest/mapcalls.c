@@ -129,8 +129,10 @@ static void moving(void)
 	SHOW(MREMAP(p, PAGE, 0, 0));
 	SHOW(MREMAP(p, PAGE, PAGE, 0x100));
 	SHOW(MREMAP(p, PAGE, PAGE, MREMAP_FIXED, p));
-	SHOW(MREMAP(p, 4 * PAGE, 4 * PAGE, MREMAP_FIXED | MREMAP_MAYMOVE, p + PAGE));
-	SHOW(MREMAP(p, 4 * PAGE, 4 * PAGE, MREMAP_FIXED | MREMAP_MAYMOVE, p + 8 * PAGE + 1));
+	SHOW(MREMAP(p, 4 * PAGE, 4 * PAGE, MREMAP_FIXED | MREMAP_MAYMOVE,
+		    p + PAGE));
+	SHOW(MREMAP(p, 4 * PAGE, 4 * PAGE, MREMAP_FIXED | MREMAP_MAYMOVE,
+		    p + 8 * PAGE + 1));
 	SHOW(MREMAP(p, 5 * PAGE, 6 * PAGE, MREMAP_MAYMOVE));
 	SHOW(MREMAP(p, SIZE_MAX - PAGE, PAGE, MREMAP_MAYMOVE));
 	SHOW(MREMAP(p, PAGE, SIZE_MAX / 2, MREMAP_MAYMOVE));
@@ -141,7 +143,8 @@ static void moving(void)
 	/* into a place, which replaces what is there */
 	q = map(8 * PAGE);
 	memset(q, 4, 8 * PAGE);
-	SHOW(mremap(p, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + PAGE) == q + PAGE);
+	SHOW(mremap(p, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		    q + PAGE) == q + PAGE);
 	printf("%d %d %d %d\n", q[0], q[PAGE], q[3 * PAGE], q[4 * PAGE]);
 	/* a part of a mapping that cannot grow where it is */
 	SHOW(MREMAP(q, PAGE, 2 * PAGE, 0));
@@ -185,7 +188,8 @@ static void residence(void)
 	printf("-- mincore\n");
 	memset(p, 1, 4 * PAGE);
 	SHOW(mincore(p, 4 * PAGE, there));
-	printf("%d %d %d %d\n", there[0] & 1, there[1] & 1, there[2] & 1, there[3] & 1);
+	printf("%d %d %d %d\n", there[0] & 1, there[1] & 1, there[2] & 1,
+	       there[3] & 1);
 	SHOW(mincore(p + 1, PAGE, there));
 	SHOW(mincore(p, 0, there));
 	SHOW(mincore(p, PAGE, (void *)8));

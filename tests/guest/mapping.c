@@ -45,7 +45,8 @@ static void replaced(void)
 	memset(p, 1, 4 * PAGE);
 	mprotect(p, 4 * PAGE, PROT_READ);
 	q = mmap(p, 4 * PAGE, RW, ANON | MAP_FIXED, -1, 0);
-	printf("read-only replaced %d sum %d write %d\n", q == p, sum(p, 4 * PAGE), touch(p, 1));
+	printf("read-only replaced %d sum %d write %d\n", q == p,
+	       sum(p, 4 * PAGE), touch(p, 1));
 	memset(p, 1, 4 * PAGE);
 	mprotect(p + PAGE, PAGE, PROT_NONE);
 	q = mmap(p, 4 * PAGE, RW, ANON | MAP_FIXED, -1, 0);
@@ -56,7 +57,8 @@ static void replaced(void)
 	mmap(p + 4 * PAGE, 4 * PAGE, PROT_READ, ANON | MAP_FIXED, -1, 0);
 	memset(p, 1, 4 * PAGE);
 	q = mmap(p + 2 * PAGE, 4 * PAGE, RW, ANON | MAP_FIXED, -1, 0);
-	printf("over two %d sum %d write %d behind %d\n", q == p + 2 * PAGE, sum(p, 8 * PAGE), touch(p + 5 * PAGE, 1),
+	printf("over two %d sum %d write %d behind %d\n", q == p + 2 * PAGE,
+	       sum(p, 8 * PAGE), touch(p + 5 * PAGE, 1),
 	       touch(p + 6 * PAGE, 1));
 	munmap(p, 8 * PAGE);
 }
@@ -68,7 +70,8 @@ static void file_over_memory(void)
 
 	memset(p, 1, 4 * PAGE);
 	q = mmap(p + PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 0);
-	printf("file over memory %d: %.4s beside %d %d\n", q == p + PAGE, q, p[PAGE - 1], p[2 * PAGE]);
+	printf("file over memory %d: %.4s beside %d %d\n", q == p + PAGE, q,
+	       p[PAGE - 1], p[2 * PAGE]);
 	memcpy(q, "FILE", 4);
 	pread(fd, buf, 4, 0);
 	printf("written through: %s\n", buf);
@@ -86,16 +89,20 @@ static void ends(void)
 	struct iovec v = { p + PAGE, 16 };
 	int ends[2];
 
-	printf("end of file: %d, behind it %d\n", touch(p + PAGE - 1, 0), touch(p + PAGE, 0));
+	printf("end of file: %d, behind it %d\n", touch(p + PAGE - 1, 0),
+	       touch(p + PAGE, 0));
 	pipe2(ends, O_NONBLOCK);
-	printf("write from behind it %zd %d\n", write(ends[1], p + PAGE, 16), errno);
+	printf("write from behind it %zd %d\n", write(ends[1], p + PAGE, 16),
+	       errno);
 	printf("writev from behind it %zd %d\n", writev(ends[1], &v, 1), errno);
 	munmap(p, 3 * PAGE);
 	p = mmap(NULL, 3 * PAGE, RW, MAP_SHARED, fd, 0);
 	write(ends[1], "abc", 3);
 	printf("read to behind it %zd %d\n", read(ends[0], p + PAGE, 3), errno);
-	printf("stat to behind it %d %d\n", fstat(fd, (struct stat *)(p + PAGE)), errno);
-	printf("open of what is behind it %d %d\n", open(p + PAGE, O_RDONLY), errno);
+	printf("stat to behind it %d %d\n",
+	       fstat(fd, (struct stat *)(p + PAGE)), errno);
+	printf("open of what is behind it %d %d\n", open(p + PAGE, O_RDONLY),
+	       errno);
 	/* the file is cut, and grows again */
 	ftruncate(fd, 3 * PAGE);
 	memset(p, 'x', 3 * PAGE);
@@ -160,10 +167,18 @@ static void moves(void)
 	p = map(8 * PAGE, RW);
 	q = map(8 * PAGE, RW);
 	memset(p, 3, 8 * PAGE);
-	printf("fixed %d", mremap(p + PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + 4 * PAGE) == q + 4 * PAGE);
-	printf(" there %d beside %d\n", sum(q, 8 * PAGE) == (int)(2 * PAGE * 3), p[0]);
-	printf("overlap %d\n", mremap(q, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + PAGE) == MAP_FAILED && errno == EINVAL);
-	printf("unmapped %d\n", mremap(p + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT);
+	printf("fixed %d", mremap(p + PAGE, 2 * PAGE, 2 * PAGE,
+				  MREMAP_MAYMOVE | MREMAP_FIXED,
+				  q + 4 * PAGE) == q + 4 * PAGE);
+	printf(" there %d beside %d\n", sum(q, 8 * PAGE) == (int)(2 * PAGE * 3),
+	       p[0]);
+	printf("overlap %d\n",
+	       mremap(q, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      q + PAGE) == MAP_FAILED &&
+		       errno == EINVAL);
+	printf("unmapped %d\n",
+	       mremap(p + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED &&
+		       errno == EFAULT);
 	munmap(p, 8 * PAGE);
 	munmap(q, 8 * PAGE);
 	p = mmap(NULL, MIB, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
@@ -171,7 +186,8 @@ static void moves(void)
 	p[5] = 5;
 	mprotect(p, MIB, PROT_READ);
 	q = mremap(p, MIB, 4 * MIB, MREMAP_MAYMOVE);
-	printf("a reservation moved %d write %d end %d\n", q[5], touch(q, 1), touch(q + 4 * MIB - 1, 0));
+	printf("a reservation moved %d write %d end %d\n", q[5], touch(q, 1),
+	       touch(q + 4 * MIB - 1, 0));
 	munmap(q, 4 * MIB);
 }
 
@@ -181,14 +197,21 @@ static void advice(void)
 
 	memset(p, 1, 300 * PAGE);
 	mprotect(p, 2 * PAGE, PROT_READ);
-	printf("dontneed read-only %d sum %d\n", madvise(p, 2 * PAGE, MADV_DONTNEED), sum(p, 2 * PAGE));
-	printf("dontneed many %d sum %d\n", madvise(p, 300 * PAGE, MADV_DONTNEED), sum(p, 300 * PAGE));
-	printf("hole %d\n", munmap(p + PAGE, PAGE) == 0 && madvise(p, 3 * PAGE, MADV_DONTNEED) == -1 && errno == ENOMEM);
-	printf("unaligned %d\n", madvise(p + 1, PAGE, MADV_DONTNEED) == -1 && errno == EINVAL);
-	printf("unknown %d\n", madvise(p, PAGE, 12345) == -1 && errno == EINVAL);
+	printf("dontneed read-only %d sum %d\n",
+	       madvise(p, 2 * PAGE, MADV_DONTNEED), sum(p, 2 * PAGE));
+	printf("dontneed many %d sum %d\n",
+	       madvise(p, 300 * PAGE, MADV_DONTNEED), sum(p, 300 * PAGE));
+	printf("hole %d\n", munmap(p + PAGE, PAGE) == 0 &&
+				    madvise(p, 3 * PAGE, MADV_DONTNEED) == -1 &&
+				    errno == ENOMEM);
+	printf("unaligned %d\n",
+	       madvise(p + 1, PAGE, MADV_DONTNEED) == -1 && errno == EINVAL);
+	printf("unknown %d\n",
+	       madvise(p, PAGE, 12345) == -1 && errno == EINVAL);
 	munmap(p, 300 * PAGE);
 	p = map(PAGE, PROT_NONE);
-	printf("populate none %d %d\n", madvise(p, PAGE, MADV_POPULATE_READ), errno);
+	printf("populate none %d %d\n", madvise(p, PAGE, MADV_POPULATE_READ),
+	       errno);
 	munmap(p, PAGE);
 }
 
@@ -199,20 +222,34 @@ static void refusals(void)
 	errno = 0;
 	p = mmap((void *)0x7ffffffff000, 2 * PAGE, RW, ANON | MAP_FIXED, -1, 0);
 	printf("above the top %d\n", p == MAP_FAILED && errno == ENOMEM);
-	printf("wrap %d\n", munmap((void *)-PAGE, PAGE) == -1 && errno == EINVAL);
-	printf("protect wrap %d\n", mprotect((void *)-PAGE, 2 * PAGE, RW) == -1 && errno == ENOMEM);
-	p = mmap((void *)(uintptr_t)0xfffffffffffff000, PAGE, RW, ANON | MAP_FIXED, -1, 0);
+	printf("wrap %d\n",
+	       munmap((void *)-PAGE, PAGE) == -1 && errno == EINVAL);
+	printf("protect wrap %d\n",
+	       mprotect((void *)-PAGE, 2 * PAGE, RW) == -1 && errno == ENOMEM);
+	p = mmap((void *)(uintptr_t)0xfffffffffffff000, PAGE, RW,
+		 ANON | MAP_FIXED, -1, 0);
 	printf("last page %d\n", p == MAP_FAILED && errno == ENOMEM);
-	printf("odd offset %d\n", mmap(NULL, PAGE, RW, MAP_PRIVATE, 0, 1) == MAP_FAILED && errno == EINVAL);
-	printf("offset wrap %d\n", mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, file("x", 1), -PAGE) == MAP_FAILED && errno == EOVERFLOW);
-	printf("no type %d\n", mmap(NULL, PAGE, RW, MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL);
+	printf("odd offset %d\n",
+	       mmap(NULL, PAGE, RW, MAP_PRIVATE, 0, 1) == MAP_FAILED &&
+		       errno == EINVAL);
+	printf("offset wrap %d\n", mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE,
+					file("x", 1), -PAGE) == MAP_FAILED &&
+					   errno == EOVERFLOW);
+	printf("no type %d\n",
+	       mmap(NULL, PAGE, RW, MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+		       errno == EINVAL);
 	int fd = open("/dev/null", O_WRONLY);
-	printf("write-only %d\n", mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES);
+	printf("write-only %d\n",
+	       mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) == MAP_FAILED &&
+		       errno == EACCES);
 	close(fd);
 	fd = open("/proc/self/exe", O_RDONLY);
-	printf("shared of read-only %d\n", mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES);
+	printf("shared of read-only %d\n",
+	       mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) == MAP_FAILED &&
+		       errno == EACCES);
 	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
-	printf("and by mprotect %d\n", mprotect(p, PAGE, RW) == -1 && errno == EACCES);
+	printf("and by mprotect %d\n",
+	       mprotect(p, PAGE, RW) == -1 && errno == EACCES);
 	munmap(p, PAGE);
 	close(fd);
 	fd = open("/dev/zero", O_RDWR);
@@ -225,19 +262,25 @@ static void refusals(void)
 	printf("write %d\n", touch(p, 1));
 	munmap(p, 2 * PAGE);
 	close(fd);
-	printf("32 bits %d\n", (uintptr_t)mmap(NULL, PAGE, RW, ANON | MAP_32BIT, -1, 0) < 1ul << 31);
+	printf("32 bits %d\n", (uintptr_t)mmap(NULL, PAGE, RW, ANON | MAP_32BIT,
+					       -1, 0) < 1ul << 31);
 	/* AddressSanitizer's shadow, and Go's first choice */
-	p = mmap((void *)0x7fff8000, 0x10007fff8000ul - 0x7fff8000, PROT_NONE, ANON | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
-	printf("a shadow %d\n", p == (char *)0x7fff8000 || (p == MAP_FAILED && errno == EEXIST));
+	p = mmap((void *)0x7fff8000, 0x10007fff8000ul - 0x7fff8000, PROT_NONE,
+		 ANON | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+	printf("a shadow %d\n",
+	       p == (char *)0x7fff8000 || (p == MAP_FAILED && errno == EEXIST));
 	if (p != MAP_FAILED) {
 		mprotect(p + (1ul << 40), PAGE, RW);
-		printf("in it %d beside %d\n", touch(p + (1ul << 40), 1), touch(p + (1ul << 40) + PAGE, 1));
+		printf("in it %d beside %d\n", touch(p + (1ul << 40), 1),
+		       touch(p + (1ul << 40) + PAGE, 1));
 		munmap(p, 0x10007fff8000ul - 0x7fff8000);
 	} else {
 		printf("in it 0 beside 1102\n");
 	}
 	p = mmap(NULL, 1ul << 40, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
-	printf("a terabyte %d\n", p != MAP_FAILED && mprotect(p + (1ul << 39), PAGE, RW) == 0 && touch(p + (1ul << 39), 1) == 0);
+	printf("a terabyte %d\n",
+	       p != MAP_FAILED && mprotect(p + (1ul << 39), PAGE, RW) == 0 &&
+		       touch(p + (1ul << 39), 1) == 0);
 	munmap(p, 1ul << 40);
 }
 
@@ -246,8 +289,10 @@ static void residence(void)
 	unsigned char there[4];
 	char *p = mmap(NULL, 4 * PAGE, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
 
-	printf("mincore of a hole %d\n", mincore(p + 2 * MIB * 1024, PAGE, there) == -1);
-	printf("mincore %d: %d\n", mincore(p, 4 * PAGE, there), (there[0] & 1) + (there[3] & 1));
+	printf("mincore of a hole %d\n",
+	       mincore(p + 2 * MIB * 1024, PAGE, there) == -1);
+	printf("mincore %d: %d\n", mincore(p, 4 * PAGE, there),
+	       (there[0] & 1) + (there[3] & 1));
 	munmap(p, 4 * PAGE);
 }
 
@@ -274,7 +319,8 @@ static void limits(void)
 	q = map(100 * MIB, RW);
 	printf("data limit %d\n", q == MAP_FAILED && errno == ENOMEM);
 	q = map(100 * MIB, PROT_READ);
-	printf("not of what is read-only %d, mprotect %d\n", q != MAP_FAILED, mprotect(q, 100 * MIB, RW) == -1 && errno == ENOMEM);
+	printf("not of what is read-only %d, mprotect %d\n", q != MAP_FAILED,
+	       mprotect(q, 100 * MIB, RW) == -1 && errno == ENOMEM);
 	munmap(q, 100 * MIB);
 	printf("brk too %d\n", sbrk(100 * MIB) == (void *)-1);
 	setrlimit(RLIMIT_DATA, &old);

@@ -11,7 +11,8 @@ int main(int argc, char **argv)
 		*(volatile int *)8 = 1;
 	getppid();
 	for (int i = 0; i < 2; i++)
-		printf("%s%s", syscall(999) < 0 && errno == ENOSYS ? "ENOSYS" : "?",
+		printf("%s%s",
+		       syscall(999) < 0 && errno == ENOSYS ? "ENOSYS" : "?",
 		       i ? "\n" : " ");
 	return 0;
 }

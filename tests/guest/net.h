@@ -28,7 +28,8 @@ __attribute__((unused)) static socklen_t name_size(const union name *n)
 /* Of 127.0.0.1, ::1 and so on. */
 __attribute__((unused)) static union name name_of(const char *text, int port)
 {
-	union name n = {.any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET};
+	union name n = { .any.sa_family = strchr(text, ':') ? AF_INET6 :
+							      AF_INET };
 
 	if (n.any.sa_family == AF_INET)
 		inet_pton(AF_INET, text, &n.four.sin_addr);
@@ -53,7 +54,8 @@ __attribute__((unused)) static long bind_to(int fd, const char *text, int port)
 	return bind(fd, &n.any, name_size(&n));
 }
 
-__attribute__((unused)) static long connect_to(int fd, const char *text, int port)
+__attribute__((unused)) static long connect_to(int fd, const char *text,
+					       int port)
 {
 	union name n = name_of(text, port);
 
@@ -62,7 +64,7 @@ __attribute__((unused)) static long connect_to(int fd, const char *text, int por
 
 __attribute__((unused)) static long disconnect(int fd)
 {
-	struct sockaddr a = {.sa_family = AF_UNSPEC};
+	struct sockaddr a = { .sa_family = AF_UNSPEC };
 
 	return connect(fd, &a, sizeof(a));
 }
@@ -72,8 +74,9 @@ __attribute__((unused)) static const char *text_of(const union name *n)
 	static char text[INET6_ADDRSTRLEN];
 
 	return inet_ntop(n->any.sa_family,
-			 n->any.sa_family == AF_INET ? (void *)&n->four.sin_addr :
-						       (void *)&n->six.sin6_addr,
+			 n->any.sa_family == AF_INET ?
+				 (void *)&n->four.sin_addr :
+				 (void *)&n->six.sin6_addr,
 			 text, sizeof(text));
 }
 
@@ -86,7 +89,8 @@ __attribute__((unused)) static void show_name(const char *what, int fd)
 		printf("%s: %s\n", what, strerrorname_np(errno));
 		return;
 	}
-	printf("%s: %s %s, ", what, text_of(&n), n.four.sin_port ? "with a port" : "no port");
+	printf("%s: %s %s, ", what, text_of(&n),
+	       n.four.sin_port ? "with a port" : "no port");
 	size = sizeof(n);
 	if (getpeername(fd, &n.any, &size))
 		printf("peer %s\n", strerrorname_np(errno));
@@ -104,7 +108,8 @@ __attribute__((unused)) static int number(int fd, int level, int option)
 	return value;
 }
 
-__attribute__((unused)) static long set(int fd, int level, int option, int value)
+__attribute__((unused)) static long set(int fd, int level, int option,
+					int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value));
 }
@@ -114,11 +119,12 @@ __attribute__((unused)) static void show_poll(const char *what, int fd)
 	static const struct {
 		int bit;
 		const char *name;
-	} bits[] = {{POLLIN, "IN"},	    {POLLPRI, "PRI"},	      {POLLOUT, "OUT"},
-		    {POLLERR, "ERR"},	    {POLLHUP, "HUP"},	      {POLLRDNORM, "RDNORM"},
-		    {POLLRDBAND, "RDBAND"}, {POLLWRNORM, "WRNORM"}, {POLLWRBAND, "WRBAND"},
-		    {POLLRDHUP, "RDHUP"}};
-	struct pollfd p = {fd, 0x3fff, 0};
+	} bits[] = { { POLLIN, "IN" },         { POLLPRI, "PRI" },
+		     { POLLOUT, "OUT" },       { POLLERR, "ERR" },
+		     { POLLHUP, "HUP" },       { POLLRDNORM, "RDNORM" },
+		     { POLLRDBAND, "RDBAND" }, { POLLWRNORM, "WRNORM" },
+		     { POLLWRBAND, "WRBAND" }, { POLLRDHUP, "RDHUP" } };
+	struct pollfd p = { fd, 0x3fff, 0 };
 
 	poll(&p, 1, 0);
 	printf("%s:", what);
@@ -131,10 +137,12 @@ __attribute__((unused)) static void show_poll(const char *what, int fd)
 /* The state, without telling apart what only an acknowledgement changes. */
 __attribute__((unused)) static void show_state(const char *what, int fd)
 {
-	static const char *const names[] = {"?",	"established", "syn sent", "syn received",
-					    "fin wait", "fin wait",    "time wait", "closed",
-					    "close wait", "last ack",  "listen",    "closing"};
-	struct tcp_info i = {0};
+	static const char *const names[] = {
+		"?",          "established", "syn sent",  "syn received",
+		"fin wait",   "fin wait",    "time wait", "closed",
+		"close wait", "last ack",    "listen",    "closing"
+	};
+	struct tcp_info i = { 0 };
 	socklen_t size = sizeof(i);
 	char text[64];
 
@@ -149,7 +157,7 @@ __attribute__((unused)) static void show_state(const char *what, int fd)
 /* Waits until fd has something to say; nothing is asked of it after that. */
 __attribute__((unused)) static void settle(int fd, int events)
 {
-	struct pollfd p = {fd, (short)events, 0};
+	struct pollfd p = { fd, (short)events, 0 };
 
 	poll(&p, 1, 10000);
 }
@@ -169,7 +177,7 @@ __attribute__((unused)) static int listener(const char *text, int backlog)
 
 __attribute__((unused)) static struct three three_new(void)
 {
-	struct three t = {.listener = listener("127.0.0.1", 5)};
+	struct three t = { .listener = listener("127.0.0.1", 5) };
 
 	t.client = socket(AF_INET, SOCK_STREAM, 0);
 	if (connect_to(t.client, "127.0.0.1", port_of(t.listener)))
@@ -186,7 +194,8 @@ __attribute__((unused)) static void three_close(const struct three *t)
 }
 
 /* What a read says: the text, or its error. */
-__attribute__((unused)) static void show_read(const char *what, int fd, size_t size, int flags)
+__attribute__((unused)) static void show_read(const char *what, int fd,
+					      size_t size, int flags)
 {
 	char text[256];
 	ssize_t n = recv(fd, text, size, flags);
@@ -194,7 +203,8 @@ __attribute__((unused)) static void show_read(const char *what, int fd, size_t s
 	if (n < 0)
 		printf("%s: %s\n", what, strerrorname_np(errno));
 	else
-		printf("%s: %zd \"%.*s\"\n", what, n, (int)((size_t)n < size ? (size_t)n : size), text);
+		printf("%s: %zd \"%.*s\"\n", what, n,
+		       (int)((size_t)n < size ? (size_t)n : size), text);
 }
 
 #endif

@@ -32,20 +32,24 @@ static char answer[65536];
 
 static void drop_capability(void)
 {
-	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,
+						   0 };
 	struct __user_cap_data_struct data[2];
 
 	if (RAW(capget, &header, data))
 		return;
-	data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective &= ~CAP_TO_MASK(CAP_NET_ADMIN);
+	data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective &=
+		~CAP_TO_MASK(CAP_NET_ADMIN);
 	SHOW(RAW(capset, &header, data));
 }
 
 static long ask(int type, int flags, int family, int index)
 {
-	struct request r = {.h = {sizeof(r.h) + sizeof(r.i), (unsigned short)type,
-				  (unsigned short)(NLM_F_REQUEST | flags), 7, 0},
-			    .i = {.ifi_family = (unsigned char)family, .ifi_index = index}};
+	struct request r = {
+		.h = { sizeof(r.h) + sizeof(r.i), (unsigned short)type,
+		       (unsigned short)(NLM_F_REQUEST | flags), 7, 0 },
+		.i = { .ifi_family = (unsigned char)family, .ifi_index = index }
+	};
 
 	return send(fd, &r, r.h.nlmsg_len, 0);
 }
@@ -55,23 +59,29 @@ static int show_messages(long size)
 {
 	int more = 0;
 
-	for (struct nlmsghdr *h = (struct nlmsghdr *)answer; NLMSG_OK(h, size); h = NLMSG_NEXT(h, size)) {
+	for (struct nlmsghdr *h = (struct nlmsghdr *)answer; NLMSG_OK(h, size);
+	     h = NLMSG_NEXT(h, size)) {
 		struct ifinfomsg *i = NLMSG_DATA(h);
 		struct ifaddrmsg *a = NLMSG_DATA(h);
 		struct nlmsgerr *e = NLMSG_DATA(h);
 
-		more |= h->nlmsg_flags & NLM_F_MULTI && h->nlmsg_type != NLMSG_DONE;
+		more |= h->nlmsg_flags & NLM_F_MULTI &&
+			h->nlmsg_type != NLMSG_DONE;
 		if (h->nlmsg_seq != 7)
 			puts("wrong sequence");
 		if (h->nlmsg_type == NLMSG_DONE)
 			puts("done");
 		else if (h->nlmsg_type == NLMSG_ERROR)
-			printf("error %d, of type %d\n", e->error, e->msg.nlmsg_type);
+			printf("error %d, of type %d\n", e->error,
+			       e->msg.nlmsg_type);
 		else if (h->nlmsg_type == RTM_NEWLINK && i->ifi_index == 1)
-			printf("link: type %d, flags %x\n", i->ifi_type, i->ifi_flags);
+			printf("link: type %d, flags %x\n", i->ifi_type,
+			       i->ifi_flags);
 		else if (h->nlmsg_type == RTM_NEWADDR && a->ifa_index == 1)
-			printf("address: family %d, prefix %d, scope %d, flags %x\n", a->ifa_family,
-			       a->ifa_prefixlen, a->ifa_scope, a->ifa_flags);
+			printf("address: family %d, prefix %d, scope %d, flags "
+			       "%x\n",
+			       a->ifa_family, a->ifa_prefixlen, a->ifa_scope,
+			       a->ifa_flags);
 	}
 	return more;
 }
@@ -91,7 +101,9 @@ static void receive(void)
 
 static void names(void)
 {
-	struct sockaddr_nl n = {.nl_family = AF_NETLINK}, wrong = {.nl_family = AF_INET}, other = {.nl_family = AF_NETLINK};
+	struct sockaddr_nl n = { .nl_family = AF_NETLINK },
+			   wrong = { .nl_family = AF_INET },
+			   other = { .nl_family = AF_NETLINK };
 	socklen_t size = sizeof(n);
 	int second;
 
@@ -99,7 +111,8 @@ static void names(void)
 	SHOW(bind(fd, (struct sockaddr *)&n, 8));
 	SHOW(bind(fd, (struct sockaddr *)&n, sizeof(n)));
 	SHOW(getsockname(fd, (struct sockaddr *)&n, &size));
-	printf("size %d, family %d, own %d\n", size, n.nl_family, n.nl_pid == (unsigned)getpid());
+	printf("size %d, family %d, own %d\n", size, n.nl_family,
+	       n.nl_pid == (unsigned)getpid());
 	SHOW((second = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE)) >= 0);
 	SHOW(bind(second, (struct sockaddr *)&n, sizeof(n)));
 	other.nl_pid = 12345;
@@ -113,12 +126,12 @@ static void names(void)
 	close(second);
 	SHOW(socket(AF_NETLINK, SOCK_STREAM, NETLINK_ROUTE));
 	SHOW(socket(AF_NETLINK, SOCK_RAW, 31));
-	SHOW(socketpair(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, (int[2]){0}));
+	SHOW(socketpair(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, (int[2]){ 0 }));
 }
 
 static void requests(void)
 {
-	struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+	struct pollfd p = { fd, POLLIN | POLLOUT, 0 };
 	struct sockaddr_nl from;
 	socklen_t size = sizeof(from);
 	char small[4];
@@ -133,8 +146,10 @@ static void requests(void)
 	SHOW(ask(RTM_GETADDR, NLM_F_DUMP, AF_INET, 0));
 	receive();
 	SHOW(ask(RTM_GETLINK, 0, AF_UNSPEC, 1));
-	SHOW(recvfrom(fd, small, sizeof(small), MSG_PEEK, (struct sockaddr *)&from, &size));
-	printf("size %d, family %d, pid %d\n", size, from.nl_family, from.nl_pid);
+	SHOW(recvfrom(fd, small, sizeof(small), MSG_PEEK,
+		      (struct sockaddr *)&from, &size));
+	printf("size %d, family %d, pid %d\n", size, from.nl_family,
+	       from.nl_pid);
 	SHOW(recv(fd, small, sizeof(small), MSG_PEEK | MSG_TRUNC) > 300);
 	receive();
 	SHOW(ask(RTM_GETLINK, NLM_F_ACK, AF_UNSPEC, 1));
@@ -153,7 +168,8 @@ static void requests(void)
 	SHOW(send(fd, small, sizeof(small), 0));
 	receive();
 	from.nl_pid = 54321;
-	SHOW(sendto(fd, small, sizeof(small), 0, (struct sockaddr *)&from, sizeof(from)));
+	SHOW(sendto(fd, small, sizeof(small), 0, (struct sockaddr *)&from,
+		    sizeof(from)));
 	SHOW(sendto(fd, small, sizeof(small), 0, (struct sockaddr *)&from, 4));
 }
 
@@ -164,13 +180,20 @@ static void library(void)
 
 	SHOW(getifaddrs(&all));
 	for (struct ifaddrs *i = all; i; i = i->ifa_next) {
-		if (strcmp(i->ifa_name, "lo") || i->ifa_addr->sa_family == AF_INET6)
+		if (strcmp(i->ifa_name, "lo") ||
+		    i->ifa_addr->sa_family == AF_INET6)
 			continue;
-		printf("%s: family %d, flags %x", i->ifa_name, i->ifa_addr->sa_family, i->ifa_flags);
+		printf("%s: family %d, flags %x", i->ifa_name,
+		       i->ifa_addr->sa_family, i->ifa_flags);
 		if (i->ifa_addr->sa_family == AF_INET)
-			printf(", %s", inet_ntop(AF_INET, &((struct sockaddr_in *)i->ifa_addr)->sin_addr, text, sizeof(text)));
+			printf(", %s",
+			       inet_ntop(AF_INET,
+					 &((struct sockaddr_in *)i->ifa_addr)
+						  ->sin_addr,
+					 text, sizeof(text)));
 		else
-			printf(", type %d", ((struct sockaddr_ll *)i->ifa_addr)->sll_hatype);
+			printf(", type %d",
+			       ((struct sockaddr_ll *)i->ifa_addr)->sll_hatype);
 		puts("");
 	}
 	freeifaddrs(all);
@@ -184,8 +207,8 @@ static void library(void)
 
 static void ioctls(void)
 {
-	struct ifreq r = {.ifr_name = "lo"}, list[16];
-	struct ifconf c = {.ifc_len = sizeof(list), .ifc_req = list};
+	struct ifreq r = { .ifr_name = "lo" }, list[16];
+	struct ifconf c = { .ifc_len = sizeof(list), .ifc_req = list };
 	int s = socket(AF_INET, SOCK_DGRAM, 0), n;
 
 	SHOW(ioctl(s, SIOCGIFFLAGS, &r));
@@ -232,7 +255,8 @@ int main(void)
 {
 	setbuf(stdout, NULL);
 	drop_capability();
-	SHOW((fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)) >= 0);
+	SHOW((fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+			  NETLINK_ROUTE)) >= 0);
 	names();
 	requests();
 	library();

@@ -8,7 +8,10 @@ struct option {
 	int level, name;
 	const char *text;
 };
-#define OPTION(level, name) {level, name, #name}
+#define OPTION(level, name)                                                    \
+	{                                                                      \
+		level, name, #name                                             \
+	}
 
 static const struct option options[] = {
 	OPTION(SOL_SOCKET, SO_TYPE),
@@ -76,10 +79,10 @@ static const struct option options[] = {
 static const struct {
 	int family, type;
 	const char *text;
-} kinds[] = {{AF_INET, SOCK_STREAM, "tcp"},
-	     {AF_INET6, SOCK_STREAM, "tcp6"},
-	     {AF_INET, SOCK_DGRAM, "udp"},
-	     {AF_INET6, SOCK_DGRAM, "udp6"}};
+} kinds[] = { { AF_INET, SOCK_STREAM, "tcp" },
+	      { AF_INET6, SOCK_STREAM, "tcp6" },
+	      { AF_INET, SOCK_DGRAM, "udp" },
+	      { AF_INET6, SOCK_DGRAM, "udp6" } };
 
 static void show_number(const struct option *o, int fd)
 {
@@ -102,7 +105,7 @@ static void show_set(const struct option *o, int fd, int value)
 /* Of each option the default, and what becomes of a few values. */
 static void all(int kind)
 {
-	static const int values[] = {1, 0, 5, 90, 200, 300, 70000, -1, -2};
+	static const int values[] = { 1, 0, 5, 90, 200, 300, 70000, -1, -2 };
 
 	for (unsigned i = 0; i < COUNT; i++) {
 		const struct option *o = &options[i];
@@ -111,7 +114,8 @@ static void all(int kind)
 		printf("%s %s:", kinds[kind].text, o->text);
 		show_number(o, fd);
 		printf(";");
-		for (unsigned v = 0; v < sizeof(values) / sizeof(values[0]); v++)
+		for (unsigned v = 0; v < sizeof(values) / sizeof(values[0]);
+		     v++)
 			show_set(o, fd, values[v]);
 		printf("\n");
 		close(fd);
@@ -122,7 +126,7 @@ static void shapes(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), n = 0;
 	unsigned char byte = 3;
-	char text[32] = {0};
+	char text[32] = { 0 };
 	socklen_t size = 1;
 
 	SHOW(setsockopt(fd, IPPROTO_IP, IP_TTL, &byte, 1));
@@ -183,15 +187,15 @@ static void information(void)
 	struct {
 		struct tcp_info old; /* the C library's ends early */
 		unsigned long pacing[2], acked, received, more[20];
-	} i = {0};
+	} i = { 0 };
 	socklen_t size = sizeof(i);
 	int c = socket(AF_INET, SOCK_STREAM, 0), n;
 
 	send(t.client, "12345", 5, 0);
 	usleep(60000);
 	SHOW(getsockopt(t.server, IPPROTO_TCP, TCP_INFO, &i, &size));
-	printf("received %lu, %u retransmits, options %#x\n", i.received, i.old.tcpi_total_retrans,
-	       i.old.tcpi_options & 7);
+	printf("received %lu, %u retransmits, options %#x\n", i.received,
+	       i.old.tcpi_total_retrans, i.old.tcpi_options & 7);
 	size = sizeof(i);
 	SHOW(getsockopt(t.client, IPPROTO_TCP, TCP_INFO, &i, &size));
 	printf("acked %d, %u unacked\n", i.acked >= 5, i.old.tcpi_unacked);
@@ -216,8 +220,11 @@ static void effects(void)
 	struct three t = three_new();
 	int fd = socket(AF_INET, SOCK_STREAM, 0), n = 0;
 	char text[8], room[64];
-	struct iovec v = {text, 3};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct iovec v = { text, 3 };
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = room,
+			    .msg_controllen = sizeof(room) };
 
 	SHOW(set(t.server, IPPROTO_TCP, TCP_INQ, 1));
 	send(t.client, "1234567", 7, 0);

@@ -53,7 +53,8 @@ static void threads_beside_vfork(void)
 
 static int maps(void *where)
 {
-	*(char **)where = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	*(char **)where = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	**(char **)where = 7;
 	return 0;
 }
@@ -102,7 +103,8 @@ static void one_memory(void)
 	SHOW(munmap(where, 4096));
 	child_end("exits", start(exits_all, CLONE_VM | SIGCHLD, NULL));
 	child_end("faults", start(faults, CLONE_VM | SIGCHLD, NULL));
-	child_end("becomes another", start(becomes_another, CLONE_VM | SIGCHLD, NULL));
+	child_end("becomes another",
+		  start(becomes_another, CLONE_VM | SIGCHLD, NULL));
 	value = 1;
 	child_end("forks", start(forks, CLONE_VM | SIGCHLD, NULL));
 	SHOW(value);
@@ -245,7 +247,8 @@ int main(int argc, char **argv)
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
 	gate = gate_make(), back = gate_make();
-	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	threads_beside_vfork();
 	one_memory();
 	programs();

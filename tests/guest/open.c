@@ -23,7 +23,9 @@ static int fresh(long fd)
 static long open2(int fd, const char *path, uint64_t flags, uint64_t mode,
 		  uint64_t resolve)
 {
-	struct open_how how = { .flags = flags, .mode = mode, .resolve = resolve };
+	struct open_how how = { .flags = flags,
+				.mode = mode,
+				.resolve = resolve };
 
 	return syscall(SYS_openat2, fd, path, &how, sizeof(how));
 }
@@ -42,7 +44,9 @@ static void link_of(int fd)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	n = readlink(name, path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = 0;
-	printf("at %s\n", strncmp(path, scratch, strlen(scratch)) ? path : path + strlen(scratch));
+	printf("at %s\n", strncmp(path, scratch, strlen(scratch)) ?
+				  path :
+				  path + strlen(scratch));
 }
 
 static void paths(void)
@@ -353,9 +357,10 @@ int main(void)
 	mkdir("dir", 0755);
 	if (symlink("file", "to-file") || symlink("dir", "to-dir") ||
 	    symlink("dir/", "to-slash") || symlink("file/", "to-file-slash") ||
-	    symlink("missing-target", "to-missing") || symlink("/", "to-root") ||
-	    symlink("..", "dir/up") || symlink("dir/up", "to-up") ||
-	    symlink("pool", "loop") || symlink("loop", "pool"))
+	    symlink("missing-target", "to-missing") ||
+	    symlink("/", "to-root") || symlink("..", "dir/up") ||
+	    symlink("dir/up", "to-up") || symlink("pool", "loop") ||
+	    symlink("loop", "pool"))
 		return 1;
 	paths();
 	modes();

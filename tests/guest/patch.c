@@ -138,8 +138,9 @@ static void *in_thread(void *argument)
 /* What stands at the sites now: not the same in the guest. */
 static void show_bytes(void)
 {
-	printf("before %02x, behind %02x, branched %02x\n", *(unsigned char *)before,
-	       (unsigned char)behind_return[-2], (unsigned char)branch_behind_site[0]);
+	printf("before %02x, behind %02x, branched %02x\n",
+	       *(unsigned char *)before, (unsigned char)behind_return[-2],
+	       (unsigned char)branch_behind_site[0]);
 }
 
 int main(int argc, char **argv)

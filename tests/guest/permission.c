@@ -47,7 +47,8 @@ static void make_dir(const char *path, int mode, int uid, int gid)
 static void prepare(void)
 {
 	make("mine", 0640, 1000, 1000);
-	make("none", 0077, 1000, 1000); /* the owner's bits count, not others' */
+	make("none", 0077, 1000,
+	     1000); /* the owner's bits count, not others' */
 	make("group", 0660, 0, 50);
 	make("others", 0604, 0, 0);
 	make("roots", 0600, 0, 0);

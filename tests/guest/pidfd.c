@@ -30,14 +30,15 @@ static void *wait_for_end(void *arg)
 static void handle(int signo, siginfo_t *info, void *context)
 {
 	(void)context;
-	printf("handler: %d, code %d, own %d, value %d\n", signo == SIGUSR1, info->si_code,
-	       info->si_pid == getpid(), info->si_value.sival_int);
+	printf("handler: %d, code %d, own %d, value %d\n", signo == SIGUSR1,
+	       info->si_code, info->si_pid == getpid(),
+	       info->si_value.sival_int);
 }
 
 static void opening(int fd)
 {
 	char c, path[64], link[64] = "";
-	struct pollfd p = {fd, -1, 0};
+	struct pollfd p = { fd, -1, 0 };
 	struct stat st;
 
 	SHOW(fcntl(fd, F_GETFD));
@@ -46,7 +47,8 @@ static void opening(int fd)
 	SHOW(readlink(path, link, sizeof(link) - 1) > 0);
 	puts(link);
 	SHOW(fstat(fd, &st));
-	printf("mode %o, size %ld, links %ld\n", st.st_mode, (long)st.st_size, (long)st.st_nlink);
+	printf("mode %o, size %ld, links %ld\n", st.st_mode, (long)st.st_size,
+	       (long)st.st_nlink);
 	SHOW(read(fd, &c, 1));
 	SHOW(write(fd, &c, 1));
 	SHOW(lseek(fd, 0, SEEK_SET));
@@ -57,13 +59,15 @@ static void opening(int fd)
 	SHOW(RAW(pidfd_open, other, 0));
 	SHOW(RAW(pidfd_open, getpid(), 1));
 	SHOW(RAW(pidfd_open, getpid(), O_CLOEXEC));
-	SHOW(fcntl((int)RAW(pidfd_open, getpid(), O_NONBLOCK), F_GETFL) & O_NONBLOCK);
+	SHOW(fcntl((int)RAW(pidfd_open, getpid(), O_NONBLOCK), F_GETFL) &
+	     O_NONBLOCK);
 }
 
 static void sending(int fd)
 {
-	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
-	siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
+	struct sigaction action = { .sa_sigaction = handle,
+				    .sa_flags = SA_SIGINFO };
+	siginfo_t info = { .si_signo = SIGUSR1, .si_code = SI_QUEUE };
 
 	sigaction(SIGUSR1, &action, NULL);
 	info.si_pid = getpid();
@@ -77,7 +81,8 @@ static void sending(int fd)
 	SHOW(RAW(pidfd_send_signal, fd, -1, NULL, 0));
 	SHOW(RAW(pidfd_send_signal, fd, SIGUSR2, &info, 0));
 	SHOW(RAW(pidfd_send_signal, fd, SIGUSR1, 8, 0));
-	SHOW(RAW(pidfd_send_signal, fd, SIGUSR1, NULL, SIGNAL_THREAD | SIGNAL_GROUP));
+	SHOW(RAW(pidfd_send_signal, fd, SIGUSR1, NULL,
+		 SIGNAL_THREAD | SIGNAL_GROUP));
 	SHOW(RAW(pidfd_send_signal, fd, SIGUSR1, NULL, 8));
 	SHOW(RAW(pidfd_send_signal, 0, SIGUSR1, NULL, 0));
 	SHOW(RAW(pidfd_send_signal, 99, SIGUSR1, NULL, 0));
@@ -86,8 +91,10 @@ static void sending(int fd)
 /* Directories of /proc stand for processes, too; what else is there does not. */
 static void sending_to_directories(void)
 {
-	int process = open("/proc/self", O_DIRECTORY), file = open("/proc/self/stat", O_RDONLY);
-	int thread = open("/proc/thread-self", O_DIRECTORY), all = open("/proc", O_DIRECTORY);
+	int process = open("/proc/self", O_DIRECTORY),
+	    file = open("/proc/self/stat", O_RDONLY);
+	int thread = open("/proc/thread-self", O_DIRECTORY),
+	    all = open("/proc", O_DIRECTORY);
 	int path = open("/proc/self", O_PATH);
 
 	SHOW(RAW(pidfd_send_signal, process, SIGUSR1, NULL, 0));

@@ -70,11 +70,12 @@ static void full(void)
 	while ((n = write(p[1], big, 1000)) > 0)
 		total += n;
 	show("full", n);
-	printf("small writes are whole: %d\n", total % 1000 == 0 && total >= 60000);
+	printf("small writes are whole: %d\n",
+	       total % 1000 == 0 && total >= 60000);
 	while (read(p[0], back, sizeof(back)) > 0)
 		;
 	SHOW(write(p[1], big, sizeof(big)));
-	w = (struct pollfd){p[1], POLLOUT, 0};
+	w = (struct pollfd){ p[1], POLLOUT, 0 };
 	SHOW(poll(&w, 1, 0));
 	SHOW(write(p[1], big, 1));
 	SHOW(read(p[0], back, 4096));
@@ -94,7 +95,7 @@ static void broken(void)
 	signal(SIGPIPE, on_pipe);
 	SHOW(pipe(p));
 	close(p[0]);
-	w = (struct pollfd){p[1], POLLOUT, 0};
+	w = (struct pollfd){ p[1], POLLOUT, 0 };
 	SHOW(poll(&w, 1, 0));
 	printf("error %d\n", (w.revents & POLLERR) != 0);
 	SHOW(write(p[1], "x", 1));

@@ -23,7 +23,7 @@ static struct pollfd *volatile bad_address = (void *)8;
 
 static void wait_for(const char *what, int fd, short events, int ms)
 {
-	struct pollfd w = {fd, events, 0x7fff};
+	struct pollfd w = { fd, events, 0x7fff };
 	int r = poll(&w, 1, ms);
 
 	printf("%s: %d %x\n", what, r, w.revents);
@@ -49,7 +49,7 @@ static void *closer(void *arg)
 int main(void)
 {
 	struct pollfd many[40];
-	struct timespec ts = {0, 5000000};
+	struct timespec ts = { 0, 5000000 };
 	pthread_t t;
 	char c;
 
@@ -70,7 +70,8 @@ int main(void)
 	wait_for("woken", p[0], POLLIN | POLLRDNORM, -1);
 	pthread_join(t, NULL);
 	for (int i = 0; i < 40; i++)
-		many[i] = (struct pollfd){i % 2 ? p[0] : p[1], POLLIN | POLLOUT, 0};
+		many[i] = (struct pollfd){ i % 2 ? p[0] : p[1],
+					   POLLIN | POLLOUT, 0 };
 	SHOW(poll(many, 40, -1));
 	printf("%x %x\n", many[38].revents, many[39].revents);
 	SHOW(read(p[0], &c, 1));
@@ -81,7 +82,9 @@ int main(void)
 	wait_for("peer shut", s[0], POLLIN | POLLOUT | POLLRDHUP, -1);
 	close(s[1]);
 	wait_for("peer gone", s[0], POLLIN | POLLOUT | POLLRDHUP, -1);
-	wait_for("new socket", socket(AF_UNIX, SOCK_STREAM, 0), POLLIN | POLLOUT, 0);
-	wait_for("new datagram socket", socket(AF_UNIX, SOCK_DGRAM, 0), POLLIN | POLLOUT, 0);
+	wait_for("new socket", socket(AF_UNIX, SOCK_STREAM, 0),
+		 POLLIN | POLLOUT, 0);
+	wait_for("new datagram socket", socket(AF_UNIX, SOCK_DGRAM, 0),
+		 POLLIN | POLLOUT, 0);
 	return 0;
 }

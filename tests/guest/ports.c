@@ -11,9 +11,11 @@ static int socket_with(const char *text, int type, int option)
 }
 
 /* Whether `second` can be bound where `first` is. */
-static void both(const char *first, const char *second, int type, int option, int only)
+static void both(const char *first, const char *second, int type, int option,
+		 int only)
 {
-	int a = socket_with(first, type, option), b = socket_with(second, type, option);
+	int a = socket_with(first, type, option),
+	    b = socket_with(second, type, option);
 	long r;
 
 	if (only && strchr(first, ':'))
@@ -22,7 +24,8 @@ static void both(const char *first, const char *second, int type, int option, in
 		set(b, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	bind_to(a, first, 0);
 	r = bind_to(b, second, port_of(a));
-	printf("%s %s, %s, option %d%s: %s", first, second, type == SOCK_STREAM ? "tcp" : "udp", option,
+	printf("%s %s, %s, option %d%s: %s", first, second,
+	       type == SOCK_STREAM ? "tcp" : "udp", option,
 	       only ? ", only six" : "", r ? strerrorname_np(errno) : "both");
 	if (!r && type == SOCK_STREAM) {
 		r = listen(a, 1);
@@ -37,26 +40,39 @@ static void both(const char *first, const char *second, int type, int option, in
 
 static void conflicts(void)
 {
-	static const char *const pairs[][2] = {
-		{"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "127.0.0.2"}, {"0.0.0.0", "127.0.0.1"},
-		{"127.0.0.1", "0.0.0.0"},   {"::", "0.0.0.0"},		{"0.0.0.0", "::"},
-		{"::", "127.0.0.1"},	    {"::1", "127.0.0.1"},	{"::1", "::"},
-		{"::1", "0.0.0.0"},	    {"::ffff:127.0.0.1", "127.0.0.1"},
-		{"::ffff:127.0.0.1", "::1"}, {"::ffff:0.0.0.0", "::"}};
-	static const int options[] = {0, SO_REUSEADDR, SO_REUSEPORT};
+	static const char *const pairs[][2] = { { "127.0.0.1", "127.0.0.1" },
+						{ "127.0.0.1", "127.0.0.2" },
+						{ "0.0.0.0", "127.0.0.1" },
+						{ "127.0.0.1", "0.0.0.0" },
+						{ "::", "0.0.0.0" },
+						{ "0.0.0.0", "::" },
+						{ "::", "127.0.0.1" },
+						{ "::1", "127.0.0.1" },
+						{ "::1", "::" },
+						{ "::1", "0.0.0.0" },
+						{ "::ffff:127.0.0.1", "127.0.0."
+								      "1" },
+						{ "::ffff:127.0.0.1", "::1" },
+						{ "::ffff:0.0.0.0", "::" } };
+	static const int options[] = { 0, SO_REUSEADDR, SO_REUSEPORT };
 
 	for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++)
 		for (int o = 0; o < 3; o++)
-			for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-				both(pairs[i][0], pairs[i][1], type, options[o], 0);
-				if (options[o] == 0 && strcmp(pairs[i][0], "::") == 0)
-					both(pairs[i][0], pairs[i][1], type, 0, 1);
+			for (unsigned i = 0;
+			     i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+				both(pairs[i][0], pairs[i][1], type, options[o],
+				     0);
+				if (options[o] == 0 &&
+				    strcmp(pairs[i][0], "::") == 0)
+					both(pairs[i][0], pairs[i][1], type, 0,
+					     1);
 			}
 }
 
 static void lone_options(void)
 {
-	int a = socket(AF_INET, SOCK_STREAM, 0), b = socket(AF_INET, SOCK_STREAM, 0);
+	int a = socket(AF_INET, SOCK_STREAM, 0),
+	    b = socket(AF_INET, SOCK_STREAM, 0);
 
 	bind_to(a, "127.0.0.1", 0);
 	set(b, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -114,7 +130,8 @@ static void again(void)
 	/* a reset leaves nothing behind */
 	t = three_new();
 	port = port_of(t.listener);
-	setsockopt(t.server, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+	setsockopt(t.server, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+		   sizeof(struct linger));
 	close(t.listener);
 	close(t.server);
 	close(t.client);
@@ -174,7 +191,7 @@ static void range(void)
 /* Connections and datagrams to a port that several share. */
 static void shared(int type)
 {
-	int fds[4], count[4] = {0}, port = 0, c;
+	int fds[4], count[4] = { 0 }, port = 0, c;
 	char byte;
 
 	for (int i = 0; i < 4; i++) {
@@ -212,7 +229,8 @@ static void nearest(void)
 {
 	int any = socket_with("0.0.0.0", SOCK_DGRAM, SO_REUSEADDR);
 	int one = socket_with("127.0.0.1", SOCK_DGRAM, SO_REUSEADDR);
-	int peer = socket_with("127.0.0.1", SOCK_DGRAM, SO_REUSEADDR), s = socket(AF_INET, SOCK_DGRAM, 0);
+	int peer = socket_with("127.0.0.1", SOCK_DGRAM, SO_REUSEADDR),
+	    s = socket(AF_INET, SOCK_DGRAM, 0);
 
 	bind_to(any, "0.0.0.0", 0);
 	SHOW(bind_to(one, "127.0.0.1", port_of(any)));

@@ -55,8 +55,8 @@ static const char *value_of(const char *name)
 			continue;
 		p += n;
 		p += strspn(p, " \t:");
-		snprintf(value, sizeof(value), "%.*s",
-			 (int)strcspn(p, "\n"), p);
+		snprintf(value, sizeof(value), "%.*s", (int)strcspn(p, "\n"),
+			 p);
 		return value;
 	}
 	return "none";
@@ -140,8 +140,7 @@ static void identity(void)
 	printf("state %s, tracer %s\n", value_of("State"),
 	       value_of("TracerPid"));
 	printf("no new privileges %s, seccomp %s, inheritable %s\n",
-	       value_of("NoNewPrivs"), value_of("Seccomp"),
-	       value_of("CapInh"));
+	       value_of("NoNewPrivs"), value_of("Seccomp"), value_of("CapInh"));
 	CHECK(number_of("voluntary_ctxt_switches") >= 0);
 	SHOW(slurp("/proc/self/comm"));
 	printf("%s", text);
@@ -204,7 +203,8 @@ static void memory(void)
 	CHECK(number_of("VmData") >= 8 << 10);
 	CHECK(number_of("VmStk") > 0 && number_of("VmExe") > 0);
 	CHECK(number_of("RssAnon") + number_of("RssFile") +
-		      number_of("RssShmem") == number_of("VmRSS"));
+		      number_of("RssShmem") ==
+	      number_of("VmRSS"));
 	size = (unsigned long)number_of("VmSize");
 	slurp("/proc/self/statm");
 	sscanf(text, "%lu %lu", &size, &resident);
@@ -275,8 +275,8 @@ static void mappings(void)
 	CHECK(matches("XX|proc-[^ ]+ \\(deleted\\)$", mapping_of(p)));
 	close(fd);
 	/* More than one reading of 64 KiB. */
-	many = mmap(NULL, 8192ul * 4096, PROT_READ,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	many = mmap(NULL, 8192ul * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
 	slurp("/proc/self/maps");
 	before = lines();
 	for (int i = 0; i < 8192; i += 4)
@@ -356,8 +356,8 @@ static void descriptors(void)
 	puts(link_of(path));
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", e);
 	slurp(path);
-	printf("pos %s flags %s count %s\n", value_of("pos"),
-	       value_of("flags"), value_of("eventfd-count"));
+	printf("pos %s flags %s count %s\n", value_of("pos"), value_of("flags"),
+	       value_of("eventfd-count"));
 	epoll_ctl(ep, EPOLL_CTL_ADD, e, &event);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", ep);
 	puts(link_of(path));

@@ -6,7 +6,7 @@
 
 static unsigned long inode(int fd)
 {
-	struct stat st = {0};
+	struct stat st = { 0 };
 
 	fstat(fd, &st);
 	return st.st_ino;
@@ -32,22 +32,26 @@ static void show(const char *table, const int *fds, int count)
 		unsigned long number;
 		int found = -1;
 
-		if (sscanf(line, " %*d: %63s %63s %7s %31s %*s %*s %u %u %lu", local, remote, state, queues, &uid,
-			   &timeout, &number) != 7) {
+		if (sscanf(line, " %*d: %63s %63s %7s %31s %*s %*s %u %u %lu",
+			   local, remote, state, queues, &uid, &timeout,
+			   &number) != 7) {
 			printf("unlike others: %s", line);
 			continue;
 		}
 		for (int i = 0; i < count; i++)
-			if (strtol(strrchr(local, ':') + 1, NULL, 16) == port_of(fds[i]) &&
+			if (strtol(strrchr(local, ':') + 1, NULL, 16) ==
+				    port_of(fds[i]) &&
 			    (!number || inode(fds[i]) == number))
 				found = i;
 		if (found < 0)
 			continue;
 		*strrchr(local, ':') = 0;
-		printf("%s %d: %s %.*s %s%s %s %u %s, %zu\n", table, found, local,
-		       (int)(strrchr(remote, ':') - remote), remote,
-		       strcmp(strrchr(remote, ':'), ":0000") ? " a port" : " no port", state, queues, uid,
-		       number ? "inode" : "none", strchr(table, '6') ? 0 : strlen(line));
+		printf("%s %d: %s %.*s %s%s %s %u %s, %zu\n", table, found,
+		       local, (int)(strrchr(remote, ':') - remote), remote,
+		       strcmp(strrchr(remote, ':'), ":0000") ? " a port" :
+							       " no port",
+		       state, queues, uid, number ? "inode" : "none",
+		       strchr(table, '6') ? 0 : strlen(line));
 	}
 	fclose(f);
 }
@@ -55,13 +59,14 @@ static void show(const char *table, const int *fds, int count)
 static void tcp(void)
 {
 	struct three t = three_new();
-	int six = listener("::1", 3), fds[] = {t.listener, t.client, t.server, six};
+	int six = listener("::1", 3),
+	    fds[] = { t.listener, t.client, t.server, six };
 
 	send(t.client, "12345", 5, 0);
 	usleep(60000);
-	show("tcp", (int[]){t.listener}, 1);
-	show("tcp", (int[]){t.client}, 1);
-	show("tcp", (int[]){t.server}, 1);
+	show("tcp", (int[]){ t.listener }, 1);
+	show("tcp", (int[]){ t.client }, 1);
+	show("tcp", (int[]){ t.server }, 1);
 	show("tcp6", fds, 4);
 	close(six);
 	three_close(&t);
@@ -69,7 +74,8 @@ static void tcp(void)
 
 static void udp(void)
 {
-	int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET6, SOCK_DGRAM, 0);
+	int a = socket(AF_INET, SOCK_DGRAM, 0),
+	    b = socket(AF_INET6, SOCK_DGRAM, 0);
 
 	bind_to(a, "127.0.0.2", 0);
 	connect_to(a, "127.0.0.1", 9);
@@ -82,23 +88,26 @@ static void udp(void)
 
 static void local(void)
 {
-	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0procnet"};
+	struct sockaddr_un name = { .sun_family = AF_UNIX,
+				    .sun_path = "\0procnet" };
 	int s = socket(AF_UNIX, SOCK_STREAM, 0), pair[2];
 	char line[512];
 	FILE *f = fopen("/proc/net/unix", "r");
 
-	if (bind(s, (void *)&name, 2 + 8) || listen(s, 1) || socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) || !f)
+	if (bind(s, (void *)&name, 2 + 8) || listen(s, 1) ||
+	    socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) || !f)
 		return;
 	while (fgets(line, sizeof(line), f)) {
 		unsigned protocol, flags, type, state;
 		unsigned long number;
 		char path[128] = "";
 
-		if (sscanf(line, "%*[0-9a-f]: %*x %x %x %x %x %lu %127s", &protocol, &flags, &type, &state, &number,
-			   path) < 5)
+		if (sscanf(line, "%*[0-9a-f]: %*x %x %x %x %x %lu %127s",
+			   &protocol, &flags, &type, &state, &number, path) < 5)
 			continue;
 		if (number == inode(s) || number == inode(pair[0]))
-			printf("unix %u %#x %u %u \"%s\"\n", protocol, flags, type, state, path);
+			printf("unix %u %#x %u %u \"%s\"\n", protocol, flags,
+			       type, state, path);
 	}
 	fclose(f);
 	close(s);
@@ -114,8 +123,10 @@ static void device(void)
 	while (f && fgets(line, sizeof(line), f)) {
 		long received, packets, sent;
 
-		if (sscanf(line, " lo: %ld %ld %*d %*d %*d %*d %*d %*d %ld", &received, &packets, &sent) == 3)
-			printf("lo has counted: %d %d\n", received > 0 && packets > 0, received == sent);
+		if (sscanf(line, " lo: %ld %ld %*d %*d %*d %*d %*d %*d %ld",
+			   &received, &packets, &sent) == 3)
+			printf("lo has counted: %d %d\n",
+			       received > 0 && packets > 0, received == sent);
 		else if (strstr(line, "lo:") || strchr(line, '|'))
 			printf("%s", line);
 	}
@@ -133,8 +144,8 @@ static void hosts(void)
 	FILE *f = fopen("/etc/hosts", "r");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %63s", address, name) == 2 && !strcmp(name, "localhost") &&
-		    !strcmp(address, "127.0.0.1"))
+		if (sscanf(line, "%63s %63s", address, name) == 2 &&
+		    !strcmp(name, "localhost") && !strcmp(address, "127.0.0.1"))
 			printf("localhost is %s\n", address);
 	if (f)
 		fclose(f);

@@ -49,7 +49,8 @@ static void show_status(const char *name)
 
 	text_of("status", text, sizeof(text));
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+		if (!strncmp(line, name, strlen(name)) &&
+		    line[strlen(name)] == ':')
 			puts(line);
 }
 
@@ -109,7 +110,9 @@ static void show_stat(void)
 	end = strrchr(text, ')');
 	*end = 0;
 	sscanf(end + 2, "%c %d %d %d", &state, &parent, &group, &session);
-	printf("%s), %c, parent %d, group %d, session %d\n", strchr(text, '('), state, parent == getpid(), group == getpgrp(), session == getsid(0));
+	printf("%s), %c, parent %d, group %d, session %d\n", strchr(text, '('),
+	       state, parent == getpid(), group == getpgrp(),
+	       session == getsid(0));
 	SHOW(atoi(text) == pid);
 }
 
@@ -134,7 +137,8 @@ static void of_another(void)
 	SHOW(text_of("comm", text, sizeof(text)));
 	printf("%s", text);
 	SHOW(text_of("cmdline", text, sizeof(text)) > 0);
-	SHOW(!strcmp(strrchr(text, '/') ? strrchr(text, '/') : text, "/procpid"));
+	SHOW(!strcmp(strrchr(text, '/') ? strrchr(text, '/') : text, "/procpi"
+								     "d"));
 	SHOW(readlink(file("cwd"), link, sizeof(link) - 1) > 0);
 	SHOW(strcmp(strrchr(link, '/'), "/below"));
 	memset(link, 0, sizeof(link));
@@ -195,7 +199,8 @@ static void all_of_them(void)
 		first += !strcmp(e->d_name, "1");
 	}
 	closedir(d);
-	printf("listed: the child %d, its parent %d, the first %d\n", found, own, first);
+	printf("listed: the child %d, its parent %d, the first %d\n", found,
+	       own, first);
 	gate_open(&gate);
 	child_end("waits", pid);
 }
@@ -212,7 +217,8 @@ static int waits_with_memory(void)
 static void memory(void)
 {
 	char text[64] = "";
-	struct iovec here = { text, sizeof(text) }, there[2] = { { secret, 5 }, { secret + 5, 7 } };
+	struct iovec here = { text, sizeof(text) },
+		     there[2] = { { secret, 5 }, { secret + 5, 7 } };
 	struct iovec closed = { common, 1 }, nowhere = { (void *)8, 1 };
 	int fd;
 
@@ -284,7 +290,8 @@ int main(void)
 	RAW(rt_sigaction, 33, &(struct kernel_action){ 0 }, NULL, 8);
 	scratch_enter();
 	gate = gate_make(), back = gate_make();
-	common = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	common = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	of_another();
 	all_of_them();
 	memory();

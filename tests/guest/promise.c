@@ -42,14 +42,16 @@ static void turn(int i)
 {
 	char *a = map(BIG), *b = map(BIG), *c = map(BIG);
 
-	printf("%d: mapped %d %d %d\n", i, a != MAP_FAILED, b != MAP_FAILED, c != MAP_FAILED);
+	printf("%d: mapped %d %d %d\n", i, a != MAP_FAILED, b != MAP_FAILED,
+	       c != MAP_FAILED);
 	mark(a, BIG, 1);
 	memset(b, 'b', 100 * MIB);
 	mark(c, BIG, 3);
 	/* Some of what a has left alone is needed by now. */
 	memset(c + 40 * MIB, 0, 8 * MIB);
 	mark(c + 40 * MIB, 8 * MIB, 3 + 40 * MIB);
-	printf("b %d\n", b[0] == 'b' && b[100 * MIB - 1] == 'b' && b[100 * MIB] == 0);
+	printf("b %d\n",
+	       b[0] == 'b' && b[100 * MIB - 1] == 'b' && b[100 * MIB] == 0);
 	munmap(b, BIG);
 	printf("wrong %d %d\n", wrong(a, BIG, 1), wrong(c, BIG, 3));
 	/* What was taken back works like any memory. */
@@ -66,7 +68,8 @@ static void turn(int i)
 	printf("moved %c%c%c\n", a[PAGE], a[2 * PAGE], a[11 * PAGE - 1]);
 	madvise(a, BIG, MADV_DONTNEED);
 	printf("given up %d\n", wrong(a + PAGE, 15 * PAGE, 0));
-	b = mmap(a, 4 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	b = mmap(a, 4 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		 0);
 	mark(b, 4 * MIB, 7);
 	printf("mapped over %d\n", wrong(b, 4 * MIB, 7));
 	munmap(a, BIG + 2 * MIB);

@@ -12,7 +12,6 @@
 
 #include "terminal.h"
 
-
 static int number_of(int fd)
 {
 	int n = -1;
@@ -110,8 +109,8 @@ static void locks(void)
 	SHOW(unlockpt(master));
 	SHOW(ioctl(master, TIOCGPTLCK, &on));
 	printf("%d\n", on);
-	SHOW((slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) >=
-	     0);
+	SHOW((slave = ioctl(master, TIOCGPTPEER,
+			    O_RDWR | O_NOCTTY | O_CLOEXEC)) >= 0);
 	SHOW(fcntl(slave, F_GETFD));
 	SHOW(ioctl(slave, TIOCGPTPEER, O_RDWR));
 	SHOW(ioctl(slave, TIOCGPTLCK, &on));
@@ -158,7 +157,8 @@ static void controls(void)
 	printf("%d\n", n);
 	SHOW(ioctl(slave, TIOCSETD, &n));
 	SHOW(ioctl(slave, TIOCGDEV, &dev));
-	printf("%d\n", (int)major(dev) == 136 && (int)minor(dev) == number_of(master));
+	printf("%d\n",
+	       (int)major(dev) == 136 && (int)minor(dev) == number_of(master));
 	SHOW(ioctl(slave, TIOCOUTQ, &n));
 	SHOW(ioctl(slave, TIOCMGET, &n));
 	SHOW(ioctl(slave, TIOCGSERIAL, &n));

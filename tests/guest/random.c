@@ -114,8 +114,8 @@ static void pipe_step(int p[3][2], int f)
 		result("writev", writev(p[a][1], v, 3));
 		break;
 	case 9:
-		result("to file", splice(p[a][0], NULL, f, &at, n,
-					 SPLICE_F_NONBLOCK));
+		result("to file",
+		       splice(p[a][0], NULL, f, &at, n, SPLICE_F_NONBLOCK));
 		break;
 	}
 }
@@ -147,11 +147,12 @@ static const char *const lock_path = "/tmp/zeroboot-random-lock";
 static void lock_step(int f[4])
 {
 	static const int commands[] = { F_OFD_GETLK, F_OFD_SETLK, F_SETLK,
-					F_GETLK, F_OFD_SETLK, F_SETLK };
+					F_GETLK,     F_OFD_SETLK, F_SETLK };
 	static const short types[] = { F_RDLCK, F_WRLCK, F_UNLCK, F_RDLCK };
 	static const int ways[] = { LOCK_UN, LOCK_EX, LOCK_SH };
 	int a = (int)below(4), command = commands[below(6)];
-	struct flock l = { .l_type = types[below(4)], .l_start = below(60),
+	struct flock l = { .l_type = types[below(4)],
+			   .l_start = below(60),
 			   .l_len = below(7) ? below(30) : 0 };
 
 	if (below(10) == 0)
@@ -187,7 +188,8 @@ static void locks(void)
 
 static void receive(int fd, int flags)
 {
-	struct iovec v[3] = { { got, below(500) }, { got + 500, below(30) },
+	struct iovec v[3] = { { got, below(500) },
+			      { got + 500, below(30) },
 			      { got + 530, below(2000) } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = 1 + below(3) };
 	long r;
@@ -219,8 +221,8 @@ static void socket_step(int s[2], int type)
 		result("write", write(s[a], data + below(500), n));
 		break;
 	case 1:
-		result("send", send(s[a], data, n,
-				    MSG_NOSIGNAL | MSG_DONTWAIT));
+		result("send",
+		       send(s[a], data, n, MSG_NOSIGNAL | MSG_DONTWAIT));
 		break;
 	case 2:
 		result("writev", writev(s[a], v, 2));

@@ -24,7 +24,8 @@ static void say(const char *what, int slot, long r)
 	static const struct {
 		int bit;
 		char name;
-	} bits[] = {{POLLIN, 'i'}, {POLLPRI, 'p'}, {POLLOUT, 'o'}, {POLLERR, 'e'}, {POLLHUP, 'h'}, {POLLRDHUP, 'r'}};
+	} bits[] = { { POLLIN, 'i' },  { POLLPRI, 'p' }, { POLLOUT, 'o' },
+		     { POLLERR, 'e' }, { POLLHUP, 'h' }, { POLLRDHUP, 'r' } };
 
 	if (r < 0)
 		printf("%s %d: %s;", what, slot, strerrorname_np(errno));
@@ -32,7 +33,7 @@ static void say(const char *what, int slot, long r)
 		printf("%s %d: %ld;", what, slot, r);
 	usleep(100);
 	for (int i = 0; i < SLOTS; i++) {
-		struct pollfd p = {fds[i], 0x3fff, 0};
+		struct pollfd p = { fds[i], 0x3fff, 0 };
 
 		poll(&p, 1, 0);
 		printf(" ");
@@ -65,8 +66,10 @@ static void make(void)
 
 	if (slot < 0)
 		return;
-	fds[slot] = socket(pick(4) ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	set(fds[slot], IPPROTO_TCP, TCP_NODELAY, 1); /* nothing waits for an acknowledgement */
+	fds[slot] = socket(pick(4) ? AF_INET : AF_INET6,
+			   SOCK_STREAM | SOCK_NONBLOCK, 0);
+	set(fds[slot], IPPROTO_TCP, TCP_NODELAY,
+	    1); /* nothing waits for an acknowledgement */
 	if (!pick(3))
 		set(fds[slot], SOL_SOCKET, SO_REUSEADDR, 1);
 	say("socket", slot, fds[slot] >= 0);
@@ -75,8 +78,9 @@ static void make(void)
 /* None is mapped: Linux breaks a socket that goes from such a one to another. */
 static const char *address_for(int fd)
 {
-	static const char *const four[] = {"127.0.0.1", "0.0.0.0", "127.0.0.2"};
-	static const char *const six[] = {"::1", "::"};
+	static const char *const four[] = { "127.0.0.1", "0.0.0.0",
+					    "127.0.0.2" };
+	static const char *const six[] = { "::1", "::" };
 
 	return family_of(fd) == AF_INET ? four[pick(3)] : six[pick(2)];
 }
@@ -99,7 +103,8 @@ static void accept_one(int slot)
 
 static void receive(int slot)
 {
-	static const int flags[] = {0, 0, 0, MSG_PEEK, MSG_OOB, MSG_TRUNC, MSG_WAITALL};
+	static const int flags[] = { 0,       0,         0,          MSG_PEEK,
+				     MSG_OOB, MSG_TRUNC, MSG_WAITALL };
 	char text[64];
 	ssize_t r;
 	int flag = flags[pick(7)];
@@ -114,7 +119,9 @@ static void send_some(int slot)
 {
 	static char text[] = "abcdefghijklmnopqrstuvwxyz";
 
-	say("send", slot, send(fds[slot], text + pick(10), pick(9) + 1, MSG_NOSIGNAL | (urgent && !pick(12) ? MSG_OOB : 0)));
+	say("send", slot,
+	    send(fds[slot], text + pick(10), pick(9) + 1,
+		 MSG_NOSIGNAL | (urgent && !pick(12) ? MSG_OOB : 0)));
 }
 
 static void ask(int slot)
@@ -150,7 +157,10 @@ static void step(void)
 	}
 	switch (pick(16)) {
 	case 0:
-		say("bind", slot, bind_to(fds[slot], address_for(fds[slot]), pick(3) || fds[other] < 0 ? 0 : port_of(fds[other])));
+		say("bind", slot,
+		    bind_to(fds[slot], address_for(fds[slot]),
+			    pick(3) || fds[other] < 0 ? 0 :
+							port_of(fds[other])));
 		break;
 	case 1:
 		say("listen", slot, listen(fds[slot], SLOTS));
@@ -159,7 +169,9 @@ static void step(void)
 	case 3:
 	case 4:
 		if (fds[other] >= 0 && port_of(fds[other]))
-			say("connect", slot, connect_to(fds[slot], address_for(fds[slot]), port_of(fds[other])));
+			say("connect", slot,
+			    connect_to(fds[slot], address_for(fds[slot]),
+				       port_of(fds[other])));
 		break;
 	case 5:
 	case 6:
@@ -188,7 +200,9 @@ static void step(void)
 	}
 	case 14:
 		if (!pick(3))
-			setsockopt(fds[slot], SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+			setsockopt(fds[slot], SOL_SOCKET, SO_LINGER,
+				   &(struct linger){ 1, 0 },
+				   sizeof(struct linger));
 		if (!pick(4)) {
 			say("disconnect", slot, disconnect(fds[slot]));
 			break;

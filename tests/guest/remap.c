@@ -68,16 +68,16 @@ static void remove_pages(void)
 	printf(", %ld blocks, %d %d %c\n", (long)st.st_blocks, text[0], s[PAGE],
 	       s[3 * PAGE]);
 	s = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, open("f", O_RDONLY), 0);
-	printf("read only: %s\n", madvise(s, PAGE, MADV_REMOVE) ?
-					  strerrorname_np(errno) : "done");
+	printf("read only: %s\n",
+	       madvise(s, PAGE, MADV_REMOVE) ? strerrorname_np(errno) : "done");
 	/* Longer than what is copied at once. */
 	s = mmap(NULL, 512 * PAGE, PROT_READ, MAP_PRIVATE, f, 0);
-	printf("private: %s", madvise(s, PAGE, MADV_REMOVE) ?
-				      strerrorname_np(errno) : "done");
-	printf(" free: %s\n", madvise(s, PAGE, MADV_FREE) ?
-				      strerrorname_np(errno) : "done");
-	printf("anonymous: %s\n", madvise(p, PAGE, MADV_REMOVE) ?
-					  strerrorname_np(errno) : "done");
+	printf("private: %s",
+	       madvise(s, PAGE, MADV_REMOVE) ? strerrorname_np(errno) : "done");
+	printf(" free: %s\n",
+	       madvise(s, PAGE, MADV_FREE) ? strerrorname_np(errno) : "done");
+	printf("anonymous: %s\n",
+	       madvise(p, PAGE, MADV_REMOVE) ? strerrorname_np(errno) : "done");
 	s = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	memset(s, 'y', 2 * PAGE);

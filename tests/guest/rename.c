@@ -169,8 +169,10 @@ static void flags(void)
 	SHOW(renameat2(AT_FDCWD, "b", AT_FDCWD, "moved", RENAME_WHITEOUT));
 	show("b");
 	show("moved");
-	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_EXCHANGE | RENAME_NOREPLACE));
-	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_EXCHANGE | RENAME_WHITEOUT));
+	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "b",
+		       RENAME_EXCHANGE | RENAME_NOREPLACE));
+	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "b",
+		       RENAME_EXCHANGE | RENAME_WHITEOUT));
 	SHOW(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", 8));
 	list(".");
 	list("a");

@@ -43,7 +43,9 @@ static void make_ready(int signo)
 	(void)signo;
 	if (++handled != 2)
 		return;
-	if (write(pipes[1], "x", 1) < 0 || read(full[0], drain, sizeof(drain)) < 0 || write(pair[1], "x", 1) < 0 || write(event, &one, 8) < 0)
+	if (write(pipes[1], "x", 1) < 0 ||
+	    read(full[0], drain, sizeof(drain)) < 0 ||
+	    write(pair[1], "x", 1) < 0 || write(event, &one, 8) < 0)
 		_exit(9);
 	if (client < 0) {
 		client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -165,7 +167,8 @@ static long do_clock_nanosleep(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	t.tv_sec++;
-	return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+	return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t,
+		       NULL);
 }
 
 static long do_futex(void)
@@ -212,9 +215,15 @@ static const struct {
 	const char *name;
 	long (*call)(void);
 } calls[] = {
-#define X(name) { #name, do_##name }
-	X(read), X(write), X(poll), X(poll_forever), X(ppoll), X(select), X(epoll), X(recv), X(recv_timeout), X(accept), X(event), X(timer), X(nanosleep), X(clock_nanosleep), X(futex), X(futex_timeout), X(sem_wait), X(sigtimedwait), X(sigsuspend),
-	X(pause),
+#define X(name)                                                                \
+	{                                                                      \
+#name, do_##name                                               \
+	}
+	X(read),         X(write),           X(poll),       X(poll_forever),
+	X(ppoll),        X(select),          X(epoll),      X(recv),
+	X(recv_timeout), X(accept),          X(event),      X(timer),
+	X(nanosleep),    X(clock_nanosleep), X(futex),      X(futex_timeout),
+	X(sem_wait),     X(sigtimedwait),    X(sigsuspend), X(pause),
 };
 
 static void empty_all(void)
@@ -253,7 +262,8 @@ static void empty_all(void)
 
 int main(void)
 {
-	struct itimerval every = { { 0, 30000 }, { 0, 30000 } }, off = { { 0, 0 }, { 0, 0 } };
+	struct itimerval every = { { 0, 30000 }, { 0, 30000 } },
+			 off = { { 0, 0 }, { 0, 0 } };
 	struct epoll_event e = { .events = EPOLLIN };
 
 	ep = epoll_create1(0);
@@ -261,10 +271,14 @@ int main(void)
 	timer = timerfd_create(CLOCK_MONOTONIC, 0);
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	sem_init(&semaphore, 0, 0);
-	if (pipe(pipes) || pipe(full) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || bind(listener, (struct sockaddr *)&name, sizeof(name)) || listen(listener, 1) || epoll_ctl(ep, EPOLL_CTL_ADD, pipes[0], &e))
+	if (pipe(pipes) || pipe(full) ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) ||
+	    bind(listener, (struct sockaddr *)&name, sizeof(name)) ||
+	    listen(listener, 1) || epoll_ctl(ep, EPOLL_CTL_ADD, pipes[0], &e))
 		return 1;
 	for (int restart = 0; restart < 2; restart++) {
-		struct sigaction a = { .sa_handler = make_ready, .sa_flags = restart ? SA_RESTART : 0 };
+		struct sigaction a = { .sa_handler = make_ready,
+				       .sa_flags = restart ? SA_RESTART : 0 };
 
 		sigaction(SIGALRM, &a, NULL);
 		for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
@@ -277,7 +291,10 @@ int main(void)
 			r = calls[i].call();
 			error = errno;
 			setitimer(ITIMER_REAL, &off, NULL);
-			printf("%s, %s: %ld %s, handled %d\n", calls[i].name, restart ? "SA_RESTART" : "none", r, r < 0 ? strerrorname_np(error) : "", handled > 1 ? 2 : handled);
+			printf("%s, %s: %ld %s, handled %d\n", calls[i].name,
+			       restart ? "SA_RESTART" : "none", r,
+			       r < 0 ? strerrorname_np(error) : "",
+			       handled > 1 ? 2 : handled);
 			fflush(stdout);
 		}
 	}

@@ -54,8 +54,11 @@ static void try(int m)
 
 int main(void)
 {
-	static const int sets[] = { 0, F_SEAL_SHRINK, F_SEAL_GROW,
-				    F_SEAL_GROW | F_SEAL_SHRINK, F_SEAL_WRITE,
+	static const int sets[] = { 0,
+				    F_SEAL_SHRINK,
+				    F_SEAL_GROW,
+				    F_SEAL_GROW | F_SEAL_SHRINK,
+				    F_SEAL_WRITE,
 				    F_SEAL_FUTURE_WRITE };
 	void *p;
 	int m, r;

@@ -47,8 +47,8 @@ static void wait_for(const char *what, struct timeval *tv)
 
 int main(void)
 {
-	struct timeval tv = {0, 0};
-	struct timespec ts = {0, 10000000};
+	struct timeval tv = { 0, 0 };
+	struct timespec ts = { 0, 10000000 };
 	pthread_t t;
 	fd_set r, w;
 
@@ -78,7 +78,7 @@ int main(void)
 	tv.tv_sec = -1;
 	SHOW(select(0, NULL, NULL, NULL, &tv));
 	close(p[1]);
-	tv = (struct timeval){5, 0};
+	tv = (struct timeval){ 5, 0 };
 	wait_for("end of data", &tv);
 	return 0;
 }

@@ -11,21 +11,24 @@
 
 static void drop_capability(void)
 {
-	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,
+						   0 };
 	struct __user_cap_data_struct data[2];
 
 	if (RAW(capget, &header, data))
 		return;
-	data[CAP_TO_INDEX(CAP_SYS_TIME)].effective &= ~CAP_TO_MASK(CAP_SYS_TIME);
+	data[CAP_TO_INDEX(CAP_SYS_TIME)].effective &=
+		~CAP_TO_MASK(CAP_SYS_TIME);
 	SHOW(RAW(capset, &header, data));
 }
 
 int main(void)
 {
-	struct timespec now, wrong = {0, 1000000000}, before = {-1, 0};
-	struct timeval tv = {0, 0}, tv_wrong = {0, 1000000}, tv_before = {-1, 0};
-	struct timezone zone = {0, 0};
-	struct timex t = {0};
+	struct timespec now, wrong = { 0, 1000000000 }, before = { -1, 0 };
+	struct timeval tv = { 0, 0 }, tv_wrong = { 0, 1000000 },
+		       tv_before = { -1, 0 };
+	struct timezone zone = { 0, 0 };
+	struct timex t = { 0 };
 	clockid_t own;
 
 	drop_capability();

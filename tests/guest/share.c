@@ -25,7 +25,7 @@ static struct shared {
 	pthread_cond_t changed;
 	pthread_barrier_t barrier;
 	pthread_rwlock_t lock;
-} *shared;
+} * shared;
 static int own_word;
 
 static long futex(int *word, int op, int value, const struct timespec *timeout)
@@ -42,7 +42,8 @@ static int waits_on_futex(void)
 
 static int wakes_private(void)
 {
-	return (int)futex(&shared->word, FUTEX_WAKE_PRIVATE, 10, NULL) * 16 + (int)futex(&own_word, FUTEX_WAKE, 10, NULL);
+	return (int)futex(&shared->word, FUTEX_WAKE_PRIVATE, 10, NULL) * 16 +
+	       (int)futex(&own_word, FUTEX_WAKE, 10, NULL);
 }
 
 static void *waits_on_own(void *unused)
@@ -72,7 +73,8 @@ static void futexes(void)
 	shared->word = 0;
 	a = child_start(waits_on_futex);
 	child_until(a, 'S');
-	SHOW(syscall(SYS_futex, &shared->word, FUTEX_CMP_REQUEUE, 0, 10L, &shared->turn, 0));
+	SHOW(syscall(SYS_futex, &shared->word, FUTEX_CMP_REQUEUE, 0, 10L,
+		     &shared->turn, 0));
 	shared->word = 6;
 	SHOW(futex(&shared->word, FUTEX_WAKE, 10, NULL));
 	SHOW(futex(&shared->turn, FUTEX_WAKE, 10, NULL));
@@ -82,7 +84,8 @@ static void futexes(void)
 static struct shared *mapped_again(const char *path)
 {
 	int fd = open(path, O_RDWR);
-	struct shared *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct shared *p =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	close(fd);
 	return p;
@@ -202,7 +205,8 @@ static int holds_lock(void)
 
 static int takes_inheriting(void)
 {
-	return pthread_mutex_lock(&shared->inherits) || pthread_mutex_unlock(&shared->inherits);
+	return pthread_mutex_lock(&shared->inherits) ||
+	       pthread_mutex_unlock(&shared->inherits);
 }
 
 static void mutexes(void)
@@ -268,10 +272,10 @@ static void robust(void)
 	child_end("gets it", b);
 }
 
-
 static void objects(void)
 {
-	int memory = memfd_create("memory", 0), shm = shm_open("/zeroboot-share", O_RDWR | O_CREAT | O_EXCL, 0600);
+	int memory = memfd_create("memory", 0),
+	    shm = shm_open("/zeroboot-share", O_RDWR | O_CREAT | O_EXCL, 0600);
 	char *p, *q;
 	pid_t pid;
 
@@ -282,7 +286,8 @@ static void objects(void)
 	if (pid == 0) {
 		int same = shm_open("/zeroboot-share", O_RDWR, 0);
 
-		q = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, same, 0);
+		q = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 same, 0);
 		p[0] = 'm', p[2 * PAGE] = 'n', q[PAGE] = 's';
 		SHOW(pwrite(memory, "w", 1, 1));
 		_exit(0);
@@ -305,7 +310,8 @@ static void objects(void)
 /* Pages that are first touched by the child, or only after a remap. */
 static void anonymous(void)
 {
-	char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = fork();
 	long sum = 0;
 
@@ -331,7 +337,8 @@ int main(void)
 {
 	setbuf(stdout, NULL);
 	scratch_enter();
-	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	futexes();
 	in_a_file();
 	semaphores();

@@ -29,7 +29,8 @@ static void spoil(int signo)
 	(void)signo;
 	for (int i = 0; i < 8; i++)
 		x[i] = i * 3.5;
-	__asm__ volatile("xorps %%xmm7, %%xmm7\n\txorps %%xmm8, %%xmm8" ::"m"(x) : "xmm7", "xmm8");
+	__asm__ volatile("xorps %%xmm7, %%xmm7\n\txorps %%xmm8, %%xmm8" ::"m"(x)
+			 : "xmm7", "xmm8");
 	seen++;
 }
 
@@ -78,7 +79,8 @@ int main(void)
 	pthread_t main_thread = pthread_self(), t;
 	double before = 1.25, after;
 	char c, stack_memory[65536];
-	stack_t stack = { .ss_sp = stack_memory, .ss_size = sizeof(stack_memory) };
+	stack_t stack = { .ss_sp = stack_memory,
+			  .ss_size = sizeof(stack_memory) };
 	int fd, n;
 
 	sigaction(SIGUSR1, &a, NULL);
@@ -96,7 +98,8 @@ int main(void)
 	raise(SIGUSR2);
 	raise(SIGUSR1);
 	sigpending(&set);
-	printf("blocked %d pending %d %d\n", seen, sigismember(&set, SIGUSR1), sigismember(&set, SIGUSR2));
+	printf("blocked %d pending %d %d\n", seen, sigismember(&set, SIGUSR1),
+	       sigismember(&set, SIGUSR2));
 	printf("timedwait %d\n", sigtimedwait(&set, &si, &soon));
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	printf("unblocked %d\n", seen);
@@ -120,7 +123,9 @@ int main(void)
 
 	seen = 0;
 	handle(SIGUSR1, spoil, 0);
-	__asm__ volatile("movsd %1, %%xmm8\n\tmov %2, %%eax\n\tmov %%eax, %%edi\n\tmov %3, %%esi\n\tmov $200, %%eax\n\tsyscall\n\tmovsd %%xmm8, %0"
+	__asm__ volatile("movsd %1, %%xmm8\n\tmov %2, %%eax\n\tmov %%eax, "
+			 "%%edi\n\tmov %3, %%esi\n\tmov $200, "
+			 "%%eax\n\tsyscall\n\tmovsd %%xmm8, %0"
 			 : "=m"(after)
 			 : "m"(before), "r"(gettid()), "r"(SIGUSR1)
 			 : "rax", "rdi", "rsi", "rcx", "r11", "xmm8", "memory");
@@ -159,8 +164,11 @@ int main(void)
 	kill(getpid(), SIGUSR2);
 	n = (int)read(fd, &info, sizeof(info));
 	printf("signalfd %d %d\n", n == sizeof(info), (int)info.ssi_signo);
-	printf("ignored %d\n", signal(SIGUSR2, SIG_IGN) != SIG_ERR && kill(getpid(), SIGUSR2) == 0);
-	printf("refused %d %d\n", signal(SIGKILL, SIG_IGN) == SIG_ERR && errno == EINVAL, kill(1 << 22, 0) < 0 && errno == ESRCH);
+	printf("ignored %d\n", signal(SIGUSR2, SIG_IGN) != SIG_ERR &&
+				       kill(getpid(), SIGUSR2) == 0);
+	printf("refused %d %d\n",
+	       signal(SIGKILL, SIG_IGN) == SIG_ERR && errno == EINVAL,
+	       kill(1 << 22, 0) < 0 && errno == ESRCH);
 	fflush(stdout);
 	raise(SIGTERM);
 	return 0;

@@ -20,7 +20,11 @@ static void note(int signo, siginfo_t *info, void *context)
 	size_t n = strlen(text);
 
 	(void)context;
-	snprintf(text + n, sizeof(text) - n, " [%d code %d value %d self %d]", signo == info->si_signo ? signo - SIGRTMIN : -100, info->si_code, info->si_code == SI_QUEUE ? info->si_value.sival_int : 0, info->si_pid == getpid());
+	snprintf(text + n, sizeof(text) - n, " [%d code %d value %d self %d]",
+		 signo == info->si_signo ? signo - SIGRTMIN : -100,
+		 info->si_code,
+		 info->si_code == SI_QUEUE ? info->si_value.sival_int : 0,
+		 info->si_pid == getpid());
 	taker = gettid();
 }
 
@@ -72,7 +76,8 @@ static void limits(sigset_t *all)
 	result("kill is never refused", kill(getpid(), SIGRTMIN + 1));
 	result("standard", kill(getpid(), SIGUSR2));
 	while (sigtimedwait(all, &info, &none) > 0)
-		printf("took %d code %d self %d\n", info.si_signo, info.si_code, info.si_pid == getpid());
+		printf("took %d code %d self %d\n", info.si_signo, info.si_code,
+		       info.si_pid == getpid());
 	setrlimit(RLIMIT_SIGPENDING, &old);
 	while (n < 200 && sigqueue(getpid(), SIGRTMIN, v) == 0)
 		n++;
@@ -84,7 +89,9 @@ static void limits(sigset_t *all)
 
 static void waiting(sigset_t *all)
 {
-	struct timespec none = { 0, 0 }, huge = { 0x7fffffffffffffff, 999999999 }, bad = { 0, 1000000000 }, negative = { -1, 0 };
+	struct timespec none = { 0, 0 },
+			huge = { 0x7fffffffffffffff, 999999999 },
+			bad = { 0, 1000000000 }, negative = { -1, 0 };
 	siginfo_t info;
 
 	sigprocmask(SIG_BLOCK, all, NULL);
@@ -96,7 +103,8 @@ static void waiting(sigset_t *all)
 	result("bad timeout", syscall(SYS_rt_sigtimedwait, all, &info, 8, 8));
 	queue(SIGRTMIN + 2, 5);
 	queue(SIGRTMIN + 1, 6);
-	result("huge timeout, the lower one", sigtimedwait(all, &info, &huge) - SIGRTMIN);
+	result("huge timeout, the lower one",
+	       sigtimedwait(all, &info, &huge) - SIGRTMIN);
 	printf("value %d code %d\n", info.si_value.sival_int, info.si_code);
 	queue(SIGUSR2, 1);
 	result("standard before real-time", sigwaitinfo(all, &info));
@@ -111,7 +119,9 @@ static void *take(void *arg)
 {
 	siginfo_t info;
 
-	*(int *)arg = sigwaitinfo((sigset_t *)(arg + 8), &info) == SIGUSR1 ? info.si_value.sival_int : -errno;
+	*(int *)arg = sigwaitinfo((sigset_t *)(arg + 8), &info) == SIGUSR1 ?
+			      info.si_value.sival_int :
+			      -errno;
 	return NULL;
 }
 
@@ -135,12 +145,17 @@ static void to_thread(void)
 	printf("waiting thread took %d\n", (int)job.result);
 	sigprocmask(SIG_UNBLOCK, &job.set, NULL);
 	info.si_value.sival_int = 9;
-	result("tgsigqueueinfo", syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGUSR1, &info));
+	result("tgsigqueueinfo", syscall(SYS_rt_tgsigqueueinfo, getpid(),
+					 gettid(), SIGUSR1, &info));
 	show("to the thread");
-	result("no thread", syscall(SYS_rt_tgsigqueueinfo, getpid(), 1 << 22, SIGUSR1, &info));
-	result("thread of 0", syscall(SYS_rt_tgsigqueueinfo, getpid(), 0, SIGUSR1, &info));
-	result("bad signal", syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), 65, &info));
-	result("bad info", syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGUSR1, 8));
+	result("no thread", syscall(SYS_rt_tgsigqueueinfo, getpid(), 1 << 22,
+				    SIGUSR1, &info));
+	result("thread of 0",
+	       syscall(SYS_rt_tgsigqueueinfo, getpid(), 0, SIGUSR1, &info));
+	result("bad signal",
+	       syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), 65, &info));
+	result("bad info",
+	       syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGUSR1, 8));
 }
 
 static void signalfd_fields(void)
@@ -161,14 +176,18 @@ static void signalfd_fields(void)
 	kill(getpid(), SIGUSR1);
 	n = (int)(read(fd, got, sizeof(got)) / (long)sizeof(*got));
 	for (int i = 0; i < n; i++)
-		printf("signalfd: %d code %d int %d self %d uid %d\n", (int)got[i].ssi_signo, got[i].ssi_code, got[i].ssi_int, got[i].ssi_pid == (unsigned)getpid(), (int)got[i].ssi_uid);
+		printf("signalfd: %d code %d int %d self %d uid %d\n",
+		       (int)got[i].ssi_signo, got[i].ssi_code, got[i].ssi_int,
+		       got[i].ssi_pid == (unsigned)getpid(),
+		       (int)got[i].ssi_uid);
 	close(fd);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int main(void)
 {
-	struct sigaction a = { .sa_sigaction = note, .sa_flags = SA_SIGINFO }, old;
+	struct sigaction a = { .sa_sigaction = note, .sa_flags = SA_SIGINFO },
+			 old;
 	sigset_t all;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -222,15 +241,19 @@ int main(void)
 	result("queueinfo asks", queueinfo(getpid(), 0, SI_QUEUE));
 	result("queueinfo nobody", queueinfo(1 << 22, 0, SI_QUEUE));
 	result("queueinfo bad", queueinfo(getpid(), 65, SI_QUEUE));
-	result("queueinfo as kill, to itself", queueinfo(getpid(), SIGUSR1, SI_USER));
+	result("queueinfo as kill, to itself",
+	       queueinfo(getpid(), SIGUSR1, SI_USER));
 	show("pretends");
-	result("queueinfo as kill, to another", queueinfo(1 << 22, SIGUSR1, SI_USER));
-	result("queueinfo bad address", syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, 8));
+	result("queueinfo as kill, to another",
+	       queueinfo(1 << 22, SIGUSR1, SI_USER));
+	result("queueinfo bad address",
+	       syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, 8));
 
 	a.sa_flags = (int)(SA_SIGINFO | SA_RESTART | 0x400);
 	sigaction(SIGUSR2, &a, NULL);
 	sigaction(SIGUSR2, NULL, &old);
-	printf("unknown flag %x, mask %d\n", old.sa_flags & 0x400, sigismember(&old.sa_mask, SIGKILL));
+	printf("unknown flag %x, mask %d\n", old.sa_flags & 0x400,
+	       sigismember(&old.sa_mask, SIGKILL));
 	result("action of 65", syscall(SYS_rt_sigaction, 65, NULL, &old, 8));
 	result("action of KILL", sigaction(SIGKILL, &a, NULL));
 	result("reads KILL's", sigaction(SIGKILL, NULL, &old));

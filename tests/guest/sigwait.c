@@ -50,7 +50,8 @@ static void send_in(int ms)
 /* Every wait in its form with a mask; ms < 0: no end. */
 static int wait_with(const char *how, const sigset_t *mask, int ms)
 {
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 }, *timeout = ms < 0 ? NULL : &t;
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 },
+			*timeout = ms < 0 ? NULL : &t;
 	struct pollfd p = { fds[0], POLLIN, 0 };
 	struct epoll_event e;
 	fd_set set;
@@ -112,7 +113,8 @@ static void check(const char *how)
 	kill(getpid(), SIGUSR1);
 	send_in(30);
 	report(how, "another stays blocked", wait_with(how, &none, -1));
-	printf("in the handler: USR1 %d, ALRM %d\n", sigismember(&inside, SIGUSR1), sigismember(&inside, SIGALRM));
+	printf("in the handler: USR1 %d, ALRM %d\n",
+	       sigismember(&inside, SIGUSR1), sigismember(&inside, SIGALRM));
 	sigemptyset(&none);
 	report(how, "the other", wait_with(how, &none, -1));
 	/* What is ignored ends no wait, but epoll's on Linux. */
@@ -168,6 +170,7 @@ int main(void)
 	kill(getpid(), SIGUSR1);
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
-	printf("two threads: %d, seen %d\n", results[0] + results[1] == -EINTR, seen);
+	printf("two threads: %d, seen %d\n", results[0] + results[1] == -EINTR,
+	       seen);
 	return 0;
 }

@@ -33,7 +33,8 @@ static socklen_t name_make(struct sockaddr_un *a, const char *name)
 	memset(a, 0, sizeof(*a));
 	a->sun_family = AF_UNIX;
 	strcpy(a->sun_path + 1, name);
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			   strlen(name));
 }
 
 static int option(int fd, int name)
@@ -82,8 +83,8 @@ static void stream(void)
 
 static void packets(int type)
 {
-	struct iovec v = {buf, 2};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+	struct iovec v = { buf, 2 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
 
 	printf("type %d\n", type);
 	SHOW(socketpair(AF_UNIX, type, 0, s));
@@ -153,7 +154,7 @@ static void *client(void *arg)
 static void server(void)
 {
 	char name[] = "zeroboot-socket-test";
-	struct sockaddr_un a, b = {0};
+	struct sockaddr_un a, b = { 0 };
 	socklen_t size = name_make(&a, name), room = sizeof(b);
 	int l = socket(AF_UNIX, SOCK_STREAM, 0), c;
 	pthread_t t;
@@ -201,10 +202,12 @@ static void server(void)
 
 static void datagrams(void)
 {
-	struct sockaddr_un a, b, from = {0};
-	socklen_t na = name_make(&a, "zeroboot-a"), nb = name_make(&b, "zeroboot-b");
+	struct sockaddr_un a, b, from = { 0 };
+	socklen_t na = name_make(&a, "zeroboot-a"), nb = name_make(&b, "zeroboo"
+								       "t-b");
 	socklen_t room = sizeof(from);
-	int x = socket(AF_UNIX, SOCK_DGRAM, 0), y = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int x = socket(AF_UNIX, SOCK_DGRAM, 0),
+	    y = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	SHOW(send(x, "x", 1, 0));
 	SHOW(bind(x, (void *)&a, na));
@@ -228,10 +231,12 @@ static long pass(int fd)
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int))];
-	} c = {0};
-	struct iovec v = {"f", 1};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c,
-			   .msg_controllen = sizeof(c)};
+	} c = { 0 };
+	struct iovec v = { "f", 1 };
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = &c,
+			    .msg_controllen = sizeof(c) };
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 
 	h->cmsg_level = SOL_SOCKET;
@@ -246,9 +251,11 @@ static int taken = -1;
 static long take(size_t room)
 {
 	char c, control[64];
-	struct iovec v = {&c, 1};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1,
-			   .msg_control = control, .msg_controllen = room};
+	struct iovec v = { &c, 1 };
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = room };
 	long r = recvmsg(s[1], &m, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 
@@ -292,7 +299,7 @@ static void full(void)
 	while ((n = write(s[0], big, 10000)) > 0)
 		total += n;
 	show("full", n);
-	w = (struct pollfd){s[0], POLLOUT, 0};
+	w = (struct pollfd){ s[0], POLLOUT, 0 };
 	SHOW(poll(&w, 1, 0));
 	while ((n = read(s[1], buf, sizeof(buf))) > 0)
 		total -= n;
@@ -304,9 +311,9 @@ static void full(void)
 
 static void errors(void)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in in = { .sin_family = AF_INET };
 	socklen_t room = sizeof(in);
-	struct timeval tv = {0, 20000};
+	struct timeval tv = { 0, 20000 };
 	int fd, p[2];
 
 	SHOW(socket(AF_UNIX, 7, 0));
@@ -324,7 +331,8 @@ static void errors(void)
 	SHOW(getsockname(fd, (void *)&in, &room));
 	printf("port %d\n", in.sin_port != 0);
 	SHOW(option(fd, SO_ACCEPTCONN));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 },
+			sizeof(int)));
 	SHOW(option(fd, SO_REUSEADDR));
 	close(fd);
 	SHOW((fd = socket(AF_INET, SOCK_STREAM, 0)) >= 0);
@@ -336,7 +344,8 @@ static void errors(void)
 	SHOW(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
 	SHOW(recv(s[0], buf, 1, 0));
 	SHOW(setsockopt(s[0], SOL_SOCKET, 9999, &tv, sizeof(int)));
-	SHOW(setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &(int){8192}, sizeof(int)));
+	SHOW(setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &(int){ 8192 },
+			sizeof(int)));
 	SHOW(option(s[0], SO_SNDBUF));
 }
 

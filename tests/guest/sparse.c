@@ -19,7 +19,8 @@ static void blocks(const char *when)
 	struct stat st;
 
 	fstat(fd, &st);
-	printf("%s: size %lld blocks %lld\n", when, (long long)st.st_size, (long long)st.st_blocks);
+	printf("%s: size %lld blocks %lld\n", when, (long long)st.st_size,
+	       (long long)st.st_blocks);
 }
 
 static int byte_at(long at)
@@ -82,9 +83,11 @@ static void allocation(void)
 			printf("no write\n");
 	SHOW(fallocate(fd, punch, PAGE + 1, 3 * PAGE));
 	blocks("punched");
-	printf("%d %d %d %d %d\n", byte_at(PAGE), byte_at(PAGE + 1), byte_at(2 * PAGE), byte_at(4 * PAGE), byte_at(4 * PAGE + 1));
+	printf("%d %d %d %d %d\n", byte_at(PAGE), byte_at(PAGE + 1),
+	       byte_at(2 * PAGE), byte_at(4 * PAGE), byte_at(4 * PAGE + 1));
 	SHOW(fallocate(fd, punch, 5 * PAGE + 2, 3));
-	printf("%d %d %d %d\n", byte_at(5 * PAGE + 1), byte_at(5 * PAGE + 2), byte_at(5 * PAGE + 4), byte_at(5 * PAGE + 5));
+	printf("%d %d %d %d\n", byte_at(5 * PAGE + 1), byte_at(5 * PAGE + 2),
+	       byte_at(5 * PAGE + 4), byte_at(5 * PAGE + 5));
 	SHOW(fallocate(fd, punch, 9 * PAGE, 100 * PAGE));
 	blocks("punched to beyond its end");
 	SHOW(lseek(fd, PAGE, SEEK_HOLE));
@@ -119,15 +122,18 @@ static void mappings(void)
 
 	SHOW(ftruncate(fd, 0));
 	SHOW(ftruncate(fd, 4 * PAGE));
-	shared = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	private = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	shared =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	private = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
+		       0);
 	shared[0] = 'a';
 	shared[2 * PAGE] = 'c';
 	private[PAGE] = 'p';
 	printf("%c %c %d\n", byte_at(0), byte_at(2 * PAGE), byte_at(PAGE));
 	SHOW(pwrite(fd, "b", 1, PAGE));
 	printf("%c %c\n", shared[PAGE], private[PAGE]);
-	SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 3 * PAGE));
+	SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		       3 * PAGE));
 	printf("%d %c %d\n", shared[0], private[PAGE], shared[2 * PAGE]);
 	shared[0] = 'n';
 	printf("%c\n", byte_at(0));

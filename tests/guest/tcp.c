@@ -65,7 +65,8 @@ static void names(void)
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	SHOW(bind_to(fd, "127.0.0.7", 0));
 	SHOW(connect_to(fd, "127.0.0.1", port_of(t.listener)));
-	again = accept4(t.listener, &n.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	again = accept4(t.listener, &n.any, &size,
+			SOCK_NONBLOCK | SOCK_CLOEXEC);
 	printf("accepted from %s, %u bytes, same port %d\n", text_of(&n), size,
 	       ntohs(n.four.sin_port) == port_of(fd));
 	SHOW(fcntl(again, F_GETFL) & O_NONBLOCK);
@@ -95,7 +96,7 @@ static void any_address(void)
 static void data(void)
 {
 	struct three t = three_new();
-	struct iovec v[3] = {{"ab", 2}, {"", 0}, {"cde", 3}};
+	struct iovec v[3] = { { "ab", 2 }, { "", 0 }, { "cde", 3 } };
 	char text[64];
 
 	SHOW(write(t.client, "hello", 5));
@@ -106,7 +107,8 @@ static void data(void)
 	show_read("read", t.server, 30, 0);
 	show_read("nothing", t.server, 30, MSG_DONTWAIT);
 	SHOW(writev(t.server, v, 3));
-	SHOW(readv(t.client, (struct iovec[]){{text, 1}, {text + 1, 10}}, 2));
+	SHOW(readv(t.client, (struct iovec[]){ { text, 1 }, { text + 1, 10 } },
+		   2));
 	printf("%.5s\n", text);
 	SHOW(read(t.client, text, 0));
 	SHOW(sendto(t.client, "to", 2, 0, (void *)text, 16));
@@ -204,7 +206,8 @@ static void closing(void)
 	three_close(&t);
 
 	t = three_new();
-	SHOW(setsockopt(t.client, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger)));
+	SHOW(setsockopt(t.client, SOL_SOCKET, SO_LINGER,
+			&(struct linger){ 1, 0 }, sizeof(struct linger)));
 	close(t.client);
 	settle(t.server, POLLERR);
 	show_state("lingered for nothing", t.server);
@@ -217,7 +220,8 @@ static void closing(void)
 
 static void refusal(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0), l = listener("127.0.0.1", 1), port = port_of(l);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), l = listener("127.0.0.1", 1),
+	    port = port_of(l);
 	char c;
 
 	close(l);

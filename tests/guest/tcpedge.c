@@ -44,7 +44,7 @@ static void connecting(void)
 static void backlog(void)
 {
 	int l = listener("127.0.0.1", 1), fds[4], s;
-	struct timeval t = {0, 30000};
+	struct timeval t = { 0, 30000 };
 
 	for (int i = 0; i < 4; i++) {
 		fds[i] = unblocked();
@@ -84,13 +84,15 @@ static void backlog(void)
 
 static void reset_before_accept(void)
 {
-	int l = listener("127.0.0.1", 5), c = socket(AF_INET, SOCK_STREAM, 0), s;
+	int l = listener("127.0.0.1", 5), c = socket(AF_INET, SOCK_STREAM, 0),
+	    s;
 	union name n;
 	socklen_t size = sizeof(n);
 	char byte;
 
 	connect_to(c, "127.0.0.1", port_of(l));
-	setsockopt(c, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+	setsockopt(c, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+		   sizeof(struct linger));
 	close(c);
 	show_poll("listener", l);
 	s = accept(l, &n.any, &size);
@@ -127,7 +129,8 @@ static void edges(void)
 {
 	struct three t = three_new();
 	int ep = epoll_create1(0);
-	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET};
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+					   EPOLLPRI | EPOLLET };
 	char text[9];
 
 	epoll_ctl(ep, EPOLL_CTL_ADD, t.server, &e);
@@ -180,9 +183,10 @@ static long drain(int fd)
 {
 	static char block[65536];
 	long total = 0, n;
-	struct pollfd p = {fd, POLLIN, 0};
+	struct pollfd p = { fd, POLLIN, 0 };
 
-	while (poll(&p, 1, 300) == 1 && (n = recv(fd, block, sizeof(block), MSG_DONTWAIT)) > 0)
+	while (poll(&p, 1, 300) == 1 &&
+	       (n = recv(fd, block, sizeof(block), MSG_DONTWAIT)) > 0)
 		total += n;
 	return total;
 }
@@ -191,8 +195,8 @@ static void full(void)
 {
 	struct three t = three_new();
 	int ep = epoll_create1(0);
-	struct epoll_event e = {.events = EPOLLOUT | EPOLLET};
-	struct timeval wait = {0, 20000};
+	struct epoll_event e = { .events = EPOLLOUT | EPOLLET };
+	struct timeval wait = { 0, 20000 };
 	long n;
 
 	n = fill(t.client);
@@ -299,7 +303,7 @@ static void amounts(void)
 {
 	struct three t = three_new();
 	pthread_t thread;
-	struct timeval wait = {0, 30000};
+	struct timeval wait = { 0, 30000 };
 
 	pthread_create(&thread, NULL, slow_writer, &t.client);
 	show_read("all of it", t.server, 16, MSG_WAITALL);
@@ -349,11 +353,13 @@ static void woken(void)
 	SHOW(accept(t.listener, NULL, NULL));
 	pthread_join(thread, NULL);
 	three_close(&t);
-	sigaction(SIGALRM, &(struct sigaction){.sa_handler = note}, NULL);
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = note }, NULL);
 	t = three_new();
-	setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 20000}}, NULL);
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 20000 } },
+		  NULL);
 	SHOW(recv(t.server, &c, 1, 0));
-	setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 20000}}, NULL);
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 20000 } },
+		  NULL);
 	SHOW(accept(t.listener, NULL, NULL));
 	three_close(&t);
 }

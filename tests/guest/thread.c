@@ -76,7 +76,8 @@ static void *hold(void *arg)
 static void *meet(void *arg)
 {
 	(void)arg;
-	return (void *)(long)(pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD);
+	return (void *)(long)(pthread_barrier_wait(&barrier) ==
+			      PTHREAD_BARRIER_SERIAL_THREAD);
 }
 
 int main(void)
@@ -136,10 +137,12 @@ int main(void)
 		now.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&lock);
-	printf("timed wait %d\n", pthread_cond_timedwait(&changed, &lock, &now) == ETIMEDOUT);
+	printf("timed wait %d\n",
+	       pthread_cond_timedwait(&changed, &lock, &now) == ETIMEDOUT);
 	pthread_mutex_unlock(&lock);
 	sem_init(&sem, 0, 1);
-	printf("semaphore %d %d %d\n", sem_trywait(&sem), sem_trywait(&sem), errno == EAGAIN);
+	printf("semaphore %d %d %d\n", sem_trywait(&sem), sem_trywait(&sem),
+	       errno == EAGAIN);
 	for (int i = 0; i < 200; i++) {
 		pthread_create(&t[0], NULL, count, NULL);
 		pthread_join(t[0], NULL);

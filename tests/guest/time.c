@@ -28,8 +28,10 @@ static double now(clockid_t clock)
 int main(void)
 {
 	struct timespec t = { 0, 50000000 }, bad = { 0, 1000000000 }, direct;
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
-	struct itimerspec every = { { 0, 10000000 }, { 0, 10000000 } }, off = { 0 };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGUSR1 };
+	struct itimerspec every = { { 0, 10000000 }, { 0, 10000000 } },
+			  off = { 0 };
 	double start = now(CLOCK_MONOTONIC), last = start, x;
 	struct timezone zone;
 	time_t seconds, stored;
@@ -46,11 +48,14 @@ int main(void)
 	x = now(CLOCK_REALTIME);
 	syscall(SYS_clock_gettime, CLOCK_REALTIME, &direct);
 	last = (double)direct.tv_sec + (double)direct.tv_nsec / 1e9;
-	printf("vdso and call agree %d\n", last - x > -0.001 && now(CLOCK_REALTIME) - last > -0.001);
+	printf("vdso and call agree %d\n",
+	       last - x > -0.001 && now(CLOCK_REALTIME) - last > -0.001);
 	syscall(SYS_gettimeofday, &tv, &zone);
-	printf("gettimeofday agrees %d %d\n", labs(tv.tv_sec - direct.tv_sec) <= 1, zone.tz_dsttime);
+	printf("gettimeofday agrees %d %d\n",
+	       labs(tv.tv_sec - direct.tv_sec) <= 1, zone.tz_dsttime);
 	seconds = syscall(SYS_time, &stored);
-	printf("time agrees %d %d\n", labs(seconds - direct.tv_sec) <= 1, stored == seconds);
+	printf("time agrees %d %d\n", labs(seconds - direct.tv_sec) <= 1,
+	       stored == seconds);
 	printf("bad %d %d\n", (int)syscall(SYS_gettimeofday, 8, NULL), errno);
 	printf("bad %d %d\n", (int)syscall(SYS_time, 8), errno);
 	start = now(CLOCK_MONOTONIC);
@@ -62,7 +67,8 @@ int main(void)
 		t.tv_sec++;
 		t.tv_nsec -= 1000000000;
 	}
-	printf("until %d\n", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL));
+	printf("until %d\n",
+	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL));
 	printf("bad %d %d\n", nanosleep(&bad, NULL) < 0, errno == EINVAL);
 	signal(SIGUSR1, on_timer);
 	printf("timer %d", timer_create(CLOCK_MONOTONIC, &event, &timer));
@@ -75,6 +81,7 @@ int main(void)
 	for (volatile int i = 0; i < 30000000; i++)
 		;
 	printf("cpu time grows %d\n", now(CLOCK_PROCESS_CPUTIME_ID) > x);
-	printf("unknown clock %d\n", clock_gettime(77, &t) < 0 && errno == EINVAL);
+	printf("unknown clock %d\n",
+	       clock_gettime(77, &t) < 0 && errno == EINVAL);
 	return 0;
 }

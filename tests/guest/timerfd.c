@@ -34,8 +34,9 @@ static long get(void)
 static long set(int flags, long value_ms, long interval_ms)
 {
 	struct itimerspec its = {
-		{interval_ms / 1000, interval_ms % 1000 * 1000000},
-		{value_ms / 1000, value_ms % 1000 * 1000000}};
+		{ interval_ms / 1000, interval_ms % 1000 * 1000000 },
+		{ value_ms / 1000, value_ms % 1000 * 1000000 }
+	};
 
 	return timerfd_settime(fd, flags, &its, NULL);
 }
@@ -77,7 +78,7 @@ static void interval(void)
 	SHOW(timerfd_gettime(fd, &its));
 	SHOW(its.it_value.tv_sec + its.it_value.tv_nsec);
 	SHOW(set(0, 100000, 10));
-	p = (struct pollfd){fd, POLLIN, 0};
+	p = (struct pollfd){ fd, POLLIN, 0 };
 	SHOW(poll(&p, 1, 0));
 	SHOW(get());
 	SHOW(set(0, 5, 10));
@@ -109,7 +110,7 @@ static void interval(void)
 static void many(void)
 {
 	struct epoll_event events[MANY];
-	struct itimerspec its = {{0, 0}, {0, 0}};
+	struct itimerspec its = { { 0, 0 }, { 0, 0 } };
 	long at[MANY];
 	int fds[MANY];
 	cpu_set_t here;
@@ -123,12 +124,15 @@ static void many(void)
 	its.it_value.tv_sec += 1;
 	for (int i = 0; i < MANY; i++) {
 		fds[i] = timerfd_create(CLOCK_MONOTONIC, 0);
-		epoll_ctl(set, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){EPOLLIN, {.u32 = (unsigned)i}});
+		epoll_ctl(set, EPOLL_CTL_ADD, fds[i],
+			  &(struct epoll_event){ EPOLLIN,
+						 { .u32 = (unsigned)i } });
 		at[i] = its.it_value.tv_nsec = i * 7919L % MANY / 2 * 100000;
 		timerfd_settime(fds[i], TFD_TIMER_ABSTIME, &its, NULL);
 	}
 	for (int i = 0; i < MANY; i += 3) {
-		at[i] = its.it_value.tv_nsec = i % 2 ? 0 : i * 104729L % MANY * 150000;
+		at[i] = its.it_value.tv_nsec =
+			i % 2 ? 0 : i * 104729L % MANY * 150000;
 		its.it_value.tv_sec -= i % 2 ? its.it_value.tv_sec : 0;
 		timerfd_settime(fds[i], TFD_TIMER_ABSTIME, &its, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &its.it_value);
@@ -140,8 +144,9 @@ static void many(void)
 		if (n <= 0)
 			break;
 		for (int i = count; i < count + n; i++) {
-			read(fds[events[i].data.u32], &(uint64_t){0}, 8);
-			turned += i && at[events[i].data.u32] < at[events[i - 1].data.u32];
+			read(fds[events[i].data.u32], &(uint64_t){ 0 }, 8);
+			turned += i && at[events[i].data.u32] <
+					       at[events[i - 1].data.u32];
 		}
 		count += n;
 	}
@@ -153,7 +158,7 @@ static void many(void)
 
 int main(void)
 {
-	struct itimerspec bad = {{0, 0}, {0, 1000000000}};
+	struct itimerspec bad = { { 0, 0 }, { 0, 1000000000 } };
 	int p[2];
 
 	one_clock(CLOCK_MONOTONIC);
@@ -169,7 +174,7 @@ int main(void)
 	SHOW(timerfd_settime(fd, 0, &bad, NULL));
 	SHOW(set(8, 1, 0));
 	SHOW(read(fd, &bad, 7));
-	SHOW(timerfd_settime(-1, 0, &(struct itimerspec){0}, NULL));
+	SHOW(timerfd_settime(-1, 0, &(struct itimerspec){ 0 }, NULL));
 	SHOW(pipe(p));
 	SHOW(timerfd_gettime(p[0], &bad));
 	return 0;

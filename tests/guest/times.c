@@ -151,15 +151,18 @@ static void extended(int fd)
 	SHOW(statx(AT_FDCWD, "f", 0, STATX_BASIC_STATS | STATX_BTIME, &x));
 	stat("f", &st);
 	printf("birth before change: %d, mask %x\n",
-	       x.stx_btime.tv_sec * 1000000000ll + x.stx_btime.tv_nsec < stamp(&st.st_ctim),
+	       x.stx_btime.tv_sec * 1000000000ll + x.stx_btime.tv_nsec <
+		       stamp(&st.st_ctim),
 	       x.stx_mask & 0xfff);
-	printf("%d %d %d\n", x.stx_size == (unsigned long)st.st_size, x.stx_ino == st.st_ino, x.stx_mode == st.st_mode);
+	printf("%d %d %d\n", x.stx_size == (unsigned long)st.st_size,
+	       x.stx_ino == st.st_ino, x.stx_mode == st.st_mode);
 	SHOW(statx(AT_FDCWD, "l", AT_SYMLINK_NOFOLLOW, 0, &x));
 	printf("%o\n", x.stx_mode);
 	SHOW(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, &x));
 	SHOW(statx(fd, "", 0, STATX_SIZE, &x));
 	SHOW(statx(AT_FDCWD, "f", AT_STATX_FORCE_SYNC, STATX_ALL, &x));
-	SHOW(statx(AT_FDCWD, "f", AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC, 0, &x));
+	SHOW(statx(AT_FDCWD, "f", AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC, 0,
+		   &x));
 	SHOW(statx(AT_FDCWD, "f", 0x8000, 0, &x));
 	SHOW(statx(AT_FDCWD, "f", 0, STATX__RESERVED, &x));
 	SHOW(statx(AT_FDCWD, "missing", 0, 0, &x));
@@ -272,7 +275,8 @@ int main(void)
 	modes(fd);
 	others();
 	SHOW(statfs(".", &s));
-	printf("%lx %ld %ld free %d\n", (long)s.f_type, (long)s.f_bsize, (long)s.f_namelen, s.f_bfree > 0 && s.f_bfree <= s.f_blocks);
+	printf("%lx %ld %ld free %d\n", (long)s.f_type, (long)s.f_bsize,
+	       (long)s.f_namelen, s.f_bfree > 0 && s.f_bfree <= s.f_blocks);
 	SHOW(fstatfs(fd, &s));
 	SHOW(statfs("missing", &s));
 	SHOW(fstatfs(99, &s));

@@ -19,7 +19,8 @@ static void touch_end(int signo, siginfo_t *info, void *context)
 
 static void touch_catch(void)
 {
-	struct sigaction a = { .sa_sigaction = touch_end, .sa_flags = SA_SIGINFO };
+	struct sigaction a = { .sa_sigaction = touch_end,
+			       .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGSEGV, &a, NULL);
 	sigaction(SIGBUS, &a, NULL);

@@ -25,8 +25,9 @@
 static char self[4096];
 static struct {
 	atomic_int live, made, handled;
-} *common;
-static uint32_t *pages[PAGES]; /* each filled with its number of want, or absent */
+} * common;
+static uint32_t
+	*pages[PAGES]; /* each filled with its number of want, or absent */
 static uint32_t want[PAGES];
 static uint32_t seed;
 static int depth, steps, failed;
@@ -74,7 +75,8 @@ static void map(int i)
 {
 	if (pages[i])
 		munmap(pages[i], PAGE);
-	pages[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pages[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fill(i);
 }
 
@@ -90,7 +92,10 @@ static void touch_page(void)
 		break;
 	case 1:
 		check(i);
-		pages[i] = mremap(pages[i], PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+		pages[i] = mremap(pages[i], PAGE, PAGE,
+				  MREMAP_MAYMOVE | MREMAP_FIXED,
+				  mmap(NULL, PAGE, PROT_NONE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 		check(i);
 		break;
 	case 2:
@@ -121,7 +126,8 @@ static void through_pipe(void)
 
 	if (!pages[i] || !pages[j] || pipe(fds))
 		return;
-	if (write(fds[1], pages[i], PAGE) != PAGE || read(fds[0], pages[j], PAGE) != PAGE)
+	if (write(fds[1], pages[i], PAGE) != PAGE ||
+	    read(fds[0], pages[j], PAGE) != PAGE)
 		wrong("pipe", errno, 0);
 	want[j] = want[i];
 	check(j);
@@ -291,7 +297,9 @@ static void look_at_child(int i)
 	uint32_t value = 0;
 	struct iovec here = { &value, 4 }, there = { &depth, 4 };
 
-	if (children[i].pid && process_vm_readv(children[i].pid, &here, 1, &there, 1, 0) == 4 && value > DEPTH)
+	if (children[i].pid &&
+	    process_vm_readv(children[i].pid, &here, 1, &there, 1, 0) == 4 &&
+	    value > DEPTH)
 		wrong("a child's depth", value, 0);
 }
 
@@ -339,7 +347,8 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = note,
+				    .sa_flags = SA_RESTART };
 	int result;
 
 	if (argc > 2 && !strcmp(argv[1], "end"))
@@ -349,11 +358,13 @@ int main(int argc, char **argv)
 		return 1;
 	seed = argc > 1 ? (uint32_t)atoi(argv[1]) : 1;
 	steps = argc > 2 ? atoi(argv[2]) : 150;
-	common = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	common = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	sigaction(SIGUSR1, &action, NULL);
 	for (int i = 0; i < PAGES; i++)
 		map(i);
 	result = run();
-	printf("%s, children made: %d\n", result ? "wrong" : "all as it should be", common->made > 10);
+	printf("%s, children made: %d\n",
+	       result ? "wrong" : "all as it should be", common->made > 10);
 	return result;
 }

@@ -22,7 +22,8 @@ static void defaults(void)
 	       t.c_lflag, t.c_line);
 	for (int i = 0; i < 19; i++)
 		printf("%o ", t.c_cc[i]);
-	printf("\n%d %d\n", cfgetispeed(&t) == B38400, cfgetospeed(&t) == B38400);
+	printf("\n%d %d\n", cfgetispeed(&t) == B38400,
+	       cfgetospeed(&t) == B38400);
 	SHOW(ioctl(slave, TIOCGWINSZ, &w));
 	printf("%d %d %d %d\n", w.ws_row, w.ws_col, w.ws_xpixel, w.ws_ypixel);
 }

@@ -71,9 +71,12 @@ static void show_stat(void)
 	stat_fields(&number, &group);
 	fstat(slave, &st);
 	printf("tty_nr %s, tpgid %s\n",
-	       number == 0 ? "0" :
-	       (dev_t)number == st.st_rdev ? "of the slave" : "of another",
-	       group == -1 ? "-1" : group == getpgrp() ? "own" : "of another");
+	       number == 0                 ? "0" :
+	       (dev_t)number == st.st_rdev ? "of the slave" :
+					     "of another",
+	       group == -1        ? "-1" :
+	       group == getpgrp() ? "own" :
+				    "of another");
 }
 
 static void sessions(void)
@@ -154,7 +157,7 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 	codes[signo] = info->si_code == SI_KERNEL ? info->si_pid == 0 : -1;
 }
 
-static void catch(int signo)
+static void catch (int signo)
 {
 	struct sigaction a = { .sa_sigaction = on_signal,
 			       .sa_flags = SA_SIGINFO | SA_RESTART };
@@ -177,10 +180,10 @@ static void typed(void)
 	int n = -1;
 
 	acquire();
-	catch(SIGINT);
-	catch(SIGQUIT);
-	catch(SIGTSTP);
-	catch(SIGWINCH);
+	catch (SIGINT);
+	catch (SIGQUIT);
+	catch (SIGTSTP);
+	catch (SIGWINCH);
 	type("abc\003", 2);
 	show_seen(SIGINT);
 	type("d\034", 2);
@@ -460,8 +463,8 @@ static void hangups(void)
 	unpair();
 	pair(); /* nobody else has it */
 	acquire();
-	catch(SIGHUP);
-	catch(SIGCONT);
+	catch (SIGHUP);
+	catch (SIGCONT);
 	pid = job(sleeper_without, 1);
 	gate_pass(&ready);
 	close(master);
@@ -484,7 +487,7 @@ static void leaves(void)
 	acquire();
 	gates();
 	if (fork() == 0) {
-		catch(SIGHUP);
+		catch (SIGHUP);
 		gate_open(&ready);
 		close(go[1]);
 		SHOW(read(go[0], &c, 1)); /* until it may print */

@@ -111,7 +111,8 @@ int main(void)
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	SHOW(sched_setaffinity(0, sizeof(one), &one));
-	used = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	used = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	shares();
 	sleeper();
 	talk();

@@ -40,7 +40,8 @@ static void show_from(int fd)
 	if (r < 0)
 		printf("received: %s\n", strerrorname_np(errno));
 	else
-		printf("received %.*s from %s, %u bytes\n", (int)r, text, text_of(&n), size);
+		printf("received %.*s from %s, %u bytes\n", (int)r, text,
+		       text_of(&n), size);
 }
 
 static void basics(void)
@@ -81,7 +82,8 @@ static void sizes(void)
 	static char big[65536];
 	int r = udp("127.0.0.1"), s = socket(AF_INET, SOCK_DGRAM, 0);
 	int r6 = udp("::1"), s6 = socket(AF_INET6, SOCK_DGRAM, 0), n = 0;
-	union name to = name_of("127.0.0.1", port_of(r)), to6 = name_of("::1", port_of(r6));
+	union name to = name_of("127.0.0.1", port_of(r)),
+		   to6 = name_of("::1", port_of(r6));
 
 	SHOW(sendto(s, big, 65508, 0, &to.any, sizeof(to.four)));
 	SHOW(sendto(s, big, 65507, 0, &to.any, sizeof(to.four)));
@@ -107,7 +109,8 @@ static void sizes(void)
 
 static void connected(void)
 {
-	int r = udp("127.0.0.1"), s = socket(AF_INET, SOCK_DGRAM, 0), other = udp("127.0.0.1");
+	int r = udp("127.0.0.1"), s = socket(AF_INET, SOCK_DGRAM, 0),
+	    other = udp("127.0.0.1");
 	char text[64];
 
 	SHOW(connect_to(s, "127.0.0.1", port_of(r)));
@@ -169,11 +172,13 @@ static void shut(void)
 
 static void nowhere(void)
 {
-	static const char *const four[] = {"192.0.2.1", "127.255.255.255", "255.255.255.255",
-					   "224.0.0.1", "240.0.0.1"};
-	static const char *const six[] = {"2001:db8::1", "fe80::1", "ff02::1", "::2",
-					  "::ffff:10.0.0.1"};
-	int s = socket(AF_INET, SOCK_DGRAM, 0), s6 = socket(AF_INET6, SOCK_DGRAM, 0);
+	static const char *const four[] = { "192.0.2.1", "127.255.255.255",
+					    "255.255.255.255", "224.0.0.1",
+					    "240.0.0.1" };
+	static const char *const six[] = { "2001:db8::1", "fe80::1", "ff02::1",
+					   "::2", "::ffff:10.0.0.1" };
+	int s = socket(AF_INET, SOCK_DGRAM, 0),
+	    s6 = socket(AF_INET6, SOCK_DGRAM, 0);
 
 	for (int i = 0; i < 5; i++) {
 		printf("%s ", four[i]);
@@ -219,38 +224,49 @@ static void dual(void)
 static void show_control(int fd, int flags)
 {
 	char text[64], control[512];
-	union name n = {0};
-	struct iovec v = {text, sizeof(text)};
-	struct msghdr m = {.msg_name = &n,	.msg_namelen = sizeof(n), .msg_iov = &v,
-			   .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	union name n = { 0 };
+	struct iovec v = { text, sizeof(text) };
+	struct msghdr m = { .msg_name = &n,
+			    .msg_namelen = sizeof(n),
+			    .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
 	ssize_t r = recvmsg(fd, &m, flags);
 
 	if (r < 0) {
 		printf("no message: %s\n", strerrorname_np(errno));
 		return;
 	}
-	printf("message %.*s, flags %#x, %s\n", (int)r, text, m.msg_flags, text_of(&n));
+	printf("message %.*s, flags %#x, %s\n", (int)r, text, m.msg_flags,
+	       text_of(&n));
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
 		void *data = CMSG_DATA(c);
 
-		printf("  level %d type %d, %zu bytes:", c->cmsg_level, c->cmsg_type,
-		       (size_t)(c->cmsg_len - CMSG_LEN(0)));
+		printf("  level %d type %d, %zu bytes:", c->cmsg_level,
+		       c->cmsg_type, (size_t)(c->cmsg_len - CMSG_LEN(0)));
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo *p = data;
 
-			printf(" %d %s", p->ipi_ifindex, inet_ntoa(p->ipi_addr));
+			printf(" %d %s", p->ipi_ifindex,
+			       inet_ntoa(p->ipi_addr));
 			printf(" %s", inet_ntoa(p->ipi_spec_dst));
-		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		} else if (c->cmsg_level == IPPROTO_IPV6 &&
+			   c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo *p = data;
 
-			printf(" %d %s", p->ipi6_ifindex, inet_ntop(AF_INET6, &p->ipi6_addr, text, 64));
-		} else if (c->cmsg_type == IP_RECVERR || c->cmsg_type == IPV6_RECVERR) {
+			printf(" %d %s", p->ipi6_ifindex,
+			       inet_ntop(AF_INET6, &p->ipi6_addr, text, 64));
+		} else if (c->cmsg_type == IP_RECVERR ||
+			   c->cmsg_type == IPV6_RECVERR) {
 			struct sock_extended_err *e = data;
 
-			printf(" %s origin %d type %d code %d", strerrorname_np((int)e->ee_errno),
-			       e->ee_origin, e->ee_type, e->ee_code);
+			printf(" %s origin %d type %d code %d",
+			       strerrorname_np((int)e->ee_errno), e->ee_origin,
+			       e->ee_type, e->ee_code);
 			printf(" by %s", text_of((void *)SO_EE_OFFENDER(e)));
-		} else if (c->cmsg_level != SOL_SOCKET && c->cmsg_len == CMSG_LEN(4)) {
+		} else if (c->cmsg_level != SOL_SOCKET &&
+			   c->cmsg_len == CMSG_LEN(4)) {
 			printf(" %d", *(int *)data);
 		} else if (c->cmsg_len == CMSG_LEN(1)) {
 			printf(" %d", *(char *)data);
@@ -261,15 +277,20 @@ static void show_control(int fd, int flags)
 
 static void control(void)
 {
-	int r = udp("0.0.0.0"), s = socket(AF_INET, SOCK_DGRAM, 0), r6 = udp("::");
+	int r = udp("0.0.0.0"), s = socket(AF_INET, SOCK_DGRAM, 0),
+	    r6 = udp("::");
 	int s6 = socket(AF_INET6, SOCK_DGRAM, 0);
-	char room[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(4)] = {0};
+	char room[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(4)] = { 0 };
 	union name to = name_of("127.0.0.1", port_of(r));
-	struct iovec v = {"from", 4};
-	struct msghdr m = {.msg_name = &to,	   .msg_namelen = sizeof(to.four), .msg_iov = &v,
-			   .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct iovec v = { "from", 4 };
+	struct msghdr m = { .msg_name = &to,
+			    .msg_namelen = sizeof(to.four),
+			    .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = room,
+			    .msg_controllen = sizeof(room) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	struct in_pktinfo p = {0, {htonl(0x7f000005)}, {0}};
+	struct in_pktinfo p = { 0, { htonl(0x7f000005) }, { 0 } };
 
 	SHOW(set(r, IPPROTO_IP, IP_PKTINFO, 1));
 	SHOW(set(r, IPPROTO_IP, IP_RECVTTL, 1));
@@ -312,7 +333,8 @@ static void control(void)
 
 static void errors(void)
 {
-	int s = socket(AF_INET, SOCK_DGRAM, 0), s6 = socket(AF_INET6, SOCK_DGRAM, 0);
+	int s = socket(AF_INET, SOCK_DGRAM, 0),
+	    s6 = socket(AF_INET6, SOCK_DGRAM, 0);
 
 	SHOW(set(s, IPPROTO_IP, IP_RECVERR, 1));
 	show_control(s, MSG_ERRQUEUE);
@@ -352,9 +374,11 @@ static void corked(void)
 
 static void groups(void)
 {
-	int r = udp("0.0.0.0"), s = socket(AF_INET, SOCK_DGRAM, 0), r2 = socket(AF_INET, SOCK_DGRAM, 0);
-	struct ip_mreq m = {{htonl(0xe0000123)}, {htonl(INADDR_LOOPBACK)}};
-	struct in_addr lo = {htonl(INADDR_LOOPBACK)}, none = {0};
+	int r = udp("0.0.0.0"), s = socket(AF_INET, SOCK_DGRAM, 0),
+	    r2 = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ip_mreq m = { { htonl(0xe0000123) },
+			     { htonl(INADDR_LOOPBACK) } };
+	struct in_addr lo = { htonl(INADDR_LOOPBACK) }, none = { 0 };
 	char text[8];
 
 	SHOW(setsockopt(r, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));

@@ -16,8 +16,8 @@ static socklen_t name_of(struct sockaddr_un *a, const char *path)
 	memset(a, 0, sizeof(*a));
 	a->sun_family = AF_UNIX;
 	memcpy(a->sun_path, path, strlen(path));
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) +
-			   (strlen(path) < sizeof(a->sun_path)));
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			   strlen(path) + (strlen(path) < sizeof(a->sun_path)));
 }
 
 static long bind_to(int fd, const char *path)
@@ -216,8 +216,10 @@ static void receive(int fd)
 {
 	char data[16] = "", room[128];
 	struct iovec v = { data, sizeof(data) };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1,
-			    .msg_control = room, .msg_controllen = sizeof(room) };
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = room,
+			    .msg_controllen = sizeof(room) };
 	struct sockaddr_un from = { 0 };
 	struct cmsghdr *h;
 	struct ucred c;
@@ -241,8 +243,10 @@ static long send_as(int fd, int pid, int uid, int gid)
 {
 	char room[CMSG_SPACE(sizeof(struct ucred))] = "";
 	struct iovec v = { "as", 2 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1,
-			    .msg_control = room, .msg_controllen = sizeof(room) };
+	struct msghdr m = { .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = room,
+			    .msg_controllen = sizeof(room) };
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 	struct ucred c = { pid, (uid_t)uid, (gid_t)gid };
 
@@ -316,7 +320,8 @@ static void datagrams(void)
 	SHOW(poll(&w, 1, 0));
 	SHOW(send(s, "x", 1, 0));
 	t = socket(AF_UNIX, SOCK_DGRAM, 0);
-	SHOW(connect(t, &(struct sockaddr){ AF_UNSPEC }, sizeof(struct sockaddr)));
+	SHOW(connect(t, &(struct sockaddr){ AF_UNSPEC },
+		     sizeof(struct sockaddr)));
 	SHOW(send(t, "x", 1, 0));
 	SHOW(bind_to(t, "third"));
 	SHOW(connect_to(r, "third"));

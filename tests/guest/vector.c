@@ -15,7 +15,10 @@
 
 #include "check.h"
 
-#define IOV(p, n) { .iov_base = (p), .iov_len = (n) }
+#define IOV(p, n)                                                              \
+	{                                                                      \
+		.iov_base = (p), .iov_len = (n)                                \
+	}
 
 static char a[8], b[8], c[8];
 /* Known to the compiler, it would warn. */

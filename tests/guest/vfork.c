@@ -85,7 +85,8 @@ static int waits_and_sets(void *to)
 
 static pid_t start(int (*run)(void *), int flags, void *arg)
 {
-	return clone(run, stack + STACK, flags, arg, &parent_tid, NULL, &child_tid);
+	return clone(run, stack + STACK, flags, arg, &parent_tid, NULL,
+		     &child_tid);
 }
 
 static void memory(void)
@@ -93,7 +94,8 @@ static void memory(void)
 	int five = 5, six = 6;
 	pid_t pid;
 
-	child_end("VM and VFORK", start(sets_value, CLONE_VM | CLONE_VFORK | SIGCHLD, &five));
+	child_end("VM and VFORK",
+		  start(sets_value, CLONE_VM | CLONE_VFORK | SIGCHLD, &five));
 	SHOW(value);
 	pid = start(waits_and_sets, CLONE_VM | SIGCHLD, &six);
 	SHOW(value);
@@ -121,7 +123,8 @@ static void other_parts(void)
 	const int all = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND;
 
 	signal(SIGUSR2, handle);
-	child_end("files, directory, handlers", start(shares_all, all | SIGCHLD, NULL));
+	child_end("files, directory, handlers",
+		  start(shares_all, all | SIGCHLD, NULL));
 	SHOW(fcntl(value, F_GETFD));
 	SHOW(access("../inside", F_OK));
 	printf("umask %o\n", umask(022));
@@ -130,7 +133,8 @@ static void other_parts(void)
 	SHOW(chdir(".."));
 	close(value);
 	signal(SIGUSR2, handle);
-	child_end("nothing but memory", start(shares_all, CLONE_VM | SIGCHLD, NULL));
+	child_end("nothing but memory",
+		  start(shares_all, CLONE_VM | SIGCHLD, NULL));
 	SHOW(fcntl(value, F_GETFD));
 	SHOW(access("../inside", F_OK));
 	printf("umask %o\n", umask(022));
@@ -153,7 +157,8 @@ static int tells_tid(void *unused)
 /* What the parent is told, and by which signal. */
 static void telling(void)
 {
-	const int tids = CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+	const int tids = CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
+			 CLONE_CHILD_CLEARTID;
 	int status;
 	pid_t pid;
 
@@ -187,13 +192,15 @@ static int makes_sibling(void *unused)
 	static char sibling_stack[16384] __attribute__((aligned(16)));
 
 	(void)unused;
-	value = clone(nothing, sibling_stack + sizeof(sibling_stack), CLONE_VM | CLONE_PARENT | SIGCHLD, NULL);
+	value = clone(nothing, sibling_stack + sizeof(sibling_stack),
+		      CLONE_VM | CLONE_PARENT | SIGCHLD, NULL);
 	return waitpid(value, NULL, __WALL) == -1 && errno == ECHILD ? 0 : 1;
 }
 
 static void sibling(void)
 {
-	child_end("makes a sibling", start(makes_sibling, CLONE_VM | SIGCHLD, NULL));
+	child_end("makes a sibling",
+		  start(makes_sibling, CLONE_VM | SIGCHLD, NULL));
 	child_end("the sibling", value);
 }
 
@@ -205,7 +212,8 @@ static void pidfds(void)
 	pid_t pid;
 
 	value = 0;
-	pid = clone(waits_and_sets, stack + STACK, CLONE_PIDFD | SIGCHLD, &zero, &fd, NULL, NULL);
+	pid = clone(waits_and_sets, stack + STACK, CLONE_PIDFD | SIGCHLD, &zero,
+		    &fd, NULL, NULL);
 	p.fd = fd;
 	SHOW(fcntl(fd, F_GETFD));
 	SHOW(poll(&p, 1, 0));
@@ -215,7 +223,8 @@ static void pidfds(void)
 	SHOW(poll(&p, 1, -1));
 	SHOW(p.revents);
 	SHOW(waitid(P_PIDFD, fd, &info, WEXITED));
-	SHOW(info.si_pid == pid && info.si_code == CLD_EXITED && !info.si_status);
+	SHOW(info.si_pid == pid && info.si_code == CLD_EXITED &&
+	     !info.si_status);
 	SHOW(waitid(P_PIDFD, fd, &info, WEXITED));
 	SHOW(RAW(pidfd_send_signal, fd, 0, NULL, 0));
 	SHOW(poll(&p, 1, 0));
@@ -223,7 +232,8 @@ static void pidfds(void)
 	close(fd);
 	SHOW(waitid(P_PIDFD, 99, &info, WEXITED));
 	SHOW(waitid(P_PIDFD, 0, &info, WEXITED));
-	pid = clone(waits_and_sets, stack + STACK, CLONE_PIDFD | SIGCHLD, &zero, &fd, NULL, NULL);
+	pid = clone(waits_and_sets, stack + STACK, CLONE_PIDFD | SIGCHLD, &zero,
+		    &fd, NULL, NULL);
 	SHOW(RAW(pidfd_send_signal, fd, SIGTERM, NULL, 0));
 	child_end("killed by its descriptor", pid);
 	close(fd);
@@ -258,7 +268,8 @@ static void by_clone3(void)
 	SHOW(clone3(&args, 63));
 	SHOW(clone3(NULL, 64));
 	memcpy(large, &args, sizeof(args));
-	child_end("larger and zero", (pid_t)clone3((void *)large, sizeof(large)));
+	child_end("larger and zero",
+		  (pid_t)clone3((void *)large, sizeof(large)));
 	large[sizeof(large) - 1] = 1;
 	SHOW(clone3((void *)large, sizeof(large)));
 	SHOW(clone3((void *)large, 5000));
@@ -286,8 +297,10 @@ static void refused(void)
 {
 	SHOW(RAW(clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0));
 	SHOW(RAW(clone, CLONE_THREAD | CLONE_VM | SIGCHLD, 0, 0, 0, 0));
-	SHOW(RAW(clone, CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, 0, &parent_tid, 0, 0));
-	SHOW(RAW(clone, CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, 0, &parent_tid, 0, 0));
+	SHOW(RAW(clone, CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, 0,
+		 &parent_tid, 0, 0));
+	SHOW(RAW(clone, CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, 0, &parent_tid,
+		 0, 0));
 	SHOW(RAW(clone, CLONE_FS | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0));
 	SHOW(RAW(clone, CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0));
 	SHOW(RAW(clone, CLONE_PIDFD | SIGCHLD, 0, 8, 0, 0));
@@ -314,7 +327,9 @@ static void spawns(void)
 	posix_spawn_file_actions_addclose(&actions, fds[0]);
 	posix_spawn_file_actions_addclose(&actions, fds[1]);
 	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
+						      POSIX_SPAWN_SETSIGMASK |
+						      POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setpgroup(&attributes, 0);
 	sigemptyset(&set);
 	posix_spawnattr_setsigmask(&attributes, &set);
@@ -347,7 +362,8 @@ int main(int argc, char **argv)
 	setbuf(stdout, NULL);
 	scratch_enter();
 	gate = gate_make();
-	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	by_vfork();
 	memory();
 	other_parts();

@@ -34,13 +34,17 @@ static int ends(void)
 
 static void show_info(const char *what, siginfo_t *info, pid_t pid)
 {
-	static const char *const codes[] = { "0", "EXITED", "KILLED", "DUMPED", "TRAPPED", "STOPPED", "CONTINUED" };
+	static const char *const codes[] = { "0",        "EXITED",  "KILLED",
+					     "DUMPED",   "TRAPPED", "STOPPED",
+					     "CONTINUED" };
 
 	if (!info->si_pid) {
 		printf("%s: nobody, signal %d\n", what, info->si_signo);
 		return;
 	}
-	printf("%s: SIG%s, %s, status %d, the child %d, user %d\n", what, sigabbrev_np(info->si_signo), codes[info->si_code], info->si_status, info->si_pid == pid, info->si_uid);
+	printf("%s: SIG%s, %s, status %d, the child %d, user %d\n", what,
+	       sigabbrev_np(info->si_signo), codes[info->si_code],
+	       info->si_status, info->si_pid == pid, info->si_uid);
 }
 
 static void which(void)
@@ -192,13 +196,16 @@ static void show_told(const char *what, pid_t pid)
 {
 	while (!handled)
 		sched_yield();
-	printf("%s: %d times, code %d, status %d, the child %d\n", what, handled, code, told_status, from == pid);
+	printf("%s: %d times, code %d, status %d, the child %d\n", what,
+	       handled, code, told_status, from == pid);
 	handled = 0;
 }
 
 static void told(int flags)
 {
-	struct sigaction action = { .sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_RESTART | flags };
+	struct sigaction action = { .sa_sigaction = note,
+				    .sa_flags = SA_SIGINFO | SA_RESTART |
+						flags };
 	pid_t pid;
 
 	sigaction(SIGCHLD, &action, NULL);
@@ -244,7 +251,8 @@ static int burns(void)
 
 	do
 		getrusage(RUSAGE_SELF, &usage);
-	while (usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 +
+	while (usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
+		       usage.ru_stime.tv_sec * 1000000 +
 		       usage.ru_stime.tv_usec <
 	       200000);
 	return 0;
@@ -252,8 +260,8 @@ static int burns(void)
 
 static long used(struct rusage *usage)
 {
-	return usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec + usage->ru_stime.tv_sec * 1000000 +
-	       usage->ru_stime.tv_usec;
+	return usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec +
+	       usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
 }
 
 static int burns_in_child(void)

@@ -22,9 +22,11 @@ static unsigned first_cookie;
 static void one(const struct inotify_event *e)
 {
 	static const char *const names[] = {
-		"access", "modify", "attrib", "close_write", "close_nowrite",
-		"open", "moved_from", "moved_to", "create", "delete",
-		"delete_self", "move_self", NULL, "unmount", "overflow",
+		"access",      "modify",        "attrib",
+		"close_write", "close_nowrite", "open",
+		"moved_from",  "moved_to",      "create",
+		"delete",      "delete_self",   "move_self",
+		NULL,          "unmount",       "overflow",
 		"ignored",
 	};
 

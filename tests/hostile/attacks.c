@@ -33,8 +33,10 @@ static void fill_output(u64 size, u64 b)
 
 static void rewrite_sizes(u64 a, u64 b)
 {
-	static const u64 sizes[] = { 0, 1, ZB_OUTPUT_SIZE, ZB_OUTPUT_SIZE + 1,
-				     SIGN, ~0ul, 0xffffffff, 0x100000000 };
+	static const u64 sizes[] = {
+		0,    1,    ZB_OUTPUT_SIZE, ZB_OUTPUT_SIZE + 1,
+		SIGN, ~0ul, 0xffffffff,     0x100000000
+	};
 
 	(void)a, (void)b;
 	for (u64 i = 0;; i++) {
@@ -52,8 +54,8 @@ static void rewrite_sizes(u64 a, u64 b)
 
 static void log_sizes(u64 a, u64 b)
 {
-	static const u32 sizes[] = { 0, 1, 1023, 1024, 1025, 0x7fffffff,
-				     0x80000000, ~0u };
+	static const u32 sizes[] = { 0,    1,          1023,       1024,
+				     1025, 0x7fffffff, 0x80000000, ~0u };
 
 	(void)a, (void)b;
 	for (size_t i = 0; i < PAGE - 224; i++)
@@ -145,7 +147,8 @@ static void end_with_flags(u64 flags, u64 b)
 	(void)b;
 	control->exit_code = 0;
 	__asm__ volatile("pushfq\n or %0, (%%rsp)\n popfq\n outl %%eax, %%dx"
-			 : : "r"(flags), "a"(ZB_HC_EXIT), "d"(ZB_PORT)
+			 :
+			 : "r"(flags), "a"(ZB_HC_EXIT), "d"(ZB_PORT)
 			 : "memory");
 }
 
@@ -155,7 +158,9 @@ static void end_in_shadow(u64 a, u64 b)
 	(void)a, (void)b;
 	control->exit_code = 0;
 	__asm__ volatile("mov %%ss, %%ecx\n mov %%ecx, %%ss\n outl %%eax, %%dx"
-			 : : "a"(ZB_HC_EXIT), "d"(ZB_PORT) : "rcx", "memory");
+			 :
+			 : "a"(ZB_HC_EXIT), "d"(ZB_PORT)
+			 : "rcx", "memory");
 }
 
 /*
@@ -169,7 +174,9 @@ static void end_at_start(u64 a, u64 b)
 	(void)a, (void)b;
 	control->exit_code = 0;
 	start[0] = 0xef; /* out %eax, %dx */
-	__asm__ volatile("jmp *%2" : : "a"(ZB_HC_EXIT), "d"(ZB_PORT), "r"(start)
+	__asm__ volatile("jmp *%2"
+			 :
+			 : "a"(ZB_HC_EXIT), "d"(ZB_PORT), "r"(start)
 			 : "memory");
 }
 
@@ -179,28 +186,37 @@ static void end_in_compat(u64 a, u64 b)
 	control->exit_code = 0;
 	__asm__ volatile("pushq $0x23\n pushq $1f\n lretq\n"
 			 "1: out %%eax, %%dx\n"
-			 : : "a"(ZB_HC_EXIT), "d"(ZB_PORT) : "memory");
+			 :
+			 : "a"(ZB_HC_EXIT), "d"(ZB_PORT)
+			 : "memory");
 }
 
 static void end_by_string(u64 count, u64 size)
 {
-	static u32 words[4] = { ZB_HC_EXIT, ZB_HC_EXIT, ZB_HC_EXIT, ZB_HC_EXIT };
+	static u32 words[4] = { ZB_HC_EXIT, ZB_HC_EXIT, ZB_HC_EXIT,
+				ZB_HC_EXIT };
 
 	control->exit_code = 0;
 	if (size == 4)
-		__asm__ volatile("rep outsl" : : "S"(words), "c"(count),
-						 "d"(ZB_PORT) : "memory");
+		__asm__ volatile("rep outsl"
+				 :
+				 : "S"(words), "c"(count), "d"(ZB_PORT)
+				 : "memory");
 	else
-		__asm__ volatile("rep outsb" : : "S"(words), "c"(count),
-						 "d"(ZB_PORT) : "memory");
+		__asm__ volatile("rep outsb"
+				 :
+				 : "S"(words), "c"(count), "d"(ZB_PORT)
+				 : "memory");
 	end(0);
 }
 
 static void end_with_segments(u64 selector, u64 b)
 {
 	(void)b;
-	__asm__ volatile("mov %0, %%ds\n mov %0, %%es\n mov %0, %%fs\n mov %0, %%gs"
-			 : : "r"((u32)selector));
+	__asm__ volatile("mov %0, %%ds\n mov %0, %%es\n mov %0, %%fs\n mov %0, "
+			 "%%gs"
+			 :
+			 : "r"((u32)selector));
 	__asm__ volatile("wrfsbase %0\n wrgsbase %0" : : "r"(0x123456789000ul));
 	control->exit_code = 0;
 	hypercall(ZB_HC_EXIT);
@@ -250,9 +266,12 @@ const struct attack attacks[] = {
 	{ "a control page of zeroes", ENDS, fill_control, 0, ZB_HC_EXIT },
 	{ "a control page of ones", ENDS, fill_control, 0xff, ZB_HC_EXIT },
 	{ "a control page of sign bits", ENDS, fill_control, 0x80, ZB_HC_EXIT },
-	{ "a control page of largest numbers", ENDS, fill_control, 0x7f, ZB_HC_EXIT },
-	{ "a control page of ones, then idle", TIMES_OUT, flood, ZB_HC_IDLE, ~0ul },
-	{ "a control page of ones, then panic", FAULTS, fill_control, 0xff, ZB_HC_PANIC },
+	{ "a control page of largest numbers", ENDS, fill_control, 0x7f,
+	  ZB_HC_EXIT },
+	{ "a control page of ones, then idle", TIMES_OUT, flood, ZB_HC_IDLE,
+	  ~0ul },
+	{ "a control page of ones, then panic", FAULTS, fill_control, 0xff,
+	  ZB_HC_PANIC },
 	{ "the request overwritten", ENDS, fill_request, 0, 0 },
 	{ "output that is not there", ENDS, fill_output, ~0ul, 0 },
 	{ "output of exactly its area", ENDS, fill_output, ZB_OUTPUT_SIZE, 0 },
@@ -264,9 +283,11 @@ const struct attack attacks[] = {
 	{ "idling until the sign bit", TIMES_OUT, flood, ZB_HC_IDLE, SIGN },
 	{ "idling almost for ever", TIMES_OUT, flood, ZB_HC_IDLE, ~0ul - 1 },
 	{ "spinning", TIMES_OUT, spin_with_tick, 0, ZB_KERNEL_BASE + 0x900000 },
-	{ "spinning with ticks", TIMES_OUT, spin_with_tick, 1, ZB_KERNEL_BASE + 0x900000 },
+	{ "spinning with ticks", TIMES_OUT, spin_with_tick, 1,
+	  ZB_KERNEL_BASE + 0x900000 },
 	{ "ticks of all bits and no stack", TIMES_OUT, spin_with_tick, ~0u, 0 },
-	{ "asking for work in the middle", FAULTS, fill_control, 0, ZB_HC_READY },
+	{ "asking for work in the middle", FAULTS, fill_control, 0,
+	  ZB_HC_READY },
 	{ "a panic of no bytes", FAULTS, panic_line, 0, 0 },
 	{ "a panic of too many bytes", FAULTS, panic_line, ~0u, 0 },
 	{ "all memory wiped", ANY, wipe, 0, 0 },
@@ -288,14 +309,16 @@ const struct attack attacks[] = {
 	{ "the end with AC", ENDS, end_with_flags, 0x40000, 0 },
 	{ "the end with ID", ENDS, end_with_flags, 0x200000, 0 },
 	{ "the end with all flags", ENDS, end_with_flags, 0x257dd5, 0 },
-	{ "the end in the shadow of a stack switch", ENDS, end_in_shadow, 0, 0 },
+	{ "the end in the shadow of a stack switch", ENDS, end_in_shadow, 0,
+	  0 },
 	{ "the end where the template starts", ENDS, end_at_start, 0, 0 },
 	{ "the end in 32-bit code", ENDS, end_in_compat, 0, 0 },
 	{ "the end by outs", ANY, end_by_string, 1, 4 },
 	{ "the end by outs of four", ANY, end_by_string, 4, 4 },
 	{ "the end by outs of four bytes", ANY, end_by_string, 4, 1 },
 	{ "the end with other segments", ENDS, end_with_segments, 0x2b, 0 },
-	{ "the end with a code segment for data", ENDS, end_with_segments, 0x33, 0 },
+	{ "the end with a code segment for data", ENDS, end_with_segments, 0x33,
+	  0 },
 	{ "the end with null segments", ENDS, end_with_segments, 3, 0 },
 	{ "vector registers of ones", KEPT, end_with_vectors, 0xff, 0 },
 	{ "vector registers of a pattern", KEPT, end_with_vectors, 0x3c, 0 },

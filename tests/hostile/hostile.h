@@ -17,7 +17,8 @@ typedef unsigned long u64;
 typedef uint32_t u32;
 
 #define PAGE 4096ul
-#define control ((volatile struct zb_control *)(ZB_KERNEL_BASE + ZB_CONTROL_GPA))
+#define control                                                                \
+	((volatile struct zb_control *)(ZB_KERNEL_BASE + ZB_CONTROL_GPA))
 #define DESCRIPTORS (ZB_KERNEL_BASE + ZB_TABLES_GPA)
 #define GDT ((volatile u64 *)DESCRIPTORS)
 #define TSS ((volatile uint8_t *)DESCRIPTORS + 0x1000)
@@ -37,8 +38,8 @@ typedef uint32_t u32;
 
 /* Pages of the pool: all there, each in a frame that nobody else has. */
 #define SCRATCH_PAGES 64
-extern u64 *scratch;           /* zero in the template */
-extern u64 *page_a, *page_b;   /* each filled with a pattern of its own */
+extern u64 *scratch;         /* zero in the template */
+extern u64 *page_a, *page_b; /* each filled with a pattern of its own */
 
 /* The frame behind an ordinary page of the program's, or in the kernel's map. */
 gpa_t gpa_of(const volatile void *p);

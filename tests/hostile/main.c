@@ -65,9 +65,8 @@ void at_cpl0(void (*fn)(u64 a, u64 b), u64 a, u64 b)
 
 static void list(const struct attack *a)
 {
-	static const char *const outcomes[] = { "ends",   "kept",
-						"thrown", "faults",
-						"times-out", "any" };
+	static const char *const outcomes[] = { "ends",   "kept",      "thrown",
+						"faults", "times-out", "any" };
 
 	for (; a->name; a++)
 		say("%s %s\n", outcomes[a->outcome], a->name);
@@ -102,8 +101,10 @@ static void from_hex(const char *hex)
 CPL0 static void run_code(u64 a, u64 b)
 {
 	(void)a, (void)b;
-	__asm__ volatile("push %%rbx\n push %%rbp\n call *%0\n pop %%rbp\n pop %%rbx"
-			 : : "r"(code)
+	__asm__ volatile("push %%rbx\n push %%rbp\n call *%0\n pop %%rbp\n pop "
+			 "%%rbx"
+			 :
+			 : "r"(code)
 			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
 			   "r11", "memory");
 }

@@ -97,8 +97,9 @@ static void own(u64 put_back, u64 times)
 		u64 *from = (u64 *)entry_of(root(), (u64)page_a, level) - i;
 
 		__builtin_memcpy(table, from, PAGE);
-		table[i] = (level > 1 ? gpa_of(table + ENTRIES) :
-					gpa_of(page_b)) | P | W | U | AD;
+		table[i] =
+			(level > 1 ? gpa_of(table + ENTRIES) : gpa_of(page_b)) |
+			P | W | U | AD;
 	}
 	for (u64 i = 0; i < times; i++) {
 		*entry = gpa_of(scratch) | P | W | U | AD;
@@ -142,10 +143,13 @@ const struct attack space_attacks[] = {
 	{ "a space edited and put back by its process", THROWN, edited, 0, 0 },
 	{ "a space exchanged without a flush", THROWN, own, 0, 1 },
 	{ "a space exchanged without a flush and put back", THROWN, own, 1, 1 },
-	{ "a space exchanged and put back a thousand times", THROWN, own, 1, 1000 },
+	{ "a space exchanged and put back a thousand times", THROWN, own, 1,
+	  1000 },
 	{ "the space of a process that has ended", ANY, dangling, 0, 0 },
-	{ "the space of a process that has ended, put back", ANY, dangling, 1, 0 },
-	{ "the space of a process that has ended, flushed", ANY, dangling, 1, 1 },
+	{ "the space of a process that has ended, put back", ANY, dangling, 1,
+	  0 },
+	{ "the space of a process that has ended, flushed", ANY, dangling, 1,
+	  1 },
 	{ "processes left behind that wait", THROWN, left_behind, 5, 0 },
 	{ "processes left behind that spin", THROWN, left_behind, 5, 1 },
 	{ "a fork bomb", ANY, bomb, 0, 0 },

@@ -60,7 +60,8 @@ static bool same_page(const u64 *a, const u64 *b)
 
 /* Every present 4 KiB of the tables below, in order; the part of a large page
  * that the image does not fill is no memory. */
-static void each_page(u64 table, int level, u64 va, void (*fn)(u64 va, gpa_t gpa))
+static void each_page(u64 table, int level, u64 va,
+		      void (*fn)(u64 va, gpa_t gpa))
 {
 	for (u64 i = 0; i < 512; i++) {
 		u64 entry = at_gpa(table)[i];
@@ -140,12 +141,16 @@ long state_request(int fd, char *buf, size_t size)
 	long r = SYS_read;
 	u32 low = (u32)mask, high = (u32)(mask >> 32);
 
-	__asm__ volatile(
-		"fninit\n fldpi\n fld1\n"
-		"movq %0, %%xmm0\n pinsrq $1, %0, %%xmm0\n"
-		"vpbroadcastq %%xmm0, %%ymm1\n vmovdqa %%ymm1, %%ymm15\n"
-		: : "r"(start) : "memory");
-	__asm__ volatile("xsave64 %0" : "=m"(vectors_then) : "a"(low), "d"(high));
+	__asm__ volatile("fninit\n fldpi\n fld1\n"
+			 "movq %0, %%xmm0\n pinsrq $1, %0, %%xmm0\n"
+			 "vpbroadcastq %%xmm0, %%ymm1\n vmovdqa %%ymm1, "
+			 "%%ymm15\n"
+			 :
+			 : "r"(start)
+			 : "memory");
+	__asm__ volatile("xsave64 %0"
+			 : "=m"(vectors_then)
+			 : "a"(low), "d"(high));
 	__asm__ volatile("syscall"
 			 : "+a"(r)
 			 : "D"(fd), "S"(buf), "d"(size)
@@ -166,7 +171,9 @@ static u64 limit_of(u64 selector)
 
 	__asm__ volatile("lsl %2, %0\n jz 1f\n mov $-1, %0\n1:\n"
 			 "lar %2, %1\n jz 2f\n mov $-1, %1\n2:"
-			 : "+r"(limit), "+r"(rights) : "r"(selector) : "cc");
+			 : "+r"(limit), "+r"(rights)
+			 : "r"(selector)
+			 : "cc");
 	return limit ^ rights << 32;
 }
 

@@ -29,7 +29,8 @@ static gpa_t copy_tables(u64 *to, u64 va, int level, gpa_t target)
 		u64 *from = (u64 *)entry_of(root(), va, level) - i;
 
 		memcpy(to, from, PAGE);
-		to[i] = (level > 1 ? gpa_of(to + 512) : target) | P | W | U | AD;
+		to[i] = (level > 1 ? gpa_of(to + 512) : target) | P | W | U |
+			AD;
 	}
 	return top;
 }
@@ -40,8 +41,8 @@ static void change(u64 level, u64 after)
 	volatile u64 *entry = entry_of(root(), (u64)page_a, (int)level);
 	u64 old = *entry;
 	gpa_t to = level == 1 ? gpa_of(page_b) :
-				copy_tables(scratch, (u64)page_a, (int)level - 1,
-					    gpa_of(page_b));
+				copy_tables(scratch, (u64)page_a,
+					    (int)level - 1, gpa_of(page_b));
 
 	*entry = to | P | W | U | AD;
 	if (after != UNUSED) {
@@ -126,7 +127,9 @@ static void access(u64 gpa, u64 how)
 	else if (how == 2)
 		((void (*)(void))page_a)();
 	else
-		__asm__ volatile("mov %0, %%rsp\n push %%rax" : : "r"(page_a + 4));
+		__asm__ volatile("mov %0, %%rsp\n push %%rax"
+				 :
+				 : "r"(page_a + 4));
 	end(0);
 }
 
@@ -144,7 +147,8 @@ static void move_idt(u64 gpa, u64 b)
 {
 	(void)b;
 	if (!gpa)
-		gpa = gpa_of(scratch); /* zeroes: every exception is a triple fault */
+		gpa = gpa_of(
+			scratch); /* zeroes: every exception is a triple fault */
 	*entry_of(root(), (u64)IDT, 1) = gpa | P | W | U | AD;
 	tlb_flush();
 	__asm__ volatile("ud2");
@@ -193,9 +197,11 @@ static void reuse_frame(u64 a, u64 b)
 
 #define LEVELS(text, outcome, fn, b)                                           \
 	{ text " at level 1", outcome, fn, 1, b },                             \
-	{ text " at level 2", outcome, fn, 2, b },                             \
-	{ text " at level 3", outcome, fn, 3, b },                             \
-	{ text " at level 4", outcome, fn, 4, b }
+		{ text " at level 2", outcome, fn, 2, b },                     \
+		{ text " at level 3", outcome, fn, 3, b },                     \
+	{                                                                      \
+		text " at level 4", outcome, fn, 4, b                          \
+	}
 
 const struct attack table_attacks[] = {
 	LEVELS("an entry changed", THROWN, change, LEAVE),
@@ -215,14 +221,21 @@ const struct attack table_attacks[] = {
 	{ "a write to no memory", FAULTS, access, NOWHERE, 1 },
 	{ "a jump to no memory", FAULTS, access, NOWHERE, 2 },
 	{ "a push to no memory", FAULTS, access, NOWHERE, 3 },
-	{ "a read beyond all memory", ANY, access, ADDRESS & ~0xff0000000000ul, 0 },
+	{ "a read beyond all memory", ANY, access, ADDRESS & ~0xff0000000000ul,
+	  0 },
 	{ "a write to the image", FAULTS, access, ZB_IMAGE_GPA, 1 },
-	{ "a write to the descriptor tables", FAULTS, access, ZB_LOCKED_GPA + ZB_TABLES_GPA, 1 },
-	{ "a write to the stubs of CPL0", FAULTS, access, ZB_LOCKED_GPA + ZB_KERNEL_GPA, 1 },
-	{ "a write to the GDT where it is mapped", KEPT, write_locked, DESCRIPTORS, 0 },
-	{ "a write to the TSS where it is mapped", KEPT, write_locked, DESCRIPTORS + 0x1000, 0 },
-	{ "a write to the IDT where it is mapped", KEPT, write_locked, DESCRIPTORS + 0x2000, 0 },
-	{ "a write to the stubs where they are mapped", KEPT, write_locked, ZB_KERNEL_BASE + ZB_KERNEL_GPA + 0x200, 0 },
+	{ "a write to the descriptor tables", FAULTS, access,
+	  ZB_LOCKED_GPA + ZB_TABLES_GPA, 1 },
+	{ "a write to the stubs of CPL0", FAULTS, access,
+	  ZB_LOCKED_GPA + ZB_KERNEL_GPA, 1 },
+	{ "a write to the GDT where it is mapped", KEPT, write_locked,
+	  DESCRIPTORS, 0 },
+	{ "a write to the TSS where it is mapped", KEPT, write_locked,
+	  DESCRIPTORS + 0x1000, 0 },
+	{ "a write to the IDT where it is mapped", KEPT, write_locked,
+	  DESCRIPTORS + 0x2000, 0 },
+	{ "a write to the stubs where they are mapped", KEPT, write_locked,
+	  ZB_KERNEL_BASE + ZB_KERNEL_GPA + 0x200, 0 },
 	{ "the IDT moved to a copy", ANY, move_idt, ZB_TABLES_GPA + 0x2000, 0 },
 	{ "the IDT zeroed", FAULTS, move_idt, 0, 0 },
 	{ "the IDT where no memory is", FAULTS, move_idt, NOWHERE, 0 },

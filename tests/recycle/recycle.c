@@ -61,7 +61,8 @@ static void show(const struct subject *s)
 	if (!print)
 		return;
 	for (int stream = 1; stream <= 2; stream++) {
-		p = control_output(&s->machine.vm, stream, ZB_OUTPUT_SIZE, &size, &total);
+		p = control_output(&s->machine.vm, stream, ZB_OUTPUT_SIZE,
+				   &size, &total);
 		fwrite(p, 1, size, stdout);
 	}
 }
@@ -198,15 +199,15 @@ static void count(struct subject *s, const struct snippet *snippet)
 		start = clock_mono();
 		if (machine_renew(m, event == VM_EXIT, false, &result, &e))
 			die(&e);
-		n += snprintf(line + n, sizeof(line) - (size_t)n,
-			      " %-11s %6llu %6llu %6llu %7llu %6llu %6llu",
-			      recycle_name(result),
-			      (unsigned long long)(exec / 1000),
-			      (unsigned long long)((clock_mono() - start) / 1000),
-			      (unsigned long long)faults,
-			      (unsigned long long)r->checked,
-			      (unsigned long long)r->changed,
-			      (unsigned long long)r->dropped);
+		n += snprintf(
+			line + n, sizeof(line) - (size_t)n,
+			" %-11s %6llu %6llu %6llu %7llu %6llu %6llu",
+			recycle_name(result), (unsigned long long)(exec / 1000),
+			(unsigned long long)((clock_mono() - start) / 1000),
+			(unsigned long long)faults,
+			(unsigned long long)r->checked,
+			(unsigned long long)r->changed,
+			(unsigned long long)r->dropped);
 		s->results[result]++;
 		if (result != RECYCLE_DONE)
 			train(s);
@@ -249,12 +250,13 @@ static bool judge(const struct snippet *snippet, enum recycle_result result)
 	if (snippet->any_end)
 		return true;
 	if (costs && result == RECYCLE_DONE)
-		printf("# %s: recycled; where page tables are not put back, take it off %s\n",
+		printf("# %s: recycled; where page tables are not put back, "
+		       "take it off %s\n",
 		       snippet->name, known_path);
 	if (costs || result == RECYCLE_DONE)
 		return true;
-	printf("# %s: %s, and not in %s\n", snippet->name,
-	       recycle_name(result), known_path);
+	printf("# %s: %s, and not in %s\n", snippet->name, recycle_name(result),
+	       known_path);
 	return false;
 }
 
@@ -290,9 +292,11 @@ static bool group(struct subject *s, const char *path)
 		if (machine_make(&s->machine, &e))
 			die(&e);
 	}
-	printf("%s - recycle: %s: after each of %u runs the VM is the template again, or gone\n",
+	printf("%s - recycle: %s: after each of %u runs the VM is the template "
+	       "again, or gone\n",
 	       bad || !count ? "not ok" : "ok", path, count);
-	printf("%s - recycle: %s: no run costs its VM but those that are known to\n",
+	printf("%s - recycle: %s: no run costs its VM but those that are known "
+	       "to\n",
 	       lost ? "not ok" : "ok", path);
 	fflush(stdout);
 	free(text);
@@ -330,7 +334,8 @@ int main(int argc, char **argv)
 		print |= option == 'p';
 	}
 	if (argc - optind < 2) {
-		fprintf(stderr, "usage: recycle [-v] [-p] [-c[c]] [-k KNOWN] [-a N] TEMPLATE FILE...\n");
+		fprintf(stderr, "usage: recycle [-v] [-p] [-c[c]] [-k KNOWN] "
+				"[-a N] TEMPLATE FILE...\n");
 		return 2;
 	}
 	if (vmm_open(&s.vmm, &e) || host_probe(&s.vmm, &e) ||
