@@ -8,7 +8,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "jail.h"
+#include "buffer.h"
+
 
 #define SHARED 65536
 #define RECEIVE_MAX (64u << 10) /* bytes at a time: others want their turn */
@@ -128,7 +129,7 @@ static int keep_input(struct channel *c, size_t want)
 	own = malloc(want);
 	if (!own)
 		return -ENOMEM;
-	jail_spare(own, want);
+	buffer_keep(own, want);
 	memcpy(own, c->in + c->in_at, size);
 	forget_input(c);
 	c->in = c->own = own;

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "jail.h"
+#include "buffer.h"
+
 
 #define RECEIVE_MAX 65536u /* bytes at a time: others want their turn */
 
@@ -82,7 +83,7 @@ static int grow(struct input *in)
 	bigger = realloc(in->data, want);
 	if (!bigger)
 		return -ENOMEM;
-	jail_spare(bigger, want);
+	buffer_keep(bigger, want);
 	total += want - in->room;
 	in->data = bigger;
 	in->room = want;

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -486,16 +485,6 @@ pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 	pid = clone(spawn_child, stack + sizeof(stack),
 		    jail.clone_flags | SIGCHLD, &s);
 	return pid < 0 ? -errno : pid;
-}
-
-void jail_spare(void *data, size_t size)
-{
-	uintptr_t page = 4096, start = ((uintptr_t)data + page - 1) & -page,
-		  end = ((uintptr_t)data + size) & -page;
-
-	/* From here on it is alone in its pages (musl, glibc). */
-	if (size >= 256 << 10)
-		madvise((void *)start, end - start, MADV_DONTFORK);
 }
 
 /* ---- shutting the door ---- */

@@ -41,11 +41,6 @@ const char *jail_user(void);
  * Returns the process, which is the caller's to wait for, or -errno.
  */
 pid_t jail_spawn(char *const argv[], const int *files, size_t count);
-/*
- * What is large and changes often: a spawn does not go through its pages, which
- * takes 0.1 ms for each 1 MiB. Memory of malloc's, to be freed as any.
- */
-void jail_spare(void *data, size_t size);
 int jail_file(size_t n);
 
 /*

@@ -1,5 +1,6 @@
 """What the HTTP tests share: a server of their own, raw exchanges with it over
 sockets, answers taken apart, and lines of TAP."""
+import contextlib
 import collections
 import json
 import pathlib
@@ -36,6 +37,12 @@ def serve(*options, prefix=(), program="zeroboot", templates=TOP / "templates", 
     """A server's process, which may end at once; all servers of Python's start here.
     prefix: a command that runs it in its own place, by exec. how: Popen's."""
     return subprocess.Popen([*prefix, TOP / program, "serve", "--templates", templates, *options], cwd=TOP, **how)
+
+
+def is_worker(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2] == [b"worker"]
+    return False
 
 
 class Server:
@@ -85,9 +92,10 @@ class Server:
         return s
 
     def workers(self):
-        """Their processes."""
+        """Their processes; what loads a template is none."""
         pid = self.process.pid
-        return sorted(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return sorted(int(child) for child in children if is_worker(child))
 
     def cpu_seconds(self):
         """What the front end has used, to the nanosecond."""

@@ -83,6 +83,7 @@ build() {
 			done
 			;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
+		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
 		svm | vmx) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		esac
 	done

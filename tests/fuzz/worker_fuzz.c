@@ -18,9 +18,9 @@
 
 #include "clock.h"
 #include "control.h"
+#include "host.h"
 #include "jail.h"
 #include "machine.h"
-#include "paging.h"
 #include "protocol.h"
 #include "worker.h"
 
@@ -232,9 +232,9 @@ int vmm_open(struct vmm *vmm, struct err *e)
 	return 0;
 }
 
-int paging_set(struct vmm *vmm, const char *name, struct err *e)
+int host_set(struct vmm *vmm, const char *word, struct err *e)
 {
-	(void)vmm, (void)name, (void)e;
+	(void)vmm, (void)word, (void)e;
 	return 0;
 }
 
@@ -259,6 +259,29 @@ int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 {
 	(void)s, (void)path, (void)vmm, (void)e;
 	return 0;
+}
+
+bool snapshot_is_loaded(const struct snapshot_files *files)
+{
+	(void)files;
+	return calls % 3 == 0;
+}
+
+int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
+		    const char *name, const struct vmm *vmm, struct err *e)
+{
+	(void)s, (void)files, (void)name, (void)vmm, (void)e;
+	return 0;
+}
+
+void snapshot_close(struct snapshot *s)
+{
+	(void)s;
+}
+
+void machine_close(struct machine *m)
+{
+	(void)m;
 }
 
 int jail_enter(const char *user, const struct seccomp_files *files,
@@ -302,7 +325,7 @@ int fake_sigprocmask(int how, const sigset_t *set, sigset_t *old)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct worker_options o = { .template = "t", .paging = "p" };
+	const struct worker_options o = { .template = "t", .host = "h" };
 	uint8_t *copy = exact(data, size);
 	int status;
 

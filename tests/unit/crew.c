@@ -61,11 +61,6 @@ const char *jail_user(void)
 	return NULL;
 }
 
-void jail_spare(void *data, size_t size)
-{
-	(void)data, (void)size;
-}
-
 pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 {
 	pid_t pid;

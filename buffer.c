@@ -1,0 +1,16 @@
+#include "buffer.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+#define LARGE (256u << 10) /* alone in its pages: more than malloc's threshold */
+#define PAGE 4096u
+
+void buffer_keep(void *data, size_t size)
+{
+	uintptr_t start = ((uintptr_t)data + PAGE - 1) & ~(uintptr_t)(PAGE - 1),
+		  end = ((uintptr_t)data + size) & ~(uintptr_t)(PAGE - 1);
+
+	if (size >= LARGE)
+		madvise((void *)start, end - start, MADV_DONTFORK);
+}
