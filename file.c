@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ int file_read_at(int fd, void *data, size_t size, uint64_t offset)
 
 /* ---- drafts ---- */
 
+#define DRAFT_TRIES 8
+
 static const int endings[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
 
 /* What a signal that ends this process removes; empty: nothing. */
@@ -86,6 +89,58 @@ static void block_signals(sigset_t *old)
 	sigprocmask(SIG_BLOCK, &some, old);
 }
 
+/* The descriptor is of the file that has this path. */
+static bool has_path(int fd, const char *path)
+{
+	struct stat own, there;
+
+	return fstat(fd, &own) == 0 && lstat(path, &there) == 0 &&
+	       own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
+
+/*
+ * Who makes a file has a lock of its draft, so that one whose maker was killed can
+ * be told, and taken away: a process that is the first of its namespace has the
+ * same number each time, and would find it for ever.
+ */
+static bool remove_stale(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	bool stale;
+
+	if (fd < 0)
+		return errno == ENOENT;
+	stale = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+		(!has_path(fd, path) || unlink(path) == 0);
+	close(fd);
+	return stale;
+}
+
+/* A descriptor, or -1 and errno. */
+static int create(const char *path)
+{
+	for (int tries = 0; tries < DRAFT_TRIES; tries++) {
+		int fd =
+			open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+		if (fd < 0 && errno != EEXIST)
+			return -1;
+		if (fd < 0 && !remove_stale(path))
+			break;
+		if (fd < 0)
+			continue;
+		/* Where nothing can be locked nothing is found to be stale. */
+		(void)flock(fd, LOCK_EX | LOCK_NB);
+		if (has_path(fd, path))
+			return fd;
+		close(fd); /* somebody was faster than the lock */
+	}
+	errno = EEXIST;
+	return -1;
+}
+
 int file_draft(struct file_draft *d, const char *path, struct err *e)
 {
 	int n = snprintf(d->path, sizeof(d->path), "%s.%ld.tmp", path,
@@ -102,7 +157,7 @@ int file_draft(struct file_draft *d, const char *path, struct err *e)
 			       path);
 	watch_signals();
 	block_signals(&old);
-	d->fd = open(d->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	d->fd = create(d->path);
 	code = errno;
 	if (d->fd >= 0)
 		memcpy(unfinished, d->path, (size_t)n + 1);

@@ -27,7 +27,8 @@ struct file_draft {
 };
 
 /* A new one, empty. There is one with a name at a time: a signal that ends the
- * process removes it. 0 or -errno. */
+ * process removes it; what a process that was killed left under the name is taken
+ * away. 0 or -errno. */
 int file_draft(struct file_draft *d, const char *path, struct err *e);
 /* It will not become path: nothing but its descriptor is left. */
 void file_unname(struct file_draft *d);

@@ -1,0 +1,122 @@
+/* Drafts: a file takes the place of another one once it is whole, or never. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "file.h"
+
+static char directory[] = "/tmp/zeroboot-unit-XXXXXX";
+static char path[sizeof(directory) + 8], draft[PATH_MAX];
+
+static void open_place(void)
+{
+	CHECK(mkdtemp(directory) != NULL);
+	snprintf(path, sizeof(path), "%s/x", directory);
+	snprintf(draft, sizeof(draft), "%s.%ld.tmp", path, (long)getpid());
+}
+
+static void close_place(void)
+{
+	unlink(path);
+	EQUAL(rmdir(directory), 0); /* nothing else is left */
+	memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
+}
+
+static void make(const char *content)
+{
+	char got[64] = "";
+	struct err e = { "" };
+	struct file_draft d;
+	int fd;
+
+	if (!EQUAL(file_draft(&d, path, &e), 0))
+		return;
+	EQUAL(file_write_at(d.fd, content, strlen(content), 0), 0);
+	EQUAL(file_replace(&d, path, 0, &e), 0);
+	fd = open(path, O_RDONLY);
+	EQUAL(read(fd, got, sizeof(got)), strlen(content));
+	CHECK(!strcmp(got, content));
+	close(fd);
+}
+
+static void test_replace(void)
+{
+	open_place();
+	make("one");
+	make("another");
+	close_place();
+}
+
+/* A process of the same number was killed over it. */
+static void test_left_over(void)
+{
+	int fd;
+
+	open_place();
+	fd = open(draft, O_RDWR | O_CREAT, 0644);
+	EQUAL(write(fd, "half of it", 10), 10);
+	close(fd);
+	make("new");
+	close_place();
+}
+
+/* Another one of the same number is making it: in another namespace. */
+static void test_in_use(void)
+{
+	int ready[2];
+	char byte;
+	struct err e = { "" };
+	struct file_draft d;
+	pid_t child;
+
+	open_place();
+	EQUAL(pipe(ready), 0);
+	EQUAL(file_draft(&d, path, &e), 0);
+	child = fork(); /* has the lock as well, and keeps it */
+	if (child == 0) {
+		(void)!write(ready[1], "", 1);
+		pause();
+	}
+	EQUAL(read(ready[0], &byte, 1), 1);
+	close(d.fd);
+	EQUAL(file_draft(&d, path, &e), -EEXIST);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	make("after it");
+	close(ready[0]);
+	close(ready[1]);
+	close_place();
+}
+
+static void test_others(void)
+{
+	struct err e = { "" };
+	struct file_draft d;
+
+	open_place();
+	EQUAL(symlink("/etc/passwd", draft), 0);
+	EQUAL(file_draft(&d, path, &e), -EEXIST);
+	EQUAL(unlink(draft), 0);
+	EQUAL(mkfifo(draft, 0600), 0);
+	EQUAL(file_draft(&d, path, &e), -EEXIST);
+	EQUAL(unlink(draft), 0);
+	close_place();
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "a draft takes the place of a file", test_replace },
+		{ "what a killed process left is taken away", test_left_over },
+		{ "what another process is making is not", test_in_use },
+		{ "nor what is no draft", test_others },
+	};
+
+	return UNIT_RUN("file", tests);
+}
