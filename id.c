@@ -24,6 +24,15 @@ static int random_bytes(uint8_t *to, size_t size)
 	return 0;
 }
 
+uint64_t id_number(void)
+{
+	static uint64_t count; /* others, even without entropy */
+	uint64_t n = 0;
+
+	random_bytes((uint8_t *)&n, sizeof(n));
+	return n ^ ++count;
+}
+
 void id_make(char to[ID_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "crew.h"
+#include "id.h"
 #include "language.h"
 #include "log.h"
 #include "metrics.h"
@@ -34,7 +35,6 @@ static struct pool_options options;
 
 static unsigned running;
 static uint64_t restarts;
-static uint64_t next_id;
 
 /* Goes off while a crew has no free worker. */
 static struct {
@@ -155,7 +155,7 @@ static void give(struct member *m, struct job *job)
 	watch_crew(m->crew);
 	m->crew->run_begun = now;
 	m->job = job;
-	m->run_id = ++next_id;
+	m->run_id = id_number();
 	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
 		      GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;

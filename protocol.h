@@ -72,8 +72,8 @@ struct message {
 };
 
 struct run {
-	uint64_t id;
-	uint64_t sent_ns;      /* CLOCK_MONOTONIC: when it was sent */
+	uint64_t id;      /* cannot be guessed: no RESULT is there before it */
+	uint64_t sent_ns; /* CLOCK_MONOTONIC: when it was sent */
 	uint32_t timeout_ms;   /* from entering the guest */
 	uint32_t output_limit; /* bytes kept of stdout, of stderr */
 	uint32_t memory_mb;    /* 0 (not used yet) */
