@@ -28,10 +28,10 @@ void connections_drain(void);
 /* True while anyone waits for an answer or reads one. */
 bool connections_active(void);
 struct connections_state {
-	unsigned all, busy, sending,
-		answering; /* busy: with runs; sending: us a
-						 * request */
-	size_t input;      /* bytes of all input buffers */
+	unsigned all, busy; /* with runs */
+	unsigned sending;   /* us a request */
+	unsigned answering;
+	size_t input; /* bytes of all input buffers */
 };
 struct connections_state connections_look(void);
 /* Ends them all. */
