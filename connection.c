@@ -248,6 +248,8 @@ static bool send_answer(struct connection *c)
 	}
 	if (state == ANSWER_DONE || !c->x.answer.body)
 		return end_answer(c);
+	if (state == ANSWER_LATER) /* that is our work, not the client's */
+		c->moved = loop_clock(loop_now());
 	loop_add(&c->task);
 	return false;
 }
