@@ -617,7 +617,7 @@ FRONT_END = [
     ("clone", "EAGAIN", False), ("socketpair", "EMFILE", False), ("epoll_ctl", "ENOMEM", True),
     ("epoll_pwait", "EINTR", False), ("accept4", "ENFILE", False), ("accept4", "ECONNABORTED", False),
     ("sendmsg", "ENOBUFS", False), ("recvfrom", "ENOMEM", True), ("sendto", "EPIPE", True),
-    ("write", "EIO", False), ("poll", "ENOMEM", False), ("fcntl", "EINVAL", False),
+    ("write", "EIO", False), ("madvise", "ENOMEM", False), ("fcntl", "EINVAL", False),
 ]
 WORKER = [("ioctl", "ENOMEM"), ("recvfrom", "EIO"), ("sendmsg", "ENOBUFS"),
           ("timer_settime", "EINVAL"), ("getrandom", "ENOSYS")]

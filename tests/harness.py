@@ -1,7 +1,7 @@
 """What the HTTP tests share: a server of their own, raw exchanges with it over
 sockets, answers taken apart, and lines of TAP."""
-import contextlib
 import collections
+import contextlib
 import json
 import pathlib
 import re
