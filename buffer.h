@@ -10,5 +10,7 @@
  * stay as they are.
  */
 void buffer_keep(void *data, size_t size);
+/* As before, for realloc: the kernel moves one mapping, and would not move two. */
+void buffer_join(void *data, size_t size);
 
 #endif

@@ -80,6 +80,7 @@ static int grow(struct input *in)
 		want = INPUT_MAX + 1;
 	if (in->room >= want || total + want - in->room > INPUT_TOTAL_MAX)
 		return -ENOSPC;
+	buffer_join(in->data, in->room);
 	bigger = realloc(in->data, want);
 	if (!bigger)
 		return -ENOMEM;
