@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 
-from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, receive, send
+from harness import PATIENCE, TOP, Report, Server, answers, eventually, is_worker, post, receive, send
 
 PLACE = TOP / "build/tests/faults"
 numbers = itertools.count(1)
@@ -141,12 +141,6 @@ def alive(pid):
 def workers(server):
     """Not the loaders of templates."""
     return [pid for pid in children(server.process.pid) if alive(pid) and is_worker(pid)]
-
-
-def is_worker(pid):
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return b"\0worker\0" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
 
 
 def kill(pid, number=signal.SIGKILL):

@@ -47,6 +47,8 @@ end_server() {
 	[ -z "${server:-}" ] || { kill -9 "$server" && wait "$server"; } 2>/dev/null || true
 }
 
+# Processes of the server that run code; not the loaders of templates.
+workers() { ps -o pid=,args= --ppid "$server" | awk '/zeroboot worker/ { print $1 }'; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # The answer of /v1/exec for code $1, timeout $2 and language $3.

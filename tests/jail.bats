@@ -17,7 +17,6 @@ start_locked() { # command that ends in `zeroboot serve` and options
 	eventually all_ready "$(nproc)"
 }
 
-workers() { ps -o pid=,args= --ppid "$server" | awk '/zeroboot worker/ { print $1 }'; }
 has() { [ "$(line_of "$1" "$2")" = "$3" ]; }
 line_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' ' | sed 's/ *$//'; }
 limit() { sed -n "s/^$2  *\([^ ]*\)  *\([^ ]*\).*/\1 \2/p" "/proc/$1/limits"; }

@@ -48,7 +48,7 @@ teardown() {
 @test "metrics: counters survive a worker's end" {
 	start_server --workers 1
 	run_code 'print(1)'
-	ps -o pid= --ppid "$server" | xargs kill -9
+	workers | xargs kill -9
 	eventually metric_reaches zeroboot_worker_restarts_total 2
 	[ "$(field "$(run_code 'print(2)')" stdout)" = 2 ]
 	[ "$(metric 'zeroboot_total_executions{status="success"}')" = 2 ]
