@@ -469,7 +469,10 @@ static void template_failed(struct stock *s)
 {
 	struct crew *c = s->context;
 
-	crew_complain(c, s->reason);
+	if (s->remade) /* no complaint of a crew's, of which not all are told */
+		log_event("warning", "%s: %s", c->name, s->reason);
+	else
+		crew_complain(c, s->reason);
 	if (stock_ready(s))
 		return;
 	c->failed = true;

@@ -206,6 +206,7 @@ static void end(struct stock *s, int status)
 					  WEXITSTATUS(status) == LOAD_IN_PLACE);
 
 	s->pid = 0;
+	s->remade = WIFEXITED(status) && WEXITSTATUS(status) == LOAD_ANEW;
 	hear(s);
 	if (!done || seal(set)) {
 		if (!s->reason[0])
@@ -260,6 +261,7 @@ static void break_off(struct stock *s)
 	snprintf(s->reason, sizeof(s->reason),
 		 "%s: overwritten before it was loaded", s->path);
 	drop(&s->now);
+	s->remade = false;
 	s->failed(s);
 }
 

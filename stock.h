@@ -39,8 +39,9 @@ struct stock {
 	bool early;                  /* or of now */
 	int pipe;                    /* its last words */
 	char reason[LOAD_WORDS_MAX]; /* what was wrong with the last load */
-	struct file_version tried;   /* what was loaded last, or was to be */
-	uint64_t not_before, pause;  /* of the next load, of the same again */
+	bool remade; /* and the loader has put a good one in its place */
+	struct file_version tried;  /* what was loaded last, or was to be */
+	uint64_t not_before, pause; /* of the next load, of the same again */
 };
 
 /* path, host, context, loaded and failed are set. */

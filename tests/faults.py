@@ -698,7 +698,8 @@ def check_trim(server):
     for when in 1, 2:
         pid = busiest(server)
         with Injected(pid, "madvise", "ENOMEM", when) as injected:
-            found = ask_all(server, "print(len(bytearray(b'z') * 20000000))", "20000000\n")
+            # Long enough for both at once: else one worker may take both.
+            found = ask_all(server, "import time; print(len(bytearray(b'z') * 20000000)); time.sleep(1)", "20000000\n")
             assert {"right", "honest"}.issuperset(found), found
             if when == 1:
                 eventually(lambda: b"(INJECTED)" in injected.output.read_bytes())

@@ -75,14 +75,19 @@ static void *waiter(void *arg)
 			     (uint32_t)(long)arg);
 }
 
+/* A requeue to where they are counts those that are asleep. */
+static void until_asleep(int count)
+{
+	while (FUTEX(&word, FUTEX_CMP_REQUEUE, 0, (void *)100, &word, 0) <
+	       count)
+		usleep(1000);
+}
+
 static void start(pthread_t *t, int count, const long *bits)
 {
 	for (int i = 0; i < count; i++)
 		pthread_create(&t[i], NULL, waiter, (void *)bits[i]);
-	/* A requeue to where they are counts those that are asleep. */
-	while (FUTEX(&word, FUTEX_CMP_REQUEUE, 0, (void *)100, &word, 0) <
-	       count)
-		usleep(1000);
+	until_asleep(count);
 }
 
 /* Wakes until so many were woken: a waiter may not be asleep yet. */
@@ -184,7 +189,7 @@ static void operations(void)
 
 static void *waker(void *arg)
 {
-	usleep(20000);
+	until_asleep(1);
 	word = 1;
 	futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0);
 	return arg;
@@ -250,7 +255,7 @@ static void times(void)
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGUSR1, &action, NULL);
 	pthread_create(&thread, NULL, interrupter, &self);
-	t = in_ms(100);
+	t = in_ms(60000);
 	SHOW(FUTEX(&word, FUTEX_WAIT, 0, &t, NULL, 0));
 	woken = 1;
 	pthread_join(thread, NULL);

@@ -17,7 +17,7 @@ from emulated.server import Report, Server, equal  # noqa: E402
 
 # Those that lean on the back end: mappings, exceptions, ticks, waits, what the clock
 # and the counters say. All of them take the emulator five minutes.
-GUEST_PROGRAMS = ["altstack", "clone", "cpuclock", "devices", "epoll", "eventfd", "file", "flags", "futexlock",
+GUEST_PROGRAMS = ["altstack", "clone", "cpuclock", "devices", "epoll", "eventfd", "file", "flags", "futex", "futexlock",
                   "interrupts", "itimer", "mapcalls", "mapping", "memory", "patch", "pipe", "poll", "remap", "restart", "select", "signal",
                   "sigqueue", "sigwait", "socket", "thread", "time", "timerfd", "traps", "usage"]
 # Of several processes: with nested paging a switch of spaces takes a flush.
