@@ -17,6 +17,7 @@ extern const char training_sh[], training_sh_end[];
 static const struct language languages[] = {
 	{ .name = "python",
 	  .aliases = { "py", "python3" },
+	  .endings = { ".py" },
 	  .interpreter = "/usr/bin/python3",
 	  .arguments = { ZB_AGENT_PATH },
 	  .agent = agent_python,
@@ -27,6 +28,7 @@ static const struct language languages[] = {
 				      "print(numpy.random.rand(3))" } },
 	{ .name = "node",
 	  .aliases = { "js", "javascript", "nodejs" },
+	  .endings = { ".js", ".mjs", ".cjs" },
 	  .interpreter = "/usr/bin/node",
 	  .heap_option = "--max-old-space-size=",
 	  .arguments = { "--require", ZB_AGENT_PATH, "/app/main.js" },
@@ -37,6 +39,7 @@ static const struct language languages[] = {
 	  .examples = { "console.log(1+1)" } },
 	{ .name = "sh",
 	  .aliases = { "bash", "shell" },
+	  .endings = { ".sh" },
 	  .interpreter = "/usr/bin/bash",
 	  .variable = "LD_PRELOAD=" ZB_AGENT_PATH,
 	  .arguments = { "/app/main.sh" },
@@ -81,4 +84,16 @@ const struct language *language_find(const char *name, size_t size)
 		if (is(languages[n].name, name, size))
 			return &languages[n];
 	return of_alias(name, size);
+}
+
+const char *language_of_file(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *dot = strrchr(slash ? slash : path, '.');
+
+	for (size_t n = 0; dot && n < COUNT; n++)
+		for (size_t i = 0; i < LANGUAGE_ENDINGS; i++)
+			if (is(languages[n].endings[i], dot, strlen(dot)))
+				return languages[n].name;
+	return NULL;
 }

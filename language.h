@@ -10,12 +10,14 @@
 #include <stddef.h>
 
 #define LANGUAGE_ALIASES 4
+#define LANGUAGE_ENDINGS 4
 #define LANGUAGE_ARGUMENTS 6
 #define LANGUAGE_EXAMPLES 3
 
 struct language {
 	const char *name;
 	const char *aliases[LANGUAGE_ALIASES]; /* NULL-terminated, as all here */
+	const char *endings[LANGUAGE_ENDINGS]; /* of files' names */
 	const char *interpreter;               /* where it is in an image */
 	const char *heap_option;               /* MiB follow; may be NULL */
 	const char *variable; /* of its environment; may be NULL */
@@ -32,5 +34,7 @@ const struct language *language_at(size_t n);
 const struct language *language_find(const char *name, size_t size);
 /* The name of the language that name is another name of; NULL. */
 const char *language_of_alias(const char *name, size_t size);
+/* The name of the one that a file's name says it is written in; NULL. */
+const char *language_of_file(const char *path);
 
 #endif

@@ -1,0 +1,71 @@
+#include "command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "language.h"
+
+#define CODE_MAX (4u << 20)
+#define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
+
+int command_failed(const struct err *e)
+{
+	fprintf(stderr, "zeroboot: %s\n", e->text);
+	return 1;
+}
+
+static int name_template(char *buf, size_t size, const char *directory,
+			 const char *language)
+{
+	int n = snprintf(buf, size, "%s/%s.zbt", directory, language);
+
+	return n <= 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int template_path(char *buf, size_t size, const char *directory,
+		  const char *language, struct err *e)
+{
+	const char *other = language_of_alias(language, strlen(language));
+	int r;
+
+	if (!directory)
+		directory = access("templates", F_OK) == 0 ? "templates" :
+							     SYSTEM_TEMPLATES;
+	r = strchr(language, '/') ?
+		    -EINVAL :
+		    name_template(buf, size, directory, language);
+	if (r == 0 && other && access(buf, F_OK) < 0)
+		r = name_template(buf, size, directory, other);
+	return r ? err_set(e, r, "%.100s: no such language", language) : 0;
+}
+
+int read_code(const char *path, char **code, size_t *size, struct err *e)
+{
+	bool standard = !path || !strcmp(path, "-");
+	FILE *f = standard ? stdin : fopen(path, "r");
+	int r = 0;
+
+	*code = NULL;
+	if (!f)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	*code = malloc(CODE_MAX + 2);
+	if (!*code) {
+		r = err_set(e, -ENOMEM, "no memory");
+		goto out;
+	}
+	*size = fread(*code, 1, CODE_MAX + 1, f);
+	(*code)[*size] = 0;
+	if (ferror(f))
+		r = err_set(e, -EIO, "%s: %s", standard ? "stdin" : path,
+			    strerror(errno));
+	else if (*size > CODE_MAX)
+		r = err_set(e, -E2BIG, "%s: longer than 4 MiB",
+			    standard ? "stdin" : path);
+out:
+	if (!standard)
+		fclose(f);
+	return r;
+}

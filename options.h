@@ -1,0 +1,60 @@
+/*
+ * options.h: the command line as tables. A command is a row with its options,
+ * each a row that says where its value goes. Parsing, messages, --help and the
+ * shells' completion (completion.h) are made of these rows and of nothing else.
+ */
+#ifndef ZEROBOOT_OPTIONS_H
+#define ZEROBOOT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "err.h"
+
+#define EXIT_USAGE 2
+
+struct option_number {
+	unsigned long *to, low, high;
+	unsigned long standard; /* without the option; below low: none */
+};
+
+struct option {             /* a list of them ends in one without a help text */
+	const char *letter; /* "-l"; may be NULL */
+	const char *name;   /* "--language"; may be NULL */
+	/* What follows, as people read it; NULL: nothing. FILE, IMAGE and PATH are
+	 * files, DIR a directory, LANGUAGE a language, lower case with | in between
+	 * the words that there are. */
+	const char *value;
+	const char *help;
+	bool required;
+	/* Where the value goes: one of them. */
+	bool *flag;
+	const char **text;
+	struct option_number number;
+	int (*take)(const char *value, struct err *e); /* 0 or -errno */
+};
+
+#define OPERANDS_MANY                                                          \
+	(-1) /* the first one ends the options: a program's own follow */
+
+struct command {
+	const char *name;
+	const char *operands;   /* as people read them; may be NULL */
+	const char *summary;    /* what it does: a line */
+	void (*more)(FILE *to); /* what help says at its end; may be NULL */
+	const struct option *options; /* may be NULL */
+	const struct command *const
+		*commands; /* beneath it, which have none, ending in NULL; or */
+	int (*run)(int count, char **operands); /* its exit status */
+	int least, most;                        /* operands */
+	bool inner; /* of processes that zeroboot starts itself: not shown */
+};
+
+/* Runs the command that the words name, with what its options say. words end in
+ * NULL. Its exit status. */
+int command_line(const struct command *top, int count, char **words);
+
+/* Says what is wrong with the command that runs. EXIT_USAGE. */
+int usage_error(const char *what, const char *why);
+
+#endif
