@@ -42,9 +42,8 @@ struct command {
 	const char *operands;   /* as people read them; may be NULL */
 	const char *summary;    /* what it does: a line */
 	void (*more)(FILE *to); /* what help says at its end; may be NULL */
-	const struct option *options; /* may be NULL */
-	const struct command *const
-		*commands; /* beneath it, which have none, ending in NULL; or */
+	const struct option *options;           /* may be NULL */
+	const struct command *const *commands;  /* two floors at most */
 	int (*run)(int count, char **operands); /* its exit status */
 	int least, most;                        /* operands */
 	bool inner; /* of processes that zeroboot starts itself: not shown */
