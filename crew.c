@@ -14,7 +14,8 @@
 #include "log.h"
 
 #define RESTART_NS 500000000ull   /* between starts of one that dies at once */
-#define START_NS 30000000000ull   /* for a start, then a worker is hung */
+#define START_NS 30000000000ull   /* for a start, then a worker is hung; */
+#define OWED_NS 60000000000ull    /* for a renewal or a training */
 #define REPEAT_NS 60000000000ull  /* between log lines that say the same */
 #define COMPLAIN_NS 1000000000ull /* between any two of a crew */
 #define SHORT_NS 20000000ull   /* without a free worker before one is added */
@@ -135,6 +136,8 @@ void crew_move(struct member *m, enum member_state state, uint64_t now)
 	else
 		m->free_since = now;
 	m->state = state;
+	if (state == RENEWING)
+		m->deadline = loop_clock(now) + OWED_NS;
 	set_training(m, false);
 	if (state == STOPPED || state == STARTING)
 		m->warm = false;
@@ -285,8 +288,10 @@ bool crew_is_hung(const struct member *m, uint64_t now)
 	case STARTING:
 		return loop_clock(now) > m->deadline || is_stopped(m);
 	case READY:
+		return (m->owes_warm && loop_clock(now) > m->deadline) ||
+		       is_stopped(m);
 	case RENEWING:
-		return is_stopped(m);
+		return loop_clock(now) > m->deadline || is_stopped(m);
 	case BUSY:
 	case CANCELLING:
 		return loop_clock(now) > m->deadline;
@@ -417,15 +422,6 @@ static struct member *cold_one(const struct free_list *l)
 	return NULL;
 }
 
-static void tell_to_train(struct member *m)
-{
-	/* It is taken last now; a failure comes back as an end. */
-	take_out(m);
-	append(list_of(m), m);
-	set_training(m, true);
-	member_train(m);
-}
-
 /*
  * A training keeps a worker from its next run for some time: longer than a run on
  * a VM that is cold takes more. So it waits until nobody asks, or another one is
@@ -444,24 +440,28 @@ static bool may_train(const struct crew *c)
 	return !crews.fresh && c->free[WARM].count + c->free[WARM_EXTRA].count;
 }
 
-void crew_train(struct crew *c)
+struct member *crew_train(struct crew *c)
 {
 	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
+	struct member *m;
 
 	/* Their VMs go once it is. */
 	if (!c->stock.now.loaded)
-		return;
-	while (crews.training < most && may_train(c) &&
-	       c->free[WARM].count + c->free[WARM_EXTRA].count + c->training <
-		       WARM_PER_CPU * crews.cpus) {
-		struct member *m = cold_one(&c->free[COLD]);
-
-		if (!m)
-			m = cold_one(&c->free[COLD_EXTRA]);
-		if (!m)
-			return;
-		tell_to_train(m);
-	}
+		return NULL;
+	if (crews.training >= most || !may_train(c) ||
+	    c->free[WARM].count + c->free[WARM_EXTRA].count + c->training >=
+		    WARM_PER_CPU * crews.cpus)
+		return NULL;
+	m = cold_one(&c->free[COLD]);
+	if (!m)
+		m = cold_one(&c->free[COLD_EXTRA]);
+	if (!m)
+		return NULL;
+	take_out(m); /* it is taken last now */
+	append(list_of(m), m);
+	set_training(m, true);
+	m->deadline = loop_clock(clock_mono()) + OWED_NS;
+	return m;
 }
 
 bool crew_is_short(const struct crew *c, bool idle_cpu, uint64_t now)

@@ -72,8 +72,8 @@ unsigned crew_missing(const struct crew *c);
 void crew_add(struct crew *c, uint64_t now);
 /* Ends a worker that has been free for long and is not needed. */
 void crew_shrink(struct crew *c, uint64_t now);
-/* Tells free workers to train, while few are warm. */
-void crew_train(struct crew *c);
+/* A free worker that is to be told to train now; NULL: none, or enough are warm. */
+struct member *crew_train(struct crew *c);
 
 /* The best free worker or NULL. */
 struct member *crew_choose(const struct crew *c);
@@ -92,7 +92,8 @@ void crew_end(struct member *m);
 /* Takes note of killed processes that are gone: until then their slots are not
  * used again. wait: for all of them. */
 void crew_reap(struct crew *c, bool wait);
-/* Does not answer though it should: is stopped, starts or runs for too long. */
+/* Does not answer though it should: is stopped, or starts, runs, renews its VM or
+ * trains it for too long. */
 bool crew_is_hung(const struct member *m, uint64_t now);
 /* Says in the log why workers fail, without flooding it. */
 void crew_complain(struct crew *c, const char *why);

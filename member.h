@@ -44,7 +44,8 @@ struct member {
 	uint64_t started, not_before; /* its process; monotonic, as all below */
 	uint64_t free_since;
 	uint64_t memory;   /* private bytes, when they were looked at last */
-	uint64_t deadline; /* of its start, of the running job: loop_clock */
+	uint64_t deadline; /* of its start, of the running job, of what it
+			    * owes: loop_clock */
 };
 
 /* One message, taken apart; all but kind is valid for the kinds that have it, and

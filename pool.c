@@ -118,14 +118,6 @@ static void timer_ready(struct watch *w, uint32_t events)
 	}
 }
 
-/* The crew behind this one first, so that all get warm at the same pace. */
-static void train(const struct crew *after)
-{
-	for (int i = 1; i <= language_count; i++)
-		crew_train(
-			&languages[(after - languages + i) % language_count]);
-}
-
 /* ---- the channel ---- */
 
 static void watch_output(struct member *m, bool output)
@@ -145,6 +137,19 @@ static bool sent(struct member *m, int r)
 	else if (r == 0)
 		watch_output(m, true);
 	return r >= 0;
+}
+
+/* The crew behind this one first, so that all get warm at the same pace. */
+static void train(const struct crew *after)
+{
+	for (int i = 1; i <= language_count; i++) {
+		struct crew *c =
+			&languages[(after - languages + i) % language_count];
+		struct member *m;
+
+		while ((m = crew_train(c)))
+			sent(m, member_train(m));
+	}
 }
 
 static void give(struct member *m, struct job *job)
@@ -448,11 +453,22 @@ static bool is_hung(struct member *m, uint64_t now)
 
 static void end_hung(struct crew *c, uint64_t now)
 {
+	static const char *const whens[MEMBER_STATES] = {
+		[STARTING] = "starting", [READY] = "waiting",
+		[RENEWING] = "renewing", [BUSY] = "in a run",
+		[CANCELLING] = "cancelling"
+	};
+
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct member *m = &c->members[i];
+		char why[64];
 
-		if (is_hung(m, now))
-			stop(m, "the worker hung and was killed");
+		if (!is_hung(m, now))
+			continue;
+		snprintf(why, sizeof(why), "it hung, %s, and was killed",
+			 m->owes_warm ? "training" : whens[m->state]);
+		crew_complain(c, why);
+		stop(m, "the worker hung and was killed");
 	}
 }
 

@@ -13,16 +13,18 @@ import struct
 import sys
 import time
 
-from faults import (alive, check_back, check_log, health, kill, kill_workers, make_place, ready, request, serving,
+from faults import (PLACE, alive, check_back, check_log, health, kill, kill_workers, make_place, ready, request, serving,
                     workers)
-from harness import Report, answers, eventually, receive, send
+from harness import PATIENCE, Report, Server, answers, eventually, receive, send
 
 RUN, TRAIN, CANCEL, INTERRUPT, CREDIT, DELTA, READY, RESULT, IDLE, WARM, FAILED, OUTPUT, SAVED = range(1, 14)
 STDOUT, STDERR, MESSAGE = 7, 8, 9
 CHANNEL = 0  # the descriptor, in a worker
 BROKE = b"it broke the rules of its channel"
-syscall = ctypes.CDLL(None, use_errno=True).syscall
+libc = ctypes.CDLL(None, use_errno=True)
 PIDFD_GETFD = 438
+PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+WALL = 0x40000000  # of children and others
 
 
 def message(kind, body=b"", size=None):
@@ -47,7 +49,7 @@ def result(number, status=0, exit_code=0, recycled=1, kept=1, parts=b"", discard
 def voice(pid):
     """A worker's end of its channel."""
     pidfd = os.pidfd_open(pid)
-    fd = syscall(PIDFD_GETFD, pidfd, CHANNEL, 0)
+    fd = libc.syscall(PIDFD_GETFD, pidfd, CHANNEL, 0)
     os.close(pidfd)
     assert fd >= 0, os.strerror(ctypes.get_errno())
     with socket.socket(fileno=fd) as s:
@@ -131,6 +133,49 @@ def check_before_the_end(server):
     eventually(lambda: ready(server) == 2)
 
 
+def freeze(pid):
+    """It does nothing any more, and unlike one that is stopped does not look like that to its parent."""
+    for order in PTRACE_SEIZE, PTRACE_INTERRUPT:
+        assert libc.ptrace(order, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    os.waitpid(pid, WALL)
+
+
+def hear(s):
+    """The next message from the front end: kind, body."""
+    kind, size = struct.unpack("<II", s.recv(8, socket.MSG_WAITALL))
+    return kind, s.recv(size, socket.MSG_WAITALL) if size else b""
+
+
+def begin_debts(server):
+    """The only worker does one run by the test's voice, and is told to train afterwards; the worker itself
+    does nothing any more. debt: what it does not say."""
+    pid, = workers(server)
+    eventually(lambda: server.metric('zeroboot_workers_warm{language="python"}') == 1)
+    freeze(pid)
+    with voice(pid) as v, server.connect() as s:
+        v.settimeout(PATIENCE)
+        send(s, request("print(1)"))
+        kind, body = hear(v)
+        assert kind == RUN, kind
+        v.sendall(result(*struct.unpack("<Q", body[:8]), parts=part(STDOUT, b"by the test")))
+        assert json.loads(answers(receive(s))[0].body)["stdout"] == "by the test"
+        v.sendall(message(IDLE, renewal(warm=0)))
+        assert hear(v)[0] == TRAIN
+    return pid
+
+
+def check_debts(server, pid):
+    """A training that does not end costs the worker, once, and there is another one."""
+    eventually(lambda: not alive(pid))
+    os.waitpid(pid, WALL)  # who traces a process sees its end first
+    assert server.metric("zeroboot_worker_restarts_total") == 1
+    assert server.logged().count(b"it hung, training, and was killed") == 1, server.logged()
+    eventually(lambda: server.metric('zeroboot_workers_warm{language="python"}') == 1)
+    with server.connect() as s:
+        send(s, request("print(2)"))
+        assert json.loads(answers(receive(s))[0].body)["stdout"] == "2\n"
+
+
 def check_process_limit():
     """KVM makes a thread for each VM; the workers' account may have no more."""
     with serving() as server:
@@ -177,13 +222,15 @@ IN_A_RUN = {
 def main():
     report = Report("protocol")
     make_place("python")
-    with serving() as server:
+    with Server("--workers", "1", templates=PLACE / "python") as debtor, serving() as server:
+        frozen = begin_debts(debtor)
         for name, said in OUT_OF_TURN.items():
             report.check(f"a worker that waits says {name}", check_out_of_turn, server, said)
         for name, said in IN_A_RUN.items():
             report.check(f"a worker that runs says {name}", check_in_a_run, server, said)
         report.check("a result before its request was sent whole", check_before_the_end, server)
         report.check("it is in the log, and does not flood it", check_log, server, BROKE)
+        report.check("a worker that does not end its training", check_debts, debtor, frozen)
     report.check("no thread for new VMs", check_process_limit)
     return 1 if report.failed else 0
 

@@ -418,6 +418,15 @@ static void a_run_begins_the_wait_anew(void)
 
 /* ---- training ---- */
 
+/* Whoever is to train is told so. */
+static void tell(void)
+{
+	struct member *m;
+
+	while ((m = crew_train(&crew)))
+		m->owes_warm = true;
+}
+
 static void so_many_train(void)
 {
 	open_crew(4, 20, 20);
@@ -428,15 +437,17 @@ static void so_many_train(void)
 	fill();
 	all_ready();
 	EQUAL(crew_free(&crew), 20);
-	crew_train(&crew);
+	tell();
 	EQUAL(crews.training, 2); /* half of the CPUs */
-	crew_train(&crew);
+	tell();
 	EQUAL(crews.training, 2);
 	for (int i = 0; i < 40; i++) {
 		for (unsigned k = 0; k < crew.maximum; k++)
-			if (crew.members[k].training)
+			if (crew.members[k].training) {
+				crew.members[k].owes_warm = false;
 				crew_set_warm(&crew.members[k], true);
-		crew_train(&crew);
+			}
+		tell();
 	}
 	EQUAL(crews.training, 0);
 	EQUAL(crew.free[0].count, 16); /* four for a CPU */
@@ -449,15 +460,15 @@ static void none_trains_while_runs_wait(void)
 
 	open_ready(2, 2);
 	EQUAL(queue_add(&crew.queue, &waits), 0);
-	crew_train(&crew);
+	tell();
 	EQUAL(crews.training, 0);
 	queue_remove(&waits);
 	crews.fresh = true;
 	crew.run_ended = now;
-	crew_train(&crew);
+	tell();
 	EQUAL(crews.training, 0);
 	now += 30 * MS;
-	crew_train(&crew);
+	tell();
 	EQUAL(crews.training, 2);
 	/* One in training comes last; a run ends the training. */
 	for (unsigned i = 0; i < 2; i++)
@@ -492,7 +503,35 @@ static void who_is_hung(void)
 	crew_move(m, RENEWING, now);
 	CHECK(crew_is_hung(m, now));
 	crew_move(m, BUSY, now); /* its deadline is enough */
-	CHECK(!crew_is_hung(m, now));
+	CHECK(!crew_is_hung(m, now + 30 * SECOND));
+	close_crew();
+}
+
+static void who_owes_an_answer_is_hung(void)
+{
+	struct member *m;
+
+	open_ready(1, 1);
+	m = &crew.members[0];
+	tell();
+	CHECK(m->training && !crew_is_hung(m, now + 60 * SECOND));
+	CHECK(crew_is_hung(m, now + 60 * SECOND + 1));
+	/* A run has a deadline of its own. */
+	crew_move(m, BUSY, now);
+	m->deadline = now + 3600 * SECOND;
+	CHECK(!crew_is_hung(m, now + 61 * SECOND));
+	m->owes_warm = false;
+	crew_move(m, RENEWING, now);
+	CHECK(!crew_is_hung(m, now + 60 * SECOND));
+	CHECK(crew_is_hung(m, now + 60 * SECOND + 1));
+	crew_move(m, READY, now);
+	CHECK(!crew_is_hung(m, now + 3600 * SECOND));
+	/* One that says it is warm owes nothing any more. */
+	now += SECOND;
+	tell();
+	m->owes_warm = false;
+	crew_set_warm(m, true);
+	CHECK(!crew_is_hung(m, now + 3600 * SECOND));
 	close_crew();
 }
 
@@ -524,6 +563,8 @@ int main(void)
 		  so_many_train },
 		{ "none trains while runs wait", none_trains_while_runs_wait },
 		{ "who is stopped or over its time is hung", who_is_hung },
+		{ "who does not end a renewal or a training is hung",
+		  who_owes_an_answer_is_hung },
 	};
 
 	return UNIT_RUN("crew", tests);
