@@ -9,12 +9,13 @@
 
 #define HEAD_ROOM 1024 /* before the body, for the head, written after it */
 
-static const char starved[] = "HTTP/1.1 500 Internal Server Error\r\n"
-			      "Server: zeroboot\r\n"
-			      "Content-Type: application/json\r\n"
-			      "Content-Length: 37\r\n"
-			      "Connection: close\r\n\r\n"
-			      "{\"error\":\"no memory for the answer\"}\n";
+static const char starved[] = ANSWER_START "500 Internal Server Error\r\n"
+					   "Server: zeroboot\r\n"
+					   "Content-Type: application/json\r\n"
+					   "Content-Length: 37\r\n"
+					   "Connection: close\r\n\r\n"
+					   "{\"error\":\"no memory for the "
+					   "answer\"}\n";
 
 static const char *date(void)
 {
@@ -48,7 +49,7 @@ static void put_head(struct answer *a, const struct answer_head *h,
 
 	head.size = 0;
 	head.failed = false;
-	text_put(&head, "HTTP/1.1 ");
+	text_put(&head, ANSWER_START);
 	text_put_number(&head, h->status);
 	text_put(&head, " ");
 	text_put(&head, http_status_text(h->status));

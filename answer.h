@@ -13,6 +13,7 @@
 #include "text.h"
 
 #define ANSWER_SLICE 65536 /* bytes of an answer that are there at a time */
+#define ANSWER_START "HTTP/1.1 " /* of every answer */
 
 /* Makes a body in parts, each in some 100 us. */
 struct producer {

@@ -30,6 +30,7 @@
 #define JUDGE_BURST 64      /* deadlines at a time */
 #define EARLY_BODY 65536    /* a larger one is not taken from just anyone */
 #define SPARE_MAX 65536
+#define PROBE 1           /* bytes of an answer */
 #define CLIENT_CLOSED 499 /* in the log, as nginx has it */
 
 struct connection {
@@ -54,6 +55,7 @@ struct connection {
 	bool admitted;     /* api_admit has passed the head */
 	bool continued;    /* 100 Continue has been sent */
 	bool ended;        /* the client has sent all it will */
+	bool probed;       /* the first byte of its answer is out: see probe */
 	bool lingering;    /* answered for the last time */
 	bool closed;       /* freed when no event is left for it */
 	uint64_t deadline; /* loop_clock */
@@ -223,6 +225,12 @@ static bool send_answer(struct connection *c)
 	ssize_t n;
 
 	state = answer_next(&c->x.answer, &data, &size);
+	if (c->probed && state == ANSWER_READY) {
+		answer_take(&c->x.answer, PROBE);
+		data += PROBE;
+		size -= PROBE;
+		c->probed = false;
+	}
 	while (state == ANSWER_READY && size > 0) {
 		n = send(c->fd, data, size, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
@@ -470,6 +478,30 @@ static void go_on(struct task *t)
 		process(c);
 }
 
+/*
+ * The client has ended its side while its request is being worked on. Either it
+ * still waits for the answer, or it has closed the connection: both look the same
+ * until it is sent something. So it is sent how every answer begins. A client that
+ * is gone answers that with a reset, and its run is cancelled.
+ */
+static void probe(struct connection *c)
+{
+	ssize_t n = 0;
+
+	watch_for(c, 0); /* resets and ends of both sides are always told */
+	if (c->closed || c->probed)
+		return;
+	/* Bytes of an answer before, which it has not taken, do the same. */
+	n = send(c->fd, ANSWER_START, PROBE, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		connection_close(c);
+		return;
+	}
+	c->probed = n == PROBE;
+	c->sent += c->probed ? PROBE : 0;
+	metrics.bytes_out += c->probed ? PROBE : 0;
+}
+
 static void connection_ready(struct watch *w, uint32_t events)
 {
 	struct connection *c = (struct connection *)w;
@@ -481,9 +513,8 @@ static void connection_ready(struct watch *w, uint32_t events)
 	} else if (c->lingering) {
 		discard_input(c);
 	} else if (c->busy) {
-		/* Gone in the middle of a run: the run is cancelled. */
-		if ((events & EPOLLRDHUP) && !c->done)
-			connection_close(c);
+		if (events & EPOLLRDHUP)
+			probe(c);
 		else
 			watch_for(c, EPOLLRDHUP);
 	} else if (c->answering) {

@@ -453,11 +453,15 @@ static bool is_hung(struct member *m, uint64_t now)
 
 static void end_hung(struct crew *c, uint64_t now)
 {
-	static const char *const whens[MEMBER_STATES] = {
-		[STARTING] = "starting", [READY] = "waiting",
-		[RENEWING] = "renewing", [BUSY] = "in a run",
-		[CANCELLING] = "cancelling"
-	};
+	static const char *const whens[MEMBER_STATES] = { [STARTING] = "startin"
+								       "g",
+							  [READY] = "waiting",
+							  [RENEWING] = "renewin"
+								       "g",
+							  [BUSY] = "in a run",
+							  [CANCELLING] = "cance"
+									 "llin"
+									 "g" };
 
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct member *m = &c->members[i];

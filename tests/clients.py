@@ -13,6 +13,7 @@ from harness import PATIENCE, Report, Server, answers, eventually, post, receive
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"
 CLOSING = b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 LOOP = {"code": "while True: pass", "timeout_seconds": 280}
+CANCELLED = "zeroboot_cancelled_total"
 BUSY = 'zeroboot_workers{language="python",state="busy"}'
 
 
@@ -114,18 +115,39 @@ def check_thousand_runs(server):
 
 
 def check_gone_in_a_run(server):
-    for goodbye in "close", "reset", "half":
+    for goodbye in "close", "reset", "half, then all":
         s = server.connect()
         s.sendall(post(LOOP))
         eventually(lambda: server.metric(BUSY) == 1)
+        cancelled = server.metric(CANCELLED)
         if goodbye == "reset":
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        if goodbye == "half":
+        if goodbye == "half, then all":
             s.shutdown(socket.SHUT_WR)
-        else:
-            s.close()
+            select.select([s], [], [], PATIENCE)  # the beginning of an answer, which is not read
+        s.close()
         eventually(lambda: server.metric(BUSY) == 0)
+        assert server.metric(CANCELLED) == cancelled + 1
         assert run(server, "print(5)") == "5\n"
+
+
+def check_half_closed(server):
+    """Clients that have no more to ask wait for their answers: in a run, in the queue, of several
+    requests; and whatever their version of HTTP."""
+    cancelled = server.metric(CANCELLED)
+    slow = {"code": "import time; time.sleep(1); print(11)"}
+    requests = [post(slow), post(slow).replace(b"1.1", b"1.0", 1), post(slow) + post({"code": "print(12)"}),
+                post({"executions": [slow, slow]}, "/v1/exec/batch"), post({"code": "print(11)  #" + "x" * 1000000})]
+    some = [server.connect() for _ in requests]
+    for s, request in zip(some, requests):
+        s.sendall(request)
+        s.shutdown(socket.SHUT_WR)
+    found = [answers(receive(s)) for s in some]
+    assert [a.status for these in found for a in these] == [200] * 6, found
+    assert [len(these) for these in found] == [1, 1, 2, 1, 1], found
+    assert all(b"11\\n" in these[0].body for these in found), found
+    assert json.loads(found[2][1].body)["stdout"] == "12\n"
+    assert server.metric(CANCELLED) == cancelled
 
 
 def check_resets(server):
@@ -223,6 +245,7 @@ def main():
         report.check("1,000 runs at once", check_thousand_runs, server)
         report.check("a client that leaves in the middle of a run frees the worker", check_gone_in_a_run, server)
         report.check("500 runs that are given up start no worker anew", check_resets, server)
+        report.check("a client that has no more to ask gets its answers", check_half_closed, server)
         report.check("clients that leave the queue are not run", check_gone_in_the_queue, server)
         report.check("a client that leaves in the middle of a batch", check_gone_from_a_batch, server)
         report.check("pipelined requests are answered in order", check_pipelined, server)
