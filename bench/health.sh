@@ -10,27 +10,12 @@ theirs=8472 log=$dir/zeroboot.log
 ulimit -n 16384
 
 . tests/helpers.bash
+. bench/nginx.bash
 trap 'kill "$server" $(cat "$dir/nginx.pid" 2>/dev/null) 2>/dev/null; rm -rf "$dir"' EXIT
 start_through ./zeroboot serve --listen 127.0.0.1:0 --workers 1 --idle-seconds 600
 ours=$port
 until curl -sf "http://127.0.0.1:$ours/v1/health" >"$dir/body"; do sleep 0.1; done
-cat >"$dir/nginx.conf" <<NGINX
-worker_processes 1;
-pid $dir/nginx.pid;
-error_log $dir/error.log;
-events { worker_connections 4096; }
-http {
-	access_log $dir/access.log; # as ours writes a line for each request
-	keepalive_requests 100000000;
-	server {
-		listen 127.0.0.1:$theirs;
-		location = /v1/health {
-			default_type application/json;
-			return 200 '$(tr -d '\n' <"$dir/body")';
-		}
-	}
-}
-NGINX
+nginx_config "$dir" "$theirs"
 nginx -c "$dir/nginx.conf"
 
 one() { # PORT CONNECTIONS: requests a second, p50 and p99 in microseconds

@@ -9,9 +9,10 @@ cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
 port=8473 rounds=200
+. bench/nginx.bash
 
 ours=(./zeroboot serve --listen "127.0.0.1:$port" --workers 1)
-theirs=(nginx -c "$dir/nginx.conf")
+theirs=(nginx -c "$dir/nginx.conf" -g "daemon off; master_process off;")
 
 # Until the server answers; its output is a file, as is nginx's log.
 start() { # COMMAND...
@@ -69,25 +70,7 @@ instructions() { # CONNECTIONS COMMAND...
 
 start "${ours[@]}"
 stop
-cat >"$dir/nginx.conf" <<NGINX
-worker_processes 1;
-daemon off;
-master_process off;
-pid $dir/nginx.pid;
-error_log $dir/error.log;
-events { worker_connections 4096; }
-http {
-	access_log $dir/access.log;
-	keepalive_requests 100000000;
-	server {
-		listen 127.0.0.1:$port;
-		location = /v1/health {
-			default_type application/json;
-			return 200 '$(tr -d '\n' <"$dir/body")';
-		}
-	}
-}
-NGINX
+nginx_config "$dir" "$port"
 
 echo "connections  calls: zeroboot nginx  instructions: zeroboot nginx"
 for connections in "$@"; do

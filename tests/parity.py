@@ -80,18 +80,25 @@ def comparable(result):
     return parts
 
 
+# A native answer that comes once in so many runs is one that the guest may give too.
+RUNS = 8
+
+
 def compare(port, language, name, code):
-    """True when both sides say the same."""
+    """True when the guest says what the interpreter says natively, in one of its runs."""
+    expected = []
     try:
-        expected = comparable(native(language, code))
         got = comparable(in_vm(port, language, code))
+        while len(expected) < RUNS and got not in expected:
+            expected.append(comparable(native(language, code)))
     except Exception as e:  # an error of either side is a failure
-        expected, got = "an answer", repr(e)
-    print(f"{'ok' if expected == got else 'not ok'} - parity: {language}: {name}", flush=True)
-    if expected != got:
-        print("# native:", repr(expected)[-900:])
+        expected, got = ["an answer"], repr(e)
+    print(f"{'ok' if got in expected else 'not ok'} - parity: {language}: {name}", flush=True)
+    if got != expected[0]:
+        for answer in {repr(e): e for e in expected}:
+            print("# native:", answer[-900:])
         print("# guest: ", repr(got)[-900:])
-    return expected == got
+    return got in expected
 
 
 def compare_all(port, language, wanted):

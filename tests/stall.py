@@ -47,7 +47,6 @@ def check_held(total):
         hoarders = [small(server) for _ in range(4)]
         for s in hoarders:
             s.sendall(batch([NULS] * 40))
-        eventually(lambda: server.metric('zeroboot_total_executions{status="success"}') >= 80)
         eventually(lambda: server.metric("zeroboot_output_given_up_total") >= 1)
         answer = answers(server.ask(post({"code": "print('x' * 1000000)"}, extra=b"Connection: close\r\n")))[0]
         assert json.loads(answer.body)["stdout"] == "x" * 1000000 + "\n"

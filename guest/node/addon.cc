@@ -258,6 +258,19 @@ void turn(const FunctionCallbackInfo<Value> &args)
 	uv_run(node::GetCurrentEventLoop(args.GetIsolate()), UV_RUN_ONCE);
 }
 
+// Takes from the event loop what threads have told it, so that no run has to.
+void listen(uv_loop_t *loop)
+{
+	static uv_idle_t idle; // a loop without a handle does not look
+
+	uv_idle_init(loop, &idle);
+	uv_idle_start(&idle, [](uv_idle_t *) {});
+	uv_run(loop, UV_RUN_NOWAIT);
+	uv_idle_stop(&idle);
+	uv_close(reinterpret_cast<uv_handle_t *>(&idle), nullptr);
+	uv_run(loop, UV_RUN_NOWAIT);
+}
+
 // Frees what is garbage; the threads that help with that have nothing left to do.
 void collect(const FunctionCallbackInfo<Value> &args)
 {
@@ -265,6 +278,7 @@ void collect(const FunctionCallbackInfo<Value> &args)
 
 	isolate->LowMemoryNotification();
 	node::GetMultiIsolatePlatform(node::GetCurrentEnvironment(isolate->GetCurrentContext()))->DrainTasks(isolate);
+	listen(node::GetCurrentEventLoop(isolate));
 }
 
 void write_all(int fd, const char *p, size_t size)
