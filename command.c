@@ -13,7 +13,7 @@
 
 int command_failed(const struct err *e)
 {
-	fprintf(stderr, "zeroboot: %s\n", e->text);
+	fprintf(stderr, "zeroboot: %s%s\n", e->text, err_hint());
 	return 1;
 }
 

@@ -8,7 +8,7 @@
 #include "options.h"
 
 extern const struct command command_serve, command_exec, command_image,
-	command_template, command_run, command_bench;
+	command_template, command_run, command_bench, command_doctor;
 /* Of processes that the server starts. */
 extern const struct command command_worker, command_load;
 

@@ -131,13 +131,14 @@ int cpu_features_check(const struct cpu_features *f,
 			if ((f->words[i] & ~here->words[i]) >> bit & 1)
 				add_name(list, sizeof(list), i, bit);
 	if (list[0])
-		return err_set(e, -ENOTSUP, "%s: this CPU lacks:%s", name,
-			       list);
-	if (f->xcr0 & ~here->xcr0)
-		return err_set(e, -ENOTSUP,
-			       "%s: this CPU lacks: vector state %#llx", name,
-			       (unsigned long long)(f->xcr0 & ~here->xcr0));
-	return 0;
+		err_set(e, -ENOTSUP, "%s: this CPU lacks:%s", name, list);
+	else if (f->xcr0 & ~here->xcr0)
+		err_set(e, -ENOTSUP, "%s: this CPU lacks: vector state %#llx",
+			name, (unsigned long long)(f->xcr0 & ~here->xcr0));
+	else
+		return 0;
+	err_machine();
+	return -ENOTSUP;
 }
 
 bool cpu_has_vmx(void)

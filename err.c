@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 void err_format(struct err *e, const char *format, ...)
@@ -15,4 +16,16 @@ void err_format(struct err *e, const char *format, ...)
 	vsnprintf(e->text, sizeof(e->text), format, ap);
 	va_end(ap);
 	errno = saved;
+}
+
+static bool machine;
+
+void err_machine(void)
+{
+	machine = true;
+}
+
+const char *err_hint(void)
+{
+	return machine ? " (zeroboot doctor says what this machine lacks)" : "";
 }

@@ -23,6 +23,11 @@ struct err {
 void err_format(struct err *e, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* An error of this process was about what the machine has or allows. */
+void err_machine(void);
+/* What to say behind the error that ends it: where to ask, or nothing. */
+const char *err_hint(void);
+
 static inline int err_code(int code)
 {
 	return code ? code : -EIO;

@@ -202,6 +202,7 @@ const char *host_ask(struct err *e)
 	if (status == 0 && n > 0)
 		return said;
 	err_set(e, -EIO, "%s", n > 0 ? said : "KVM: no VM can be made");
+	err_machine();
 	return NULL;
 }
 

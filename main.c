@@ -36,9 +36,11 @@ static void print_more(FILE *to)
 }
 
 static const struct command *const commands[] = {
-	&command_serve,    &command_exec, &command_image,
-	&command_template, &command_run,  &command_bench,
-	&command_worker,   &command_load, NULL
+	&command_serve,  &command_exec,
+	&command_image,  &command_template,
+	&command_run,    &command_bench,
+	&command_doctor, &command_worker,
+	&command_load,   NULL
 };
 
 static const struct command top = {

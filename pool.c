@@ -552,6 +552,11 @@ const char *pool_describe(int language, bool *ready, int *memory_mb)
 	return languages[language].name;
 }
 
+const char *pool_file(int language)
+{
+	return languages[language].path;
+}
+
 const char *pool_reason(int language)
 {
 	const struct crew *c = &languages[language];

@@ -36,6 +36,8 @@ unsigned pool_size(void);
 int pool_language(const char *name, size_t size);
 /* The name of a language, NULL behind the last; ready: a worker is there. */
 const char *pool_describe(int language, bool *ready, int *memory_mb);
+/* The file it is made of. */
+const char *pool_file(int language);
 /* Why no worker of it is there, if that is known; NULL. */
 const char *pool_reason(int language);
 enum pool_verdict {

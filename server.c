@@ -372,10 +372,12 @@ static int raise_limits(unsigned workers, struct err *e)
 		limit.rlim_cur = MAX_CONNECTIONS + spare;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur <= spare)
+	if (limit.rlim_cur <= spare) {
+		err_machine();
 		return err_set(e, -EMFILE,
 			       "%llu descriptors are too few for %u workers",
 			       (unsigned long long)limit.rlim_cur, workers);
+	}
 	server.max_connections = (unsigned)(limit.rlim_cur - spare);
 	if (server.max_connections > MAX_CONNECTIONS)
 		server.max_connections = MAX_CONNECTIONS;
@@ -437,6 +439,26 @@ static int start(const struct server_options *o, struct err *e)
 	return 0;
 }
 
+int server_look(const struct server_options *o, struct server_view *view,
+		struct err *e)
+{
+	int r = auth_open(e);
+
+	if (r)
+		return r;
+	server.epoll = loop_open();
+	if (server.epoll < 0)
+		return err_set(e, server.epoll, "epoll: %s",
+			       strerror(-server.epoll));
+	r = open_pool(o, e);
+	if (r)
+		return r;
+	*view = (struct server_view){ .workers = pool_size(),
+				      .connections = server.max_connections,
+				      .keys = auth_required() };
+	return 0;
+}
+
 static void tick(void)
 {
 	uint64_t now = clock_mono();
@@ -489,7 +511,7 @@ int server_run(const struct server_options *o)
 	const char *missing;
 
 	if (r) {
-		fprintf(stderr, "zeroboot: %s\n", e.text);
+		fprintf(stderr, "zeroboot: %s%s\n", e.text, err_hint());
 	} else {
 		for (unsigned i = 0; i < server.listener_count; i++)
 			fprintf(stderr, "zeroboot: serving on %s\n",

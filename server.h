@@ -20,6 +20,18 @@ struct server_options {
 	enum log_format log;
 };
 
+/* What a server would have. */
+struct server_view {
+	unsigned workers;     /* at most, of all languages */
+	unsigned connections; /* at the same time */
+	bool keys;            /* are asked for */
+};
+
+/* Begins as a server does, but without a socket or a process: for who only wants
+ * to know whether it could. Languages are pool.h's then. 0 or -errno. */
+int server_look(const struct server_options *o, struct server_view *view,
+		struct err *e);
+
 /* Serves until SIGTERM or SIGINT. Returns the exit status of the process. */
 int server_run(const struct server_options *o);
 

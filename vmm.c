@@ -89,8 +89,10 @@ int vmm_open(struct vmm *vmm, struct err *e)
 	 * kept. */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	vmm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vmm->fd < 0)
-		return err_set(e, -errno, "/dev/kvm: %s", strerror(errno));
+	if (vmm->fd < 0) {
+		r = err_set(e, -errno, "/dev/kvm: %s", strerror(errno));
+		goto fail;
+	}
 	r = ioctl(vmm->fd, KVM_GET_API_VERSION, 0);
 	if (r != KVM_API_VERSION) {
 		r = err_set(e, -ENOTSUP, "/dev/kvm: API version %d, not %d", r,
@@ -119,6 +121,7 @@ int vmm_open(struct vmm *vmm, struct err *e)
 	vmm->needs_flush = cpu_has_vmx() || cpu_has_svm();
 	return 0;
 fail:
+	err_machine();
 	vmm_close(vmm);
 	return r;
 }
