@@ -1,13 +1,10 @@
 #include "image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "guest/abi.h"
 
@@ -218,58 +215,4 @@ const char *image_setting(const void *data, const char *last)
 	if (last)
 		p = last + strlen(last) + 1;
 	return p < end ? p : NULL;
-}
-
-/* ---- files ---- */
-
-int image_open_at(struct image *image, const char *path, uint64_t offset,
-		  uint64_t size, struct err *e)
-{
-	struct err why = { "" };
-	struct stat st;
-	int fd, r;
-
-	image->data = NULL;
-	image->size = 0;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	if (offset > (uint64_t)st.st_size)
-		offset = (uint64_t)st.st_size;
-	if (size == 0)
-		size = (uint64_t)st.st_size - offset;
-	if (!S_ISREG(st.st_mode) || size < 4096 ||
-	    size > (uint64_t)st.st_size - offset) {
-		r = err_set(e, -EINVAL, "%s: not a zeroboot image", path);
-		goto out;
-	}
-	image->size = size;
-	image->data =
-		mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, (off_t)offset);
-	if (image->data == MAP_FAILED) {
-		image->data = NULL;
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	r = image_check(image->data, image->size, &why);
-	if (r)
-		err_set(e, r, "%s: %s", path, why.text);
-out:
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-int image_open(struct image *image, const char *path, struct err *e)
-{
-	return image_open_at(image, path, 0, 0, e);
-}
-
-void image_close(struct image *image)
-{
-	if (image->data)
-		munmap(image->data, image->size);
-	image->data = NULL;
 }

@@ -4,6 +4,7 @@
 #ifndef ZEROBOOT_IMAGE_H
 #define ZEROBOOT_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,13 +16,31 @@ struct image {
 	size_t size;
 };
 
-/* Maps a file and checks it. 0 or -errno with a message in e; image_close() in
- * any case. */
+/* Maps a file and checks it; one that gzip has packed is unpacked first (into
+ * image_room()). 0 or -errno with a message in e; image_close() in any case. */
 int image_open(struct image *image, const char *path, struct err *e);
 /* One that lies in a file, from a page on; size 0: to its end. */
 int image_open_at(struct image *image, const char *path, uint64_t offset,
 		  uint64_t size, struct err *e);
+/* The same of a file that is open and stays the caller's; path: for people, and
+ * to unpack beside. */
+int image_open_fd(struct image *image, int fd, const char *path,
+		  uint64_t offset, uint64_t size, struct err *e);
 void image_close(struct image *image);
+
+/* What lies there is packed by gzip. */
+bool image_packed(int fd, uint64_t offset, uint64_t size);
+/* Unpacks size bytes from offset on into a file that is empty: at most as much as
+ * the image's header says, all of it or an error. Not checked any further. 0 or
+ * -errno with a message. */
+int image_unpack(int fd, uint64_t offset, uint64_t size, int to,
+		 const char *path, struct err *e);
+/*
+ * A file without a name that has room for size bytes: in the directory that a
+ * service manager gives for such ($CACHE_DIRECTORY), beside path, or in memory. A
+ * descriptor, or -errno with a message.
+ */
+int image_room(const char *path, uint64_t size, struct err *e);
 
 /*
  * Checks that the size bytes at data are a complete image whose every offset

@@ -22,7 +22,7 @@ for name in "$@"; do
 	shared) target shared vmm.c vmm_run.c control.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template snapshot.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
-	image) target image err.c ;;
+	image) target image image_file.c stream.c store.c file.c err.c ;;
 	member) target member channel.c member.c protocol.c buffer.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c inbox.c protocol.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;

@@ -1,14 +1,21 @@
 /*
  * image_fuzz.c: an image that image_check takes can be searched for any path
- * without leaving it, in bounded time.
+ * without leaving it, in bounded time; one that is packed and then cut or damaged
+ * becomes itself or is refused.
  *
  * Input: a path, a NUL, and bytes that become the image: header, inodes,
  * entries, names. Its sizes and its checksum are made right, or nothing would
- * get any further.
+ * get any further. What is left of the input damages it when it is packed.
  */
 #include "fuzz.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "../../image.c"
+#include "../../inflate.c"
+#include "file.h"
 
 #define INODES 8
 #define DIRENTS 16
@@ -47,6 +54,53 @@ static void tame(struct zb_image_inode *inodes, struct zb_image_dirent *dirents)
 		dirents[i].name_size = 1 + dirents[i].name_size % 3;
 		dirents[i].name %= NAMES - 3;
 	}
+}
+
+/* As gzip would, without compressing: a stored block. */
+static size_t pack(uint8_t *to, const uint8_t *image)
+{
+	static const uint8_t header[10] = { 0x1f, 0x8b, 8 };
+	uint16_t size = SIZE, inverse = (uint16_t)~size;
+	uint32_t trailer[2] = { 0, SIZE };
+	uint8_t *p = to;
+
+	crc_open();
+	trailer[0] = crc_add(0, image, SIZE);
+	p = (uint8_t *)memcpy(p, header, sizeof(header)) + sizeof(header);
+	*p++ = 1;
+	p = (uint8_t *)memcpy(p, &size, 2) + 2;
+	p = (uint8_t *)memcpy(p, &inverse, 2) + 2;
+	p = (uint8_t *)memcpy(p, image, SIZE) + SIZE;
+	p = (uint8_t *)memcpy(p, trailer, 8) + 8;
+	return (size_t)(p - to);
+}
+
+/* Each three bytes of data change one, the last two cut it. */
+static void unpack_damaged(const uint8_t *image, const uint8_t *data,
+			   size_t size)
+{
+	uint8_t packed[SIZE + 64], out[SIZE];
+	size_t whole = pack(packed, image), n = whole;
+	int from = memfd_create("packed", 0), to = memfd_create("image", 0), r;
+	struct err e = { "" };
+	struct stat st;
+
+	assert(from >= 0 && to >= 0);
+	for (; size >= 3; data += 3, size -= 3)
+		packed[(data[0] << 8 | data[1]) % whole] ^= data[2];
+	if (size == 2)
+		n = (size_t)(data[0] << 8 | data[1]) % (whole + 1);
+	assert(file_write_at(from, packed, n, 0) == 0);
+	r = image_unpack(from, 0, n, to, "x", &e);
+	assert(fstat(to, &st) == 0 && st.st_size <= SIZE);
+	assert(r == 0 || e.text[0]);
+	if (r == 0) {
+		assert(st.st_size == SIZE);
+		assert(file_read_at(to, out, SIZE, 0) == 0);
+		assert(!memcmp(out, image, SIZE));
+	}
+	close(from);
+	close(to);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -107,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert((uint8_t *)s + strlen(s) < image + SIZE);
 	} else
 		assert(e.text[0]);
+	unpack_damaged(image, data, size);
 	free(image);
 	free(path);
 	return 0;
