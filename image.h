@@ -28,8 +28,12 @@ int image_open_fd(struct image *image, int fd, const char *path,
 		  uint64_t offset, uint64_t size, struct err *e);
 void image_close(struct image *image);
 
-/* What lies there is packed by gzip. */
-bool image_packed(int fd, uint64_t offset, uint64_t size);
+/* What lies there can be mapped as it is; else it is packed by gzip, or nothing. */
+bool image_plain(int fd, uint64_t offset, uint64_t size);
+/* Its header, packed or not, of which magic and size are checked. 0 or -errno with
+ * a message. */
+int image_head(int fd, uint64_t offset, uint64_t size, const char *path,
+	       struct zb_image_header *h, struct err *e);
 /* Unpacks size bytes from offset on into a file that is empty: at most as much as
  * the image's header says, all of it or an error. Not checked any further. 0 or
  * -errno with a message. */

@@ -79,13 +79,13 @@ int image_room(const char *path, uint64_t size, struct err *e)
 
 /* ---- unpacking ---- */
 
-bool image_packed(int fd, uint64_t offset, uint64_t size)
+bool image_plain(int fd, uint64_t offset, uint64_t size)
 {
-	uint8_t magic[2];
+	char magic[sizeof(ZB_IMAGE_MAGIC) - 1];
 
-	return size >= sizeof(magic) &&
+	return size >= PAGE &&
 	       file_read_at(fd, magic, sizeof(magic), offset) == 0 &&
-	       magic[0] == 0x1f && magic[1] == 0x8b;
+	       !memcmp(magic, ZB_IMAGE_MAGIC, sizeof(magic));
 }
 
 static int damaged(const char *path, const char *what, uint64_t size,
@@ -141,6 +141,21 @@ static int unpack_rest(struct stream *s, struct store *store,
 		r = -errno;
 	return r ? err_set(e, r, "%s: unpacking: %s", s->name, strerror(-r)) :
 		   0;
+}
+
+int image_head(int fd, uint64_t offset, uint64_t size, const char *path,
+	       struct zb_image_header *h, struct err *e)
+{
+	uint8_t page[PAGE] __attribute__((aligned(8)));
+	struct stream s;
+	uint64_t whole;
+	int r = stream_open_part(&s, fd, offset, size, path, e);
+
+	if (r == 0)
+		r = read_size(&s, page, &whole, e);
+	stream_close(&s);
+	memcpy(h, page, r ? 0 : sizeof(*h));
+	return r;
 }
 
 /* To the file `to`, or to room for it when that is negative. */
@@ -206,9 +221,8 @@ int image_open_fd(struct image *image, int fd, const char *path,
 		size = (uint64_t)st.st_size - offset;
 	if (!S_ISREG(st.st_mode) || size > (uint64_t)st.st_size - offset)
 		return refuse(path, e);
-	if (!image_packed(fd, offset, size))
-		return size < PAGE ? refuse(path, e) :
-				     map(image, fd, path, offset, size, e);
+	if (image_plain(fd, offset, size))
+		return map(image, fd, path, offset, size, e);
 	r = unpack(fd, offset, size, &unpacked, path, e);
 	if (r == 0 && fstat(unpacked, &st) == 0)
 		r = map(image, unpacked, path, 0, (uint64_t)st.st_size, e);
