@@ -35,6 +35,12 @@ if [ "${1:-}" = test ]; then
 	need xorriso xorriso
 	need busybox busybox-static
 	PATH=$PATH:/usr/sbin need mke2fs e2fsprogs
+	# tests/fleet.py
+	PATH=$PATH:/usr/sbin need haproxy haproxy
+	PATH=$PATH:/usr/sbin need nginx nginx
+	PATH=$PATH:/usr/sbin need sshd openssh-server
+	need ssh openssh-client
+	PATH=$PATH:/usr/sbin need ip iproute2
 fi
 if [ "${1:-}" = lint ]; then
 	need clang-tidy clang-tidy

@@ -48,8 +48,9 @@ class Load:
     """Clients that ask all the time; what failed is in problems. A client that this
     machine let sleep for most of the server's last second does not count."""
 
-    def __init__(self, manager):
-        self.manager, self.problems, self.late, self.count, self.over = manager, [], 0, 0, False
+    def __init__(self, manager, request=RUN, pause=0):
+        self.manager, self.request, self.pause = manager, request, pause
+        self.problems, self.late, self.count, self.over = [], 0, 0, False
         self.own = threading.local()
         kinds = [self.kept, self.kept, self.closing, self.in_pieces, self.resting]
         self.threads = [threading.Thread(target=self.client, args=(kind,)) for kind in kinds]
@@ -75,9 +76,9 @@ class Load:
         s.sendall(data)
         self.own.took = time.monotonic() - self.own.since
 
-    def ask(self, s, request=RUN):
+    def ask(self, s, extra=b""):
         """Whether the connection stays."""
-        self.send(s, request)
+        self.send(s, self.request.replace(b"\r\n", b"\r\n" + extra, 1))
         return self.answered(s)
 
     def answered(self, s):
@@ -90,8 +91,9 @@ class Load:
         [answer] = answers(data)
         assert answer.status == 200 and b'"stdout":"42\\n"' in answer.body, data
         self.count += 1
+        time.sleep(self.pause)
         self.own.since = time.monotonic()
-        return "connection" not in answer.headers
+        return answer.headers.get("connection") != "close"
 
     def kept(self):
         with self.connect() as s:
@@ -105,12 +107,12 @@ class Load:
 
     def closing(self):
         with self.connect() as s:
-            self.ask(s, RUN.replace(b"\r\n", b"\r\n" + CLOSING, 1))
+            self.ask(s, CLOSING)
             assert s.recv(1) == b""
 
     def in_pieces(self):
         with self.connect() as s:
-            for part in RUN[:20], RUN[20:-5], RUN[-5:]:
+            for part in self.request[:20], self.request[20:-5], self.request[-5:]:
                 self.send(s, part)
                 time.sleep(0.03)
             self.answered(s)
