@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit svm faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom templates pool clients soak stall jail restart fleet http queue image)
+suites=(unit svm faults protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom templates pool clients soak stall jail restart fleet monitor manifests http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -85,7 +85,7 @@ build() {
 			;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
 		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
-		svm | vmx) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
+		svm | vmx | manifests) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		esac
 	done
 }
