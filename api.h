@@ -25,6 +25,7 @@ struct exchange {
 	struct auth_key *auth; /* valid while api_handle runs */
 	struct reading reading;
 	uint64_t owner; /* the key's id; 0: no keys are asked for */
+	bool trusted;   /* of who asks after health: may see what is inside */
 	uint64_t start_ns;
 	const char *cors; /* header lines for the client's origin, or NULL */
 	struct answer answer;

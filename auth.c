@@ -16,12 +16,19 @@
 #define TOKEN_NS (1000000000ull / AUTH_RATE)
 #define FULL_NS (TOKEN_NS * AUTH_CAPACITY)
 #define SECOND_NS 1000000000ull
+#define PIECE 65536 /* bytes of the file that are read at once */
 
 static struct {
 	char *path; /* NULL: no keys are asked for */
 	struct auth_keys keys;
 	uint64_t last_id;
 } state;
+
+static void take_breath(auth_pause *pause)
+{
+	if (pause)
+		pause(NULL);
+}
 
 /* ---- the pieces ---- */
 
@@ -97,8 +104,8 @@ static int sort_keys(struct auth_keys *keys, struct err *e)
 	return 0;
 }
 
-int auth_parse(const char *text, size_t size, struct auth_keys *keys,
-	       struct err *e)
+static int parse(const char *text, size_t size, struct auth_keys *keys,
+		 auth_pause *pause, struct err *e)
 {
 	struct parse p = { .keys = keys };
 	struct json j;
@@ -107,6 +114,7 @@ int auth_parse(const char *text, size_t size, struct auth_keys *keys,
 
 	*keys = (struct auth_keys){ 0 };
 	json_begin(&j, text, size, e);
+	j.pause = pause;
 	array = json_peek(&j) == JSON_ARRAY;
 	r = array ? json_array(&j, take_key, &p) : json_skip(&j);
 	if (r == 0)
@@ -115,7 +123,16 @@ int auth_parse(const char *text, size_t size, struct auth_keys *keys,
 		r = err_set(e, -EINVAL, "not an array of strings");
 	if (r == 0 && keys->count == 0)
 		r = err_set(e, -EINVAL, "holds no key");
-	return r ? r : sort_keys(keys, e);
+	if (r)
+		return r;
+	take_breath(pause);
+	return sort_keys(keys, e);
+}
+
+int auth_parse(const char *text, size_t size, struct auth_keys *keys,
+	       struct err *e)
+{
+	return parse(text, size, keys, NULL, e);
 }
 
 void auth_keys_free(struct auth_keys *keys)
@@ -183,7 +200,8 @@ static int open_file(const char *path, struct err *e)
 	return err_set(e, -EINVAL, "%s: not a regular file", path);
 }
 
-static int read_file(const char *path, char **text, size_t *size, struct err *e)
+static int read_file(const char *path, char **text, size_t *size,
+		     auth_pause *pause, struct err *e)
 {
 	int fd = open_file(path, e), r = 0;
 	ssize_t n = 1;
@@ -196,7 +214,10 @@ static int read_file(const char *path, char **text, size_t *size, struct err *e)
 	if (!*text)
 		r = err_set(e, -ENOMEM, "no memory");
 	while (r == 0 && n && *size < AUTH_FILE_MAX) {
-		n = read(fd, *text + *size, AUTH_FILE_MAX - *size);
+		size_t left = AUTH_FILE_MAX - *size;
+
+		take_breath(pause);
+		n = read(fd, *text + *size, left < PIECE ? left : PIECE);
 		if (n > 0)
 			*size += (size_t)n;
 		else if (n < 0 && errno != EINTR)
@@ -221,22 +242,25 @@ static void inherit(struct auth_key *key, uint64_t now)
 	key->updated_ns = old ? old->updated_ns : now;
 }
 
-static int load(struct err *e)
+static int load(auth_pause *pause, struct err *e)
 {
 	struct auth_keys keys = { 0 };
 	struct err why = { "malformed" };
-	uint64_t now = clock_mono();
 	size_t size = 0;
+	uint64_t now;
 	char *text;
-	int r = read_file(state.path, &text, &size, e);
+	int r = read_file(state.path, &text, &size, pause, e);
 
 	if (r)
 		goto out;
-	r = auth_parse(text, size, &keys, &why);
+	r = parse(text, size, &keys, pause, &why);
 	if (r) {
 		err_set(e, r, "%s: %s", state.path, why.text);
 		goto out;
 	}
+	take_breath(pause);
+	/* At once: what is spent meanwhile would be given back. */
+	now = clock_mono();
 	for (size_t i = 0; i < keys.count; i++)
 		inherit(&keys.list[i], now);
 	auth_keys_free(&state.keys);
@@ -266,12 +290,12 @@ int auth_open(struct err *e)
 	state.path = strdup(path);
 	if (!state.path)
 		return err_set(e, -ENOMEM, "no memory");
-	return load(e);
+	return load(NULL, e);
 }
 
-int auth_reload(struct err *e)
+int auth_reload(auth_pause *pause, struct err *e)
 {
-	return state.path ? load(e) : 0;
+	return state.path ? load(pause, e) : 0;
 }
 
 void auth_close(void)

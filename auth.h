@@ -18,6 +18,10 @@
 #define AUTH_CAPACITY 100 /* requests at once after a pause */
 #define AUTH_MASK_SIZE 16
 
+struct json;
+/* Between two parts of the work; see json.h. j may be NULL. */
+typedef void auth_pause(struct json *j);
+
 struct auth_key {
 	char text[AUTH_KEY_SIZE];
 	size_t size;
@@ -56,8 +60,9 @@ unsigned auth_spend(struct auth_key *key, unsigned cost, uint64_t now);
 /* Reads $ZEROBOOT_API_KEYS_FILE or api_keys.json; neither there: no keys are
  * asked for. 0 or -errno: must not serve. */
 int auth_open(struct err *e);
-/* Reads the file again; on an error the old keys stay. */
-int auth_reload(struct err *e);
+/* Reads the file again; on an error the old keys stay. Until it returns they hold,
+ * too: pause, which may be NULL, is called now and then and may let others ask. */
+int auth_reload(auth_pause *pause, struct err *e);
 void auth_close(void);
 bool auth_required(void);
 /* The key that is meant, NULL: none. Valid until the next reload. */

@@ -27,6 +27,7 @@
 #define REQUEST_BURST 16    /* in a turn: others come first, */
 #define BURST_NS 500000     /* as when it has taken so long */
 #define DONE_NS 500000      /* of a turn, for answers to what was run */
+#define DRAIN_NS 100000     /* of a slice, for connections that end */
 #define JUDGE_BURST 64      /* deadlines at a time */
 #define EARLY_BODY 65536    /* a larger one is not taken from just anyone */
 #define SPARE_MAX 65536
@@ -68,10 +69,14 @@ static struct {
 	struct connection *done, *last_done; /* those that were busy */
 	struct connection *judged; /* the next whose deadline is looked at */
 	struct task judge, rest;
+	struct connection *drained; /* the next that is, and what then */
+	struct task drain;
+	void (*after)(void);
 	size_t slices; /* bytes of all answers' slices */
 	size_t output_total;
 	struct text spare; /* the last answer's buffer */
-	bool retiring, draining;
+	/* Every answer is its connection's last, closes it, or is a refusal. */
+	bool retiring, closing, draining;
 	uint64_t request_ns, idle_ns;
 } all;
 
@@ -124,6 +129,8 @@ static void connection_close(struct connection *c)
 	close(c->fd);
 	if (all.judged == c)
 		all.judged = c->next;
+	if (all.drained == c)
+		all.drained = c->next;
 	if (c->previous)
 		c->previous->next = c->next;
 	else
@@ -204,7 +211,7 @@ static bool end_answer(struct connection *c)
 	c->answering = false;
 	metrics_request(c->x.path, c->x.status);
 	log_exchange(c, c->x.status);
-	if (c->x.close || all.draining) {
+	if (c->x.close || all.closing) {
 		linger(c);
 		return false;
 	}
@@ -733,32 +740,52 @@ static bool is_waited_for(const struct connection *c)
 	return !c->busy && !c->answering && !c->lingering;
 }
 
-void connections_drain(void)
+/* What has come in until now is answered, read or not. */
+static void drain(struct connection *c)
 {
-	struct connection *c, *next;
+	if (is_waited_for(c))
+		read_input(c);
+	if (c->closed || !is_waited_for(c))
+		return;
+	if (input_left(&c->in) == 0) {
+		connection_close(c);
+		return;
+	}
+	refuse(c, 503, "the server is draining");
+	send_answer(c);
+}
 
-	/* What has come in until now is answered, read or not. */
-	for (c = all.all; c; c = next) {
-		next = c->next;
-		if (is_waited_for(c))
-			read_input(c);
+static void drain_some(struct task *t)
+{
+	uint64_t begun = clock_mono();
+
+	while (all.drained && clock_mono() - begun < DRAIN_NS) {
+		struct connection *c = all.drained;
+
+		all.drained = c->next;
+		drain(c);
+	}
+	if (all.drained) {
+		loop_add(t);
+		return;
 	}
 	all.draining = true;
-	for (c = all.all; c; c = next) {
-		next = c->next;
-		if (!is_waited_for(c))
-			continue;
-		if (input_left(&c->in) == 0) {
-			connection_close(c);
-			continue;
-		}
-		refuse(c, 503, "the server is draining");
-		send_answer(c);
-	}
+	all.after();
+}
+
+void connections_drain(void (*after)(void))
+{
+	all.closing = true;
+	all.after = after;
+	all.drained = all.all;
+	all.drain.run = drain_some;
+	loop_add(&all.drain);
 }
 
 bool connections_active(void)
 {
+	if (loop_has(&all.drain))
+		return true;
 	for (const struct connection *c = all.all; c; c = c->next)
 		if (c->busy || c->answering || c->lingering)
 			return true;

@@ -23,8 +23,9 @@ void connections_work(void);
 void connections_tick(void);
 /* From now on every answer is its connection's last. */
 void connections_retire(void);
-/* And everything new is answered with 503; who waits for nothing is closed. */
-void connections_drain(void);
+/* And who waits for nothing is closed, in slices; then everything new is answered
+ * with 503, and after is called. */
+void connections_drain(void (*after)(void));
 /* True while anyone waits for an answer or reads one. */
 bool connections_active(void);
 struct connections_state {

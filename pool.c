@@ -22,7 +22,7 @@
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
-#define UNSERVED_BURST 64         /* of them, in a tick */
+#define REFUSED_BURST 64          /* that wait, in a turn */
 #define MEMORY_LOOKS 32           /* at workers, for a question */
 #define LATE_NS 10000000000ull    /* over that, while its answer comes in */
 #define RESTART_NS 500000000ull   /* after a failure */
@@ -421,10 +421,19 @@ static void drain_queue(struct crew *c, enum job_status status, unsigned most)
 		finish(job, status);
 }
 
-void pool_drain(void)
+static void drain_some(struct task *t)
 {
 	for (int i = 0; i < language_count; i++)
-		drain_queue(&languages[i], JOB_DRAINED, UINT_MAX);
+		drain_queue(&languages[i], JOB_DRAINED, REFUSED_BURST);
+	if (waiting_count())
+		loop_add(t);
+}
+
+void pool_drain(void)
+{
+	static struct task draining = { .run = drain_some };
+
+	loop_add(&draining);
 }
 
 unsigned pool_running(void)
@@ -521,7 +530,7 @@ void pool_tick(uint64_t now)
 		if (crew_serves(c))
 			c->served = now;
 		else if (c->failed && now > c->served + UNSERVED_NS)
-			drain_queue(c, JOB_UNSERVED, UNSERVED_BURST);
+			drain_queue(c, JOB_UNSERVED, REFUSED_BURST);
 	}
 	train(languages);
 }

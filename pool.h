@@ -56,7 +56,7 @@ bool pool_cancel(struct job *job);
 void pool_reap(uint64_t now);
 /* Ends what has overrun, starts workers again; every some 100 ms. */
 void pool_tick(uint64_t now);
-/* Answers all that is queued with JOB_DRAINED. */
+/* Answers all that is queued with JOB_DRAINED, in slices. */
 void pool_drain(void);
 /* Nothing runs and nothing waits. */
 bool pool_idle(void);

@@ -23,6 +23,7 @@
 #include "metrics.h"
 #include "pool.h"
 #include "reading.h"
+#include "reload.h"
 
 #define MAX_CONNECTIONS 8192
 #define SPARE_FILES 256u  /* descriptors that are not connections or workers */
@@ -194,20 +195,24 @@ static bool retire_listeners(void)
 
 /* ---- life cycle ---- */
 
+static void reloaded(int r, const struct err *e)
+{
+	if (r)
+		log_event("error", "keys not reloaded, the old ones stay: %s",
+			  e->text);
+	else
+		log_event("info", "keys reloaded");
+	notify("READY=1");
+}
+
 static void reload(void)
 {
 	char state[64];
-	struct err e = { "" };
 
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)clock_mono() / 1000);
 	notify(state);
-	if (auth_reload(&e))
-		log_event("error", "keys not reloaded, the old ones stay: %s",
-			  e.text);
-	else
-		log_event("info", "keys reloaded");
-	notify("READY=1");
+	reload_begin(reloaded);
 }
 
 /*
@@ -245,8 +250,7 @@ static bool drain_goes_on(uint64_t now)
 		return true;
 	server.lame = false;
 	close_listeners();
-	connections_drain();
-	pool_drain();
+	connections_drain(pool_drain);
 	return connections_active();
 }
 
@@ -530,6 +534,7 @@ int server_run(const struct server_options *o)
 	close_listeners();
 	connections_close();
 	reading_close();
+	reload_close();
 	pool_close();
 	jail_close();
 	auth_close();

@@ -177,3 +177,24 @@ PY
 	[ "$(with 'Bearer second-key-abcdefghij')" = 200 ]
 	[ "$(metric zeroboot_rate_limited_total)" -ge 2 ]
 }
+
+@test "keys: without one health says which templates are not ready, and nothing of the inside" {
+	local templates=$BATS_TEST_TMPDIR/templates
+	mkdir "$templates"
+	ln -s "$PWD/templates/sh.zbt" "$templates"
+	head -c 100000 /dev/zero >"$templates/bad.zbt"
+	launch ./zeroboot serve --listen 127.0.0.1:0
+	eventually logged 'level=error.*bad\.zbt'
+	port=$(sed -n 's/.*serving on 127\.0\.0\.1:\([0-9]*\)$/\1/p' "$log" | head -n 1)
+	eventually health_has '"sh":{"ready":true'
+	for key in 'Bearer nope' 'Bearer' ''; do
+		health_has '"status":"degraded"' "$key"
+		health_has '"bad":{"ready":false,"memory_mb":[0-9]*,"reason":"the log says why' "$key"
+		run ! health_has "$templates" "$key"
+		run ! health_has 'bad\.zbt' "$key"
+	done
+	health_has "\"reason\":\"$templates/bad.zbt: " 'Bearer first-key-0123456789'
+}
+
+# Whether health says $1 to who has the Authorization value $2.
+health_has() { curl -s "$(url /health)" -H "Authorization: ${2:-}" | grep -q "$1"; }

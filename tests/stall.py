@@ -4,11 +4,13 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -90,6 +92,7 @@ def check_readers_stay():
 
 # ---- time ----
 
+TURNS = "build/release/zeroboot-turns"
 TURN = "zeroboot_loop_longest_turn_seconds"
 TURN_MOST = 0.002  # seconds of CPU time
 LARGEST = (4 << 20) - 100
@@ -231,9 +234,55 @@ def check_others(server):
     assert busy < max(3 * quiet, 2 * TURN_MOST), (quiet, busy)
 
 
+def read_keys(server, path):
+    """A key file as large as may be, good and then bad."""
+    large = [f"key-{i}-" + "x" * 150 for i in range(1024)]
+    for keys, said in (large, b'msg="keys reloaded"'), (large + ["again"], b"more than 1024 keys"):
+        before = server.logged().count(said)
+        path.write_text("[" + ",".join('"%s"' % "".join(f"\\u{ord(c):04x}" for c in key) for key in keys) + "]")
+        assert (1 << 19) < path.stat().st_size < (1 << 20)
+        os.kill(server.process.pid, signal.SIGHUP)
+        eventually(lambda: server.logged().count(said) > before)
+
+
+def check_keys():
+    """Turns are short while keys are read."""
+    with tempfile.TemporaryDirectory() as place:
+        path = pathlib.Path(place, "keys.json")
+        path.write_text('["one-key-0123456789"]')
+        with Timed("--workers", "1", program=TURNS, environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": path}) as server:
+            within_a_turn(server, read_keys, path)
+
+
+def drain_once(count):
+    """The long turns of a server that ends while so many clients are connected and do not ask,
+    and one has a run, so that there are turns afterwards."""
+    with Server("--workers", "1", program=TURNS) as server:
+        some = [server.connect() for _ in range(count)]
+        last = server.connect()
+        last.sendall(post({"code": "import time; time.sleep(3); print(3)"}))
+        eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+        server.process.terminate()
+        server.process.wait(PATIENCE)
+        assert server.process.returncode == 0
+        assert [receive(s) for s in some] == [b""] * count
+        assert json.loads(answers(receive(last))[0].body)["stdout"] == "3\n"
+        return re.findall(rb"a turn of the loop took \d+ us", server.logged().partition(b"msg=draining")[2])
+
+
+def check_drain():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = min(8192, hard - 1000) - 10
+    found = []
+    while not found or found[-1] and len(found) < 5:
+        found.append(drain_once(count))
+    assert not found[-1], found
+
+
 def main():
     report = Report("stall")
-    with Timed("--workers", "2", "--max-queue", "1000", program="build/release/zeroboot-turns") as server:
+    with Timed("--workers", "2", "--max-queue", "1000", program=TURNS) as server:
         for name, body in BODIES.items():
             report.check(f"turns are short while {name} is read", within_a_turn, server, send_body, body)
         report.check("turns are short while chunks of a byte come in", within_a_turn, server, send_chunks)
@@ -241,6 +290,8 @@ def main():
         report.check("turns are short while the most output is sent, and given up", within_a_turn, server, large_output)
         report.check("turns are short when workers are started while much is held", within_a_turn, server, start_workers)
         report.check("an answer that is long does not keep others waiting", check_others, server)
+    report.check("turns are short while the largest key file is read", check_keys)
+    report.check("turns are short while 8,192 idle connections are drained", check_drain)
     report.check("output that nobody takes is bounded", check_held, 64)
     report.check("who reads is not given up for who does not", check_readers_stay)
     return 1 if report.failed else 0

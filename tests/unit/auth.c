@@ -133,7 +133,7 @@ static void a_reload_keeps_buckets(void)
 	EQUAL(auth_spend(key(FIRST), 60, now), 0);
 
 	write_keys("[\"a\", \"second-key-of-it\", \"first-key-of-the-file\"]");
-	EQUAL(auth_reload(&e), 0);
+	EQUAL(auth_reload(NULL, &e), 0);
 	EQUAL(key(FIRST)->id, first);
 	EQUAL(key(SECOND_KEY)->id, second);
 	CHECK(key("Bearer a")->id != first && key("Bearer a")->id != second);
@@ -142,7 +142,7 @@ static void a_reload_keeps_buckets(void)
 	EQUAL(spend_all(key("Bearer a")), AUTH_CAPACITY);
 
 	write_keys("[\"second-key-of-it\"]");
-	EQUAL(auth_reload(&e), 0);
+	EQUAL(auth_reload(NULL, &e), 0);
 	CHECK(!key(FIRST) && !key("Bearer a"));
 	EQUAL(spend_all(key(SECOND_KEY)), 0);
 	auth_close();
@@ -176,14 +176,14 @@ static void a_bad_file_changes_nothing(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		write_keys(bad[i]);
 		e.text[0] = 0;
-		if (!CHECK(auth_reload(&e) < 0 && e.text[0]))
+		if (!CHECK(auth_reload(NULL, &e) < 0 && e.text[0]))
 			printf("# %s\n", bad[i]);
 		CHECK(key(FIRST) && !key("Bearer a"));
 	}
 	unlink(path);
-	EQUAL(auth_reload(&e), -ENOENT);
+	EQUAL(auth_reload(NULL, &e), -ENOENT);
 	EQUAL(mkfifo(path, 0600), 0);
-	EQUAL(auth_reload(&e), -EINVAL);
+	EQUAL(auth_reload(NULL, &e), -EINVAL);
 	unlink(path);
 	EQUAL(spend_all(key(FIRST)), AUTH_CAPACITY - 60);
 	auth_close();
@@ -204,7 +204,7 @@ static void no_memory_changes_nothing(void)
 	write_keys("[\"second-key-of-it\"]");
 	WITH_FAILING_ALLOCATIONS
 	{
-		r = auth_reload(&e);
+		r = auth_reload(NULL, &e);
 		CHECK(!fail_plan->failed || r == -ENOMEM);
 		CHECK(fail_plan->failed ? key(FIRST) && !key(SECOND_KEY) :
 					  key(SECOND_KEY) && !key(FIRST));
