@@ -26,4 +26,8 @@ agent_sh_end:
 training_sh:
 	.incbin "guest/sh/training.sh"
 training_sh_end:
+	.globl manual, manual_end
+manual:
+	.incbin "docs/zeroboot.1"
+manual_end:
 	.section .note.GNU-stack, "", @progbits

@@ -8,7 +8,10 @@
 #include "options.h"
 
 extern const struct command command_serve, command_exec, command_image,
-	command_template, command_run, command_bench, command_doctor;
+	command_template, command_run, command_bench, command_doctor,
+	command_completion, command_manual;
+/* All of them. */
+extern const struct command command_top;
 /* Of processes that the server starts. */
 extern const struct command command_worker, command_load;
 

@@ -36,14 +36,12 @@ static void print_more(FILE *to)
 }
 
 static const struct command *const commands[] = {
-	&command_serve,  &command_exec,
-	&command_image,  &command_template,
-	&command_run,    &command_bench,
-	&command_doctor, &command_worker,
-	&command_load,   NULL
+	&command_serve,  &command_exec,   &command_image,  &command_template,
+	&command_run,    &command_bench,  &command_doctor, &command_completion,
+	&command_manual, &command_worker, &command_load,   NULL
 };
 
-static const struct command top = {
+const struct command command_top = {
 	.name = "zeroboot",
 	.summary = "Untrusted code in virtual machines that are forked in less "
 		   "than a millisecond.",
@@ -93,5 +91,5 @@ int main(int argc, char **argv)
 {
 	if ((argc < 2 || !is_inner(argv[1])) && open_streams())
 		return 1;
-	return command_line(&top, argc - 1, argv + 1);
+	return command_line(&command_top, argc - 1, argv + 1);
 }

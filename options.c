@@ -10,9 +10,9 @@
 /* The command that runs, as it is called. */
 static char called[64];
 
-static const struct option help_option = { .letter = "-h",
-					   .name = "--help",
-					   .help = "say this" };
+const struct option help_option = { .letter = "-h",
+				    .name = "--help",
+				    .help = "say this" };
 
 struct words {
 	int count;
@@ -70,21 +70,28 @@ static void print_row(FILE *to, const char *name, const char *help)
 	print_wrapped(to, help, at, HELP_COLUMN);
 }
 
-static void print_option(FILE *to, const struct option *o)
+void option_text(const struct option *o, char *text, size_t size)
 {
 	const struct option_number *n = &o->number;
-	char name[128], range[96] = "", help[512];
+	char range[96] = "";
 
-	snprintf(name, sizeof(name), "%s%s%s%s%s", o->letter ? o->letter : "",
-		 o->letter && o->name ? ", " : "", o->name ? o->name : "",
-		 o->value ? " " : "", o->value ? o->value : "");
 	if (n->to && n->standard < n->low)
 		snprintf(range, sizeof(range), " (%lu to %lu)", n->low,
 			 n->high);
 	else if (n->to)
 		snprintf(range, sizeof(range), " (%lu to %lu; %lu)", n->low,
 			 n->high, n->standard);
-	snprintf(help, sizeof(help), "%s%s", o->help, range);
+	snprintf(text, size, "%s%s", o->help, range);
+}
+
+static void print_option(FILE *to, const struct option *o)
+{
+	char name[128], help[512];
+
+	snprintf(name, sizeof(name), "%s%s%s%s%s", o->letter ? o->letter : "",
+		 o->letter && o->name ? ", " : "", o->name ? o->name : "",
+		 o->value ? " " : "", o->value ? o->value : "");
+	option_text(o, help, sizeof(help));
 	print_row(to, name, help);
 }
 
@@ -110,34 +117,45 @@ static void print_usage(FILE *to, const struct command *c)
 	fputc('\n', to);
 }
 
-static void print_command(FILE *to, const char *before, const struct command *c)
-{
-	char name[64];
+/* ---- all commands ---- */
 
-	snprintf(name, sizeof(name), "%s%s%s", before, *before ? " " : "",
-		 c->name);
-	if (!c->inner)
-		print_row(to, name, c->summary);
+static void each_of(const struct command *group, FILE *to,
+		    command_visitor *visit)
+{
+	for (size_t i = 0; group->commands[i]; i++) {
+		const struct command *c = group->commands[i];
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s %s", group->name, c->name);
+		visit(to, name, c);
+	}
 }
 
-/* Those that do something, by the whole of their names. */
-static void print_commands(FILE *to, const struct command *c)
+void command_each(const struct command *top, FILE *to, command_visitor *visit)
 {
-	for (size_t i = 0; c->commands[i]; i++) {
-		const struct command *group = c->commands[i];
+	for (size_t i = 0; top->commands[i]; i++) {
+		const struct command *c = top->commands[i];
 
-		if (!group->commands)
-			print_command(to, "", group);
-		for (size_t k = 0; group->commands && group->commands[k]; k++)
-			print_command(to, group->name, group->commands[k]);
+		if (c->inner)
+			continue;
+		visit(to, c->name, c);
+		if (c->commands)
+			each_of(c, to, visit);
 	}
+}
+
+/* Those that do something. */
+static void print_command(FILE *to, const char *name, const struct command *c)
+{
+	if (!c->commands)
+		print_row(to, name, c->summary);
 }
 
 static int no_command(const struct command *c)
 {
 	fputs("zeroboot: a command is missing: ", stderr);
 	print_usage(stderr, c);
-	print_commands(stderr, c);
+	command_each(c, stderr, print_command);
 	return EXIT_USAGE;
 }
 
@@ -148,7 +166,7 @@ static int print_help(const struct command *c)
 	print_wrapped(stdout, c->summary, 0, 0);
 	fputc('\n', stdout);
 	if (c->commands)
-		print_commands(stdout, c);
+		command_each(c, stdout, print_command);
 	if (c->commands)
 		fputc('\n', stdout);
 	for (const struct option *o = c->options; o && o->help; o++)

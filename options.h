@@ -21,7 +21,7 @@ struct option_number {
 struct option {             /* a list of them ends in one without a help text */
 	const char *letter; /* "-l"; may be NULL */
 	const char *name;   /* "--language"; may be NULL */
-	/* What follows, as people read it; NULL: nothing. FILE, IMAGE and PATH are
+	/* What follows, as people read it; NULL: nothing. FILE, IMAGE and TAR are
 	 * files, DIR a directory, LANGUAGE a language, lower case with | in between
 	 * the words that there are. */
 	const char *value;
@@ -52,6 +52,17 @@ struct command {
 /* Runs the command that the words name, with what its options say. words end in
  * NULL. Its exit status. */
 int command_line(const struct command *top, int count, char **words);
+
+/* What help says of an option: its help, with the bounds of its number. */
+void option_text(const struct option *o, char *text, size_t size);
+/* The option that each command has. */
+extern const struct option help_option;
+
+/* Visits the commands beneath, those of groups after their group, with their names
+ * as they are called; not inner ones. */
+typedef void command_visitor(FILE *to, const char *name,
+			     const struct command *c);
+void command_each(const struct command *top, FILE *to, command_visitor *visit);
 
 /* Says what is wrong with the command that runs. EXIT_USAGE. */
 int usage_error(const char *what, const char *why);

@@ -24,6 +24,8 @@ if [ "${1:-}" = test ]; then
 	need promtool prometheus
 	need strace strace
 	need systemd-analyze systemd
+	need mandoc mandoc
+	need zsh zsh
 	# tests/svm, tests/vmx
 	need qemu-system-x86_64 qemu-system-x86
 	need bochs-bin bochs

@@ -35,12 +35,11 @@ faked() { echo "printf '%s' '$2' >\$0/${1##*/} && mount --bind \$0/${1##*/} $1";
 	says ok /dev/kvm 'there, and may be opened'
 	says ok KVM 'API version 12'
 	says ok 'template python' 'fits this CPU'
-	says ok files ' connections'
 	says less keys 'anyone who can connect can run code'
 	says ok seccomp 'workers are filtered'
 	says ok workers 'run as '*'in namespaces of their own'
 	grep -qE '^(ok|less) +back end +[A-Za-z-]+ with (nested|shadow) paging' <<<"$output"
-	for what in processes 'address space' memory 'cgroup processes' 'huge pages' clock; do
+	for what in files processes 'address space' memory 'cgroup processes' 'huge pages' clock; do
 		grep -qE "^(ok|less) +$what " <<<"$output"
 	done
 	[ "${lines[-1]}" = 'zeroboot serve works here.' ]
@@ -86,12 +85,13 @@ faked() { echo "printf '%s' '$2' >\$0/${1##*/} && mount --bind \$0/${1##*/} $1";
 	run prlimit --nofile=100 ./zeroboot serve --templates templates --listen 127.0.0.1:0
 	[ "$status" -eq 1 ]
 	[[ "$output" == *'100 descriptors are too few for '*' (zeroboot doctor says'* ]]
-	doctor prlimit --nofile=500
+	doctor prlimit --nofile=$((300 + 3 * 4 * $(nproc)))
 	[ "$status" -eq 0 ]
 	says less files 'LimitNOFILE= for more'
 	doctor prlimit --nproc=4
 	[ "$status" -eq 1 ]
 	says BAD processes '4, '*': ulimit -u, LimitNPROC='*
+	[ "$(cat build/mode)" = sanitize ] && return # it needs terabytes of addresses itself
 	doctor prlimit --as=400000000
 	[ "$status" -eq 1 ]
 	says BAD 'address space' '381 MiB, a worker wants '*': ulimit -v, ulimit -d, LimitAS='
