@@ -144,9 +144,13 @@ static void answer_results(struct exchange *x)
 
 static void answer_failure(struct exchange *x, struct job *job)
 {
-	api_error(x, job->status == JOB_FAULT ? 500 : 503,
-		  job->status == JOB_FAULT ? "" : "Retry-After: 1\r\n",
-		  results_failure(job));
+	bool later = job->status != JOB_FAULT && job->status != JOB_REJECTED;
+
+	api_error(x,
+		  job->status == JOB_REJECTED ? 400 :
+		  later                       ? 503 :
+						500,
+		  later ? "Retry-After: 1\r\n" : "", results_failure(job));
 	count_job(x, job);
 	free_jobs(x);
 }
@@ -168,7 +172,7 @@ static void job_done(struct job *job)
 {
 	struct exchange *x = job->context;
 
-	job_forget_code(job);
+	job_forget_parts(job);
 	if (--x->open == 0)
 		answer_jobs(x);
 }

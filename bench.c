@@ -86,7 +86,7 @@ static int one(struct subject *b, const char *code, struct sample *s,
 	c = control_page(&m->vm);
 	faults = c->page_faults;
 	calls = c->syscalls;
-	machine_request(m, code, strlen(code), ZB_OUTPUT_SIZE);
+	machine_code(m, code, strlen(code), ZB_OUTPUT_SIZE);
 	t1 = clock_mono();
 	if (machine_run(m, t1 + RUN_NS, e) != VM_EXIT)
 		return err_set(e, -EIO, "bench: the run failed: %s", e->text);

@@ -48,7 +48,7 @@ void channel_close(struct channel *c)
 
 bool channel_unsent(const struct channel *c)
 {
-	return c->head_size + c->code_size + c->tail_size > 0;
+	return c->head_size + c->parts_size + c->tail_size > 0;
 }
 
 /* What is left of a piece when skip bytes from its beginning are out. */
@@ -64,12 +64,12 @@ static struct iovec rest(const void *piece, size_t size, size_t *skip)
 
 int channel_flush(struct channel *c)
 {
-	size_t total = c->head_size + c->code_size + c->tail_size;
+	size_t total = c->head_size + c->parts_size + c->tail_size;
 
 	while (c->sent < total) {
 		size_t skip = c->sent;
 		struct iovec v[3] = { rest(&c->head, c->head_size, &skip),
-				      rest(c->code, c->code_size, &skip),
+				      rest(c->parts, c->parts_size, &skip),
 				      rest(c->tail, c->tail_size, &skip) };
 		struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
 		ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
@@ -81,24 +81,20 @@ int channel_flush(struct channel *c)
 		if (n > 0)
 			c->sent += (size_t)n;
 	}
-	c->head_size = c->code_size = c->tail_size = c->sent = 0;
-	c->code = NULL;
+	c->head_size = c->parts_size = c->tail_size = c->sent = 0;
+	c->parts = NULL;
 	return 1;
 }
 
-int channel_run(struct channel *c, const struct run *run, const char *code,
+int channel_run(struct channel *c, const struct run *run, const char *parts,
 		size_t size)
 {
-	size_t room = sizeof(*run) + part_room(size);
-
-	c->head.m = (struct message){ MESSAGE_RUN, (uint32_t)room };
+	c->head.m = (struct message){ MESSAGE_RUN,
+				      (uint32_t)(sizeof(*run) + size) };
 	c->head.run = *run;
-	c->head.code = (struct part){ .kind = PART_CODE, .size = size };
 	c->head_size = sizeof(c->head);
-	c->code = code;
-	c->code_size = size;
-	c->tail_size = PADDED(size) - size;
-	memset(c->tail, 0, c->tail_size);
+	c->parts = parts;
+	c->parts_size = size;
 	return channel_flush(c);
 }
 

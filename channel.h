@@ -12,15 +12,14 @@
 
 struct channel {
 	int fd; /* -1: closed */
-	/* What goes out: a request's head, its code, then what is short. */
+	/* What goes out: a request's head, its parts, then what is short. */
 	struct {
 		struct message m;
 		struct run run;
-		struct part code;
 	} head;
 	size_t head_size;
-	const char *code;
-	size_t code_size;
+	const char *parts;
+	size_t parts_size;
 	char tail[128];
 	size_t tail_size;
 	size_t sent; /* bytes of all three */
@@ -36,11 +35,11 @@ int channel_open(struct channel *c, int *other);
 void channel_close(struct channel *c);
 
 /*
- * Sends a RUN; code stays the caller's and where it is until channel_unsent is
- * false. Nothing may be unsent before. 1: all is out; 0: call channel_flush when
+ * Sends a RUN; parts, as protocol.h has them, stay the caller's and where they are
+ * until channel_unsent is false. Nothing may be unsent before. 1: all is out; 0: call channel_flush when
  * the channel is writable; -errno.
  */
-int channel_run(struct channel *c, const struct run *run, const char *code,
+int channel_run(struct channel *c, const struct run *run, const char *parts,
 		size_t size);
 /* Sends a short message, behind what is unsent. As above, or -ENOBUFS. */
 int channel_send(struct channel *c, enum message_kind kind, const void *body,

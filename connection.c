@@ -391,7 +391,7 @@ static bool take_request(struct connection *c)
 	}
 	if (n < 0) {
 		refuse(c, n == -2 ? 413 : 400,
-		       n == -2 ? "body larger than 4 MiB" : "malformed chunk");
+		       n == -2 ? http_body_complaint() : "malformed chunk");
 		return true;
 	}
 	if (n == 0)

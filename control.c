@@ -6,9 +6,13 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "protocol.h"
 
 /* Random bytes beyond what the training used. */
 #define RANDOM_SPARE 128
+
+#define INLINE_MAX 65536 /* bytes of a part that goes into the request area */
+#define PAGE_UP(x) (((x) + ZB_PAGE_SIZE - 1) & ~(uint64_t)(ZB_PAGE_SIZE - 1))
 
 /* ---- guest memory ---- */
 
@@ -105,13 +109,107 @@ void control_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 	vm->mono_offset = (int64_t)(mono_ns - clock_mono());
 }
 
-int control_request(struct vm *vm, const void *code, size_t size)
+int control_code(struct vm *vm, const void *code, size_t size)
 {
 	if (size > ZB_REQUEST_SIZE)
 		return -E2BIG;
 	memcpy(write_area(vm, ZB_REQUEST_GPA, size), code, size);
 	control_open(vm)->request_size = (uint32_t)size;
 	return 0;
+}
+
+/* Where parts go: heads, names and short data into the request area, the rest into
+ * the room. */
+struct layout {
+	uint8_t *area, *room;
+	uint64_t used, room_used, room_size;
+	gpa_t room_gpa;
+	uint32_t count;
+};
+
+/* What the guest has chosen, as far as it is free memory at all. */
+static void find_room(const struct vm *vm, struct layout *l)
+{
+	const volatile struct zb_control *c = control_page(vm);
+	uint64_t size = c->room_size;
+
+	l->room_gpa = c->room_gpa;
+	if (l->room_gpa < ZB_FRAMES_GPA || l->room_gpa % ZB_PAGE_SIZE ||
+	    !fits(vm, l->room_gpa, size))
+		return;
+	l->room = vm->memory + l->room_gpa;
+	l->room_size = size;
+}
+
+static void put(struct layout *l, const void *data, size_t size)
+{
+	size_t padded = PADDED(size);
+
+	if (size)
+		memcpy(l->area + l->used, data, size);
+	memset(l->area + l->used + size, 0, padded - size);
+	l->used += padded;
+}
+
+static int put_part(struct layout *l, const struct part_view *p)
+{
+	struct zb_part head = { .kind = p->kind,
+				.name_size = (uint32_t)p->name_size,
+				.size = p->size };
+	uint64_t left = ZB_REQUEST_SIZE - l->used;
+	size_t fixed = sizeof(head) + PADDED(p->name_size);
+
+	if (fixed > left)
+		return -E2BIG;
+	if (p->size > INLINE_MAX || fixed + PADDED(p->size) > left) {
+		if (l->room_size - l->room_used < PAGE_UP(p->size))
+			return -E2BIG;
+		memcpy(l->room + l->room_used, p->data, p->size);
+		head.gpa = l->room_gpa + l->room_used;
+		l->room_used += PAGE_UP(p->size);
+	}
+	put(l, &head, sizeof(head));
+	put(l, p->name, p->name_size);
+	if (!head.gpa)
+		put(l, p->data, p->size);
+	l->count++;
+	return 0;
+}
+
+/* Whatever came of it, all that was written is noted. */
+static int lay_out(struct vm *vm, const char *at, const char *end)
+{
+	struct layout l = { .area = vm->memory + ZB_REQUEST_GPA };
+	volatile struct zb_control *c = control_open(vm);
+	struct part_view p;
+	int r = 0;
+
+	find_room(vm, &l);
+	while (r == 0 && part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		r = put_part(&l, &p);
+	note_write(vm, ZB_REQUEST_GPA, l.used);
+	if (l.room_used)
+		note_write(vm, l.room_gpa, l.room_used);
+	c->request_size = (uint32_t)l.used;
+	c->room_used = l.room_used;
+	c->parts = l.count;
+	return r;
+}
+
+int control_request(struct vm *vm, const char *parts, size_t size)
+{
+	const char *at = parts, *end = parts + size;
+	struct part_view p;
+
+	if (part_take(&at, end, FROM_FRONT_END, &p) == 1 && at == end &&
+	    p.kind == PART_CODE && p.size <= ZB_REQUEST_SIZE)
+		return control_code(vm, p.data, p.size);
+	return lay_out(vm, parts, end);
+}
+
+void control_limit(struct vm *vm, uint64_t memory)
+{
+	control_open(vm)->memory_limit = memory;
 }
 
 void control_trace(struct vm *vm)
@@ -124,6 +222,11 @@ void control_trace(struct vm *vm)
 int control_exit_code(const struct vm *vm)
 {
 	return (int)(control_page(vm)->exit_code & 0xff);
+}
+
+bool control_refused(const struct vm *vm)
+{
+	return control_page(vm)->status == ZB_STATUS_REFUSED;
 }
 
 const void *control_output(const struct vm *vm, int stream, uint32_t limit,

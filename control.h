@@ -6,6 +6,7 @@
 #ifndef ZEROBOOT_CONTROL_H
 #define ZEROBOOT_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,8 +40,17 @@ void control_learn(struct vm *vm);
  * are none yet. mono_ns: what the guest's monotonic clock shows now.
  */
 void control_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit);
-/* The code of a run. -E2BIG when it does not fit. */
-int control_request(struct vm *vm, const void *code, size_t size);
+/*
+ * A request: parts as protocol.h has them, which were looked at. -E2BIG when they
+ * do not fit into the areas that the guest has for them.
+ */
+int control_request(struct vm *vm, const char *parts, size_t size);
+/* One that is the code alone. */
+int control_code(struct vm *vm, const void *code, size_t size);
+/* Bytes that may be in use at most; 0: all. */
+void control_limit(struct vm *vm, uint64_t memory);
+/* Whether the guest refused the request after VM_EXIT: why is in its log. */
+bool control_refused(const struct vm *vm);
 /* All system calls are logged from now on. */
 void control_trace(struct vm *vm);
 

@@ -241,8 +241,7 @@ void crew_end(struct member *m)
 	kill(m->pid, SIGKILL); /* reaped later: its memory takes time to free */
 	epoll_ctl(crews.epoll, EPOLL_CTL_DEL, m->channel.fd, NULL);
 	channel_close(&m->channel);
-	free(m->code);
-	m->code = NULL;
+	parts_drop(&m->parts);
 	m->job = NULL;
 	m->owes_idle = m->owes_warm = false;
 	crew_move(m, STOPPED, clock_mono());

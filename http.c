@@ -1,9 +1,29 @@
 #include "http.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
-#define HTTP_LINE_MAX 4096            /* of a chunk's size or a trailer */
-#define HTTP_CHUNKS_MAX HTTP_BODY_MAX /* bytes of framing */
+#define HTTP_LINE_MAX 4096 /* of a chunk's size or a trailer */
+
+static size_t body_mib = HTTP_BODY_MIB;
+
+size_t http_body_max(void)
+{
+	return body_mib << 20;
+}
+
+const char *http_body_complaint(void)
+{
+	static char text[48];
+
+	snprintf(text, sizeof(text), "body larger than %zu MiB", body_mib);
+	return text;
+}
+
+void http_set_body_max(unsigned mib)
+{
+	body_mib = mib;
+}
 
 const char *http_status_text(int status)
 {
@@ -417,8 +437,8 @@ int http_parse(const char *data, size_t size, struct http_request *r)
 		return refuse(r, 400, "Transfer-Encoding in HTTP/1.0");
 	if (!r->has_host && !r->old) /* RFC 9112, 3.2 */
 		return refuse(r, 400, "no Host");
-	if (r->body_size > HTTP_BODY_MAX)
-		return refuse(r, 413, "body larger than 4 MiB");
+	if (r->body_size > http_body_max())
+		return refuse(r, 413, http_body_complaint());
 	r->head_size = at;
 	return 1;
 }
@@ -537,7 +557,7 @@ static int take_chunk(char *data, size_t size, struct http_chunks *c)
 		c->in_trailers = true;
 		return 2;
 	}
-	if (length > HTTP_BODY_MAX - c->body)
+	if (length > http_body_max() - c->body)
 		return -2;
 	if (size - at < length + 2)
 		return 0;
@@ -555,7 +575,7 @@ int http_dechunk(char *data, size_t size, struct http_chunks *c)
 
 	do {
 		n = take_chunk(data, size, c);
-		if (c->used - c->body > HTTP_CHUNKS_MAX)
+		if (c->used - c->body > http_body_max())
 			n = -1; /* more framing than body: nobody means that */
 	} while (n == 2);
 	return n;

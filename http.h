@@ -13,7 +13,13 @@
 
 #define HTTP_HEAD_MAX 16384 /* bytes of request line and headers */
 #define HTTP_HEADERS_MAX 100
-#define HTTP_BODY_MAX (4u << 20)
+#define HTTP_BODY_MIB 16      /* of a body at most, unless it is set */
+#define HTTP_BODY_MIB_MOST 32 /* it may be set to */
+
+/* Bytes of a body at most, and what is said of a larger one. */
+size_t http_body_max(void);
+const char *http_body_complaint(void);
+void http_set_body_max(unsigned mib);
 
 struct http_span { /* a part of the buffer */
 	const char *data;
@@ -49,7 +55,7 @@ struct http_chunks {       /* all zero before the first call */
 /*
  * Decodes a chunked body in place at data as far as it has come; goes on where
  * the last call ended, so that data may only have grown behind it. 1: complete;
- * 0: more is needed; -1: malformed; -2: over HTTP_BODY_MAX.
+ * 0: more is needed; -1: malformed; -2: over http_body_max().
  */
 int http_dechunk(char *data, size_t size, struct http_chunks *c);
 

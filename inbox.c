@@ -5,23 +5,46 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The largest request and what may come behind it. */
-#define ROOM (PROTOCOL_CODE_MAX + 65536)
+#define ROOM (256u << 10) /* without a request that needs more */
+#define BEHIND 4096       /* bytes that may come behind one */
 
 int inbox_open(struct inbox *in, int fd)
 {
-	*in = (struct inbox){ .fd = fd, .data = malloc(ROOM) };
+	*in = (struct inbox){ .fd = fd, .data = malloc(ROOM), .room = ROOM };
 	return in->data ? 0 : -ENOMEM;
 }
 
-/* Makes room for so many bytes from in->at on. */
-static void make_room(struct inbox *in, size_t want)
+/* What is there moves to the beginning of so many bytes: malloc, as realloc would
+ * ask for a call that workers may not make. */
+static int move(struct inbox *in, size_t room)
 {
-	if (in->at && (in->at == in->size || want > ROOM - in->at)) {
+	char *data = malloc(room);
+
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, in->data + in->at, in->size - in->at);
+	free(in->data);
+	in->data = data;
+	in->size -= in->at;
+	in->at = 0;
+	in->room = room;
+	return 0;
+}
+
+/* Makes room for so many bytes from in->at on. What a large request has needed is
+ * given back after it. */
+static int make_room(struct inbox *in, size_t want)
+{
+	if (want > in->room)
+		return move(in, want + BEHIND);
+	if (in->room > ROOM && in->size - in->at + want <= ROOM)
+		return move(in, ROOM);
+	if (in->at && (in->at == in->size || want > in->room - in->at)) {
 		memmove(in->data, in->data + in->at, in->size - in->at);
 		in->size -= in->at;
 		in->at = 0;
 	}
+	return 0;
 }
 
 int inbox_look(struct inbox *in, enum inbox_effort effort, struct message *m,
@@ -36,8 +59,10 @@ int inbox_look(struct inbox *in, enum inbox_effort effort, struct message *m,
 		*body = in->data + in->at + sizeof(*m);
 		if (r || effort == INBOX_PEEK)
 			return r;
-		make_room(in, want);
-		n = recv(in->fd, in->data + in->size, ROOM - in->size,
+		r = make_room(in, want);
+		if (r)
+			return r;
+		n = recv(in->fd, in->data + in->size, in->room - in->size,
 			 effort == INBOX_WAIT ? 0 : MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
 			return 0;

@@ -13,7 +13,7 @@
 struct inbox {
 	int fd;
 	char *data; /* bytes at to size have come */
-	size_t at, size;
+	size_t at, size, room;
 };
 
 /* 0 or -ENOMEM. It is never closed: the process ends. */

@@ -13,6 +13,12 @@
 static char shared[RECEIVE_MAX];
 static size_t total;
 
+/* Of one client. */
+static size_t most(void)
+{
+	return HTTP_HEAD_MAX + 2 * http_body_max();
+}
+
 static int receive(int fd, char *to, size_t room)
 {
 	ssize_t n;
@@ -76,8 +82,8 @@ static int grow(struct input *in)
 	}
 	if (in->size < in->room)
 		return 0;
-	if (want > INPUT_MAX)
-		want = INPUT_MAX + 1;
+	if (want > most())
+		want = most() + 1;
 	if (in->room >= want || total + want - in->room > INPUT_TOTAL_MAX)
 		return -ENOSPC;
 	buffer_join(in->data, in->room);

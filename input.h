@@ -10,8 +10,7 @@
 
 #include "http.h"
 
-#define INPUT_MAX (HTTP_HEAD_MAX + 2 * HTTP_BODY_MAX) /* of one client */
-#define INPUT_TOTAL_MAX (512u << 20)                  /* of all of them */
+#define INPUT_TOTAL_MAX (512u << 20) /* of all clients */
 
 struct input { /* bytes at to size; without any there is no buffer */
 	char *data;

@@ -18,15 +18,14 @@ void job_keep(struct job *job, char *payload, size_t size)
 	output += size;
 }
 
-void job_forget_code(struct job *job)
+void job_forget_parts(struct job *job)
 {
-	free(job->code);
-	job->code = NULL;
+	parts_drop(&job->parts);
 }
 
 static void give_back(struct job *job)
 {
-	free(job->code);
+	parts_drop(&job->parts);
 	free(job->warnings.data);
 	free(job->payload);
 	free(job);
@@ -71,7 +70,7 @@ void jobs_drop(struct job **jobs, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		size_t size =
-			jobs[i] ? jobs[i]->payload_size + jobs[i]->code_size :
+			jobs[i] ? jobs[i]->payload_size + jobs[i]->parts.size :
 				  0;
 
 		if (jobs[i] && size <= left)

@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "parts.h"
 #include "queue.h"
 #include "text.h"
 
 enum job_status {
 	JOB_DONE,
 	JOB_TIMEOUT,
+	JOB_REJECTED, /* it cannot be run as it is: message says why */
 	JOB_FAULT,    /* the worker failed */
 	JOB_DRAINED,  /* the server is ending */
 	JOB_REFUSED,  /* gave up its place in a full queue */
@@ -24,8 +26,8 @@ struct job {
 	int language;
 	uint32_t timeout_ms;
 	uint32_t output_limit; /* bytes of stdout, of stderr */
-	char *code;
-	size_t code_size;
+	uint32_t memory_mb;    /* 0: all that there is */
+	struct parts parts;    /* its code and what comes with it */
 	struct text warnings; /* JSON strings, for the answer; mostly none */
 	void (*done)(struct job *job);
 	void *context;
@@ -43,8 +45,8 @@ struct job {
 
 /* It has this output, which becomes its own. */
 void job_keep(struct job *job, char *payload, size_t size);
-/* Nobody needs the code any more. */
-void job_forget_code(struct job *job);
+/* Nobody needs its parts any more. */
+void job_forget_parts(struct job *job);
 void job_free(struct job *job);
 /* The same for many of them, and the array: in slices, if they are large. Entries
  * may be NULL. */

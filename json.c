@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define MAX_DEPTH 32
-#define MAX_KEY 1024 /* bytes of a key */
 #define MAX_KEYS 256 /* in one object */
 
 /* ---- UTF-8 ---- */
@@ -475,7 +474,7 @@ int json_object(struct json *j,
 		void *context)
 {
 	struct keys seen;
-	char key[MAX_KEY];
+	char key[JSON_KEY_MAX];
 	size_t size;
 	int r = enter(j, '{', "expected an object");
 

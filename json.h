@@ -15,6 +15,8 @@
 
 /* ---- reading ---- */
 
+#define JSON_KEY_MAX 4096 /* bytes of a key: a path is one */
+
 struct json {
 	const char *text;
 	size_t size, at;

@@ -61,16 +61,25 @@ void machine_drop(struct machine *m)
 	recycle_renew(&m->recycle);
 }
 
-int machine_request(struct machine *m, const void *code, size_t size,
-		    uint32_t output_limit)
+/* Monotonic time stood still meanwhile: programs take it for the time since they
+ * started. */
+static int prepare(struct machine *m, int r, uint32_t output_limit)
 {
-	int r = control_request(&m->vm, code, size);
-
-	/* Monotonic time stood still meanwhile: programs take it for the time
-	 * since they started. */
 	if (r == 0)
 		control_prepare(&m->vm, m->snapshot->mono_ns, output_limit);
 	return r;
+}
+
+int machine_request(struct machine *m, const char *parts, size_t size,
+		    uint32_t output_limit)
+{
+	return prepare(m, control_request(&m->vm, parts, size), output_limit);
+}
+
+int machine_code(struct machine *m, const void *code, size_t size,
+		 uint32_t output_limit)
+{
+	return prepare(m, control_code(&m->vm, code, size), output_limit);
 }
 
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e)
@@ -104,7 +113,7 @@ int machine_train(struct machine *m, enum recycle_result *result, struct err *e)
 	const struct snapshot *s = m->snapshot;
 	enum vm_event event;
 
-	if (machine_request(m, s->training, s->training_size, ZB_OUTPUT_SIZE))
+	if (machine_code(m, s->training, s->training_size, ZB_OUTPUT_SIZE))
 		return err_set(e, -E2BIG, "the training does not fit");
 	event = machine_run(m, clock_mono() + TRAINING_NS, e);
 	return machine_renew(m, event == VM_EXIT, true, result, e);

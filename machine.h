@@ -36,9 +36,12 @@ void machine_close(struct machine *m);
 int machine_make(struct machine *m, struct err *e);
 void machine_drop(struct machine *m);
 
-/* Hands code to it. -E2BIG when it does not fit. */
-int machine_request(struct machine *m, const void *code, size_t size,
+/* Hands a request to it: parts, as control_request, or code alone. -E2BIG when it
+ * does not fit. */
+int machine_request(struct machine *m, const char *parts, size_t size,
 		    uint32_t output_limit);
+int machine_code(struct machine *m, const void *code, size_t size,
+		 uint32_t output_limit);
 /* Runs the request, as vm_run. */
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e);
 

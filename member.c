@@ -100,14 +100,12 @@ int member_hear(struct member *m, struct member_news *n)
 
 /* ---- what it is told ---- */
 
-/* What sending has come to. The code of a job that went is not needed any more
- * once it is out. */
+/* What sending has come to. The parts of a job that went are not needed any more
+ * once they are out. */
 static int sent(struct member *m, int r)
 {
-	if (r == 1) {
-		free(m->code);
-		m->code = NULL;
-	}
+	if (r == 1)
+		parts_drop(&m->parts);
 	return r;
 }
 
@@ -117,9 +115,11 @@ int member_run(struct member *m, uint64_t now)
 	struct run run = { .id = m->run_id,
 			   .sent_ns = now,
 			   .timeout_ms = job->timeout_ms,
-			   .output_limit = job->output_limit };
+			   .output_limit = job->output_limit,
+			   .memory_mb = job->memory_mb };
 
-	return channel_run(&m->channel, &run, job->code, job->code_size);
+	return channel_run(&m->channel, &run, job->parts.data,
+			   job->parts.size);
 }
 
 int member_cancel(struct member *m)
@@ -127,8 +127,8 @@ int member_cancel(struct member *m)
 	struct about about = { m->run_id };
 
 	if (channel_unsent(&m->channel)) {
-		m->code = m->job->code;
-		m->job->code = NULL;
+		m->parts = m->job->parts;
+		m->job->parts = (struct parts){ 0 };
 	}
 	return sent(m, channel_send(&m->channel, MESSAGE_CANCEL, &about,
 				    sizeof(about)));

@@ -39,7 +39,7 @@ struct member {
 	uint32_t renew_us;         /* what the last renewal took */
 	uint64_t run_id;           /* of the last run */
 	struct job *job;
-	char *code; /* of a job that went before it was sent */
+	struct parts parts; /* of a job that went before they were sent */
 	struct member *next, *previous; /* among the free ones */
 	uint64_t started, not_before; /* its process; monotonic, as all below */
 	uint64_t free_since;

@@ -185,6 +185,7 @@ static enum job_status status_of(const struct result *r)
 {
 	return r->status == RESULT_DONE    ? JOB_DONE :
 	       r->status == RESULT_TIMEOUT ? JOB_TIMEOUT :
+	       r->status == RESULT_REFUSED ? JOB_REJECTED :
 					     JOB_FAULT;
 }
 
@@ -349,7 +350,7 @@ enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 
 	for (size_t i = 0; i < count; i++) {
 		counts[jobs[i]->language]++;
-		size += jobs[i]->code_size;
+		size += jobs[i]->parts.size;
 	}
 	for (int l = 0; l < language_count; l++) {
 		size_t ready = crew_free(&languages[l]);

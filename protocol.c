@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define CODE_ROOM (sizeof(struct part) + PADDED(PROTOCOL_CODE_MAX))
+#define REQUEST_ROOM (PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX)
 #define OUTPUT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_OUTPUT_MAX))
 #define TEXT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_TEXT_MAX))
 
@@ -15,7 +15,7 @@ static const struct {
 	size_t least, most;
 } kinds[MESSAGE_KINDS] = {
 	[MESSAGE_RUN] = { true, FROM_FRONT_END, sizeof(struct run),
-			  sizeof(struct run) + CODE_ROOM },
+			  sizeof(struct run) + REQUEST_ROOM },
 	[MESSAGE_TRAIN] = { true, FROM_FRONT_END, 0, 0 },
 	[MESSAGE_CANCEL] = { true, FROM_FRONT_END, sizeof(struct about),
 			     sizeof(struct about) },
@@ -36,12 +36,17 @@ static const struct {
 static const struct {
 	bool used;
 	enum protocol_side from;
-	size_t most;
+	size_t most, name_most;
 } parts[PART_KINDS] = {
-	[PART_CODE] = { true, FROM_FRONT_END, PROTOCOL_CODE_MAX },
-	[PART_STDOUT] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX },
-	[PART_STDERR] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX },
-	[PART_MESSAGE] = { true, FROM_WORKER, PROTOCOL_TEXT_MAX },
+	[PART_CODE] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX, 0 },
+	[PART_STDIN] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX, 0 },
+	[PART_ARGUMENT] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX, 0 },
+	[PART_ENVIRONMENT] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX, 0 },
+	[PART_FILE] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX,
+			PROTOCOL_NAME_MAX },
+	[PART_STDOUT] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX, 0 },
+	[PART_STDERR] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX, 0 },
+	[PART_MESSAGE] = { true, FROM_WORKER, PROTOCOL_TEXT_MAX, 0 },
 };
 
 int message_look(const void *data, size_t size, enum protocol_side from,
@@ -71,14 +76,16 @@ int part_take(const char **at, const char *end, enum protocol_side from,
 		return -EPROTO;
 	memcpy(&head, *at, sizeof(head));
 	left -= sizeof(head);
-	/* No kind in use has a name. */
 	if (head.kind >= PART_KINDS || !parts[head.kind].used ||
-	    parts[head.kind].from != from || head.name_size ||
-	    head.size > parts[head.kind].most || PADDED(head.size) > left)
+	    parts[head.kind].from != from ||
+	    head.name_size > parts[head.kind].name_most ||
+	    head.size > parts[head.kind].most ||
+	    PADDED(head.name_size) + PADDED(head.size) > left)
 		return -EPROTO;
 	p->kind = head.kind;
-	p->name = p->data = *at + sizeof(head);
-	p->name_size = 0;
+	p->name = *at + sizeof(head);
+	p->name_size = head.name_size;
+	p->data = p->name + PADDED(head.name_size);
 	p->size = head.size;
 	*at = p->data + PADDED(head.size);
 	return 1;

@@ -43,7 +43,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTOCOL_CODE_MAX (4u << 20)            /* bytes of code in a request */
+#define PROTOCOL_REQUEST_MAX (32u << 20) /* bytes of a request's parts, and */
+#define PROTOCOL_HEADS_MAX (2u << 20)    /* of their heads and names */
+#define PROTOCOL_NAME_MAX 4095           /* bytes of a part's name */
 #define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
 #define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
 
@@ -76,7 +78,7 @@ struct run {
 	uint64_t sent_ns; /* CLOCK_MONOTONIC: when it was sent */
 	uint32_t timeout_ms;   /* from entering the guest */
 	uint32_t output_limit; /* bytes kept of stdout, of stderr */
-	uint32_t memory_mb;    /* 0 (not used yet) */
+	uint32_t memory_mb;    /* that the program may use; 0: all */
 	uint32_t stream;       /* 0 (not used yet) */
 };
 
@@ -103,6 +105,7 @@ enum result_status {
 	RESULT_DONE,    /* the program ended; exit_code is valid */
 	RESULT_TIMEOUT, /* cut off by timeout_ms; output so far is valid */
 	RESULT_FAULT,   /* the VM failed; PART_MESSAGE says how */
+	RESULT_REFUSED, /* it cannot be run as it is; PART_MESSAGE says why */
 	RESULT_CANCELLED,
 	RESULT_STATUSES
 };
@@ -119,14 +122,14 @@ struct result {
 	uint64_t exits;   /* VM exits of this run */
 };
 
-/* The same in guest/abi.h, so that a request is handed on as it is. */
+/* The kinds of a request are those of guest/abi.h. */
 enum part_kind {
-	PART_CODE = 1,
-	PART_STDIN,       /* not used yet, */
-	PART_ARGUMENT,    /* nor this, */
-	PART_ENVIRONMENT, /* nor this, name=value, */
-	PART_FILE,        /* nor this; in a RESULT too, */
-	PART_OUTPUT,      /* nor this */
+	PART_CODE = 1, /* one in each RUN */
+	PART_STDIN,
+	PART_ARGUMENT,
+	PART_ENVIRONMENT, /* name=value */
+	PART_FILE,        /* name: its path; in a RESULT too (not used yet) */
+	PART_OUTPUT,      /* name: a path or pattern (not used yet) */
 	/* of a worker */
 	PART_STDOUT,
 	PART_STDERR,

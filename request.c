@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "content.h"
 #include "http.h"
 #include "json.h"
 
@@ -21,6 +22,7 @@ struct parse {
 	struct text *warnings; /* of the object that is read */
 	unsigned unknown;      /* its fields that are not known */
 	bool has_code, has_executions;
+	size_t strings, strings_size; /* arguments and variables so far */
 	struct err *e;
 };
 
@@ -117,26 +119,130 @@ static int count_unknown(struct parse *p)
 
 /* ---- fields ---- */
 
+static int no_memory(const struct parse *p)
+{
+	return err_set(p->e, -ENOMEM, "out of memory");
+}
+
 static int take_code(struct json *j, struct parse *p)
 {
-	struct job *job = p->job;
-	char *shorter;
+	size_t size;
+	char *code;
 	int r;
 
 	if (json_peek(j) != JSON_STRING)
 		return bad_type(j, p, "code", "not a string");
-	job->code = malloc(j->size - j->at + 1);
-	if (!job->code)
-		return err_set(p->e, -ENOMEM, "out of memory");
+	code = parts_begin(&p->job->parts, PART_CODE, NULL, 0, j->size - j->at);
+	if (!code)
+		return no_memory(p);
 	p->has_code = true;
-	r = json_string(j, job->code, j->size - j->at, &job->code_size);
+	r = json_string(j, code, j->size - j->at, &size);
+	if (r == 0)
+		parts_end(&p->job->parts, size);
+	return r;
+}
+
+static int take_content(struct json *j, struct parse *p, enum part_kind kind,
+			const char *field, const char *name, size_t name_size)
+{
+	const char *problem;
+	size_t at;
+	int r = content_read(j, &p->job->parts, kind, name, name_size, &problem,
+			     &at);
+
+	return r && problem ? bad_value(p, field, problem, at) : r;
+}
+
+static int take_stdin(struct json *j, struct parse *p)
+{
+	return take_content(j, p, PART_STDIN, "stdin", NULL, 0);
+}
+
+/* A string of the program's, name (with its "=") before it. */
+static int take_string(struct json *j, struct parse *p, enum part_kind kind,
+		       const char *field, const char *name, size_t name_size)
+{
+	const char *problem;
+	struct json measured;
+	size_t at, size;
+	char *to;
+	int r;
+
+	if (json_peek(j) != JSON_STRING)
+		return bad_type(j, p, field, "not a string");
+	at = j->at;
+	measured = *j;
+	r = json_string(&measured, NULL, 0, &size);
 	if (r)
 		return r;
-	/* A batch must not keep the whole body's length for each of its runs. */
-	shorter = realloc(job->code, job->code_size + 1);
-	if (shorter)
-		job->code = shorter;
+	p->strings_size += name_size + size + 1;
+	if (++p->strings > PARTS_STRINGS_COUNT ||
+	    p->strings_size > PARTS_STRINGS_MAX)
+		return bad_value(p, field, "too many, or too long", at);
+	to = parts_begin(&p->job->parts, kind, NULL, 0, name_size + size);
+	if (!to)
+		return no_memory(p);
+	if (name_size)
+		memcpy(to, name, name_size);
+	r = json_string(j, to + name_size, size, &size);
+	if (r)
+		return r;
+	problem = parts_string_problem(to, name_size + size);
+	if (problem)
+		return bad_value(p, field, problem, at);
+	parts_end(&p->job->parts, name_size + size);
 	return 0;
+}
+
+static int take_argument(struct json *j, void *context)
+{
+	return take_string(j, context, PART_ARGUMENT, "args", NULL, 0);
+}
+
+static int take_args(struct json *j, struct parse *p)
+{
+	if (json_peek(j) != JSON_ARRAY)
+		return bad_type(j, p, "args", "not an array");
+	return json_array(j, take_argument, p);
+}
+
+static int take_variable(struct json *j, const char *key, size_t size,
+			 void *context)
+{
+	const char *problem = parts_name_problem(key, size);
+	struct parse *p = context;
+	char name[JSON_KEY_MAX + 1];
+
+	if (problem)
+		return bad_value(p, "env", problem, j->at);
+	memcpy(name, key, size);
+	name[size] = '=';
+	return take_string(j, p, PART_ENVIRONMENT, "env", name, size + 1);
+}
+
+static int take_env(struct json *j, struct parse *p)
+{
+	if (json_peek(j) != JSON_OBJECT)
+		return bad_type(j, p, "env", "not an object");
+	return json_object(j, take_variable, p);
+}
+
+static int take_file(struct json *j, const char *key, size_t size,
+		     void *context)
+{
+	const char *problem = parts_path_problem(key, size);
+	struct parse *p = context;
+
+	if (problem)
+		return bad_value(p, "files", problem, j->at);
+	return take_content(j, p, PART_FILE, "files", key, size);
+}
+
+static int take_files(struct json *j, struct parse *p)
+{
+	if (json_peek(j) != JSON_OBJECT)
+		return bad_type(j, p, "files", "not an object");
+	return json_object(j, take_file, p);
 }
 
 static int take_language(struct json *j, struct parse *p)
@@ -195,6 +301,10 @@ static int exec_member(struct json *j, const char *key, size_t size,
 		{ "code", take_code },
 		{ "language", take_language },
 		{ "timeout_seconds", take_timeout },
+		{ "stdin", take_stdin },
+		{ "args", take_args },
+		{ "env", take_env },
+		{ "files", take_files },
 	};
 	struct http_span k = { key, size };
 	struct parse *p = context;
@@ -229,6 +339,7 @@ static int add_job(struct parse *p)
 	job->node.owner = q->owner;
 	p->job = job;
 	p->has_code = false;
+	p->strings = p->strings_size = 0;
 	return 0;
 }
 
@@ -266,6 +377,8 @@ static int parse_execution(struct json *j, void *context)
 		snprintf(name, sizeof(name), "executions[%zu]",
 			 p->request->count - 1);
 	r = parse_object(j, p, name, &p->job->warnings, exec_member);
+	/* A batch must not keep the whole body's length for each of its runs. */
+	parts_fit(&p->job->parts);
 	if (r == 0 && !p->request->batch)
 		r = json_end(j); /* before a complaint of what is missing */
 	if (r)

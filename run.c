@@ -245,7 +245,7 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 		r = machine_make(&m, e);
 	if (r)
 		goto out;
-	r = machine_request(&m, code, size, ZB_OUTPUT_SIZE);
+	r = machine_code(&m, code, size, ZB_OUTPUT_SIZE);
 	if (r) {
 		err_set(e, r, "code longer than %d bytes", ZB_REQUEST_SIZE);
 		goto out;

@@ -14,6 +14,7 @@ struct server_options {
 	unsigned drain_seconds;
 	unsigned request_seconds, idle_seconds; /* see connections_open */
 	size_t output_total;                    /* bytes, as there */
+	unsigned body_mib;                      /* of a request, at most */
 	bool fresh;                             /* VMs are used once */
 	const char *user;                       /* of workers: see jail_open */
 	const char *host; /* of this host, for workers: see host_ask */

@@ -6,7 +6,7 @@ static struct {
 	struct queue *queues[POOL_LANGUAGES];
 	int queue_count;
 	unsigned most, count;
-	size_t code_size;
+	size_t parts_size;
 } all;
 
 void waiting_open(unsigned most)
@@ -43,14 +43,14 @@ static bool can_displace(size_t n, unsigned own, uint64_t owner)
 	return surplus >= n;
 }
 
-bool waiting_has_room(size_t count, size_t code_size, uint64_t owner)
+bool waiting_has_room(size_t count, size_t parts_size, uint64_t owner)
 {
 	size_t room = all.most > all.count ? all.most - all.count : 0;
 	unsigned own;
 
-	if (count > all.most || code_size > WAITING_CODE_MAX)
+	if (count > all.most || parts_size > WAITING_PARTS_MAX)
 		return false;
-	if (count <= room && all.code_size + code_size <= WAITING_CODE_MAX)
+	if (count <= room && all.parts_size + parts_size <= WAITING_PARTS_MAX)
 		return true;
 	own = own_count(owner) + (unsigned)count;
 	return can_displace(count > room ? count - room : 1, own, owner);
@@ -59,7 +59,7 @@ bool waiting_has_room(size_t count, size_t code_size, uint64_t owner)
 static bool fits(const struct job *job)
 {
 	return all.count < all.most &&
-	       all.code_size + job->code_size <= WAITING_CODE_MAX;
+	       all.parts_size + job->parts.size <= WAITING_PARTS_MAX;
 }
 
 struct job *waiting_displace(const struct job *job)
@@ -91,14 +91,14 @@ int waiting_put(struct queue *q, struct job *job)
 	if (r)
 		return r;
 	all.count++;
-	all.code_size += job->code_size;
+	all.parts_size += job->parts.size;
 	return 0;
 }
 
 static void leave(const struct job *job)
 {
 	all.count--;
-	all.code_size -= job->code_size;
+	all.parts_size -= job->parts.size;
 }
 
 struct job *waiting_take(struct queue *q)

@@ -1,6 +1,6 @@
 /*
  * waiting.h: the runs that wait for a worker, in the queues of all languages: how
- * many there may be, how much code they may hold, and who gives up its place to
+ * many there may be, how large they may be, and who gives up its place to
  * whom when that is reached.
  */
 #ifndef ZEROBOOT_WAITING_H
@@ -12,15 +12,15 @@
 #include "pool.h"
 #include "queue.h"
 
-#define WAITING_CODE_MAX (256u << 20) /* bytes of code */
+#define WAITING_PARTS_MAX (256u << 20) /* bytes of their parts */
 
 /* Of every queue, before it is used. */
 void waiting_open(unsigned most);
 void waiting_add_queue(struct queue *q);
 
-/* Whether so many more runs with so much code in all find a place, be it that of
+/* Whether so many more runs with parts of that size in all find a place, be it that of
  * somebody who has more waiting. */
-bool waiting_has_room(size_t count, size_t code_size, uint64_t owner);
+bool waiting_has_room(size_t count, size_t parts_size, uint64_t owner);
 
 /*
  * The newest run of whoever has the most, if it must go so that job gets a place;

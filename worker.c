@@ -23,9 +23,8 @@
 #define SETTLE_MS 100 /* between looks whether the template is loaded */
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
 
-_Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT &&
-		       sizeof(struct part) == sizeof(struct zb_part),
-	       "a request is handed on as it is");
+_Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT,
+	       "the kinds of a request's parts are the guest's");
 
 _Static_assert(sizeof(((struct err *)NULL)->text) <= PROTOCOL_TEXT_MAX,
 	       "what went wrong fits into a message");
@@ -269,7 +268,8 @@ static int answer(struct slot *s, const struct run *run,
 
 	begin(&l, MESSAGE_RESULT);
 	put(&l, result, sizeof(*result));
-	if (result->status == RESULT_FAULT) {
+	if (result->status == RESULT_FAULT ||
+	    result->status == RESULT_REFUSED) {
 		put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL,
 			 0);
 	} else if (result->status != RESULT_CANCELLED) {
@@ -348,20 +348,29 @@ static int warm_up(struct slot *s, struct err *e)
 
 /* ---- runs ---- */
 
-/* The run's code, the one part there is. */
-static int take_code(const struct message *m, const char *body,
-		     struct part_view *code)
+/* The run's parts, of which one is code. */
+static int check_parts(const char *at, const char *end)
 {
-	const char *at = body + sizeof(struct run), *end = body + m->size;
-	int r = part_take(&at, end, FROM_FRONT_END, code);
+	struct part_view p;
+	int codes = 0, r;
 
-	return r == 1 && at == end ? 0 : -EPROTO;
+	while ((r = part_take(&at, end, FROM_FRONT_END, &p)) == 1)
+		codes += p.kind == PART_CODE;
+	return r || codes != 1 ? -EPROTO : 0;
+}
+
+static void refuse(struct slot *s, struct result *result, struct err *e)
+{
+	char line[ZB_LOG_SIZE];
+
+	control_log(&s->machine.vm, line, sizeof(line));
+	err_set(e, -EINVAL, "%s", line);
+	result->status = RESULT_REFUSED;
 }
 
 /* False: the VM was not used. */
-static bool enter(struct slot *s, const struct run *run,
-		  const struct part_view *code, struct result *result,
-		  struct err *e)
+static bool enter(struct slot *s, const struct run *run, const char *parts,
+		  size_t size, struct result *result, struct err *e)
 {
 	int order = look_for_orders(s, INBOX_PEEK);
 	uint64_t start;
@@ -371,12 +380,14 @@ static bool enter(struct slot *s, const struct run *run,
 		result->kept = true;
 		return false;
 	}
-	if (machine_request(&s->machine, code->data, code->size,
-			    run->output_limit) < 0) {
-		err_set(e, -E2BIG, "code does not fit");
-		result->status = RESULT_FAULT;
+	if (machine_request(&s->machine, parts, size, run->output_limit) < 0) {
+		err_set(e, -E2BIG,
+			"the request does not fit into the memory of its VM");
+		result->status = RESULT_REFUSED;
 		return true;
 	}
+	if (run->memory_mb)
+		control_limit(&s->machine.vm, (uint64_t)run->memory_mb << 20);
 	control_open(&s->machine.vm)->signal = (uint32_t)order;
 	start = clock_mono();
 	/* From the front end's having the request: the wake-up is in it. */
@@ -387,6 +398,8 @@ static bool enter(struct slot *s, const struct run *run,
 		result->status = RESULT_DONE;
 		result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
 		result->kept = !s->fresh;
+		if (control_refused(&s->machine.vm))
+			refuse(s, result, e);
 		break;
 	case VM_TIMEOUT:
 		result->status = RESULT_TIMEOUT;
@@ -426,22 +439,22 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 		     struct err *e)
 {
 	struct result result = { 0 };
-	struct part_view code;
+	const char *parts = body + sizeof(struct run);
+	size_t size = m->size - sizeof(struct run);
 	struct run run;
 	uint64_t start;
 	bool used;
-	int r = take_code(m, body, &code);
+	int r = check_parts(parts, parts + size);
 
 	memcpy(&run, body, sizeof(run));
-	if (r || run.output_limit > ZB_OUTPUT_SIZE || run.memory_mb ||
-	    run.stream)
+	if (r || run.output_limit > ZB_OUTPUT_SIZE || run.stream)
 		return err_set(e, -EPROTO, "request out of range");
-	inbox_drop(&s->inbox, m); /* the code is there until more is received */
+	inbox_drop(&s->inbox, m); /* they are there until more is received */
 	result.id = s->run_id = run.id;
 	result.recycled = s->machine.used && !s->fresh;
 	result.before = last_renewal(s);
 	s->phase = RUNNING;
-	used = enter(s, &run, &code, &result, e);
+	used = enter(s, &run, parts, size, &result, e);
 	if (s->broken)
 		return s->broken;
 	s->phase = RENEWING;
@@ -453,7 +466,7 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	sched_yield();
 	start = clock_mono();
 	if (used)
-		r = renew(s, result.status == RESULT_DONE, e);
+		r = renew(s, result.kept, e);
 	s->renew_us = (uint32_t)((clock_mono() - start) / 1000);
 	return r ? r : be_ready(s);
 }

@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 5
+#define ZB_ABI_VERSION 6
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -24,7 +24,8 @@
  *  0x0000'2000            GDT, TSS and IDT, written by the VMM at boot
  *  0x0000'8000            random bytes (IN), fresh for each run
  *  0x0010'0000            guest kernel, loaded from its ELF segments
- *  0x0020'0000            request area (IN): the code to run
+ *  0x0020'0000            request area (IN): the code to run, or parts; at a
+ *                         run's end (OUT): files to return
  *  0x0060'0000            standard output (OUT)
  *  0x0070'0000            standard error (OUT)
  *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
@@ -84,6 +85,8 @@
 /* Where the agent, which comes in the request area at boot, becomes a file. */
 #define ZB_AGENT_PATH "/run/zeroboot/agent"
 
+#define ZB_OUTPUTS_MAX 64 /* files that a run returns */
+
 #define ZB_LOG_SIZE 1024
 #define ZB_SEED_SIZE 64
 #define ZB_ARGS_SIZE 1024
@@ -101,8 +104,10 @@
 #define ZB_STATUS_EXITED 0
 #define ZB_STATUS_SIGNALLED 1     /* by signal exit_code - 128 */
 #define ZB_STATUS_OUT_OF_MEMORY 2 /* killed for it: exit_code is 137 */
+#define ZB_STATUS_REFUSED                                                      \
+	3 /* nothing has run: control.log says what is wrong with a part */
 
-/* Parts of a request: struct zb_part.kind (not used yet) */
+/* Parts of a request: struct zb_part.kind */
 #define ZB_PART_CODE 1
 #define ZB_PART_STDIN 2
 #define ZB_PART_ARGUMENT 3
@@ -122,11 +127,22 @@
 typedef uint64_t gpa_t;
 
 /* The head of a part in the request area; its name and its data follow, each
- * padded to 8 bytes. */
+ * padded to 8 bytes, or the data is elsewhere. */
 struct zb_part {
 	uint32_t kind; /* ZB_PART_* */
 	uint32_t name_size;
 	uint64_t size;
+	uint64_t gpa; /* of the data, in the room: whole frames that become
+	               * the guest's, zero behind it; 0: it follows */
+};
+
+/* The head of a file to return, in the request area; its path follows, padded to
+ * 8 bytes, and then the gpa of each of its pages: in memory or in the image, 0:
+ * zeroes. */
+struct zb_output {
+	uint64_t size;
+	uint32_t name_size;
+	uint32_t reserved;
 };
 
 /* Bytes in a ring: head and tail only rise; head - tail of them wait. */
@@ -179,11 +195,10 @@ struct zb_control {
 	uint32_t random_used; /* 220 OUT: how many of them the run has taken */
 	uint32_t status;      /* 224 OUT: ZB_STATUS_* */
 	uint32_t parts; /* 228 IN: struct zb_part in the request area; 0: it
-	                         * is the code alone (not used yet) */
-	uint64_t memory_limit; /* 232 IN: bytes the program may use, 0: all (not
-	                         * used yet) */
-	uint64_t memory_peak;  /* 240 OUT: bytes it had in use at most (not used
-	                         * yet) */
+	                         * is the code alone */
+	uint64_t memory_limit; /* 232 IN: bytes that may be in use, 0: all */
+	uint64_t memory_peak;  /* 240 OUT: bytes that a process had in use at
+	                         * most */
 	uint64_t stolen_ns; /* 248 IN: of the time since boot, how much the vCPU
 	                         * waited for a CPU; brought up to date at ticks */
 	uint32_t signal; /* 256 IN: to send to the program; the kernel looks at
@@ -193,8 +208,16 @@ struct zb_control {
 	struct zb_ring output[2]; /* 264: stdout, stderr (not used yet) */
 	struct zb_ring order;     /* 296: which of them came when: struct
 	                         * zb_order (not used yet) */
-	char log[ZB_LOG_SIZE];    /* 312 OUT */
-	char args[ZB_ARGS_SIZE];  /* 1336 IN */
+	uint64_t room_gpa;  /* 312 OUT: free frames, which the host may write */
+	uint64_t room_size; /* 320 OUT: parts into, from their beginning on */
+	uint64_t room_used; /* 328 IN: bytes of them, whole frames */
+	uint64_t outputs_limit; /* 336 IN: bytes of files that are returned */
+	uint64_t outputs_size;  /* 344 OUT: bytes of the request area in use */
+	uint32_t outputs;       /* 352 OUT: struct zb_output in it */
+	uint32_t outputs_missed; /* 356 OUT: files that matched and are not */
+	uint64_t cpu_ns; /* 360 OUT: CPU time of all processes at the end */
+	char log[ZB_LOG_SIZE];   /* 368 OUT */
+	char args[ZB_ARGS_SIZE]; /* 1392 IN */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -208,8 +231,9 @@ ZB_OFFSET_IS(exit_code, 168);
 ZB_OFFSET_IS(preempt_rip, ZB_PREEMPT_RIP);
 ZB_OFFSET_IS(status, 224);
 ZB_OFFSET_IS(output, 264);
-ZB_OFFSET_IS(log, 312);
-ZB_OFFSET_IS(args, 1336);
+ZB_OFFSET_IS(room_gpa, 312);
+ZB_OFFSET_IS(log, 368);
+ZB_OFFSET_IS(args, 1392);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
 
 /*

@@ -1,6 +1,8 @@
 /* host.c: what goes to the host: output, and the end of a run. */
 #include "host.h"
 
+#include <stdarg.h>
+
 #include "hypercall.h"
 #include "mm/user.h"
 
@@ -35,4 +37,19 @@ void host_exit(int code, u32 status)
 	control->status = status;
 	for (;;)
 		hypercall(ZB_HC_EXIT);
+}
+
+void host_refuse(const char *format, ...)
+{
+	char line[ZB_LOG_SIZE];
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = kvsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	n = n < 0 ? 0 : MIN(n, (int)sizeof(line) - 1);
+	memcpy((void *)control->log, line, (size_t)n);
+	control->log_size = (u32)n;
+	host_exit(1, ZB_STATUS_REFUSED);
 }

@@ -8,6 +8,7 @@
 #include "fs/path.h"
 #include "fs/proc.h"
 #include "fs/surroundings.h"
+#include "io/parts.h"
 #include "io/pipe.h"
 #include "io/tty.h"
 #include "mm/map.h"
@@ -58,6 +59,7 @@ _Noreturn void kernel_main(void)
 	tty_init();
 	pty_init();
 	console_open(pipe_ended());
+	parts_init();
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");

@@ -7,9 +7,30 @@
 
 #include "kernel.h"
 
+/* A part of the request, where it lies. */
+struct request_part {
+	u32 kind; /* ZB_PART_* */
+	u32 name_size;
+	const char *name;
+	const u8 *data;
+	u64 size;
+	bool frames; /* data is in whole frames, zero behind its end, which are
+		      * for whoever takes the part */
+};
+
 /* Stops for a request: the template is taken here. Returns in every fork with
  * the request in place; code and size say where. Only the first call stops. */
 void request_wait(const u8 **code, size_t *size);
+/* Says who makes of a request's other parts what they are for, before
+ * request_wait returns. */
+void request_on_parts(void (*take)(void));
+/* The part at *at, which moves on; false: there is none left. From 0 on. */
+bool request_next(u64 *at, struct request_part *p);
+/* Whether there are parts of this kind. */
+bool request_has(u32 kind);
+/* Of the parts of this kind, each with a NUL behind it, up to n bytes from a
+ * position on; how many. */
+size_t request_strings(u32 kind, u64 position, void *to, size_t n);
 /* All that a boot, or a fork, must have for itself. */
 void request_start_run(void);
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <string>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -293,8 +294,30 @@ void write_all(int fd, const char *p, size_t size)
 	}
 }
 
+// Strings with a NUL behind each, up to a read of nothing.
+Local<Value> read_strings(Isolate *isolate, int request)
+{
+	Local<Context> context = isolate->GetCurrentContext();
+	Local<Array> list = Array::New(isolate);
+	std::string all;
+	char piece[4096];
+	ssize_t n;
+	uint32_t count = 0;
+
+	while ((n = read(request, piece, sizeof(piece))) > 0)
+		all.append(piece, static_cast<size_t>(n));
+	for (size_t at = 0, end; at < all.size(); at = end + 1) {
+		end = all.find('\0', at);
+		Local<String> text = String::NewFromUtf8(isolate, &all[at], v8::NewStringType::kNormal,
+							 static_cast<int>(end - at)).ToLocalChecked();
+		list->Set(context, count++, text).Check();
+	}
+	return list;
+}
+
 // wait(request, script): the template is taken in the first read; then copies the
-// code from the one descriptor to the other and closes both.
+// code from the one descriptor to the other and closes both. Returns [arguments,
+// variables] where there is more than code, which the first read fails to tell.
 void wait(const FunctionCallbackInfo<Value> &args)
 {
 	static char code[65536];
@@ -304,7 +327,14 @@ void wait(const FunctionCallbackInfo<Value> &args)
 	forget_keys();
 	forget_turns();
 	forget_threads();
-	while ((n = read(request, code, sizeof(code))) > 0) {
+	n = read(request, code, sizeof(code));
+	if (n < 0) {
+		Local<Value> lists[] = { read_strings(args.GetIsolate(), request),
+					 read_strings(args.GetIsolate(), request) };
+		args.GetReturnValue().Set(Array::New(args.GetIsolate(), lists, 2));
+		n = read(request, code, sizeof(code));
+	}
+	for (; n > 0; n = read(request, code, sizeof(code))) {
 		write_all(script, code, static_cast<size_t>(n));
 		if (n < static_cast<ssize_t>(sizeof(code)))
 			break;

@@ -138,4 +138,11 @@ const request = fs.openSync('/dev/zeroboot', 'r+');
 fs.writeSync(request, `${process.argv.join('\0')}\0`);
 addon.collect();
 addon.collect();
-addon.wait(request, script);
+const more = addon.wait(request, script);
+if (more) {
+  process.argv.push(...more[0]);
+  for (const variable of more[1]) {
+    const at = variable.indexOf('=');
+    process.env[variable.slice(0, at)] = variable.slice(at + 1);
+  }
+}

@@ -128,16 +128,35 @@ class module(type(sys)):
         State.hook = hook
 
 
-def read_request(fd):
-    """The whole code. The first read is where the template is taken."""
-    data = os.read(fd, 4000)
-    if len(data) < 4000:
-        return data
-    parts = [data]
-    while data:
-        data = os.read(fd, 1 << 20)
+def read_all(fd):
+    parts = []
+    while data := os.read(fd, 1 << 20):
         parts.append(data)
     return b"".join(parts)
+
+
+def set_strings(fd):
+    """Arguments and environment, as if the program had been started with them."""
+    arguments = [os.fsdecode(a) for a in read_all(fd).split(b"\0")[:-1]]
+    sys.argv += arguments
+    sys.orig_argv += arguments
+    for variable in read_all(fd).split(b"\0")[:-1]:
+        name, _, value = variable.partition(b"=")
+        os.environb[name] = value
+    sys.modules["time"].tzset()
+
+
+def read_request(fd):
+    """The whole code. The first read is where the template is taken; it fails where
+    there is more than code."""
+    try:
+        data = os.read(fd, 4000)
+    except OSError:
+        set_strings(fd)
+        return read_all(fd)
+    if len(data) < 4000:
+        return data
+    return data + read_all(fd)
 
 
 class Generators:

@@ -21,11 +21,32 @@
 
 #define SCRIPT "/app/main.sh"
 #define STACK (128ul << 10) /* what is left ready for scripts */
+#define STRINGS (130ul << 10) /* a request has at most 128 KiB of them */
 #define PAGES(size) ((size) & ~0xffful)
 #define PRELOAD "LD_PRELOAD="
 #define COMMAND "/usr/bin/bash\0" SCRIPT
 
 /* Of bash, since 5.1. */
+struct word {
+	char *text;
+	int flags;
+};
+struct word_list {
+	struct word_list *next;
+	struct word *word;
+};
+extern struct word *make_word(const char *text) __attribute__((weak));
+extern struct word_list *make_word_list(struct word *word,
+					struct word_list *next)
+	__attribute__((weak));
+extern void remember_args(struct word_list *list, int all)
+	__attribute__((weak));
+extern void *bind_variable(const char *name, const char *value, int flags)
+	__attribute__((weak));
+extern void set_var_attribute(char *name, int attribute, int undo)
+	__attribute__((weak));
+extern void stupidly_hack_special_variables(char *name) __attribute__((weak));
+#define ATT_EXPORTED 1
 extern void sbrand(unsigned long seed) __attribute__((weak));
 extern struct timeval shellstart __attribute__((weak));
 extern time_t shell_start_time __attribute__((weak));
@@ -113,7 +134,9 @@ static void map_files(void)
 /* Opened ahead, so that a run need not. */
 static void prepare(void)
 {
-	if (!sbrand || !&shellstart || !&shell_start_time)
+	if (!sbrand || !&shellstart || !&shell_start_time || !make_word ||
+	    !make_word_list || !remember_args || !bind_variable ||
+	    !set_var_attribute || !stupidly_hack_special_variables)
 		die("made for bash 5.1 and later");
 	script = creat(SCRIPT, 0644);
 	request = open("/dev/zeroboot", O_RDWR);
@@ -124,13 +147,67 @@ static void prepare(void)
 	map_files();
 }
 
-/* The code comes by the page; the first read is where the template is taken. */
+/* Strings with a NUL behind each, up to a read of nothing; how many bytes. */
+static size_t read_strings(char *to, size_t room)
+{
+	size_t size = 0;
+	ssize_t n;
+
+	while ((n = read(request, to + size, room - size)) > 0)
+		size += (size_t)n;
+	return size;
+}
+
+/* $1 and what follows. bash binds those of its command line when it has opened the
+ * script: there are none, so these stay. */
+static void set_arguments(const char *strings, size_t size)
+{
+	struct word_list *first = NULL, **link = &first;
+
+	for (size_t at = 0; at < size; at += strlen(strings + at) + 1) {
+		*link = make_word_list(make_word(strings + at), NULL);
+		link = &(*link)->next;
+	}
+	if (first)
+		remember_args(first, 1);
+}
+
+static void set_environment(char *strings, size_t size)
+{
+	size_t length;
+
+	for (size_t at = 0; at < size; at += length + 1) {
+		char *name = strings + at, *value = strchr(name, '=');
+
+		length = strlen(name);
+		*value++ = 0;
+		bind_variable(name, value, 0);
+		set_var_attribute(name, ATT_EXPORTED, 0);
+		stupidly_hack_special_variables(name);
+	}
+}
+
+/* As if the script had been started with them. */
+static void set_strings(void)
+{
+	static char strings[STRINGS];
+
+	set_arguments(strings, read_strings(strings, sizeof(strings)));
+	set_environment(strings, read_strings(strings, sizeof(strings)));
+}
+
+/* The code comes by the page; the first read is where the template is taken. It
+ * fails where there is more than code. */
 static void receive(void)
 {
 	char code[1 << 14];
-	ssize_t n;
+	ssize_t n = read(request, code, sizeof(code));
 
-	while ((n = read(request, code, sizeof(code))) > 0) {
+	if (n < 0) {
+		set_strings();
+		n = read(request, code, sizeof(code));
+	}
+	for (; n > 0; n = read(request, code, sizeof(code))) {
 		if (write(script, code, (size_t)n) != n)
 			die("the script does not fit");
 		if ((size_t)n < sizeof(code))

@@ -75,7 +75,7 @@ static void check_request(const struct http_request *r, const char *data,
 	assert(!(r->chunked && r->old));
 	assert(r->has_host || r->old);
 	assert(r->has_length || r->body_size == 0);
-	assert(r->body_size <= HTTP_BODY_MAX);
+	assert(r->body_size <= http_body_max());
 	assert(r->status == 0);
 	check_span(r->method, data, r->head_size);
 	check_span(r->path, data, r->head_size);
@@ -161,7 +161,7 @@ static void check_chunks(const char *data, size_t size)
 	n = http_dechunk(at_once, size, &whole);
 	assert(n >= -2 && n <= 1);
 	assert(whole.used <= size && whole.body <= whole.used);
-	assert(whole.body <= HTTP_BODY_MAX);
+	assert(whole.body <= http_body_max());
 	while (m == 0 && fed < size) {
 		size_t cut = next_cut(fed, size);
 

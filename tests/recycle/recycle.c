@@ -108,7 +108,7 @@ static int run(struct subject *s, const char *code, size_t size, uint64_t ns,
 {
 	struct machine *m = &s->machine;
 	enum vm_event event;
-	int r = machine_request(m, code, size, ZB_OUTPUT_SIZE);
+	int r = machine_code(m, code, size, ZB_OUTPUT_SIZE);
 
 	*result = RECYCLE_UNFINISHED;
 	if (r)
@@ -192,7 +192,7 @@ static void count(struct subject *s, const struct snippet *snippet)
 		struct err e = { "" };
 		enum vm_event event;
 
-		machine_request(m, snippet->code, snippet->size,
+		machine_code(m, snippet->code, snippet->size,
 				ZB_OUTPUT_SIZE);
 		event = machine_run(m, start + TIMEOUT_NS, &e);
 		exec = clock_mono() - start;

@@ -48,7 +48,24 @@ static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
 	return (long)n;
 }
 
-/* The code to run; the first read stops the VM until there is some. */
+/* What reads of the request come to: EMSGSIZE once when there is more than code,
+ * then each of these, with a read of nothing at its end. */
+static enum { UNREAD, ARGUMENTS, ENVIRONMENT, CODE } stage;
+
+static long strings_read(void *buf, size_t n, u64 *pos)
+{
+	u32 kind = stage == ARGUMENTS ? ZB_PART_ARGUMENT : ZB_PART_ENVIRONMENT;
+	size_t done = request_strings(kind, *pos, buf, n);
+
+	*pos += done;
+	if (done == 0) {
+		stage++;
+		*pos = 0;
+	}
+	return (long)done;
+}
+
+/* The first read stops the VM until there is a request. */
 static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	const u8 *code;
@@ -56,6 +73,16 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 
 	(void)f;
 	request_wait(&code, &size);
+	if (stage == UNREAD) {
+		stage = CODE;
+		if (request_has(ZB_PART_ARGUMENT) ||
+		    request_has(ZB_PART_ENVIRONMENT)) {
+			stage = ARGUMENTS;
+			return -EMSGSIZE;
+		}
+	}
+	if (stage != CODE)
+		return strings_read(buf, n, pos);
 	if (*pos >= size)
 		return 0;
 	n = MIN(n, size - *pos);

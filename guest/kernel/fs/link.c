@@ -13,8 +13,7 @@
 
 /* ---- making ---- */
 
-/* Gives a new node its first name; NULL: there was no room for it. */
-static long add_new(struct walk *w, struct node *n)
+long path_add(struct walk *w, struct node *n)
 {
 	long r;
 
@@ -41,7 +40,7 @@ long sys_mkdirat(u64 fd, u64 path, u64 mode)
 	struct walk w;
 	long r = path_new((s32)fd, path, &w);
 
-	return r ? r : add_new(&w, node_new(S_IFDIR | masked(mode, 01777)));
+	return r ? r : path_add(&w, node_new(S_IFDIR | masked(mode, 01777)));
 }
 
 long sys_mkdir(u64 path, u64 mode)
@@ -73,7 +72,7 @@ long sys_mknodat(u64 fd, u64 path, u64 mode, u64 device)
 	n = node_new((type ? type : S_IFREG) | masked(mode, 07777));
 	if (n && (type == S_IFCHR || type == S_IFBLK))
 		n->rdev = (u32)device;
-	return add_new(&w, n);
+	return path_add(&w, n);
 }
 
 long sys_mknod(u64 path, u64 mode, u64 device)
@@ -103,7 +102,7 @@ static long make_symlink(const char *target, s32 fd, u64 path)
 			n = NULL;
 		}
 	}
-	return add_new(&w, n);
+	return path_add(&w, n);
 }
 
 long sys_symlinkat(u64 target, u64 fd, u64 path)

@@ -192,6 +192,30 @@ long data_write(struct node *n, const void *buf, size_t size, u64 at)
 	return (long)(size - left);
 }
 
+long data_adopt(struct node *n, gpa_t frames, u64 size)
+{
+	u64 count = page_of(PAGE_UP(size));
+
+	for (u64 i = 0; i < count; i++) {
+		gpa_t frame = frames + i * PAGE_SIZE;
+
+		if (!quota_take(PAGE_UNITS)) {
+			frames_free(frame, count - i);
+			return -ENOSPC;
+		}
+		if (!radix_set(&n->content, i, (void *)frame)) {
+			quota_give(PAGE_UNITS);
+			frames_free(frame, count - i);
+			return -ENOSPC;
+		}
+		n->frame_count++;
+		frame_count++;
+	}
+	n->size = size;
+	n->mtime = n->ctime = stamp_now();
+	return 0;
+}
+
 /* The image's data beyond size is not the file's any more. */
 static void image_cut(struct node *n, u64 size)
 {

@@ -8,6 +8,9 @@
 
 long data_read(struct node *n, void *buf, size_t size, u64 at);
 long data_write(struct node *n, const void *buf, size_t size, u64 at);
+/* A file without data gets frames for its own, of which the last is zero behind
+ * size. 0 or -ENOSPC: frames that it did not get are free. */
+long data_adopt(struct node *n, gpa_t frames, u64 size);
 long data_truncate(struct node *n, u64 size);
 /* Makes pages of a range present, or takes them out. */
 long data_allocate(struct node *n, u64 at, u64 size);

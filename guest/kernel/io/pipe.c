@@ -355,21 +355,12 @@ long pipe_ioctl(struct file *f, u64 command, u64 argument)
 	return copy_to_user(argument, &n, sizeof(n));
 }
 
-static long resize(struct pipe *p, u64 size)
+/* room: a power of two, and enough for what is in it. */
+static long set_room(struct pipe *p, u32 room)
 {
-	u32 room = 1, used = p->tail - p->head;
-	struct slot *slots;
+	u32 used = p->tail - p->head;
+	struct slot *slots = kmalloc(room * sizeof(*slots));
 
-	if (size > SIZE_MAX_EVER)
-		return -EINVAL;
-	while (room * PAGE_SIZE < size)
-		room *= 2;
-	if (room > p->room && room * PAGE_SIZE > SIZE_FREE &&
-	    !ids_capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-	if (room < used)
-		return -EBUSY;
-	slots = kmalloc(room * sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
 	for (u32 i = 0; i < used; i++)
@@ -378,9 +369,29 @@ static long resize(struct pipe *p, u64 size)
 	p->slots = slots;
 	p->head = 0;
 	p->tail = used;
-	if (room > p->room)
-		waitq_wake_all(&p->writing);
 	p->room = room;
+	return 0;
+}
+
+static long resize(struct pipe *p, u64 size)
+{
+	u32 room = 1, before = p->room;
+	long r;
+
+	if (size > SIZE_MAX_EVER)
+		return -EINVAL;
+	while (room * PAGE_SIZE < size)
+		room *= 2;
+	if (room > p->room && room * PAGE_SIZE > SIZE_FREE &&
+	    !ids_capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	if (room < p->tail - p->head)
+		return -EBUSY;
+	r = set_room(p, room);
+	if (r)
+		return r;
+	if (room > before)
+		waitq_wake_all(&p->writing);
 	return (long)(room * PAGE_SIZE);
 }
 
@@ -391,6 +402,34 @@ long pipe_command(struct file *f, u32 command, u64 argument)
 	if (command == F_GETPIPE_SZ)
 		return (long)(p->room * PAGE_SIZE);
 	return command == F_SETPIPE_SZ ? resize(p, (u32)argument) : -EINVAL;
+}
+
+/* ---- filling ---- */
+
+static void push_frame(struct pipe *p, const u8 *page, u64 size)
+{
+	*pipe_slot(p, p->tail++) = (struct slot){ .page = (u8 *)page,
+						  .size = (u16)size };
+}
+
+long pipe_fill(struct pipe *p, const u8 *data, u64 size, bool frames)
+{
+	u32 room = p->room;
+	long r = 0;
+
+	while ((u64)room * PAGE_SIZE < size)
+		room *= 2;
+	if (room > p->room)
+		r = set_room(p, room);
+	for (u64 at = 0; r >= 0 && at < size; at += PAGE_SIZE) {
+		u64 part = MIN(size - at, PAGE_SIZE);
+
+		if (frames)
+			push_frame(p, data + at, part);
+		else
+			r = pipe_push(p, data + at, part);
+	}
+	return r < 0 ? r : 0;
 }
 
 /* ---- making and ending ---- */

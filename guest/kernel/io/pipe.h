@@ -39,6 +39,10 @@ void pipe_detach(struct pipe *p, struct file *f);
  */
 struct file *pipe_ended(void);
 
+/* Puts bytes into one that is empty, however many; frames: they are in whole ones,
+ * which become the pipe's. 0 or -ENOMEM. */
+long pipe_fill(struct pipe *p, const u8 *data, u64 size, bool frames);
+
 static inline bool pipe_empty(const struct pipe *p)
 {
 	return p->head == p->tail;

@@ -138,12 +138,49 @@ bool frames_claim(gpa_t gpa, u64 count)
 {
 	u64 first = gpa / PAGE_SIZE;
 
-	if (first >= frame_count || count > frame_count - first)
+	if (first >= frame_count || count > frame_count - first ||
+	    count > free_count)
 		return false;
 	for (u64 i = first; i < first + count; i++)
 		if (test_bit(used_bits, i) || test_bit(displaced_bits, i))
 			return false;
 	take(first, count);
+	return true;
+}
+
+gpa_t frames_longest_run(u64 *count)
+{
+	u64 run = 0, first = 0;
+
+	*count = 0;
+	for (u64 i = 0; i < frame_count; i++) {
+		run = test_bit(used_bits, i) || test_bit(displaced_bits, i) ?
+			      0 :
+			      run + 1;
+		if (run <= *count)
+			continue;
+		*count = run;
+		first = i + 1 - run;
+	}
+	return first * PAGE_SIZE;
+}
+
+u64 frames_in_use(void)
+{
+	return frame_count - free_count;
+}
+
+bool frames_limit(u64 bytes, u64 spare)
+{
+	u64 most = bytes / PAGE_SIZE, beyond;
+
+	if (most >= frame_count)
+		return true;
+	beyond = frame_count - most;
+	if (free_count < beyond + spare / PAGE_SIZE)
+		return false;
+	free_count -= beyond;
+	usable_count -= beyond;
 	return true;
 }
 

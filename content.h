@@ -1,0 +1,19 @@
+/* content.h: a content of the API: a JSON string, or {"base64": "..."}. */
+#ifndef ZEROBOOT_CONTENT_H
+#define ZEROBOOT_CONTENT_H
+
+#include "json.h"
+#include "parts.h"
+
+/*
+ * Reads one and makes it a part. 0; -EINVAL with a message in j->e, or with
+ * *problem: what is wrong with it, at byte *at; -ENOMEM.
+ */
+int content_read(struct json *j, struct parts *to, enum part_kind kind,
+		 const char *name, size_t name_size, const char **problem,
+		 size_t *at);
+/* Base64 with the usual alphabet and its padding (RFC 4648, 4), decoded in place:
+ * how many bytes, or -1. */
+int64_t content_decode(struct json *j, char *text, size_t size);
+
+#endif

@@ -1,0 +1,110 @@
+/* deliver.c: files that come with a request. */
+#include "fs/deliver.h"
+
+#include <linux/openat2.h>
+
+#include "fs/path.h"
+#include "fs/permission.h"
+#include "fs/ramfs.h"
+#include "heap.h"
+
+#define FILE_MODE (S_IFREG | 0644)
+#define DIRECTORY_MODE (S_IFDIR | 0755)
+
+static long find(const char *path, struct walk *w)
+{
+	if (path[0] == '/')
+		return vfs_resolve(NULL, path, true, RESOLVE_NO_MAGICLINKS, w);
+	return vfs_resolve(path_cwd(), path, true,
+			   RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH, w);
+}
+
+static long add(struct walk *w, u32 mode)
+{
+	long r = w->parent ? dir_may_add(w->parent) : -EISDIR;
+
+	return r ? r : path_add(w, node_new(mode));
+}
+
+static long make_directory(const char *path)
+{
+	struct walk w;
+	long r = find(path, &w);
+
+	if (r || w.node)
+		return r;
+	return add(&w, DIRECTORY_MODE);
+}
+
+/* All that lead to it. */
+static long make_directories(char *path)
+{
+	long r = 0;
+
+	for (char *end = path + 1; r == 0 && (end = strchr(end, '/')); end++) {
+		*end = 0;
+		r = make_directory(path);
+		*end = '/';
+	}
+	return r;
+}
+
+/* The node of a regular file that is empty and nobody else's. */
+static long reach(char *path, struct node **n)
+{
+	struct walk w;
+	long r = find(path, &w);
+
+	if (r == -ENOENT) {
+		r = make_directories(path);
+		if (r == 0)
+			r = find(path, &w);
+	}
+	if (r)
+		return r;
+	if (w.directory)
+		return -EISDIR;
+	if (!w.node) {
+		r = add(&w, FILE_MODE);
+		if (r == 0)
+			r = find(path, &w);
+		*n = w.node;
+		return r;
+	}
+	*n = w.node;
+	if (is_dir(w.node))
+		return -EISDIR;
+	if (node_type(w.node) != S_IFREG || w.node->ops)
+		return -EINVAL;
+	return w.node->writers < 0 ? -ETXTBSY : data_truncate(w.node, 0);
+}
+
+static long fill(struct node *n, const struct request_part *p)
+{
+	long r;
+
+	n->mode = FILE_MODE;
+	if (p->frames)
+		return data_adopt(n, ptr_to_gpa(p->data), p->size);
+	r = data_write(n, p->data, p->size, 0);
+	return r < 0 ? r : r < (long)p->size ? -ENOSPC : 0;
+}
+
+long file_deliver(const struct request_part *p)
+{
+	struct node *n = NULL;
+	char *path;
+	long r;
+
+	if (!p->name_size || p->name_size >= PATH_MAX)
+		return -ENAMETOOLONG;
+	path = kmalloc(p->name_size + 1);
+	if (!path)
+		return -ENOMEM;
+	memcpy(path, p->name, p->name_size);
+	r = reach(path, &n);
+	if (r == 0)
+		r = fill(n, p);
+	kfree(path);
+	return r;
+}
