@@ -10,7 +10,6 @@
 
 #include "buffer.h"
 
-
 #define SHARED 65536
 #define RECEIVE_MAX (64u << 10) /* bytes at a time: others want their turn */
 

@@ -6,13 +6,14 @@
 #include "command.h"
 #include "cors.h"
 #include "host.h"
+#include "http.h"
 #include "server.h"
 
 #define DEFAULT_ADDRESS "127.0.0.1:8080"
 #define MAX_WORKERS 4096 /* for each language */
 
 static struct server_options serve;
-static unsigned long queue, drain, request, idle, output;
+static unsigned long queue, drain, request, idle, output, body;
 
 static int take_listen(const char *address, struct err *e)
 {
@@ -87,6 +88,10 @@ static const struct option options[] = {
 	  .value = "N",
 	  .number = { &idle, 1, 3600, 75 },
 	  .help = "between requests on a connection" },
+	{ .name = "--max-body",
+	  .value = "MIB",
+	  .number = { &body, 1, HTTP_BODY_MIB_MOST, HTTP_BODY_MIB },
+	  .help = "the body of a request" },
 	{ .name = "--output-total",
 	  .value = "MIB",
 	  .number = { &output, 1, 1 << 20, 256 },
@@ -124,6 +129,7 @@ static int run(int count, char **operands)
 	serve.request_seconds = (unsigned)request;
 	serve.idle_seconds = (unsigned)idle;
 	serve.output_total = output << 20;
+	serve.body_mib = (unsigned)body;
 	serve.host = host_ask(&e);
 	return serve.host ? server_run(&serve) : command_failed(&e);
 }

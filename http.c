@@ -3,7 +3,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#define HTTP_LINE_MAX 4096 /* of a chunk's size or a trailer */
+#define HTTP_LINE_MAX 4096          /* of a chunk's size or a trailer */
+#define HTTP_FRAMING_MAX (4u << 20) /* bytes around all chunks */
 
 static size_t body_mib = HTTP_BODY_MIB;
 
@@ -575,7 +576,7 @@ int http_dechunk(char *data, size_t size, struct http_chunks *c)
 
 	do {
 		n = take_chunk(data, size, c);
-		if (c->used - c->body > http_body_max())
+		if (c->used - c->body > HTTP_FRAMING_MAX)
 			n = -1; /* more framing than body: nobody means that */
 	} while (n == 2);
 	return n;

@@ -7,7 +7,6 @@
 
 #include "buffer.h"
 
-
 #define RECEIVE_MAX 65536u /* bytes at a time: others want their turn */
 
 static char shared[RECEIVE_MAX];

@@ -28,7 +28,7 @@ struct job {
 	uint32_t output_limit; /* bytes of stdout, of stderr */
 	uint32_t memory_mb;    /* 0: all that there is */
 	struct parts parts;    /* its code and what comes with it */
-	struct text warnings; /* JSON strings, for the answer; mostly none */
+	struct text warnings;  /* JSON strings, for the answer; mostly none */
 	void (*done)(struct job *job);
 	void *context;
 	/* results, valid in done */

@@ -118,8 +118,7 @@ int member_run(struct member *m, uint64_t now)
 			   .output_limit = job->output_limit,
 			   .memory_mb = job->memory_mb };
 
-	return channel_run(&m->channel, &run, job->parts.data,
-			   job->parts.size);
+	return channel_run(&m->channel, &run, job->parts.data, job->parts.size);
 }
 
 int member_cancel(struct member *m)

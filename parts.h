@@ -9,7 +9,7 @@
 
 #include "protocol.h"
 
-#define PARTS_STRINGS_COUNT 1024 /* arguments and variables, and */
+#define PARTS_STRINGS_COUNT 1024       /* arguments and variables, and */
 #define PARTS_STRINGS_MAX (128u << 10) /* bytes of them, each with a NUL */
 #define PARTS_PATH_MAX 4095
 #define PARTS_DEPTH_MAX 128 /* directories of a path */

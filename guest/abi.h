@@ -211,9 +211,9 @@ struct zb_control {
 	uint64_t room_gpa;  /* 312 OUT: free frames, which the host may write */
 	uint64_t room_size; /* 320 OUT: parts into, from their beginning on */
 	uint64_t room_used; /* 328 IN: bytes of them, whole frames */
-	uint64_t outputs_limit; /* 336 IN: bytes of files that are returned */
-	uint64_t outputs_size;  /* 344 OUT: bytes of the request area in use */
-	uint32_t outputs;       /* 352 OUT: struct zb_output in it */
+	uint64_t outputs_limit;  /* 336 IN: bytes of files that are returned */
+	uint64_t outputs_size;   /* 344 OUT: bytes of the request area in use */
+	uint32_t outputs;        /* 352 OUT: struct zb_output in it */
 	uint32_t outputs_missed; /* 356 OUT: files that matched and are not */
 	uint64_t cpu_ns; /* 360 OUT: CPU time of all processes at the end */
 	char log[ZB_LOG_SIZE];   /* 368 OUT */

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define SCRIPT "/app/main.sh"
-#define STACK (128ul << 10) /* what is left ready for scripts */
+#define STACK (128ul << 10)   /* what is left ready for scripts */
 #define STRINGS (130ul << 10) /* a request has at most 128 KiB of them */
 #define PAGES(size) ((size) & ~0xffful)
 #define PRELOAD "LD_PRELOAD="

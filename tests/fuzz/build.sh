@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-[ $# -gt 0 ] || set -- http json answer auth shared template image inflate tar member worker
+[ $# -gt 0 ] || set -- http json request answer auth shared template image inflate tar member worker
 mkdir -p "$out"
 target() { # name source...
 	local name=$1
@@ -16,14 +16,15 @@ target() { # name source...
 for name in "$@"; do
 	case $name in
 	http) target http http.c ;;
-	answer) target answer answer.c results.c job.c loop.c clock.c id.c http.c json.c text.c err.c ;;
+	answer) target answer answer.c results.c job.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
+	request) target request request.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;
-	shared) target shared vmm.c vmm_run.c control.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
+	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template snapshot.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
 	image) target image image_file.c stream.c store.c file.c err.c ;;
-	member) target member channel.c member.c protocol.c buffer.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
+	member) target member channel.c member.c parts.c protocol.c buffer.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c inbox.c protocol.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
 	inflate) target inflate inflate.c ;;

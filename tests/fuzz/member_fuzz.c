@@ -129,11 +129,12 @@ static void tell(struct member *m, uint8_t what)
 	case 0:
 		if (m->state != READY && m->state != RENEWING)
 			return;
-		assert(!m->code || channel_unsent(&m->channel));
+		assert(!m->parts.data || channel_unsent(&m->channel));
 		m->state = BUSY;
 		m->job = &job;
-		if (!job.code)
-			job.code = exact("print(1)", 8);
+		if (!job.parts.data)
+			parts_add(&job.parts, PART_CODE, NULL, 0, "print(1)",
+				  8);
 		m->run_id = 1;
 		member_run(m, 1);
 		break;
@@ -182,7 +183,7 @@ static uint64_t hear(const uint8_t *data, size_t size, unsigned at_once)
 	struct member m = { .state = STARTING, .channel.fd = FD };
 	int r = 0;
 
-	job = (struct job){ .code_size = 7 };
+	job = (struct job){ .timeout_ms = 7 };
 	piece = at_once;
 	pieces = 0;
 	full = false;
@@ -200,8 +201,8 @@ static uint64_t hear(const uint8_t *data, size_t size, unsigned at_once)
 			input += 2;
 		}
 	}
-	free(job.code);
-	free(m.code);
+	parts_drop(&job.parts);
+	parts_drop(&m.parts);
 	free(m.channel.own);
 	return digest;
 }

@@ -27,7 +27,7 @@
 static const uint8_t *input, *end;
 static unsigned calls;
 static uint64_t now;
-static char *room; /* the worker's buffer: it never frees it */
+static char *room; /* the worker's buffer: it never frees the last one */
 static uint8_t memory[ZB_FRAMES_GPA];
 
 /* What the worker has to say. */
@@ -136,17 +136,17 @@ static enum vm_event outcome(const struct machine *m)
 	return events[calls % 5];
 }
 
-int machine_request(struct machine *m, const void *code, size_t size,
+int machine_request(struct machine *m, const char *parts, size_t size,
 		    uint32_t output_limit)
 {
 	volatile uint8_t sum = 0;
 
 	assert(m->vm.memory == memory && output_limit <= ZB_OUTPUT_SIZE);
 	for (size_t i = 0; i < size; i++)
-		sum ^= ((const uint8_t *)code)[i];
+		sum ^= (uint8_t)parts[i];
 	(void)sum;
 	said.runs++;
-	return size <= ZB_REQUEST_SIZE ? 0 : -E2BIG;
+	return ++calls % 13 ? 0 : -E2BIG;
 }
 
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e)
@@ -210,6 +210,25 @@ const void *control_output(const struct vm *vm, int stream, uint32_t limit,
 volatile struct zb_control *control_open(struct vm *vm)
 {
 	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
+}
+
+void control_limit(struct vm *vm, uint64_t limit)
+{
+	assert(vm->memory == memory && limit);
+}
+
+bool control_refused(const struct vm *vm)
+{
+	(void)vm;
+	return ++calls % 7 == 0;
+}
+
+size_t control_log(const struct vm *vm, char *line, size_t size)
+{
+	(void)vm;
+	memset(line, 'l', size - 1);
+	line[size - 1] = 0;
+	return size - 1;
 }
 
 int control_exit_code(const struct vm *vm)
@@ -299,8 +318,7 @@ uint64_t clock_mono(void)
 
 void *fake_malloc(size_t size)
 {
-	if (!room)
-		room = malloc(size);
+	room = malloc(size);
 	return room;
 }
 
@@ -343,5 +361,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(status == (said.failed ? 1 : 0));
 	assert(status || input == end);
 	free(copy);
+	free(room);
 	return 0;
 }

@@ -37,10 +37,10 @@ static const struct head {
 	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding"
 	  ": chunked\r\n\r\n",
 	  400, 0, 0, 0, 0, 0 },
-	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4194305\r\n\r\n", 413,
+	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777217\r\n\r\n", 413,
 	  0, 0, 0, 0, 0 },
-	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n", 0,
-	  "POST", "/", 4194304, 0, 0 },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777216\r\n\r\n", 0,
+	  "POST", "/", 16777216, 0, 0 },
 	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: "
 	  "18446744073709551617\r\n\r\n",
 	  400, 0, 0, 0, 0, 0 },
@@ -143,7 +143,7 @@ static const struct chunked {
 	{ "5 \r\nhello\r\n0\r\n\r\n", -1, "" },
 	{ "000000005\r\nhello\r\n", -1, "" },
 	{ "0\r\nGET /x HTTP/1.1\r\n\r\n", -1, "" },
-	{ "400001\r\n", -2, "" },
+	{ "1000001\r\n", -2, "" },
 	{ "ffffffff\r\n", -2, "" },
 	{ "5\r\nhel", 0, "" },
 };

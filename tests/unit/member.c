@@ -148,7 +148,7 @@ static void not_before_its_request(void)
 	size_t size = 4u << 20;
 	struct message head = { MESSAGE_RESULT, sizeof(struct result) };
 	struct result result = { .id = RUN_ID };
-	struct job large = { .code = calloc(1, size), .code_size = size };
+	struct job large = { .parts = { calloc(1, size), size, size, 0 } };
 	struct member_news n;
 	struct member m;
 	int other = open_member(&m, BUSY);
@@ -159,7 +159,7 @@ static void not_before_its_request(void)
 	EQUAL(send(other, &result, sizeof(result), 0), sizeof(result));
 	EQUAL(member_hear(&m, &n), -EPROTO);
 	close_member(&m, other);
-	free(large.code);
+	parts_drop(&large.parts);
 }
 
 /* ---- parts ---- */
@@ -299,20 +299,20 @@ static void no_memory(void)
 
 static void a_cancel_outlives_its_job(void)
 {
-	struct job large = { .code_size = 4u << 20 };
+	size_t size = 4u << 20;
+	struct job large = { .parts = { calloc(1, size), size, size, 0 } };
 	struct member m;
 	char part[65536];
 	size_t total = 0;
 	ssize_t n;
 	int other = open_member(&m, BUSY), r;
 
-	large.code = calloc(1, large.code_size);
 	m.job = &large;
 	EQUAL(member_run(&m, 1), 0);
 	r = member_cancel(&m);
 	EQUAL(r, 0);
-	/* The job goes, its code stays until it is sent. */
-	CHECK(!large.code && m.code);
+	/* The job goes, its parts stay until they are sent. */
+	CHECK(!large.parts.data && m.parts.data);
 	m.job = NULL;
 	while (r == 0) {
 		while ((n = recv(other, part, sizeof(part), MSG_DONTWAIT)) > 0)
@@ -320,10 +320,10 @@ static void a_cancel_outlives_its_job(void)
 		r = member_go_on(&m);
 	}
 	EQUAL(r, 1);
-	CHECK(!m.code);
+	CHECK(!m.parts.data);
 	while ((n = recv(other, part, sizeof(part), MSG_DONTWAIT)) > 0)
 		total += (size_t)n;
-	EQUAL(total, 8 + sizeof(struct run) + 16 + (4u << 20) + 8 + 8);
+	EQUAL(total, 8 + sizeof(struct run) + size + 8 + 8);
 	close_member(&m, other);
 }
 

@@ -14,7 +14,7 @@ static const struct rule {
 	enum protocol_side from;
 	uint32_t least, most;
 } rules[] = {
-	{ MESSAGE_RUN, FROM_FRONT_END, 32, 32 + 16 + 4 * MIB },
+	{ MESSAGE_RUN, FROM_FRONT_END, 32, 32 + 34 * MIB },
 	{ MESSAGE_TRAIN, FROM_FRONT_END, 0, 0 },
 	{ MESSAGE_CANCEL, FROM_FRONT_END, 8, 8 },
 	{ MESSAGE_INTERRUPT, FROM_FRONT_END, 16, 16 },
@@ -100,12 +100,16 @@ static void not_all_there(void)
 static const struct part_rule {
 	enum part_kind kind;
 	enum protocol_side from;
-	size_t most;
+	size_t most, name_most;
 } part_rules[] = {
-	{ PART_CODE, FROM_FRONT_END, 4 * MIB },
-	{ PART_STDOUT, FROM_WORKER, MIB + 4096 },
-	{ PART_STDERR, FROM_WORKER, MIB + 4096 },
-	{ PART_MESSAGE, FROM_WORKER, 512 },
+	{ PART_CODE, FROM_FRONT_END, 32 * MIB, 0 },
+	{ PART_STDIN, FROM_FRONT_END, 32 * MIB, 0 },
+	{ PART_ARGUMENT, FROM_FRONT_END, 32 * MIB, 0 },
+	{ PART_ENVIRONMENT, FROM_FRONT_END, 32 * MIB, 0 },
+	{ PART_FILE, FROM_FRONT_END, 32 * MIB, 4095 },
+	{ PART_STDOUT, FROM_WORKER, MIB + 4096, 0 },
+	{ PART_STDERR, FROM_WORKER, MIB + 4096, 0 },
+	{ PART_MESSAGE, FROM_WORKER, 512, 0 },
 };
 
 /* A part's head, with room behind it; as the rules say. */
@@ -119,8 +123,10 @@ static void check_part(struct part head, size_t room, enum protocol_side from)
 
 	for (size_t i = 0; i < sizeof(part_rules) / sizeof(part_rules[0]); i++)
 		good |= part_rules[i].kind == head.kind &&
-			part_rules[i].from == from && !head.name_size &&
-			head.size <= part_rules[i].most && head.size <= room;
+			part_rules[i].from == from &&
+			head.name_size <= part_rules[i].name_most &&
+			head.size <= part_rules[i].most &&
+			PADDED(head.name_size) + PADDED(head.size) <= room;
 	memcpy(data, &head, sizeof(head));
 	r = part_take(&at, end, from, &p);
 	if (!EQUAL(r, good ? 1 : -EPROTO))
@@ -128,8 +134,10 @@ static void check_part(struct part head, size_t room, enum protocol_side from)
 		       head.kind, head.name_size, (unsigned long long)head.size,
 		       room, from);
 	if (good)
-		CHECK(p.data == data + sizeof(head) && p.size == head.size &&
-		      p.kind == head.kind && p.name_size == 0 &&
+		CHECK(p.name == data + sizeof(head) &&
+		      p.data == p.name + PADDED(head.name_size) &&
+		      p.size == head.size && p.kind == head.kind &&
+		      p.name_size == head.name_size &&
 		      at == p.data + (head.size + 7) / 8 * 8);
 	free(data);
 }
@@ -149,8 +157,8 @@ static void every_part(void)
 		513,
 		MIB + 4096,
 		MIB + 4097,
-		4 * MIB,
-		4 * MIB + 1,
+		32 * MIB,
+		32 * MIB + 1,
 		UINT32_MAX,
 		(uint64_t)UINT32_MAX + 1,
 		UINT64_MAX,
@@ -166,7 +174,7 @@ static void every_part(void)
 			     i++) {
 				uint64_t size = sizes[i];
 				struct part p = { .kind = kind, .size = size };
-				size_t room = size <= 4 * MIB + 1 ?
+				size_t room = size <= 32 * MIB + 1 ?
 						      (size + 7) / 8 * 8 :
 						      64;
 
@@ -175,7 +183,13 @@ static void every_part(void)
 				if (room)
 					check_part(p, room - 8, from);
 				p.name_size = 1;
+				check_part(p, room, from);
 				check_part(p, room + 8, from);
+				p.name_size = 4095;
+				check_part(p, room + 4088, from);
+				check_part(p, room + 4096, from);
+				p.name_size = 4096;
+				check_part(p, room + 4096, from);
 				p.name_size = UINT32_MAX;
 				check_part(p, room, from);
 			}

@@ -408,8 +408,8 @@ long pipe_command(struct file *f, u32 command, u64 argument)
 
 static void push_frame(struct pipe *p, const u8 *page, u64 size)
 {
-	*pipe_slot(p, p->tail++) = (struct slot){ .page = (u8 *)page,
-						  .size = (u16)size };
+	*pipe_slot(p, p->tail++) =
+		(struct slot){ .page = (u8 *)page, .size = (u16)size };
 }
 
 long pipe_fill(struct pipe *p, const u8 *data, u64 size, bool frames)

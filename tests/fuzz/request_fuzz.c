@@ -1,0 +1,108 @@
+/*
+ * request_fuzz.c: what request.c takes of a body is a list of parts that a worker
+ * takes, with one code in it, within its bounds; it does not depend on pauses.
+ */
+#include "fuzz.h"
+
+#include "json.h"
+#include "request.h"
+
+int pool_language(const char *name, size_t size)
+{
+	return size == 6 && !memcmp(name, "python", 6) ? 0 : -1;
+}
+
+static void check_part(const struct part_view *p)
+{
+	switch (p->kind) {
+	case PART_ARGUMENT:
+		assert(!parts_string_problem(p->data, p->size));
+		break;
+	case PART_ENVIRONMENT:
+		assert(memchr(p->data, '=', p->size) && p->data[0] != '=' &&
+		       !parts_string_problem(p->data, p->size));
+		break;
+	case PART_FILE:
+	case PART_OUTPUT:
+		assert(!parts_path_problem(p->name, p->name_size));
+		break;
+	default:
+		assert(p->kind == PART_CODE || p->kind == PART_STDIN);
+	}
+	assert(p->kind == PART_FILE || p->kind == PART_OUTPUT || !p->name_size);
+}
+
+static void check_job(const struct job *job)
+{
+	const char *at = job->parts.data, *end = at + job->parts.size;
+	struct part_view p;
+	int codes = 0, r;
+
+	assert(job->language == 0 && job->timeout_ms >= 1000 &&
+	       job->timeout_ms <= 300000);
+	while ((r = part_take(&at, end, FROM_FRONT_END, &p)) == 1) {
+		codes += p.kind == PART_CODE;
+		check_part(&p);
+	}
+	assert(r == 0 && codes == 1);
+}
+
+static int parse(struct request *q, const char *body, size_t size,
+		 struct err *e)
+{
+	int r = request_parse(q, body, size, e);
+
+	assert(r == 0 || r == -EINVAL);
+	assert(q->count <= REQUEST_BATCH_MAX);
+	for (size_t i = 0; r == 0 && i < q->count; i++)
+		check_job(q->jobs[i]);
+	return r;
+}
+
+static void drop(struct request *q)
+{
+	for (size_t i = 0; i < q->count; i++) {
+		parts_drop(&q->jobs[i]->parts);
+		free(q->jobs[i]->warnings.data);
+		free(q->jobs[i]);
+	}
+	free(q->jobs);
+	free(q->warnings.data);
+}
+
+static void pause_never_ends(struct json *j)
+{
+	(void)j;
+}
+
+static void same(const struct request *a, const struct request *b)
+{
+	assert(a->count == b->count);
+	for (size_t i = 0; i < a->count; i++) {
+		const struct parts *x = &a->jobs[i]->parts,
+				   *y = &b->jobs[i]->parts;
+
+		assert(x->size == y->size &&
+		       !memcmp(x->data, y->data, x->size));
+	}
+}
+
+/* The first byte says whether it is a batch. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct request once = { 0 }, paused = { .pause = pause_never_ends };
+	struct err e = { "" };
+	char *body;
+
+	if (size < 2)
+		return 0;
+	once.batch = paused.batch = data[0] & 1;
+	body = exact(data + 1, size - 1);
+	if (parse(&once, body, size - 1, &e) == 0 &&
+	    parse(&paused, body, size - 1, &e) == 0)
+		same(&once, &paused);
+	drop(&once);
+	drop(&paused);
+	free(body);
+	return 0;
+}
