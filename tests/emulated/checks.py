@@ -25,14 +25,15 @@ def back_end(inside):
     equal(inside.run(f"cat /sys/module/{inside.module}/parameters/{inside.nested}"), ("Y\n", 0))
 
 
-def build_templates(inside, *languages):
-    """All at once, on a CPU each. What went wrong, by language."""
+def build_templates(inside, memory, *languages):
+    """All at once, of so many MiB of memory: what is looked at costs an emulator much.
+    What went wrong, by language."""
     problems = {}
 
     def build(language):
         try:
             output, status = inside.run(
-                f"mkdir -p /tmp/t; /test/zeroboot template build -o /tmp/t/{language}.zbt /disk/{language}.img")
+                f"mkdir -p /tmp/t; /test/zeroboot template build -o /tmp/t/{language}.zbt --memory {memory} /disk/{language}.img")
         except OSError as e:
             output, status = repr(e), 1
         if status:
@@ -46,26 +47,23 @@ def build_templates(inside, *languages):
     return problems
 
 
-def native(inside, name):
+def native(inside, program):
     """Output and status of a guest program on Linux, with its input closed."""
+    name, *arguments = program.split()
     if name in OF_THE_CPU:
-        return inside.run(f"/test/{name}")
+        return inside.run(f"/test/{program}")
     # Of a small process, as all programs inside are: the peak of memory is inherited.
-    done = subprocess.run(["timeout", str(PATIENCE), TOP / "build/tests/root/bin" / name], input=b"", capture_output=True)
+    done = subprocess.run(["timeout", str(PATIENCE), TOP / "build/tests/root/bin" / name, *arguments], input=b"", capture_output=True)
     ended = 128 - done.returncode if done.returncode < 0 else done.returncode
     return (done.stdout + done.stderr).decode(errors="replace"), ended
 
 
-def guest_program(inside, name):
-    expected, ended = native(inside, name)
-    output, status = inside.run(f"/test/zeroboot run -t {PATIENCE} /test/guest.img /bin/{name}")
+def guest_program(inside, program):
+    expected, ended = native(inside, program)
+    output, status = inside.run(f"/test/zeroboot run -t {PATIENCE} /test/guest.img /bin/{program}")
     # Of much text only what differs is told.
     got, wanted = (collections.Counter(text.splitlines()) for text in (output, expected))
     equal((list((got - wanted).elements()), status), (list((wanted - got).elements()), ended))
-
-
-def nothing_leaks(inside):
-    equal(inside.run(f"/test/zeroboot run -t {PATIENCE} /test/guest.img /bin/leak"), ("done\n", 0))
 
 
 def missing_call(inside):
@@ -99,6 +97,12 @@ def exec_node(server):
            "a\nb\n")
     answer = server.run("throw new TypeError('no')", "node")
     equal((answer["exit_code"], "TypeError: no" in answer["stderr"]), (1, True))
+
+
+def exec_sh(server):
+    expect(server.run("echo $((6 * 7)); echo e >&2; exit 3", "sh"), "42\n", 3, "e\n")
+    expect(server.run("(exit 4); echo $? $(echo inner | tr a-z A-Z)", "sh"), "4 INNER\n")
+    expect(server.run("kill -SEGV $$", "sh"), "", 139)
 
 
 def batch(server):
@@ -138,6 +142,15 @@ stop = True
 for t in threads: t.join()
 print(min(counts) >= 1000)
 """), "True\n")
+
+
+def busy_processes(server):
+    expect(server.run("""
+while :; do :; done & first=$!
+while :; do :; done & second=$!
+for ((i = 0; i < 2000; i++)); do :; done
+kill $first $second; wait $first; echo $?; wait $second; echo $?
+""", "sh"), "143\n143\n")
 
 
 def busy_worker(server):
@@ -210,6 +223,15 @@ const fs = require("fs");
 console.log(fs.existsSync("/tmp/left"), globalThis.left, Array.prototype.left, process.env.LEFT, fs.readdirSync("/tmp"));
 fs.writeFileSync("/tmp/left", "x"); globalThis.left = Array.prototype.left = 1; process.env.LEFT = "1";
 """, "node"), "false undefined undefined undefined []\n")
+
+
+def isolation_sh(server):
+    with server.rises(server.recycled, 4):
+        for _ in range(6):
+            expect(server.run("""
+echo "${left-none}" /tmp/* $(type -t leave)
+echo x >/tmp/left; left=1; export left; leave() { :; }; set -- 1; shopt -s nullglob; trap : EXIT
+""", "sh"), "none /tmp/*\n")
 
 
 def vector_state(server):

@@ -1,4 +1,5 @@
 """An emulated machine: Linux with KVM in it, and a shell that runs scripts."""
+import os
 import pathlib
 import socket
 import time
@@ -25,7 +26,7 @@ class Stopped(Exception):
 class Machine:
     """What has to be there: module and nested, the names of KVM's module and of its
     parameter for nested paging; listen, where a server inside is to listen; http_port,
-    where it is asked from here; exchange()."""
+    where it is asked from here; process, the emulator; exchange()."""
 
     def exchange(self, script, timeout):
         """What a shell inside says to a script, up to its end."""
@@ -34,6 +35,11 @@ class Machine:
     def clock(self):
         """Seconds: what patience is measured by."""
         return time.monotonic()
+
+    def used(self):
+        """Seconds of CPU that the emulator has used."""
+        fields = open(f"/proc/{self.process.pid}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def alive(self):
         try:

@@ -66,14 +66,17 @@ static void try(const char *name, unsigned long flags)
 	close(pair[1]);
 }
 
-int main(void)
+/* With an argument no single steps: not every emulator has them right. */
+int main(int argc, char **argv)
 {
+	(void)argv;
 	signal(SIGTRAP, on_trap);
 	try("none", 0);
 	try("direction", DF);
 	try("alignment", AC);
 	try("nested", NT);
 	try("all of them", DF | AC | NT);
-	try("single step", TF);
+	if (argc == 1)
+		try("single step", TF);
 	return 0;
 }

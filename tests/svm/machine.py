@@ -8,6 +8,8 @@ from emulated.machine import PATIENCE_HERE, TOP, Stopped, free_ports
 
 OUT = TOP / "build/tests/svm"
 KERNEL = TOP / "build/cache/svm/boot"
+ARGUMENTS = TOP / "tests/emulated/arguments"
+CPU = "EPYC-v1,+svm,+npt"
 SHELL_PORT, HTTP_PORT = 2222, 8080
 
 
@@ -15,7 +17,8 @@ class Machine(machine.Machine):
     """Use with `with`; it is up when that begins."""
     module, nested, listen = "kvm_amd", "npt", f"10.0.2.15:{HTTP_PORT}"
 
-    def __init__(self):
+    def __init__(self, cpu=CPU, name="machine"):
+        self.said = [OUT / f"{name}.{what}" for what in ("qemu", "console")]
         self.shell_port, self.http_port = free_ports(2)
         forward = ",".join(f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in
                            ((self.shell_port, SHELL_PORT), (self.http_port, HTTP_PORT)))
@@ -23,13 +26,13 @@ class Machine(machine.Machine):
             "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=single,tb-size=512",
             # Its time is what it has executed, 8 ns each: other work on this machine is
             # not seen inside.
-            "-icount", "shift=3", "-smp", "1", "-cpu", "EPYC-v1,+svm,+npt",
+            "-icount", "shift=3", "-smp", "1", "-cpu", cpu,
             "-m", "3072", "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", next(KERNEL.glob("vmlinuz-*")), "-initrd", OUT / "initramfs.cpio",
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off", "-serial", f"file:{OUT}/console",
+            "-append", ARGUMENTS.read_text().strip(), "-serial", f"file:{self.said[1]}",
             "-drive", f"file={OUT}/disk.ext4,if=virtio,format=raw,readonly=on",
             "-nic", f"user,model=virtio-net-pci,{forward}"]
-        with open(OUT / "qemu.log", "w") as log:
+        with open(self.said[0], "w") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def __enter__(self):
@@ -42,7 +45,7 @@ class Machine(machine.Machine):
                 pass
             time.sleep(0.2)
         self.__exit__()
-        said = [(OUT / name).read_text(errors="replace") for name in ("qemu.log", "console")]
+        said = [path.read_text(errors="replace") for path in self.said]
         raise Stopped("the machine does not come up: " + "\n".join(said)[-1000:])
 
     def __exit__(self, *_):

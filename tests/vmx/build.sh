@@ -11,40 +11,27 @@ modules=(
 )
 isolinux=/usr/lib/ISOLINUX/isolinux.bin
 loader=/usr/lib/syslinux/modules/bios/ldlinux.c32
+cylinder=516096 # bytes, of 16 heads and 63 sectors: Bochs wants whole ones
 
 make_cd() {
-	local root=$out/cd module
+	local root=$out/cd
 	make_initramfs_root "${modules[@]}"
-	# Types and signatures are checked when a module is loaded, at length.
-	for module in "$out"/initramfs/modules/*.ko; do objcopy -g -R .BTF "$module"; done
 	pack_initramfs
 	rm -rf $root
 	mkdir -p $root
 	cp $isolinux $loader $root/
 	cp $kernel/boot/vmlinuz-* $root/linux
 	cp $out/initramfs.cpio $root/initramfs
-	cat >$root/isolinux.cfg <<-'.'
+	cat >$root/isolinux.cfg <<-.
 		default linux
 		prompt 0
 		label linux
 		kernel linux
-		append initrd=initramfs console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable init_on_alloc=0 cryptomgr.notests lsm=none
+		append initrd=initramfs $(cat tests/emulated/arguments)
 	.
 	xorriso -as mkisofs -quiet -o $out/cd.iso -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 \
 		-boot-info-table -isohybrid-mbr /usr/lib/ISOLINUX/isohdpfx.bin $root
-	truncate -s %516096 $out/cd.iso
-}
-
-# Bochs wants whole cylinders, of 16 heads and 63 sectors.
-make_disk() {
-	local root=$out/disk
-	rm -rf $root
-	mkdir -p $root/test
-	ln build/python.img build/sh.img $root/
-	cp build/release/zeroboot build/tests/guest.img build/tests/root/bin/traps build/tests/hostile/hostile.img $root/test/
-	cp build/debug/zeroboot $root/test/zeroboot-debug
-	pack_disk
-	truncate -s %516096 $out/disk.ext4
+	truncate -s %$cylinder $out/cd.iso
 }
 
 need_commands bochs-bin xorriso busybox mke2fs
@@ -52,4 +39,5 @@ mkdir -p $out
 build_binaries
 fetch_kernel || fail "the kernel cannot be fetched"
 make_cd || fail "the CD cannot be made"
-make_disk || fail "the disk cannot be made"
+make_disk build/python.img build/sh.img || fail "the disk cannot be made"
+truncate -s %$cylinder $out/disk.ext4
