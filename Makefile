@@ -118,14 +118,22 @@ build/%-root/.done: guest/%/build.sh guest/%/packages.txt guest/root.sh guest/ba
 
 build/node-root/.done: guest/node/addon.cc
 
-build/%.img: build/%-root/.done | zeroboot
+build/%.trimmed: build/%-root/.done guest/trim.sh
+	guest/trim.sh build/$*-root
+	touch $@
+
+build/%.img: build/%.trimmed | zeroboot
 	./zeroboot image build -o $@ build/$*-root
+
+# As they are copied.
+build/%.img.gz: build/%.img
+	gzip -9nc $< >$@.tmp && mv $@.tmp $@
 
 templates/%.zbt: build/%.img zeroboot
 	@mkdir -p templates
 	./zeroboot template build -o $@ build/$*.img
 
-.SECONDARY: $(LANGUAGES:%=build/%-root/.done) $(LANGUAGES:%=build/%.img)
+.SECONDARY: $(LANGUAGES:%=build/%-root/.done) $(LANGUAGES:%=build/%.trimmed) $(LANGUAGES:%=build/%.img)
 
 templates: $(LANGUAGES:%=templates/%.zbt)
 

@@ -106,3 +106,22 @@ PY
 	[ "$status" -eq 1 ]
 	[[ "$output" == "zeroboot: /mnt/x: no room to unpack 1048576 MiB"* ]]
 }
+
+# ---- how much there is to copy ----
+
+@test "size: Python and Node together with the binary are at most 110 MB to copy" {
+	size=$(cat build/release/zeroboot build/python.img.gz build/node.img.gz | wc -c)
+	echo "$size bytes"
+	[ "$size" -le 110000000 ]
+}
+
+@test "size: no image has symbols, static libraries, headers, manuals, or the tests of packages" {
+	for root in build/{python,node,sh}-root; do
+		run find "$root" \( -name '*.a' -o -name '*.h' -o -name '*.la' -o -path '*/share/man/*' -o -path '*/numpy/*/tests' \
+			-o -path '*/pandas/tests' -o -name '*.opt-?.pyc' \)
+		[ -z "$output" ]
+		run bash -c 'find "$0/usr" -type f -size +4k \( -perm /111 -o -name "*.so*" -o -name "*.node" \) -exec readelf -SW {} + 2>/dev/null |
+			grep -c " \.symtab "' "$root"
+		[ "$output" -eq 0 ]
+	done
+}

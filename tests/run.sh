@@ -84,6 +84,10 @@ build() {
 			done
 			;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
+		pack)
+			"${of_its_own[@]}" build/release/zeroboot || fail "the release build fails"
+			"${of_its_own[@]}" -j 2 MODE="$(cat build/mode)" build/python.img.gz build/node.img.gz || fail "images cannot be packed"
+			;;
 		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
 		svm | vmx | manifests) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		esac
