@@ -12,7 +12,8 @@
 #include "stream.h"
 #include "unpack.h"
 
-#define BLOBS "blobs/sha256/" /* the rest of the name is its digest */
+#define BLOBS "blobs/"         /* of the OCI layout: their names are digests */
+#define SHA256 "blobs/sha256/" /* by this, which is the usual one */
 #define CHUNK (1u << 20)
 #define JSON_MAX (4u << 20)
 #define LAYERS_MAX 4096
@@ -29,10 +30,10 @@ struct document {
 	char *text;
 	char *string; /* room for any string of text */
 	size_t size;
-	size_t images; /* in docker's manifest */
-	char *digest;  /* of what an index leads to */
+	size_t images;           /* in docker's manifest */
+	struct layers_blob next; /* what an index leads to */
 	char *architecture, *os;
-	char *blob; /* of the entry that is read */
+	struct layers_blob blob; /* of the descriptor that is read */
 	struct text *settings;
 	char letter; /* of the setting whose strings are read */
 };
@@ -61,12 +62,12 @@ static void document_close(struct document *d)
 {
 	free(d->text);
 	free(d->string);
-	free(d->digest);
 	free(d->architecture);
 	free(d->os);
-	free(d->blob);
-	d->text = d->string = d->digest = NULL;
-	d->architecture = d->os = d->blob = NULL;
+	free(d->next.path);
+	free(d->blob.path);
+	d->text = d->string = d->architecture = d->os = NULL;
+	d->next.path = d->blob.path = NULL;
 }
 
 /* Bytes of a file of the source. 0 or -errno. */
@@ -116,35 +117,41 @@ static int digest(const struct document *d, const struct tree_inode *i,
 	return r;
 }
 
-/* The file of a path, whose content is what its name says. */
-static int find_blob(const struct document *d, const char *path,
+/* The file of a blob, whose size and content are what is said of it. */
+static int find_blob(const struct document *d, const struct layers_blob *b,
 		     const struct tree_inode **file)
 {
-	const size_t prefix = sizeof(BLOBS) - 1;
+	const size_t prefix = sizeof(SHA256) - 1;
 	char hex[SHA256_HEX + 1];
 	int r;
 
-	*file = tree_file(d->tree, path);
+	*file = tree_file(d->tree, b->path);
 	if (!*file)
-		return bad(d, path, "is not in it");
-	if (strncmp(path, BLOBS, prefix))
+		return bad(d, b->path, "is not in it");
+	if (b->size >= 0 && (uint64_t)b->size != (*file)->size)
+		return bad(d, b->path, "damaged: not of the size it should be");
+	if (strncmp(b->path, BLOBS, sizeof(BLOBS) - 1))
 		return 0;
+	if (strncmp(b->path, SHA256, prefix))
+		return bad(d, b->path,
+			   "only checksums by sha256 can be checked: copy the "
+			   "image with those");
 	r = digest(d, *file, hex);
 	if (r)
 		return err_set(d->e, r, "%s: %s", d->name, strerror(-r));
-	return strcmp(path + prefix, hex) ?
-		       bad(d, path, "damaged: wrong checksum") :
+	return strcmp(b->path + prefix, hex) ?
+		       bad(d, b->path, "damaged: wrong checksum") :
 		       0;
 }
 
-static int document_open(struct document *d, const char *path)
+static int document_open(struct document *d, const struct layers_blob *b)
 {
-	const struct tree_inode *i = tree_file(d->tree, path);
+	const struct tree_inode *i = tree_file(d->tree, b->path);
 	int r;
 
 	if (i && i->size > JSON_MAX)
-		return bad(d, path, "longer than 4 MiB");
-	r = find_blob(d, path, &i);
+		return bad(d, b->path, "longer than 4 MiB");
+	r = find_blob(d, b, &i);
 	if (r)
 		return r;
 	d->size = (size_t)i->size;
@@ -153,20 +160,20 @@ static int document_open(struct document *d, const char *path)
 	if (!d->text || !d->string)
 		return no_memory(d);
 	r = read_at(d, i, 0, d->text, d->size);
-	return r ? bad(d, path, strerror(-r)) : 0;
+	return r ? bad(d, b->path, strerror(-r)) : 0;
 }
 
 typedef int member_reader(struct json *j, const char *key, size_t size,
 			  void *context);
 
 /* All of a file: an object, or an array whose elements are. */
-static int document_read(struct document *d, const char *path,
+static int document_read(struct document *d, const struct layers_blob *b,
 			 int (*element)(struct json *j, void *context),
 			 member_reader *member)
 {
 	struct err why = { "" };
 	struct json j;
-	int r = document_open(d, path);
+	int r = document_open(d, b);
 
 	if (r)
 		return r;
@@ -174,7 +181,7 @@ static int document_read(struct document *d, const char *path,
 	r = element ? json_array(&j, element, d) : json_object(&j, member, d);
 	if (r == 0)
 		r = json_end(&j);
-	return r && why.text[0] ? bad(d, path, why.text) : r;
+	return r && why.text[0] ? bad(d, b->path, why.text) : r;
 }
 
 /* ---- values ---- */
@@ -230,28 +237,29 @@ out:
 	return r;
 }
 
-static int add_layer(struct document *d, char *path)
+static int add_layer(struct document *d, struct layers_blob b)
 {
 	struct layers *l = d->l;
 
-	if (!path || l->count == LAYERS_MAX) {
-		free(path);
+	if (!b.path || l->count == LAYERS_MAX) {
+		free(b.path);
 		return bad(d, "its manifest",
 			   "too many layers, or one without "
 			   "a name");
 	}
 	if (l->count == l->room) {
 		size_t room = l->room ? l->room * 2 : 16;
-		char **bigger = realloc(l->list, room * sizeof(*bigger));
+		struct layers_blob *bigger =
+			realloc(l->list, room * sizeof(*bigger));
 
 		if (!bigger) {
-			free(path);
+			free(b.path);
 			return no_memory(d);
 		}
 		l->list = bigger;
 		l->room = room;
 	}
-	l->list[l->count++] = path;
+	l->list[l->count++] = b;
 	return 0;
 }
 
@@ -259,10 +267,10 @@ static int add_layer(struct document *d, char *path)
 
 static int docker_layer(struct json *j, void *context)
 {
-	char *path = NULL;
-	int r = read_string(j, context, &path);
+	struct layers_blob b = { NULL, -1 };
+	int r = read_string(j, context, &b.path);
 
-	return r ? r : add_layer(context, path);
+	return r ? r : add_layer(context, b);
 }
 
 static int docker_member(struct json *j, const char *key, size_t size,
@@ -271,7 +279,7 @@ static int docker_member(struct json *j, const char *key, size_t size,
 	struct document *d = context;
 
 	if (is(key, size, "Config"))
-		return read_string(j, d, &d->l->config);
+		return read_string(j, d, &d->l->config.path);
 	if (is(key, size, "Layers"))
 		return json_array(j, docker_layer, d);
 	return json_skip(j);
@@ -290,19 +298,21 @@ static int docker_image(struct json *j, void *context)
 /* A root file system may have a file of this name as well. */
 static int find_docker(struct document *d)
 {
+	struct layers_blob manifest = { (char *)(uintptr_t) "manifest.json",
+					-1 };
 	struct err *e = d->e, ignored;
 	int r;
 
-	if (!tree_file(d->tree, "manifest.json"))
+	if (!tree_file(d->tree, manifest.path))
 		return 0;
 	d->e = &ignored;
-	r = document_read(d, "manifest.json", docker_image, NULL);
+	r = document_read(d, &manifest, docker_image, NULL);
 	d->e = e;
 	document_close(d);
 	if (r == -ENOMEM)
 		return no_memory(d);
-	if (r || !d->l->config || !d->l->count ||
-	    !tree_file(d->tree, d->l->config)) {
+	if (r || !d->l->config.path || !d->l->count ||
+	    !tree_file(d->tree, d->l->config.path)) {
 		layers_close(d->l);
 		return 0;
 	}
@@ -328,16 +338,47 @@ static int platform_member(struct json *j, const char *key, size_t size,
 	return json_skip(j);
 }
 
-static int entry_member(struct json *j, const char *key, size_t size,
-			void *context)
+static int read_size(struct json *j, struct document *d)
+{
+	int r = json_integer(j, &d->blob.size);
+
+	if (r == -ERANGE || (r == 0 && d->blob.size < 0))
+		return err_set(j->e, -EINVAL, "a size that is none");
+	return r;
+}
+
+static int descriptor_member(struct json *j, const char *key, size_t size,
+			     void *context)
 {
 	struct document *d = context;
 
 	if (is(key, size, "digest"))
-		return read_digest(j, d, &d->blob);
+		return read_digest(j, d, &d->blob.path);
+	if (is(key, size, "size"))
+		return read_size(j, d);
 	if (is(key, size, "platform") && !is_null(j))
 		return json_object(j, platform_member, d);
 	return json_skip(j);
+}
+
+/* Into d->blob, with the platform that it is for. */
+static int read_descriptor(struct json *j, struct document *d)
+{
+	free(d->architecture);
+	free(d->os);
+	free(d->blob.path);
+	d->architecture = d->os = NULL;
+	d->blob = (struct layers_blob){ NULL, -1 };
+	return json_object(j, descriptor_member, d);
+}
+
+/* What was read into d->blob. */
+static struct layers_blob take_blob(struct document *d)
+{
+	struct layers_blob b = d->blob;
+
+	d->blob.path = NULL;
+	return b;
 }
 
 /* Whether what was read of it is what runs here, or does not say. */
@@ -351,52 +392,31 @@ static bool platform_ok(const struct document *d)
 static int index_entry(struct json *j, void *context)
 {
 	struct document *d = context;
-	int r;
+	int r = read_descriptor(j, d);
 
-	free(d->architecture);
-	free(d->os);
-	free(d->blob);
-	d->architecture = d->os = d->blob = NULL;
-	r = json_object(j, entry_member, d);
-	if (r || d->digest || !d->blob || !platform_ok(d))
+	if (r || d->next.path || !d->blob.path || !platform_ok(d))
 		return r;
-	d->digest = d->blob;
-	d->blob = NULL;
+	d->next = take_blob(d);
 	return 0;
 }
 
-static int manifest_config(struct json *j, const char *key, size_t size,
-			   void *context)
+static int manifest_config(struct json *j, struct document *d)
 {
-	struct document *d = context;
+	int r = read_descriptor(j, d);
 
-	return is(key, size, "digest") ? read_digest(j, d, &d->l->config) :
-					 json_skip(j);
-}
-
-static int layer_member(struct json *j, const char *key, size_t size,
-			void *context)
-{
-	struct document *d = context;
-
-	return is(key, size, "digest") ? read_digest(j, d, &d->blob) :
-					 json_skip(j);
+	if (r)
+		return r;
+	free(d->l->config.path);
+	d->l->config = take_blob(d);
+	return 0;
 }
 
 static int manifest_layer(struct json *j, void *context)
 {
 	struct document *d = context;
-	char *path;
-	int r;
+	int r = read_descriptor(j, d);
 
-	free(d->blob);
-	d->blob = NULL;
-	r = json_object(j, layer_member, d);
-	if (r)
-		return r;
-	path = d->blob;
-	d->blob = NULL;
-	return add_layer(d, path);
+	return r ? r : add_layer(d, take_blob(d));
 }
 
 /* Of an index or of a manifest. */
@@ -408,7 +428,7 @@ static int oci_member(struct json *j, const char *key, size_t size,
 	if (is(key, size, "manifests"))
 		return json_array(j, index_entry, d);
 	if (is(key, size, "config"))
-		return json_object(j, manifest_config, d);
+		return manifest_config(j, d);
 	if (is(key, size, "layers"))
 		return json_array(j, manifest_layer, d);
 	return json_skip(j);
@@ -416,25 +436,25 @@ static int oci_member(struct json *j, const char *key, size_t size,
 
 static int find_oci(struct document *d)
 {
-	char *path = strdup("index.json");
-	int r = path ? 0 : no_memory(d);
+	struct layers_blob b = { strdup("index.json"), -1 };
+	int r = b.path ? 0 : no_memory(d);
 
 	for (int depth = 0; r == 0 && depth < INDEX_DEPTH; depth++) {
-		r = document_read(d, path, NULL, oci_member);
-		free(path);
-		path = d->digest;
-		d->digest = NULL;
+		r = document_read(d, &b, NULL, oci_member);
+		free(b.path);
+		b = d->next;
+		d->next.path = NULL;
 		document_close(d);
-		if (r == 0 && d->l->config) {
-			free(path);
+		if (r == 0 && d->l->config.path) {
+			free(b.path);
 			return 1;
 		}
-		if (r == 0 && !path)
+		if (r == 0 && !b.path)
 			return err_set(d->e, -EINVAL,
 				       "%s: no image for linux/amd64 in it",
 				       d->name);
 	}
-	free(path);
+	free(b.path);
 	return r ? r : bad(d, "index.json", "too many indexes in indexes");
 }
 
@@ -444,7 +464,7 @@ int layers_find(struct tree *t, const char *name, struct layers *l,
 	struct document d = { .tree = t, .name = name, .l = l, .e = e };
 	int r;
 
-	*l = (struct layers){ 0 };
+	*l = (struct layers){ .config.size = -1 };
 	r = find_docker(&d);
 	if (r == 0 && tree_file(t, "oci-layout") && tree_file(t, "index.json"))
 		r = find_oci(&d);
@@ -455,10 +475,10 @@ int layers_find(struct tree *t, const char *name, struct layers *l,
 void layers_close(struct layers *l)
 {
 	for (size_t i = 0; i < l->count; i++)
-		free(l->list[i]);
+		free(l->list[i].path);
 	free(l->list);
-	free(l->config);
-	*l = (struct layers){ 0 };
+	free(l->config.path);
+	*l = (struct layers){ .config.size = -1 };
 }
 
 /* ---- settings ---- */
@@ -515,9 +535,9 @@ static int config_member(struct json *j, const char *key, size_t size,
 	return platform_member(j, key, size, context);
 }
 
-static int read_config(struct document *d, const char *path)
+static int read_config(struct document *d, const struct layers_blob *b)
 {
-	int r = document_read(d, path, NULL, config_member);
+	int r = document_read(d, b, NULL, config_member);
 
 	if (r == 0 && !platform_ok(d))
 		r = err_set(d->e, -EINVAL,
@@ -530,13 +550,14 @@ static int read_config(struct document *d, const char *path)
 
 /* ---- layers ---- */
 
-static int unpack_layer(struct document *d, const char *path, size_t number,
-			struct tree *to, struct progress *progress)
+static int unpack_layer(struct document *d, const struct layers_blob *b,
+			size_t number, struct tree *to,
+			struct progress *progress)
 {
 	const struct tree_inode *i;
 	char name[2 * SHOWN_SIZE];
 	struct stream s = { 0 };
-	int r = find_blob(d, path, &i);
+	int r = find_blob(d, b, &i);
 
 	if (r)
 		return r;
@@ -557,9 +578,9 @@ int layers_unpack(const struct layers *l, struct tree *from, const char *name,
 	struct document d = {
 		.tree = from, .name = name, .e = e, .settings = settings
 	};
-	int r = read_config(&d, l->config);
+	int r = read_config(&d, &l->config);
 
 	for (size_t i = 0; i < l->count && r == 0; i++)
-		r = unpack_layer(&d, l->list[i], i + 1, to, progress);
+		r = unpack_layer(&d, &l->list[i], i + 1, to, progress);
 	return r;
 }

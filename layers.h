@@ -6,16 +6,23 @@
 #define ZEROBOOT_LAYERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "err.h"
 #include "progress.h"
 #include "text.h"
 #include "tree.h"
 
+/* A file of the tree, as others name it. */
+struct layers_blob {
+	char *path;
+	int64_t size; /* that it must have; -1: nobody says so */
+};
+
 /* What a container image is made of. */
 struct layers {
-	char *config; /* path of a file in the tree */
-	char **list;  /* of each layer, the lowest first */
+	struct layers_blob config;
+	struct layers_blob *list; /* of each layer, the lowest first */
 	size_t count, room;
 };
 

@@ -774,6 +774,30 @@ def oci(layers, config=CONFIG, nested=False, change=lambda files: None, platform
     return files
 
 
+def sized(layers, wrong):
+    """A manifest, and the number of the descriptor whose size is wrong: of the settings, then of each layer."""
+    data = [json.dumps(CONFIG).encode(), *layers]
+    found = [{"size": len(d) + (i == wrong), "digest": blob(d)[1]} for i, d in enumerate(data)]
+    return {"config": found[0], "layers": found[1:]}
+
+
+def by_sha512(layers):
+    files = {f"blobs/sha512/{hashlib.sha512(layer).hexdigest()}": layer for layer in layers}
+    manifest = {"config": {"digest": blob(json.dumps(CONFIG).encode())[1]},
+                "layers": [{"digest": "sha512:" + name.rpartition("/")[2]} for name in files]}
+    return oci([], manifest=manifest, change=lambda f: f.update(files))
+
+
+def indexes(depth):
+    """So many of them, each in the one before."""
+    files, index = {"oci-layout": b"{}"}, b"{}"
+    for _ in range(depth):
+        name, digest = blob(index)
+        files[name] = index
+        index = json.dumps({"manifests": [{"digest": digest, "size": len(index)}]}).encode()
+    return files | {"index.json": index}
+
+
 def tar_files(files):
     return tar_of(*(member(name, data) for name, data in sorted(files.items())))
 
@@ -860,8 +884,17 @@ BAD_CONTAINERS = {
     "a settings file that is no JSON": (docker_save(LAYERS, "x"), "expected an object"),
     "a NUL in the environment": (docker_save(LAYERS, CONFIG | {"config": {"Env": ["A=\0"]}}), "a NUL in a string"),
     "blobs outside": (tar_files(oci(LAYERS, manifest={"config": {"digest": "sha256:../../../../etc/passwd"}, "layers": []})), "is not in it"),
-    "an index in itself": (tar_files({"oci-layout": b"{}", "index.json": b'{"manifests": [{"digest": "x:y"}]}', "blobs/x/y": b'{"manifests": [{"digest": "x:y"}]}'}),
-                           "too many indexes"),
+    "too many indexes": (tar_files(indexes(5)), "too many indexes"),
+    "a blob by a checksum that is not known": (tar_files({"oci-layout": b"{}", "index.json": b'{"manifests": [{"digest": "x:y"}]}', "blobs/x/y": b"{}"}),
+                                               "blobs/x/y: only checksums by sha256 can be checked"),
+    "a layer by sha512": (tar_files(by_sha512(LAYERS)), "only checksums by sha256 can be checked"),
+    "a blob without a checksum": (tar_files({"oci-layout": b"{}", "index.json": b'{"manifests": [{"digest": "x"}]}', "blobs/x": b"{}"}),
+                                  "only checksums by sha256 can be checked"),
+    "a size that is none": (tar_files({"oci-layout": b"{}", "index.json": b'{"manifests": [{"size": -1}]}'}), "a size that is none"),
+    "a layer of another size": (tar_files(oci(LAYERS, manifest=sized(LAYERS, 1))), "not of the size it should be"),
+    "settings of another size": (tar_files(oci(LAYERS, manifest=sized(LAYERS, 0))), "not of the size it should be"),
+    "a manifest of another size": (tar_files(oci(LAYERS, change=lambda f: f.update({"index.json": re.sub(rb'"size": \d+', b'"size": 7', f["index.json"])}))),
+                                   "not of the size it should be"),
 }
 
 
