@@ -171,10 +171,11 @@ static int add_xattrs(struct gather *g, int fd, struct tree_inode *i)
 		n = fgetxattr(fd, name, g->chunk, XATTR_ROOM);
 		if (n < 0)
 			return failed(g);
-		if (tree_set_xattr(g->tree, i, name, strlen(name), g->chunk,
+		if (tree_add_xattr(g->tree, i, name, strlen(name), g->chunk,
 				   (size_t)n))
 			return no_memory(g);
 	}
+	tree_sort_xattrs(g->tree, i);
 	return 0;
 }
 

@@ -66,11 +66,10 @@ static int xattr_order(const struct tree_xattr *x, const char *name,
 	return r ? r : (x->name_size > size) - (x->name_size < size);
 }
 
-int tree_set_xattr(struct tree *t, struct tree_inode *i, const char *name,
+int tree_add_xattr(struct tree *t, struct tree_inode *i, const char *name,
 		   size_t name_size, const void *value, size_t value_size)
 {
-	struct tree_xattr **place = &i->xattrs, *old,
-			  *x = take(t, sizeof(*x) + name_size + value_size);
+	struct tree_xattr *x = take(t, sizeof(*x) + name_size + value_size);
 
 	if (!x)
 		return -ENOMEM;
@@ -78,17 +77,53 @@ int tree_set_xattr(struct tree *t, struct tree_inode *i, const char *name,
 	x->value_size = (uint32_t)value_size;
 	memcpy(x->data, name, name_size);
 	memcpy(x->data + name_size, value, value_size);
-	while (*place && xattr_order(*place, name, name_size) < 0)
-		place = &(*place)->next;
-	old = *place;
-	if (old && xattr_order(old, name, name_size) == 0) {
-		x->next = old->next;
-		give(t, old, xattr_memory(old));
-	} else {
-		x->next = old;
-	}
-	*place = x;
+	x->next = i->xattrs;
+	i->xattrs = x;
 	return 0;
+}
+
+/* Two sorted lists as one; of the same name that of a comes first. */
+static struct tree_xattr *merge(struct tree_xattr *a, struct tree_xattr *b)
+{
+	struct tree_xattr *first = NULL, **end = &first;
+
+	while (a && b) {
+		struct tree_xattr **from =
+			xattr_order(a, b->data, b->name_size) <= 0 ? &a : &b;
+
+		*end = *from;
+		end = &(*end)->next;
+		*from = (*from)->next;
+	}
+	*end = a ? a : b;
+	return first;
+}
+
+void tree_sort_xattrs(struct tree *t, struct tree_inode *i)
+{
+	struct tree_xattr *sorted[32] = { NULL }; /* n: 2^n of them */
+	struct tree_xattr *next, *all = NULL;
+	size_t n;
+
+	for (struct tree_xattr *x = i->xattrs; x; x = next) {
+		next = x->next;
+		x->next = NULL;
+		for (n = 0; sorted[n]; n++) {
+			x = merge(sorted[n], x);
+			sorted[n] = NULL;
+		}
+		sorted[n] = x;
+	}
+	for (n = 0; n < sizeof(sorted) / sizeof(sorted[0]); n++)
+		all = merge(sorted[n], all);
+	i->xattrs = all;
+	/* The last one added was the first of the list. */
+	for (struct tree_xattr *x = all; x; x = x->next)
+		while ((next = x->next) &&
+		       !xattr_order(next, x->data, x->name_size)) {
+			x->next = next->next;
+			give(t, next, xattr_memory(next));
+		}
 }
 
 void tree_drop_xattrs(struct tree *t, struct tree_inode *i)
@@ -236,15 +271,28 @@ void tree_remove(struct tree *t, struct tree_node *node)
 	drop_node(t, node);
 }
 
+/*
+ * What is left beneath a node after it has been hidden is the layer's, and so is
+ * whatever comes into it while the layer lasts: it need not be looked at again.
+ */
 /* NOLINTNEXTLINE(misc-no-recursion): TREE_DEPTH deep */
-void tree_hide(struct tree *t, struct tree_node *node)
+void tree_hide_children(struct tree *t, struct tree_node *node)
 {
 	struct tree_node *next;
 
+	if (node->hidden == t->layer)
+		return;
+	node->hidden = t->layer;
 	for (struct tree_node *n = node->children; n; n = next) {
 		next = n->next;
 		tree_hide(t, n);
 	}
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): TREE_DEPTH deep */
+void tree_hide(struct tree *t, struct tree_node *node)
+{
+	tree_hide_children(t, node);
 	if (!node->children && node->layer != t->layer && node != t->root)
 		drop_node(t, node);
 }

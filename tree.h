@@ -43,8 +43,9 @@ struct tree_node {
 	struct tree_node *hash_next;
 	struct tree_inode *inode;
 	uint64_t hash;
-	uint32_t count; /* of children */
-	uint32_t layer; /* the last one that had it */
+	uint32_t count;  /* of children */
+	uint32_t layer;  /* the last one that had it */
+	uint32_t hidden; /* the last one that hid what was in it; 0: none */
 	uint16_t depth, name_size;
 	char name[];
 };
@@ -55,7 +56,7 @@ struct tree {
 	size_t bucket_count, node_count;
 	uint64_t memory, seed;
 	struct store *store;
-	uint32_t layer;    /* of what is put into it now */
+	uint32_t layer;    /* of what is put into it now, from 1 */
 	int64_t mtime_sec; /* of the directories that tree_walk makes */
 };
 
@@ -68,9 +69,10 @@ void tree_close(struct tree *t);
 struct tree_inode *tree_inode(struct tree *t, uint32_t mode);
 int tree_set_target(struct tree *t, struct tree_inode *i, const char *target,
 		    size_t size);
-/* Takes the place of one of the same name. */
-int tree_set_xattr(struct tree *t, struct tree_inode *i, const char *name,
+int tree_add_xattr(struct tree *t, struct tree_inode *i, const char *name,
 		   size_t name_size, const void *value, size_t value_size);
+/* After all have been added; of those of a name the last one stays. */
+void tree_sort_xattrs(struct tree *t, struct tree_inode *i);
 void tree_drop_xattrs(struct tree *t, struct tree_inode *i);
 /* One that got no name goes; NULL is allowed. */
 void tree_drop_inode(struct tree *t, struct tree_inode *i);
@@ -90,5 +92,6 @@ const struct tree_inode *tree_file(struct tree *t, const char *path);
 void tree_remove(struct tree *t, struct tree_node *node);
 /* The same, but what t->layer has stays, with the directories above it. */
 void tree_hide(struct tree *t, struct tree_node *node);
+void tree_hide_children(struct tree *t, struct tree_node *node);
 
 #endif

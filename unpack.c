@@ -149,7 +149,7 @@ static int set_xattrs(struct unpack *u, struct tree_inode *i)
 		if (x->value.size > XATTR_VALUE)
 			return bad(u, -E2BIG, "an attribute over 64 KiB");
 		if (unpack_keeps_xattr(x->name.data, x->name.size))
-			r = tree_set_xattr(u->tree, i, x->name.data,
+			r = tree_add_xattr(u->tree, i, x->name.data,
 					   x->name.size, x->value.data,
 					   x->value.size);
 		else if (!begins(x->name.data, x->name.size, "security."))
@@ -158,6 +158,7 @@ static int set_xattrs(struct unpack *u, struct tree_inode *i)
 				      u->tar.in->name, u->tar.last,
 				      shown(name, x->name.data, x->name.size));
 	}
+	tree_sort_xattrs(u->tree, i);
 	return r ? no_memory(u) : 0;
 }
 
@@ -302,7 +303,7 @@ static bool is_aufs(struct pax_text path)
 /* A name that hides others, in a directory that may be gone already. */
 static int hide(struct unpack *u, struct pax_text path, struct pax_text name)
 {
-	struct tree_node *dir, *n, *next;
+	struct tree_node *dir, *n;
 	int r = check_path(u, u->m->path);
 
 	if (r)
@@ -313,10 +314,7 @@ static int hide(struct unpack *u, struct pax_text path, struct pax_text name)
 	if (tree_walk(u->tree, path.data, path.size, false, &dir))
 		return 0;
 	if (is_opaque(name)) {
-		for (n = dir->children; n; n = next) {
-			next = n->next;
-			tree_hide(u->tree, n);
-		}
+		tree_hide_children(u->tree, dir);
 		return 0;
 	}
 	n = tree_find(u->tree, dir, name.data + WHITEOUT_SIZE,

@@ -11,6 +11,7 @@ import pathlib
 import pty
 import random
 import re
+import resource
 import select
 import shutil
 import signal
@@ -898,6 +899,39 @@ BAD_CONTAINERS = {
 }
 
 
+# ---- what hostile ones cost ----
+
+def attributes(count):
+    """A directory with so many, time and again."""
+    return tar_of(member("d", kind=tarfile.DIRTYPE, pax={f"SCHILY.xattr.user.{i:05}": "" for i in range(count)}) * 100)
+
+
+def hidden(marker):
+    """A layer that says so often that what a directory has from below is not there, and has as much itself."""
+    return lambda count: docker_save([LAYERS[0], tar_of(directory("d"), *(member(f"d/{i}") for i in range(count)), member(marker) * count)])
+
+
+COSTLY = {
+    "attributes of a file": (attributes, 1000),
+    "opaque directories": (hidden("d/.wh..wh..opq"), 4000),
+    "whiteouts of one directory": (hidden(".wh.d"), 4000),
+}
+
+
+def cpu_seconds(data):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    assert place.build("-", data)[0] == 0
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def check_cost(make, count):
+    """Four times as much takes four times as long, not sixteen times."""
+    some, more, found = make(count), make(4 * count), []
+    while not found or found[-1] > 7 and len(found) < 5:
+        found.append(cpu_seconds(more) / max(cpu_seconds(some), 0.04))
+    assert found[-1] <= 7, found
+
+
 # ---- in the guest ----
 
 def check_settings():
@@ -1018,6 +1052,8 @@ def main():
     check("info and its list", check_info)
     for name, files in OTHER_FILES.items():
         check(f"no container image: {name}", check_other_files, files)
+    for name, (make, count) in COSTLY.items():
+        check(f"the time that many take: {name}", check_cost, make, count)
     for name, (data, why) in BAD_CONTAINERS.items():
         check(f"refused: container image: {name}", place.refused, "-", data, why)
     check("run: settings, PATH, scripts, attributes", check_settings)
