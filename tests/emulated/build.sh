@@ -39,7 +39,7 @@ fetch_kernel() {
 	rm -rf $kernel
 	mkdir -p $kernel
 	apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || apt-get update
-	package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }')
+	package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ && !seen++ { print $2 }')
 	(cd $kernel && apt-get -o APT::Sandbox::User=root download "$package")
 	dpkg-deb -x $kernel/*.deb $kernel
 	rm $kernel/*.deb
