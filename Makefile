@@ -210,7 +210,7 @@ layers: $(O)/kernel.elf
 
 # The host's files that know of VMs. All others, the front end's and what everybody
 # uses, have no path to KVM's header.
-VM := command_serve doctor worker interrupt load machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
+VM := command_serve doctor worker outputs interrupt load machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
 FRONT := $(filter-out $(VM:%=%.c),$(HOST_C))
 
 front:

@@ -14,6 +14,13 @@
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
 #define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */
 
+static uint32_t outputs_max = API_OUTPUTS_MIB << 20; /* of files, of one run */
+
+void api_set_outputs_max(unsigned mib)
+{
+	outputs_max = mib << 20;
+}
+
 /* A client's own id is taken when it can do no harm in a header or a log. */
 static void take_id(struct exchange *x, struct http_span id)
 {
@@ -103,6 +110,11 @@ static void count_job(const struct exchange *x, const struct job *job)
 		metrics.failures++;
 	if (!results_ran(job))
 		return;
+	metrics.signals += job->ended == ENDED_SIGNAL;
+	metrics.out_of_memory += job->ended == ENDED_MEMORY;
+	metrics.cut += job->cut != 0;
+	metrics.cpu_ns += job->cpu_ns;
+	metrics.calls += job->calls;
 	histogram_add(&metrics.wait, job->wait_ns);
 	histogram_add(&metrics.fork, job->fork_ns);
 	histogram_add(&metrics.exec, job->exec_ns);
@@ -262,6 +274,7 @@ static void submit(struct exchange *x)
 		job->context = x;
 		job->submitted_ns = x->start_ns;
 		job->output_limit = limit < OUTPUT_MAX ? limit : OUTPUT_MAX;
+		job->outputs_limit = limit < outputs_max ? limit : outputs_max;
 		if (pool_submit(job) == 0)
 			continue;
 		metrics.refused++;

@@ -11,7 +11,8 @@
 #include "reading.h"
 #include "results.h"
 
-#define API_ID_MAX 128 /* of an X-Request-Id that is taken over */
+#define API_OUTPUTS_MIB 8 /* of files that a run returns, unless it is set */
+#define API_ID_MAX 128    /* of an X-Request-Id that is taken over */
 
 /* One request under way; its jobs are answered one by one. */
 struct exchange {
@@ -40,6 +41,7 @@ struct exchange {
 	char method[17], target[97]; /* their beginnings */
 };
 
+void api_set_outputs_max(unsigned mib);
 /*
  * Looks at a request's head: path, method, key, type. 0: its body is wanted;
  * -1: refused, the answer is written (finished is not called). May be asked

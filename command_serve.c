@@ -6,6 +6,7 @@
 #include "command.h"
 #include "cors.h"
 #include "host.h"
+#include "api.h"
 #include "http.h"
 #include "server.h"
 
@@ -13,7 +14,7 @@
 #define MAX_WORKERS 4096 /* for each language */
 
 static struct server_options serve;
-static unsigned long queue, drain, request, idle, output, body;
+static unsigned long queue, drain, request, idle, output, body, outputs;
 
 static int take_listen(const char *address, struct err *e)
 {
@@ -92,6 +93,10 @@ static const struct option options[] = {
 	  .value = "MIB",
 	  .number = { &body, 1, HTTP_BODY_MIB_MOST, HTTP_BODY_MIB },
 	  .help = "the body of a request" },
+	{ .name = "--max-outputs",
+	  .value = "MIB",
+	  .number = { &outputs, 1, PROTOCOL_FILES_MAX >> 20, API_OUTPUTS_MIB },
+	  .help = "of the files that a run returns" },
 	{ .name = "--output-total",
 	  .value = "MIB",
 	  .number = { &output, 1, 1 << 20, 256 },
@@ -130,6 +135,7 @@ static int run(int count, char **operands)
 	serve.idle_seconds = (unsigned)idle;
 	serve.output_total = output << 20;
 	serve.body_mib = (unsigned)body;
+	serve.outputs_mib = (unsigned)outputs;
 	serve.host = host_ask(&e);
 	return serve.host ? server_run(&serve) : command_failed(&e);
 }

@@ -16,10 +16,11 @@ struct reading_content {
 	bool done;
 };
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			       "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
 static const uint8_t *table(void)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       "abcdefghijklmnopqrstuvwxyz0123456789+/";
 	static uint8_t values[256];
 
 	if (values[0] == BAD)
@@ -159,4 +160,38 @@ int content_read(struct json *j, struct parts *to, enum part_kind kind,
 	if (r || c.done)
 		return r;
 	return complain(j, &c, start, "an object without base64");
+}
+
+/* ---- writing ---- */
+
+static void encode(const uint8_t *from, char *to)
+{
+	to[0] = alphabet[from[0] >> 2];
+	to[1] = alphabet[(from[0] & 3) << 4 | from[1] >> 4];
+	to[2] = alphabet[(from[1] & 15) << 2 | from[2] >> 6];
+	to[3] = alphabet[from[2] & 63];
+}
+
+size_t content_encode(char *to, size_t room, const void *data, size_t size,
+		      size_t *at)
+{
+	const uint8_t *from = data;
+	size_t done = 0;
+
+	for (; size - *at >= 3 && room - done >= 4; *at += 3, done += 4)
+		encode(from + *at, to + done);
+	if (*at < size && size - *at < 3 && room - done >= 4) {
+		uint8_t last[3] = { from[*at] };
+		bool two = size - *at == 2;
+
+		if (two)
+			last[1] = from[*at + 1];
+		encode(last, to + done);
+		to[done + 3] = '=';
+		if (!two)
+			to[done + 2] = '=';
+		*at = size;
+		done += 4;
+	}
+	return done;
 }

@@ -15,5 +15,9 @@ int content_read(struct json *j, struct parts *to, enum part_kind kind,
 /* Base64 with the usual alphabet and its padding (RFC 4648, 4), decoded in place:
  * how many bytes, or -1. */
 int64_t content_decode(struct json *j, char *text, size_t size);
+/* Writes base64 of data from *at on, as far as it fits (4 bytes at least), and moves
+ * *at. Returns how much. */
+size_t content_encode(char *to, size_t room, const void *data, size_t size,
+		      size_t *at);
 
 #endif

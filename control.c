@@ -156,7 +156,7 @@ static int put_part(struct layout *l, const struct part_view *p)
 	struct zb_part head = { .kind = p->kind,
 				.name_size = (uint32_t)p->name_size,
 				.size = p->size };
-	uint64_t left = ZB_REQUEST_SIZE - l->used;
+	uint64_t left = ZB_REQUEST_SIZE - ZB_OUTPUTS_SIZE - l->used;
 	size_t fixed = sizeof(head) + PADDED(p->name_size);
 
 	if (fixed > left)
@@ -257,4 +257,84 @@ size_t control_log(const struct vm *vm, char *line, size_t size)
 	}
 	line[n] = 0;
 	return n;
+}
+
+void control_usage(const struct vm *vm, struct control_usage *u)
+{
+	const volatile struct zb_control *c = control_page(vm);
+
+	*u = (struct control_usage){ .cpu_ns = c->cpu_ns,
+				     .memory = c->memory_peak,
+				     .calls = c->syscalls,
+				     .status = c->status };
+}
+
+/* ---- files that are returned ---- */
+
+void control_want_outputs(struct vm *vm, uint64_t limit)
+{
+	control_open(vm)->outputs_limit = limit;
+}
+
+bool control_next_output(const struct vm *vm, uint64_t *at,
+			 struct control_output_file *f)
+{
+	const uint8_t *list = vm->memory + ZB_OUTPUTS_GPA;
+	uint64_t end = control_page(vm)->outputs_size, pages;
+	struct zb_output o;
+
+	if (end > ZB_OUTPUTS_SIZE)
+		end = ZB_OUTPUTS_SIZE;
+	if (*at >= end || end - *at < sizeof(o))
+		return false;
+	memcpy(&o, list + *at, sizeof(o));
+	*at += sizeof(o);
+	pages = o.left_out ? 0 : PAGE_UP(o.size) / ZB_PAGE_SIZE;
+	if (o.name_size > PROTOCOL_NAME_MAX ||
+	    (!o.left_out && o.size > PROTOCOL_FILES_MAX) ||
+	    PADDED(o.name_size) + pages * sizeof(gpa_t) > end - *at)
+		return false;
+	f->name = (const char *)list + *at;
+	f->name_size = o.name_size;
+	f->size = o.size;
+	f->left_out = o.left_out;
+	*at += PADDED(o.name_size);
+	f->pages = list + *at;
+	*at += pages * sizeof(gpa_t);
+	return true;
+}
+
+/* A page of memory or of the image. */
+static const void *page_at(const struct vm *vm, const void *image,
+			   uint64_t image_size, gpa_t gpa)
+{
+	if (gpa < ZB_IMAGE_GPA)
+		return control_at(vm, gpa, ZB_PAGE_SIZE);
+	gpa -= ZB_IMAGE_GPA;
+	return gpa < image_size && image_size - gpa >= ZB_PAGE_SIZE ?
+		       (const uint8_t *)image + gpa :
+		       NULL;
+}
+
+bool control_copy_output(const struct vm *vm, const void *image,
+			 uint64_t image_size,
+			 const struct control_output_file *f, void *to)
+{
+	for (uint64_t at = 0; at < f->size; at += ZB_PAGE_SIZE) {
+		uint64_t left = f->size - at;
+		size_t part = left < ZB_PAGE_SIZE ? left : ZB_PAGE_SIZE;
+		const void *page;
+		gpa_t gpa;
+
+		memcpy(&gpa, (const uint8_t *)f->pages + at / ZB_PAGE_SIZE * 8,
+		       sizeof(gpa));
+		page = gpa ? page_at(vm, image, image_size, gpa) : NULL;
+		if (gpa && !page)
+			return false;
+		if (page)
+			memcpy((uint8_t *)to + at, page, part);
+		else
+			memset((uint8_t *)to + at, 0, part);
+	}
+	return true;
 }

@@ -49,6 +49,29 @@ int control_request(struct vm *vm, const char *parts, size_t size);
 int control_code(struct vm *vm, const void *code, size_t size);
 /* Bytes that may be in use at most; 0: all. */
 void control_limit(struct vm *vm, uint64_t memory);
+/* What the run has used. calls: system calls since boot. */
+struct control_usage {
+	uint64_t cpu_ns, memory, calls;
+	uint32_t status; /* ZB_STATUS_* */
+};
+void control_usage(const struct vm *vm, struct control_usage *u);
+/* Files to return, after VM_EXIT. Bytes of files that the list may have. */
+void control_want_outputs(struct vm *vm, uint64_t limit);
+/* The next file in the list, from *at 0 on. False: there is none, or what follows
+ * is not as abi.h has it. */
+struct control_output_file {
+	const char *name;
+	size_t name_size;
+	uint64_t size;
+	bool left_out;
+	const void *pages; /* where they are: gpa_t, not aligned */
+};
+bool control_next_output(const struct vm *vm, uint64_t *at,
+			 struct control_output_file *f);
+/* Copies a file's data: false when a page is nowhere. */
+bool control_copy_output(const struct vm *vm, const void *image,
+			 uint64_t image_size,
+			 const struct control_output_file *f, void *to);
 /* Whether the guest refused the request after VM_EXIT: why is in its log. */
 bool control_refused(const struct vm *vm);
 /* All system calls are logged from now on. */

@@ -28,6 +28,7 @@ static void give_back(struct job *job)
 	parts_drop(&job->parts);
 	free(job->warnings.data);
 	free(job->payload);
+	free(job->own_err);
 	free(job);
 }
 

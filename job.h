@@ -2,6 +2,7 @@
 #ifndef ZEROBOOT_JOB_H
 #define ZEROBOOT_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,18 +26,27 @@ struct job {
 	struct member *member;  /* that runs it; NULL: queued or ended */
 	int language;
 	uint32_t timeout_ms;
-	uint32_t output_limit; /* bytes of stdout, of stderr */
-	uint32_t memory_mb;    /* 0: all that there is */
-	struct parts parts;    /* its code and what comes with it */
-	struct text warnings;  /* JSON strings, for the answer; mostly none */
+	uint32_t output_limit;  /* bytes of stdout, of stderr */
+	uint32_t memory_mb;     /* 0: all that there is */
+	uint32_t outputs_limit; /* bytes of files that are returned */
+	bool base64;            /* stdout and stderr are told so */
+	bool wants_files;       /* it has asked for some */
+	struct parts parts;     /* its code and what comes with it */
+	struct text warnings;   /* JSON strings, for the answer; mostly none */
 	void (*done)(struct job *job);
 	void *context;
 	/* results, valid in done */
 	enum job_status status;
 	int exit_code;
+	enum result_end ended;
+	unsigned cut; /* RESULT_CUT_* */
+	uint64_t cpu_ns, memory, calls;
+	unsigned left_out;               /* files, beside those named */
+	const char *files, *files_end;   /* parts, some of which are */
 	const char *out, *err, *message; /* in payload, or constant */
 	size_t out_size, err_size;
 	char *payload; /* by job_keep */
+	char *own_err; /* err, when it is not in it */
 	size_t payload_size;
 	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
 	uint64_t fork_ns, exec_ns;

@@ -42,6 +42,19 @@ static int utf8_length(const uint8_t *p, size_t size)
 	return length;
 }
 
+bool json_is_utf8(const void *data, size_t size)
+{
+	const uint8_t *p = data;
+	int n;
+
+	for (size_t at = 0; at < size; at += (size_t)n) {
+		n = utf8_length(p + at, size - at);
+		if (n < 0)
+			return false;
+	}
+	return true;
+}
+
 static size_t utf8_encode(char *to, uint32_t c)
 {
 	if (c < 0x80) {

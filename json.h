@@ -60,6 +60,8 @@ int json_end(struct json *j);
 
 /* ---- writing ---- */
 
+bool json_is_utf8(const void *data, size_t size);
+
 /* Bytes as a JSON string; what is not UTF-8 becomes U+FFFD, one for each
  * maximal part (Unicode, 3.9, table 3-8). */
 void text_json_string(struct text *t, const void *data, size_t size);

@@ -13,13 +13,21 @@ static int take_renewal(struct renewal *r)
 	return r->warm > 1 || r->discarded >= RECYCLE_RESULTS ? -EPROTO : 1;
 }
 
-/* The parts of a message, each kind once at most. */
+/* The parts of a message: each kind once at most, but files. */
 static int take_parts(struct member_news *n, const char *at, const char *end)
 {
 	struct part_view p, *to;
 	int r;
 
+	n->files = at;
+	n->files_end = end;
 	while ((r = part_take(&at, end, FROM_WORKER, &p)) > 0) {
+		if (p.kind == PART_TEXT || p.kind == PART_BYTES ||
+		    p.kind == PART_LEFT_OUT) {
+			if (n->kind != MESSAGE_RESULT)
+				return -EPROTO;
+			continue;
+		}
 		to = p.kind == PART_STDOUT ? &n->out :
 		     p.kind == PART_STDERR ? &n->err :
 					     &n->text;
@@ -45,6 +53,8 @@ static int hear_result(struct member *m, struct member_news *n,
 	n->renewal = r->before;
 	if (r->id != m->run_id || r->status >= RESULT_STATUSES ||
 	    r->exit_code > 255 || r->recycled > 1 || r->kept > 1 ||
+	    r->ended >= RESULT_ENDS ||
+	    r->cut > (RESULT_CUT_STDOUT | RESULT_CUT_STDERR) ||
 	    (r->status == RESULT_CANCELLED && m->state != CANCELLING) ||
 	    take_renewal(&n->renewal) < 0)
 		return -EPROTO;
@@ -116,7 +126,8 @@ int member_run(struct member *m, uint64_t now)
 			   .sent_ns = now,
 			   .timeout_ms = job->timeout_ms,
 			   .output_limit = job->output_limit,
-			   .memory_mb = job->memory_mb };
+			   .memory_mb = job->memory_mb,
+			   .outputs_limit = job->outputs_limit };
 
 	return channel_run(&m->channel, &run, job->parts.data, job->parts.size);
 }

@@ -55,6 +55,7 @@ struct member_news {
 	struct result result;
 	struct renewal renewal; /* of a RESULT: the one before the run */
 	struct part_view out, err, text; /* text ends with a NUL */
+	const char *files, *files_end;   /* all parts; some may be files */
 	char *payload; /* that they are in, the caller's to free; NULL: of a
 			* RESULT that nobody waits for, or of what has no parts */
 };

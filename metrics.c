@@ -137,6 +137,18 @@ void metrics_write(struct text *t)
 {
 	put_runs(t);
 	put_discarded(t);
+	put(t, "zeroboot_signalled_total", "counter", metrics.signals,
+	    "Runs that a signal ended.");
+	put(t, "zeroboot_out_of_memory_total", "counter", metrics.out_of_memory,
+	    "Runs that ran out of memory.");
+	put(t, "zeroboot_output_cut_total", "counter", metrics.cut,
+	    "Runs that wrote more than is kept.");
+	metrics_series(t, "zeroboot_cpu_seconds_total", "counter",
+		       "CPU time of all runs.");
+	text_format(t, "zeroboot_cpu_seconds_total %.6f\n",
+		    (double)metrics.cpu_ns / 1e9);
+	put(t, "zeroboot_system_calls_total", "counter", metrics.calls,
+	    "System calls of all runs.");
 	put(t, "zeroboot_worker_failures_total", "counter", metrics.failures,
 	    "Runs that ended because their worker failed.");
 	put(t, "zeroboot_cancelled_total", "counter", metrics.cancelled,

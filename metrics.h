@@ -29,11 +29,14 @@ struct histogram { /* of times, from 10 us to 300 s */
 
 struct metrics {
 	uint64_t requests[METRICS_PATHS][METRICS_STATUSES];
-	uint64_t success, error, timeout;    /* runs by how they ended */
-	uint64_t failures;                   /* of them: the worker's fault */
-	uint64_t cancelled;                  /* the client went away */
-	uint64_t fresh, recycled;            /* VMs taken for runs */
-	uint64_t discarded[RECYCLE_RESULTS]; /* VMs that were not recycled */
+	uint64_t success, error, timeout;     /* runs by how they ended */
+	uint64_t signals, out_of_memory, cut; /* runs that ended so, or wrote
+					       * too much */
+	uint64_t cpu_ns, calls;               /* of all runs */
+	uint64_t failures;                    /* of them: the worker's fault */
+	uint64_t cancelled;                   /* the client went away */
+	uint64_t fresh, recycled;             /* VMs taken for runs */
+	uint64_t discarded[RECYCLE_RESULTS];  /* VMs that were not recycled */
 	uint64_t unauthorised, rate_limited, refused;
 	uint64_t bytes_in, bytes_out;
 	uint64_t output_given_up, slow; /* answers */

@@ -12,7 +12,8 @@
 #define PARTS_STRINGS_COUNT 1024       /* arguments and variables, and */
 #define PARTS_STRINGS_MAX (128u << 10) /* bytes of them, each with a NUL */
 #define PARTS_PATH_MAX 4095
-#define PARTS_DEPTH_MAX 128 /* directories of a path */
+#define PARTS_OUTPUTS_MAX 64 /* patterns of files to return */
+#define PARTS_DEPTH_MAX 128  /* directories of a path */
 
 struct parts { /* zeroed: empty */
 	char *data;

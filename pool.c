@@ -191,12 +191,20 @@ static enum job_status status_of(const struct result *r)
 
 static void take_results(struct job *job, const struct member_news *n)
 {
-	job_keep(job, n->payload, n->out.size + n->err.size + n->text.size);
+	job_keep(job, n->payload, (size_t)(n->files_end - n->files));
 	job->out = n->out.data;
 	job->out_size = n->out.size;
 	job->err = n->err.data;
 	job->err_size = n->err.size;
 	job->message = n->text.data;
+	job->files = n->files;
+	job->files_end = n->files_end;
+	job->left_out = n->result.left_out;
+	job->ended = (enum result_end)n->result.ended;
+	job->cut = n->result.cut;
+	job->cpu_ns = n->result.cpu_ns;
+	job->memory = n->result.memory;
+	job->calls = n->result.calls;
 	job->exit_code = (int)n->result.exit_code;
 	job->fork_ns = n->result.fork_ns;
 	job->exec_ns = n->result.exec_ns;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define REQUEST_ROOM (PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX)
+#define FILES_ROOM (PROTOCOL_FILES_MAX + PROTOCOL_HEADS_MAX)
 #define OUTPUT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_OUTPUT_MAX))
 #define TEXT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_TEXT_MAX))
 
@@ -24,7 +25,7 @@ static const struct {
 	[MESSAGE_READY] = { true, FROM_WORKER, 0, 0 },
 	[MESSAGE_RESULT] = { true, FROM_WORKER, sizeof(struct result),
 			     sizeof(struct result) + 2 * OUTPUT_ROOM +
-				     TEXT_ROOM },
+				     TEXT_ROOM + FILES_ROOM },
 	[MESSAGE_IDLE] = { true, FROM_WORKER, sizeof(struct renewal),
 			   sizeof(struct renewal) },
 	[MESSAGE_WARM] = { true, FROM_WORKER, sizeof(struct renewal),
@@ -44,6 +45,12 @@ static const struct {
 	[PART_ENVIRONMENT] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX, 0 },
 	[PART_FILE] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX,
 			PROTOCOL_NAME_MAX },
+	[PART_OUTPUT] = { true, FROM_FRONT_END, 0, PROTOCOL_NAME_MAX },
+	[PART_TEXT] = { true, FROM_WORKER, PROTOCOL_FILES_MAX,
+			PROTOCOL_NAME_MAX },
+	[PART_BYTES] = { true, FROM_WORKER, PROTOCOL_FILES_MAX,
+			 PROTOCOL_NAME_MAX },
+	[PART_LEFT_OUT] = { true, FROM_WORKER, 0, PROTOCOL_NAME_MAX },
 	[PART_STDOUT] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX, 0 },
 	[PART_STDERR] = { true, FROM_WORKER, PROTOCOL_OUTPUT_MAX, 0 },
 	[PART_MESSAGE] = { true, FROM_WORKER, PROTOCOL_TEXT_MAX, 0 },

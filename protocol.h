@@ -45,6 +45,7 @@
 
 #define PROTOCOL_REQUEST_MAX (32u << 20) /* bytes of a request's parts, and */
 #define PROTOCOL_HEADS_MAX (2u << 20)    /* of their heads and names */
+#define PROTOCOL_FILES_MAX (32u << 20)   /* of files that a run returns */
 #define PROTOCOL_NAME_MAX 4095           /* bytes of a part's name */
 #define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
 #define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
@@ -76,10 +77,12 @@ struct message {
 struct run {
 	uint64_t id;      /* cannot be guessed: no RESULT is there before it */
 	uint64_t sent_ns; /* CLOCK_MONOTONIC: when it was sent */
-	uint32_t timeout_ms;   /* from entering the guest */
-	uint32_t output_limit; /* bytes kept of stdout, of stderr */
-	uint32_t memory_mb;    /* that the program may use; 0: all */
-	uint32_t stream;       /* 0 (not used yet) */
+	uint32_t timeout_ms;    /* from entering the guest */
+	uint32_t output_limit;  /* bytes kept of stdout, of stderr */
+	uint32_t memory_mb;     /* that the program may use; 0: all */
+	uint32_t stream;        /* 0 (not used yet) */
+	uint32_t outputs_limit; /* bytes of files that are returned */
+	uint32_t reserved;
 };
 
 struct about { /* a run */
@@ -120,7 +123,18 @@ struct result {
 	uint64_t fork_ns;      /* from sent_ns to a VM that runs it */
 	uint64_t exec_ns; /* from entering the guest to the program's end */
 	uint64_t exits;   /* VM exits of this run */
+	uint32_t ended;   /* enum result_end */
+	uint32_t cut; /* RESULT_CUT_*: of what was written some is missing */
+	uint32_t left_out; /* files that were, beside those that are named */
+	uint32_t reserved;
+	uint64_t cpu_ns; /* of all processes */
+	uint64_t memory; /* bytes in use, at most */
+	uint64_t calls;  /* system calls */
 };
+
+enum result_end { ENDED_EXIT, ENDED_SIGNAL, ENDED_MEMORY, RESULT_ENDS };
+#define RESULT_CUT_STDOUT 1u
+#define RESULT_CUT_STDERR 2u
 
 /* The kinds of a request are those of guest/abi.h. */
 enum part_kind {
@@ -128,12 +142,15 @@ enum part_kind {
 	PART_STDIN,
 	PART_ARGUMENT,
 	PART_ENVIRONMENT, /* name=value */
-	PART_FILE,        /* name: its path; in a RESULT too (not used yet) */
-	PART_OUTPUT,      /* name: a path or pattern (not used yet) */
+	PART_FILE,        /* name: its path */
+	PART_OUTPUT,      /* name: a path or pattern of files to return */
 	/* of a worker */
 	PART_STDOUT,
 	PART_STDERR,
-	PART_MESSAGE, /* for people, with a NUL at its end */
+	PART_MESSAGE,  /* for people, with a NUL at its end */
+	PART_TEXT,     /* a file, name: its path; UTF-8, or */
+	PART_BYTES,    /* any bytes */
+	PART_LEFT_OUT, /* name: of a file that is not returned */
 	PART_KINDS
 };
 

@@ -11,6 +11,7 @@
 
 #define DEFAULT_TIMEOUT 30
 #define MAX_TIMEOUT 300
+#define MAX_MEMORY_MB (1 << 20) /* beyond any VM's: no limit */
 
 /* Of fields that are not known, for each object: */
 #define UNKNOWN_MAX 8       /* are named, and */
@@ -23,6 +24,7 @@ struct parse {
 	unsigned unknown;      /* its fields that are not known */
 	bool has_code, has_executions;
 	size_t strings, strings_size; /* arguments and variables so far */
+	size_t outputs;               /* patterns */
 	struct err *e;
 };
 
@@ -238,6 +240,56 @@ static int take_file(struct json *j, const char *key, size_t size,
 	return take_content(j, p, PART_FILE, "files", key, size);
 }
 
+static int take_output(struct json *j, void *context)
+{
+	char pattern[PARTS_PATH_MAX + 1];
+	struct parse *p = context;
+	const char *problem;
+	size_t at, size;
+	int r;
+
+	if (json_peek(j) != JSON_STRING)
+		return bad_type(j, p, "outputs", "not a string");
+	at = j->at;
+	if (p->outputs++ == PARTS_OUTPUTS_MAX)
+		return bad_value(p, "outputs", "too many", at);
+	r = json_string(j, pattern, sizeof(pattern), &size);
+	if (r)
+		return r;
+	problem = parts_path_problem(pattern, size);
+	if (problem)
+		return bad_value(p, "outputs", problem, at);
+	p->job->wants_files = true;
+	r = parts_add(&p->job->parts, PART_OUTPUT, pattern, size, NULL, 0);
+	return r ? no_memory(p) : 0;
+}
+
+static int take_outputs(struct json *j, struct parse *p)
+{
+	if (json_peek(j) != JSON_ARRAY)
+		return bad_type(j, p, "outputs", "not an array");
+	return json_array(j, take_output, p);
+}
+
+static int take_encoding(struct json *j, struct parse *p)
+{
+	static const char what[] = "neither \"text\" nor \"base64\"";
+	char name[8];
+	size_t at, size;
+	int r;
+
+	if (json_peek(j) != JSON_STRING)
+		return bad_type(j, p, "encoding", what);
+	at = j->at;
+	r = json_string(j, name, sizeof(name), &size);
+	if (r)
+		return bad_value(p, "encoding", what, at);
+	p->job->base64 = size == 6 && !memcmp(name, "base64", 6);
+	if (p->job->base64 || (size == 4 && !memcmp(name, "text", 4)))
+		return 0;
+	return bad_value(p, "encoding", what, at);
+}
+
 static int take_files(struct json *j, struct parse *p)
 {
 	if (json_peek(j) != JSON_OBJECT)
@@ -270,7 +322,9 @@ static int take_language(struct json *j, struct parse *p)
 	return bad_value(p, "language", text, at);
 }
 
-static int take_timeout(struct json *j, struct parse *p)
+/* Of a number that is at least 1, what of it is at most `most`. */
+static int take_number(struct json *j, struct parse *p, const char *field,
+		       int64_t most, uint32_t *to)
 {
 	static const char what[] = "not a positive integer";
 	int64_t value = 0;
@@ -278,17 +332,31 @@ static int take_timeout(struct json *j, struct parse *p)
 	int r;
 
 	if (json_peek(j) != JSON_NUMBER)
-		return bad_type(j, p, "timeout_seconds", what);
+		return bad_type(j, p, field, what);
 	at = j->at;
 	r = json_integer(j, &value);
 	if (r == -ERANGE || (r == 0 && value < 1))
-		return bad_value(p, "timeout_seconds", what, at);
+		return bad_value(p, field, what, at);
 	if (r)
 		return r;
-	if (value > MAX_TIMEOUT)
-		value = MAX_TIMEOUT;
-	p->job->timeout_ms = (uint32_t)value * 1000;
+	*to = (uint32_t)(value < most ? value : most);
 	return 0;
+}
+
+static int take_timeout(struct json *j, struct parse *p)
+{
+	uint32_t seconds = 0;
+	int r = take_number(j, p, "timeout_seconds", MAX_TIMEOUT, &seconds);
+
+	if (r == 0)
+		p->job->timeout_ms = seconds * 1000;
+	return r;
+}
+
+static int take_memory(struct json *j, struct parse *p)
+{
+	return take_number(j, p, "memory_mb", MAX_MEMORY_MB,
+			   &p->job->memory_mb);
 }
 
 static int exec_member(struct json *j, const char *key, size_t size,
@@ -305,6 +373,9 @@ static int exec_member(struct json *j, const char *key, size_t size,
 		{ "args", take_args },
 		{ "env", take_env },
 		{ "files", take_files },
+		{ "outputs", take_outputs },
+		{ "memory_mb", take_memory },
+		{ "encoding", take_encoding },
 	};
 	struct http_span k = { key, size };
 	struct parse *p = context;
@@ -339,7 +410,7 @@ static int add_job(struct parse *p)
 	job->node.owner = q->owner;
 	p->job = job;
 	p->has_code = false;
-	p->strings = p->strings_size = 0;
+	p->strings = p->strings_size = p->outputs = 0;
 	return 0;
 }
 

@@ -1,16 +1,32 @@
 #include "results.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "content.h"
 #include "id.h"
 #include "json.h"
 
-#define FIXED_MAX 4096       /* bytes of what is around output, but warnings */
-#define MEASURE_BYTES 65536u /* of output, at a time */
+#define FIXED_MAX 16384 /* bytes of what is around output, but warnings */
+#define NAME_MAX_ESCAPED 25600 /* and of what is around a file */
+#define SHOWN_NAME_MAX 128     /* bytes of a name in a warning */
+#define MEASURE_BYTES 65536u   /* of output, at a time */
 
-/* The parts of a run's object. */
-enum { BEFORE, OUT, BETWEEN, ERR, AFTER, PARTS };
+/* The parts of a run's object; those of a file as often as there is one. */
+enum {
+	BEFORE,
+	OUT,
+	BETWEEN,
+	ERR,
+	AFTER,
+	FILE_BEFORE,
+	FILE_DATA,
+	FILE_AFTER,
+	END,
+	PARTS
+};
 
 bool results_ran(const struct job *job)
 {
@@ -43,6 +59,55 @@ static void put_warnings(struct text *t, const struct text *warnings)
 	text_put(t, "]");
 }
 
+/* One more, of a run: it is an array already when there are others. */
+static void add_warning(struct text *t, bool *open, const char *text,
+			size_t size)
+{
+	text_put(t, *open ? "," : ",\"warnings\":[");
+	*open = true;
+	text_json_string(t, text, size);
+}
+
+static void put_left_out(struct text *t, const struct part_view *p, bool *open)
+{
+	static const char what[] = ": left out of files";
+	char text[SHOWN_NAME_MAX + 3 + sizeof(what)];
+	size_t size = p->name_size, n;
+
+	n = size < SHOWN_NAME_MAX ? size : SHOWN_NAME_MAX;
+	while (n < size && n && (p->name[n] & 0xc0) == 0x80)
+		n--;
+	memcpy(text, p->name, n);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+			      n < size ? "..." : "", what);
+	add_warning(t, open, text, n);
+}
+
+/* Those of the request, and of files that are not there. */
+static void put_run_warnings(struct text *t, const struct job *job)
+{
+	const char *at = job->files;
+	bool open = job->warnings.size;
+	struct part_view p;
+	char text[64];
+	int n;
+
+	if (open) {
+		text_put(t, ",\"warnings\":[");
+		text_add(t, job->warnings.data, job->warnings.size);
+	}
+	while (at && part_take(&at, job->files_end, FROM_WORKER, &p) == 1)
+		if (p.kind == PART_LEFT_OUT)
+			put_left_out(t, &p, &open);
+	if (job->left_out) {
+		n = snprintf(text, sizeof(text), "%u more files left out",
+			     job->left_out);
+		add_warning(t, &open, text, (size_t)n);
+	}
+	if (open)
+		text_put(t, "]");
+}
+
 static void put_before(struct text *t, const struct results *r, size_t i)
 {
 	const struct job *job = r->jobs[i];
@@ -66,30 +131,90 @@ static void put_timeout(struct text *t, const struct job *job)
 {
 	size_t size = job->err_size;
 
-	if (job->status != JOB_TIMEOUT)
+	if (job->status != JOB_TIMEOUT || job->base64)
 		return;
 	text_format(t, "%sExecution timed out after %us",
 		    size && job->err[size - 1] != '\n' ? "\\n" : "",
 		    job->timeout_ms / 1000);
 }
 
+const char *results_status(const struct job *job)
+{
+	if (job->status == JOB_TIMEOUT)
+		return "timeout";
+	if (job->ended == ENDED_MEMORY)
+		return "out_of_memory";
+	if (job->ended == ENDED_SIGNAL)
+		return "signal";
+	return job->exit_code ? "error" : "ok";
+}
+
+static void put_signal(struct text *t, unsigned number)
+{
+	static const char *const names[] = {
+		"",      "HUP",  "INT",    "QUIT", "ILL",  "TRAP",   "ABRT",
+		"BUS",   "FPE",  "KILL",   "USR1", "SEGV", "USR2",   "PIPE",
+		"ALRM",  "TERM", "STKFLT", "CHLD", "CONT", "STOP",   "TSTP",
+		"TTIN",  "TTOU", "URG",    "XCPU", "XFSZ", "VTALRM", "PROF",
+		"WINCH", "IO",   "PWR",    "SYS"
+	};
+
+	if (number < sizeof(names) / sizeof(names[0]))
+		text_format(t, ",\"signal\":\"SIG%s\"", names[number]);
+	else
+		text_format(t, ",\"signal\":\"SIGRTMIN+%u\"", number - 32);
+}
+
+static void put_accounts(struct text *t, const struct job *job)
+{
+	const char *status = results_status(job);
+
+	text_put(t, ",\"status\":\"");
+	text_put(t, status);
+	text_put(t, "\"");
+	if (!strcmp(status, "signal"))
+		put_signal(t, (unsigned)job->exit_code & 127);
+	text_put(t, ",\"usage\":{\"cpu_ms\":");
+	text_put_ms(t, job->cpu_ns);
+	text_put(t, ",\"peak_memory_mb\":");
+	/* In thousandths of a MiB. */
+	text_put_ms(t, job->memory / 4096 * 390625 / 100);
+	text_put(t, ",\"system_calls\":");
+	text_put_number(t, (int64_t)job->calls);
+	text_put(t, "}");
+	if (job->cut & RESULT_CUT_STDOUT)
+		text_put(t, ",\"stdout_truncated\":true");
+	if (job->cut & RESULT_CUT_STDERR)
+		text_put(t, ",\"stderr_truncated\":true");
+	if (job->wants_files)
+		text_put(t, ",\"files\":{");
+}
+
 static void put_after(struct text *t, const struct results *r, size_t i)
 {
 	const struct job *job = r->jobs[i];
 
-	if (results_ran(job)) {
-		put_timeout(t, job);
-		text_put(t, "\",\"exit_code\":");
-		text_put_number(t, job->status == JOB_TIMEOUT ? -1 :
-								job->exit_code);
-		text_put(t, ",\"fork_time_ms\":");
-		text_put_ms(t, job->fork_ns);
-		text_put(t, ",\"exec_time_ms\":");
-		text_put_ms(t, job->exec_ns);
-		text_put(t, ",\"total_time_ms\":");
-		text_put_ms(t, r->total_ns);
-	}
-	put_warnings(t, &job->warnings);
+	if (!results_ran(job))
+		return;
+	put_timeout(t, job);
+	text_put(t, "\",\"exit_code\":");
+	text_put_number(t, job->status == JOB_TIMEOUT ? -1 : job->exit_code);
+	text_put(t, ",\"fork_time_ms\":");
+	text_put_ms(t, job->fork_ns);
+	text_put(t, ",\"exec_time_ms\":");
+	text_put_ms(t, job->exec_ns);
+	text_put(t, ",\"total_time_ms\":");
+	text_put_ms(t, r->total_ns);
+	put_accounts(t, job);
+}
+
+static void put_end(struct text *t, const struct results *r, size_t i)
+{
+	const struct job *job = r->jobs[i];
+
+	if (results_ran(job) && job->wants_files)
+		text_put(t, "}");
+	put_run_warnings(t, job);
 	text_put(t, "}");
 	if (i + 1 < r->count)
 		return;
@@ -101,6 +226,38 @@ static void put_after(struct text *t, const struct results *r, size_t i)
 	text_put(t, "\n");
 }
 
+/* Whether it is the first that is told. */
+static bool is_first(const struct job *job, const struct part_view *f)
+{
+	const char *at = job->files;
+	struct part_view p;
+
+	while (part_take(&at, job->files_end, FROM_WORKER, &p) == 1)
+		if (p.kind == PART_TEXT || p.kind == PART_BYTES)
+			return p.name == f->name;
+	return true;
+}
+
+static void put_file(struct text *t, const struct results *r,
+		     const struct results_place *p)
+{
+	const struct part_view *f = &p->file;
+
+	if (p->part == FILE_AFTER) {
+		text_put(t, "\"");
+		if (f->kind != PART_BYTES)
+			return;
+		text_put(t, ",\"size\":");
+		text_put_number(t, (int64_t)f->size);
+		text_put(t, "}");
+		return;
+	}
+	if (!is_first(r->jobs[p->job], f))
+		text_put(t, ",");
+	text_json_string(t, f->name, f->name_size);
+	text_put(t, f->kind == PART_BYTES ? ":{\"base64\":\"" : ":\"");
+}
+
 static void put_fixed(struct text *t, const struct results *r,
 		      const struct results_place *p)
 {
@@ -108,33 +265,63 @@ static void put_fixed(struct text *t, const struct results *r,
 		put_before(t, r, p->job);
 	else if (p->part == BETWEEN)
 		text_put(t, "\",\"stderr\":\"");
-	else
+	else if (p->part == AFTER)
 		put_after(t, r, p->job);
+	else if (p->part == END)
+		put_end(t, r, p->job);
+	else
+		put_file(t, r, p);
 }
 
 /* ---- going through it ---- */
 
 static bool is_output(const struct results_place *p)
 {
-	return p->part == OUT || p->part == ERR;
+	return p->part == OUT || p->part == ERR || p->part == FILE_DATA;
 }
 
-/* The output of this part. */
+/* The output of this part; *base64: it is told so. */
 static const char *output(const struct results *r,
-			  const struct results_place *p, size_t *size)
+			  const struct results_place *p, size_t *size,
+			  bool *base64)
 {
 	const struct job *job = r->jobs[p->job];
 
+	if (p->part == FILE_DATA) {
+		*size = p->file.size;
+		*base64 = p->file.kind == PART_BYTES;
+		return p->file.data;
+	}
 	*size = p->part == OUT ? job->out_size : job->err_size;
+	*base64 = job->base64;
 	return p->part == OUT ? job->out : job->err;
+}
+
+/* To the next file, or the end. */
+static int next_file(const struct job *job, struct results_place *p)
+{
+	if (!p->next_file)
+		p->next_file = job->files;
+	while (p->next_file && part_take(&p->next_file, job->files_end,
+					 FROM_WORKER, &p->file) == 1)
+		if (p->file.kind == PART_TEXT || p->file.kind == PART_BYTES)
+			return FILE_BEFORE;
+	p->next_file = NULL;
+	return END;
 }
 
 /* To the next part; false: that was the last. */
 static bool advance(const struct results *r, struct results_place *p)
 {
+	const struct job *job = r->jobs[p->job];
+
 	p->at = 0;
-	if (p->part == BEFORE && !results_ran(r->jobs[p->job]))
+	if (p->part == BEFORE && !results_ran(job))
 		p->part = AFTER;
+	else if (p->part == AFTER || p->part == FILE_AFTER)
+		p->part = results_ran(job) && job->wants_files ?
+				  next_file(job, p) :
+				  END;
 	else if (++p->part == PARTS) {
 		p->part = BEFORE;
 		p->job++;
@@ -147,20 +334,32 @@ static bool add_output(const struct results *r, struct results_place *p,
 		       struct text *t)
 {
 	size_t size, left, room;
-	const char *data = output(r, p, &size);
+	bool base64;
+	const char *data = output(r, p, &size, &base64);
 
 	while (p->at < size) {
 		room = ANSWER_SLICE - t->size;
-		left = size - p->at + JSON_ESCAPED_MAX;
+		left = (base64 ? (size - p->at) / 3 * 4 : size - p->at) +
+		       JSON_ESCAPED_MAX;
 		if (room < JSON_ESCAPED_MAX ||
 		    !text_reserve(t, left < room ? left : room))
 			return false;
 		if (t->room - t->size < room)
 			room = t->room - t->size;
-		t->size += json_escape(t->data + t->size, room, data, size,
-				       &p->at);
+		t->size += base64 ? content_encode(t->data + t->size, room,
+						   data, size, &p->at) :
+				    json_escape(t->data + t->size, room, data,
+						size, &p->at);
 	}
 	return true;
+}
+
+/* The most that such a part takes. */
+static size_t fixed_max(const struct results *r, const struct results_place *p)
+{
+	if (p->part == FILE_BEFORE)
+		return NAME_MAX_ESCAPED;
+	return FIXED_MAX + r->jobs[p->job]->warnings.size + r->warnings.size;
 }
 
 static bool produce(struct producer *producer, struct text *t)
@@ -176,9 +375,7 @@ static bool produce(struct producer *producer, struct text *t)
 			if (!add_output(r, p, t))
 				return true;
 		} else {
-			if (ANSWER_SLICE - t->size <
-			    FIXED_MAX + r->jobs[job]->warnings.size +
-				    r->warnings.size)
+			if (ANSWER_SLICE - t->size < fixed_max(r, p))
 				return true;
 			put_fixed(t, r, p);
 		}
@@ -199,12 +396,19 @@ static bool measure(struct producer *producer, uint64_t *length)
 	struct results_place *p = &r->measured;
 	size_t left = MEASURE_BYTES, at, size;
 	const char *data;
+	bool base64;
 
 	while (left > 0) {
 		if (is_output(p)) {
-			data = output(r, p, &size);
+			data = output(r, p, &size, &base64);
 			at = p->at;
-			*length += json_escaped_size(data, size, &p->at, left);
+			if (base64) {
+				*length += (size + 2) / 3 * 4;
+				p->at = at = size;
+			} else {
+				*length += json_escaped_size(data, size, &p->at,
+							     left);
+			}
 			left -= p->at - at < left ? p->at - at : left;
 			if (p->at < size)
 				continue;
@@ -232,6 +436,28 @@ static void drop(struct producer *producer)
 	*r = (struct results){ 0 };
 }
 
+/* What put_timeout says, where it is to be encoded with the rest: 0 or -ENOMEM,
+ * then it is left out. */
+static int fold_timeout(struct job *job)
+{
+	char note[64], *all;
+	int n = snprintf(note, sizeof(note), "%sExecution timed out after %us",
+			 job->err_size && job->err[job->err_size - 1] != '\n' ?
+				 "\n" :
+				 "",
+			 job->timeout_ms / 1000);
+
+	all = malloc(job->err_size + (size_t)n);
+	if (!all)
+		return -ENOMEM;
+	if (job->err_size)
+		memcpy(all, job->err, job->err_size);
+	memcpy(all + job->err_size, note, (size_t)n);
+	job->err = job->own_err = all;
+	job->err_size += (size_t)n;
+	return 0;
+}
+
 void results_open(struct results *r)
 {
 	r->producer = (struct producer){ .produce = produce,
@@ -240,6 +466,9 @@ void results_open(struct results *r)
 	r->next = r->measured = (struct results_place){ 0 };
 	r->keep = true;
 	r->held = 0;
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->count; i++) {
 		r->held += r->jobs[i]->payload_size;
+		if (r->jobs[i]->base64 && r->jobs[i]->status == JOB_TIMEOUT)
+			(void)fold_timeout(r->jobs[i]);
+	}
 }

@@ -10,8 +10,10 @@
 
 struct results_place {
 	size_t job;
-	int part;  /* of its object */
-	size_t at; /* of its output, in such a part */
+	int part;              /* of its object */
+	size_t at;             /* of its output or file, in such a part */
+	const char *next_file; /* where to look for it; NULL: the first */
+	struct part_view file; /* the one that is told */
 };
 
 struct results {
@@ -30,6 +32,8 @@ struct results {
 void results_open(struct results *r);
 /* The program ended, or was cut off. */
 bool results_ran(const struct job *job);
+/* How it ended: status of the API. */
+const char *results_status(const struct job *job);
 /* Why there is no result. */
 const char *results_failure(const struct job *job);
 

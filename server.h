@@ -15,9 +15,10 @@ struct server_options {
 	unsigned request_seconds, idle_seconds; /* see connections_open */
 	size_t output_total;                    /* bytes, as there */
 	unsigned body_mib;                      /* of a request, at most */
-	bool fresh;                             /* VMs are used once */
-	const char *user;                       /* of workers: see jail_open */
-	const char *host; /* of this host, for workers: see host_ask */
+	unsigned outputs_mib; /* of files that a run returns, at most */
+	bool fresh;           /* VMs are used once */
+	const char *user;     /* of workers: see jail_open */
+	const char *host;     /* of this host, for workers: see host_ask */
 	enum log_format log;
 };
 

@@ -73,7 +73,8 @@ struct vm {
 	uint64_t memory_size;
 	bool owns_memory;
 	uint64_t preempt_entry, text_start, text_end;
-	bool seeded;          /* control_seed was called since the last run */
+	bool seeded;     /* control_seed was called since the last run */
+	uint64_t ran_ns; /* CPU time of the run so far, as of the last tick */
 	uint32_t random_size; /* bytes that control_seed makes, beside the seed */
 	struct vm_write {
 		gpa_t gpa;

@@ -85,7 +85,7 @@ static void tick_stop(void)
 
 /* Of the time since the tick before, how much this thread waited for a CPU. A
  * run that sees no tick is not asked. */
-static uint64_t stolen(void)
+static uint64_t stolen(struct vm *vm)
 {
 	uint64_t mono = clock_mono(), cpu = clock_thread(), wall, ran;
 
@@ -93,6 +93,7 @@ static uint64_t stolen(void)
 	ran = tick_mono ? cpu - tick_cpu : 0;
 	tick_mono = mono;
 	tick_cpu = cpu;
+	vm->ran_ns += ran;
 	return wall > ran ? wall - ran : 0;
 }
 
@@ -106,7 +107,7 @@ static void deliver_tick(struct vm *vm)
 	volatile struct zb_control *c = control_open(vm);
 	struct kvm_sync_regs *s = &vm->run->s.regs;
 
-	c->stolen_ns += stolen();
+	c->stolen_ns += stolen(vm);
 	if (!c->want_tick && !c->signal)
 		return;
 	if ((s->regs.rip >= vm->text_start && s->regs.rip < vm->text_end) ||
@@ -378,6 +379,7 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 	enum vm_event event = VM_FAULT;
 
 	vm->seeded = false;
+	vm->ran_ns = 0;
 	tick_mono = 0;
 	clear_segments();
 	running = vm->run;

@@ -18,6 +18,7 @@
 #include "jail.h"
 #include "machine.h"
 #include "host.h"
+#include "outputs.h"
 
 #define AWAKE_NS 200000
 #define SETTLE_MS 100 /* between looks whether the template is loaded */
@@ -25,6 +26,10 @@
 
 _Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT,
 	       "the kinds of a request's parts are the guest's");
+
+_Static_assert((int)ENDED_SIGNAL == ZB_STATUS_SIGNALLED &&
+		       (int)ENDED_MEMORY == ZB_STATUS_OUT_OF_MEMORY,
+	       "how a program ended is told as the guest tells it");
 
 _Static_assert(sizeof(((struct err *)NULL)->text) <= PROTOCOL_TEXT_MAX,
 	       "what went wrong fits into a message");
@@ -256,15 +261,44 @@ int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 	return n;
 }
 
-static int answer(struct slot *s, const struct run *run,
-		  const struct result *result, const struct err *e)
+static void note_ending(struct slot *s, const struct run *run,
+			struct result *result)
 {
+	const struct vm *vm = &s->machine.vm;
+	const volatile struct zb_control *then =
+		(const volatile struct zb_control *)(s->snapshot.memory +
+						     ZB_CONTROL_GPA);
+	uint64_t out, err, used = vm->memory_size - ZB_FRAMES_GPA;
+	struct control_usage u;
+	size_t size;
+
+	control_usage(vm, &u);
+	control_output(vm, 1, run->output_limit, &size, &out);
+	control_output(vm, 2, run->output_limit, &size, &err);
+	result->cut = (out > run->output_limit ? RESULT_CUT_STDOUT : 0) |
+		      (err > run->output_limit ? RESULT_CUT_STDERR : 0);
+	result->ended = u.status < RESULT_ENDS ? u.status : ENDED_EXIT;
+	result->calls = u.calls - then->syscalls;
+	result->cpu_ns = u.cpu_ns;
+	result->memory = u.memory;
+	if (result->status != RESULT_TIMEOUT)
+		return;
+	/* The guest has not come to its accounts. */
+	result->ended = ENDED_EXIT;
+	result->cpu_ns = vm->ran_ns;
+	result->memory = used - control_page(vm)->frames_free * ZB_PAGE_SIZE;
+}
+
+static int answer(struct slot *s, const struct run *run, struct result *result,
+		  const struct err *e)
+{
+	struct outputs outputs = { 0 };
 	char note[256];
 	uint64_t out_total, err_total;
 	size_t out_size, err_size;
 	const void *out, *err;
 	struct letter l;
-	int n;
+	int n, r;
 
 	begin(&l, MESSAGE_RESULT);
 	put(&l, result, sizeof(*result));
@@ -281,8 +315,16 @@ static int answer(struct slot *s, const struct run *run,
 				run->output_limit);
 		put_part(&l, PART_STDOUT, out, out_size, NULL, 0);
 		put_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
+		note_ending(s, run, result);
+		if (result->status == RESULT_DONE)
+			(void)outputs_gather(&s->machine, run->outputs_limit,
+					     &outputs);
+		result->left_out = outputs.missed;
+		put(&l, outputs.data, outputs.size);
 	}
-	return send_letter(s, &l);
+	r = send_letter(s, &l);
+	free(outputs.data);
+	return r;
 }
 
 /* ---- its VM ---- */
@@ -388,6 +430,7 @@ static bool enter(struct slot *s, const struct run *run, const char *parts,
 	}
 	if (run->memory_mb)
 		control_limit(&s->machine.vm, (uint64_t)run->memory_mb << 20);
+	control_want_outputs(&s->machine.vm, run->outputs_limit);
 	control_open(&s->machine.vm)->signal = (uint32_t)order;
 	start = clock_mono();
 	/* From the front end's having the request: the wake-up is in it. */
@@ -447,7 +490,8 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	int r = check_parts(parts, parts + size);
 
 	memcpy(&run, body, sizeof(run));
-	if (r || run.output_limit > ZB_OUTPUT_SIZE || run.stream)
+	if (r || run.output_limit > ZB_OUTPUT_SIZE || run.stream ||
+	    run.outputs_limit > PROTOCOL_FILES_MAX)
 		return err_set(e, -EPROTO, "request out of range");
 	inbox_drop(&s->inbox, m); /* they are there until more is received */
 	result.id = s->run_id = run.id;

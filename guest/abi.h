@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 6
+#define ZB_ABI_VERSION 7
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -24,8 +24,8 @@
  *  0x0000'2000            GDT, TSS and IDT, written by the VMM at boot
  *  0x0000'8000            random bytes (IN), fresh for each run
  *  0x0010'0000            guest kernel, loaded from its ELF segments
- *  0x0020'0000            request area (IN): the code to run, or parts; at a
- *                         run's end (OUT): files to return
+ *  0x0020'0000            request area (IN): the code to run, or parts;
+ *                         at its end (OUT) the files that a run returns
  *  0x0060'0000            standard output (OUT)
  *  0x0070'0000            standard error (OUT)
  *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
@@ -52,6 +52,8 @@
 #define ZB_KERNEL_GPA 0x100000
 #define ZB_REQUEST_GPA 0x200000
 #define ZB_REQUEST_SIZE 0x400000
+#define ZB_OUTPUTS_SIZE 0x80000 /* the end of the request area */
+#define ZB_OUTPUTS_GPA (ZB_REQUEST_GPA + ZB_REQUEST_SIZE - ZB_OUTPUTS_SIZE)
 #define ZB_STDOUT_GPA 0x600000
 #define ZB_STDERR_GPA 0x700000
 #define ZB_OUTPUT_SIZE 0x100000
@@ -136,13 +138,13 @@ struct zb_part {
 	               * the guest's, zero behind it; 0: it follows */
 };
 
-/* The head of a file to return, in the request area; its path follows, padded to
- * 8 bytes, and then the gpa of each of its pages: in memory or in the image, 0:
- * zeroes. */
+/* The head of a file that matched, in the list at ZB_OUTPUTS_GPA; its path follows,
+ * padded to 8 bytes, and then the gpa of each of its pages: in memory or in the
+ * image, 0: zeroes. Of one that is left out there are no pages. */
 struct zb_output {
 	uint64_t size;
 	uint32_t name_size;
-	uint32_t reserved;
+	uint32_t left_out;
 };
 
 /* Bytes in a ring: head and tail only rise; head - tail of them wait. */
@@ -187,7 +189,7 @@ struct zb_control {
 	uint32_t log_size;  /* 172 OUT: bytes of log */
 	uint64_t stdout_size; /* 176 OUT: bytes the program wrote, cut or not */
 	uint64_t stderr_size; /* 184 OUT */
-	uint64_t frames_free; /* 192 OUT: free frames, for statistics */
+	uint64_t frames_free; /* 192 OUT: free frames, now */
 	uint64_t page_faults; /* 200 OUT: faults handled since boot */
 	uint64_t syscalls;    /* 208 OUT: system calls since boot */
 	uint32_t random_size; /* 216 IN: bytes at ZB_RANDOM_GPA, at most

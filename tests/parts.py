@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Parts of a request against the real server: standard input, arguments, environment,
-files; their limits at the byte, and what hostile clients put there."""
+files, there and back, accounts; their limits at the byte, and what hostile clients put there."""
 import base64
 import hashlib
 import json
@@ -272,6 +272,141 @@ def batches(client):
                    "files: /etc: is a directory", "[]  None ['main.py']\n"], got
 
 
+# ---- what comes back ----
+
+def outputs(client):
+    write = """
+import os
+def put(path, data):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    open(path, "wb").write(data)
+"""
+    def files(code, *patterns, **fields):
+        body = client.run("python", write + code, outputs=list(patterns), **fields)
+        assert body["exit_code"] == 0, body
+        return body["files"]
+
+    some = "[put(p, p.encode()) for p in ('a.txt', 'b.txt', 'c.bin', 'd/a.txt', 'd/e/a.txt', '.h.txt', 'd/e/f/g', '/tmp/t')]"
+    for patterns, expected in {
+        ("a.txt",): "a.txt", ("./a.txt",): "./a.txt", ("*.txt",): ".h.txt a.txt b.txt", ("?.txt",): "a.txt b.txt", ("d/*.txt",): "d/a.txt",
+        ("*/*.txt",): "d/a.txt", ("**/a.txt",): "a.txt d/a.txt d/e/a.txt", ("d/**",): "d/a.txt d/e/a.txt d/e/f/g", ("**/e/**/g",): "d/e/f/g",
+        ("**/**/**/g",): "d/e/f/g", ("d/**/e/*",): "d/e/a.txt", ("/tmp/*",): "/tmp/t", ("/tmp/t", "/tmp/t"): "/tmp/t", ("a.txt", "?.txt"): "a.txt b.txt",
+        ("none",): "", ("no/*",): "", ("d",): "", ("d/e",): "", ("a.txt/*",): "", ("a.txt/x",): "", ("*.txt*",): ".h.txt a.txt b.txt",
+        ("/proc/*",): "", ("/proc/version",): "", ("/dev/*",): "", ("/dev/null",): "", ("*" * 255,): ".h.txt a.txt b.txt c.bin main.py",
+        ("*?*.b?n",): "c.bin", ("[ab].txt",): "", ("/etc/passw?",): "/etc/passwd", (): None,
+    }.items():
+        body = client.run("python", write + some, outputs=list(patterns)) if patterns else client.run("python", write + some)
+        got = body.get("files")
+        assert (got if got is None else " ".join(sorted(got))) == expected, (patterns, body)
+    data = bytes(range(256))
+    for size in 0, 1, 2, 3, 255, 4095, 4096, 4097, 65536, 100001, 1 << 20:
+        got = files(f"put('f', (bytes(range(256)) * {size // 256 + 1})[:{size}])", "f")
+        whole = (data * (size // 256 + 1))[:size]
+        assert got == {"f": {"base64": base64.b64encode(whole).decode(), "size": size} if size > 128 else whole.decode()}, (size, str(got)[:200])
+    assert files("f = open('hole', 'wb'); f.truncate(10000); f.seek(5000); f.write(b'x'); f.close()", "hole") == {"hole": "\0" * 5000 + "x" + "\0" * 4999}
+    assert files("pass", "in", "big", files={"in": "kept", "big": "z" * 200000}) == {"in": "kept", "big": "z" * 200000}
+    assert files("os.symlink('a', 'l'); put('a', b'x')", "l", "*") .get("l") == "x"
+    got = files("os.symlink('.', 'loop'); os.symlink('/', 'out'); put('x/y', b'1')", "**/y")
+    assert got == {"x/y": "1"}, got
+    assert files('put("a\\"\\n\\u00e9", b"1"); put(b"\\xff", b"2")', "*").keys() >= {'a"\n\u00e9', "\ufffd"}
+    for language, code in ("node", "require('fs').writeFileSync('r', 'n')"), ("sh", "printf n >r"):
+        assert client.run(language, code, outputs=["r"])["files"] == {"r": "n"}
+    # It is there whatever the program's end was, but not of one that was cut off.
+    assert client.run("python", "open('f', 'w').write('1'); 1/0", outputs=["f"])["files"] == {"f": "1"}
+    assert client.run("python", "import os; open('f', 'w').write('1'); os.kill(os.getpid(), 9)", outputs=["f"])["files"] == {"f": "1"}
+    assert client.run("python", "open('f', 'w').write('1')\nwhile True: pass", outputs=["f"], timeout_seconds=1)["files"] == {}
+
+
+def outputs_at_the_limit(client):
+    code = "import os\nfor n in range({}): open(f'f{{n:03}}', 'wb').write(b'x' * {})"
+    body = client.run("python", code.format(64, 1), outputs=["f*"])
+    assert len(body["files"]) == 64 and "warnings" not in body, body
+    body = client.run("python", code.format(65, 1), outputs=["f*"])
+    assert len(body["files"]) == 64 and body["warnings"] == ["f064: left out of files"], body
+    body = client.run("python", code.format(80, 1), outputs=["f*"])
+    assert body["warnings"][-1] == "8 more files left out" and len(body["warnings"]) == 9, body
+    eight = 8 << 20
+    body = client.run("python", f"open('f', 'wb').write(b'x' * {eight}); open('g', 'w'); open('h', 'w').write('1')", outputs=["f", "g", "h"])
+    assert [len(v) for v in body["files"].values()] == [eight, 0] and body["warnings"] == ["h: left out of files"]
+    body = client.run("python", f"open('f', 'wb').write(b'x' * {eight + 1}); open('h', 'w').write('1')", outputs=["f", "h"])
+    assert body["files"] == {"h": "1"} and body["warnings"] == ["f: left out of files"]
+    client.refused("outputs: too many", outputs=["a"] * 65)
+    for pattern in "", "..", "../*", "**/..", "a\0b", "x" * 4096, "a/" * 130 + "b", "a/":
+        client.refused("outputs: a", outputs=[pattern])
+    for value in "a", {"a": 1}, [1], [None]:
+        client.refused("outputs: not a", outputs=value)
+
+
+def encodings(client):
+    write = "import sys; sys.stdout.buffer.write(bytes(range(256))[:{0}]); sys.stderr.buffer.write(bytes(range(256))[-{0}:])"
+    for size in 1, 2, 3, 4, 255, 256:
+        body = client.run("python", write.format(size), encoding="base64")
+        assert base64.b64decode(body["stdout"], validate=True) == bytes(range(256))[:size], body
+        assert base64.b64decode(body["stderr"], validate=True) == bytes(range(256))[-size:], body
+    assert client.run("python", "print('x')", encoding="text")["stdout"] == "x\n"
+    body = client.run("python", "print('x', flush=True)\nwhile True: pass", encoding="base64", timeout_seconds=1)
+    assert (base64.b64decode(body["stdout"]), base64.b64decode(body["stderr"])) == (b"x\n", b"Execution timed out after 1s"), body
+    big = client.run("python", "import sys; sys.stdout.buffer.write(bytes(range(256)) * 4000)", encoding="base64")
+    assert base64.b64decode(big["stdout"]) == bytes(range(256)) * 4000
+    for value in "utf-8", "", "BASE64", "base64 ", 1, None, "text" * 9:
+        client.refused("encoding: neither", encoding=value)
+
+
+def accounts(client):
+    def ending(code, language="python", **fields):
+        body = client.run(language, code, **fields)
+        return body["status"], body.get("signal"), body["exit_code"]
+
+    for code, expected in {
+        "1": ("ok", None, 0), "exit(3)": ("error", None, 3), "1/0": ("error", None, 1), "exit(139)": ("error", None, 139), "exit(137)": ("error", None, 137),
+        "import os; os.kill(os.getpid(), 11)": ("signal", "SIGSEGV", 139), "import os; os.abort()": ("signal", "SIGABRT", 134),
+        "import os; os.kill(os.getpid(), 9)": ("signal", "SIGKILL", 137), "import os; os.kill(os.getpid(), 40)": ("signal", "SIGRTMIN+8", 168),
+        "x = [bytearray(b'x' * (1 << 20)) for _ in range(400)]": ("out_of_memory", None, 137),
+    }.items():
+        assert ending(code) == expected, (code, ending(code))
+    assert ending("while True: pass", timeout_seconds=1) == ("timeout", None, -1)
+    assert ending("kill -TERM $$", "sh") == ("signal", "SIGTERM", 143)
+    one = client.run("python", "print(1)")
+    assert list(one)[:9] == ["id", "stdout", "stderr", "exit_code", "fork_time_ms", "exec_time_ms", "total_time_ms", "status", "usage"], one
+    assert one["usage"]["system_calls"] == 5 and one["usage"]["cpu_ms"] <= one["exec_time_ms"], one
+    more = client.run("python", "import os\nfor _ in range(1000): os.getppid()\nx = bytearray(b'x') * (50 << 20)")
+    assert 1004 <= more["usage"]["system_calls"] < 1100, more
+    assert 50 <= more["usage"]["peak_memory_mb"] - one["usage"]["peak_memory_mb"] < 60, (one, more)
+    again = client.run("python", "print(1)")["usage"]
+    assert abs(again["peak_memory_mb"] - one["usage"]["peak_memory_mb"]) < 1 and again["system_calls"] == 5, again
+    children = client.run("python", "import subprocess, time\nsubprocess.run(['python3', '-c', 'while __import__(\"time\").process_time() < .3: pass'])\n"
+                          "while time.process_time() < .2: pass")
+    assert children["usage"]["cpu_ms"] >= 490, children
+    sleeper = client.run("python", "import time; time.sleep(9)", timeout_seconds=1)
+    assert sleeper["usage"]["cpu_ms"] < 500 and sleeper["usage"]["system_calls"] > 1 and sleeper["usage"]["peak_memory_mb"] > 10, sleeper
+    for code, cut in ("print('x' * (1 << 20), end='')", (False, False)), ("print('x' * (1 << 20))", (True, False)), \
+            ("import sys; sys.stderr.write('x' * (1 << 20) + 'y')", (False, True)):
+        body = client.run("python", code)
+        assert (body.get("stdout_truncated", False), body.get("stderr_truncated", False)) == cut, str(body)[-300:]
+
+
+def memory(client):
+    hog = "x = []\nwhile len(x) < 120: x.append(bytearray(b'x' * (1 << 20)))\nprint(len(x))"
+    status, body = client.ask({"code": "1", "memory_mb": 1})
+    assert status == 400 and "memory_mb: 1 is too little" in body["error"], body
+    least = int(body["error"].split(" uses ")[1].split(" ")[0]) + 16
+    client.refused("is too little", memory_mb=least - 2)
+    client.says("python", "print(1)", "1\n", memory_mb=least + 1)
+    body = client.run("python", hog, memory_mb=least + 1)
+    assert body["status"] == "out_of_memory" and body["usage"]["peak_memory_mb"] <= least + 1, body
+    for fields in {}, {"memory_mb": 256}, {"memory_mb": 1 << 40}:
+        client.says("python", hog, "120\n", **fields)
+    for value in 0, -1, 1.5, "100", None:
+        client.refused("memory_mb: not a positive integer", memory_mb=value)
+
+
+def metrics(server, client):
+    before = server.metric("zeroboot_signalled_total"), server.metric("zeroboot_system_calls_total"), server.metric("zeroboot_cpu_seconds_total")
+    client.run("python", "import os; os.kill(os.getpid(), 9)")
+    assert server.metric("zeroboot_signalled_total") == before[0] + 1
+    assert server.metric("zeroboot_system_calls_total") > before[1] and server.metric("zeroboot_cpu_seconds_total") > before[2]
+
+
 def nothing_is_left(client):
     """What came with one request is not there in the next, which has the same VM."""
     code = "import os, sys; print(os.listdir('.'), sys.argv, sorted(k for k in os.environ if len(k) == 1), repr(sys.stdin.read()))"
@@ -303,9 +438,15 @@ def main():
             ("base64 is what RFC 4648 has, and nothing else", base64_texts),
             ("strings are bounded, at the byte", strings_at_the_limit),
             ("each execution of a batch has its own parts", batches),
+            ("files come back by path and pattern, as they are", outputs),
+            ("64 files and 8 MiB come back, what is left out is named", outputs_at_the_limit),
+            ("base64 is exact, also of a run that was cut off", encodings),
+            ("status, signal and usage are the run's", accounts),
+            ("memory_mb is a limit, with its least value named", memory),
             ("nothing is left for the next run", nothing_is_left),
         ):
             report.check(name, test, client)
+        report.check("the metrics count signals, CPU time and calls", metrics, server, client)
         report.line("the log has nothing else", server.unexpected() or None)
     return report.failed > 0
 

@@ -5,6 +5,7 @@
 #include "fs/image.h"
 #include "fs/mount.h"
 #include "fs/open.h"
+#include "fs/outputs.h"
 #include "fs/path.h"
 #include "fs/proc.h"
 #include "fs/surroundings.h"
@@ -60,6 +61,7 @@ _Noreturn void kernel_main(void)
 	pty_init();
 	console_open(pipe_ended());
 	parts_init();
+	outputs_init();
 	memcpy(args, (const void *)control->args, size);
 	if (size == 0 || args[size - 1] || control->argc == 0)
 		panic("no program to start");

@@ -39,6 +39,27 @@ static size_t put_output(struct input *in, char *to)
 	return size * times;
 }
 
+/* Files that it returns: parts, among which are others. */
+static void make_files(struct input *in, struct job *job)
+{
+	static const enum part_kind kinds[] = { PART_TEXT, PART_BYTES,
+						PART_STDOUT };
+	static char data[256 * REPEAT_MAX];
+	struct parts parts = { 0 };
+
+	for (unsigned n = byte(in) % 4; n; n--) {
+		enum part_kind kind = kinds[byte(in) % 3];
+		char name[2] = { (char)byte(in), 'n' };
+		size_t size = put_output(in, data);
+
+		parts_add(&parts, kind, name, kind == PART_STDOUT ? 0 : 2, data,
+			  size);
+	}
+	job->own_err = parts.data; /* freed with it */
+	job->files = parts.data;
+	job->files_end = parts.data ? parts.data + parts.size : NULL;
+}
+
 static struct job *make_job(struct input *in)
 {
 	static char out[256 * REPEAT_MAX], err[256 * REPEAT_MAX];
@@ -49,6 +70,11 @@ static struct job *make_job(struct input *in)
 	assert(job);
 	job->status = kind % (JOB_UNSERVED + 1);
 	job->exit_code = kind;
+	job->calls = kind;
+	job->wants_files = byte(in) & 1;
+	job->base64 = job->status != JOB_TIMEOUT && byte(in) & 1;
+	if (job->wants_files)
+		make_files(in, job);
 	job->timeout_ms = 1000u * kind;
 	job->out_size = put_output(in, out);
 	job->err_size = put_output(in, err);
@@ -79,8 +105,56 @@ static void put_warnings(struct text *t, const struct text *w)
 		text_format(t, ",\"warnings\":[%.*s]", (int)w->size, w->data);
 }
 
+static void put_base64(struct text *t, const char *data, size_t size)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+				     "pqrstuvwxyz0123456789+/";
+
+	put_string(t, "\"");
+	for (size_t i = 0; i < size; i += 3)
+		for (size_t k = 0; k < 4; k++) {
+			uint32_t group = 0;
+
+			for (size_t b = 0; b < 3; b++)
+				group = group << 8 |
+					(i + b < size ? (uint8_t)data[i + b] :
+							0);
+			text_add(t,
+				 i + k > size || (k && i + k - 1 >= size) ?
+					 "=" :
+					 &digits[group >> (18 - 6 * k) & 63],
+				 1);
+		}
+	put_string(t, "\"");
+}
+
+static void put_files(struct text *t, const struct job *job)
+{
+	const char *at = job->files, *comma = "";
+	struct part_view p;
+
+	put_string(t, ",\"files\":{");
+	while (at && part_take(&at, job->files_end, FROM_WORKER, &p) == 1) {
+		if (p.kind == PART_STDOUT)
+			continue;
+		put_string(t, comma);
+		comma = ",";
+		text_json_string(t, p.name, p.name_size);
+		put_string(t, ":");
+		if (p.kind == PART_TEXT) {
+			text_json_string(t, p.data, p.size);
+			continue;
+		}
+		put_string(t, "{\"base64\":");
+		put_base64(t, p.data, p.size);
+		text_format(t, ",\"size\":%zu}", p.size);
+	}
+	put_string(t, "}");
+}
+
 static void put_stderr(struct text *t, const struct job *job)
 {
+
 	struct text whole = { 0 };
 
 	text_add(&whole, job->err, job->err_size);
@@ -106,13 +180,25 @@ static void put_job(struct text *t, const struct job *job)
 				 strlen(results_failure(job)));
 	} else {
 		put_string(t, "\",\"stdout\":");
-		text_json_string(t, job->out, job->out_size);
+		if (job->base64)
+			put_base64(t, job->out, job->out_size);
+		else
+			text_json_string(t, job->out, job->out_size);
 		put_string(t, ",\"stderr\":");
-		put_stderr(t, job);
+		if (job->base64)
+			put_base64(t, job->err, job->err_size);
+		else
+			put_stderr(t, job);
 		text_format(t,
 			    ",\"exit_code\":%d,\"fork_time_ms\":0.000,"
 			    "\"exec_time_ms\":0.000,\"total_time_ms\":1.000",
 			    job->status == JOB_TIMEOUT ? -1 : job->exit_code);
+		text_format(t,
+			    ",\"status\":\"%s\",\"usage\":{\"cpu_ms\":0.000,"
+			    "\"peak_memory_mb\":0.000,\"system_calls\":%d}",
+			    results_status(job), job->exit_code);
+		if (job->wants_files)
+			put_files(t, job);
 	}
 	put_warnings(t, &job->warnings);
 	put_string(t, "}");

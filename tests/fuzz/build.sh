@@ -16,7 +16,7 @@ target() { # name source...
 for name in "$@"; do
 	case $name in
 	http) target http http.c ;;
-	answer) target answer answer.c results.c job.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
+	answer) target answer answer.c results.c content.c protocol.c job.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
 	request) target request request.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;

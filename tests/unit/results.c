@@ -79,7 +79,10 @@ static void expect_job(struct text *t, const struct job *job)
 		text_json_string(t, job->err, job->err_size);
 		text_format(t, ",\"exit_code\":7,\"fork_time_ms\":1.500,"
 			       "\"exec_time_ms\":0.250,"
-			       "\"total_time_ms\":3.000");
+			       "\"total_time_ms\":3.000,"
+			       "\"status\":\"error\",\"usage\":{"
+			       "\"cpu_ms\":0.000,\"peak_memory_mb\":0.000,"
+			       "\"system_calls\":0}");
 	} else {
 		text_format(t, "\"error\":\"the queue is full\"");
 	}

@@ -11,7 +11,7 @@
 #define FILE_MODE (S_IFREG | 0644)
 #define DIRECTORY_MODE (S_IFDIR | 0755)
 
-static long find(const char *path, struct walk *w)
+long request_find(const char *path, struct walk *w)
 {
 	if (path[0] == '/')
 		return vfs_resolve(NULL, path, true, RESOLVE_NO_MAGICLINKS, w);
@@ -29,7 +29,7 @@ static long add(struct walk *w, u32 mode)
 static long make_directory(const char *path)
 {
 	struct walk w;
-	long r = find(path, &w);
+	long r = request_find(path, &w);
 
 	if (r || w.node)
 		return r;
@@ -53,12 +53,12 @@ static long make_directories(char *path)
 static long reach(char *path, struct node **n)
 {
 	struct walk w;
-	long r = find(path, &w);
+	long r = request_find(path, &w);
 
 	if (r == -ENOENT) {
 		r = make_directories(path);
 		if (r == 0)
-			r = find(path, &w);
+			r = request_find(path, &w);
 	}
 	if (r)
 		return r;
@@ -67,7 +67,7 @@ static long reach(char *path, struct node **n)
 	if (!w.node) {
 		r = add(&w, FILE_MODE);
 		if (r == 0)
-			r = find(path, &w);
+			r = request_find(path, &w);
 		*n = w.node;
 		return r;
 	}

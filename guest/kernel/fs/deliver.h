@@ -2,8 +2,12 @@
 #ifndef FS_DELIVER_H
 #define FS_DELIVER_H
 
+#include "fs/walk.h"
 #include "request.h"
 
+/* Where a path of a request leads: a relative one not out of the working directory.
+ * As vfs_resolve. */
+long request_find(const char *path, struct walk *w);
 /* Writes one, with the directories that it lacks. A relative path is beneath the
  * working directory, links included. 0 or -errno. */
 long file_deliver(const struct request_part *p);

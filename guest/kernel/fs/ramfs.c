@@ -395,3 +395,13 @@ gpa_t data_page(struct node *n, u64 index, bool write)
 		       index * PAGE_SIZE;
 	return frame_make(n, index, false);
 }
+
+gpa_t data_place(const struct node *n, u64 index)
+{
+	gpa_t frame = frame_of(n, index);
+
+	if (frame || !in_image(n, index))
+		return frame;
+	return ZB_IMAGE_GPA + ((u64)image_data(n) - ZB_IMAGE_BASE) +
+	       index * PAGE_SIZE;
+}

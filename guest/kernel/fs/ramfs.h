@@ -22,6 +22,8 @@ u64 data_blocks(const struct node *n); /* of 512 bytes */
 /* Whether a page has data; else it is a hole, or behind the end. */
 bool data_has(const struct node *n, u64 index);
 /* The frame of a page, for mappings: struct file_ops, page. */
+/* Where a page's data is: in memory, in the image; 0: nowhere, zeroes. */
+gpa_t data_place(const struct node *n, u64 index);
 gpa_t data_page(struct node *n, u64 index, bool write);
 void data_free(struct node *n);
 u64 data_frames(void); /* of all files */

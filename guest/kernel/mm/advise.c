@@ -244,6 +244,11 @@ void mm_note_peak(u64 size)
 		mm_peak_pages();
 }
 
+void mm_forget_peak(void)
+{
+	space->peak = 0;
+}
+
 u64 mm_peak_pages(void)
 {
 	space->peak = MAX(space->peak, mm_resident_pages());

@@ -45,6 +45,7 @@ static void take(u64 first, u64 count)
 	for (u64 i = first; i < first + count; i++)
 		set_bit(used_bits, i);
 	free_count -= count;
+	control->frames_free = free_count;
 }
 
 bool frame_take_zero(gpa_t gpa)
@@ -217,6 +218,7 @@ void frames_free(gpa_t gpa, u64 count)
 		clear_bit(used_bits, i);
 		free_count++;
 	}
+	control->frames_free = free_count;
 	if ((first + count - 1) / 64 > top_word)
 		top_word = (first + count - 1) / 64;
 }

@@ -48,6 +48,7 @@ size_t vma_name(const struct vma *v, char *buf, size_t size);
  * what is not all zero counts, by a sample. */
 u64 mm_resident_pages(void);
 u64 mm_peak_pages(void);
+void mm_forget_peak(void); /* it counts from here on */
 /* Memory of this size is about to go. */
 void mm_note_peak(u64 size);
 u64 mm_mapped_pages(void);

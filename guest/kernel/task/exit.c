@@ -21,21 +21,40 @@
 #include "task/terminal.h"
 
 #define TICKS 100 /* a second, as AT_CLKTCK */
+#define AT_END_MAX 2
 
 /* ---- the run ---- */
 
-static void (*at_end)(void);
+static void (*at_end[AT_END_MAX])(void);
 
 void process_at_end(void (*call)(void))
 {
-	at_end = call;
+	for (size_t i = 0; i < AT_END_MAX; i++)
+		if (!at_end[i]) {
+			at_end[i] = call;
+			return;
+		}
+	panic("no room for what is called at the end");
+}
+
+/* What the run has used. */
+static void account(u32 kind)
+{
+	u64 peak = frames_total() - frames_available();
+	struct usage u;
+
+	usage_of_all(&u);
+	if (kind != ZB_STATUS_OUT_OF_MEMORY)
+		peak = MAX(mm_peak_pages(), first_process->children_peak);
+	control->cpu_ns = u.cpu;
+	control->memory_peak = peak * PAGE_SIZE;
 }
 
 _Noreturn static void end_run(int status, u32 kind)
 {
-	if (at_end)
-		at_end();
-	control->frames_free = frames_available();
+	for (size_t i = 0; i < AT_END_MAX && at_end[i]; i++)
+		at_end[i]();
+	account(kind);
 	host_exit(status, kind);
 }
 
@@ -261,7 +280,7 @@ void process_killed(int signo)
 void process_end_run_out_of_memory(void)
 {
 	if (processes != first_process || first_process->all_next)
-		at_end = NULL;
+		at_end[0] = NULL;
 	end_run(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
 }
 

@@ -10,6 +10,8 @@
 #include "task/deadline.h"
 #include "task/process.h"
 
+static struct usage reaped;
+
 void usage_enter(void)
 {
 	current->entered = cpu_now();
@@ -32,6 +34,9 @@ void usage_start_run(void)
 	for (struct thread *t = p->threads; t; t = t->peer)
 		t->usage.cpu = t->usage.system = 0;
 	p->ended.cpu = p->ended.system = 0;
+	if (reaped.cpu)
+		memset(&reaped, 0, sizeof(reaped));
+	mm_forget_peak();
 	current->started = p->started = mono_now();
 	current->on_cpu_since = cpu_now();
 	usage_enter();
@@ -80,8 +85,6 @@ void usage_of_process(const struct process *p, struct usage *u)
 	usage_of_threads(p, u);
 	u->faults += mm_peak_pages(); /* these have come without one */
 }
-
-static struct usage reaped;
 
 void usage_of_all(struct usage *u)
 {
