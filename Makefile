@@ -80,7 +80,7 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
 
-$(O)/blobs.o: blobs.S docs/zeroboot.1 $(O)/kernel.elf $(O)/agent_sh.so $(wildcard guest/*/agent.* guest/*/training.*)
+$(O)/blobs.o: blobs.S docs/zeroboot.1 $(O)/kernel.elf $(O)/agent_sh.so $(wildcard guest/*/agent.* guest/*/training.* guest/*/proof.txt)
 	$(KCC) -I$(O) -c -o $@ $<
 
 # For any C library: its symbols are of no version.
@@ -129,11 +129,15 @@ build/%.img: build/%.trimmed | zeroboot
 build/%.img.gz: build/%.img
 	gzip -9nc $< >$@.tmp && mv $@.tmp $@
 
-templates/%.zbt: build/%.img zeroboot
+# The image beside its template, once on the disk.
+templates/%.img: build/%.img
 	@mkdir -p templates
-	./zeroboot template build -o $@ build/$*.img
+	ln -f $< $@ 2>/dev/null || cp $< $@
 
-.SECONDARY: $(LANGUAGES:%=build/%-root/.done) $(LANGUAGES:%=build/%.trimmed) $(LANGUAGES:%=build/%.img)
+templates/%.zbt: templates/%.img zeroboot
+	./zeroboot template build -o $@ $<
+
+.SECONDARY: $(LANGUAGES:%=build/%-root/.done) $(LANGUAGES:%=build/%.trimmed) $(LANGUAGES:%=build/%.img) $(LANGUAGES:%=templates/%.img)
 
 templates: $(LANGUAGES:%=templates/%.zbt)
 
@@ -210,7 +214,7 @@ layers: $(O)/kernel.elf
 
 # The host's files that know of VMs. All others, the front end's and what everybody
 # uses, have no path to KVM's header.
-VM := command_serve doctor worker outputs interrupt load machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
+VM := command_serve doctor worker outputs interrupt load build proof machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
 FRONT := $(filter-out $(VM:%=%.c),$(HOST_C))
 
 front:

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "build.h"
 #include "clock.h"
 #include "control.h"
 #include "machine.h"
@@ -191,7 +192,7 @@ int bench_run(const char *template_path, const char *const *codes,
 	if (r == 0)
 		r = host_probe(&vmm, e);
 	if (r == 0)
-		r = snapshot_open(&snapshot, template_path, &vmm, e);
+		r = build_or_open(&snapshot, template_path, &vmm, e);
 	if (r == 0)
 		r = machine_open(&b.machine, &vmm, &snapshot, e);
 	if (r == 0)

@@ -1,9 +1,14 @@
-/* blobs.S: what the binary carries: the guest kernel, the agents and their training. */
+/*
+ * blobs.S: what the binary carries: the guest kernel, the agents, their training, and
+ * what proves a template.
+ */
 	.section .rodata
 	.balign 64
 	.globl kernel_blob, kernel_blob_end, agent_python, agent_python_end
 	.globl training_python, training_python_end
 	.globl agent_sh, agent_sh_end, training_sh, training_sh_end
+	.globl blobs_end, proof_python, proof_python_end, proof_node, proof_node_end
+	.globl proof_sh, proof_sh_end
 	.globl agent_node, agent_node_end, training_node, training_node_end
 kernel_blob:
 	.incbin "kernel.elf"
@@ -14,18 +19,28 @@ agent_python_end:
 training_python:
 	.incbin "guest/python/training.py"
 training_python_end:
+proof_python:
+	.incbin "guest/python/proof.txt"
+proof_python_end:
 agent_node:
 	.incbin "guest/node/agent.js"
 agent_node_end:
 training_node:
 	.incbin "guest/node/training.js"
 training_node_end:
+proof_node:
+	.incbin "guest/node/proof.txt"
+proof_node_end:
 agent_sh:
 	.incbin "agent_sh.so"
 agent_sh_end:
 training_sh:
 	.incbin "guest/sh/training.sh"
 training_sh_end:
+proof_sh:
+	.incbin "guest/sh/proof.txt"
+proof_sh_end:
+blobs_end:
 	.globl manual, manual_end
 manual:
 	.incbin "docs/zeroboot.1"

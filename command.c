@@ -1,11 +1,13 @@
 #include "command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "image_find.h"
 #include "language.h"
 
 #define CODE_MAX (4u << 20)
@@ -25,6 +27,15 @@ static int name_template(char *buf, size_t size, const char *directory,
 	return n <= 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
+/* There is a template, or an image that one can be made of. */
+static bool is_language(const char *template)
+{
+	char image[PATH_MAX];
+
+	return access(template, F_OK) == 0 ||
+	       (image_beside(image, template) == 0 && access(image, F_OK) == 0);
+}
+
 int template_path(char *buf, size_t size, const char *directory,
 		  const char *language, struct err *e)
 {
@@ -37,7 +48,7 @@ int template_path(char *buf, size_t size, const char *directory,
 	r = strchr(language, '/') ?
 		    -EINVAL :
 		    name_template(buf, size, directory, language);
-	if (r == 0 && other && access(buf, F_OK) < 0)
+	if (r == 0 && other && !is_language(buf))
 		r = name_template(buf, size, directory, other);
 	return r ? err_set(e, r, "%.100s: no such language", language) : 0;
 }

@@ -25,7 +25,8 @@ static const struct option options[] = { { .letter = "-l",
 					   .value = "DIR",
 					   .text = &directory,
 					   .help = "where the languages' "
-						   "NAME.zbt are (templates, "
+						   "NAME.img and NAME.zbt are "
+						   "(templates, "
 						   "else "
 						   "/var/lib/zeroboot/"
 						   "templates)" },

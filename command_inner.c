@@ -46,28 +46,42 @@ const struct command command_worker = {
 };
 
 static struct load_options load;
+static bool build, keep;
 
-static const struct option load_rows[] = { { .name = "--host",
-					     .value = "WORD",
-					     .text = &load.host,
-					     .required = true,
-					     .help = "what this host has" },
-					   { .name = "--anew",
-					     .flag = &load.anew,
-					     .help = "make one anew that is of "
-						     "no use here" },
-					   { 0 } };
+static const struct option load_rows[] = {
+	{ .name = "--host",
+	  .value = "WORD",
+	  .text = &load.host,
+	  .required = true,
+	  .help = "what this host has" },
+	{ .name = "--image",
+	  .value = "IMAGE",
+	  .text = &load.image,
+	  .required = true,
+	  .help = "its image's name" },
+	{ .name = "--build", .flag = &build, .help = "make it of the image" },
+	{ .name = "--keep", .flag = &keep, .help = "write it to FILE" },
+	{ 0 }
+};
+
+/* A descriptor that was given, or -1. */
+static int given(size_t n)
+{
+	int fd = jail_file(n);
+
+	return fcntl(fd, F_GETFD) < 0 ? -1 : fd;
+}
 
 static int run_load(int count, char **operands)
 {
 	(void)count;
 	load.name = operands[0];
-	load.file = jail_file(0);
-	load.memory = jail_file(1);
-	load.image = jail_file(2);
-	load.pipe = jail_file(3);
-	if (fcntl(load.image, F_GETFD) < 0)
-		load.image = -1;
+	load.file = given(0);
+	load.memory = given(1);
+	load.copy = given(2);
+	load.source = given(3);
+	load.pipe = given(4);
+	load.job = build ? LOAD_BUILD : keep ? LOAD_KEEP : LOAD_LOAD;
 	_exit(load_main(&load));
 }
 

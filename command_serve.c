@@ -66,7 +66,8 @@ static const struct option options[] = {
 	{ .name = "--templates",
 	  .value = "DIR",
 	  .text = &serve.templates,
-	  .help = "where the languages' NAME.zbt are (templates, else "
+	  .help = "where the languages' NAME.img and NAME.zbt are (templates, "
+		  "else "
 		  "/var/lib/zeroboot/templates)" },
 	{ .name = "--workers",
 	  .value = "N|MIN:MAX",

@@ -20,8 +20,9 @@ static const struct option build_options[] = {
 	{ .name = "--program",
 	  .value = "PATH",
 	  .text = &options_of_build.program,
-	  .help = "start this program of the image in place of an "
-		  "interpreter" },
+	  .help = "which of the image's interpreters (python3, node, bash: "
+		  "with their agents), or a program of its own to start "
+		  "instead" },
 	{ .name = "--trace",
 	  .flag = &options_of_build.trace,
 	  .help = "show system calls on stderr" },
@@ -43,7 +44,7 @@ static int run_build(int count, char **operands)
 static const struct command build = {
 	.name = "build",
 	.operands = "IMAGE",
-	.summary = "Boot an image, warm it, take a snapshot of it.",
+	.summary = "Make a template of an image, and prove it.",
 	.options = build_options,
 	.run = run_build,
 	.least = 1,

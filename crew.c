@@ -344,6 +344,7 @@ int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 	c->stock.context = c;
 	c->stock.loaded = crews.loaded;
 	c->stock.failed = crews.failed;
+	c->stock.noted = crews.noted;
 	stock_open(&c->stock);
 	c->filling.run = fill;
 	c->minimum = minimum;

@@ -54,6 +54,7 @@ struct crews {
 	bool fresh;       /* VMs are used once */
 	void (*ready)(struct watch *w, uint32_t events); /* of workers */
 	void (*loaded)(struct stock *s), (*failed)(struct stock *s);
+	void (*noted)(struct stock *s, const char *level);
 	unsigned starting, training;
 	uint64_t added, removed; /* workers beyond the minimum */
 };

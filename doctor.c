@@ -19,6 +19,7 @@
 #include "jail.h"
 #include "pool.h"
 #include "seccomp.h"
+#include "image_find.h"
 #include "template.h"
 
 #define WORKER_MEMORY (8ull << 20)     /* of its own, when it is warm */
@@ -180,17 +181,15 @@ static void look_back_end(void)
 
 /* ---- templates ---- */
 
-/* Whether its image is beside it, of which it can be made anew. */
+/* Whether its image is there, of which it can be made. */
 static bool has_image(const char *path)
 {
-	size_t size = strlen(path);
-	char image[PATH_MAX];
+	struct image_place place;
 
-	if (size < 4 || size >= sizeof(image))
+	if (image_find(&place, path, NULL, NULL))
 		return false;
-	memcpy(image, path, size - 4);
-	memcpy(image + size - 4, ".img", 5);
-	return access(image, R_OK) == 0;
+	close(place.fd);
+	return true;
 }
 
 static void look_template(const char *language, const char *path)
@@ -199,18 +198,22 @@ static void look_template(const char *language, const char *path)
 	struct err e = { "" };
 	char what[64];
 	uint64_t image;
+	int r;
 
 	snprintf(what, sizeof(what), "template %s", language);
-	if (template_open(&t, path, &e)) {
-		if (has_image(path))
-			say(LESS, what, "%s: it is made anew from its image",
+	r = template_open(&t, path, &e);
+	if (r) {
+		if (!has_image(path))
+			say(BAD, what, "%s: an image beside it would make one",
 			    e.text);
+		else if (r == -ENOENT)
+			say(LESS, what, "it is made of its image at the start");
 		else
-			say(BAD, what, "%s: zeroboot template build makes one",
+			say(LESS, what, "%s: it is made anew from its image",
 			    e.text);
 		return;
 	}
-	image = t.head.parts[TEMPLATE_IMAGE].size;
+	image = t.head.image.size;
 	if (t.head.memory_size + image > doctor.addresses)
 		doctor.addresses = t.head.memory_size + image;
 	doctor.memory += t.head.used_pages * TEMPLATE_PAGE;
@@ -418,7 +421,9 @@ static void look_clock(void)
 /* In a process of its own, as nothing undoes it. */
 static void look_seccomp(void)
 {
-	const struct seccomp_files files = { -1, -1, -1, -1, -1, -1, -1, -1 };
+	const struct seccomp_files files = {
+		-1, -1, -1, -1, -1, -1, -1, -1, -1
+	};
 	struct err e = { "" };
 	int status = 0;
 	pid_t child;

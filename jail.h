@@ -17,7 +17,7 @@
 #include "err.h"
 #include "seccomp.h"
 
-#define JAIL_FILES_MAX 4 /* that are handed to a worker */
+#define JAIL_FILES_MAX 5 /* that are handed to a worker */
 
 /*
  * user: NAME, UID or UID:GID that workers run as; NULL: the account `zeroboot`,

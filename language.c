@@ -8,45 +8,56 @@
 /* blobs.S */
 extern const char agent_python[], agent_python_end[];
 extern const char training_python[], training_python_end[];
+extern const char proof_python[], proof_python_end[];
 extern const char agent_node[], agent_node_end[];
 extern const char training_node[], training_node_end[];
+extern const char proof_node[], proof_node_end[];
 extern const char agent_sh[], agent_sh_end[];
 extern const char training_sh[], training_sh_end[];
+extern const char proof_sh[], proof_sh_end[];
 
-/* An image with several of the interpreters is of the first language. */
+/* An image with several of the interpreters is of the first language, unless its
+ * template's name is another one's. */
 static const struct language languages[] = {
 	{ .name = "python",
 	  .aliases = { "py", "python3" },
 	  .endings = { ".py" },
-	  .interpreter = "/usr/bin/python3",
+	  .interpreter = "python3",
 	  .arguments = { ZB_AGENT_PATH },
 	  .agent = agent_python,
 	  .agent_end = agent_python_end,
 	  .training = training_python,
 	  .training_end = training_python_end,
+	  .proof = proof_python,
+	  .proof_end = proof_python_end,
 	  .examples = { "print(1+1)", "import numpy; "
 				      "print(numpy.random.rand(3))" } },
 	{ .name = "node",
 	  .aliases = { "js", "javascript", "nodejs" },
 	  .endings = { ".js", ".mjs", ".cjs" },
-	  .interpreter = "/usr/bin/node",
+	  .interpreter = "node",
 	  .heap_option = "--max-old-space-size=",
 	  .arguments = { "--require", ZB_AGENT_PATH, "/app/main.js" },
 	  .agent = agent_node,
 	  .agent_end = agent_node_end,
+	  .rehearses = true,
 	  .training = training_node,
 	  .training_end = training_node_end,
+	  .proof = proof_node,
+	  .proof_end = proof_node_end,
 	  .examples = { "console.log(1+1)" } },
 	{ .name = "sh",
 	  .aliases = { "bash", "shell" },
 	  .endings = { ".sh" },
-	  .interpreter = "/usr/bin/bash",
+	  .interpreter = "bash",
 	  .variable = "LD_PRELOAD=" ZB_AGENT_PATH,
 	  .arguments = { "/app/main.sh" },
 	  .agent = agent_sh,
 	  .agent_end = agent_sh_end,
 	  .training = training_sh,
 	  .training_end = training_sh_end,
+	  .proof = proof_sh,
+	  .proof_end = proof_sh_end,
 	  .examples = { "echo $((1+1))" } },
 };
 

@@ -7,6 +7,7 @@
 #ifndef ZEROBOOT_LANGUAGE_H
 #define ZEROBOOT_LANGUAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LANGUAGE_ALIASES 4
@@ -18,13 +19,15 @@ struct language {
 	const char *name;
 	const char *aliases[LANGUAGE_ALIASES]; /* NULL-terminated, as all here */
 	const char *endings[LANGUAGE_ENDINGS]; /* of files' names */
-	const char *interpreter;               /* where it is in an image */
+	const char *interpreter;               /* its name in an image */
 	const char *heap_option;               /* MiB follow; may be NULL */
 	const char *variable; /* of its environment; may be NULL */
 	const char *arguments[LANGUAGE_ARGUMENTS];
 	const char *agent,
 		*agent_end; /* what runs in it before and around code */
+	bool rehearses;     /* its agent prints, too */
 	const char *training, *training_end;     /* code that warms a VM */
+	const char *proof, *proof_end;           /* see proof.h */
 	const char *examples[LANGUAGE_EXAMPLES]; /* what bench measures */
 };
 

@@ -1,7 +1,6 @@
 #include "load.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -14,23 +13,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "build.h"
 #include "crc32c.h"
 #include "file.h"
 #include "host.h"
-#include "run.h"
+#include "image.h"
+#include "image_find.h"
 #include "template.h"
 
 #define CHUNK (256u << 10) /* stays in a CPU's cache */
-#define FRESH 3            /* seconds since a file was written */
-#define MEMORY_MB 256      /* of a template that does not say */
 
 struct load {
 	const struct load_options *options;
 	struct template template;
-	char *buffer;  /* TEMPLATE_BLOCK bytes */
-	bool in_place; /* the image is not copied */
-	bool readable; /* its head and small parts are right */
+	char *buffer; /* TEMPLATE_BLOCK bytes */
+	struct image_id id;
+	bool plain;    /* the image needs no unpacking */
+	bool in_place; /* it is not copied */
 	struct err *e;
 };
 
@@ -40,22 +39,16 @@ static int fail(struct load *l, int r, const char *what)
 		       strerror(-r));
 }
 
-static int damaged(struct load *l, const char *what)
-{
-	return err_set(l->e, -EILSEQ, "%s: damaged: wrong checksum of its %s",
-		       l->options->name, what);
-}
+/* ---- load ---- */
 
-/* The template up to its image. */
 static int copy_memory(struct load *l)
 {
 	const struct template_head *h = &l->template.head;
 	uint64_t first = h->parts[TEMPLATE_MEMORY].offset;
-	uint64_t end = h->parts[TEMPLATE_IMAGE].offset;
 	uint32_t sum = 0;
 
-	for (uint64_t at = 0, size; at < end; at += size) {
-		uint64_t stop = at < first ? first : end;
+	for (uint64_t at = 0, size; at < h->file_size; at += size) {
+		uint64_t stop = at < first ? first : h->file_size;
 		int r;
 
 		size = stop - at < CHUNK ? stop - at : CHUNK;
@@ -68,153 +61,184 @@ static int copy_memory(struct load *l)
 		if (r)
 			return fail(l, r, "memory: ");
 	}
-	return sum == h->parts[TEMPLATE_MEMORY].checksum ? 0 :
-							   damaged(l, "memory");
+	if (sum == h->parts[TEMPLATE_MEMORY].checksum)
+		return 0;
+	return err_set(l->e, -EILSEQ,
+		       "%s: damaged: wrong checksum of its memory",
+		       l->options->name);
 }
 
-/* One copy on the disk for both, where the file system can. */
-static bool share_image(const struct load *l)
+static int open_image(struct load *l)
 {
-	struct file_clone_range range = {
-		.src_fd = l->options->file,
-		.src_offset = l->template.head.parts[TEMPLATE_IMAGE].offset,
-		.src_length = l->template.head.parts[TEMPLATE_IMAGE].size
-	};
+	const struct load_options *o = l->options;
+	int r = image_identify(o->source, o->image, &l->id, &l->plain, l->e);
 
-	return ioctl(l->options->image, FICLONERANGE, &range) == 0;
+	l->in_place = o->copy < 0;
+	if (r == 0 && l->in_place && !l->plain)
+		return err_set(l->e, -ENOSPC, "%s: no room to unpack it",
+			       o->image);
+	return r;
+}
+
+static bool is_unpacked(const struct load *l)
+{
+	return lseek(l->options->copy, 0, SEEK_END) == (off_t)l->id.size;
+}
+
+/* Where its contents are to be read; the copy is filled already when it is there. */
+static int fill_copy(struct load *l, bool *filled)
+{
+	const struct load_options *o = l->options;
+	struct stat st;
+
+	*filled = false;
+	if (l->plain) {
+		*filled = !l->in_place &&
+			  ioctl(o->copy, FICLONE, o->source) == 0;
+		return 0;
+	}
+	*filled = true;
+	if (is_unpacked(l))
+		return 0;
+	if (fstat(o->source, &st) < 0)
+		return err_set(l->e, -errno, "%s: %s", o->image,
+			       strerror(errno));
+	return image_unpack(o->source, 0, (uint64_t)st.st_size, o->copy,
+			    o->image, l->e);
 }
 
 /* Block by block: a copy that has all of its size is right. */
-static int copy_image(struct load *l, bool shared)
+static int copy_image(struct load *l)
 {
 	const uint32_t *sums = template_data(&l->template, TEMPLATE_SUMS);
-	uint64_t offset = l->template.head.parts[TEMPLATE_IMAGE].offset;
-	uint64_t end = l->template.head.parts[TEMPLATE_IMAGE].size;
+	const struct load_options *o = l->options;
+	uint64_t end = l->template.head.image.size;
+	bool filled;
+	int r = fill_copy(l, &filled);
 
-	for (uint64_t at = 0, size; at < end; at += size) {
-		int r;
-
+	for (uint64_t at = 0, size; r == 0 && at < end; at += size) {
 		size = end - at < TEMPLATE_BLOCK ? end - at : TEMPLATE_BLOCK;
-		r = file_read_at(l->options->file, l->buffer, size,
-				 offset + at);
+		r = file_read_at(l->plain ? o->source : o->copy, l->buffer,
+				 size, at);
 		if (r)
-			return fail(l, r, "");
+			return err_set(l->e, r, "%s: %s", o->image,
+				       strerror(-r));
+		/* Its tables are the same: no other image, as that would have to
+		 * have the same times. */
 		if (crc32c(0, l->buffer, size) != sums[at / TEMPLATE_BLOCK])
-			return damaged(l, "image");
-		if (shared || l->in_place)
+			return err_set(l->e, -EIO,
+				       "%s: damaged: not what %s was made of",
+				       o->image, o->name);
+		if (filled || l->in_place)
 			continue;
-		r = file_write_at(l->options->image, l->buffer, size, at);
-		if (r)
-			fail(l, r, "its image is used where it is: ");
+		if ((r = file_write_at(o->copy, l->buffer, size, at)))
+			err_set(l->e, r, "%s: used where it is: %s", o->image,
+				strerror(-r));
 		l->in_place = r != 0;
+		r = 0;
 	}
-	return 0;
+	return r;
 }
 
 static int load(struct load *l)
 {
 	const struct load_options *o = l->options;
 	struct cpu_features here;
-	struct stat st;
-	bool shared;
+	int r = host_features(&here, o->host, l->e);
+
+	if (r == 0)
+		r = template_read(&l->template, o->file, o->name, l->e);
+	if (r == 0)
+		r = cpu_features_check(&l->template.head.features, &here,
+				       o->name, l->e);
+	if (r == 0)
+		r = copy_memory(l);
+	if (r == 0)
+		r = open_image(l);
+	return r ? r : copy_image(l);
+}
+
+static int load_status(struct load *l, int r)
+{
+	if (r == 0)
+		return l->in_place ? LOAD_IN_PLACE : 0;
+	return template_is_useless(r) ? LOAD_USELESS : 1;
+}
+
+/* ---- build ---- */
+
+/* One that is packed becomes the copy that workers get. */
+static int map_image(struct load *l, struct image *image)
+{
+	const struct load_options *o = l->options;
+	bool filled;
+	int r = open_image(l);
+
+	if (r || l->plain)
+		return r ? r :
+			   image_open_fd(image, o->source, o->image, 0, 0,
+					 l->e);
+	r = fill_copy(l, &filled);
+	return r ? r : image_open_fd(image, o->copy, o->image, 0, 0, l->e);
+}
+
+/* As the one before, as far as that can be read. */
+static int build(struct load *l)
+{
+	const struct load_options *o = l->options;
+	struct build_options b = { .name = o->name,
+				   .image_name = o->image,
+				   .memory_mb = LOAD_MEMORY_MB };
+	struct vmm vmm = { .fd = -1 };
+	struct image image;
 	int r;
 
-	if (fstat(o->file, &st) < 0)
-		return fail(l, -errno, "");
-	r = host_features(&here, o->host, l->e);
-	if (r == 0)
-		r = template_read(&l->template, o->file, (uint64_t)st.st_size,
-				  o->name, l->e);
-	if (r)
-		return r;
-	l->readable = true;
-	r = cpu_features_check(&l->template.head.features, &here, o->name,
-			       l->e);
-	if (r)
-		return r;
-	l->in_place = o->image < 0;
-	shared = !l->in_place && share_image(l);
-	r = copy_memory(l);
-	return r ? r : copy_image(l, shared);
-}
-
-/* ---- one that is of no use here ---- */
-
-/* Who is copying it has not come to the end. */
-static bool is_fresh(const struct load *l)
-{
-	struct stat st;
-
-	return fstat(l->options->file, &st) < 0 ||
-	       clock_wall() / 1000000000 < (uint64_t)st.st_mtim.tv_sec + FRESH;
-}
-
-/* The image that is in it, if it is right, else the one beside it. */
-static void choose_image(struct load *l, struct template_options *o,
-			 char *beside, size_t size)
-{
-	const struct template_head *h = &l->template.head;
-	size_t n = strlen(l->options->name);
-
-	l->in_place = true;
-	if (l->readable && h->parts[TEMPLATE_IMAGE].size &&
-	    copy_image(l, false) == 0) {
-		o->image = l->options->name;
-		o->image_offset = h->parts[TEMPLATE_IMAGE].offset;
-		o->image_size = h->parts[TEMPLATE_IMAGE].size;
-		return;
+	if (o->file >= 0 &&
+	    template_read(&l->template, o->file, o->name, NULL) == 0) {
+		b.memory_mb = l->template.head.memory_size >> 20;
+		b.program = template_program(&l->template);
 	}
-	snprintf(beside, size, "%.*s.img", (int)(n > 4 ? n - 4 : n),
-		 l->options->name);
-	o->image = beside;
+	r = map_image(l, &image);
+	if (r == 0)
+		r = vmm_open(&vmm, l->e);
+	if (r == 0)
+		r = host_set(&vmm, o->host, l->e);
+	b.image = &image;
+	return r ? r : build_template(&b, &vmm, o->memory, l->e);
 }
 
-/* why: what is wrong with it. */
-static int make_anew(struct load *l, const struct err *why)
+/* ---- keep ---- */
+
+static int keep(struct load *l)
 {
-	struct template_options o = { .output = l->options->name,
-				      .memory_mb = MEMORY_MB };
-	const struct template_head *h = &l->template.head;
-	struct err e = { "" };
-	char beside[PATH_MAX];
-	int r;
+	sigset_t none;
 
-	if (l->readable) {
-		uint64_t size = h->parts[TEMPLATE_PROGRAM].size;
-		const char *program =
-			template_data(&l->template, TEMPLATE_PROGRAM);
-
-		o.memory_mb = h->memory_size >> 20;
-		o.program = size && program[size - 1] == 0 ? program : NULL;
-	}
-	/* What the guest says goes to the log. */
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	l->e = &e;
-	choose_image(l, &o, beside, sizeof(beside));
-	e.text[0] = 0;
-	r = run_template_build(&o, &e);
-	if (r == 0)
-		dprintf(l->options->pipe, "%s: made anew", why->text);
-	else
-		dprintf(l->options->pipe, "%s; cannot be made anew: %s",
-			why->text, e.text);
-	return r;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	return template_keep(l->options->name, l->options->memory, l->e);
 }
 
 int load_main(const struct load_options *o)
 {
 	struct err e = { "" };
 	struct load l = { .options = o, .e = &e };
-	int r;
+	int r, status;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	/* Workers that start have more of a hurry. */
-	(void)!nice(10);
+	/* One that writes a file takes that away at its end. */
+	prctl(PR_SET_PDEATHSIG, o->job == LOAD_KEEP ? SIGTERM : SIGKILL, 0, 0,
+	      0);
+	/* Workers that start have more of a hurry; for a template they wait. */
+	if (o->job != LOAD_BUILD)
+		(void)!nice(10);
 	l.buffer = malloc(TEMPLATE_BLOCK);
-	r = l.buffer ? load(&l) : fail(&l, -ENOMEM, "");
-	if (o->anew && !is_fresh(&l) &&
-	    (r == -EINVAL || r == -EILSEQ || r == -ENOTSUP))
-		return make_anew(&l, &e) ? 1 : LOAD_ANEW;
+	if (!l.buffer)
+		r = fail(&l, -ENOMEM, "");
+	else
+		r = o->job == LOAD_LOAD  ? load(&l) :
+		    o->job == LOAD_BUILD ? build(&l) :
+					   keep(&l);
+	status = o->job == LOAD_LOAD ? load_status(&l, r) : r != 0;
 	(void)!write(o->pipe, e.text, strlen(e.text));
-	return r ? 1 : l.in_place ? LOAD_IN_PLACE : 0;
+	free(l.buffer);
+	return status;
 }

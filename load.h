@@ -1,9 +1,9 @@
 /*
- * load.h: a process that loads a template for the front end, which touches no
- * page of it. It reads the template's file, checks all of it, and fills two other
- * files: one of memory (the template up to its image), one with the image. A
- * template that is damaged, of another version, or made on a CPU with more features
- * than this one, is made anew from its image, which is in it or beside it.
+ * load.h: processes that do for the front end, which touches no page of a template,
+ * what takes long. One loads: it reads a template and its image, checks all of
+ * them, and fills two other files, one of memory (the template), one with the image.
+ * One builds: it makes a template of an image, in memory. One keeps: it writes such
+ * a template where it belongs.
  */
 #ifndef ZEROBOOT_LOAD_H
 #define ZEROBOOT_LOAD_H
@@ -15,23 +15,30 @@ enum load_file {
 	LOAD_MEMORY, /* sealed */
 	LOAD_IMAGE,  /* the copy; as long as the image once it is whole */
 	LOAD_FILE,   /* the template's own */
+	LOAD_SOURCE, /* the image's own */
 	LOAD_FILES
 };
 
 #define LOAD_WORDS_MAX 512 /* why it fails, into its pipe */
+#define LOAD_MEMORY_MB 256 /* of a template that nobody has said it of */
+
+enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_KEEP };
 
 struct load_options {
-	const char *name; /* its path */
-	const char *host; /* see host.h */
-	bool anew;        /* one that is of no use here may be made anew */
-	int file, memory, image, pipe;
+	enum load_job job;
+	const char *name;  /* the template's path */
+	const char *image; /* the image's */
+	const char *host;  /* see host.h */
+	/* The template as it was (-1: not there) and as it becomes, the images, the
+	 * last words. */
+	int file, memory, copy, source, pipe;
 };
 
 /* Exit status when all is loaded but the copy of the image, for lack of room or
  * the like: it stays where it is. */
 #define LOAD_IN_PLACE 2
-/* ... when the file was of no use, and another one has taken its place. */
-#define LOAD_ANEW 3
+/* ... when the template is of no use, and can be made anew. */
+#define LOAD_USELESS 3
 
 /* Returns the exit status of the process. */
 int load_main(const struct load_options *o);

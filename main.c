@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "maker.h"
 
 #ifndef ZEROBOOT_VERSION
 #define ZEROBOOT_VERSION "unknown"
@@ -91,5 +92,6 @@ int main(int argc, char **argv)
 {
 	if ((argc < 2 || !is_inner(argv[1])) && open_streams())
 		return 1;
+	maker_set();
 	return command_line(&command_top, argc - 1, argv + 1);
 }

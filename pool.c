@@ -507,15 +507,21 @@ static void template_failed(struct stock *s)
 {
 	struct crew *c = s->context;
 
-	if (s->remade) /* no complaint of a crew's, of which not all are told */
-		log_event("warning", "%s: %s", c->name, s->reason);
-	else
+	if (!stock_is_building(s))
 		crew_complain(c, s->reason);
 	if (stock_ready(s))
 		return;
-	c->failed = true;
+	c->failed = !stock_is_building(s);
 	for (unsigned i = 0; i < c->maximum; i++)
 		stop(&c->members[i], "the template was overwritten");
+}
+
+/* No complaint of a crew's, of which not all are told. */
+static void template_noted(struct stock *s, const char *level)
+{
+	const struct crew *c = s->context;
+
+	log_event(level, "%s: %s", c->name, s->reason);
 }
 
 void pool_reap(uint64_t now)
@@ -538,7 +544,8 @@ void pool_tick(uint64_t now)
 		watch_crew(c);
 		if (crew_serves(c))
 			c->served = now;
-		else if (c->failed && now > c->served + UNSERVED_NS)
+		else if (c->failed && !stock_is_building(&c->stock) &&
+			 now > c->served + UNSERVED_NS)
 			drain_queue(c, JOB_UNSERVED, REFUSED_BURST);
 	}
 	train(languages);
@@ -579,7 +586,11 @@ const char *pool_reason(int language)
 {
 	const struct crew *c = &languages[language];
 
-	return !crew_serves(c) && c->complaint[0] ? c->complaint : NULL;
+	if (crew_serves(c))
+		return NULL;
+	if (stock_is_building(&c->stock))
+		return "building";
+	return c->complaint[0] ? c->complaint : NULL;
 }
 
 /* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
@@ -722,31 +733,21 @@ void pool_metrics(struct text *t)
 
 /* ---- start and end ---- */
 
-static int add_language(const char *directory, const char *file, struct err *e)
+static int add_language(const char *directory, const char *name, size_t size,
+			struct err *e)
 {
 	struct crew *c = &languages[language_count];
-	size_t size = strlen(file);
 	struct stat st;
 	int n;
 
-	if (size <= 4 || size - 4 >= sizeof(c->name) ||
-	    strcmp(file + size - 4, ".zbt"))
-		return 0;
-	/* It is a label in the metrics and a word in requests and logs. */
-	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789_.+-") != size)
-		return err_set(e, -EINVAL,
-			       "%s/%s: other characters in the name than A-Z "
-			       "a-z 0-9 _ . + -",
-			       directory, file);
 	if (language_count == POOL_LANGUAGES)
 		return err_set(e, -E2BIG, "%s: more than %d templates",
 			       directory, POOL_LANGUAGES);
-	memcpy(c->name, file, size - 4);
-	c->name[size - 4] = 0;
-	n = snprintf(c->path, sizeof(c->path), "%s/%s", directory, file);
+	memcpy(c->name, name, size);
+	c->name[size] = 0;
+	n = snprintf(c->path, sizeof(c->path), "%s/%s.zbt", directory, c->name);
 	if (n < 0 || (size_t)n >= sizeof(c->path))
-		return err_set(e, -ENAMETOOLONG, "%s: path too long", file);
+		return err_set(e, -ENAMETOOLONG, "%s: path too long", c->name);
 	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, "%s: not a zeroboot template",
 			       c->path);
@@ -755,6 +756,27 @@ static int add_language(const char *directory, const char *file, struct err *e)
 	waiting_add_queue(&c->queue);
 	language_count++;
 	return 0;
+}
+
+/* A template or an image, or both. */
+static int add_file(const char *directory, const char *file, struct err *e)
+{
+	size_t size = strlen(file);
+
+	if (size <= 4 || size - 4 >= sizeof(languages[0].name) ||
+	    (strcmp(file + size - 4, ".zbt") && strcmp(file + size - 4, ".im"
+									"g")))
+		return 0;
+	/* It is a label in the metrics and a word in requests and logs. */
+	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789_.+-") != size)
+		return err_set(e, -EINVAL,
+			       "%s/%s: other characters in the name than A-Z "
+			       "a-z 0-9 _ . + -",
+			       directory, file);
+	if (find_language(file, size - 4) >= 0)
+		return 0;
+	return add_language(directory, file, size - 4, e);
 }
 
 static int open_timer(struct err *e)
@@ -785,7 +807,8 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 				.fresh = o->fresh,
 				.ready = member_ready,
 				.loaded = template_loaded,
-				.failed = template_failed };
+				.failed = template_failed,
+				.noted = template_noted };
 	r = open_timer(e);
 	if (r)
 		return r;
@@ -797,10 +820,11 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 		return err_set(e, -errno, "templates: %s: %s", directory,
 			       strerror(errno));
 	while (r == 0 && (entry = readdir(d)))
-		r = add_language(directory, entry->d_name, e);
+		r = add_file(directory, entry->d_name, e);
 	closedir(d);
 	if (r == 0 && language_count == 0)
-		r = err_set(e, -ENOENT, "templates: %s: no *.zbt in it",
+		r = err_set(e, -ENOENT,
+			    "templates: %s: no *.img and no *.zbt in it",
 			    directory);
 	return r;
 }

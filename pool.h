@@ -26,7 +26,7 @@ struct pool_options {
 	bool fresh;       /* VMs are not recycled */
 };
 
-/* Finds every *.zbt in the directory; pool_tick starts their workers.
+/* Finds every *.img and *.zbt in the directory; pool_tick starts their workers.
  * 0 or -errno; pool_close undoes it. */
 int pool_open(int epoll, const struct pool_options *o, struct err *e);
 void pool_close(void);

@@ -9,36 +9,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "build.h"
 #include "clock.h"
 #include "control.h"
+#include "file.h"
 #include "guest/abi.h"
 #include "host.h"
 #include "image.h"
 #include "image_command.h"
+#include "image_find.h"
 #include "interrupt.h"
-#include "language.h"
 #include "machine.h"
 #include "template.h"
 #include "worker.h"
 
-#define MAX_ARGUMENTS (LANGUAGE_ARGUMENTS + 2)
-#define MAX_VARIABLES 4
-
-/* Of the guest's memory, for a heap that is bounded by an option: the rest is
- * for young objects, code, buffers, stacks and files. */
-#define HEAP_SHARE(mb) ((mb) / 2)
-
-static const char *const environment[MAX_VARIABLES + 1] = {
-	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	"HOME=/root", "LANG=C.UTF-8", NULL
-};
-
-/* A command and its environment. */
-struct command {
-	const char *argv[MAX_ARGUMENTS + 1];
-	const char *envp[MAX_VARIABLES + 1];
-	char heap[64];
-};
+static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/"
+					   "bin:/usr/sbin:/usr/bin:/sbin:/bin",
+					   "HOME=/root", "LANG=C.UTF-8", NULL };
 
 static void write_stream(int fd, const char *p, size_t size)
 {
@@ -110,117 +97,53 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	return -EIO;
 }
 
-static const struct language *language_of(const struct image *image)
+/* What is saved goes to its place once it is proved. */
+static int build_file(const struct template_options *o,
+		      const struct build_options *b, const struct vmm *vmm,
+		      struct err *e)
 {
-	const struct language *l;
+	struct file_draft d;
+	int r = file_draft(&d, o->output, e);
 
-	for (size_t n = 0; (l = language_at(n)); n++)
-		if (image_lookup(image->data, l->interpreter) >= 0)
-			return l;
-	return NULL;
+	if (r)
+		return r;
+	return file_replace(&d, o->output, build_template(b, vmm, d.fd, e), e);
 }
 
-static void start_agent(const struct language *l, unsigned int memory_mb,
-			struct command *c)
+/* Whoever uses the template looks for its image there. */
+static void look_for_image(const struct template_options *o)
 {
-	const char **argv = c->argv, **envp = c->envp;
+	struct image_place place;
+	struct snapshot s;
+	struct err e;
 
-	*argv++ = l->interpreter;
-	if (l->heap_option) {
-		snprintf(c->heap, sizeof(c->heap), "%s%u", l->heap_option,
-			 HEAP_SHARE(memory_mb));
-		*argv++ = c->heap;
-	}
-	for (size_t i = 0; l->arguments[i]; i++)
-		*argv++ = l->arguments[i];
-	while (*envp)
-		envp++;
-	*envp = l->variable;
-}
-
-/* What starts in the template: the program, or the image's interpreter with its
- * agent. */
-static int choose_program(const struct template_options *o,
-			  const struct image *image, struct vm_boot *boot,
-			  struct snapshot_source *source, struct command *c,
-			  struct err *e)
-{
-	const struct language *l;
-
-	memcpy(c->envp, environment, sizeof(environment));
-	if (o->program) {
-		if (image_lookup(image->data, o->program) < 0)
-			return err_set(e, -ENOENT, "%s: no %s in it", o->image,
-				       o->program);
-		c->argv[0] = o->program;
-		return 0;
-	}
-	l = language_of(image);
-	if (!l)
-		return err_set(e, -ENOENT,
-			       "%s: no interpreter that has an agent",
-			       o->image);
-	start_agent(l, (unsigned int)o->memory_mb, c);
-	boot->agent = l->agent;
-	boot->agent_size = (size_t)(l->agent_end - l->agent);
-	source->training = l->training;
-	source->training_size = (size_t)(l->training_end - l->training);
-	return 0;
+	if (snapshot_open(&s, o->output, NULL, &e) == 0)
+		snapshot_close(&s);
+	else if (image_beside(place.path, o->output) == 0)
+		fprintf(stderr, "zeroboot: %s: belongs beside it, as %s\n",
+			o->image, place.path);
 }
 
 int run_template_build(const struct template_options *o, struct err *e)
 {
-	struct command command = { .argv = { NULL } };
-	struct vm_boot boot = { .argv = command.argv,
-				.envp = command.envp,
-				.output_limit = ZB_OUTPUT_SIZE,
-				.memory_size = o->memory_mb << 20,
-				.trace = o->trace };
-	struct snapshot_source source = { 0 };
+	struct build_options b = { .name = o->output,
+				   .image_name = o->image,
+				   .program = o->program,
+				   .memory_mb = o->memory_mb,
+				   .trace = o->trace };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
-	uint64_t start = clock_mono();
-	struct vm vm;
-	int r;
+	int r = image_open(&image, o->image, e);
 
-	vm_init(&vm);
-	r = image_open_at(&image, o->image, o->image_offset, o->image_size, e);
-	if (r)
-		goto out;
-	r = choose_program(o, &image, &boot, &source, &command, e);
-	if (r)
-		goto out;
-	boot.image = image.data;
-	boot.image_size = image.size;
-	r = vmm_open(&vmm, e);
+	b.image = &image;
+	if (r == 0)
+		r = vmm_open(&vmm, e);
 	if (r == 0)
 		r = host_probe(&vmm, e);
-	if (r)
-		goto out;
-	r = vm_boot(&vm, &vmm, &boot, e);
-	if (r)
-		goto out;
-	switch (vm_run(&vm, UINT64_MAX, e)) {
-	case VM_READY:
-		break;
-	case VM_EXIT:
-		show_output(&vm);
-		r = err_set(e, -EPROTO,
-			    "%s: the program ended with %d before it was ready",
-			    o->image, control_exit_code(&vm));
-		goto out;
-	default:
-		show_output(&vm);
-		r = -EIO;
-		goto out;
-	}
-	source.image = image.data;
-	source.image_size = image.size;
-	source.program = o->program;
-	source.build_ns = clock_mono() - start;
-	r = snapshot_save(o->output, &vm, &vmm, &source, e);
-out:
-	vm_destroy(&vm);
+	if (r == 0)
+		r = build_file(o, &b, &vmm, e);
+	if (r == 0)
+		look_for_image(o);
 	vmm_close(&vmm);
 	image_close(&image);
 	return r;
@@ -238,7 +161,7 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 	if (r == 0)
 		r = host_probe(&vmm, e);
 	if (r == 0)
-		r = snapshot_open(&snapshot, o->template, &vmm, e);
+		r = build_or_open(&snapshot, o->template, &vmm, e);
 	if (r == 0)
 		r = machine_open(&m, &vmm, &snapshot, e);
 	if (r == 0)

@@ -13,14 +13,12 @@
 
 struct template_options {
 	const char *output, *image;
-	uint64_t image_offset, image_size; /* in that file; 0, 0: all of it */
-	const char *program; /* started instead of an interpreter; may be NULL */
+	const char *program; /* see build.h; may be NULL */
 	uint64_t memory_mb;
 	bool trace;
 };
 
-/* Boots the image's interpreter with its agent, or the program, until it waits
- * for a request, and saves that. 0 or -errno. */
+/* Makes a template's file, with nothing left of it when that fails. 0 or -errno. */
 int run_template_build(const struct template_options *o, struct err *e);
 
 struct exec_options {

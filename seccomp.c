@@ -99,6 +99,7 @@ static const struct rule rules[] = {
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, memory) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, image) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, file) } },
+	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, source) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, vcpu) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), IS(4, -1) } },
 	{ SYS_mprotect, { WITHOUT(2, PROT_EXEC) } },
@@ -110,6 +111,7 @@ static const struct rule rules[] = {
 	{ SYS_fcntl, { FILE_IS(0, memory), IS(1, F_GET_SEALS) } },
 	{ SYS_lseek, { FILE_IS(0, memory) } },
 	{ SYS_lseek, { FILE_IS(0, image) } },
+	{ SYS_lseek, { FILE_IS(0, source) } },
 	{ SYS_pread64, { FILE_IS(0, memory) } },
 	/* the log */
 	{ SYS_write, { FILE_IS(0, log) } },

@@ -13,7 +13,7 @@
  */
 struct seccomp_files {
 	int channel, log, kvm, vm, vcpu;
-	int memory, image, file; /* what VMs start from: load.h */
+	int memory, image, file, source; /* what VMs start from: load.h */
 };
 
 /*

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "image_find.h"
 
 /* Memory as the template has it, with these rights and flags for its runs. */
 static void *compose(const struct snapshot *s, int rights, int flags,
@@ -49,15 +50,13 @@ static int find_runs(struct snapshot *s)
 	return 0;
 }
 
-static int map_image(struct snapshot *s, int file, uint64_t offset,
-		     struct err *e)
+static int map_image(struct snapshot *s, int file, struct err *e)
 {
 	void *image;
 
 	if (s->image_size == 0)
 		return 0;
-	image = mmap(NULL, s->image_size, PROT_READ, MAP_SHARED, file,
-		     (off_t)offset);
+	image = mmap(NULL, s->image_size, PROT_READ, MAP_SHARED, file, 0);
 	if (image == MAP_FAILED)
 		return err_set(e, -errno, "image: %s", strerror(errno));
 	s->image = image;
@@ -80,7 +79,7 @@ static int prepare(struct snapshot *s, const char *name, const struct vmm *vmm,
 	    s->state->msr_count > VMM_MAX_MSRS)
 		return err_set(e, -EINVAL, "%s: damaged: bad state", name);
 	s->memory_size = t->head.memory_size;
-	s->image_size = t->head.parts[TEMPLATE_IMAGE].size;
+	s->image_size = t->head.image.size;
 	s->used = template_data(t, TEMPLATE_USED);
 	s->mono_ns = t->head.mono_ns;
 	s->training = template_data(t, TEMPLATE_TRAINING);
@@ -89,6 +88,36 @@ static int prepare(struct snapshot *s, const char *name, const struct vmm *vmm,
 		return err_set(e, -ENOMEM, "%s: no memory", name);
 	s->memory = compose(s, PROT_READ, MAP_SHARED, e);
 	return s->memory ? 0 : -ENOMEM;
+}
+
+/* The image beside it. One that has to be unpacked is, for this process. */
+static int find_image(struct snapshot *s, const char *path, struct err *e)
+{
+	struct image_place place;
+	struct image image;
+	int r;
+
+	if (s->image_size == 0)
+		return 0;
+	r = image_find(&place, path, &s->template.head.image, e);
+	if (r)
+		return r;
+	if (place.plain) {
+		off_t size = lseek(place.fd, 0, SEEK_END);
+
+		r = size == (off_t)s->image_size ?
+			    map_image(s, place.fd, e) :
+			    err_set(e, -EINVAL, "%s: image damaged: bad sizes",
+				    place.path);
+	} else {
+		r = image_open(&image, place.path, e);
+		if (r)
+			image_close(&image);
+		else
+			s->image = image.data;
+	}
+	close(place.fd);
+	return r;
 }
 
 int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
@@ -102,8 +131,24 @@ int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 		return r;
 	r = prepare(s, path, vmm, e);
 	if (r == 0)
-		r = map_image(s, s->template.fd,
-			      s->template.head.parts[TEMPLATE_IMAGE].offset, e);
+		r = find_image(s, path, e);
+	if (r)
+		snapshot_close(s);
+	return r;
+}
+
+int snapshot_borrow(struct snapshot *s, int fd, const struct image *image,
+		    const char *name, const struct vmm *vmm, struct err *e)
+{
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	r = template_read(&s->template, fd, name, e);
+	if (r)
+		return r;
+	r = prepare(s, name, vmm, e);
+	s->lent = true;
+	s->image = image->data;
 	if (r)
 		snapshot_close(s);
 	return r;
@@ -116,25 +161,16 @@ bool snapshot_is_loaded(const struct snapshot_files *files)
 	return seals >= 0 && (seals & F_SEAL_WRITE);
 }
 
-static int read_template(struct snapshot *s, int fd, const char *name,
-			 struct err *e)
-{
-	off_t size = lseek(fd, 0, SEEK_END);
-
-	if (size < 0)
-		return err_set(e, -errno, "%s: %s", name, strerror(errno));
-	return template_read(&s->template, fd, (uint64_t)size, name, e);
-}
-
 static int map_any_image(struct snapshot *s, const struct snapshot_files *files,
-			 struct err *e)
+			 const char *name, struct err *e)
 {
-	uint64_t offset = s->template.head.parts[TEMPLATE_IMAGE].offset;
+	const off_t size = (off_t)s->image_size;
 
-	if (files->image >= 0 &&
-	    lseek(files->image, 0, SEEK_END) == (off_t)s->image_size)
-		return map_image(s, files->image, 0, e);
-	return map_image(s, files->file, offset, e);
+	if (files->image >= 0 && lseek(files->image, 0, SEEK_END) == size)
+		return map_image(s, files->image, e);
+	if (files->source >= 0 && lseek(files->source, 0, SEEK_END) == size)
+		return map_image(s, files->source, e);
+	return err_set(e, -ESTALE, "%s: its image is another one", name);
 }
 
 int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
@@ -144,12 +180,13 @@ int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
 	int r;
 
 	memset(s, 0, sizeof(*s));
-	r = read_template(s, loaded ? files->memory : files->file, name, e);
+	r = template_read(&s->template, loaded ? files->memory : files->file,
+			  name, e);
 	if (r)
 		return r;
 	r = prepare(s, name, vmm, e);
 	if (r == 0)
-		r = map_any_image(s, files, e);
+		r = map_any_image(s, files, name, e);
 	if (r)
 		snapshot_close(s);
 	return r;
@@ -159,7 +196,7 @@ void snapshot_close(struct snapshot *s)
 {
 	if (s->memory)
 		munmap((void *)(uintptr_t)s->memory, s->memory_size);
-	if (s->image)
+	if (s->image && !s->lent)
 		munmap((void *)(uintptr_t)s->image, s->image_size);
 	if (s->template.small)
 		template_close(&s->template);
@@ -178,7 +215,7 @@ void snapshot_unmap(const struct snapshot *s, void *memory)
 		munmap(memory, s->memory_size);
 }
 
-int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
+int snapshot_save(int fd, struct vm *vm, const struct vmm *vmm,
 		  const struct snapshot_source *source, struct err *e)
 {
 	struct template_content c = { .training = source->training,
@@ -192,14 +229,17 @@ int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
 				      .state_size = sizeof(struct vm_state) };
 	struct vm_state *state = calloc(1, sizeof(*state));
 	int r = state ? vm_save(vm, state, e) :
-			err_set(e, -ENOMEM, "%s: no memory", path);
+			err_set(e, -ENOMEM, "no memory");
 
 	c.state = state;
 	c.mono_ns = clock_mono() + (uint64_t)vm->mono_offset;
 	c.wall_ns = clock_wall();
 	c.features = vmm->features;
-	if (r == 0)
-		r = template_write(path, &c, e);
+	if (r == 0) {
+		r = template_write(fd, &c);
+		if (r)
+			err_set(e, r, "template: %s", strerror(-r));
+	}
 	free(state);
 	return r;
 }

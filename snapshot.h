@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "image.h"
 #include "template.h"
 #include "vmm.h"
 
@@ -27,27 +28,33 @@ struct snapshot {
 	const uint64_t *used; /* a bit a page; not set: it is zero */
 	const void *image;    /* may be NULL */
 	uint64_t image_size;
-	int image_copy;   /* not mapped yet; -1: nothing to wait for */
+	bool lent;        /* the image is somebody else's mapping */
 	uint64_t mono_ns; /* the guest's clock when it was taken */
 	const char *training;
 	size_t training_size; /* 0: none */
 };
 
 /*
- * Opens a template's file, and checks it as template_open does, and, when vmm is
- * not NULL, that this host has the CPU features it was made with. 0 or -errno.
+ * Opens a template's file with its image, and checks it as template_open does, and,
+ * when vmm is not NULL, that this host has the CPU features it was made with. 0 or
+ * -errno.
  */
 int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 		  struct err *e);
 /* What a server hands its workers (stock.h), as descriptors, which outlive the
  * snapshot; -1: not there. */
 struct snapshot_files {
-	int memory; /* the template up to its image, once it is sealed */
-	int image;  /* its copy, once that has all of its size */
-	int file;   /* the template: until then */
+	int memory; /* the template, once it is sealed */
+	int file;   /* the same where it came from: until then */
+	int image;  /* a copy of the image, once that has all of its size */
+	int source; /* the image where it came from: until then */
 };
 /* The same of those, as far as they are there. name: for people. */
 int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
+		    const char *name, const struct vmm *vmm, struct err *e);
+/* The same of a template's file that is open, and its image that is mapped: both
+ * stay the caller's. */
+int snapshot_borrow(struct snapshot *s, int fd, const struct image *image,
 		    const char *name, const struct vmm *vmm, struct err *e);
 /* Memory is sealed. */
 bool snapshot_is_loaded(const struct snapshot_files *files);
@@ -68,11 +75,9 @@ struct snapshot_source {
 	uint64_t build_ns;
 };
 
-/*
- * Takes vm, which has just returned VM_READY, into the template's file path,
- * replaced only on success. 0 or -errno.
- */
-int snapshot_save(const char *path, struct vm *vm, const struct vmm *vmm,
+/* Writes vm, which has just returned VM_READY, into fd, an empty file, as a template.
+ * 0 or -errno. */
+int snapshot_save(int fd, struct vm *vm, const struct vmm *vmm,
 		  const struct snapshot_source *source, struct err *e);
 
 #endif

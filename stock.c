@@ -5,6 +5,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "image.h"
+#include "image_find.h"
 #include "jail.h"
 #include "template.h"
 
-#define AGAIN_NS 500000000ull /* between two loads, and, of a file that is of */
-#define PAUSE_NS 5000000000ull /* no use, longer and longer up to this */
+#define AGAIN_NS 500000000ull /* between two loads, and, of files that are of */
+#define PAUSE_NS                                                               \
+	5000000000ull /* no use, longer and longer up to this, or, when */
+#define BUILD_PAUSE_NS 300000000000ull /* none can be made of them, this */
+#define FRESH 3 /* seconds since a file was written: who copies it may go on */
 
-static const struct stock_set nothing = { .files = { -1, -1, -1 },
+static const struct stock_set nothing = { .files = { -1, -1, -1, -1 },
 					  .memory = -1,
 					  .image = -1 };
-_Static_assert(LOAD_FILES == 3, "nothing");
+_Static_assert(LOAD_FILES == 4, "nothing");
 
 static void shut(int *fd)
 {
@@ -45,23 +52,55 @@ bool stock_ready(const struct stock *s)
 	return s->now.files[LOAD_FILE] >= 0;
 }
 
+bool stock_is_building(const struct stock *s)
+{
+	return s->work == STOCK_BUILDING && !stock_ready(s);
+}
+
 int stock_memory_mb(const struct stock *s)
 {
 	struct template t;
-	struct stat st;
-	struct err e;
 	int mb = 0;
 
-	if (fstat(s->now.files[LOAD_FILE], &st) == 0 &&
-	    template_read(&t, s->now.files[LOAD_FILE], (uint64_t)st.st_size,
-			  s->path, &e) == 0) {
+	if (template_read(&t, s->now.files[LOAD_FILE], s->path, NULL) == 0) {
 		mb = (int)(t.head.memory_size >> 20);
 		template_close(&t);
 	}
 	return mb;
 }
 
-/* ---- a load ---- */
+static bool same(const struct file_version *a, const struct file_version *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       !file_overwritten(a, b);
+}
+
+static bool is_fresh(const struct file_version *v)
+{
+	return v->inode &&
+	       clock_wall() / 1000000000 < (uint64_t)v->written.tv_sec + FRESH;
+}
+
+/* Into s->reason, which may be an argument; cut to fit. */
+__attribute__((format(printf, 2, 3))) static void say(struct stock *s,
+						      const char *format, ...)
+{
+	struct err e;
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(e.text, sizeof(e.text), format, list);
+	va_end(list);
+	memcpy(s->reason, e.text, sizeof(s->reason));
+}
+
+static void give_up(struct stock *s)
+{
+	drop(&s->next);
+	s->failed(s);
+}
+
+/* ---- files ---- */
 
 /* The same file, but who has this descriptor cannot write. */
 static int open_to_read(int fd)
@@ -72,24 +111,56 @@ static int open_to_read(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* For the template: a descriptor to write, and one to read where that can be. */
+static int open_memory(int *to_read)
+{
+	int fd = memfd_create("zeroboot-template",
+			      MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	*to_read = open_to_read(fd);
+	return fd;
+}
+
+/* From now on nobody can change it. */
+static int seal(int *fd, int *to_read)
+{
+	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
+			  F_SEAL_SEAL;
+
+	if (fcntl(*fd, F_ADD_SEALS, seals) < 0)
+		return -errno;
+	if (*to_read < 0) {
+		*to_read = *fd;
+		*fd = -1;
+	}
+	shut(fd);
+	return 0;
+}
+
 /*
  * A file for a copy of the image that has no name: in the directory that a
- * service manager gives for such, or beside the template, where it may share the
+ * service manager gives for such, or beside the image, where it may share the
  * disk's blocks with it; where nothing can be written, in memory. Without one the
  * image is used where it is.
  */
-static void open_copy(struct stock *s)
+static void open_copy(struct stock_set *set)
 {
 	const char *cache = getenv("CACHE_DIRECTORY");
 	const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
-	struct stock_set *set = &s->next;
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s", s->path);
-	set->image = cache ? open(cache, flags, 0600) : -1;
-	if (set->image < 0)
+	if (set->image >= 0)
+		return;
+	snprintf(path, sizeof(path), "%s", set->image_path);
+	if (!set->plain)
+		set->image = image_room(path, set->id.size, NULL);
+	else if (cache)
+		set->image = open(cache, flags, 0600);
+	if (set->plain && set->image < 0)
 		set->image = open(dirname(path), flags, 0600);
-	if (set->image < 0)
+	if (set->plain && set->image < 0)
 		set->image = memfd_create("zeroboot-image", MFD_CLOEXEC);
 	if (set->image < 0)
 		return;
@@ -98,48 +169,70 @@ static void open_copy(struct stock *s)
 		shut(&set->image);
 }
 
-static int open_files(struct stock *s)
+/* Of the template at s->path, which id tells, or of none. 0 or -errno. */
+static int open_image(struct stock *s, const struct image_id *id, struct err *e)
 {
 	struct stock_set *set = &s->next;
-	struct stat st;
+	struct image_place place;
+	int r = image_find(&place, s->path, id, e);
+
+	if (r)
+		return r;
+	set->files[LOAD_SOURCE] = place.fd;
+	set->plain = place.plain;
+	memcpy(set->image_path, place.path, sizeof(place.path));
+	set->image_version = file_look(place.path);
+	return image_identify(place.fd, place.path, &set->id, &place.plain, e);
+}
+
+/* Template and image that fit each other. 0; -ENOENT: there is no template;
+ * others for which see template_is_useless; -errno. */
+static int open_files(struct stock *s, struct err *e)
+{
+	struct stock_set *set = &s->next;
+	struct template t;
 	/* Not blocking: it may be a FIFO. */
-	int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
 
 	set->files[LOAD_FILE] = fd;
 	set->version = s->tried;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	set->memory = memfd_create("zeroboot-template",
-				   MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (set->memory < 0)
-		return -errno;
-	set->files[LOAD_MEMORY] = open_to_read(set->memory);
-	open_copy(s);
-	return 0;
+	if (fd < 0)
+		return err_set(e, -errno, "%s: %s", s->path, strerror(errno));
+	r = template_read(&t, fd, s->path, e);
+	if (r)
+		return r;
+	r = open_image(s, &t.head.image, e);
+	template_close(&t);
+	return r == -ENOENT ? -ENXIO : r;
 }
 
-static int execute(struct stock *s)
+/* ---- processes ---- */
+
+/* option, image: may be NULL. 0 or -errno. */
+static int execute(struct stock *s, enum stock_work work, int file, int memory)
 {
-	/* What is there to serve from stays: somebody's new file is bad. */
+	const char *how = work == STOCK_BUILDING ? "--build" : "--keep";
+	const struct stock_set *set = work == STOCK_KEEPING ? &s->now :
+							      &s->next;
 	const char *const argv[] = { "zeroboot",
 				     "load",
 				     "--host",
 				     s->host,
-				     stock_ready(s) ? s->path : "--anew",
-				     stock_ready(s) ? NULL : s->path,
+				     "--image",
+				     set->image_path,
+				     work == STOCK_LOADING ? s->path : how,
+				     work == STOCK_LOADING ? NULL : s->path,
 				     NULL };
-	int pipe[2], files[JAIL_FILES_MAX];
+	int pipe[2], files[] = { file, memory, set->image,
+				 set->files[LOAD_SOURCE], -1 };
 	pid_t pid;
 
+	_Static_assert(sizeof(files) / sizeof(files[0]) == JAIL_FILES_MAX,
+		       "as command_load takes them");
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return -errno;
-	files[0] = s->next.files[LOAD_FILE];
-	files[1] = s->next.memory;
-	files[2] = s->next.image;
-	files[3] = pipe[1];
-	pid = jail_spawn((char *const *)(uintptr_t)argv, files, 4);
+	files[4] = pipe[1];
+	pid = jail_spawn((char *const *)(uintptr_t)argv, files, JAIL_FILES_MAX);
 	close(pipe[1]);
 	if (pid < 0) {
 		close(pipe[0]);
@@ -147,25 +240,36 @@ static int execute(struct stock *s)
 	}
 	s->pid = pid;
 	s->pipe = pipe[0];
+	s->work = work;
 	return 0;
 }
 
-static void begin(struct stock *s)
+static void cannot(struct stock *s, int r)
 {
-	int r = open_files(s);
+	say(s, "%s: %s", s->path, strerror(-r));
+	give_up(s);
+}
 
-	if (r == 0)
-		r = execute(s);
+/* next has template and image. */
+static void begin_load(struct stock *s)
+{
+	struct stock_set *set = &s->next;
+	int r;
+
+	set->memory = open_memory(&set->files[LOAD_MEMORY]);
+	r = set->memory < 0 ? set->memory : 0;
+	if (r == 0) {
+		open_copy(set);
+		r = execute(s, STOCK_LOADING, set->files[LOAD_FILE],
+			    set->memory);
+	}
 	if (r) {
-		snprintf(s->reason, sizeof(s->reason), "%s: %s", s->path,
-			 strerror(-r));
-		drop(&s->next);
-		s->failed(s);
+		cannot(s, r);
 		return;
 	}
 	/* Not from one that was of no use before. */
-	s->early = !stock_ready(s) && !s->reason[0] &&
-		   s->next.files[LOAD_MEMORY] >= 0;
+	s->early = !stock_ready(s) && (set->made || !s->reason[0]) &&
+		   (set->plain || set->made) && set->files[LOAD_MEMORY] >= 0;
 	if (!s->early)
 		return;
 	s->now = s->next;
@@ -173,59 +277,219 @@ static void begin(struct stock *s)
 	s->loaded(s);
 }
 
-/* From now on nobody can change it. */
-static int seal(struct stock_set *set)
+/* next has the image, and the template as far as there is one. */
+static void begin_build(struct stock *s)
 {
-	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
-			  F_SEAL_SEAL;
+	struct stock_set *set = &s->next;
+	int r;
 
-	if (fcntl(set->memory, F_ADD_SEALS, seals) < 0)
-		return -errno;
-	if (set->files[LOAD_MEMORY] < 0) {
-		set->files[LOAD_MEMORY] = set->memory;
-		set->memory = -1;
-	}
-	shut(&set->memory);
-	shut(&set->image);
-	return 0;
-}
-
-static void hear(struct stock *s)
-{
-	ssize_t n = read(s->pipe, s->reason, sizeof(s->reason) - 1);
-
-	s->reason[n > 0 ? n : 0] = 0;
-	close(s->pipe);
-}
-
-/* The loader is gone. */
-static void end(struct stock *s, int status)
-{
-	struct stock_set *set = s->early ? &s->now : &s->next;
-	bool done = WIFEXITED(status) && (WEXITSTATUS(status) == 0 ||
-					  WEXITSTATUS(status) == LOAD_IN_PLACE);
-
-	s->pid = 0;
-	s->remade = WIFEXITED(status) && WEXITSTATUS(status) == LOAD_ANEW;
-	hear(s);
-	if (!done || seal(set)) {
-		if (!s->reason[0])
-			snprintf(s->reason, sizeof(s->reason),
-				 "%s: its loader ended", s->path);
-		drop(set);
-		s->failed(s);
+	/* One that is packed is unpacked once. */
+	if (!set->plain)
+		open_copy(set);
+	set->memory = open_memory(&set->files[LOAD_MEMORY]);
+	r = set->memory < 0 ? set->memory :
+			      execute(s, STOCK_BUILDING, set->files[LOAD_FILE],
+				      set->memory);
+	if (r) {
+		cannot(s, r);
 		return;
 	}
+	s->started = clock_mono();
+	s->outdated = false;
+	/* Workers of what was loaded early have nothing to start from. */
+	if (!stock_ready(s))
+		s->failed(s);
+	say(s, "%s of %s",
+	    s->why[0] ? "making a template anew" : "making a template",
+	    set->image_path);
+	s->noted(s, "info");
+}
+
+static void begin_keep(struct stock *s)
+{
+	s->keep = false;
+	/* It is not the loader's to write any more. */
+	if (execute(s, STOCK_KEEPING, -1, s->now.files[LOAD_MEMORY]))
+		s->work = STOCK_IDLE;
+}
+
+/* ---- what to do ---- */
+
+/* There is an image, what is in the template's place is of no use, as reason says,
+ * and nobody is just copying a better one there. */
+static bool wants_build(struct stock *s, int r)
+{
+	struct err e = { "" };
+	bool image = s->next.files[LOAD_SOURCE] >= 0;
+
+	if (r != -ENOENT && !template_is_useless(r))
+		return false;
+	if (stock_ready(s) && same(&s->image_tried, &s->now.image_version))
+		return false; /* somebody's new file is bad */
+	if (!image && open_image(s, NULL, &e)) {
+		if (r == -ENOENT)
+			say(s, "%s", e.text);
+		else
+			say(s, "%s; cannot be made anew: %s", s->reason,
+			    e.text);
+		return false;
+	}
+	if (!is_fresh(&s->tried))
+		return true;
+	s->image_tried = (struct file_version){ 0 }; /* to be tried again */
+	return false;
+}
+
+static void build_or_fail(struct stock *s, int r)
+{
+	if (!wants_build(s, r)) {
+		give_up(s);
+		return;
+	}
+	snprintf(s->why, sizeof(s->why), "%s", r == -ENOENT ? "" : s->reason);
+	begin_build(s);
+}
+
+static void begin(struct stock *s)
+{
+	struct err e = { "" };
+	int r = open_files(s, &e);
+
+	/* What is loaded was made of this image, and has no file. */
+	if (r == -ENOENT && stock_ready(s) && open_image(s, NULL, &e) == 0 &&
+	    memcmp(&s->next.id, &s->now.id, sizeof(s->now.id)) == 0) {
+		drop(&s->next);
+		return;
+	}
+	if (r == 0) {
+		begin_load(s);
+		return;
+	}
+	say(s, "%s", e.text);
+	build_or_fail(s, r);
+}
+
+/* ---- the end of a process ---- */
+
+/* What the template, which is in next, was made for and in what time. */
+static void note_made(struct stock *s)
+{
+	double seconds = (double)(clock_mono() - s->started) / 1e9;
+
+	if (s->why[0])
+		say(s, "%s: made anew in %.2f s", s->why, seconds);
+	else
+		say(s, "template made of %s in %.2f s", s->next.image_path,
+		    seconds);
+	s->noted(s, s->why[0] ? "warning" : "info");
+	s->reason[0] = 0;
+}
+
+static void end_build(struct stock *s, bool done)
+{
+	struct stock_set *set = &s->next;
+
+	if (!done || seal(&set->memory, &set->files[LOAD_MEMORY])) {
+		if (s->why[0])
+			say(s, "%s; cannot be made anew: %s", s->why,
+			    s->reason);
+		s->pause = s->pause * 2 + PAUSE_NS;
+		if (s->pause > BUILD_PAUSE_NS)
+			s->pause = BUILD_PAUSE_NS;
+		give_up(s);
+		return;
+	}
+	/* It is what is to be loaded now. */
+	shut(&set->files[LOAD_FILE]);
+	set->files[LOAD_FILE] = set->files[LOAD_MEMORY];
+	set->files[LOAD_MEMORY] = -1;
+	set->version = (struct file_version){ 0 };
+	set->made = true;
+	note_made(s);
+	begin_load(s);
+}
+
+/* What is of no use is made anew, if that can be. */
+static void fail_load(struct stock *s, struct stock_set *set, bool useless)
+{
+	struct err e = { "" };
+
+	drop(set);
+	if (!useless) {
+		give_up(s);
+		return;
+	}
+	open_files(s, &e);
+	build_or_fail(s, -EINVAL);
+}
+
+static void end_load(struct stock *s, int status)
+{
+	struct stock_set *set = s->early ? &s->now : &s->next;
+
+	if ((status && status != LOAD_IN_PLACE) ||
+	    seal(&set->memory, &set->files[LOAD_MEMORY])) {
+		fail_load(s, set, status == LOAD_USELESS);
+		return;
+	}
+	shut(&set->image);
 	set->loaded = true;
-	set->whole = WEXITSTATUS(status) == 0;
+	set->whole = status == 0;
 	if (set == &s->next) {
 		drop(&s->now);
 		s->now = s->next;
 		s->next = nothing;
 	}
 	if (s->reason[0])
-		s->failed(s);
+		s->noted(s, "warning");
+	if (s->now.made) {
+		s->keep = true;
+		shut(&s->now.files[LOAD_FILE]);
+		s->now.files[LOAD_FILE] =
+			fcntl(s->now.files[LOAD_MEMORY], F_DUPFD_CLOEXEC, 0);
+	}
+	s->reason[0] = s->why[0] = 0;
 	s->loaded(s);
+}
+
+static void end_keep(struct stock *s, bool done)
+{
+	/* Whoever has put another one there meanwhile is seen. */
+	if (done && template_is_copy(s->path, s->now.files[LOAD_MEMORY]))
+		s->tried = file_look(s->path);
+	if (!done) {
+		say(s, "template not kept, made at each start: %s", s->reason);
+		s->noted(s, "warning");
+	}
+	s->reason[0] = 0;
+}
+
+static void hear(struct stock *s, int status)
+{
+	ssize_t n = read(s->pipe, s->reason, sizeof(s->reason) - 1);
+
+	s->reason[n > 0 ? n : 0] = 0;
+	close(s->pipe);
+	if (status && !s->reason[0])
+		say(s, "%s: its loader ended", s->path);
+}
+
+static void end(struct stock *s, int wait_status)
+{
+	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+	enum stock_work work = s->work;
+
+	s->pid = 0;
+	s->work = STOCK_IDLE;
+	hear(s, status);
+	if (work == STOCK_BUILDING && s->outdated)
+		drop(&s->next);
+	else if (work == STOCK_BUILDING)
+		end_build(s, status == 0);
+	else if (work == STOCK_LOADING)
+		end_load(s, status);
+	else
+		end_keep(s, status == 0);
 }
 
 /* ---- the interface ---- */
@@ -233,12 +497,15 @@ static void end(struct stock *s, int status)
 void stock_open(struct stock *s)
 {
 	s->now = s->next = nothing;
+	if (image_beside(s->beside, s->path))
+		s->beside[0] = 0;
 }
 
 void stock_close(struct stock *s)
 {
 	if (s->pid) {
-		kill(s->pid, SIGKILL);
+		/* One that writes a file takes that away. */
+		kill(s->pid, s->work == STOCK_KEEPING ? SIGTERM : SIGKILL);
 		waitpid(s->pid, NULL, 0);
 		close(s->pipe);
 		s->pid = 0;
@@ -247,42 +514,77 @@ void stock_close(struct stock *s)
 	drop(&s->next);
 }
 
-static bool same(const struct file_version *a, const struct file_version *b)
+/* Workers have a mixture, or will. */
+static bool is_overwritten(const struct stock *s,
+			   const struct file_version *version)
 {
-	return a->device == b->device && a->inode == b->inode &&
-	       !file_overwritten(a, b);
+	const struct stock_set *set = &s->now;
+	struct file_version image;
+
+	if (!set->loaded && file_overwritten(&set->version, version))
+		return true;
+	if (set->whole)
+		return false;
+	image = file_look(set->image_path);
+	return file_overwritten(&set->image_version, &image);
 }
 
-/* Workers have a mixture. */
 static void break_off(struct stock *s)
 {
 	if (s->pid)
 		kill(s->pid, SIGKILL);
-	snprintf(s->reason, sizeof(s->reason),
-		 "%s: overwritten before it was loaded", s->path);
+	say(s, "%s: overwritten before it was loaded", s->path);
 	drop(&s->now);
-	s->remade = false;
 	s->failed(s);
+}
+
+static bool is_other(const struct file_version *tried,
+		     const struct file_version *there)
+{
+	return there->inode && !same(tried, there);
+}
+
+static bool is_due(struct stock *s, const struct file_version *version,
+		   const struct file_version *image, uint64_t now)
+{
+	bool template = is_other(&s->tried, version);
+	bool other = is_other(&s->image_tried, image);
+
+	if (template || other)
+		s->pause = 0;
+	if (now < s->not_before + s->pause)
+		return false;
+	if (!stock_ready(s))
+		return true;
+	return template || (other && !is_fresh(image) && !is_fresh(version));
 }
 
 void stock_tick(struct stock *s, uint64_t now)
 {
-	struct file_version version = file_look(s->path);
-	bool other = !same(&s->tried, &version);
+	struct file_version version, image;
 	int status;
 
 	if (s->pid && waitpid(s->pid, &status, WNOHANG) == s->pid)
 		end(s, status);
-	if (stock_ready(s) && !s->now.whole &&
-	    file_overwritten(&s->now.version, &version))
+	version = file_look(s->path);
+	image = file_look(s->beside);
+	if (stock_ready(s) && is_overwritten(s, &version))
 		break_off(s);
-	if (other)
-		s->pause = 0;
-	if (s->pid || now < s->not_before + s->pause)
+	/* What it makes is of an image that is gone. */
+	if (s->work == STOCK_BUILDING && is_other(&s->image_tried, &image)) {
+		s->outdated = true;
+		kill(s->pid, SIGKILL);
+	}
+	if (s->pid)
 		return;
-	if (stock_ready(s) && (version.inode == 0 || !other))
+	if (s->keep) {
+		begin_keep(s);
+		return;
+	}
+	if (!is_due(s, &version, &image, now))
 		return;
 	s->tried = version;
+	s->image_tried = image;
 	s->not_before = now + AGAIN_NS;
 	s->pause = s->pause * 2 + AGAIN_NS;
 	if (s->pause > PAUSE_NS)

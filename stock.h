@@ -1,55 +1,76 @@
 /*
- * stock.h: what the workers of a language start from: its template. A process of
- * its own (load.h) loads it into files that nobody changes any more; workers that
- * start before that is done take it from its own file, and change over. Whatever
- * becomes of the template's file afterwards, workers and their VMs go on. A file
- * with other content is loaded beside and, once it is found to be good, takes the
- * place for workers that start from then on.
+ * stock.h: what the workers of a language start from: its template and its image.
+ * A process of its own (load.h) loads them into files that nobody changes any more;
+ * workers that start before that is done take them from their own files, and change
+ * over. Whatever becomes of those files afterwards, workers and their VMs go on. A
+ * file with other content is loaded beside and, once it is found to be good, takes
+ * the place for workers that start from then on.
  *
- * Where the image cannot be copied it stays where it is, and workers end when the
- * template is overwritten.
+ * A template that is not there, or of no use, is made of the image, in memory, by
+ * another such process, and kept as a file where that can be done.
+ *
+ * Where the image cannot be copied it stays where it is, and workers end when it is
+ * overwritten.
  */
 #ifndef ZEROBOOT_STOCK_H
 #define ZEROBOOT_STOCK_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "file.h"
+#include "image_find.h"
 #include "load.h"
 
 /* A template that is loaded, or is being so. */
 struct stock_set {
 	int files[LOAD_FILES]; /* what workers get, to read; -1: not there */
 	int memory, image;     /* the loader's, to write; -1: not there */
-	struct file_version version;
+	struct file_version version; /* of the template's file; 0: it has none */
+	struct file_version image_version;
+	char image_path[PATH_MAX];
+	struct image_id id; /* of the image */
+	bool plain;         /* the image can be used where it is */
+	bool made;          /* by us, in memory */
 	bool loaded;
 	bool whole; /* with a copy of its image */
 };
 
+enum stock_work { STOCK_IDLE, STOCK_LOADING, STOCK_BUILDING, STOCK_KEEPING };
+
 struct stock {
 	const char *path, *host;         /* see host.h */
+	char beside[PATH_MAX];           /* NAME.img */
 	void *context;                   /* the caller's */
 	void (*loaded)(struct stock *s); /* workers can start, or be trained */
 	void (*failed)(struct stock *s); /* see reason; unless stock_ready(),
 					  * workers that have started must end */
+	void (*noted)(struct stock *s, const char *level); /* for the log */
 	struct stock_set now, next;  /* what workers start from; what comes */
-	pid_t pid;                   /* of the loader of next; 0: none, */
-	bool early;                  /* or of now */
+	enum stock_work work;        /* what the process does, */
+	pid_t pid;                   /* 0: there is none; */
+	bool early;                  /* it loads now, not next */
 	int pipe;                    /* its last words */
+	bool keep;                   /* what is loaded is to be kept */
+	uint64_t started;            /* the process that builds */
+	bool outdated;               /* and builds of what is gone */
 	char reason[LOAD_WORDS_MAX]; /* what was wrong with the last load */
-	bool remade; /* and the loader has put a good one in its place */
-	struct file_version tried;  /* what was loaded last, or was to be */
+	char why[LOAD_WORDS_MAX]; /* it is made anew; empty: it was not there */
+	/* What was loaded last, or was to be. */
+	struct file_version tried, image_tried;
 	uint64_t not_before, pause; /* of the next load, of the same again */
 };
 
-/* path, host, context, loaded and failed are set. */
+/* path, host, context and the callbacks are set. */
 void stock_open(struct stock *s);
 void stock_close(struct stock *s);
 
 /* Workers can start, with s->now.files. */
 bool stock_ready(const struct stock *s);
+/* They cannot, because the template is only being made. */
+bool stock_is_building(const struct stock *s);
 /* MiB of guest memory of what workers start from; 0: not known. */
 int stock_memory_mb(const struct stock *s);
 /* Loads the template if it is not there, or has other content than that; takes

@@ -16,8 +16,16 @@
 #define MAGIC "ZBTMPL\r\n" /* CR LF: shows a transfer in text mode */
 #define HEAD_SIZE 4096
 #define GAP 16 /* pages between two runs that are stored, too */
+#define COPY_CHUNK (256u << 10)
 
 _Static_assert(sizeof(struct template_head) == HEAD_SIZE, "head");
+
+uint32_t template_maker;
+
+bool template_is_useless(int r)
+{
+	return r == -EINVAL || r == -EILSEQ || r == -ENOTSUP || r == -ESTALE;
+}
 
 static uint32_t checksum(const struct template_head *h)
 {
@@ -148,17 +156,6 @@ static int put_memory(struct writer *w, uint64_t *at)
 	return r;
 }
 
-static int put_image(struct writer *w, uint64_t *at)
-{
-	const struct template_content *c = w->content;
-
-	w->head.parts[TEMPLATE_IMAGE].offset = *at;
-	w->head.parts[TEMPLATE_IMAGE].size = c->image_size;
-	*at += c->image_size;
-	return file_write_at(w->fd, c->image, c->image_size,
-			     w->head.parts[TEMPLATE_IMAGE].offset);
-}
-
 static int put_all(struct writer *w)
 {
 	const struct template_content *c = w->content;
@@ -189,41 +186,83 @@ static int put_all(struct writer *w)
 	at = (at + TEMPLATE_PAGE - 1) & ~(TEMPLATE_PAGE - 1);
 	if (r == 0)
 		r = put_memory(w, &at);
-	if (r == 0)
-		r = put_image(w, &at);
 	h->file_size = at;
 	h->checksum = checksum(h);
 	return r ? r : file_write_at(w->fd, h, sizeof(*h), 0);
 }
 
-int template_write(const char *path, const struct template_content *c,
-		   struct err *e)
+int template_write(int fd, const struct template_content *c)
 {
 	struct writer w = { .content = c,
+			    .fd = fd,
 			    .head = { .magic = MAGIC,
 				      .version = TEMPLATE_VERSION,
 				      .abi_version = ZB_ABI_VERSION,
+				      .maker = template_maker,
 				      .memory_size = c->memory_size,
 				      .mono_ns = c->mono_ns,
 				      .wall_ns = c->wall_ns,
 				      .build_ns = c->build_ns,
-				      .features = c->features } };
-	struct file_draft d;
+				      .features = c->features,
+				      .image = image_id(c->image,
+							c->image_size) } };
 	int r;
 
 	if (c->training_size > TEMPLATE_TRAINING_MAX)
-		return err_set(e, -E2BIG, "training: too long");
-	r = file_draft(&d, path, e);
-	if (r)
-		return r;
-	w.fd = d.fd;
+		return -E2BIG;
 	r = put_all(&w);
-	if (r)
-		err_set(e, r, "%s: %s", path, strerror(-r));
 	free(w.used);
 	free(w.sums);
 	free(w.runs);
+	return r;
+}
+
+static int copy(int to, int from)
+{
+	char *buffer = malloc(COPY_CHUNK);
+	struct stat st;
+	int r = buffer ? 0 : -ENOMEM;
+
+	if (r == 0 && fstat(from, &st) < 0)
+		r = -errno;
+	for (uint64_t at = 0, size; r == 0 && at < (uint64_t)st.st_size;
+	     at += size) {
+		size = (uint64_t)st.st_size - at;
+		if (size > COPY_CHUNK)
+			size = COPY_CHUNK;
+		r = file_read_at(from, buffer, size, at);
+		if (r == 0)
+			r = file_write_at(to, buffer, size, at);
+	}
+	free(buffer);
+	return r;
+}
+
+int template_keep(const char *path, int fd, struct err *e)
+{
+	struct file_draft d;
+	int r = file_draft(&d, path, e);
+
+	if (r)
+		return r;
+	r = copy(d.fd, fd);
+	if (r)
+		err_set(e, r, "%s: %s", path, strerror(-r));
 	return file_replace(&d, path, r, e);
+}
+
+bool template_is_copy(const char *path, int fd)
+{
+	int other = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct template_head there, own;
+	bool same = other >= 0 &&
+		    file_read_at(other, &there, sizeof(there), 0) == 0 &&
+		    file_read_at(fd, &own, sizeof(own), 0) == 0 &&
+		    memcmp(&there, &own, sizeof(own)) == 0;
+
+	if (other >= 0)
+		close(other);
+	return same;
 }
 
 /* ---- reading ---- */
@@ -243,6 +282,11 @@ static int check_versions(const struct template_head *h, const char *name,
 			       "%s: guest ABI version %u, this zeroboot has "
 			       "%u: make it anew",
 			       name, h->abi_version, ZB_ABI_VERSION);
+	if (h->maker != template_maker)
+		return err_set(e, -EINVAL,
+			       "%s: made by another zeroboot, with a kernel or "
+			       "agent of its own: make it anew",
+			       name);
 	return 0;
 }
 
@@ -260,15 +304,14 @@ static bool fit(const struct template_head *h)
 		if (offset < end || offset > h->file_size ||
 		    size > h->file_size - offset || (offset & 7))
 			return false;
-		if (i >= TEMPLATE_MEMORY &&
-		    ((offset | size) & (TEMPLATE_PAGE - 1)))
-			return false;
 		end = offset + size;
 	}
+	if (((h->parts[TEMPLATE_MEMORY].offset | end) & (TEMPLATE_PAGE - 1)) ||
+	    h->image.size & (TEMPLATE_PAGE - 1))
+		return false;
 	return h->parts[TEMPLATE_TRAINING].size <= TEMPLATE_TRAINING_MAX &&
 	       h->parts[TEMPLATE_USED].size == used_size(h->memory_size) &&
-	       h->parts[TEMPLATE_SUMS].size ==
-		       sums_size(h->parts[TEMPLATE_IMAGE].size);
+	       h->parts[TEMPLATE_SUMS].size == sums_size(h->image.size);
 }
 
 /* What USED says is what MEMORY has. 0, -EILSEQ or -ENOMEM. */
@@ -306,15 +349,15 @@ static int read_small(struct template *t)
 	return r ? r : check_runs(t);
 }
 
-int template_read(struct template *t, int fd, uint64_t size, const char *name,
-		  struct err *e)
+int template_read(struct template *t, int fd, const char *name, struct err *e)
 {
 	struct template_head *h = &t->head;
+	off_t size = lseek(fd, 0, SEEK_END);
 	int r;
 
 	memset(t, 0, sizeof(*t));
 	t->fd = fd;
-	r = size < HEAD_SIZE ? -EILSEQ : file_read_at(t->fd, h, sizeof(*h), 0);
+	r = size < HEAD_SIZE ? -EILSEQ : file_read_at(fd, h, sizeof(*h), 0);
 	r = r == -EILSEQ ?
 		    err_set(e, -EINVAL, "%s: not a zeroboot template", name) :
 	    r ? err_set(e, r, "%s: %s", name, strerror(-r)) :
@@ -324,7 +367,7 @@ int template_read(struct template *t, int fd, uint64_t size, const char *name,
 	r = -EINVAL;
 	if (h->checksum != checksum(h))
 		err_set(e, r, "%s: damaged: wrong checksum", name);
-	else if (h->file_size > size && h->parts[TEMPLATE_IMAGE].offset != size)
+	else if (h->file_size != (uint64_t)size)
 		err_set(e, r, "%s: damaged: %llu bytes instead of %llu", name,
 			(unsigned long long)size,
 			(unsigned long long)h->file_size);
@@ -348,15 +391,12 @@ int template_open(struct template *t, const char *path, struct err *e)
 {
 	/* Not blocking: it may be a FIFO. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
-	struct stat st;
 
 	t->fd = -1;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		r = err_set(e, -EINVAL, "%s: not a zeroboot template", path);
 	else
-		r = template_read(t, fd, (uint64_t)st.st_size, path, e);
+		r = template_read(t, fd, path, e);
 	t->owned = r == 0;
 	if (r && fd >= 0)
 		close(fd);
@@ -376,6 +416,14 @@ void template_close(struct template *t)
 const void *template_data(const struct template *t, enum template_part part)
 {
 	return t->small + t->head.parts[part].offset - HEAD_SIZE;
+}
+
+const char *template_program(const struct template *t)
+{
+	uint64_t size = t->head.parts[TEMPLATE_PROGRAM].size;
+	const char *program = template_data(t, TEMPLATE_PROGRAM);
+
+	return size && program[size - 1] == 0 ? program : NULL;
 }
 
 static double mib(uint64_t bytes)
@@ -406,7 +454,8 @@ int template_info(const char *path, struct err *e)
 	       (unsigned long long)(h->memory_size >> 20),
 	       (unsigned long long)h->used_pages,
 	       mib(h->used_pages * TEMPLATE_PAGE));
-	printf("image        %.1f MiB\n", mib(h->parts[TEMPLATE_IMAGE].size));
+	printf("image        %016llx, %.1f MiB\n",
+	       (unsigned long long)h->image.checksum, mib(h->image.size));
 	printf("file         %.1f MiB\n", mib(h->file_size));
 	printf("cpu          ");
 	cpu_features_print(&h->features);

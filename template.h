@@ -10,11 +10,12 @@
  *  SUMS      CRC-32C of each TEMPLATE_BLOCK of the image
  *  MEMORY    the pages that are used, and those between them when a gap is short
  *            (template_runs), one behind the other
- *  IMAGE     the image that it was made from
  *
- * Pages that are zero are not in the file. All of it has a checksum. Head and
- * small parts are checked when it is opened, memory when it is loaded (load.h),
- * the image after that.
+ * Pages that are zero are not in the file, nor is the image: the head says which
+ * it is. It is a cache: whatever does not fit any more (image, version, CPU) is
+ * made anew from the image. All of it has a checksum. Head and small parts are
+ * checked when it is opened, memory when it is loaded (load.h), the image after
+ * that.
  */
 #ifndef ZEROBOOT_TEMPLATE_H
 #define ZEROBOOT_TEMPLATE_H
@@ -25,8 +26,9 @@
 
 #include "cpu.h"
 #include "err.h"
+#include "image_find.h"
 
-#define TEMPLATE_VERSION 4
+#define TEMPLATE_VERSION 5
 #define TEMPLATE_TRAINING_MAX 16384
 #define TEMPLATE_BLOCK (2ull << 20)
 #define TEMPLATE_PAGE 4096ull
@@ -38,7 +40,6 @@ enum template_part {
 	TEMPLATE_USED,
 	TEMPLATE_SUMS,
 	TEMPLATE_MEMORY,
-	TEMPLATE_IMAGE,
 	TEMPLATE_PARTS
 };
 
@@ -47,7 +48,7 @@ struct template_head {
 	uint32_t version;
 	uint32_t abi_version;
 	uint32_t checksum; /* of this head with this field 0 */
-	uint32_t reserved;
+	uint32_t maker;    /* see template_maker */
 	uint64_t file_size;
 	uint64_t memory_size; /* bytes the guest has */
 	uint64_t used_pages;
@@ -56,10 +57,11 @@ struct template_head {
 	struct cpu_features features; /* that its programs have found */
 	struct {
 		uint64_t offset, size;
-		uint32_t checksum; /* of the image: 0, it has SUMS */
+		uint32_t checksum;
 		uint32_t reserved;
 	} parts[TEMPLATE_PARTS];
-	uint8_t rest[3760]; /* zero */
+	struct image_id image; /* that it was made from */
+	uint8_t rest[3768];    /* zero */
 };
 
 struct template
@@ -70,17 +72,25 @@ struct template
 	uint8_t *small;            /* the parts before MEMORY, a copy */
 };
 
+/* What this program brings along, as a number: its kernel and agents are in each
+ * template. Set once (maker.h); templates of another one are of no use. */
+extern uint32_t template_maker;
+
+/* What to do about a file for which opening or loading it gave this error: it can
+ * be made anew. */
+bool template_is_useless(int r);
+
 /* Opens a file and checks all but its memory and its image. 0 or -errno; then it
  * is closed again. */
 int template_open(struct template *t, const char *path, struct err *e);
-/* The same of a file that is open and stays the caller's. name: for people. size:
- * of the file, which may end where its image begins. */
-int template_read(struct template *t, int fd, uint64_t size, const char *name,
-		  struct err *e);
+/* The same of a file that is open and stays the caller's. name: for people. */
+int template_read(struct template *t, int fd, const char *name, struct err *e);
 void template_close(struct template *t);
 
 /* A part before MEMORY, in memory. */
 const void *template_data(const struct template *t, enum template_part part);
+/* The part PROGRAM; NULL when that is empty. */
+const char *template_program(const struct template *t);
 
 /* Pages that follow each other in memory and in the file. */
 struct template_run {
@@ -108,9 +118,14 @@ struct template_content {
 	struct cpu_features features;
 };
 
-/* Makes a file, which takes the place of path once it is whole. 0 or -errno. */
-int template_write(const char *path, const struct template_content *c,
-		   struct err *e);
+/* Writes it into an empty file. 0 or -errno. */
+int template_write(int fd, const struct template_content *c);
+/* A copy of an open one, which takes the place of path once it is whole: a cache.
+ * 0 or -errno, then path is as it was. */
+int template_keep(const char *path, int fd, struct err *e);
+/* Whether path has a template with the same head as fd's, and so the same content
+ * when it is whole. */
+bool template_is_copy(const char *path, int fd);
 
 /* Writes what `zeroboot template info` shows to stdout. 0 or -errno. */
 int template_info(const char *path, struct err *e);

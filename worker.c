@@ -330,8 +330,9 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 /* ---- its VM ---- */
 
 static const struct snapshot_files files = { .memory = WORKER_MEMORY,
+					     .file = WORKER_FILE,
 					     .image = WORKER_IMAGE,
-					     .file = WORKER_FILE };
+					     .source = WORKER_SOURCE };
 
 /* From the template as it is there now. */
 static int make(struct slot *s, struct err *e)
@@ -610,6 +611,7 @@ static int lock(const struct slot *s, const char *user, struct err *e)
 				       .memory = WORKER_MEMORY,
 				       .image = WORKER_IMAGE,
 				       .file = WORKER_FILE,
+				       .source = WORKER_SOURCE,
 				       .vm = s->machine.vm.fd,
 				       .vcpu = s->machine.vm.vcpu };
 

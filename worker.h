@@ -12,7 +12,13 @@
 #include <stdint.h>
 
 /* Descriptors in a worker: the channel, and what it starts from (load.h). */
-enum { WORKER_CHANNEL, WORKER_MEMORY, WORKER_IMAGE = 3, WORKER_FILE };
+enum {
+	WORKER_CHANNEL,
+	WORKER_MEMORY,
+	WORKER_IMAGE = 3,
+	WORKER_FILE,
+	WORKER_SOURCE
+};
 
 struct worker_options {
 	const char *template; /* the name of a *.zbt file, for people */

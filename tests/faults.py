@@ -204,6 +204,7 @@ def make_place(name, copy=False):
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     if copy:
+        os.link(TOP / "build/python.img", place / "python.img")
         fill_in(place / "python.zbt")
     else:
         (place / "python.zbt").symlink_to(TOP / "templates/python.zbt")

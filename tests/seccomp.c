@@ -34,11 +34,13 @@ enum {
 	VCPU = 5,
 	OTHER = 6,
 	IMAGE = 7,
-	TEMPLATE = 8
+	TEMPLATE = 8,
+	SOURCE = 9
 };
 
-static const struct seccomp_files files = { CHANNEL, LOG,    KVM,   VM,
-					    VCPU,    MEMORY, IMAGE, TEMPLATE };
+static const struct seccomp_files files = { CHANNEL, LOG,      KVM,
+					    VM,      VCPU,     MEMORY,
+					    IMAGE,   TEMPLATE, SOURCE };
 
 struct call {
 	const char *name;
@@ -97,6 +99,14 @@ static const struct call calls[] = {
 	  false,
 	  SYS_mmap,
 	  { 0, 4096, PROT_EXEC, MAP_SHARED, IMAGE } },
+	{ "mmap: the image where it is",
+	  true,
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ, MAP_SHARED, SOURCE } },
+	{ "mmap: the image where it is, executable",
+	  false,
+	  SYS_mmap,
+	  { 0, 4096, PROT_EXEC, MAP_SHARED, SOURCE } },
 	{ "mmap: memory that is loaded",
 	  true,
 	  SYS_mmap,
@@ -123,6 +133,10 @@ static const struct call calls[] = {
 	  true,
 	  SYS_lseek,
 	  { IMAGE, 0, SEEK_END } },
+	{ "lseek: of the image where it is",
+	  true,
+	  SYS_lseek,
+	  { SOURCE, 0, SEEK_END } },
 	{ "lseek: of the template",
 	  false,
 	  SYS_lseek,

@@ -10,7 +10,13 @@ const Module = require('module');
 
 const MAIN = '/app/main.js';
 const addon = {};
-process.dlopen({ exports: addon }, '/usr/lib/zeroboot/addon.node');
+try {
+  process.dlopen({ exports: addon }, '/usr/lib/zeroboot/addon.node');
+} catch (e) {
+  console.error('zeroboot: node agent: %s (docs/images.md says what it needs)', e.message);
+  process.exit(1);
+}
+if (!fs.existsSync('/app')) fs.mkdirSync('/app');
 
 // Loaded ahead. Nothing here may draw random numbers: see addon.cc.
 const PRELOAD = [

@@ -67,7 +67,10 @@ FILTERS = {}
 def preload(name):
     """Imports it; what filters of warnings it adds go to FILTERS instead."""
     before = warnings.filters[:]
-    __import__(name)
+    try:
+        __import__(name)
+    except ImportError:
+        return  # it, or what it needs, is not in the image
     added = len(warnings.filters) - len(before)
     if added and warnings.filters[added:] == before:
         FILTERS[name] = warnings.filters[:added]
@@ -160,24 +163,34 @@ def read_request(fd):
 
 
 class Generators:
-    """The states of random's and numpy's global generators, 624 words each."""
+    """The states of random's and, where it is, numpy's global generators, 624 words
+    each."""
 
     def __init__(self):
         self.python = sys.modules["random"]._inst
-        self.numpy = sys.modules["numpy"].random.mtrand._rand._bit_generator
+        self.numpy = None
         # RandomObject of CPython's _randommodule.c: object head, int index, words
-        words = (ctypes.c_uint32 * 624).from_address(id(self.python) + object.__basicsize__ + 4)
-        numpy_words = (ctypes.c_uint32 * 624).from_address(self.numpy.ctypes.state_address)
+        places = [id(self.python) + object.__basicsize__ + 4]
+        if "numpy.random" in sys.modules:
+            self.numpy = sys.modules["numpy"].random.mtrand._rand._bit_generator
+            places.append(self.numpy.ctypes.state_address)
+        words = [(ctypes.c_uint32 * 624).from_address(place) for place in places]
         self.rewind()
-        if (tuple(words) != self.python.getstate()[1][:624] or
-                tuple(numpy_words) != tuple(self.numpy.state["state"]["key"].tolist())):
+        if [tuple(some) for some in words] != self.known():
             raise RuntimeError("the generators' states are not where they should be")
-        self.states = memoryview(words), memoryview(numpy_words)
+        self.states = tuple(memoryview(some) for some in words)
+
+    def known(self):
+        states = [self.python.getstate()[1][:624]]
+        if self.numpy:
+            states.append(tuple(self.numpy.state["state"]["key"].tolist()))
+        return states
 
     def rewind(self):
         """At the end of their states: the next number is made from all words."""
         self.python.seed(0)
-        self.numpy._legacy_seeding(0)
+        if self.numpy:
+            self.numpy._legacy_seeding(0)
 
 
 def reseed(fd, states):
@@ -347,6 +360,10 @@ def map_files():
             end = last
 
 
+WARM_NUMPY = (b"import numpy\nprint(numpy.random.rand(3), numpy.arange(4) * 2, file=out)\n"
+              if "numpy.random" in sys.modules else b"")
+
+
 def warm():
     """Runs what runs run, so that CPython has specialized it before the
     snapshot and does not write its code's caches again after it."""
@@ -355,7 +372,7 @@ def warm():
             b"def f(n): return [P(i) for i in range(n)]\n"
             b"print(json.dumps({'a': [1, 2.5, None]}), re.sub('a', 'b', 'aa'), len(f(9)),\n"
             b"      sum(i * i for i in range(9)), f'{1 + 1:>4}', random.random(), file=out)\n"
-            b"import numpy\nprint(numpy.random.rand(3), numpy.arange(4) * 2, file=out)\n")
+            + WARM_NUMPY)
     random = os.open("/dev/urandom", os.O_RDONLY)
     for _ in range(16):
         hide_filters()
@@ -407,6 +424,7 @@ generators = Generators()
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]
 sys.path[0] = "/app"
+os.path.isdir("/app") or os.mkdir("/app")
 os.chdir("/app")
 sys.__class__ = module
 sys.__dict__["unraisablehook"] = unraisable

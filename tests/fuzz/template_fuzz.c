@@ -1,5 +1,5 @@
 /*
- * template_fuzz.c: a file that snapshot_open takes can be mapped and its page
+ * template_fuzz.c: a file that snapshot_attach takes can be mapped and its page
  * tables walked without leaving it.
  *
  * Input: triples of an offset, where it counts, and a byte to change in the head,
@@ -22,13 +22,13 @@
 #define USED_SIZE (ZB_MIN_MEMORY / 4096 / 8)
 #define SUMS (TRAINING + USED_SIZE)
 #define MEMORY ((SUMS + 4 + 4095) & ~4095ull)
-#define IMAGE (MEMORY + TABLES * 4096)
-#define FILE_SIZE (IMAGE + 4096)
+#define FILE_SIZE (MEMORY + TABLES * 4096)
+#define IMAGE_SIZE 4096
 
 static uint8_t *file;
 static struct template_head *h;
 static uint64_t *tables;
-static char path[64];
+static struct snapshot_files files = { -1, -1, -1, -1 };
 
 /* vmm.c is not linked: no VM is made here. */
 int vm_save(struct vm *vm, struct vm_state *s, struct err *e)
@@ -55,14 +55,15 @@ int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
 
 static void setup(void)
 {
-	int fd = memfd_create("template", 0);
-
-	assert(fd >= 0 && ftruncate(fd, FILE_SIZE) == 0);
-	file = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	files.file = memfd_create("template", 0);
+	files.source = memfd_create("image", 0);
+	assert(files.file >= 0 && ftruncate(files.file, FILE_SIZE) == 0);
+	assert(files.source >= 0 && ftruncate(files.source, IMAGE_SIZE) == 0);
+	file = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    files.file, 0);
 	assert(file != MAP_FAILED);
 	h = (void *)file;
 	tables = (void *)(file + MEMORY);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 }
 
 static void part(enum template_part n, uint64_t offset, uint64_t size)
@@ -88,7 +89,7 @@ static void reset(void)
 	part(TEMPLATE_USED, TRAINING, USED_SIZE);
 	part(TEMPLATE_SUMS, SUMS, 4);
 	part(TEMPLATE_MEMORY, MEMORY, TABLES * 4096);
-	part(TEMPLATE_IMAGE, IMAGE, 4096);
+	h->image.size = IMAGE_SIZE;
 	((struct vm_state *)(file + STATE))->sregs.cr3 = ROOT;
 	for (uint64_t i = 0; i < TABLES; i++)
 		used[(ROOT / 4096 + i) / 64] |= 1ull << (ROOT / 4096 + i) % 64;
@@ -165,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	sum_up();
-	if (snapshot_open(&s, path, NULL, &e) == 0) {
+	if (snapshot_attach(&s, &files, "template", NULL, &e) == 0) {
 		use(&s);
 		snapshot_close(&s);
 	} else {

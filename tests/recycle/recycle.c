@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "control.h"
 #include "machine.h"
+#include "maker.h"
 #include "host.h"
 
 #define TIMEOUT_NS 120000000000ull
@@ -341,6 +342,7 @@ int main(int argc, char **argv)
 				"[-a N] [-s N] TEMPLATE FILE...\n");
 		return 2;
 	}
+	maker_set();
 	if (vmm_open(&s.vmm, &e) || host_probe(&s.vmm, &e) ||
 	    snapshot_open(&s.snapshot, argv[optind], &s.vmm, &e) ||
 	    machine_open(&s.machine, &s.vmm, &s.snapshot, &e) ||

@@ -1,0 +1,167 @@
+#include "image_find.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "guest/abi.h"
+#include "image.h"
+
+#define ENDING 4 /* characters of .zbt and .img */
+
+struct image_id image_id(const void *data, size_t size)
+{
+	const struct zb_image_header *h = data;
+
+	return size < sizeof(*h) ? (struct image_id){ 0 } :
+				   (struct image_id){ h->checksum, size };
+}
+
+int image_identify(int fd, const char *path, struct image_id *id, bool *plain,
+		   struct err *e)
+{
+	struct zb_image_header h;
+	struct stat st;
+	uint64_t size;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: not a zeroboot image", path);
+	size = (uint64_t)st.st_size;
+	*plain = image_plain(fd, 0, size);
+	r = *plain ? file_read_at(fd, &h, sizeof(h), 0) :
+		     image_head(fd, 0, size, path, &h, e);
+	if (r)
+		return *plain ? err_set(e, r, "%s: %s", path, strerror(-r)) : r;
+	*id = (struct image_id){ h.checksum, h.size };
+	return 0;
+}
+
+int image_beside(char path[PATH_MAX], const char *template)
+{
+	size_t size = strlen(template);
+	int n;
+
+	if (size > ENDING && !strcmp(template + size - ENDING, ".zbt"))
+		size -= ENDING;
+	n = snprintf(path, PATH_MAX, "%.*s.img", (int)size, template);
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static bool equal(const struct image_id *a, const struct image_id *b)
+{
+	return a->checksum == b->checksum && a->size == b->size;
+}
+
+/* Opens the file at place->path, an image. 0 or -errno. */
+static int look(struct image_place *place, struct image_id *id, struct err *e)
+{
+	int r;
+
+	/* Not blocking: it may be a FIFO. */
+	place->fd = open(place->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (place->fd < 0)
+		return err_set(e, -errno, "%s: %s", place->path,
+			       strerror(errno));
+	r = image_identify(place->fd, place->path, id, &place->plain, e);
+	if (r) {
+		close(place->fd);
+		place->fd = -1;
+	}
+	return r;
+}
+
+/* The one with this name. */
+static int find_named(struct image_place *place, const char *template,
+		      const struct image_id *id, struct err *e)
+{
+	struct image_id found;
+	int r = image_beside(place->path, template);
+
+	if (r)
+		return err_set(e, r, "%s: path too long", template);
+	r = look(place, &found, e);
+	if (r)
+		return r;
+	if (!id || equal(id, &found))
+		return 0;
+	close(place->fd);
+	place->fd = -1;
+	return err_set(e, -ESTALE, "%s: made of another image than %s",
+		       template, place->path);
+}
+
+/* Any in the directory that is the one. */
+static bool find_any(struct image_place *place, const char *directory,
+		     const struct image_id *id)
+{
+	DIR *d = opendir(directory);
+	struct dirent *entry;
+	bool found = false;
+
+	while (d && !found && (entry = readdir(d))) {
+		size_t size = strlen(entry->d_name);
+		struct image_id there;
+		int n;
+
+		if (size <= ENDING ||
+		    strcmp(entry->d_name + size - ENDING, ".img"))
+			continue;
+		n = snprintf(place->path, sizeof(place->path), "%s/%s",
+			     directory, entry->d_name);
+		if (n < 0 || n >= (int)sizeof(place->path) ||
+		    look(place, &there, NULL))
+			continue;
+		found = equal(id, &there);
+		if (!found)
+			close(place->fd);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static void cut_name(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!slash)
+		memcpy(path, ".", 2);
+	else
+		slash[slash == path] = 0;
+}
+
+int image_find(struct image_place *place, const char *template,
+	       const struct image_id *id, struct err *e)
+{
+	char directory[PATH_MAX], *real;
+	bool found;
+	int r = find_named(place, template, id, e);
+
+	if (r != -ENOENT || !id)
+		return r;
+	snprintf(directory, sizeof(directory), "%s", template);
+	cut_name(directory);
+	found = find_any(place, directory, id);
+	/* The template may be a link to where its image is. */
+	real = found ? NULL : realpath(template, NULL);
+	if (real) {
+		cut_name(real);
+		found = find_any(place, real, id);
+		free(real);
+	}
+	if (found)
+		return 0;
+	place->fd = -1;
+	return err_set(e, -ENOENT,
+		       "%s: no *.img beside it is its image (%016llx)",
+		       template, (unsigned long long)id->checksum);
+}
