@@ -4,12 +4,29 @@
 #include <string.h>
 
 #include "command.h"
+#include "exec_parts.h"
 #include "language.h"
 #include "run.h"
 
 static struct exec_options exec;
 static const char *language, *directory, *given;
 static unsigned long seconds;
+static struct parts parts;
+
+static int take_variable(const char *value, struct err *e)
+{
+	return exec_add_variable(&parts, value, e);
+}
+
+static int take_file(const char *value, struct err *e)
+{
+	return exec_add_file(&parts, value, e);
+}
+
+static int take_output(const char *value, struct err *e)
+{
+	return exec_add_output(&parts, value, e);
+}
 
 static const struct option options[] = { { .letter = "-l",
 					   .name = "--language",
@@ -30,6 +47,23 @@ static const struct option options[] = { { .letter = "-l",
 					   .number = { &seconds, 1, 300, 30 },
 					   .help = "end it after so long, with "
 						   "124" },
+					 { .name = "--env",
+					   .value = "NAME=VALUE",
+					   .take = take_variable,
+					   .help = "a variable of its "
+						   "environment" },
+					 { .name = "--file",
+					   .value = "HOST=GUEST",
+					   .take = take_file,
+					   .help = "a file of this machine "
+						   "that "
+						   "it finds there" },
+					 { .name = "--output",
+					   .value = "PATTERN",
+					   .take = take_output,
+					   .help = "files of it to write here, "
+						   "under the working "
+						   "directory" },
 					 { .name = "--templates",
 					   .value = "DIR",
 					   .text = &directory,
@@ -73,36 +107,54 @@ static const char *choose_language(const char *file)
 	return name ? name : "python";
 }
 
-static int run(int count, char **operands)
+/* The code is a part, and what of standard input is not code. */
+static int add_code(const char *file, struct err *e)
 {
-	const char *file = count ? operands[0] : NULL;
-	static char path[PATH_MAX];
 	char *code = NULL;
-	struct err e = { "" };
 	size_t size = 0;
 	int r;
 
-	if (given && file)
-		return usage_error(file, "there is code already, by -c");
+	if (given)
+		r = exec_add_code(&parts, given, strlen(given), e);
+	else {
+		r = read_code(file, &code, &size, e);
+		if (r == 0)
+			r = exec_add_code(&parts, code, size, e);
+		free(code);
+	}
+	if (r == 0 && (given || (file && strcmp(file, "-"))))
+		r = exec_add_input(&parts, e);
+	return r;
+}
+
+/* [FILE|-] [ARGUMENT...], without the first when there is code by -c. */
+static int run(int count, char **operands)
+{
+	const char *file = count && !given ? *operands : NULL;
+	static char path[PATH_MAX];
+	struct err e = { "" };
+	int r;
+
 	if (template_path(path, sizeof(path), directory, choose_language(file),
 			  &e))
 		return command_failed(&e);
 	exec.template = path;
 	exec.timeout_ms = seconds * 1000;
-	r = given ? 0 : read_code(file, &code, &size, &e);
+	r = add_code(file, &e);
+	for (int i = file ? 1 : 0; r == 0 && i < count; i++)
+		r = exec_add_argument(&parts, operands[i], &e);
 	if (r == 0)
-		r = run_exec(&exec, given ? given : code,
-			     given ? strlen(given) : size, &e);
-	free(code);
+		r = run_exec(&exec, &parts, &e);
+	parts_drop(&parts);
 	return r < 0 ? command_failed(&e) : r;
 }
 
 const struct command command_exec = {
 	.name = "exec",
-	.operands = "[FILE|-]",
+	.operands = "[FILE|-] [ARGUMENT...]",
 	.summary = "Run a file's code, or that of standard input, in a VM.",
 	.more = print_languages,
 	.options = options,
 	.run = run,
-	.most = 1,
+	.most = OPERANDS_MANY,
 };

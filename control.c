@@ -162,7 +162,7 @@ static int put_part(struct layout *l, const struct part_view *p)
 	if (fixed > left)
 		return -E2BIG;
 	if (p->size > INLINE_MAX || fixed + PADDED(p->size) > left) {
-		if (l->room_size - l->room_used < PAGE_UP(p->size))
+		if (!l->room || l->room_size - l->room_used < PAGE_UP(p->size))
 			return -E2BIG;
 		memcpy(l->room + l->room_used, p->data, p->size);
 		head.gpa = l->room_gpa + l->room_used;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "build.h"
 #include "clock.h"
 #include "control.h"
+#include "exec_parts.h"
 #include "file.h"
 #include "guest/abi.h"
 #include "host.h"
@@ -20,6 +22,7 @@
 #include "image_find.h"
 #include "interrupt.h"
 #include "machine.h"
+#include "outputs.h"
 #include "template.h"
 #include "worker.h"
 
@@ -149,7 +152,28 @@ int run_template_build(const struct template_options *o, struct err *e)
 	return r;
 }
 
-int run_exec(const struct exec_options *o, const void *code, size_t size,
+/* Files that the run returns; why the guest refused it. r: its exit code. */
+static int take_outputs(const struct machine *m, int r, struct err *e)
+{
+	struct outputs outputs;
+	char line[ZB_LOG_SIZE];
+	int saved;
+
+	if (control_refused(&m->vm)) {
+		control_log(&m->vm, line, sizeof(line));
+		return err_set(e, -EINVAL, "%s", line);
+	}
+	if (outputs_gather(m, PROTOCOL_FILES_MAX, &outputs))
+		return err_set(e, -ENOMEM, "no memory");
+	saved = outputs.data ? exec_save(outputs.data, outputs.size, e) : 0;
+	if (outputs.missed)
+		dprintf(STDERR_FILENO, "zeroboot: %u more files left out\n",
+			outputs.missed);
+	free(outputs.data);
+	return saved ? saved : r;
+}
+
+int run_exec(const struct exec_options *o, const struct parts *parts,
 	     struct err *e)
 {
 	struct vmm vmm = { .fd = -1 };
@@ -168,16 +192,20 @@ int run_exec(const struct exec_options *o, const void *code, size_t size,
 		r = machine_make(&m, e);
 	if (r)
 		goto out;
-	r = machine_code(&m, code, size, ZB_OUTPUT_SIZE);
+	r = machine_request(&m, parts->data, parts->size, ZB_OUTPUT_SIZE);
 	if (r) {
-		err_set(e, r, "code longer than %d bytes", ZB_REQUEST_SIZE);
+		err_set(e, r,
+			"the request does not fit into the memory of its VM");
 		goto out;
 	}
+	control_want_outputs(&m.vm, PROTOCOL_FILES_MAX);
 	if (o->trace)
 		control_trace(&m.vm);
 	forked = clock_mono();
 	r = finish(&m.vm, o->timeout_ms, e);
 	ended = clock_mono();
+	if (r >= 0)
+		r = take_outputs(&m, r, e);
 	if (o->stats) {
 		const volatile struct zb_control *c = control_page(&m.vm);
 

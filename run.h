@@ -28,11 +28,14 @@ struct exec_options {
 	bool stats; /* a line on stderr: times, exits, pages */
 };
 
+struct parts;
+
 /*
- * Runs code in a fork of a template, stdout and stderr on ours. Returns the
- * program's exit code, 124 after a timeout as timeout(1), or -errno.
+ * Runs a request in a fork of a template, stdout and stderr on ours; files that it
+ * returns are written under the working directory. Returns the program's exit code,
+ * 124 after a timeout as timeout(1), or -errno.
  */
-int run_exec(const struct exec_options *o, const void *code, size_t size,
+int run_exec(const struct exec_options *o, const struct parts *parts,
 	     struct err *e);
 
 struct program_options {

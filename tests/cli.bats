@@ -157,3 +157,32 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 		rm "$BATS_TEST_TMPDIR/answer"
 	done
 }
+
+@test "exec: standard input, arguments and environment are the program's" {
+	cd "$BATS_TEST_TMPDIR"
+	zeroboot=$BATS_TEST_DIRNAME/../zeroboot templates=$BATS_TEST_DIRNAME/../templates
+	echo 'import sys, os; print(sys.argv[1:], os.environ["A"], sys.stdin.read())' >p.py
+	[ "$(printf in | "$zeroboot" exec --templates "$templates" --env A=x=y p.py -l 'b c')" = "['-l', 'b c'] x=y in" ]
+	[ "$(printf in | "$zeroboot" exec --templates "$templates" -l sh -c 'echo "$1 $#"; cat' 1 2)" = "1 2"$'\n'in ]
+	[ "$("$zeroboot" exec --templates "$templates" -c 'import sys; print(sys.argv[1:], sys.stdin.read())' - x </dev/null)" = "['-', 'x'] " ]
+	[ "$("$zeroboot" exec --templates "$templates" - x y <<<'import sys; print(sys.argv[1:], sys.stdin.read())')" = "['x', 'y'] " ]
+}
+
+@test "exec: files go in and come out, bytes as they are" {
+	cd "$BATS_TEST_TMPDIR"
+	zeroboot=$BATS_TEST_DIRNAME/../zeroboot templates=$BATS_TEST_DIRNAME/../templates
+	head -c 300000 /dev/urandom >in
+	run ! "$zeroboot" exec --templates "$templates" --file in=d/in --file p=p -c 1
+	printf text >p
+	"$zeroboot" exec --templates "$templates" --file in=d/in --file p=p --output 'out/**' --output none -l sh \
+		-c 'mkdir -p out/x; cp d/in out/x/copy; cp p out' </dev/null
+	cmp in out/x/copy
+	[ "$(cat out/p)" = text ]
+	ln -s /nowhere/at/all link
+	run "$zeroboot" exec --templates "$templates" --output link -l sh -c 'echo 1 >link' </dev/null
+	[ "$status" -eq 1 ]
+	[[ "$output" == "zeroboot: link: "* ]]
+	run "$zeroboot" exec --templates "$templates" --file p=/etc -c 1 </dev/null
+	[ "$status" -eq 1 ]
+	[ "$output" = "zeroboot: files: /etc: is a directory" ]
+}

@@ -59,7 +59,10 @@ refused() {
 	refused 'exec -t 1s' "-t: 1s is not between 1 and 300 (see zeroboot exec --help)"
 	refused 'exec --timeout=99999999999999999999' \
 		"--timeout: 99999999999999999999 is not between 1 and 300 (see zeroboot exec --help)"
-	refused 'exec -c 1 file' "file: there is code already, by -c (see zeroboot exec --help)"
+	refused 'exec --env X -c 1' "--env: X: not NAME=VALUE (see zeroboot exec --help)"
+	refused 'exec --file X -c 1' "--file: X: not HOST=GUEST (see zeroboot exec --help)"
+	refused 'exec --file /etc/passwd=../x -c 1' "--file: ../x: a path with \"..\" (see zeroboot exec --help)"
+	refused 'exec --output a/../b -c 1' "--output: a/../b: a path with \"..\" (see zeroboot exec --help)"
 	refused 'serve $(yes -- "--listen :0" | head -17)' "--listen: too many addresses (see zeroboot serve --help)"
 }
 

@@ -193,8 +193,7 @@ static void count(struct subject *s, const struct snippet *snippet)
 		struct err e = { "" };
 		enum vm_event event;
 
-		machine_code(m, snippet->code, snippet->size,
-				ZB_OUTPUT_SIZE);
+		machine_code(m, snippet->code, snippet->size, ZB_OUTPUT_SIZE);
 		event = machine_run(m, start + TIMEOUT_NS, &e);
 		exec = clock_mono() - start;
 		faults = kvm_count(&m->vm, "pf_fixed") - faults;

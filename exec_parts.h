@@ -1,0 +1,29 @@
+/*
+ * exec_parts.h: what `zeroboot exec` makes of its options and of standard input:
+ * the parts of a request; and files that come back.
+ */
+#ifndef ZEROBOOT_EXEC_PARTS_H
+#define ZEROBOOT_EXEC_PARTS_H
+
+#include "err.h"
+#include "parts.h"
+
+/* Each adds a part. 0 or -errno with a message. */
+int exec_add_code(struct parts *p, const char *code, size_t size,
+		  struct err *e);
+int exec_add_argument(struct parts *p, const char *text, struct err *e);
+int exec_add_variable(struct parts *p, const char *text, struct err *e);
+/* HOST=GUEST: the file HOST, to be GUEST. */
+int exec_add_file(struct parts *p, const char *text, struct err *e);
+int exec_add_output(struct parts *p, const char *pattern, struct err *e);
+/* All that standard input has, unless it is a terminal. */
+int exec_add_input(struct parts *p, struct err *e);
+
+/*
+ * Writes files that a run returned (parts of outputs.h) under the working directory,
+ * whatever their paths are: no link is followed at their ends. Of those that were
+ * left out it says so on stderr. 0 or -errno with a message.
+ */
+int exec_save(const char *files, size_t size, struct err *e);
+
+#endif
