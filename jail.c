@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 #define NOBODY 65534
 #define ACCOUNT "zeroboot"
 
@@ -273,8 +275,8 @@ static int open_space(pid_t pid, const char *file)
 	char path[64];
 	int fd, high;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/ns/%s", (int)pid, file);
+	fd = proc_open(path, O_RDONLY);
 	if (fd < 0)
 		return -1;
 	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
@@ -286,12 +288,16 @@ static int open_space(pid_t pid, const char *file)
  * root for who may not make namespaces. A descriptor or -errno. */
 static int open_removed(void)
 {
-	char name[] = "/tmp/zeroboot-XXXXXX";
+	char names[][24] = { "/tmp/zeroboot-XXXXXX", "/zeroboot-XXXXXX" };
+	const char *name;
 	int fd, high = -1;
 
 	if (!has_capability(CAP_SYS_CHROOT))
 		return -EPERM;
-	if (!mkdtemp(name))
+	name = mkdtemp(names[0]);
+	if (!name) /* an empty root has no /tmp */
+		name = mkdtemp(names[1]);
+	if (!name)
 		return -errno;
 	fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	rmdir(name);
@@ -372,7 +378,7 @@ out:
 /* This program's file, which may have another name by the time of use. */
 static int open_self(struct err *e)
 {
-	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	int fd = proc_open("self/exe", O_PATH);
 
 	if (fd < 0)
 		fd = open((const char *)getauxval(AT_EXECFN),
@@ -557,7 +563,7 @@ static int drop_capabilities(struct err *e)
 static unsigned long long address_space(void)
 {
 	unsigned long long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
+	FILE *f = proc_read("self/statm");
 
 	if (!f)
 		return 0;

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "json.h"
 #include "metrics.h"
+#include "proc.h"
 #include "rate.h"
 
 #define BUFFER_MAX 65536
@@ -58,8 +59,7 @@ void log_open(enum log_format format)
 	}
 	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
 		return;
-	fd = open("/proc/self/fd/2",
-		  O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = proc_open("self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return;
 	out.fd = fd;

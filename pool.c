@@ -18,6 +18,7 @@
 #include "language.h"
 #include "log.h"
 #include "metrics.h"
+#include "proc.h"
 #include "waiting.h"
 
 #define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
@@ -784,7 +785,7 @@ static int open_timer(struct err *e)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &timer };
 
 	timer.watch.ready = timer_ready;
-	timer.uptime = open("/proc/uptime", O_RDONLY | O_CLOEXEC);
+	timer.uptime = proc_open("uptime", O_RDONLY);
 	timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (timer.fd < 0 ||
 	    epoll_ctl(crews.epoll, EPOLL_CTL_ADD, timer.fd, &event) < 0)

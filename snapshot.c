@@ -86,7 +86,9 @@ static int prepare(struct snapshot *s, const char *name, const struct vmm *vmm,
 	s->training_size = t->head.parts[TEMPLATE_TRAINING].size;
 	if (find_runs(s))
 		return err_set(e, -ENOMEM, "%s: no memory", name);
-	s->memory = compose(s, PROT_READ, MAP_SHARED, e);
+	/* Not MAP_SHARED: of a sealed file that is open to be written, as where
+	 * there is no /proc to open it anew, Linux before 6.7 refuses that. */
+	s->memory = compose(s, PROT_READ, MAP_PRIVATE, e);
 	return s->memory ? 0 : -ENOMEM;
 }
 

@@ -18,6 +18,7 @@
 #include "image.h"
 #include "image_find.h"
 #include "jail.h"
+#include "proc.h"
 #include "template.h"
 
 #define AGAIN_NS 500000000ull /* between two loads, and, of files that are of */
@@ -105,10 +106,10 @@ static void give_up(struct stock *s)
 /* The same file, but who has this descriptor cannot write. */
 static int open_to_read(int fd)
 {
-	char path[64];
+	char name[32];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(name, sizeof(name), "self/fd/%d", fd);
+	return proc_open(name, O_RDONLY);
 }
 
 /* For the template: a descriptor to write, and one to read where that can be. */

@@ -19,6 +19,7 @@
 #include "machine.h"
 #include "host.h"
 #include "outputs.h"
+#include "proc.h"
 
 #define AWAKE_NS 200000
 #define SETTLE_MS 100 /* between looks whether the template is loaded */
@@ -580,7 +581,7 @@ static int serve_one(struct slot *s, struct err *e)
  * end has nothing to give, and starts another (proc(5), oom_score_adj). */
 static void die_first(void)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd = proc_open("self/oom_score_adj", O_WRONLY);
 
 	if (fd < 0)
 		return;

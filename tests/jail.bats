@@ -285,6 +285,54 @@ PY
 	eventually logged "level=error msg=\"worker $pid made a system call that it may not make\""
 }
 
+# A root $1 with the binary, /dev/kvm and a template, and nothing else.
+make_empty() {
+	mkdir -p "$1/dev" "$1/templates"
+	cp zeroboot "$1"
+	cp templates/sh.zbt "$1/templates"
+	touch "$1/dev/kvm"
+}
+in_empty='mount --bind "$0/kvm" "$0/root/dev/kvm" && exec chroot $as "$0/root" /zeroboot "$@"'
+
+@test "jail: an empty root without /proc and /dev/null: all works, and workers have what they have elsewhere" {
+	local templates=/templates root=$BATS_TEST_TMPDIR/root
+	make_empty "$root"
+	mknod -m 666 "$BATS_TEST_TMPDIR/kvm" c 10 232
+	export as=''
+	run timeout 250 unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" exec -l sh -c 'echo $((6 * 7))' <&- 2>&1
+	[ "$output" = 42 ]
+	start_through unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" serve --listen 127.0.0.1:0 --workers 2
+	eventually eval '[ "$(workers_in sh ready)" = 2 ] && [ "$(metric "zeroboot_workers_warm{language=\"sh\"}")" = 2 ]'
+	# Of a chroot no mount namespace can be made.
+	grep -q 'level=warning msg="workers have no mount namespace of their own: ' "$log"
+	for pid in $(workers); do
+		has "$pid" Uid '65534 65534 65534 65534'
+		for name in ipc net pid uts cgroup; do
+			[ "$(space "$pid" $name)" != "$(space self $name)" ]
+		done
+		[ -z "$(ls -A "/proc/$pid/root/")" ]
+		[ "$(cat "/proc/$pid/oom_score_adj")" = 500 ]
+		[[ "$(readlink "/proc/$pid/fd/1")" == /memfd:zeroboot-template* ]]
+		[ "$(awk '/^flags:/ { print $2 % 10 }' "/proc/$pid/fdinfo/1")" -eq 0 ]
+	done
+	[ "$(field "$(run_code 'echo 5' 250 sh)" stdout)" = 5 ]
+	[ "$(ls -A "$root")" = $'dev\ntemplates\nzeroboot' ]
+}
+
+@test "jail: the same as somebody who may make no mount: all works, with one warning" {
+	local templates=/templates root=$BATS_TEST_TMPDIR/root
+	make_empty "$root"
+	mknod -m 666 "$BATS_TEST_TMPDIR/kvm" c 10 232
+	export as='--userspec 12345:12345 --groups='
+	run timeout 250 unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" exec -l sh -c 'echo $((6 * 7))' 2>&1
+	[ "$output" = 42 ]
+	start_through unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" serve --listen 127.0.0.1:0 --workers 2
+	eventually eval '[ "$(workers_in sh ready)" = 2 ] && [ "$(metric "zeroboot_workers_warm{language=\"sh\"}")" = 2 ]'
+	[ "$(grep -c 'of their own' "$log")" -eq 1 ]
+	[ "$(field "$(run_code 'echo 5' 250 sh)" stdout)" = 5 ]
+	[ "$(grep -c level=error "$log")" -eq 0 ]
+}
+
 @test "jail: the worker command by hand is an error, not a shell for nobody" {
 	run ./zeroboot worker
 	[ "$status" -eq 2 ]

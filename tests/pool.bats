@@ -116,7 +116,7 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 	for workers in 0 0:4 2:1 1: :4 1:2:3 -1 1:-2 1:4097 4097 1x ' 1' ''; do
 		run ./zeroboot serve --workers "$workers"
 		[ "$status" -eq 2 ]
-		[[ "$output" == "zeroboot: --workers: "*"is not N or MIN:MAX, 1 to 4096" ]]
+		[[ "$output" == "zeroboot: --workers: "*"is not N or MIN:MAX, 1 to 4096"* ]]
 	done
 	run ./zeroboot serve --workers
 	[ "$status" -eq 2 ]
@@ -126,7 +126,7 @@ ready_when_idle() { idle; [ "$(workers_in python ready)" = 1 ]; }
 	run bash -c 'ulimit -n 400; exec ./zeroboot serve --workers 300 --listen 127.0.0.1:0'
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 1 ]
-	[[ "$output" == *"descriptors are too few for 900 workers" ]]
+	[[ "$output" == *"descriptors are too few for 900 workers"* ]]
 }
 
 warm_is() { metric_is 'zeroboot_workers_warm{language="python"}' "$1"; }
