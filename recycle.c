@@ -10,6 +10,7 @@
 
 #include "control.h"
 
+#define WRITES_KEPT (4ul << 20) /* bytes of a request that stay the VM's */
 #define PAGE 4096ull
 /* A run that wrote more new pages than this costs more to clean than a new VM. */
 #define GREW_PAGES 32768
@@ -371,13 +372,28 @@ int recycle_trim(struct recycle *r, struct vm *vm)
 	return shrink(r, vm, share(r, IDLE_SHARE));
 }
 
-/* What the host wrote is in no log: control_write() has kept a list. */
-static void restore_writes(struct recycle *r, struct vm *vm)
+/*
+ * What the host wrote is in no log: control_write() has kept a list. Of a large
+ * request (whole pages) the VM keeps some for the next one; the others go, and are
+ * the snapshot's again.
+ */
+static int restore_writes(struct recycle *r, struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->write_count; i++)
-		memcpy(vm->memory + vm->writes[i].gpa,
-		       r->pristine + vm->writes[i].gpa, vm->writes[i].size);
+	for (unsigned i = 0; i < vm->write_count; i++) {
+		uint64_t gpa = vm->writes[i].gpa, size = vm->writes[i].size;
+
+		if (size > WRITES_KEPT && gpa % PAGE == 0) {
+			if (madvise(vm->memory + gpa + WRITES_KEPT,
+				    (size - WRITES_KEPT + PAGE - 1) / PAGE *
+					    PAGE,
+				    MADV_DONTNEED))
+				return -EIO;
+			size = WRITES_KEPT;
+		}
+		memcpy(vm->memory + gpa, r->pristine + gpa, size);
+	}
 	vm->write_count = 0;
+	return 0;
 }
 
 /*
@@ -476,8 +492,7 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 		return RECYCLE_FAILED;
 	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
-	restore_writes(r, vm);
-	return RECYCLE_DONE;
+	return restore_writes(r, vm) ? RECYCLE_FAILED : RECYCLE_DONE;
 }
 
 /* ---- registers ---- */

@@ -400,6 +400,18 @@ def memory(client):
         client.refused("memory_mb: not a positive integer", memory_mb=value)
 
 
+def memory_goes(server, client):
+    """What a large request has needed is given back, but for 4 MiB."""
+    sizes = []
+    for _ in range(4):
+        client.says("python", "import os; print(os.path.getsize('f'))", f"{15 << 20}\n", files={"f": "x" * (15 << 20)})
+        client.says("python", "print(1)", "1\n")
+        server.metric("zeroboot_memory_usage_bytes")
+        sizes.append(server.metric("zeroboot_memory_usage_bytes"))
+    small = sizes[-1] - server.started_with
+    assert small < 40 << 20, (server.started_with, sizes)
+
+
 def metrics(server, client):
     before = server.metric("zeroboot_signalled_total"), server.metric("zeroboot_system_calls_total"), server.metric("zeroboot_cpu_seconds_total")
     client.run("python", "import os; os.kill(os.getpid(), 9)")
@@ -423,6 +435,9 @@ def main():
         report.check("a body of --max-body arrives whole, one byte more is 413", largest, server, Client(server))
     with Server("--workers", "1") as server:
         client = Client(server)
+        for language in LANGUAGES:
+            client.run(language, "1")
+        server.started_with = server.metric("zeroboot_memory_usage_bytes")
         for language in NATIVE:
             report.check(f"{language}: standard input, arguments and environment are as natively", as_natively, client, language)
         report.check("node: standard input, arguments and environment", node, client)
@@ -446,6 +461,7 @@ def main():
             ("nothing is left for the next run", nothing_is_left),
         ):
             report.check(name, test, client)
+        report.check("what large requests needed is given back", memory_goes, server, client)
         report.check("the metrics count signals, CPU time and calls", metrics, server, client)
         report.line("the log has nothing else", server.unexpected() or None)
     return report.failed > 0

@@ -266,6 +266,24 @@ static void check_output(const struct vm *vm, int stream, uint32_t limit)
 	(void)sum;
 }
 
+/* Whatever the list of files says, it is within its bounds and has an end. */
+static void check_outputs(const struct vm *vm)
+{
+	static uint8_t data[1 << 18];
+	struct control_output_file f;
+	uint64_t at = 0;
+	int left = 100;
+	const char *list = (const char *)memory + ZB_OUTPUTS_GPA;
+
+	for (uint64_t before = 0; left-- && control_next_output(vm, &at, &f);
+	     before = at) {
+		assert(at > before && at <= ZB_OUTPUTS_SIZE);
+		assert(f.name >= list && f.name + f.name_size <= list + at);
+		if (!f.left_out && f.size <= sizeof(data))
+			(void)control_copy_output(vm, NULL, 0, &f, data);
+	}
+}
+
 static void check_memory(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	const uint8_t *p = control_at(vm, gpa, size);
@@ -332,5 +350,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(control_exit_code(&vm) >= 0 && control_exit_code(&vm) <= 255);
 	check_output(&vm, 1, limit);
 	check_output(&vm, 2, ZB_OUTPUT_SIZE);
+	check_outputs(&vm);
 	return 0;
 }
