@@ -181,15 +181,16 @@ static void look_back_end(void)
 
 /* ---- templates ---- */
 
-/* Whether its image is there, of which it can be made. */
-static bool has_image(const char *path)
+/* Whether the image is there that id says, or one of which it can be made. */
+static int look_image(const char *path, const struct image_id *id,
+		      struct err *e)
 {
 	struct image_place place;
+	int r = image_find(&place, path, id, e);
 
-	if (image_find(&place, path, NULL, NULL))
-		return false;
-	close(place.fd);
-	return true;
+	if (r == 0)
+		close(place.fd);
+	return r;
 }
 
 static void look_template(const char *language, const char *path)
@@ -203,7 +204,7 @@ static void look_template(const char *language, const char *path)
 	snprintf(what, sizeof(what), "template %s", language);
 	r = template_open(&t, path, &e);
 	if (r) {
-		if (!has_image(path))
+		if (look_image(path, NULL, NULL))
 			say(BAD, what, "%s: an image beside it would make one",
 			    e.text);
 		else if (r == -ENOENT)
@@ -217,7 +218,13 @@ static void look_template(const char *language, const char *path)
 	if (t.head.memory_size + image > doctor.addresses)
 		doctor.addresses = t.head.memory_size + image;
 	doctor.memory += t.head.used_pages * TEMPLATE_PAGE;
-	if (!doctor.asked)
+	r = look_image(path, &t.head.image, &e);
+	if (r == -ESTALE)
+		say(LESS, what, "%s: it is made anew at the next start",
+		    e.text);
+	else if (r)
+		say(BAD, what, "%s", e.text);
+	else if (!doctor.asked)
 		say(GOOD, what, "whole; its CPU cannot be compared");
 	else if (cpu_features_check(&t.head.features, &doctor.vmm.features,
 				    path, &e))

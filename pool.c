@@ -746,7 +746,8 @@ static int add_language(const char *directory, const char *name, size_t size,
 			       directory, POOL_LANGUAGES);
 	memcpy(c->name, name, size);
 	c->name[size] = 0;
-	n = snprintf(c->path, sizeof(c->path), "%s/%s.zbt", directory, c->name);
+	n = snprintf(c->path, sizeof(c->path), "%s/%.*s.zbt", directory,
+		     (int)size, name);
 	if (n < 0 || (size_t)n >= sizeof(c->path))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", c->name);
 	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))

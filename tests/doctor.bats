@@ -136,11 +136,20 @@ faked() { echo "printf '%s' '$2' >\$0/${1##*/} && mount --bind \$0/${1##*/} $1";
 	head -c 20000 templates/sh.zbt >"$place/t/sh.zbt"
 	run ./zeroboot doctor --templates "$place/t"
 	[ "$status" -eq 1 ]
-	says BAD 'template sh' '*zeroboot template build makes one'
+	says BAD 'template sh' '*: an image beside it would make one'
+	cp templates/sh.zbt "$place/t/sh.zbt"
+	run ./zeroboot doctor --templates "$place/t"
+	[ "$status" -eq 1 ]
+	says BAD 'template sh' '*/sh.zbt: no \*.img beside it is its image *'
+	head -c 20000 templates/sh.zbt >"$place/t/sh.zbt"
 	ln build/sh.img "$place/t/sh.img" || cp build/sh.img "$place/t/sh.img"
 	run ./zeroboot doctor --templates "$place/t"
 	[ "$status" -eq 0 ]
 	says less 'template sh' '*: it is made anew from its image'
+	rm "$place/t/sh.zbt"
+	run ./zeroboot doctor --templates "$place/t"
+	[ "$status" -eq 0 ]
+	says less 'template sh' 'it is made of its image at the start'
 	echo '["a", "a"]' >"$place/keys"
 	ZEROBOOT_API_KEYS_FILE=$place/keys run ./zeroboot doctor --templates templates
 	[ "$status" -eq 1 ]

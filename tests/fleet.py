@@ -115,8 +115,8 @@ class Fleet:
 
     def install(self, binary, *options, hosts=HOSTS):
         """Its exit code, and what it said."""
-        done = subprocess.run([TOP / "deploy/fleet.sh", "-s", self.network.ssh(), "-b", binary, "-t", TOP / "templates/sh.zbt",
-                               "-o", "--listen :8080 --workers 1", "-w", str(PATIENCE), "-p", "1", *options, *hosts],
+        done = subprocess.run([TOP / "deploy/fleet.sh", "-s", self.network.ssh(), "-b", binary, "-t", TOP / "templates/sh.img",
+                               "-t", TOP / "templates/sh.zbt", "-o", "--listen :8080 --workers 1", "-w", str(PATIENCE), "-p", "1", *options, *hosts],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         assert not done.stdout, done.stdout
         return done.returncode, done.stderr.splitlines()

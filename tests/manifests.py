@@ -130,8 +130,10 @@ mount -t tmpfs -o mode=755 tmpfs {root}
 cd {root}
 mkdir -p dev proc etc/zeroboot var/cache/zeroboot var/lib/zeroboot/templates
 cp {top}/zeroboot zeroboot
-touch var/lib/zeroboot/templates/sh.zbt
-mount --bind {top}/templates/sh.zbt var/lib/zeroboot/templates/sh.zbt
+for file in sh.zbt sh.img; do
+	touch var/lib/zeroboot/templates/$file
+	mount --bind {top}/templates/$file var/lib/zeroboot/templates/$file
+done
 mount -t tmpfs -o mode=770,gid=65532 tmpfs var/cache/zeroboot
 mknod -m 660 dev/kvm c 10 232
 mknod -m 666 dev/null c 1 3

@@ -32,6 +32,11 @@ uint64_t clock_mono(void)
 	return now;
 }
 
+uint64_t clock_wall(void)
+{
+	return now;
+}
+
 static struct task *added;
 
 void loop_add(struct task *t)
