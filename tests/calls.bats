@@ -5,10 +5,9 @@
 setup_file() {
 	local root=$BATS_FILE_TMPDIR/root
 	mkdir -p "$root/bin"
-	for program in random crowd; do
-		gcc -std=gnu11 -O1 -Wall -Wextra -Werror -Wno-unused-result -static \
-			-o "$root/bin/$program" "tests/calls/$program.c"
-	done
+	local gcc=(gcc -std=gnu11 -O1 -Wall -Wextra -Werror -Wno-unused-result -static)
+	"${gcc[@]}" -o "$root/bin/random" tests/calls/{random,draw}.c
+	"${gcc[@]}" -o "$root/bin/crowd" tests/calls/{crowd,memory,terminals,sockets,signals,descriptors,draw}.c
 	./zeroboot image build -o "$BATS_FILE_TMPDIR/calls.img" "$root"
 }
 

@@ -11,43 +11,29 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/timerfd.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
-#include "draw.h"
+#include "crowd.h"
 
-#define PAGE 4096ul
-#define PAGES 32ul /* of the area, where anything goes */
-#define AREA 0x20000000ul
 #define OWN 48ul /* pages that nobody else may change */
 #define NUMBERS 463
 #define KNOWN 64 /* processes in the common table */
@@ -63,7 +49,8 @@ struct common {
 };
 
 static struct common *common;
-static char *area, *own;
+char *area;
+static char *own;
 static uint64_t expected[OWN];
 static bool owner; /* of its memory, alone */
 static int depth;
@@ -139,7 +126,7 @@ static void mark_own(void)
 		words[w] = expected[i];
 }
 
-static void check_zero(const char *what, const char *p, size_t size)
+void check_zero(const char *what, const char *p, size_t size)
 {
 	for (size_t i = 0; i < size; i += 8)
 		if (*(const uint64_t *)(p + i)) {
@@ -163,19 +150,19 @@ static bool is_left_out(int number)
 			 sizeof(left_out) / sizeof(left_out[0]));
 }
 
-static int some_pid(void)
+int some_pid(void)
 {
 	int pid = common->pids[below(KNOWN)];
 
 	return pid > 2 ? pid : getpid();
 }
 
-static char *some_page(void)
+char *some_page(void)
 {
 	return area + PAGE * below(PAGES);
 }
 
-static uint64_t path(void)
+uint64_t path(void)
 {
 	static const char *const paths[] = {
 		"/tmp/a",
@@ -209,7 +196,7 @@ static uint64_t path(void)
 	return (uint64_t)p;
 }
 
-static uint64_t argument(void)
+uint64_t argument(void)
 {
 	uint64_t kind = below(15);
 
@@ -554,421 +541,6 @@ static void do_wait(void)
 		below(8) ? NULL : (int *)argument(),
 		(below(8) ? WNOHANG : 0) | below(12),
 		below(8) ? NULL : (void *)argument());
-}
-
-/* ---- memory ---- */
-
-static void do_memory(void)
-{
-	static const int advice[] = { MADV_DONTNEED,   MADV_REMOVE,
-				      MADV_FREE,       MADV_DONTFORK,
-				      MADV_DOFORK,     MADV_WIPEONFORK,
-				      MADV_KEEPONFORK, MADV_WILLNEED };
-	char *p = some_page();
-	size_t size = PAGE * (1 + below(8));
-
-	switch (below(9)) {
-	case 0:
-		mmap(p, size, PROT_READ | PROT_WRITE,
-		     MAP_FIXED | MAP_ANONYMOUS |
-			     (below(2) ? MAP_SHARED : MAP_PRIVATE),
-		     -1, 0);
-		break;
-	case 1:
-		syscall(SYS_mremap, p, below(4) ? size : 0,
-			PAGE * (1 + below(8)), below(8), some_page());
-		break;
-	case 2:
-		madvise(p, size, advice[below(8)]);
-		break;
-	case 3:
-		mprotect(p, size, (int)below(8));
-		break;
-	case 4:
-		munmap(p, size);
-		break;
-	case 5:
-		for (size_t i = 0; i < PAGES; i++)
-			area[i * PAGE + below(PAGE)] = (char)draw();
-		break;
-	case 6:
-		p = mmap(NULL, size = PAGE * (1 + below(600)),
-			 PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-		if (p == MAP_FAILED)
-			break;
-		check_zero("map", p, size);
-		memset(p, 0x5a, size);
-		if (below(3))
-			munmap(p, size);
-		break;
-	case 7:
-		p = sbrk((long)(PAGE * below(40)));
-		if (p != (void *)-1)
-			memset(p, 0x33, (size_t)((char *)sbrk(0) - p));
-		break;
-	case 8:
-		syscall(SYS_mlock, p, size);
-		break;
-	}
-}
-
-static void do_memfd(void)
-{
-	char *p = some_page();
-	int fd = (int)(below(2) ? memfd_create("m", MFD_ALLOW_SEALING) :
-				  5 + (long)below(12));
-
-	if (ftruncate(fd, (long)(PAGE * below(20))) == 0)
-		mmap(p, PAGE * 4, PROT_READ | PROT_WRITE,
-		     MAP_FIXED | (below(2) ? MAP_SHARED : MAP_PRIVATE), fd,
-		     (long)(PAGE * below(12)));
-	for (int i = 0; i < 4; i++)
-		p[(size_t)i * PAGE] = 1;
-	fallocate(fd, (int)below(4), (long)(PAGE * below(20)),
-		  (long)(PAGE * below(20)));
-	if (ftruncate(fd, (long)(PAGE * below(20))))
-		return;
-	for (int i = 0; i < 4; i++)
-		p[(size_t)i * PAGE] = 1;
-}
-
-static void do_peek(void)
-{
-	static const char *const names[] = {
-		"mem",           "maps",    "smaps",    "stat",     "status",
-		"cmdline",       "environ", "fd",       "task",     "exe",
-		"cwd",           "auxv",    "limits",   "fdinfo/1", "io",
-		"oom_score_adj", "comm",    "root",     "net/tcp",  "statm",
-		"pagemap",       "wchan",   "children", "fd/0"
-	};
-	struct iovec local[3], remote[3];
-	char text[64], buffer[4096];
-	int fd, pid = some_pid();
-
-	for (int i = 0; i < 3; i++) {
-		local[i] = (struct iovec){ some_page() + below(PAGE),
-					   below(3 * PAGE) };
-		remote[i] = (struct iovec){ some_page() + below(PAGE),
-					    below(3 * PAGE) };
-	}
-	switch (below(4)) {
-	case 0:
-		syscall(SYS_process_vm_readv, pid, local, 3, remote, 3, 0);
-		break;
-	case 1:
-		syscall(SYS_process_vm_writev, pid, local, 3, remote, 3, 0);
-		break;
-	default:
-		snprintf(text, sizeof(text), "/proc/%d/%s", pid,
-			 names[below(sizeof(names) / sizeof(names[0]))]);
-		fd = open(text, below(2) ? O_RDONLY : O_RDWR);
-		if (strstr(text, "/mem"))
-			lseek(fd, (long)(uint64_t)some_page(), SEEK_SET);
-		if (read(fd, buffer, sizeof(buffer)) < 0)
-			syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
-		if (strstr(text, "/mem"))
-			pwrite(fd, buffer, below(sizeof(buffer)),
-			       (long)(uint64_t)some_page());
-		if (below(4))
-			close(fd);
-	}
-}
-
-/* ---- terminals and sockets ---- */
-
-static void do_terminal(void)
-{
-	static const char typed[] = "a\x03\x1a\x04\x11\x13\x16\x7f\x15\x17\n\r"
-				    "\\x";
-	char name[32], buffer[64];
-	int master, slave, unlock = 0, number = 0;
-	struct termios t;
-
-	if (below(3) == 0)
-		setsid();
-	master = open("/dev/ptmx",
-		      O_RDWR | O_NONBLOCK | (below(2) ? O_NOCTTY : 0));
-	ioctl(master, TIOCSPTLCK, &unlock);
-	ioctl(master, TIOCGPTN, &number);
-	snprintf(name, sizeof(name), "/dev/pts/%d", number);
-	slave = open(name, O_RDWR | O_NONBLOCK);
-	if (below(2))
-		ioctl(slave, TIOCSCTTY, below(2));
-	for (int i = 0; i < 6; i++) {
-		int fd = below(2) ? master : slave;
-
-		switch (below(7)) {
-		case 0:
-			if (write(fd, typed + below(8), below(8)) < 0)
-				break;
-			break;
-		case 1:
-			if (read(fd, buffer, below(sizeof(buffer))) < 0)
-				break;
-			break;
-		case 2:
-			ioctl(fd, 0x5400 + below(0x70), argument());
-			break;
-		case 3:
-			tcgetattr(fd, &t);
-			t.c_lflag ^= 1u << below(16);
-			t.c_iflag ^= 1u << below(16);
-			t.c_oflag ^= 1u << below(16);
-			t.c_cc[below(20)] = (unsigned char)below(256);
-			tcsetattr(fd, (int)below(3), &t);
-			break;
-		case 4:
-			tcsetpgrp(fd, below(2) ? getpgrp() : some_pid());
-			break;
-		case 5:
-			ioctl(fd, TIOCSTI, typed + below(8));
-			break;
-		case 6:
-			setpgid(below(2) ? 0 : some_pid(),
-				below(2) ? 0 : some_pid());
-			break;
-		}
-	}
-	if (below(4))
-		close(master);
-	if (below(4))
-		close(slave);
-}
-
-static void pass_descriptor(int over, int fd)
-{
-	char data = 'x', control[CMSG_SPACE(3 * sizeof(int))] = { 0 };
-	struct iovec v = { &data, 1 };
-	struct msghdr m = { .msg_iov = &v,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(3 * sizeof(int));
-	((int *)CMSG_DATA(c))[0] = fd;
-	((int *)CMSG_DATA(c))[1] = over;
-	((int *)CMSG_DATA(c))[2] = 1;
-	sendmsg(over, &m, MSG_DONTWAIT);
-}
-
-static void do_unix(void)
-{
-	char buffer[256], control[256];
-	struct iovec v = { buffer, sizeof(buffer) };
-	struct msghdr m = { .msg_iov = &v,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM + (int)below(2), 0, pair))
-		return;
-	pass_descriptor(pair[0], (int)below(2) ? pair[1] : (int)below(20));
-	pass_descriptor(pair[1], pair[0]);
-	if (below(2))
-		recvmsg(pair[1], &m, MSG_DONTWAIT | (int)below(8));
-	if (below(4))
-		close(pair[0]);
-	if (below(4))
-		close(pair[1]);
-}
-
-static void do_socket(void)
-{
-	bool six = below(2);
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6,
-				   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	struct sockaddr_in a4 = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)below(3))
-	};
-	void *a = six ? (void *)&a6 : (void *)&a4;
-	socklen_t size = six ? sizeof(a6) : sizeof(a4);
-	int type = (int)below(2) ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = below(3) ? socket(six ? AF_INET6 : AF_INET,
-				   type | SOCK_NONBLOCK, 0) :
-			    3 + (int)below(20);
-	char buffer[3000];
-
-	a6.sin6_port = a4.sin_port = htons((uint16_t)(4000 + below(6)));
-	for (int i = 0; i < 6; i++)
-		switch (below(11)) {
-		case 0:
-			bind(fd, a, size);
-			break;
-		case 1:
-			listen(fd, (int)below(4));
-			break;
-		case 2:
-			connect(fd, a, size);
-			break;
-		case 3:
-			accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-			break;
-		case 4:
-			send(fd, area, below(PAGES * PAGE),
-			     MSG_DONTWAIT | MSG_NOSIGNAL |
-				     (int)(1u << below(20)));
-			break;
-		case 5:
-			recv(fd, buffer, below(sizeof(buffer)),
-			     MSG_DONTWAIT | (int)(1u << below(20)));
-			break;
-		case 6:
-			shutdown(fd, (int)below(4));
-			break;
-		case 7:
-			setsockopt(fd,
-				   (int)below(3) ? SOL_SOCKET : (int)below(60),
-				   (int)below(60), &(int){ (int)argument() },
-				   4);
-			break;
-		case 8:
-			sendto(fd, buffer, below(sizeof(buffer)), MSG_DONTWAIT,
-			       a, size);
-			break;
-		case 9:
-			size = below(sizeof(buffer));
-			getsockopt(fd, (int)below(60), (int)below(60), buffer,
-				   &size);
-			size = six ? sizeof(a6) : sizeof(a4);
-			break;
-		case 10:
-			if (below(2))
-				close(fd);
-			break;
-		}
-}
-
-/* ---- signals ---- */
-
-static void on_usr(int signo, siginfo_t *info, void *context)
-{
-	ucontext_t *u = context;
-	uint64_t at = below(40);
-
-	(void)signo;
-	(void)info;
-	if (at < NGREG)
-		u->uc_mcontext.gregs[at] = (greg_t)argument();
-	else if (at == 30 && u->uc_mcontext.fpregs)
-		((uint32_t *)u->uc_mcontext.fpregs)[below(200)] =
-			(uint32_t)draw();
-	else if (at == 31)
-		u->uc_mcontext.fpregs = (void *)argument();
-	else if (at == 32)
-		u->uc_stack.ss_sp = (void *)argument();
-	else if (at == 33)
-		memset(&u->uc_sigmask, (int)draw(), 8);
-	else if (at == 34)
-		u->uc_flags = draw();
-}
-
-static void do_signal(void)
-{
-	struct itimerval t = { { 0, (long)below(9000) },
-			       { 0, (long)below(9000) } };
-	struct sigaction a = { .sa_sigaction = on_usr,
-			       .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	struct sigevent event = { .sigev_notify = (int)below(5),
-				  .sigev_signo = (int)below(66) };
-	stack_t stack = { some_page(), (int)below(3), PAGE * below(6) };
-	timer_t timer;
-	sigset_t set;
-
-	switch (below(8)) {
-	case 0:
-		sigaction(SIGUSR1, &a, NULL);
-		syscall(SYS_tkill, syscall(SYS_gettid), SIGUSR1);
-		break;
-	case 1:
-		setitimer((int)below(3), &t, NULL);
-		break;
-	case 2:
-		sigaltstack(&stack, NULL);
-		break;
-	case 3:
-		signal((int)below(65), below(2) ? SIG_IGN : SIG_DFL);
-		break;
-	case 4:
-		memset(&set, (int)draw(), sizeof(set));
-		syscall(SYS_rt_sigprocmask, below(3), &set, NULL, 8);
-		break;
-	case 5:
-		if (syscall(SYS_timer_create, below(10), &event, &timer) == 0)
-			syscall(SYS_timer_settime, timer, 0,
-				&(struct itimerspec){ { 0, 900000 },
-						      { 0, 900000 } },
-				NULL);
-		break;
-	case 6:
-		prctl((int)below(70), argument(), argument(), argument(),
-		      argument());
-		break;
-	case 7:
-		syscall(SYS_prlimit64, some_pid(), below(16),
-			below(2) ? (void *)argument() : NULL, some_page());
-		break;
-	}
-}
-
-static void do_descriptor(void)
-{
-	int fd = -1, other = (int)below(24);
-
-	switch (below(10)) {
-	case 0:
-		fd = (int)syscall(SYS_pidfd_open, some_pid(),
-				  below(2) ? 0 : O_NONBLOCK);
-		break;
-	case 1:
-		fd = timerfd_create((int)below(10),
-				    (int)below(2) ? TFD_NONBLOCK : 0);
-		timerfd_settime(fd, 0,
-				&(struct itimerspec){ { 0, 500000 },
-						      { 0, 500000 } },
-				NULL);
-		break;
-	case 2:
-		fd = epoll_create1(0);
-		epoll_ctl(fd, EPOLL_CTL_ADD, other,
-			  &(struct epoll_event){ .events = (uint32_t)draw() });
-		epoll_ctl(other, EPOLL_CTL_ADD, fd,
-			  &(struct epoll_event){ .events = (uint32_t)draw() });
-		break;
-	case 3:
-		fd = (int)syscall(SYS_pidfd_getfd,
-				  syscall(SYS_pidfd_open, some_pid(), 0), other,
-				  0);
-		break;
-	case 4:
-		fd = (int)syscall(SYS_signalfd4, below(2) ? -1 : other,
-				  &(uint64_t){ draw() }, 8, O_NONBLOCK);
-		break;
-	case 5:
-		fd = (int)syscall(SYS_inotify_init1, O_NONBLOCK);
-		syscall(SYS_inotify_add_watch, fd, path(), draw() & 0xfff);
-		break;
-	case 6:
-		syscall(SYS_splice, other, NULL, below(24), NULL, below(9000),
-			below(16));
-		break;
-	case 7:
-		fcntl(other, F_SETFL, O_NONBLOCK);
-		break;
-	case 8:
-		fd = dup(other);
-		break;
-	case 9:
-		fd = open((const char *)path(), (int)(draw() & 0xfff), 0666);
-		break;
-	}
-	if (below(2) && fd > 2)
-		close(fd);
 }
 
 /* ---- a life ---- */

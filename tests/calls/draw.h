@@ -6,54 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static uint64_t state; /* the seed; not 0 */
+extern uint64_t state; /* the seed; not 0 */
 
-static uint64_t draw(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return draw() % n;
-}
-
-static bool is_one_of(int number, const int *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (list[i] == number)
-			return true;
-	return false;
-}
-
+uint64_t draw(void);
+uint64_t below(uint64_t n);
+bool is_one_of(int number, const int *list, size_t count);
 /* An argument that is a number; kinds it does not know are small ones. */
-static uint64_t number(uint64_t kind)
-{
-	switch (kind) {
-	case 0:
-		return below(24);
-	case 2:
-		return 0;
-	case 3:
-		return ~0ull;
-	case 6:
-		return 1ull << below(64);
-	case 7:
-		return draw();
-	case 8:
-		return below(65536);
-	case 10:
-		return (uint64_t)(int64_t) - (int)below(120);
-	case 11:
-		return 1ull << below(32) | 1ull << below(32);
-	case 12:
-		return 0x7fffffff;
-	default:
-		return below(6);
-	}
-}
+uint64_t number(uint64_t kind);
 
 #endif
