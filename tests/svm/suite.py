@@ -12,8 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import machine  # noqa: E402
 from emulated import checks  # noqa: E402
-from emulated.other_cpu import other_cpu  # noqa: E402
 from emulated.machine import Stopped  # noqa: E402
+from emulated.other_cpu import other_cpu  # noqa: E402
 from emulated.server import Report, Server  # noqa: E402
 
 # Those that lean on the back end: mappings, exceptions, ticks, waits, what the clock
