@@ -9,8 +9,8 @@
 # from their CPU until a tick comes, which is an exit: one round of three is enough.
 
 limits='
-print(1+1)                                 | exits 1, faults 0, host faults 0, calls 5, checked 220, thrown 0
-import numpy; print(numpy.random.rand(3))  | exits 1, faults 0, host faults 0, calls 5, checked 428, thrown 0
+print(1+1)                                 | exits 1, faults 0, host faults 0, calls 5, checked 226, thrown 0
+import numpy; print(numpy.random.rand(3))  | exits 1, faults 0, host faults 0, calls 5, checked 432, thrown 0
 console.log(1+1)                           | exits 1, faults 0, host faults 0, calls 14, checked 400, thrown 0
 echo $((1+1))                              | exits 1, faults 0, host faults 0, calls 26, checked 64, thrown 0
 '
