@@ -60,6 +60,8 @@ static void end_by_signal(int number)
 		unlink(unfinished);
 	signal(number, SIG_DFL);
 	raise(number);
+	/* The first process of a namespace is not ended by that. */
+	_exit(128 + number);
 }
 
 /* Not those that somebody has asked to ignore. */

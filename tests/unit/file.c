@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -109,6 +110,46 @@ static void test_others(void)
 	close_place();
 }
 
+/* The first process of a namespace makes one, and is told to end: how it did. */
+static int end_first(void)
+{
+	struct file_draft d;
+	struct err e = { "" };
+	int ready[2], status = 0;
+	pid_t first;
+	char c;
+
+	if (unshare(CLONE_NEWPID | (geteuid() ? CLONE_NEWUSER : 0)) < 0 ||
+	    pipe(ready) < 0)
+		return 1;
+	first = fork();
+	if (first == 0) {
+		if (file_draft(&d, path, &e) == 0 &&
+		    write(ready[1], "", 1) == 1)
+			sleep(100);
+		_exit(2);
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1 || kill(first, SIGTERM) < 0 ||
+	    waitpid(first, &status, 0) != first)
+		return 3;
+	return WEXITSTATUS(status);
+}
+
+static void test_ended(void)
+{
+	int status = 0;
+	pid_t child;
+
+	open_place();
+	child = fork();
+	if (child == 0)
+		_exit(end_first());
+	EQUAL(waitpid(child, &status, 0), child);
+	EQUAL(WEXITSTATUS(status), 128 + SIGTERM);
+	close_place();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -116,6 +157,8 @@ int main(void)
 		{ "what a killed process left is taken away", test_left_over },
 		{ "what another process is making is not", test_in_use },
 		{ "nor what is no draft", test_others },
+		{ "the first process of a namespace ends by a signal, too",
+		  test_ended },
 	};
 
 	return UNIT_RUN("file", tests);
