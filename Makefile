@@ -1,5 +1,5 @@
 # zeroboot. `make help` lists the targets.
-VERSION := 0.1.0
+VERSION := 0.2.0
 MODE    ?= release
 ifdef SANITIZE
 MODE    := sanitize
@@ -13,11 +13,22 @@ KCC     := gcc
 WARN    := -Wall -Wextra -Werror
 # musl-gcc leaves the kernel's headers out; these come after musl's own.
 UAPI    := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+# CC=clang is for both, against musl too. Structures of KVM's that end in an array are
+# parts of ours.
+ifneq ($(findstring clang,$(CC)),)
+KCC     := $(CC)
+MUSL    := /usr/lib/x86_64-linux-musl
+WARN    += -Wno-gnu-variable-sized-type-not-at-end
+UAPI    := -nostdlibinc -isystem /usr/include/x86_64-linux-musl $(UAPI)
+LINK    := -static -s -nostdlib $(MUSL)/crt1.o $(MUSL)/crti.o
+LIBS    := $(MUSL)/libc.a -lgcc $(MUSL)/crtn.o
+endif
 BASE_release := -O2
 BASE_debug   := -O1 -g -DZEROBOOT_DEBUG
 ifeq ($(MODE),sanitize)
 # The host side against glibc, with AddressSanitizer and UBSan.
 CC      := gcc
+LIBS    :=
 LINK    := -fsanitize=address,undefined
 UAPI    :=
 BASE_sanitize := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
@@ -48,7 +59,7 @@ build/mode: always
 	@echo $(MODE) | cmp -s - $@ || echo $(MODE) >$@
 
 $(O)/zeroboot: $(HOST_O) $(O)/blobs.o
-	$(CC) $(LINK) $(LDFLAGS) -o $@ $^
+	$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # All of the host but main.c, for tests of its own.
 build/tests/%: tests/recycle/%.c $(filter-out $(O)/main.o,$(HOST_O)) $(O)/blobs.o
@@ -279,13 +290,31 @@ bench: all templates build/bench/load
 	./zeroboot bench -l node
 	python3 bench/run.py
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 zeroboot $(DESTDIR)$(PREFIX)/bin/zeroboot
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/zeroboot.service > \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/zeroboot.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/zeroboot.service
+# ---- installing and packing ----
+STAGE := $(O)/stage
+# The time of all that is packed: that of the last commit, or of this file.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)
+export SOURCE_DATE_EPOCH DESTDIR PREFIX
+
+stage: $(O)/stage.done
+$(O)/stage.done: zeroboot $(wildcard deploy/*.sh deploy/*.conf deploy/zeroboot.*) README.md CHANGES.md SECURITY.md LICENSE
+	./deploy/stage.sh ./zeroboot $(STAGE)
+	touch $@
+
+install: stage
+	$(STAGE)/install.sh
+
+uninstall:
+	./deploy/install.sh -u
+
+dist: stage
+	./deploy/dist.sh $(STAGE) build/zeroboot-$(VERSION).tar.gz
+
+build/%.img.gz: build/%.img
+	gzip -9nc $< >$@.tmp && mv $@.tmp $@
+
+deb: stage $(LANGUAGES:%=build/%.img.gz)
+	./deploy/deb.sh $(STAGE) $(VERSION) build/zeroboot_$(VERSION)_amd64.deb $(LANGUAGES:%=build/%.img.gz)
 
 clean:
 	rm -rf build/release build/debug build/sanitize build/mode zeroboot templates
@@ -310,9 +339,11 @@ help:
 	@echo 'programs   git, gcc, pytest, pip, Go, esbuild and others, natively and in the guest'
 	@echo 'bench      fork and run times as a table'
 	@echo 'docs       docs/syscalls.md and docs/kernel.md, from guest/kernel'
-	@echo 'install    zeroboot and its systemd unit into $$(DESTDIR)$$(PREFIX)'
+	@echo 'install    zeroboot, its manual, completion and systemd units into $$(DESTDIR)$$(PREFIX); uninstall'
+	@echo 'dist       build/zeroboot-$(VERSION).tar.gz, which has an install.sh'
+	@echo 'deb        a Debian package with the images of LANGUAGES (python node sh)'
 	@echo 'clean, distclean; MODE=debug; SANITIZE=1: the host side with ASan and UBSan'
 
 always:
 
-.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx unit lint lint-tools fuzz soak compat programs bench install clean distclean help
+.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb clean distclean help

@@ -57,8 +57,14 @@ bool user_writable(u64 addr, u64 size)
 extern const u8 user_copy_at[], user_copy_end[];
 extern const u8 user_clear_at[], user_clear_end[];
 
-__attribute__((noinline, noclone)) size_t user_copy(void *to, const void *from,
-						    size_t n)
+/* One copy of each, because of the labels; clang makes no others by itself. */
+#ifdef __clang__
+#define SINGLE __attribute__((noinline))
+#else
+#define SINGLE __attribute__((noinline, noclone))
+#endif
+
+SINGLE size_t user_copy(void *to, const void *from, size_t n)
 {
 	size_t left = n;
 
@@ -70,7 +76,7 @@ __attribute__((noinline, noclone)) size_t user_copy(void *to, const void *from,
 	return n - left;
 }
 
-__attribute__((noinline, noclone)) size_t user_clear(void *to, size_t n)
+SINGLE size_t user_clear(void *to, size_t n)
 {
 	size_t left = n;
 
