@@ -10,6 +10,7 @@ PREFIX  ?= /usr/local
 CC      := musl-gcc
 LINK    := -static -s
 KCC     := gcc
+NO_PIE  := -no-pie
 WARN    := -Wall -Wextra -Werror
 # musl-gcc leaves the kernel's headers out; these come after musl's own.
 UAPI    := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
@@ -17,6 +18,7 @@ UAPI    := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 # parts of ours.
 ifneq ($(findstring clang,$(CC)),)
 KCC     := $(CC)
+NO_PIE  :=
 MUSL    := /usr/lib/x86_64-linux-musl
 WARN    += -Wno-gnu-variable-sized-type-not-at-end
 UAPI    := -nostdlibinc -isystem /usr/include/x86_64-linux-musl $(UAPI)
@@ -100,7 +102,7 @@ $(O)/agent_sh.so: guest/sh/agent.c Makefile
 	$(KCC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -fPIC -fno-stack-protector -shared -nostdlib -s -o $@ $<
 
 $(O)/kernel.elf: $(KERN_O) guest/kernel/kernel.lds
-	$(KCC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-relax -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+	$(KCC) -nostdlib -static $(NO_PIE) -Wl,--build-id=none -Wl,--no-relax -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 	  -Wl,-T,guest/kernel/kernel.lds -o $@ $(KERN_O)
 
 $(O)/kernel/%.o: guest/kernel/%.c Makefile
@@ -309,9 +311,6 @@ uninstall:
 
 dist: stage
 	./deploy/dist.sh $(STAGE) build/zeroboot-$(VERSION).tar.gz
-
-build/%.img.gz: build/%.img
-	gzip -9nc $< >$@.tmp && mv $@.tmp $@
 
 deb: stage $(LANGUAGES:%=build/%.img.gz)
 	./deploy/deb.sh $(STAGE) $(VERSION) build/zeroboot_$(VERSION)_amd64.deb $(LANGUAGES:%=build/%.img.gz)

@@ -19,9 +19,6 @@ umask 022
 DESTDIR=$root PREFIX=/usr "$stage/install.sh"
 # where Debian has them
 mv "$root/usr/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions"
-mkdir -p "$root/lib/systemd"
-mv "$root/usr/lib/systemd/system" "$root/lib/systemd/"
-rmdir "$root/usr/lib/systemd"
 rm "$doc/LICENSE"
 mv "$doc/CHANGES.md" "$doc/NEWS"
 gzip -9n "$doc/NEWS" "$root/usr/share/man/man1/zeroboot.1"
@@ -102,7 +99,7 @@ Description: runs untrusted code in virtual machines that are forked
  virtual machine of its own, which is forked of a started interpreter in less
  than a millisecond. It needs /dev/kvm and nothing else.
 TEXT
-(cd "$root" && find usr lib var -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >DEBIAN/md5sums)
+(cd "$root" && find usr var -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 find "$root" -type d -exec chmod 755 {} +
 find "$root" -exec touch -h -d "@$epoch" {} +
 mkdir -p "$(dirname "$output")"

@@ -26,6 +26,8 @@ if [ "${1:-}" = test ]; then
 	need systemd-analyze systemd
 	need mandoc mandoc
 	need zsh zsh
+	need lintian lintian
+	need dpkg-deb dpkg
 	# tests/svm, tests/vmx
 	need qemu-system-x86_64 qemu-system-x86
 	need bochs-bin bochs

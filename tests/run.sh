@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit svm faults parts protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom templates layouts pool clients soak stall jail restart fleet monitor manifests http queue image)
+suites=(unit svm faults parts protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet monitor manifests http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -83,6 +83,7 @@ build() {
 				"${of_its_own[@]}" -j "$(nproc)" MODE="$mode" unit || fail "the unit tests do not build"
 			done
 			;;
+		package | jail) make -s stage || fail "what is installed cannot be made" ;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
 		pack)
 			"${of_its_own[@]}" build/release/zeroboot || fail "the release build fails"
