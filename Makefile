@@ -324,6 +324,7 @@ distclean: clean
 help:
 	@echo 'all        ./zeroboot, one static binary'
 	@echo 'templates  templates/*.zbt, from distribution packages'
+	@echo 'build/python.img.gz, node, sh: the images, packed, as they are copied'
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'unit       the unit tests; tests/unit/run.sh runs them'

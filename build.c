@@ -295,7 +295,7 @@ static int build_snapshot(struct snapshot *s, const char *path,
 	struct template old;
 	struct image image;
 	struct err kept;
-	int fd = memfd_create("zeroboot-template", MFD_CLOEXEC);
+	int not_kept, fd = memfd_create("zeroboot-template", MFD_CLOEXEC);
 	int r = fd < 0 ? err_set(e, -errno, "memory: %s", strerror(errno)) :
 			 image_open(&image, image_path, e);
 
@@ -313,7 +313,10 @@ static int build_snapshot(struct snapshot *s, const char *path,
 	}
 	s->template.owned = true;
 	s->lent = false;
-	if (template_keep(path, fd, &kept))
+	not_kept = template_keep(path, fd, &kept);
+	if (not_kept == -ENOTDIR) /* in a box */
+		return 0;
+	if (not_kept)
 		fprintf(stderr,
 			"zeroboot: template not kept, made each time: %s\n",
 			kept.text);

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "image_find.h"
 #include "language.h"
 
 #define CODE_MAX (4u << 20)
-#define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 
 int command_failed(const struct err *e)
 {
@@ -33,7 +33,7 @@ static bool is_language(const char *template)
 	char image[PATH_MAX];
 
 	return access(template, F_OK) == 0 ||
-	       (image_beside(image, template) == 0 && access(image, F_OK) == 0);
+	       (image_beside(image, template) == 0 && box_has_image(image));
 }
 
 int template_path(char *buf, size_t size, const char *directory,
@@ -42,9 +42,7 @@ int template_path(char *buf, size_t size, const char *directory,
 	const char *other = language_of_alias(language, strlen(language));
 	int r;
 
-	if (!directory)
-		directory = access("templates", F_OK) == 0 ? "templates" :
-							     SYSTEM_TEMPLATES;
+	directory = image_directory(directory);
 	r = strchr(language, '/') ?
 		    -EINVAL :
 		    name_template(buf, size, directory, language);

@@ -9,7 +9,7 @@
 
 extern const struct command command_serve, command_exec, command_image,
 	command_template, command_run, command_bench, command_doctor,
-	command_completion, command_manual;
+	command_completion, command_manual, command_pack;
 /* All of them. */
 extern const struct command command_top;
 /* Of processes that the server starts. */

@@ -11,6 +11,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "file.h"
 #include "guest/abi.h"
 #include "image.h"
@@ -63,6 +64,9 @@ int image_room(const char *path, uint64_t size, struct err *e)
 
 	snprintf(beside, sizeof(beside), "%s", path);
 	if (fd < 0)
+		fd = room_in(dirname(beside), size);
+	/* That may have been a box. */
+	if (fd < 0 && errno == ENOTDIR)
 		fd = room_in(dirname(beside), size);
 	if (fd >= 0)
 		return fd;
@@ -154,7 +158,8 @@ int image_head(int fd, uint64_t offset, uint64_t size, const char *path,
 	if (r == 0)
 		r = read_size(&s, page, &whole, e);
 	stream_close(&s);
-	memcpy(h, page, r ? 0 : sizeof(*h));
+	if (r == 0)
+		memcpy(h, page, sizeof(*h));
 	return r;
 }
 
@@ -234,15 +239,17 @@ int image_open_fd(struct image *image, int fd, const char *path,
 int image_open_at(struct image *image, const char *path, uint64_t offset,
 		  uint64_t size, struct err *e)
 {
-	/* Not blocking: it may be a FIFO. */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), r;
+	int fd = box_open_image(path);
+	int r = fd < 0 ? err_set(e, fd, "%s: %s", path, strerror(-fd)) : 0;
 
 	image->data = NULL;
 	image->size = 0;
-	if (fd < 0)
-		return err_set(e, -errno, "%s: %s", path, strerror(errno));
-	r = image_open_fd(image, fd, path, offset, size, e);
-	close(fd);
+	if (r == 0 && offset == 0 && size == 0)
+		r = box_locate(fd, path, true, &offset, &size, e);
+	if (r == 0)
+		r = image_open_fd(image, fd, path, offset, size, e);
+	if (fd >= 0)
+		close(fd);
 	return r;
 }
 

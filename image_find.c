@@ -9,36 +9,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "file.h"
 #include "guest/abi.h"
 #include "image.h"
 
+#define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define ENDING 4 /* characters of .zbt and .img */
 
 struct image_id image_id(const void *data, size_t size)
 {
 	const struct zb_image_header *h = data;
 
-	return size < sizeof(*h) ? (struct image_id){ 0 } :
-				   (struct image_id){ h->checksum, size };
+	if (size < sizeof(*h))
+		return (struct image_id){ 0 };
+	return (struct image_id){ h->checksum, size };
 }
 
 int image_identify(int fd, const char *path, struct image_id *id, bool *plain,
 		   struct err *e)
 {
 	struct zb_image_header h;
-	struct stat st;
-	uint64_t size;
-	int r;
+	uint64_t offset, size;
+	int r = box_locate(fd, path, false, &offset, &size, e);
 
-	if (fstat(fd, &st) < 0)
-		return err_set(e, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
+	if (r)
+		return r;
+	if (size == 0)
 		return err_set(e, -EINVAL, "%s: not a zeroboot image", path);
-	size = (uint64_t)st.st_size;
-	*plain = image_plain(fd, 0, size);
+	/* In a box it may be, but lies where nobody looks for one. */
+	*plain = offset == 0 && image_plain(fd, 0, size);
 	r = *plain ? file_read_at(fd, &h, sizeof(h), 0) :
-		     image_head(fd, 0, size, path, &h, e);
+		     image_head(fd, offset, size, path, &h, e);
 	if (r)
 		return *plain ? err_set(e, r, "%s: %s", path, strerror(-r)) : r;
 	*id = (struct image_id){ h.checksum, h.size };
@@ -66,11 +68,10 @@ static int look(struct image_place *place, struct image_id *id, struct err *e)
 {
 	int r;
 
-	/* Not blocking: it may be a FIFO. */
-	place->fd = open(place->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	place->fd = box_open_image(place->path);
 	if (place->fd < 0)
-		return err_set(e, -errno, "%s: %s", place->path,
-			       strerror(errno));
+		return err_set(e, place->fd, "%s: %s", place->path,
+			       strerror(-place->fd));
 	r = image_identify(place->fd, place->path, id, &place->plain, e);
 	if (r) {
 		close(place->fd);
@@ -164,4 +165,13 @@ int image_find(struct image_place *place, const char *template,
 	return err_set(e, -ENOENT,
 		       "%s: no *.img beside it is its image (%016llx)",
 		       template, (unsigned long long)id->checksum);
+}
+
+const char *image_directory(const char *given)
+{
+	if (given)
+		return given;
+	if (box_own_images())
+		return box_own_images();
+	return access("templates", F_OK) == 0 ? "templates" : SYSTEM_TEMPLATES;
 }

@@ -42,4 +42,8 @@ int image_beside(char path[PATH_MAX], const char *template);
 int image_find(struct image_place *place, const char *template,
 	       const struct image_id *id, struct err *e);
 
+/* Where images and templates are: a directory, or a box. given: what somebody says;
+ * NULL: this program's own box, else the usual directories. */
+const char *image_directory(const char *given);
+
 #endif

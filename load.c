@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "build.h"
 #include "crc32c.h"
 #include "file.h"
@@ -89,7 +90,8 @@ static bool is_unpacked(const struct load *l)
 static int fill_copy(struct load *l, bool *filled)
 {
 	const struct load_options *o = l->options;
-	struct stat st;
+	uint64_t offset, size;
+	int r;
 
 	*filled = false;
 	if (l->plain) {
@@ -100,11 +102,10 @@ static int fill_copy(struct load *l, bool *filled)
 	*filled = true;
 	if (is_unpacked(l))
 		return 0;
-	if (fstat(o->source, &st) < 0)
-		return err_set(l->e, -errno, "%s: %s", o->image,
-			       strerror(errno));
-	return image_unpack(o->source, 0, (uint64_t)st.st_size, o->copy,
-			    o->image, l->e);
+	r = box_locate(o->source, o->image, true, &offset, &size, l->e);
+	return r ? r :
+		   image_unpack(o->source, offset, size, o->copy, o->image,
+				l->e);
 }
 
 /* Block by block: a copy that has all of its size is right. */
@@ -212,10 +213,12 @@ static int build(struct load *l)
 static int keep(struct load *l)
 {
 	sigset_t none;
+	int r;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	return template_keep(l->options->name, l->options->memory, l->e);
+	r = template_keep(l->options->name, l->options->memory, l->e);
+	return r == -ENOTDIR ? 0 : r; /* a box: nobody keeps one in it */
 }
 
 int load_main(const struct load_options *o)

@@ -5,7 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "command.h"
+#include "defaults.h"
 #include "maker.h"
 
 #ifndef ZEROBOOT_VERSION
@@ -36,11 +38,19 @@ static void print_more(FILE *to)
 	fputs("zeroboot COMMAND --help has a command's options.\n", to);
 }
 
-static const struct command *const commands[] = {
-	&command_serve,  &command_exec,   &command_image,  &command_template,
-	&command_run,    &command_bench,  &command_doctor, &command_completion,
-	&command_manual, &command_worker, &command_load,   NULL
-};
+static const struct command *const commands[] = { &command_serve,
+						  &command_exec,
+						  &command_image,
+						  &command_template,
+						  &command_run,
+						  &command_bench,
+						  &command_doctor,
+						  &command_completion,
+						  &command_manual,
+						  &command_pack,
+						  &command_worker,
+						  &command_load,
+						  NULL };
 
 const struct command command_top = {
 	.name = "zeroboot",
@@ -88,10 +98,29 @@ static bool is_inner(const char *name)
 	return false;
 }
 
+/* The options that are packed in this program's own file, when it is a box. 0, or a
+ * message is out. */
+static int look_into_box(int *count, char ***words)
+{
+	struct err e = { "" };
+	int r = box_begin(&e);
+
+	if (r == -ENOENT)
+		fprintf(stderr, "zeroboot: warning: %s\n", e.text);
+	if (r == 0)
+		r = defaults_of_box(box_own(), count, words, &e);
+	return r && r != -ENOENT && r != -ENOEXEC ? command_failed(&e) : 0;
+}
+
 int main(int argc, char **argv)
 {
-	if ((argc < 2 || !is_inner(argv[1])) && open_streams())
-		return 1;
+	int count = argc ? argc - 1 : 0;
+	char **words = argv + (argc != 0);
+
+	if (count == 0 || !is_inner(words[0])) {
+		if (open_streams() || look_into_box(&count, &words))
+			return 1;
+	}
 	maker_set();
-	return command_line(&command_top, argc - 1, argv + 1);
+	return command_line(&command_top, count, words);
 }

@@ -12,16 +12,17 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "clock.h"
 #include "crew.h"
 #include "id.h"
+#include "image_find.h"
 #include "language.h"
 #include "log.h"
 #include "metrics.h"
 #include "proc.h"
 #include "waiting.h"
 
-#define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
 #define REFUSED_BURST 64          /* that wait, in a turn */
 #define MEMORY_LOOKS 32           /* at workers, for a question */
@@ -781,6 +782,35 @@ static int add_file(const char *directory, const char *file, struct err *e)
 	return add_language(directory, file, size - 4, e);
 }
 
+static int add_directory(const char *directory, struct err *e)
+{
+	DIR *d = opendir(directory);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d)
+		return err_set(e, -errno, "templates: %s: %s", directory,
+			       strerror(errno));
+	while (r == 0 && (entry = readdir(d)))
+		r = add_file(directory, entry->d_name, e);
+	closedir(d);
+	return r;
+}
+
+static int add_box(const char *path, struct err *e)
+{
+	struct box b;
+	int r = box_open(&b, path, e);
+
+	if (r)
+		return r == -ENOEXEC ? -ENOTDIR : r;
+	for (uint32_t i = 0; i < b.count && r == 0; i++)
+		if (b.parts[i].kind == BOX_IMAGE)
+			r = add_file(path, b.parts[i].name, e);
+	box_close(&b);
+	return r;
+}
+
 static int open_timer(struct err *e)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &timer };
@@ -796,9 +826,7 @@ static int open_timer(struct err *e)
 
 int pool_open(int epoll, const struct pool_options *o, struct err *e)
 {
-	const char *directory = o->directory;
-	struct dirent *entry;
-	DIR *d;
+	const char *directory = image_directory(o->directory);
 	int r;
 
 	options = *o;
@@ -814,16 +842,9 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 	r = open_timer(e);
 	if (r)
 		return r;
-	if (!directory)
-		directory = access("templates", F_OK) == 0 ? "templates" :
-							     SYSTEM_TEMPLATES;
-	d = opendir(directory);
-	if (!d)
-		return err_set(e, -errno, "templates: %s: %s", directory,
-			       strerror(errno));
-	while (r == 0 && (entry = readdir(d)))
-		r = add_file(directory, entry->d_name, e);
-	closedir(d);
+	r = add_directory(directory, e);
+	if (r == -ENOTDIR)
+		r = add_box(directory, e);
 	if (r == 0 && language_count == 0)
 		r = err_set(e, -ENOENT,
 			    "templates: %s: no *.img and no *.zbt in it",

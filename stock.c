@@ -166,8 +166,13 @@ static void open_copy(struct stock_set *set)
 	if (set->image < 0)
 		return;
 	set->files[LOAD_IMAGE] = open_to_read(set->image);
-	if (set->files[LOAD_IMAGE] < 0)
-		shut(&set->image);
+	if (set->files[LOAD_IMAGE] >= 0)
+		return;
+	shut(&set->image);
+	/* Without /proc, one that is sealed when it is filled. */
+	if (!set->plain)
+		set->image = memfd_create("zeroboot-image",
+					  MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
 /* Of the template at s->path, which id tells, or of none. 0 or -errno. */
@@ -197,6 +202,8 @@ static int open_files(struct stock *s, struct err *e)
 
 	set->files[LOAD_FILE] = fd;
 	set->version = s->tried;
+	if (fd < 0 && errno == ENOTDIR) /* a box has images only */
+		errno = ENOENT;
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %s", s->path, strerror(errno));
 	r = template_read(&t, fd, s->path, e);
@@ -433,6 +440,8 @@ static void end_load(struct stock *s, int status)
 		fail_load(s, set, status == LOAD_USELESS);
 		return;
 	}
+	if (set->image >= 0 && set->files[LOAD_IMAGE] < 0)
+		(void)seal(&set->image, &set->files[LOAD_IMAGE]);
 	shut(&set->image);
 	set->loaded = true;
 	set->whole = status == 0;

@@ -393,6 +393,8 @@ int template_open(struct template *t, const char *path, struct err *e)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
 
 	t->fd = -1;
+	if (fd < 0 && errno == ENOTDIR) /* a box has images only */
+		errno = ENOENT;
 	if (fd < 0)
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
 	else

@@ -1,6 +1,10 @@
-# pack.bats: images that gzip has packed, and how much there is to copy.
+# pack.bats: images that gzip has packed, how much there is to copy, and boxes: the
+# program with images in one file.
 
 bats_require_minimum_version 1.5.0
+load helpers
+
+teardown() { end_server; }
 
 # An image with one program, and the same packed.
 setup_file() {
@@ -10,6 +14,12 @@ setup_file() {
 	head -c 300000 /dev/urandom >"$dir/root/noise"
 	./zeroboot image build -o "$dir/x.img" "$dir/root"
 	gzip -9 -k "$dir/x.img"
+	gzip -1 <build/sh.img >"$dir/sh.img.gz"
+	mkdir "$dir/home" "$dir/server"
+	# Static, whatever ./zeroboot is.
+	build/release/zeroboot pack -o "$dir/server/box" "$dir/sh.img.gz" --default 'serve --listen 127.0.0.1:0 --workers 1'
+	./zeroboot pack -o "$dir/home/box" "$dir/sh.img.gz" "$dir/x.img" \
+		--default 'exec -l sh -t 100' --default 'serve --listen 127.0.0.1:0 --workers  1'
 }
 
 hello() { ./zeroboot run "$1" /bin/busybox echo hello; }
@@ -124,4 +134,213 @@ PY
 			grep -c " \.symtab "' "$root"
 		[ "$output" -eq 0 ]
 	done
+}
+
+# ---- boxes ----
+
+# A box that serves, by a command that ends in it; its port is $port.
+start_box() { # command...
+	log=$BATS_TEST_TMPDIR/log
+	"$@" 2>"$log" 3>&- &
+	server=$!
+	eventually ready_or_gone
+	logged 'every template is ready' || cat "$log"
+	port=$(sed -n 's/.*serving on 127\.0\.0\.1:\([0-9]*\)$/\1/p' "$log" | head -n 1)
+}
+
+answers() { [ "$(field "$(run_code 'echo $((6 * 7))' 100 sh)" stdout)" = 42 ]; }
+
+@test "box: it is the program and what was packed, and runs as it is" {
+	[ "$("$dir/home/box" --version)" = "$(./zeroboot --version)" ]
+	cmp -n "$(stat -c %s zeroboot)" zeroboot "$dir/home/box"
+	run "$dir/home/box" exec -c 'echo $((6 * 7)); exit 3'
+	[ "$status" -eq 3 ]
+	[ "$output" = 42 ]
+	[ "$("$dir/home/box" run "$dir/home/box/x.img" /bin/busybox echo hello)" = hello ]
+	diff <(./zeroboot image info -l "$dir/x.img" | grep -v '^file ') <(./zeroboot image info -l "$dir/home/box/x.img" | grep -v '^file ')
+	[ "$(ls "$dir/home")" = box ]
+}
+
+@test "box: another program takes it for a directory of images" {
+	[ "$(./zeroboot exec --templates "$dir/home/box" -l sh -c 'echo hi')" = hi ]
+	run ./zeroboot exec --templates "$dir/home/box" -l node -c 1
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"node"* ]]
+}
+
+@test "box: Python says what it says elsewhere" {
+	./zeroboot pack -o "$dir/home/py" build/python.img.gz
+	[ "$("$dir/home/py" exec -c 'print(6 * 7)')" = 42 ]
+}
+
+@test "box: without a command it does what its first default says; what is given goes before defaults" {
+	run "$dir/home/box" <<<'echo $0'
+	[ "$output" = /app/main.sh ]
+	run "$dir/home/box" exec -l nothing -c 1
+	[ "$status" -eq 1 ]
+	[[ "$output" == *nothing* ]]
+	run "$dir/home/box" exec --nothing
+	[ "$status" -eq 2 ]
+	run timeout 20 "$dir/home/box" serve --listen nowhere
+	[ "$status" -ne 0 ]
+	[[ "$output" == *nowhere* && "$output" != *127.0.0.1* ]]
+}
+
+@test "box: it serves from a directory that cannot be written" {
+	printf 'mount --bind -o ro "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec ./box serve' >"$BATS_TEST_TMPDIR/do"
+	start_box unshare -m sh -c "$(cat "$BATS_TEST_TMPDIR/do")" "$dir/server"
+	answers
+	! logged 'not kept'
+}
+
+@test "box: it needs nothing but /dev/kvm: no /proc, no /dev/null, no root" {
+	root=$BATS_TEST_TMPDIR/root
+	mkdir -p "$root/dev"
+	cp "$dir/server/box" "$root/"
+	cp -a /dev/kvm "$root/dev/"
+	chgrp 12345 "$root/dev/kvm"
+	chmod 660 "$root/dev/kvm"
+	[ "$(chroot "$root" /box exec -l sh -c 'echo hi' </dev/null)" = hi ]
+	[ "$(cd "$root" && chroot --userspec=1234:1234 --groups=12345 . ./box exec -l sh -c 'echo hi' </dev/null)" = hi ]
+	run chroot --userspec=1234:1234 "$root" /box exec -l sh -c 'echo hi'
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"/dev/kvm: Permission denied"* ]]
+	start_box chroot --userspec=1234:1234 --groups=12345 "$root" /box serve
+	answers
+	[ "$(find "$root" -type f | wc -l)" -eq 1 ]
+}
+
+@test "box: one that cannot find itself says so" {
+	root=$BATS_TEST_TMPDIR/root
+	mkdir -p "$root"
+	cp "$dir/home/box" "$root/"
+	# By a descriptor, of a name that is nowhere.
+	run python3 - "$root" <<'PY'
+import os, sys
+fd = os.open(sys.argv[1] + "/box", os.O_RDONLY)
+os.set_inheritable(fd, True)
+os.chroot(sys.argv[1])
+os.chdir("/")
+os.execve(fd, ["box", "exec", "-c", "1"], {})
+PY
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"warning: cannot read its own file"* ]]
+}
+
+@test "box: packed again it has the new images only" {
+	"$dir/home/box" pack -o "$dir/home/again" "$dir/x.img"
+	"$dir/home/again" image info "$dir/home/again/x.img"
+	run "$dir/home/again" image info "$dir/home/again/sh.img"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no such image in the box"* ]]
+	[ "$(stat -c %s "$dir/home/again")" -lt $(($(stat -c %s zeroboot "$dir/x.img" | paste -sd +) + 16384)) ]
+	# In its own place, while it is there.
+	cp "$dir/home/box" "$dir/home/own"
+	"$dir/home/own" pack -o "$dir/home/own" "$dir/x.img"
+	cmp "$dir/home/own" "$dir/home/again"
+	run "$dir/home/own"
+	[ "$status" -eq 2 ]
+}
+
+@test "box: what cannot be packed is refused, and what is there stays" {
+	echo old >"$dir/home/out"
+	not() { # why words...
+		local why=$1
+		shift
+		run ./zeroboot pack -o "$dir/home/out" "$@"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"$why"* ]] || { echo "$output"; false; }
+		[ "$(cat "$dir/home/out")" = old ]
+	}
+	head -c 100000 "$dir/x.img.gz" >"$dir/cut.img.gz"
+	cp "$dir/x.img" "$dir/a b.img"
+	not "cut.img.gz: gzip: cut" "$dir/cut.img.gz"
+	not "not a zeroboot image" tests/pack.bats
+	not "No such file" "$dir/none.img"
+	not "other characters" "$dir/a b.img"
+	not "there is x.img already" "$dir/x.img" "$dir/x.img.gz"
+	not "wants serve or exec" --default 'image build' "$dir/x.img"
+	not "wants serve or exec" --default ' ' "$dir/x.img"
+	not "there is serve already" --default 'serve --fresh' --default serve "$dir/x.img"
+	[ "$(ls "$dir/home" | grep -c tmp)" -eq 0 ]
+}
+
+@test "box: one that is cut or damaged is refused, whatever it is asked" {
+	size=$(stat -c %s "$dir/home/box")
+	program=$(stat -c %s zeroboot)
+	bad=$dir/home/bad
+	damaged() { # what
+		run "$bad" exec -c 'echo hi'
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"damaged: "*"$1"*": copy it anew"* ]] || { echo "$output"; false; }
+	}
+	for n in $((size - 1)) $((size - 64)) $((size / 2)) $((program + 1)); do
+		head -c "$n" "$dir/home/box" >"$bad"
+		chmod +x "$bad"
+		damaged "its end is missing"
+	done
+	(cat "$dir/home/box" && echo) >"$bad"
+	damaged "its end is missing"
+	flip() { # offset
+		cp "$dir/home/box" "$bad"
+		printf '\x5a' | dd of="$bad" bs=1 seek="$1" conv=notrunc status=none
+	}
+	flip $((size - 20)) # the trailer's reserved bytes
+	damaged "wrong checksum of its trailer"
+	flip $((size - 100))
+	damaged "wrong checksum of its index"
+	flip $((program + 1000000)) # sh.img.gz
+	damaged "wrong checksum of sh.img"
+	# Numbers that are wrong under right checksums.
+	python3 - "$dir/home/box" "$dir/home" <<'PY'
+import pathlib, struct, sys
+data = pathlib.Path(sys.argv[1]).read_bytes()
+
+def crc(data):
+    c = 0xffffffff
+    for b in data:
+        c ^= b
+        for _ in range(8):
+            c = c >> 1 ^ (0x82f63b78 if c & 1 else 0)
+    return c ^ 0xffffffff
+
+magic, version, count, index, size, index_sum, checksum, *rest = struct.unpack("<8sIIQQII3Q", data[-64:])
+entries = data[index:-64]
+
+def made(name, entries=entries, version=version, count=count, index=index, size=size):
+    parts = [magic, version, count, index, size, crc(entries)]
+    head = struct.pack("<8sIIQQII3Q", *parts, 0, *rest)
+    trailer = struct.pack("<8sIIQQII3Q", *parts, crc(head), *rest)
+    pathlib.Path(sys.argv[2], name).write_bytes(data[:-64 - len(data[index:-64])] + entries + trailer)
+
+def field(entry, at, form, value):
+    b = bytearray(entries)
+    struct.pack_into(form, b, entry * 88 + at, value)
+    return bytes(b)
+
+made("w-same")
+made("w-version", version=2)
+made("w-count", count=65)
+made("w-none", count=0)
+made("w-index", index=index + 88)
+made("w-far", index=1 << 63)
+made("w-size", size=size - 1)
+made("w-offset", field(1, 64, "<Q", 1 << 63))
+made("w-before", field(2, 64, "<Q", 4096))
+made("w-odd", field(1, 64, "<Q", struct.unpack_from("<Q", entries, 88 + 64)[0] + 1))
+made("w-long", field(1, 72, "<Q", (1 << 64) - 4096))
+made("w-kind", field(1, 84, "<I", 9))
+made("w-program", field(0, 72, "<Q", 4096))
+made("w-name", field(1, 0, "64s", b"../../etc/x"))
+made("w-nul", field(1, 0, "64s", b"x" * 64))
+PY
+	chmod +x "$dir"/home/w-*
+	[ "$("$dir/home/w-same" exec -c 'echo hi')" = hi ]
+	rm "$dir/home/w-same"
+	for bad in "$dir"/home/w-*; do
+		run "$bad" exec -c 'echo hi'
+		[ "$status" -eq 1 ]
+		[[ "$output" == *damaged* || "$output" == *"box version 2"* ]] || { echo "$bad: $output"; false; }
+	done
+	rm "$dir"/home/w-*
 }
