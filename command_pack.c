@@ -33,10 +33,8 @@ static const struct option options[] = { { .letter = "-o",
 						   "in it unless they are "
 						   "given, as "
 						   "'serve --listen :80'; of "
-						   "serve and exec. The first "
-						   "command "
-						   "is run when none is "
-						   "given" },
+						   "serve and exec; the first "
+						   "one is run without any" },
 					 { 0 } };
 
 static int run(int count, char **operands)
