@@ -23,7 +23,7 @@ def make_tree(name):
     subprocess.run(["cp", "-al", ROOT, tree], check=True)
     (tree / "app").rmdir()
     for package in "python3/dist-packages/numpy", "python3/dist-packages/pandas", "python3.11/dist-packages/numpy":
-        shutil.rmtree(tree / "usr/lib" / package)
+        shutil.rmtree(tree / "usr/lib" / package, ignore_errors=True)
     (tree / "usr/local/bin").mkdir(parents=True)
     (tree / "usr/local/lib").mkdir()
     for path in "bin/python3", "bin/python3.11", "lib/python3.11":
