@@ -581,22 +581,22 @@ def check_closed_pipe(reading):
 # ---- calls that fail, one after the other ----
 
 class Injected:
-    """strace(1) makes calls of a process fail while in `with`."""
+    """strace(1) makes calls of processes fail while in `with`: of each the same one."""
 
-    def __init__(self, pid, call, error, when, follow=False):
-        self.pid, self.output = pid, PLACE / "strace"
+    def __init__(self, pids, call, error, when, follow=False):
+        self.pids, self.output = pids, PLACE / "strace"
         self.command = ["strace", "-qq", "-o", self.output, *(["-f"] if follow else []), "-e", f"trace={call}",
-                        "-e", f"inject={call}:error={error}:when={when}", "-p", str(pid)]
+                        "-e", f"inject={call}:error={error}:when={when}", "-p", " ".join(map(str, pids))]
 
     def __enter__(self):
         self.strace = subprocess.Popen(self.command, stderr=subprocess.DEVNULL)
-        eventually(self.attached)
+        eventually(lambda: all(map(self.attached, self.pids)))
         return self
 
-    def attached(self):
+    def attached(self, pid):
         """Or it has failed already, and ended."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
             return f"TracerPid:\t{self.strace.pid}\n" in status or self.strace.poll() == 0
         return True
 
@@ -648,7 +648,7 @@ def exercise(server, may_close):
 def check_front_end(server, call, error, may_close):
     count = 0
     for when in [1, 2, 3, 5, 8, "1+2"]:
-        with Injected(server.process.pid, call, error, when) as injected:
+        with Injected([server.process.pid], call, error, when) as injected:
             exercise(server, may_close)
         count += injected.count
         check_back(server)
@@ -658,34 +658,17 @@ def check_front_end(server, call, error, may_close):
 
 def check_no_memory(server):
     """The front end gets no memory at all for a while."""
-    with Injected(server.process.pid, "mmap,brk,mremap", "ENOMEM", "1+") as injected:
+    with Injected([server.process.pid], "mmap,brk,mremap", "ENOMEM", "1+") as injected:
         for _ in range(3):
             exercise(server, False)
     check_back(server)
     assert injected.count, "no call was made to fail"
 
 
-def busiest(server):
-    """The worker that takes the next run: the one that has used most of the CPU lately."""
-    before = {pid: cpu_time(pid) for pid in workers(server)}
-    for _ in range(20):
-        ask(server)
-    return max(before, key=lambda pid: cpu_time(pid) - before[pid])
-
-
-def cpu_time(pid):
-    """Nanoseconds on the CPU: proc(5), schedstat; 0 of a worker that has gone meanwhile."""
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-
-
 def check_worker(server, call, error):
     count = 0
     for when in 1, 2, 3, 5, 8, 13:
-        pid = busiest(server)
-        with Injected(pid, call, error, when) as injected:
+        with Injected(workers(server), call, error, when) as injected:
             found = [ask(server), *ask_all(server, "print(len(bytearray(b'z') * 60000000))", "60000000\n"), ask(server)]
             assert {"right", "honest"}.issuperset(found), found
         count += injected.count
@@ -697,8 +680,7 @@ def check_worker(server, call, error):
 def check_trim(server):
     """A worker gives back what a large run made it keep once nobody has asked it for a while."""
     for when in 1, 2:
-        pid = busiest(server)
-        with Injected(pid, "madvise", "ENOMEM", when) as injected:
+        with Injected(workers(server), "madvise", "ENOMEM", when) as injected:
             # Long enough for both at once: else one worker may take both.
             found = ask_all(server, "import time; print(len(bytearray(b'z') * 20000000)); time.sleep(1)", "20000000\n")
             assert {"right", "honest"}.issuperset(found), found
@@ -712,7 +694,7 @@ def check_starting(server, call, most):
     """Each new worker meets the failure at the same place, until it ends."""
     assert server.process.poll() is None, "the server ended before"
     for when in range(1, most + 1, 1 + most // 10):
-        with Injected(server.process.pid, call, "ENOMEM", when, follow=True) as injected:
+        with Injected([server.process.pid], call, "ENOMEM", when, follow=True) as injected:
             before = workers(server)
             kill_workers(server)
             eventually(lambda: set(workers(server)) - set(before))
