@@ -50,7 +50,7 @@ trim_numpy() {
 trim_symbols() {
 	local file
 	find usr -type f \( -perm /111 -o -name '*.so*' -o -name '*.node' \) -size +4k | while read -r file; do
-		readelf -SW "$file" 2>/dev/null | grep -q ' \.symtab ' || continue
+		[[ $(readelf -SW "$file" 2>/dev/null) == *' .symtab '* ]] || continue
 		strip -o "$file.new" "$file"
 		chmod --reference="$file" "$file.new"
 		mv "$file.new" "$file"
