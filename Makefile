@@ -63,10 +63,10 @@ build/mode: always
 $(O)/zeroboot: $(HOST_O) $(O)/blobs.o
 	$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# All of the host but main.c, for tests of its own.
-build/tests/%: tests/recycle/%.c $(filter-out $(O)/main.o,$(HOST_O)) $(O)/blobs.o
+# The host but its commands, for tests of its own.
+build/tests/%: tests/recycle/%.c $(O)/host.a $(O)/blobs.o
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $^
+	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $< $(O)/blobs.o $(O)/host.a
 
 # Allocations that fail when a test says so.
 FAILING := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
