@@ -70,7 +70,7 @@ offers() { # what, for which words
 	offers 'logfmt json' serve --log ''
 	offers 'json' serve --log = j
 	offers 'logfmt json' serve --log =
-	offers '--max-queue' serve --listen :80 --max
+	offers '--max-queue' serve --listen :80 --max-q
 	offers 'python py python3' exec -l p
 	offers 'node nodejs' exec --trace --language = no
 	offers '--language' exec -t 5 --l

@@ -63,7 +63,7 @@ refused() {
 	refused 'exec --file X -c 1' "--file: X: not HOST=GUEST (see zeroboot exec --help)"
 	refused 'exec --file /etc/passwd=../x -c 1' "--file: ../x: a path with \"..\" (see zeroboot exec --help)"
 	refused 'exec --output a/../b -c 1' "--output: a/../b: a path with \"..\" (see zeroboot exec --help)"
-	refused 'serve $(yes -- "--listen :0" | head -17)' "--listen: too many addresses (see zeroboot serve --help)"
+	refused 'serve $(printf -- "--listen :0 %.0s" {1..17})' "--listen: too many addresses (see zeroboot serve --help)"
 }
 
 @test "options: --name VALUE, --name=VALUE, -l VALUE, -lVALUE are the same; behind operands, too" {
