@@ -283,6 +283,18 @@ programs: all build/node-root/.done
 	./deploy/setup.sh test
 	bats tests/programs/programs.bats
 
+# A machine that is zeroboot and nothing else.
+APPLIANCE_LANGUAGES ?= $(LANGUAGES)
+appliance: $(APPLIANCE_LANGUAGES:%=build/%.img)
+	./deploy/setup.sh appliance
+	$(MAKE) MODE=release build/release/zeroboot
+	./appliance/build.sh build/appliance $^
+
+test-appliance:
+	./deploy/setup.sh test
+	$(MAKE) all build/sh.img
+	./tests/run.sh appliance
+
 build/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	gcc -std=c11 -O2 $(WARN) -o $@ $<
@@ -329,6 +341,7 @@ help:
 	@echo 'test       install what is missing, build, run every test'
 	@echo 'unit       the unit tests; tests/unit/run.sh runs them'
 	@echo 'test-svm   the part of it that runs on emulated SVM; test-vmx: on emulated VMX'
+	@echo 'appliance  build/appliance: a kernel, an initramfs, a disk that are zeroboot; test-appliance boots them'
 	@echo 'format     the C files by .clang-format; format-check, part of lint'
 	@echo 'front      that the front end includes nothing of KVM, part of lint'
 	@echo 'layers     the floors of the guest kernel, part of lint'
@@ -346,4 +359,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb clean distclean help
+.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb clean distclean help

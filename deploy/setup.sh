@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building needs and this machine lacks, with the argument `test`
-# also what the tests need, with `lint` what `make lint` needs. Debian 12.
+# also what the tests need, with `lint` what `make lint` needs, with `appliance`
+# what `make appliance` needs. Debian 12.
 set -euo pipefail
 
 missing=()
@@ -45,6 +46,22 @@ if [ "${1:-}" = test ]; then
 	PATH=$PATH:/usr/sbin need sshd openssh-server
 	need ssh openssh-client
 	PATH=$PATH:/usr/sbin need ip iproute2
+fi
+# What appliance/build.sh needs; its test emulates machines.
+case ${1:-} in
+appliance | test)
+	need busybox busybox-static
+	PATH=$PATH:/usr/sbin need modinfo kmod
+	need mksquashfs squashfs-tools
+	PATH=$PATH:/usr/sbin need mkfs.vfat dosfstools
+	need mcopy mtools
+	need syslinux syslinux
+	[ -e /usr/lib/syslinux/mbr/mbr.bin ] || missing+=(syslinux-common)
+	[ -e /usr/lib/systemd/boot/efi/systemd-bootx64.efi ] || missing+=(systemd-boot-efi)
+	;;
+esac
+if [ "${1:-}" = test ]; then
+	[ -e /usr/share/OVMF/OVMF_CODE.fd ] || missing+=(ovmf)
 fi
 if [ "${1:-}" = lint ]; then
 	need clang-tidy clang-tidy

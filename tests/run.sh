@@ -22,8 +22,8 @@ suites+=(json)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
 [ $# -eq 0 ] || suites=("$@")
 for suite in "${suites[@]}"; do
-	[[ $suite =~ ^(svm|vmx|unit)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
-		fail "/dev/kvm is missing or not accessible; every test but unit, svm and vmx needs it"
+	[[ $suite =~ ^(svm|vmx|unit|appliance)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
+		fail "/dev/kvm is missing or not accessible; every test but unit, svm, vmx and appliance needs it"
 done
 [ -x ./zeroboot ] || fail "./zeroboot is not built"
 
@@ -90,6 +90,7 @@ build() {
 			"${of_its_own[@]}" -j 2 MODE="$(cat build/mode)" build/python.img.gz build/node.img.gz || fail "images cannot be packed"
 			;;
 		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
+		appliance) "${of_its_own[@]}" MODE=release build/release/zeroboot && appliance/build.sh build/tests/appliance build/sh.img || fail "the appliance cannot be made" ;;
 		svm | vmx | manifests) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		esac
 	done

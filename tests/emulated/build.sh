@@ -2,6 +2,7 @@
 # initramfs of busybox and modules, a disk. `. build.sh SUITE`, in the top folder.
 # shellcheck shell=bash
 PATH=$PATH:/usr/sbin
+. appliance/kernel.sh
 suite=$1
 kernel=build/cache/svm
 out=build/tests/$suite
@@ -30,20 +31,6 @@ build_choose() {
 	mkdir -p "$out/choose"
 	gcc -std=gnu11 -O1 -Wall -Wextra -Werror -static -o "$out/choose/choose" tests/emulated/choose.c
 	build/release/zeroboot image build -o "$out/choose.img" "$out/choose"
-}
-
-# The package, unpacked and not installed: this machine's boot stays as it is.
-fetch_kernel() {
-	local package
-	[ -e $kernel/.done ] && return
-	rm -rf $kernel
-	mkdir -p $kernel
-	apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || apt-get update
-	package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ && !seen++ { print $2 }')
-	(cd $kernel && apt-get -o APT::Sandbox::User=root download "$package")
-	dpkg-deb -x $kernel/*.deb $kernel
-	rm $kernel/*.deb
-	touch $kernel/.done
 }
 
 # busybox, tests/$suite/init, and what insmod takes, each after what it needs.

@@ -15,7 +15,7 @@ need_commands qemu-system-x86_64 busybox mke2fs
 mkdir -p $out
 build_binaries
 build_choose || fail "a program does not build"
-fetch_kernel || fail "the kernel cannot be fetched"
+fetch_kernel $kernel || fail "the kernel cannot be fetched"
 make_initramfs_root "${modules[@]}"
 pack_initramfs || fail "the initramfs cannot be made"
 make_disk build/python.img build/node.img $out/choose.img || fail "the disk cannot be made"

@@ -37,7 +37,7 @@ make_cd() {
 need_commands bochs-bin xorriso busybox mke2fs
 mkdir -p $out
 build_binaries
-fetch_kernel || fail "the kernel cannot be fetched"
+fetch_kernel $kernel || fail "the kernel cannot be fetched"
 make_cd || fail "the CD cannot be made"
 make_disk build/python.img build/sh.img || fail "the disk cannot be made"
 truncate -s %$cylinder $out/disk.ext4
