@@ -292,6 +292,7 @@ appliance: $(APPLIANCE_LANGUAGES:%=build/%.img)
 
 test-appliance:
 	./deploy/setup.sh test
+	./deploy/setup.sh appliance
 	$(MAKE) all build/sh.img
 	./tests/run.sh appliance
 

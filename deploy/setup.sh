@@ -47,9 +47,8 @@ if [ "${1:-}" = test ]; then
 	need ssh openssh-client
 	PATH=$PATH:/usr/sbin need ip iproute2
 fi
-# What appliance/build.sh needs; its test emulates machines.
-case ${1:-} in
-appliance | test)
+# appliance/build.sh, and ovmf its test
+if [ "${1:-}" = appliance ]; then
 	need busybox busybox-static
 	PATH=$PATH:/usr/sbin need modinfo kmod
 	need mksquashfs squashfs-tools
@@ -58,9 +57,6 @@ appliance | test)
 	need syslinux syslinux
 	[ -e /usr/lib/syslinux/mbr/mbr.bin ] || missing+=(syslinux-common)
 	[ -e /usr/lib/systemd/boot/efi/systemd-bootx64.efi ] || missing+=(systemd-boot-efi)
-	;;
-esac
-if [ "${1:-}" = test ]; then
 	[ -e /usr/share/OVMF/OVMF_CODE.fd ] || missing+=(ovmf)
 fi
 if [ "${1:-}" = lint ]; then
