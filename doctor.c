@@ -17,6 +17,7 @@
 #include "cgroup.h"
 #include "host.h"
 #include "jail.h"
+#include "options.h"
 #include "pool.h"
 #include "seccomp.h"
 #include "image_find.h"
@@ -523,5 +524,5 @@ int doctor_run(const struct server_options *o)
 	look_jail(o);
 	puts(doctor.bad ? "zeroboot serve would not work here." :
 			  "zeroboot serve works here.");
-	return fflush(stdout) || doctor.bad;
+	return output_status() || doctor.bad;
 }

@@ -30,7 +30,7 @@ static int run(int count, char **operands)
 	if (!version)
 		return usage_error("--", "wants a command in front of it");
 	puts("zeroboot " ZEROBOOT_VERSION);
-	return fflush(stdout) ? 1 : 0;
+	return output_status();
 }
 
 static void print_more(FILE *to)

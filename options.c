@@ -32,6 +32,11 @@ int usage_error(const char *what, const char *why)
 	return EXIT_USAGE;
 }
 
+int output_status(void)
+{
+	return fflush(stdout) || ferror(stdout) ? 1 : 0;
+}
+
 /* ---- help ---- */
 
 /* From the column on, in lines of WIDTH at most; it is in column at now. */
@@ -176,7 +181,7 @@ static int print_help(const struct command *c)
 		fputc('\n', stdout);
 		c->more(stdout);
 	}
-	return fflush(stdout) ? 1 : 0;
+	return output_status();
 }
 
 /* ---- parsing ---- */

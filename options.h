@@ -64,6 +64,9 @@ typedef void command_visitor(FILE *to, const char *name,
 			     const struct command *c);
 void command_each(const struct command *top, FILE *to, command_visitor *visit);
 
+/* 0 when all that was to go to stdout has gone there, else 1. */
+int output_status(void);
+
 /* Says what is wrong with the command that runs. EXIT_USAGE. */
 int usage_error(const char *what, const char *why);
 

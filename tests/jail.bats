@@ -289,7 +289,7 @@ PY
 make_empty() {
 	mkdir -p "$1/dev" "$1/templates"
 	cp zeroboot "$1"
-	cp templates/sh.zbt "$1/templates"
+	cp templates/sh.zbt templates/sh.img "$1/templates"
 	touch "$1/dev/kvm"
 }
 in_empty='mount --bind "$0/kvm" "$0/root/dev/kvm" && exec chroot $as "$0/root" /zeroboot "$@"'
@@ -299,7 +299,8 @@ in_empty='mount --bind "$0/kvm" "$0/root/dev/kvm" && exec chroot $as "$0/root" /
 	make_empty "$root"
 	mknod -m 666 "$BATS_TEST_TMPDIR/kvm" c 10 232
 	export as=''
-	run timeout 250 unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" exec -l sh -c 'echo $((6 * 7))' <&- 2>&1
+	# not by `run`: its own pipe would be the standard input
+	output=$(timeout 250 unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" exec -l sh -c 'echo $((6 * 7))' <&- 2>&1)
 	[ "$output" = 42 ]
 	start_through unshare -m sh -c "$in_empty" "$BATS_TEST_TMPDIR" serve --listen 127.0.0.1:0 --workers 2
 	eventually eval '[ "$(workers_in sh ready)" = 2 ] && [ "$(metric "zeroboot_workers_warm{language=\"sh\"}")" = 2 ]'

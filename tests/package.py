@@ -109,8 +109,8 @@ def clang(place):
     said = make_elsewhere(place, "all", "CC=clang")
     assert "warning" not in said, said
     (place / "templates").mkdir()
-    run("./zeroboot", "template", "build", "-o", "templates/sh.zbt", TOP / "build/sh.img", cwd=place)
-    assert run("./zeroboot", "exec", "-l", "sh", "-c", "echo $((6 * 7))", cwd=place) == "42\n"
+    shutil.copy(TOP / "build/sh.img", place / "templates")
+    assert run("./zeroboot", "exec", "-l", "sh", "-c", "echo $((6 * 7))", cwd=place) .endswith("42\n")
 
 
 # ---- the package ----
