@@ -3,7 +3,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#define LARGE (256u << 10) /* alone in its pages: more than malloc's threshold */
+#define LARGE                                                                  \
+	(256u << 10) /* alone in its pages: more than malloc's threshold */
 #define PAGE 4096u
 
 static void advise(void *data, size_t size, int advice)

@@ -190,7 +190,7 @@ answers() { [ "$(field "$(run_code 'echo $((6 * 7))' 100 sh)" stdout)" = 42 ]; }
 	printf 'mount --bind -o ro "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec ./box serve' >"$BATS_TEST_TMPDIR/do"
 	start_box unshare -m sh -c "$(cat "$BATS_TEST_TMPDIR/do")" "$dir/server"
 	answers
-	! logged 'not kept'
+	run ! logged 'not kept'
 }
 
 @test "box: it needs nothing but /dev/kvm: no /proc, no /dev/null, no root" {
