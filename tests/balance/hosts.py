@@ -125,12 +125,12 @@ class Host:
 
 
 def binary_of(folder, name, source=None, text=""):
-    """A program file, a copy of source or a script."""
+    """A program file: source, with the text in a section of its own, or a script."""
     path = pathlib.Path(folder) / name
     if source:
-        shutil.copy(source, path)
-        with open(path, "ab") as f:
-            f.write(text.encode())
+        said = path.with_suffix(".text")
+        said.write_text(text)
+        subprocess.run(["objcopy", "--add-section", f".said={said}", source, path], check=True)
     else:
         path.write_text(text)
         path.chmod(0o755)
