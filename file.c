@@ -56,9 +56,14 @@ static char unfinished[PATH_MAX];
 
 static void end_by_signal(int number)
 {
+	sigset_t one;
+
 	if (unfinished[0])
 		unlink(unfinished);
 	signal(number, SIG_DFL);
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	sigprocmask(SIG_UNBLOCK, &one, NULL); /* a handler has it blocked */
 	raise(number);
 	/* The first process of a namespace is not ended by that. */
 	_exit(128 + number);
