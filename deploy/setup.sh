@@ -76,5 +76,12 @@ if [ "$(id -u)" -ne 0 ]; then
 	}
 	sudo=sudo
 fi
+# Of servers that tests use none is to be started by its package: invoke-rc.d(8).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap '$sudo rm -f $policy' EXIT
+	printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+	$sudo chmod 755 $policy
+fi
 $sudo apt-get update
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends "${missing[@]}"
