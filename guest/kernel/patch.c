@@ -303,9 +303,22 @@ static u64 branch_target(const u8 *p)
 	return (u64)p + 4 + (u64)(s64)offset;
 }
 
-/* Marks the site whose moved bytes a branch to target would hit. */
+/*
+ * Whether one of the instructions that would move begins there. Nobody branches
+ * into the middle of one: what seems to is an operand that looks like a branch.
+ */
+static bool moved_begins(u64 site, u64 at, u64 end)
+{
+	u64 next = site + 2, last = next + moved_size(site, end);
+
+	while (next < at && next < last)
+		next += movable((const u8 *)next);
+	return next == at && at < last;
+}
+
+/* Marks the site of which a branch to target would hit what moves. */
 static void mark_branched(const u64 *addr, bool *branched, u32 count,
-			  u64 target)
+			  u64 target, u64 end)
 {
 	u32 low = 0, high = count;
 
@@ -317,7 +330,8 @@ static void mark_branched(const u64 *addr, bool *branched, u32 count,
 		else
 			high = middle;
 	}
-	if (low > 0 && target - addr[low - 1] < 2 + MOVED_MAX)
+	if (low > 0 && target - addr[low - 1] < 2 + MOVED_MAX &&
+	    moved_begins(addr[low - 1], target, end))
 		branched[low - 1] = true;
 }
 
@@ -334,7 +348,7 @@ static void check_branches(const u64 *addr, bool *branched, u32 count,
 		u64 target = branch_target((const u8 *)a);
 
 		if (target > low && target < high)
-			mark_branched(addr, branched, count, target);
+			mark_branched(addr, branched, count, target, end);
 	}
 }
 

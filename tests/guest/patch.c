@@ -20,11 +20,13 @@
 long before(void);
 /* Set elsewhere; what follows the syscall can move. */
 long behind(long number, long a, long b, long c);
-extern char behind_return[], branch_behind_site[];
+extern char behind_return[], branch_behind_site[], alike_site[];
 /* As before, but something branches to the syscall itself. */
 long branch_to(long jump);
 /* As behind, but something branches to what follows. */
 long branch_behind(long number, long skip);
+/* As behind, but an operand looks like a branch into the middle of what follows. */
+long alike(long number);
 /* What is in the red zone, rbx and r12 survives; rcx is the return address. */
 long keeps(void);
 __asm__(".text\n"
@@ -54,6 +56,12 @@ __asm__(".text\n"
 	"1:	cmp $-4095, %rax\n"
 	"	mov %rax, %rdx\n"
 	"	mov %rdx, %rax\n"
+	"	ret\n"
+	"alike:	mov %rdi, %rax\n"
+	"	mov $0x0674, %edx\n" /* je to two bytes behind the syscall's end */
+	".globl alike_site\n"
+	"alike_site:	syscall\n"
+	"	cmp $-4095, %rax\n"
 	"	ret\n"
 	"keeps:	push %rbx\n"
 	"	push %r12\n"
@@ -138,9 +146,10 @@ static void *in_thread(void *argument)
 /* What stands at the sites now: not the same in the guest. */
 static void show_bytes(void)
 {
-	printf("before %02x, behind %02x, branched %02x\n",
+	printf("before %02x, behind %02x, branched %02x, alike %02x\n",
 	       *(unsigned char *)before, (unsigned char)behind_return[-2],
-	       (unsigned char)branch_behind_site[0]);
+	       (unsigned char)branch_behind_site[0],
+	       (unsigned char)alike_site[0]);
 }
 
 int main(int argc, char **argv)
@@ -156,6 +165,7 @@ int main(int argc, char **argv)
 		SHOW(branch_to(1) == getppid());
 		SHOW(branch_behind(SYS_getpid, 0) == getpid());
 		SHOW(branch_behind(77, 1));
+		SHOW(alike(SYS_getpid) == getpid());
 		SHOW(keeps());
 	}
 	(void)argv;
