@@ -274,7 +274,9 @@ static void submit(struct exchange *x)
 		job->context = x;
 		job->submitted_ns = x->start_ns;
 		job->output_limit = limit < OUTPUT_MAX ? limit : OUTPUT_MAX;
-		job->outputs_limit = limit < outputs_max ? limit : outputs_max;
+		if (job->wants_files)
+			job->outputs_limit = limit < outputs_max ? limit :
+								   outputs_max;
 		if (pool_submit(job) == 0)
 			continue;
 		metrics.refused++;

@@ -293,7 +293,7 @@ static int build_snapshot(struct snapshot *s, const char *path,
 				   .image_name = image_path,
 				   .memory_mb = LOAD_MEMORY_MB };
 	struct template old;
-	struct image image;
+	struct image image = { 0 };
 	struct err kept;
 	int not_kept, fd = memfd_create("zeroboot-template", MFD_CLOEXEC);
 	int r = fd < 0 ? err_set(e, -errno, "memory: %s", strerror(errno)) :

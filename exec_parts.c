@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 #define PIECE 65536
 
 static int add(struct parts *p, enum part_kind kind, const char *name,
@@ -126,30 +128,118 @@ int exec_add_input(struct parts *p, struct err *e)
 
 /* ---- files that come back ---- */
 
-static int make_directories(char *path)
+struct span {
+	const char *at;
+	size_t size;
+};
+
+/* The next name of a path, as the guest takes it: "." and empty ones are none. */
+static bool next_name(struct span *path, struct span *name)
 {
-	for (char *end = path; (end = strchr(end + 1, '/'));) {
-		*end = 0;
-		if (mkdir(path, 0777) && errno != EEXIST)
-			return -errno;
-		*end = '/';
-	}
-	return 0;
+	do {
+		const char *slash = memchr(path->at, '/', path->size);
+		size_t n = slash ? (size_t)(slash - path->at) : path->size;
+
+		*name = (struct span){ path->at, n };
+		n += slash != NULL;
+		path->at += n;
+		path->size -= n;
+	} while (path->size &&
+		 (name->size == 0 || (name->size == 1 && name->at[0] == '.')));
+	return name->size && !(name->size == 1 && name->at[0] == '.');
 }
 
-static int write_all(int fd, const char *data, size_t size)
+/* "*" is any bytes, "?" one character. */
+static bool means_name(struct span p, struct span n)
 {
-	while (size) {
-		ssize_t n = write(fd, data, size);
+	if (!p.size)
+		return !n.size;
+	if (p.at[0] == '*')
+		return means_name((struct span){ p.at + 1, p.size - 1 }, n) ||
+		       (n.size &&
+			means_name(p, (struct span){ n.at + 1, n.size - 1 }));
+	if (!n.size || (p.at[0] != '?' && p.at[0] != n.at[0]))
+		return false;
+	do {
+		n.at++;
+		n.size--;
+	} while (p.at[0] == '?' && n.size && (n.at[0] & 0xc0) == 0x80);
+	return means_name((struct span){ p.at + 1, p.size - 1 }, n);
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		data += n;
-		size -= (size_t)n;
+/* guest/kernel/fs/outputs.c has the same; "**" is any directories, or none. */
+static bool means(struct span pattern, struct span path)
+{
+	struct span p, n;
+
+	if (!next_name(&pattern, &p))
+		return !next_name(&path, &n);
+	if (p.size == 2 && memcmp(p.at, "**", 2) == 0) {
+		do
+			if (means(pattern, path))
+				return true;
+		while (next_name(&path, &n));
+		return false;
 	}
-	return 0;
+	return next_name(&path, &n) && means_name(p, n) && means(pattern, path);
+}
+
+static bool is_wanted(const struct parts *parts, const struct part_view *f)
+{
+	const char *at = parts->data, *end = at + parts->size;
+	struct span path = { f->name, f->name_size };
+	struct part_view p;
+
+	while (part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (p.kind == PART_OUTPUT &&
+		    means((struct span){ p.name, p.name_size }, path))
+			return true;
+	return false;
+}
+
+bool exec_wants_outputs(const struct parts *parts)
+{
+	const char *at = parts->data, *end = at + parts->size;
+	struct part_view p;
+
+	while (part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (p.kind == PART_OUTPUT)
+			return true;
+	return false;
+}
+
+/* Makes the directories of path on the way, and opens the file. A descriptor or
+ * -errno. */
+static int open_beneath(char *path)
+{
+	int dir = AT_FDCWD, fd;
+	char *name = path, *slash;
+
+	for (; (slash = strchr(name, '/')); name = slash + 1) {
+		*slash = 0;
+		if (*name && mkdirat(dir, name, 0777) && errno != EEXIST)
+			fd = -errno;
+		else
+			fd = openat(dir, *name ? name : ".",
+				    O_PATH | O_DIRECTORY | O_NOFOLLOW |
+					    O_CLOEXEC);
+		if (fd == -1)
+			fd = -errno;
+		if (dir >= 0)
+			close(dir);
+		if (fd < 0)
+			return fd;
+		dir = fd;
+		*slash = '/';
+	}
+	fd = openat(dir, name,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    0666);
+	if (fd < 0)
+		fd = -errno;
+	if (dir >= 0)
+		close(dir);
+	return fd;
 }
 
 static int save(const struct part_view *f, struct err *e)
@@ -165,20 +255,17 @@ static int save(const struct part_view *f, struct err *e)
 		size--;
 	memcpy(path, at, size);
 	path[size] = 0;
-	r = make_directories(path);
-	if (r)
-		return err_set(e, r, "%s: %s", path, strerror(-r));
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		  0666);
+	fd = open_beneath(path);
 	if (fd < 0)
-		return err_set(e, -errno, "%s: %s", path, strerror(errno));
-	r = write_all(fd, f->data, f->size);
+		return err_set(e, fd, "%s: %s", path, strerror(-fd));
+	r = file_write_at(fd, f->data, f->size, 0);
 	if (close(fd) && r == 0)
 		r = -errno;
 	return r ? err_set(e, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-int exec_save(const char *files, size_t size, struct err *e)
+int exec_save(const struct parts *parts, const char *files, size_t size,
+	      struct err *e)
 {
 	const char *at = files, *end = files + size;
 	struct part_view f;
@@ -188,6 +275,10 @@ int exec_save(const char *files, size_t size, struct err *e)
 		if (f.kind == PART_LEFT_OUT)
 			fprintf(stderr, "zeroboot: %.*s: left out\n",
 				(int)f.name_size, f.name);
+		else if (!is_wanted(parts, &f))
+			r = err_set(e, -EINVAL,
+				    "the guest returns a file that was not "
+				    "asked for");
 		else
 			r = save(&f, e);
 	return r;

@@ -5,6 +5,8 @@
 #ifndef ZEROBOOT_EXEC_PARTS_H
 #define ZEROBOOT_EXEC_PARTS_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "parts.h"
 
@@ -19,11 +21,15 @@ int exec_add_output(struct parts *p, const char *pattern, struct err *e);
 /* All that standard input has, unless it is a terminal. */
 int exec_add_input(struct parts *p, struct err *e);
 
+bool exec_wants_outputs(const struct parts *p);
+
 /*
  * Writes files that a run returned (parts of outputs.h) under the working directory,
- * whatever their paths are: no link is followed at their ends. Of those that were
- * left out it says so on stderr. 0 or -errno with a message.
+ * by no link. One that no pattern of the request means is an error: the guest is not
+ * to be believed. Of those that were left out it says so on stderr. 0 or -errno with
+ * a message.
  */
-int exec_save(const char *files, size_t size, struct err *e);
+int exec_save(const struct parts *p, const char *files, size_t size,
+	      struct err *e);
 
 #endif

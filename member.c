@@ -16,6 +16,7 @@ static int take_renewal(struct renewal *r)
 /* The parts of a message: each kind once at most, but files. */
 static int take_parts(struct member_news *n, const char *at, const char *end)
 {
+	unsigned files = 0, left_out = 0;
 	struct part_view p, *to;
 	int r;
 
@@ -24,7 +25,11 @@ static int take_parts(struct member_news *n, const char *at, const char *end)
 	while ((r = part_take(&at, end, FROM_WORKER, &p)) > 0) {
 		if (p.kind == PART_TEXT || p.kind == PART_BYTES ||
 		    p.kind == PART_LEFT_OUT) {
-			if (n->kind != MESSAGE_RESULT)
+			left_out += p.kind == PART_LEFT_OUT;
+			files += p.kind != PART_LEFT_OUT;
+			if (n->kind != MESSAGE_RESULT ||
+			    left_out > PROTOCOL_LEFT_OUT_MAX ||
+			    files > PROTOCOL_FILES)
 				return -EPROTO;
 			continue;
 		}

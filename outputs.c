@@ -8,17 +8,19 @@
 #include "json.h"
 #include "protocol.h"
 
+_Static_assert(PROTOCOL_FILES == ZB_OUTPUTS_MAX, "files of a result");
+
 /* What the list comes to, as far as it keeps the bounds. */
 struct sum {
 	size_t room;
-	unsigned taken, named;
+	unsigned taken, left_out;
 	uint64_t bytes;
 };
 
 static bool admit(struct sum *s, const struct control_output_file *f,
 		  uint64_t limit)
 {
-	if (s->named++ > 2 * ZB_OUTPUTS_MAX)
+	if (f->left_out && s->left_out++ == PROTOCOL_LEFT_OUT_MAX)
 		return false;
 	if (!f->left_out) {
 		if (s->taken == ZB_OUTPUTS_MAX || f->size > limit - s->bytes)

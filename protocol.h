@@ -47,6 +47,8 @@
 #define PROTOCOL_HEADS_MAX (2u << 20)    /* of their heads and names */
 #define PROTOCOL_FILES_MAX (32u << 20)   /* of files that a run returns */
 #define PROTOCOL_NAME_MAX 4095           /* bytes of a part's name */
+#define PROTOCOL_FILES 64                /* that a result has, and */
+#define PROTOCOL_LEFT_OUT_MAX 8 /* files that a result names as left out */
 #define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
 #define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
 

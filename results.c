@@ -338,7 +338,7 @@ static bool add_output(const struct results *r, struct results_place *p,
 	const char *data = output(r, p, &size, &base64);
 
 	while (p->at < size) {
-		room = ANSWER_SLICE - t->size;
+		room = t->size < ANSWER_SLICE ? ANSWER_SLICE - t->size : 0;
 		left = (base64 ? (size - p->at) / 3 * 4 : size - p->at) +
 		       JSON_ESCAPED_MAX;
 		if (room < JSON_ESCAPED_MAX ||
@@ -375,7 +375,7 @@ static bool produce(struct producer *producer, struct text *t)
 			if (!add_output(r, p, t))
 				return true;
 		} else {
-			if (ANSWER_SLICE - t->size < fixed_max(r, p))
+			if (t->size + fixed_max(r, p) > ANSWER_SLICE)
 				return true;
 			put_fixed(t, r, p);
 		}

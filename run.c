@@ -30,7 +30,8 @@ static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/"
 					   "bin:/usr/sbin:/usr/bin:/sbin:/bin",
 					   "HOME=/root", "LANG=C.UTF-8", NULL };
 
-static void write_stream(int fd, const char *p, size_t size)
+/* 0 or -errno. */
+static int write_stream(int fd, const char *p, size_t size)
 {
 	while (size) {
 		ssize_t n = write(fd, p, size);
@@ -38,27 +39,31 @@ static void write_stream(int fd, const char *p, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return; /* whoever listened is gone */
+			return n ? -errno : -EIO;
 		p += n;
 		size -= (size_t)n;
 	}
+	return 0;
 }
 
-static void show_output(const struct vm *vm)
+/* 0 or -errno with a message, where stdout takes no more. Whoever listens on stderr
+ * and has gone is not missed. */
+static int show_output(const struct vm *vm, struct err *e)
 {
 	char note[256];
 	uint64_t out_total, err_total;
 	size_t size;
 	const char *p;
-	int n;
+	int n, r;
 
 	p = control_output(vm, 1, ZB_OUTPUT_SIZE, &size, &out_total);
-	write_stream(STDOUT_FILENO, p, size);
+	r = write_stream(STDOUT_FILENO, p, size);
 	p = control_output(vm, 2, ZB_OUTPUT_SIZE, &size, &err_total);
-	write_stream(STDERR_FILENO, p, size);
+	(void)write_stream(STDERR_FILENO, p, size);
 	n = output_note(note, sizeof(note), out_total, err_total,
 			ZB_OUTPUT_SIZE);
-	write_stream(STDERR_FILENO, note, (size_t)n);
+	(void)write_stream(STDERR_FILENO, note, (size_t)n);
+	return r && r != -EPIPE ? err_set(e, r, "stdout: %s", strerror(-r)) : 0;
 }
 
 static uint64_t deadline_after(uint64_t timeout_ms)
@@ -79,24 +84,25 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	event = vm_run(vm, deadline_after(timeout_ms), e);
 	vm->orders = NULL;
 	interrupt_close(&source);
+	/* Of a fault the reason is in e. */
+	r = event == VM_READY ? 0 :
+				show_output(vm, event == VM_FAULT ? NULL : e);
+	if (r && event != VM_FAULT)
+		return r;
 	switch (event) {
 	case VM_EXIT:
-		show_output(vm);
 		return control_exit_code(vm);
 	case VM_TIMEOUT:
-		show_output(vm);
 		dprintf(STDERR_FILENO, "zeroboot: timed out after %llu ms\n",
 			(unsigned long long)timeout_ms);
 		return 124;
 	case VM_READY:
 		return err_set(e, -EPROTO, "guest: asked for work");
 	case VM_CANCELLED:
-		show_output(vm);
 		return 128 + SIGINT;
 	case VM_FAULT:
 		break;
 	}
-	show_output(vm);
 	return -EIO;
 }
 
@@ -153,7 +159,8 @@ int run_template_build(const struct template_options *o, struct err *e)
 }
 
 /* Files that the run returns; why the guest refused it. r: its exit code. */
-static int take_outputs(const struct machine *m, int r, struct err *e)
+static int take_outputs(const struct machine *m, const struct parts *parts,
+			int r, struct err *e)
 {
 	struct outputs outputs;
 	char line[ZB_LOG_SIZE];
@@ -163,9 +170,12 @@ static int take_outputs(const struct machine *m, int r, struct err *e)
 		control_log(&m->vm, line, sizeof(line));
 		return err_set(e, -EINVAL, "%s", line);
 	}
+	if (!exec_wants_outputs(parts))
+		return r;
 	if (outputs_gather(m, PROTOCOL_FILES_MAX, &outputs))
 		return err_set(e, -ENOMEM, "no memory");
-	saved = outputs.data ? exec_save(outputs.data, outputs.size, e) : 0;
+	saved = outputs.data ? exec_save(parts, outputs.data, outputs.size, e) :
+			       0;
 	if (outputs.missed)
 		dprintf(STDERR_FILENO, "zeroboot: %u more files left out\n",
 			outputs.missed);
@@ -205,7 +215,7 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	r = finish(&m.vm, o->timeout_ms, e);
 	ended = clock_mono();
 	if (r >= 0)
-		r = take_outputs(&m, r, e);
+		r = take_outputs(&m, parts, r, e);
 	if (o->stats) {
 		const volatile struct zb_control *c = control_page(&m.vm);
 

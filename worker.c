@@ -262,6 +262,11 @@ int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 	return n;
 }
 
+static uint64_t at_most(uint64_t said, uint64_t most)
+{
+	return said < most ? said : most;
+}
+
 static void note_ending(struct slot *s, const struct run *run,
 			struct result *result)
 {
@@ -279,9 +284,11 @@ static void note_ending(struct slot *s, const struct run *run,
 	result->cut = (out > run->output_limit ? RESULT_CUT_STDOUT : 0) |
 		      (err > run->output_limit ? RESULT_CUT_STDERR : 0);
 	result->ended = u.status < RESULT_ENDS ? u.status : ENDED_EXIT;
-	result->calls = u.calls - then->syscalls;
-	result->cpu_ns = u.cpu_ns;
-	result->memory = u.memory;
+	/* One CPU, and a call takes longer than a nanosecond: what a guest says
+	 * beyond that is not counted. */
+	result->calls = at_most(u.calls - then->syscalls, result->exec_ns);
+	result->cpu_ns = at_most(u.cpu_ns, result->exec_ns);
+	result->memory = at_most(u.memory, vm->memory_size);
 	if (result->status != RESULT_TIMEOUT)
 		return;
 	/* The guest has not come to its accounts. */
@@ -317,7 +324,7 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 		put_part(&l, PART_STDOUT, out, out_size, NULL, 0);
 		put_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
 		note_ending(s, run, result);
-		if (result->status == RESULT_DONE)
+		if (result->status == RESULT_DONE && run->outputs_limit)
 			(void)outputs_gather(&s->machine, run->outputs_limit,
 					     &outputs);
 		result->left_out = outputs.missed;

@@ -182,7 +182,21 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 	run "$zeroboot" exec --templates "$templates" --output link -l sh -c 'echo 1 >link' </dev/null
 	[ "$status" -eq 1 ]
 	[[ "$output" == "zeroboot: link: "* ]]
+	mkdir elsewhere
+	ln -s elsewhere away
+	run "$zeroboot" exec --templates "$templates" --output 'away/*' -l sh -c 'mkdir away; echo 1 >away/x' </dev/null
+	[ "$status" -eq 1 ]
+	[ -z "$(ls elsewhere)" ]
+	"$zeroboot" exec --templates "$templates" --output './a/*/?.txt' --output '**/deep' -l sh \
+		-c 'mkdir -p a/b c/d; echo 1 | tee a/b/ä.txt a/b/xx.txt c/d/deep deep' </dev/null
+	[ "$(find a c deep -type f | LC_ALL=C sort | xargs)" = 'a/b/ä.txt c/d/deep deep' ]
 	run "$zeroboot" exec --templates "$templates" --file p=/etc -c 1 </dev/null
 	[ "$status" -eq 1 ]
 	[ "$output" = "zeroboot: files: /etc: is a directory" ]
+}
+
+@test "exec, run: what cannot be written to stdout is an error" {
+	run sh -c './zeroboot exec -l sh -c "echo lost" </dev/null >/dev/full'
+	[ "$status" -eq 1 ]
+	[[ "$output" == "zeroboot: stdout: No space left on device"* ]]
 }
