@@ -180,7 +180,14 @@ void recycle_renew(struct recycle *r)
 
 void recycle_learn(struct recycle *r)
 {
-	memcpy(r->usual, r->kept, r->words * 8);
+	/* Not what larger runs before it have written. */
+	for (uint64_t i = 0; i < r->words; i++)
+		for (uint64_t some = r->kept[i]; some; some &= some - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(some);
+
+			if (r->written[i * 64 + bit] == r->run)
+				r->usual[i] |= 1ull << bit;
+		}
 }
 
 void recycle_close(struct recycle *r)

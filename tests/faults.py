@@ -686,11 +686,8 @@ def check_trim(server):
             # Long enough for both at once: else one worker may take both.
             found = ask_all(server, "import time; print(len(bytearray(b'z') * 20000000)); time.sleep(1)", "20000000\n")
             assert {"right", "honest"}.issuperset(found), found
-            # After ten seconds, unless the run has cost its VM: then there is nothing to give back.
-            for _ in range(300 if when == 1 else 0):
-                if b"(INJECTED)" in injected.output.read_bytes():
-                    break
-                time.sleep(0.05)
+            if when == 1:  # after ten seconds
+                eventually(lambda: b"(INJECTED)" in injected.output.read_bytes())
         check_back(server)
         eventually(lambda: ready(server) == 2)
 
