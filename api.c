@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
+#include "census.h"
 #include "clock.h"
 #include "cors.h"
 #include "id.h"
@@ -127,7 +129,7 @@ static void note_run(struct exchange *x, const struct job *job)
 	bool ready;
 	int memory;
 
-	x->language = pool_describe(job->language, &ready, &memory);
+	x->language = catalog_describe(job->language, &ready, &memory);
 	x->exit_code = job->status == JOB_TIMEOUT ? -1 : job->exit_code;
 	x->wait_ns = job->wait_ns;
 	x->fork_ns = job->fork_ns;
@@ -345,18 +347,18 @@ static void handle_health(struct exchange *x)
 	const char *name;
 	int memory;
 
-	for (int i = 0; pool_describe(i, &ready, &memory); i++)
+	for (int i = 0; catalog_describe(i, &ready, &memory); i++)
 		all = all && ready;
 	text_put(t, all ? "{\"status\":\"ok\",\"templates\":{" :
 			  "{\"status\":\"degraded\",\"templates\":{");
-	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++) {
+	for (int i = 0; (name = catalog_describe(i, &ready, &memory)); i++) {
 		if (i)
 			text_add(t, ",", 1);
 		text_json_string(t, name, strlen(name));
 		text_put(t, ready ? ":{\"ready\":true,\"memory_mb\":" :
 				    ":{\"ready\":false,\"memory_mb\":");
 		text_put_number(t, memory);
-		add_reason(t, pool_reason(i), x->trusted);
+		add_reason(t, catalog_reason(i), x->trusted);
 		text_add(t, "}", 1);
 	}
 	text_add(t, "}}\n", 3);
@@ -372,7 +374,7 @@ static void handle_metrics(struct exchange *x)
 	uint64_t longest = loop_longest();
 
 	metrics_write(t);
-	pool_metrics(t);
+	census_metrics(t);
 	if (longest) {
 		metrics_series(t, "zeroboot_loop_longest_turn_seconds", "gauge",
 			       "CPU time, since this was asked last.");

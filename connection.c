@@ -10,75 +10,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api.h"
 #include "clock.h"
-#include "http.h"
-#include "input.h"
 #include "log.h"
 #include "metrics.h"
-#include "pool.h"
 
 #define SECOND_NS 1000000000ull
 #define SEND_NS (30 * SECOND_NS) /* for so much of an answer to be taken: */
 #define SEND_BYTES ((size_t)30 * 65536) /* 64 KiB a second */
-#define STILL_NS (SECOND_NS / 10) /* without progress, an answer stands still */
-#define GIVE_UP_BURST 4
 #define LINGER_NS SECOND_NS /* for the client to read the last answer */
 #define REQUEST_BURST 16    /* in a turn: others come first, */
 #define BURST_NS 500000     /* as when it has taken so long */
-#define DONE_NS 500000      /* of a turn, for answers to what was run */
-#define DRAIN_NS 100000     /* of a slice, for connections that end */
-#define JUDGE_BURST 64      /* deadlines at a time */
 #define EARLY_BODY 65536    /* a larger one is not taken from just anyone */
 #define SPARE_MAX 65536
 #define PROBE 1           /* bytes of an answer */
 #define CLIENT_CLOSED 499 /* in the log, as nginx has it */
 
-struct connection {
-	struct watch watch; /* first */
-	struct task task;   /* more of its answer, or of what has arrived */
-	struct connection *next, *previous;
-	struct connection *next_done;
-	int fd;
-	uint32_t events; /* that are watched for */
-	struct input in;
-	size_t need; /* bytes that the request under way has at least */
-	size_t used; /* bytes of the request that is being handled */
-	struct http_chunks chunks;
-	struct exchange x;
-	size_t sent, taken; /* bytes of the answer, of the request */
-	size_t slice;       /* counted in all.slices */
-	size_t got;        /* of the answer, by the client when it was judged */
-	uint64_t moved;    /* when some of the answer went out: loop_clock */
-	bool busy;         /* jobs are running */
-	bool answering;    /* x.answer is being sent */
-	bool done;         /* in the list of those that were busy */
-	bool admitted;     /* api_admit has passed the head */
-	bool continued;    /* 100 Continue has been sent */
-	bool ended;        /* the client has sent all it will */
-	bool probed;       /* the first byte of its answer is out: see probe */
-	bool lingering;    /* answered for the last time */
-	bool closed;       /* freed when no event is left for it */
-	uint64_t deadline; /* loop_clock */
-	char client[CLIENT_NAME_SIZE];
-};
-
-static struct {
-	int epoll;
-	struct connection *all, *dead;
-	struct connection *done, *last_done; /* those that were busy */
-	struct connection *judged; /* the next whose deadline is looked at */
-	struct task judge, rest;
-	struct connection *drained; /* the next that is, and what then */
-	struct task drain;
-	void (*after)(void);
-	size_t slices; /* bytes of all answers' slices */
-	size_t output_total;
-	struct text spare; /* the last answer's buffer */
-	/* Every answer is its connection's last, closes it, or is a refusal. */
-	bool retiring, closing, draining;
-	uint64_t request_ns, idle_ns;
-} all;
+struct clients clients;
 
 /* ---- the end of one ---- */
 
@@ -110,11 +57,11 @@ static void log_exchange(const struct connection *c, int status)
 
 static void count_slice(struct connection *c)
 {
-	all.slices += c->x.answer.text.room - c->slice;
+	clients.slices += c->x.answer.text.room - c->slice;
 	c->slice = c->x.answer.text.room;
 }
 
-static void connection_close(struct connection *c)
+void connection_close(struct connection *c)
 {
 	if (c->closed)
 		return;
@@ -125,23 +72,11 @@ static void connection_close(struct connection *c)
 	loop_remove(&c->task);
 	/* Closing alone leaves it in the set while a worker that was forked just
 	 * now still holds the socket (epoll(7), Q6). */
-	epoll_ctl(all.epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	epoll_ctl(clients.epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
-	if (all.judged == c)
-		all.judged = c->next;
-	if (all.drained == c)
-		all.drained = c->next;
-	if (c->previous)
-		c->previous->next = c->next;
-	else
-		all.all = c->next;
-	if (c->next)
-		c->next->previous = c->previous;
-	metrics.connections--;
 	input_drop(&c->in);
 	c->closed = true;
-	c->next = all.dead;
-	all.dead = c;
+	clients.closed(c);
 }
 
 static void watch_for(struct connection *c, uint32_t events)
@@ -151,7 +86,7 @@ static void watch_for(struct connection *c, uint32_t events)
 	if (c->events == events)
 		return;
 	c->events = events;
-	if (epoll_ctl(all.epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
+	if (epoll_ctl(clients.epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
 		connection_close(c); /* it would wait for nothing */
 }
 
@@ -186,8 +121,8 @@ static void discard_input(struct connection *c)
 static void reset(struct connection *c)
 {
 	answer_drop(&c->x.answer);
-	if (!all.spare.data && c->x.answer.text.room <= SPARE_MAX)
-		all.spare = c->x.answer.text;
+	if (!clients.spare.data && c->x.answer.text.room <= SPARE_MAX)
+		clients.spare = c->x.answer.text;
 	else
 		free(c->x.answer.text.data);
 	memset(&c->x, 0, sizeof(c->x));
@@ -211,13 +146,14 @@ static bool end_answer(struct connection *c)
 	c->answering = false;
 	metrics_request(c->x.path, c->x.status);
 	log_exchange(c, c->x.status);
-	if (c->x.close || all.closing) {
+	if (c->x.close || clients.closing) {
 		linger(c);
 		return false;
 	}
 	reset(c);
-	c->deadline = loop_clock(clock_mono()) +
-		      (input_left(&c->in) > 0 ? all.request_ns : all.idle_ns);
+	c->deadline =
+		loop_clock(clock_mono()) +
+		(input_left(&c->in) > 0 ? clients.request_ns : clients.idle_ns);
 	watch_for(c, EPOLLIN | EPOLLRDHUP);
 	return true;
 }
@@ -269,8 +205,7 @@ static bool send_answer(struct connection *c)
 	return false;
 }
 
-/* The answer is complete. It goes out from the event loop's own calls, so that
- * nothing here is entered twice. */
+/* The answer is complete. */
 static void on_finished(struct exchange *x)
 {
 	struct connection *c = x->context;
@@ -279,13 +214,7 @@ static void on_finished(struct exchange *x)
 		begin_answer(c); /* process() is on the stack and goes on */
 		return;
 	}
-	c->done = true;
-	c->next_done = NULL;
-	if (all.done)
-		all.last_done->next_done = c;
-	else
-		all.done = c;
-	all.last_done = c;
+	clients.answered(c);
 }
 
 static void refuse(struct connection *c, int status, const char *reason)
@@ -396,11 +325,11 @@ static bool take_request(struct connection *c)
 	}
 	if (n == 0)
 		return !wait_for_body(c, &r);
-	c->x.close = r.close || all.retiring;
+	c->x.close = r.close || clients.retiring;
 	c->x.read = on_read;
 	c->x.finished = on_finished;
 	c->x.context = c;
-	c->x.draining = all.draining;
+	c->x.draining = clients.draining;
 	c->used = r.head_size + used;
 	if (api_admit(&c->x, &r)) {
 		consume(c, c->used);
@@ -421,12 +350,12 @@ static void process(struct connection *c)
 
 	while (!c->closed && !c->lingering && !c->busy && !c->answering) {
 		if (!c->x.answer.text.data) {
-			c->x.answer.text = all.spare;
-			all.spare = (struct text){ 0 };
+			c->x.answer.text = clients.spare;
+			clients.spare = (struct text){ 0 };
 		}
 		if (input_left(&c->in) == 0 || !take_request(c)) {
-			if (!c->x.answer.text.size && !all.spare.data) {
-				all.spare = c->x.answer.text;
+			if (!c->x.answer.text.size && !clients.spare.data) {
+				clients.spare = c->x.answer.text;
 				c->x.answer.text = (struct text){ 0 };
 			}
 			if (c->ended)
@@ -467,7 +396,7 @@ static void read_input(struct connection *c)
 		return;
 	}
 	if (n > 0 && first)
-		c->deadline = loop_clock(clock_mono()) + all.request_ns;
+		c->deadline = loop_clock(clock_mono()) + clients.request_ns;
 	if (n > 0)
 		metrics.bytes_in += (uint64_t)n;
 	if (n == 0)
@@ -532,9 +461,9 @@ static void connection_ready(struct watch *w, uint32_t events)
 	}
 }
 
-/* ---- all of them ---- */
+/* ---- what is done to one ---- */
 
-int connection_open(int fd, const char *client)
+int connection_open(int fd, const char *client, struct connection **opened)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
 	struct connection *c = calloc(1, sizeof(*c));
@@ -545,64 +474,28 @@ int connection_open(int fd, const char *client)
 	c->task.run = go_on;
 	c->fd = fd;
 	c->events = event.events;
-	c->deadline = loop_clock(clock_mono()) + all.idle_ns;
+	c->deadline = loop_clock(clock_mono()) + clients.idle_ns;
 	memcpy(c->client, client, strnlen(client, sizeof(c->client) - 1));
 	event.data.ptr = c;
-	if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+	if (epoll_ctl(clients.epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
 		int r = -errno;
 
 		free(c);
 		return r;
 	}
-	c->next = all.all;
-	if (c->next)
-		c->next->previous = c;
-	all.all = c;
-	metrics.connections++;
-	metrics.connections_total++;
+	*opened = c;
 	return 0;
 }
 
-/* Those that still stand in the list of those that were busy are left. */
-static void free_dead(void)
+void connection_answer(struct connection *c)
 {
-	struct connection **link = &all.dead, *c;
-
-	while ((c = *link)) {
-		if (c->done) {
-			link = &c->next;
-			continue;
-		}
-		*link = c->next;
-		free(c);
-	}
+	c->busy = false;
+	begin_answer(c);
+	if (send_answer(c))
+		process(c);
 }
 
-/* ---- output that is held ---- */
-
-/* Whose output goes first: the answer that has stood still for longest; if all
- * move, whoever holds most. */
-static struct connection *most_expendable(uint64_t now)
-{
-	struct connection *still = NULL, *largest = NULL;
-	size_t most = 0, held;
-
-	for (struct connection *c = all.all; c; c = c->next) {
-		if (!c->answering && (!c->busy || c->done))
-			continue;
-		held = api_held(&c->x);
-		if (held > most) {
-			most = held;
-			largest = c;
-		}
-		if (c->answering && now - c->moved >= STILL_NS &&
-		    (!still || c->moved < still->moved))
-			still = c;
-	}
-	return still ? still : largest;
-}
-
-static void give_up(struct connection *c)
+void connection_give_up(struct connection *c)
 {
 	metrics.output_given_up++;
 	log_event("warning",
@@ -616,53 +509,6 @@ static void give_up(struct connection *c)
 	c->busy = false;
 	refuse(c, 503, "too much output is held for clients");
 	send_answer(c);
-}
-
-/* Keeps what is held for clients within its bound. */
-static void bound_output(void)
-{
-	uint64_t now = loop_clock(loop_now());
-
-	for (int i = 0; i < GIVE_UP_BURST; i++) {
-		struct connection *c;
-
-		metrics.output_held = jobs_output() + all.slices;
-		if (metrics.output_held <= all.output_total)
-			return;
-		c = most_expendable(now);
-		if (!c)
-			return;
-		give_up(c);
-	}
-}
-
-/* Something is left for the next turn, which must not be waited for. */
-static void do_nothing(struct task *t)
-{
-	(void)t;
-}
-
-void connections_work(void)
-{
-	while (all.done) {
-		struct connection *c = all.done;
-
-		all.done = c->next_done;
-		c->done = false;
-		if (c->closed)
-			continue;
-		c->busy = false;
-		begin_answer(c);
-		if (send_answer(c))
-			process(c);
-		if (all.done && clock_mono() > loop_now() + DONE_NS) {
-			loop_add(&all.rest);
-			break;
-		}
-	}
-	bound_output();
-	if (loop_drained())
-		free_dead();
 }
 
 /* Whether the client has taken less of its answer than it must; what the kernel
@@ -681,7 +527,7 @@ static bool is_slow(struct connection *c)
 	return false;
 }
 
-static void judge(struct connection *c, uint64_t now)
+void connection_judge(struct connection *c, uint64_t now)
 {
 	if (now < c->deadline || (c->answering && !is_slow(c)))
 		return;
@@ -694,54 +540,12 @@ static void judge(struct connection *c, uint64_t now)
 	send_answer(c);
 }
 
-/* Those whose time is over, some at a time. */
-static void judge_some(struct task *t)
-{
-	uint64_t now = loop_clock(loop_now());
-
-	for (int i = 0; i < JUDGE_BURST && all.judged; i++) {
-		struct connection *c = all.judged;
-
-		all.judged = c->next;
-		judge(c, now);
-	}
-	if (all.judged)
-		loop_add(t);
-}
-
-void connections_tick(void)
-{
-	if (!all.judged)
-		all.judged = all.all;
-	loop_add(&all.judge);
-}
-
-void connections_open(int epoll, unsigned request_seconds,
-		      unsigned idle_seconds, size_t output_total)
-{
-	all.epoll = epoll;
-	all.request_ns = request_seconds * SECOND_NS;
-	all.idle_ns = idle_seconds * SECOND_NS;
-	all.output_total = output_total;
-	all.judge.run = judge_some;
-	all.rest.run = do_nothing;
-}
-
-void connections_retire(void)
-{
-	all.retiring = true;
-	for (struct connection *c = all.all; c; c = c->next)
-		if (c->busy && !c->done)
-			c->x.close = true;
-}
-
 static bool is_waited_for(const struct connection *c)
 {
 	return !c->busy && !c->answering && !c->lingering;
 }
 
-/* What has come in until now is answered, read or not. */
-static void drain(struct connection *c)
+void connection_drain(struct connection *c)
 {
 	if (is_waited_for(c))
 		read_input(c);
@@ -753,68 +557,4 @@ static void drain(struct connection *c)
 	}
 	refuse(c, 503, "the server is draining");
 	send_answer(c);
-}
-
-static void drain_some(struct task *t)
-{
-	uint64_t begun = clock_mono();
-
-	while (all.drained && clock_mono() - begun < DRAIN_NS) {
-		struct connection *c = all.drained;
-
-		all.drained = c->next;
-		drain(c);
-	}
-	if (all.drained) {
-		loop_add(t);
-		return;
-	}
-	all.draining = true;
-	all.after();
-}
-
-void connections_drain(void (*after)(void))
-{
-	all.closing = true;
-	all.after = after;
-	all.drained = all.all;
-	all.drain.run = drain_some;
-	loop_add(&all.drain);
-}
-
-bool connections_active(void)
-{
-	if (loop_has(&all.drain))
-		return true;
-	for (const struct connection *c = all.all; c; c = c->next)
-		if (c->busy || c->answering || c->lingering)
-			return true;
-	return false;
-}
-
-struct connections_state connections_look(void)
-{
-	struct connections_state s = { .input = input_total() };
-
-	for (const struct connection *c = all.all; c; c = c->next) {
-		s.all++;
-		if (c->busy)
-			s.busy++;
-		else if (c->answering)
-			s.answering++;
-		else if (input_left(&c->in) > 0)
-			s.sending++;
-	}
-	return s;
-}
-
-void connections_close(void)
-{
-	while (all.all)
-		connection_close(all.all);
-	for (; all.done; all.done = all.done->next_done)
-		all.done->done = false;
-	free_dead();
-	free(all.spare.data);
-	all.spare = (struct text){ 0 };
 }

@@ -1,6 +1,6 @@
 /*
- * connection.h: one client each: bytes in, requests in order, answers out.
- * Everything a client may take of time and memory is bounded here.
+ * connection.h: one client: bytes in, requests in order, answers out. All that
+ * there are: connections.h.
  */
 #ifndef ZEROBOOT_CONNECTION_H
 #define ZEROBOOT_CONNECTION_H
@@ -9,33 +9,67 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_NAME_SIZE 56
+#include "api.h"
+#include "connections.h"
+#include "http.h"
+#include "input.h"
+#include "loop.h"
+#include "text.h"
 
-/* Times in seconds: for a whole request to arrive, and between requests.
- * output_total: bytes of output that may be held for clients. */
-void connections_open(int epoll, unsigned request_seconds,
-		      unsigned idle_seconds, size_t output_total);
-/* Takes over an accepted, non-blocking socket. 0 or -errno: fd stays open. */
-int connection_open(int fd, const char *client);
-/* Sends what has been answered in the meantime; after each round of events. */
-void connections_work(void);
-/* Cuts off who is too slow; every some 100 ms. */
-void connections_tick(void);
-/* From now on every answer is its connection's last. */
-void connections_retire(void);
-/* And who waits for nothing is closed, in slices; then everything new is answered
- * with 503, and after is called. */
-void connections_drain(void (*after)(void));
-/* True while anyone waits for an answer or reads one. */
-bool connections_active(void);
-struct connections_state {
-	unsigned all, busy; /* with runs */
-	unsigned sending;   /* us a request */
-	unsigned answering;
-	size_t input; /* bytes of all input buffers */
+struct connection {
+	struct watch watch; /* first */
+	struct task task;   /* more of its answer, or of what has arrived */
+	struct connection *next, *previous, *next_done; /* connections.c's */
+	int fd;
+	uint32_t events; /* that are watched for */
+	struct input in;
+	size_t need; /* bytes that the request under way has at least */
+	size_t used; /* bytes of the request that is being handled */
+	struct http_chunks chunks;
+	struct exchange x;
+	size_t sent, taken; /* bytes of the answer, of the request */
+	size_t slice;       /* counted in clients.slices */
+	size_t got;        /* of the answer, by the client when it was judged */
+	uint64_t moved;    /* when some of the answer went out: loop_clock */
+	bool busy;         /* jobs are running */
+	bool answering;    /* x.answer is being sent */
+	bool done;         /* in the list of those that were busy */
+	bool admitted;     /* api_admit has passed the head */
+	bool continued;    /* 100 Continue has been sent */
+	bool ended;        /* the client has sent all it will */
+	bool probed;       /* the first byte of its answer is out: see probe */
+	bool lingering;    /* answered for the last time */
+	bool closed;       /* freed when no event is left for it */
+	uint64_t deadline; /* loop_clock */
+	char client[CLIENT_NAME_SIZE];
 };
-struct connections_state connections_look(void);
-/* Ends them all. */
-void connections_close(void);
+
+/* For all connections: connections.c sets it. */
+struct clients {
+	int epoll;
+	uint64_t request_ns, idle_ns;
+	/* Every answer is its connection's last, closes it, or is a refusal. */
+	bool retiring, closing, draining;
+	/* Its answer is there: connection_answer is called when it is its turn. */
+	void (*answered)(struct connection *c);
+	/* It is closed; who is called frees it when no event is left for it. */
+	void (*closed)(struct connection *c);
+	size_t slices;     /* bytes of all answers' slices */
+	struct text spare; /* the last answer's buffer */
+};
+extern struct clients clients;
+
+/* Takes over an accepted, non-blocking socket. 0 or -errno: fd stays open. */
+int connection_open(int fd, const char *client, struct connection **opened);
+void connection_close(struct connection *c);
+/* Sends the answer to what was run, and goes on with what else has come. */
+void connection_answer(struct connection *c);
+/* Its answer will not be held for it any longer. */
+void connection_give_up(struct connection *c);
+/* Whoever is too slow is cut off. */
+void connection_judge(struct connection *c, uint64_t now);
+/* What has come in until now is answered, read or not; who waits for nothing is
+ * closed. */
+void connection_drain(struct connection *c);
 
 #endif

@@ -29,6 +29,7 @@ struct free_list {
 
 struct crew {
 	char name[64], path[PATH_MAX];
+	int language; /* its number: catalog.h */
 	int memory_mb;
 	struct stock stock; /* what workers start from */
 	struct queue queue;
@@ -56,7 +57,8 @@ struct crews {
 	void (*loaded)(struct stock *s), (*failed)(struct stock *s);
 	void (*noted)(struct stock *s, const char *level);
 	unsigned starting, training;
-	uint64_t added, removed; /* workers beyond the minimum */
+	uint64_t restarts;       /* workers that ended and were replaced */
+	uint64_t added, removed; /* those beyond the minimum */
 };
 extern struct crews crews;
 

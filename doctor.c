@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "catalog.h"
 #include "cgroup.h"
 #include "host.h"
 #include "jail.h"
 #include "options.h"
-#include "pool.h"
 #include "seccomp.h"
 #include "image_find.h"
 #include "template.h"
@@ -264,11 +264,11 @@ static void look_server(const struct server_options *o)
 		say(BAD, "templates", "%s: see zeroboot serve --help", e.text);
 		return;
 	}
-	for (int i = 0; (name = pool_describe(i, &ready, &memory)); i++) {
-		look_template(name, pool_file(i));
+	for (int i = 0; (name = catalog_describe(i, &ready, &memory)); i++) {
+		look_template(name, catalog_file(i));
 		doctor.languages++;
 	}
-	doctor.view.workers = pool_size();
+	doctor.view.workers = catalog_workers();
 	look_files(r, &e);
 	if (r == 0 && !doctor.view.keys)
 		say(LESS, "keys",

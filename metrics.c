@@ -57,8 +57,8 @@ void metrics_series(struct text *t, const char *name, const char *type,
 	text_format(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void put(struct text *t, const char *name, const char *type,
-		uint64_t value, const char *help)
+void metrics_value(struct text *t, const char *name, const char *type,
+		   uint64_t value, const char *help)
 {
 	metrics_series(t, name, type, help);
 	text_format(t, "%s %llu\n", name, (unsigned long long)value);
@@ -137,22 +137,23 @@ void metrics_write(struct text *t)
 {
 	put_runs(t);
 	put_discarded(t);
-	put(t, "zeroboot_signalled_total", "counter", metrics.signals,
-	    "Runs that a signal ended.");
-	put(t, "zeroboot_out_of_memory_total", "counter", metrics.out_of_memory,
-	    "Runs that ran out of memory.");
-	put(t, "zeroboot_output_cut_total", "counter", metrics.cut,
-	    "Runs that wrote more than is kept.");
+	metrics_value(t, "zeroboot_signalled_total", "counter", metrics.signals,
+		      "Runs that a signal ended.");
+	metrics_value(t, "zeroboot_out_of_memory_total", "counter",
+		      metrics.out_of_memory, "Runs that ran out of memory.");
+	metrics_value(t, "zeroboot_output_cut_total", "counter", metrics.cut,
+		      "Runs that wrote more than is kept.");
 	metrics_series(t, "zeroboot_cpu_seconds_total", "counter",
 		       "CPU time of all runs.");
 	text_format(t, "zeroboot_cpu_seconds_total %.6f\n",
 		    (double)metrics.cpu_ns / 1e9);
-	put(t, "zeroboot_system_calls_total", "counter", metrics.calls,
-	    "System calls of all runs.");
-	put(t, "zeroboot_worker_failures_total", "counter", metrics.failures,
-	    "Runs that ended because their worker failed.");
-	put(t, "zeroboot_cancelled_total", "counter", metrics.cancelled,
-	    "Runs whose client went away.");
+	metrics_value(t, "zeroboot_system_calls_total", "counter",
+		      metrics.calls, "System calls of all runs.");
+	metrics_value(t, "zeroboot_worker_failures_total", "counter",
+		      metrics.failures,
+		      "Runs that ended because their worker failed.");
+	metrics_value(t, "zeroboot_cancelled_total", "counter",
+		      metrics.cancelled, "Runs whose client went away.");
 	put_histogram(t, "zeroboot_fork_time_milliseconds", &metrics.fork,
 		      "From having a request to a VM ready to run it.");
 	put_histogram(t, "zeroboot_exec_time_milliseconds", &metrics.exec,
@@ -162,33 +163,35 @@ void metrics_write(struct text *t)
 	put_histogram(t, "zeroboot_queue_wait_milliseconds", &metrics.wait,
 		      "From a request read to a worker having it.");
 	put_requests(t);
-	put(t, "zeroboot_unauthorised_total", "counter", metrics.unauthorised,
-	    "Requests without a known key.");
-	put(t, "zeroboot_rate_limited_total", "counter", metrics.rate_limited,
-	    "Requests over their key's rate.");
-	put(t, "zeroboot_queue_refused_total", "counter", metrics.refused,
-	    "Runs refused because the queue was full.");
-	put(t, "zeroboot_http_received_bytes_total", "counter",
-	    metrics.bytes_in, "Bytes received from clients.");
-	put(t, "zeroboot_http_sent_bytes_total", "counter", metrics.bytes_out,
-	    "Bytes sent to clients.");
-	put(t, "zeroboot_output_held_bytes", "gauge", metrics.output_held,
-	    "Output held until clients take it.");
-	put(t, "zeroboot_output_given_up_total", "counter",
-	    metrics.output_given_up,
-	    "Answers given up because too much output was held.");
-	put(t, "zeroboot_slow_clients_total", "counter", metrics.slow,
-	    "Answers given up because they were taken too slowly.");
-	put(t, "zeroboot_http_connections_total", "counter",
-	    metrics.connections_total, "Connections accepted.");
-	put(t, "zeroboot_http_connections_refused_total", "counter",
-	    metrics.connections_refused,
-	    "Connections turned away because there were too many.");
-	put(t, "zeroboot_http_connections", "gauge", metrics.connections,
-	    "Connections open.");
-	put(t, "zeroboot_log_lines_dropped_total", "counter",
-	    metrics.log_lines_dropped,
-	    "Log lines lost because stderr was not read.");
+	metrics_value(t, "zeroboot_unauthorised_total", "counter",
+		      metrics.unauthorised, "Requests without a known key.");
+	metrics_value(t, "zeroboot_rate_limited_total", "counter",
+		      metrics.rate_limited, "Requests over their key's rate.");
+	metrics_value(t, "zeroboot_queue_refused_total", "counter",
+		      metrics.refused,
+		      "Runs refused because the queue was full.");
+	metrics_value(t, "zeroboot_http_received_bytes_total", "counter",
+		      metrics.bytes_in, "Bytes received from clients.");
+	metrics_value(t, "zeroboot_http_sent_bytes_total", "counter",
+		      metrics.bytes_out, "Bytes sent to clients.");
+	metrics_value(t, "zeroboot_output_held_bytes", "gauge",
+		      metrics.output_held,
+		      "Output held until clients take it.");
+	metrics_value(t, "zeroboot_output_given_up_total", "counter",
+		      metrics.output_given_up,
+		      "Answers given up because too much output was held.");
+	metrics_value(t, "zeroboot_slow_clients_total", "counter", metrics.slow,
+		      "Answers given up because they were taken too slowly.");
+	metrics_value(t, "zeroboot_http_connections_total", "counter",
+		      metrics.connections_total, "Connections accepted.");
+	metrics_value(t, "zeroboot_http_connections_refused_total", "counter",
+		      metrics.connections_refused,
+		      "Connections turned away because there were too many.");
+	metrics_value(t, "zeroboot_http_connections", "gauge",
+		      metrics.connections, "Connections open.");
+	metrics_value(t, "zeroboot_log_lines_dropped_total", "counter",
+		      metrics.log_lines_dropped,
+		      "Log lines lost because stderr was not read.");
 	metrics_series(t, "zeroboot_build_info", "gauge", "Always 1.");
 	text_format(t, "zeroboot_build_info{version=\"%s\"} 1\n",
 		    ZEROBOOT_VERSION);

@@ -50,10 +50,13 @@ extern struct metrics metrics;
 
 void histogram_add(struct histogram *h, uint64_t ns);
 void metrics_request(enum metrics_path path, int status);
-/* Everything above; the pool adds its own by pool_metrics. */
+/* Everything above; census.h has the workers'. */
 void metrics_write(struct text *t);
 /* The two lines before a series; also for those that others write. */
 void metrics_series(struct text *t, const char *name, const char *type,
 		    const char *help);
+/* A series of one value. */
+void metrics_value(struct text *t, const char *name, const char *type,
+		   uint64_t value, const char *help);
 
 #endif

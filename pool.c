@@ -1,51 +1,25 @@
 #include "pool.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
-#include "box.h"
+#include "catalog.h"
 #include "clock.h"
 #include "crew.h"
+#include "demand.h"
 #include "id.h"
-#include "image_find.h"
-#include "language.h"
 #include "log.h"
 #include "metrics.h"
-#include "proc.h"
 #include "waiting.h"
 
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
 #define REFUSED_BURST 64          /* that wait, in a turn */
-#define MEMORY_LOOKS 32           /* at workers, for a question */
 #define LATE_NS 10000000000ull    /* over that, while its answer comes in */
 #define RESTART_NS 500000000ull   /* after a failure */
 #define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
-#define LOOK_NS 30000000ull /* between looks at crews without a free worker */
-
-static struct crew languages[POOL_LANGUAGES];
-static int language_count;
-static struct pool_options options;
 
 static unsigned running;
-static uint64_t restarts;
-
-/* Goes off while a crew has no free worker. */
-static struct {
-	struct watch watch; /* first */
-	int fd;
-	bool armed;
-	int uptime;            /* /proc/uptime, -1: not there */
-	uint64_t idle_ns, set; /* CPUs' idle time when it was set, and when */
-} timer = { .fd = -1, .uptime = -1 };
 
 static void finish(struct job *job, enum job_status status)
 {
@@ -63,61 +37,12 @@ static void stop(struct member *m, const char *why)
 	if (m->state == STOPPED)
 		return;
 	crew_end(m);
-	restarts++;
+	crews.restarts++;
 	if (!job)
 		return;
 	running--;
 	job->message = why;
 	finish(job, JOB_FAULT);
-}
-
-/* ---- more workers ---- */
-
-/* Sum of all CPUs' idle time, in steps of 10 ms; 0: not known (proc(5)). */
-static uint64_t idle_time(void)
-{
-	unsigned long long seconds, hundredths;
-	char text[64];
-	ssize_t n = pread(timer.uptime, text, sizeof(text) - 1, 0);
-
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
-	if (sscanf(text, "%*s %llu.%2llu", &seconds, &hundredths) != 2)
-		return 0;
-	return seconds * 1000000000 + hundredths * 10000000;
-}
-
-/* A crew that may need another worker is looked at in a while. */
-static void watch_crew(const struct crew *c)
-{
-	struct itimerspec t = { .it_value.tv_nsec = LOOK_NS };
-
-	if (timer.armed || !c->short_since || c->count[STOPPED] == 0)
-		return;
-	timer.armed = timerfd_settime(timer.fd, 0, &t, NULL) == 0;
-	timer.set = clock_mono();
-	timer.idle_ns = idle_time();
-}
-
-static void timer_ready(struct watch *w, uint32_t events)
-{
-	uint64_t now = clock_mono(), expired;
-	bool idle;
-
-	(void)w;
-	(void)events;
-	if (read(timer.fd, &expired, sizeof(expired)) < 0)
-		return;
-	timer.armed = false;
-	/* Two thirds of a CPU: the steps are coarse. */
-	idle = (idle_time() - timer.idle_ns) * 3 >= (now - timer.set) * 2;
-	for (int i = 0; i < language_count; i++) {
-		if (crew_is_short(&languages[i], idle, now))
-			crew_add(&languages[i], now);
-		watch_crew(&languages[i]);
-	}
 }
 
 /* ---- the channel ---- */
@@ -144,9 +69,10 @@ static bool sent(struct member *m, int r)
 /* The crew behind this one first, so that all get warm at the same pace. */
 static void train(const struct crew *after)
 {
-	for (int i = 1; i <= language_count; i++) {
-		struct crew *c =
-			&languages[(after - languages + i) % language_count];
+	int count = catalog_count();
+
+	for (int i = 1; i <= count; i++) {
+		struct crew *c = catalog_crew((after->language + i) % count);
 		struct member *m;
 
 		while ((m = crew_train(c)))
@@ -159,7 +85,7 @@ static void give(struct member *m, struct job *job)
 	uint64_t now = clock_mono();
 
 	crew_move(m, BUSY, now);
-	watch_crew(m->crew);
+	demand_watch(m->crew);
 	m->crew->run_begun = now;
 	m->job = job;
 	m->run_id = id_number();
@@ -350,24 +276,24 @@ static void member_ready(struct watch *w, uint32_t events)
 		receive(m);
 }
 
-/* ---- the interface ---- */
+/* ---- jobs ---- */
 
 enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 			     uint64_t owner)
 {
-	size_t counts[POOL_LANGUAGES] = { 0 }, size = 0, waiting = 0;
-	size_t most = options.max_queue;
+	size_t counts[CATALOG_MAX] = { 0 }, size = 0, waiting = 0;
+	size_t most = waiting_most();
+	const struct crew *c;
 
 	for (size_t i = 0; i < count; i++) {
 		counts[jobs[i]->language]++;
 		size += jobs[i]->parts.size;
 	}
-	for (int l = 0; l < language_count; l++) {
-		size_t ready = crew_free(&languages[l]);
-		size_t minimum = languages[l].minimum;
+	for (int l = 0; (c = catalog_crew(l)); l++) {
+		size_t ready = crew_free(c);
 
 		waiting += counts[l] > ready ? counts[l] - ready : 0;
-		most += counts[l] < minimum ? counts[l] : minimum;
+		most += counts[l] < c->minimum ? counts[l] : c->minimum;
 	}
 	if (waiting == 0 || waiting_has_room(waiting, size, owner))
 		return POOL_TAKEN;
@@ -376,7 +302,7 @@ enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 
 int pool_submit(struct job *job)
 {
-	struct crew *c = &languages[job->language];
+	struct crew *c = catalog_crew(job->language);
 	struct member *m = crew_choose(c);
 	struct job *other;
 
@@ -392,7 +318,7 @@ int pool_submit(struct job *job)
 	}
 	if (waiting_put(&c->queue, job))
 		return -EAGAIN;
-	watch_crew(c);
+	demand_watch(c);
 	return 0;
 }
 
@@ -434,8 +360,10 @@ static void drain_queue(struct crew *c, enum job_status status, unsigned most)
 
 static void drain_some(struct task *t)
 {
-	for (int i = 0; i < language_count; i++)
-		drain_queue(&languages[i], JOB_DRAINED, REFUSED_BURST);
+	struct crew *c;
+
+	for (int i = 0; (c = catalog_crew(i)); i++)
+		drain_queue(c, JOB_DRAINED, REFUSED_BURST);
 	if (waiting_count())
 		loop_add(t);
 }
@@ -473,15 +401,11 @@ static bool is_hung(struct member *m, uint64_t now)
 
 static void end_hung(struct crew *c, uint64_t now)
 {
-	static const char *const whens[MEMBER_STATES] = { [STARTING] = "startin"
-								       "g",
-							  [READY] = "waiting",
-							  [RENEWING] = "renewin"
-								       "g",
-							  [BUSY] = "in a run",
-							  [CANCELLING] = "cance"
-									 "llin"
-									 "g" };
+	static const char *const whens[MEMBER_STATES] = {
+		[STARTING] = "starting",     [READY] = "waiting",
+		[RENEWING] = "renewing",     [BUSY] = "in a run",
+		[CANCELLING] = "cancelling",
+	};
 
 	for (unsigned i = 0; i < c->maximum; i++) {
 		struct member *m = &c->members[i];
@@ -528,308 +452,39 @@ static void template_noted(struct stock *s, const char *level)
 
 void pool_reap(uint64_t now)
 {
-	for (int i = 0; i < language_count; i++) {
-		stock_tick(&languages[i].stock, now);
-		crew_reap(&languages[i], false);
-		crew_fill(&languages[i]);
+	struct crew *c;
+
+	for (int i = 0; (c = catalog_crew(i)); i++) {
+		stock_tick(&c->stock, now);
+		crew_reap(c, false);
+		crew_fill(c);
 	}
 }
 
 void pool_tick(uint64_t now)
 {
-	pool_reap(now);
-	for (int i = 0; i < language_count; i++) {
-		struct crew *c = &languages[i];
+	struct crew *c;
 
+	pool_reap(now);
+	for (int i = 0; (c = catalog_crew(i)); i++) {
 		end_hung(c, now);
 		crew_shrink(c, now);
-		watch_crew(c);
+		demand_watch(c);
 		if (crew_serves(c))
 			c->served = now;
 		else if (c->failed && !stock_is_building(&c->stock) &&
 			 now > c->served + UNSERVED_NS)
 			drain_queue(c, JOB_UNSERVED, REFUSED_BURST);
 	}
-	train(languages);
-}
-
-static int find_language(const char *name, size_t size)
-{
-	for (int i = 0; i < language_count; i++)
-		if (strlen(languages[i].name) == size &&
-		    !memcmp(languages[i].name, name, size))
-			return i;
-	return -1;
-}
-
-int pool_language(const char *name, size_t size)
-{
-	const char *other = language_of_alias(name, size);
-	int i = find_language(name, size);
-
-	return i < 0 && other ? find_language(other, strlen(other)) : i;
-}
-
-const char *pool_describe(int language, bool *ready, int *memory_mb)
-{
-	if (language >= language_count)
-		return NULL;
-	*ready = crew_serves(&languages[language]);
-	*memory_mb = languages[language].memory_mb;
-	return languages[language].name;
-}
-
-const char *pool_file(int language)
-{
-	return languages[language].path;
-}
-
-const char *pool_reason(int language)
-{
-	const struct crew *c = &languages[language];
-
-	if (crew_serves(c))
-		return NULL;
-	if (stock_is_building(&c->stock))
-		return "building";
-	return c->complaint[0] ? c->complaint : NULL;
-}
-
-/* Private memory of a process in bytes (proc(5), statm), 0 when it is gone. */
-static uint64_t private_memory(pid_t pid)
-{
-	unsigned long resident = 0, shared = 0;
-	char path[64];
-	int n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	f = fopen(path, "re");
-	if (f) {
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
-		n = fscanf(f, "%*u %lu %lu", &resident, &shared);
-		fclose(f);
-	}
-	return n == 2 && resident > shared ? (resident - shared) * 4096 : 0;
-}
-
-static void put_workers(struct text *t)
-{
-	static const char *const states[MEMBER_STATES] = {
-		"stopped", "starting", "ready", "renewing", "busy", "cancelling"
-	};
-	const char *name = "zeroboot_workers";
-
-	metrics_series(t, name, "gauge",
-		       "Worker processes by state; stopped: missing of the "
-		       "minimum.");
-	for (int l = 0; l < language_count; l++)
-		for (int s = 0; s < MEMBER_STATES; s++)
-			text_format(t, "%s{language=\"%s\",state=\"%s\"} %u\n",
-				    name, languages[l].name, states[s],
-				    s == STOPPED ? crew_missing(&languages[l]) :
-						   languages[l].count[s]);
-	name = "zeroboot_workers_maximum";
-	metrics_series(t, name, "gauge", "How many there may be.");
-	for (int l = 0; l < language_count; l++)
-		text_format(t, "%s{language=\"%s\"} %u\n", name,
-			    languages[l].name, languages[l].maximum);
-}
-
-static unsigned count_warm(const struct crew *c)
-{
-	unsigned warm = 0;
-
-	for (unsigned i = 0; i < c->maximum; i++)
-		warm += c->members[i].state >= READY && c->members[i].warm;
-	return warm;
-}
-
-static void put_warm(struct text *t)
-{
-	metrics_series(t, "zeroboot_workers_warm", "gauge",
-		       "Workers whose VM has been trained.");
-	for (int l = 0; l < language_count; l++) {
-		text_format(t, "zeroboot_workers_warm{language=\"%s\"} %u\n",
-			    languages[l].name, count_warm(&languages[l]));
-	}
-}
-
-static void put_counter(struct text *t, const char *name, const char *help,
-			uint64_t value)
-{
-	metrics_series(t, name, "counter", help);
-	text_format(t, "%s %llu\n", name, (unsigned long long)value);
-}
-
-/* Of all together. Of many workers some are looked at each time, so that no
- * question takes long. */
-static uint64_t memory(void)
-{
-	static unsigned next;
-	unsigned all = pool_size();
-	uint64_t sum = private_memory(getpid());
-
-	for (unsigned i = 0; i < all && i < MEMORY_LOOKS; i++) {
-		unsigned n = next++ % all;
-		struct member *m = &languages[n / options.maximum]
-					    .members[n % options.maximum];
-
-		m->memory = m->state == STOPPED ? 0 : private_memory(m->pid);
-	}
-	for (int l = 0; l < language_count; l++)
-		for (unsigned i = 0; i < languages[l].maximum; i++)
-			sum += languages[l].members[i].memory;
-	return sum;
-}
-
-void pool_log(void)
-{
-	for (int l = 0; l < language_count; l++) {
-		const struct crew *c = &languages[l];
-
-		log_event("info",
-			  "state of %s: workers: %u ready, %u busy, %u "
-			  "starting, %u missing, %u at most, %u warm",
-			  c->name, c->count[READY], c->count[BUSY],
-			  c->count[STARTING], crew_missing(c), c->maximum,
-			  count_warm(c));
-	}
-	log_event("info",
-		  "state: %u runs under way, %u of %u wait; %.1f MiB of "
-		  "memory, "
-		  "workers included",
-		  running, waiting_count(), options.max_queue,
-		  (double)memory() / (1 << 20));
-}
-
-void pool_metrics(struct text *t)
-{
-	metrics_series(t, "zeroboot_memory_usage_bytes", "gauge",
-		       "Private memory of the server and its workers.");
-	text_format(t, "zeroboot_memory_usage_bytes %llu\n",
-		    (unsigned long long)memory());
-	metrics_series(t, "zeroboot_concurrent_forks", "gauge",
-		       "Runs under way.");
-	text_format(t, "zeroboot_concurrent_forks %u\n", running);
-	metrics_series(t, "zeroboot_queue_depth", "gauge", "Runs that wait.");
-	text_format(t, "zeroboot_queue_depth %u\n", waiting_count());
-	put_workers(t);
-	put_warm(t);
-	put_counter(t, "zeroboot_worker_restarts_total",
-		    "Workers that ended and were replaced.", restarts);
-	put_counter(t, "zeroboot_workers_added_total",
-		    "Workers started beyond the minimum.", crews.added);
-	put_counter(t, "zeroboot_workers_removed_total",
-		    "Of them, those that ended because they were idle.",
-		    crews.removed);
-	metrics_series(t, "zeroboot_template_load_seconds", "gauge",
-		       "From a worker's start to its first VM, last time.");
-	for (int l = 0; l < language_count; l++)
-		text_format(t,
-			    "zeroboot_template_load_seconds{language=\"%s\"} "
-			    "%.6f\n",
-			    languages[l].name,
-			    (double)languages[l].load_ns / 1e9);
+	train(catalog_crew(0));
 }
 
 /* ---- start and end ---- */
 
-static int add_language(const char *directory, const char *name, size_t size,
-			struct err *e)
-{
-	struct crew *c = &languages[language_count];
-	struct stat st;
-	int n;
-
-	if (language_count == POOL_LANGUAGES)
-		return err_set(e, -E2BIG, "%s: more than %d templates",
-			       directory, POOL_LANGUAGES);
-	memcpy(c->name, name, size);
-	c->name[size] = 0;
-	n = snprintf(c->path, sizeof(c->path), "%s/%.*s.zbt", directory,
-		     (int)size, name);
-	if (n < 0 || (size_t)n >= sizeof(c->path))
-		return err_set(e, -ENAMETOOLONG, "%s: path too long", c->name);
-	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))
-		return err_set(e, -EINVAL, "%s: not a zeroboot template",
-			       c->path);
-	if (crew_open(c, options.minimum, options.maximum))
-		return err_set(e, -ENOMEM, "no memory");
-	waiting_add_queue(&c->queue);
-	language_count++;
-	return 0;
-}
-
-/* A template or an image, or both. */
-static int add_file(const char *directory, const char *file, struct err *e)
-{
-	size_t size = strlen(file);
-
-	if (size <= 4 || size - 4 >= sizeof(languages[0].name) ||
-	    (strcmp(file + size - 4, ".zbt") && strcmp(file + size - 4, ".im"
-									"g")))
-		return 0;
-	/* It is a label in the metrics and a word in requests and logs. */
-	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789_.+-") != size)
-		return err_set(e, -EINVAL,
-			       "%s/%s: other characters in the name than A-Z "
-			       "a-z 0-9 _ . + -",
-			       directory, file);
-	if (find_language(file, size - 4) >= 0)
-		return 0;
-	return add_language(directory, file, size - 4, e);
-}
-
-static int add_directory(const char *directory, struct err *e)
-{
-	DIR *d = opendir(directory);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!d)
-		return err_set(e, -errno, "templates: %s: %s", directory,
-			       strerror(errno));
-	while (r == 0 && (entry = readdir(d)))
-		r = add_file(directory, entry->d_name, e);
-	closedir(d);
-	return r;
-}
-
-static int add_box(const char *path, struct err *e)
-{
-	struct box b;
-	int r = box_open(&b, path, e);
-
-	if (r)
-		return r == -ENOEXEC ? -ENOTDIR : r;
-	for (uint32_t i = 0; i < b.count && r == 0; i++)
-		if (b.parts[i].kind == BOX_IMAGE)
-			r = add_file(path, b.parts[i].name, e);
-	box_close(&b);
-	return r;
-}
-
-static int open_timer(struct err *e)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &timer };
-
-	timer.watch.ready = timer_ready;
-	timer.uptime = proc_open("uptime", O_RDONLY);
-	timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (timer.fd < 0 ||
-	    epoll_ctl(crews.epoll, EPOLL_CTL_ADD, timer.fd, &event) < 0)
-		return err_set(e, -errno, "timer: %s", strerror(errno));
-	return 0;
-}
-
 int pool_open(int epoll, const struct pool_options *o, struct err *e)
 {
-	const char *directory = image_directory(o->directory);
 	int r;
 
-	options = *o;
 	waiting_open(o->max_queue);
 	crews = (struct crews){ .epoll = epoll,
 				.cpus = o->cpus,
@@ -839,36 +494,17 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 				.loaded = template_loaded,
 				.failed = template_failed,
 				.noted = template_noted };
-	r = open_timer(e);
-	if (r)
-		return r;
-	r = add_directory(directory, e);
-	if (r == -ENOTDIR)
-		r = add_box(directory, e);
-	if (r == 0 && language_count == 0)
-		r = err_set(e, -ENOENT,
-			    "templates: %s: no *.img and no *.zbt in it",
-			    directory);
-	return r;
-}
-
-unsigned pool_size(void)
-{
-	return (unsigned)language_count * options.maximum;
+	r = demand_open(epoll, e);
+	return r ? r : catalog_open(o->directory, o->minimum, o->maximum, e);
 }
 
 void pool_close(void)
 {
-	for (int l = 0; l < language_count; l++)
-		for (unsigned i = 0; i < languages[l].maximum; i++)
-			stop(&languages[l].members[i], "the server is ending");
-	while (language_count > 0) {
-		crew_reap(&languages[--language_count], true);
-		crew_close(&languages[language_count]);
-	}
-	if (timer.fd >= 0)
-		close(timer.fd);
-	if (timer.uptime >= 0)
-		close(timer.uptime);
-	timer.fd = timer.uptime = -1;
+	struct crew *c;
+
+	for (int l = 0; (c = catalog_crew(l)); l++)
+		for (unsigned i = 0; i < c->maximum; i++)
+			stop(&c->members[i], "the server is ending");
+	catalog_close();
+	demand_close();
 }

@@ -15,8 +15,6 @@
 #include "queue.h"
 #include "text.h"
 
-#define POOL_LANGUAGES 16
-
 struct pool_options {
 	const char *directory;     /* of templates; NULL: the defaults */
 	unsigned minimum, maximum; /* workers for each language */
@@ -30,16 +28,6 @@ struct pool_options {
  * 0 or -errno; pool_close undoes it. */
 int pool_open(int epoll, const struct pool_options *o, struct err *e);
 void pool_close(void);
-/* How many workers there may be in all. */
-unsigned pool_size(void);
-/* The language's number, or -1. */
-int pool_language(const char *name, size_t size);
-/* The name of a language, NULL behind the last; ready: a worker is there. */
-const char *pool_describe(int language, bool *ready, int *memory_mb);
-/* The file it is made of. */
-const char *pool_file(int language);
-/* Why no worker of it is there, if that is known; NULL. */
-const char *pool_reason(int language);
 enum pool_verdict {
 	POOL_TAKEN, /* all find a worker or a place */
 	POOL_FULL,  /* not now */
@@ -62,8 +50,5 @@ void pool_drain(void);
 bool pool_idle(void);
 /* Runs under way. */
 unsigned pool_running(void);
-void pool_metrics(struct text *t);
-/* Says in the log what the workers do and what waits for them. */
-void pool_log(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "content.h"
 #include "http.h"
 #include "json.h"
@@ -315,7 +316,7 @@ static int take_language(struct json *j, struct parse *p)
 		return bad_value(p, "language", "no name is as long as this",
 				 at);
 	json_string(j, name, sizeof(name), &size);
-	p->job->language = pool_language(name, size);
+	p->job->language = catalog_find(name, size);
 	if (p->job->language >= 0)
 		return 0;
 	snprintf(text, sizeof(text), "\"%.*s\" is unknown", (int)size, name);
@@ -405,7 +406,7 @@ static int add_job(struct parse *p)
 	if (!job)
 		return err_set(p->e, -ENOMEM, "out of memory");
 	q->jobs[q->count++] = job;
-	job->language = pool_language("python", 6);
+	job->language = catalog_find("python", 6);
 	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
 	job->node.owner = q->owner;
 	p->job = job;

@@ -17,8 +17,10 @@
 
 #include "api.h"
 #include "auth.h"
+#include "catalog.h"
+#include "census.h"
 #include "clock.h"
-#include "connection.h"
+#include "connections.h"
 #include "jail.h"
 #include "metrics.h"
 #include "pool.h"
@@ -131,7 +133,7 @@ static bool accept_some(unsigned i)
 			setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one,
 				   sizeof(one));
 		name_client(name, &a);
-		if (connection_open(client, name))
+		if (connections_add(client, name))
 			turn_away(client, "no memory");
 	}
 	return true;
@@ -269,7 +271,7 @@ static void log_state(void)
 		  c.all, server.max_connections, c.busy, c.answering, c.sending,
 		  c.all - c.busy - c.answering - c.sending,
 		  (double)c.input / (1 << 20));
-	pool_log();
+	census_log();
 }
 
 static void signal_ready(struct watch *w, uint32_t events)
@@ -298,7 +300,7 @@ static void check_ready(void)
 
 	if (server.ready)
 		return;
-	for (int i = 0; pool_describe(i, &ready, &memory); i++)
+	for (int i = 0; catalog_describe(i, &ready, &memory); i++)
 		all = all && ready;
 	if (!all)
 		return;
@@ -407,7 +409,7 @@ static int open_pool(const struct server_options *o, struct err *e)
 		pool.maximum = WORKERS_PER_CPU * cpus;
 	}
 	r = pool_open(server.epoll, &pool, e);
-	return r ? r : raise_limits(pool_size(), e);
+	return r ? r : raise_limits(catalog_workers(), e);
 }
 
 static int start(const struct server_options *o, struct err *e)
@@ -459,7 +461,7 @@ int server_look(const struct server_options *o, struct server_view *view,
 	r = open_pool(o, e);
 	if (r)
 		return r;
-	*view = (struct server_view){ .workers = pool_size(),
+	*view = (struct server_view){ .workers = catalog_workers(),
 				      .connections = server.max_connections,
 				      .keys = auth_required() };
 	return 0;

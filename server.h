@@ -30,7 +30,7 @@ struct server_view {
 };
 
 /* Begins as a server does, but without a socket or a process: for who only wants
- * to know whether it could. Languages are pool.h's then. 0 or -errno. */
+ * to know whether it could. Languages are catalog.h's then. 0 or -errno. */
 int server_look(const struct server_options *o, struct server_view *view,
 		struct err *e);
 

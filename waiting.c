@@ -2,8 +2,10 @@
 
 #include <errno.h>
 
+#include "catalog.h"
+
 static struct {
-	struct queue *queues[POOL_LANGUAGES];
+	struct queue *queues[CATALOG_MAX];
 	int queue_count;
 	unsigned most, count;
 	size_t parts_size;
@@ -124,4 +126,9 @@ bool waiting_is(const struct job *job)
 unsigned waiting_count(void)
 {
 	return all.count;
+}
+
+unsigned waiting_most(void)
+{
+	return all.most;
 }

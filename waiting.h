@@ -36,5 +36,7 @@ struct job *waiting_take(struct queue *q);
 void waiting_remove(struct job *job);
 bool waiting_is(const struct job *job);
 unsigned waiting_count(void);
+/* How many there may be. */
+unsigned waiting_most(void);
 
 #endif

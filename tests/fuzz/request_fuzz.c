@@ -4,10 +4,11 @@
  */
 #include "fuzz.h"
 
+#include "catalog.h"
 #include "json.h"
 #include "request.h"
 
-int pool_language(const char *name, size_t size)
+int catalog_find(const char *name, size_t size)
 {
 	return size == 6 && !memcmp(name, "python", 6) ? 0 : -1;
 }

@@ -1,0 +1,183 @@
+#include "catalog.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "box.h"
+#include "crew.h"
+#include "image_find.h"
+#include "language.h"
+#include "waiting.h"
+
+static struct {
+	struct crew crews[CATALOG_MAX];
+	int count;
+	unsigned minimum, maximum; /* workers of each */
+} catalog;
+
+int catalog_count(void)
+{
+	return catalog.count;
+}
+
+struct crew *catalog_crew(int language)
+{
+	return language < catalog.count ? &catalog.crews[language] : NULL;
+}
+
+unsigned catalog_workers(void)
+{
+	return (unsigned)catalog.count * catalog.maximum;
+}
+
+static int find(const char *name, size_t size)
+{
+	for (int i = 0; i < catalog.count; i++)
+		if (strlen(catalog.crews[i].name) == size &&
+		    !memcmp(catalog.crews[i].name, name, size))
+			return i;
+	return -1;
+}
+
+int catalog_find(const char *name, size_t size)
+{
+	const char *other = language_of_alias(name, size);
+	int i = find(name, size);
+
+	return i < 0 && other ? find(other, strlen(other)) : i;
+}
+
+const char *catalog_describe(int language, bool *ready, int *memory_mb)
+{
+	const struct crew *c = catalog_crew(language);
+
+	if (!c)
+		return NULL;
+	*ready = crew_serves(c);
+	*memory_mb = c->memory_mb;
+	return c->name;
+}
+
+const char *catalog_file(int language)
+{
+	return catalog.crews[language].path;
+}
+
+const char *catalog_reason(int language)
+{
+	const struct crew *c = &catalog.crews[language];
+
+	if (crew_serves(c))
+		return NULL;
+	if (stock_is_building(&c->stock))
+		return "building";
+	return c->complaint[0] ? c->complaint : NULL;
+}
+
+/* ---- finding them ---- */
+
+static int add(const char *directory, const char *name, size_t size,
+	       struct err *e)
+{
+	struct crew *c = &catalog.crews[catalog.count];
+	struct stat st;
+	int n;
+
+	if (catalog.count == CATALOG_MAX)
+		return err_set(e, -E2BIG, "%s: more than %d templates",
+			       directory, CATALOG_MAX);
+	memcpy(c->name, name, size);
+	c->name[size] = 0;
+	n = snprintf(c->path, sizeof(c->path), "%s/%.*s.zbt", directory,
+		     (int)size, name);
+	if (n < 0 || (size_t)n >= sizeof(c->path))
+		return err_set(e, -ENAMETOOLONG, "%s: path too long", c->name);
+	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: not a zeroboot template",
+			       c->path);
+	if (crew_open(c, catalog.minimum, catalog.maximum))
+		return err_set(e, -ENOMEM, "no memory");
+	c->language = catalog.count++;
+	waiting_add_queue(&c->queue);
+	return 0;
+}
+
+/* A template or an image, or both. */
+static int add_file(const char *directory, const char *file, struct err *e)
+{
+	size_t size = strlen(file);
+
+	if (size <= 4 || size - 4 >= sizeof(catalog.crews[0].name) ||
+	    (strcmp(file + size - 4, ".zbt") && strcmp(file + size - 4, ".im"
+									"g")))
+		return 0;
+	/* It is a label in the metrics and a word in requests and logs. */
+	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789_.+-") != size)
+		return err_set(e, -EINVAL,
+			       "%s/%s: other characters in the name than A-Z "
+			       "a-z 0-9 _ . + -",
+			       directory, file);
+	if (find(file, size - 4) >= 0)
+		return 0;
+	return add(directory, file, size - 4, e);
+}
+
+static int add_directory(const char *directory, struct err *e)
+{
+	DIR *d = opendir(directory);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d)
+		return err_set(e, -errno, "templates: %s: %s", directory,
+			       strerror(errno));
+	while (r == 0 && (entry = readdir(d)))
+		r = add_file(directory, entry->d_name, e);
+	closedir(d);
+	return r;
+}
+
+static int add_box(const char *path, struct err *e)
+{
+	struct box b;
+	int r = box_open(&b, path, e);
+
+	if (r)
+		return r == -ENOEXEC ? -ENOTDIR : r;
+	for (uint32_t i = 0; i < b.count && r == 0; i++)
+		if (b.parts[i].kind == BOX_IMAGE)
+			r = add_file(path, b.parts[i].name, e);
+	box_close(&b);
+	return r;
+}
+
+int catalog_open(const char *directory, unsigned minimum, unsigned maximum,
+		 struct err *e)
+{
+	const char *path = image_directory(directory);
+	int r;
+
+	catalog.minimum = minimum;
+	catalog.maximum = maximum;
+	r = add_directory(path, e);
+	if (r == -ENOTDIR)
+		r = add_box(path, e);
+	if (r == 0 && catalog.count == 0)
+		r = err_set(e, -ENOENT,
+			    "templates: %s: no *.img and no *.zbt in it", path);
+	return r;
+}
+
+void catalog_close(void)
+{
+	while (catalog.count > 0) {
+		struct crew *c = &catalog.crews[--catalog.count];
+
+		crew_reap(c, true);
+		crew_close(c);
+	}
+}

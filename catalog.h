@@ -1,0 +1,39 @@
+/*
+ * catalog.h: the languages that are served, numbered as they were found: every
+ * *.img and *.zbt of a directory or a box, each with its crew.
+ */
+#ifndef ZEROBOOT_CATALOG_H
+#define ZEROBOOT_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+
+#define CATALOG_MAX 16 /* languages */
+
+struct crew;
+
+/* From that directory or box, NULL: the defaults; minimum and maximum: workers of
+ * each crew, which are not started. What `crews` says must be set. 0 or -errno;
+ * catalog_close undoes it. */
+int catalog_open(const char *directory, unsigned minimum, unsigned maximum,
+		 struct err *e);
+/* Their workers have been ended. */
+void catalog_close(void);
+int catalog_count(void);
+/* NULL behind the last. */
+struct crew *catalog_crew(int language);
+/* How many workers there may be in all. */
+unsigned catalog_workers(void);
+
+/* The number of a language, by one of its names, or -1. */
+int catalog_find(const char *name, size_t size);
+/* The name of a language, NULL behind the last; ready: a worker is there. */
+const char *catalog_describe(int language, bool *ready, int *memory_mb);
+/* The file it is made of. */
+const char *catalog_file(int language);
+/* Why no worker of it is there, if that is known; NULL. */
+const char *catalog_reason(int language);
+
+#endif
