@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define MAX_DEPTH 32
-#define MAX_KEYS 256 /* in one object */
 
 /* ---- UTF-8 ---- */
 
@@ -459,7 +458,7 @@ int json_array(struct json *j, int (*element)(struct json *j, void *context),
 struct keys {
 	size_t count;
 	uint64_t filter[16]; /* a bit of each hash: most are new at a glance */
-	uint64_t hashes[MAX_KEYS];
+	uint64_t hashes[JSON_KEYS_MAX];
 };
 
 static int check_key(struct json *j, struct keys *seen, const char *key,
@@ -474,7 +473,7 @@ static int check_key(struct json *j, struct keys *seen, const char *key,
 	for (size_t i = 0; *word & bit && i < seen->count; i++)
 		if (seen->hashes[i] == hash)
 			return refuse(j, "duplicate key");
-	if (seen->count == MAX_KEYS)
+	if (seen->count == JSON_KEYS_MAX)
 		return refuse(j, "too many keys");
 	*word |= bit;
 	seen->hashes[seen->count++] = hash;

@@ -16,6 +16,7 @@
 /* ---- reading ---- */
 
 #define JSON_KEY_MAX 4096 /* bytes of a key: a path is one */
+#define JSON_KEYS_MAX 256 /* in one object */
 
 struct json {
 	const char *text;

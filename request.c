@@ -7,388 +7,277 @@
 
 #include "catalog.h"
 #include "content.h"
-#include "http.h"
+#include "field.h"
 #include "json.h"
 
 #define DEFAULT_TIMEOUT 30
 #define MAX_TIMEOUT 300
 #define MAX_MEMORY_MB (1 << 20) /* beyond any VM's: no limit */
-
-/* Of fields that are not known, for each object: */
-#define UNKNOWN_MAX 8       /* are named, and */
-#define UNKNOWN_NAME_MAX 64 /* bytes of each name */
+#define LANGUAGE_MAX 64         /* bytes of a name */
 
 struct parse {
+	struct reader reader; /* first */
 	struct request *request;
 	struct job *job;
-	struct text *warnings; /* of the object that is read */
-	unsigned unknown;      /* its fields that are not known */
-	bool has_code, has_executions;
 	size_t strings, strings_size; /* arguments and variables so far */
-	size_t outputs;               /* patterns */
-	struct err *e;
 };
 
-/* ---- complaints ---- */
-
-/* "code: not a string", with the execution it is about. */
-static int bad_field(const struct parse *p, const char *name, const char *what)
+static struct parse *parse_of(struct reader *r)
 {
-	if (!p->request->batch)
-		return err_set(p->e, -EINVAL, "%s: %s", name, what);
-	return err_set(p->e, -EINVAL, "executions[%zu].%s: %s",
-		       p->request->count - 1, name, what);
-}
-
-static int bad_value(const struct parse *p, const char *name, const char *what,
-		     size_t at)
-{
-	char text[192];
-
-	snprintf(text, sizeof(text), "%s, at byte %zu", what, at);
-	return bad_field(p, name, text);
-}
-
-/* What comes is not of the type that the field has; it may not even be JSON. */
-static int bad_type(struct json *j, const struct parse *p, const char *name,
-		    const char *what)
-{
-	size_t at = j->at;
-	int r = json_skip(j);
-
-	return r ? r : bad_value(p, name, what, at);
-}
-
-/* Adds to what json.c says about a field's value which field that is. */
-static int name_field(const struct parse *p, const char *name, int r)
-{
-	size_t size = strlen(p->e->text), room = sizeof(p->e->text) - size;
-
-	if (!r || (strncmp(p->e->text, "malformed JSON", 14) &&
-		   strncmp(p->e->text, "refused JSON", 12)))
-		return r;
-	if (p->request->batch)
-		snprintf(p->e->text + size, room, ", in executions[%zu].%s",
-			 p->request->count - 1, name);
-	else
-		snprintf(p->e->text + size, room, ", in %s", name);
-	return r;
-}
-
-static int warn(struct parse *p, const char *text, size_t size)
-{
-	if (p->warnings->size)
-		text_add(p->warnings, ",", 1);
-	text_json_string(p->warnings, text, size);
-	return p->warnings->failed ? err_set(p->e, -ENOMEM, "out of memory") :
-				     0;
-}
-
-/* Passes over a field that nobody knows. Its name is whatever the client likes:
- * UTF-8, with NULs, and as many as fit into a body. */
-static int skip_unknown(struct json *j, struct parse *p, const char *key,
-			size_t size)
-{
-	static const char what[] = ": unknown field";
-	char text[UNKNOWN_NAME_MAX + sizeof("...") + sizeof(what)];
-	size_t n = size < UNKNOWN_NAME_MAX ? size : UNKNOWN_NAME_MAX;
-	int r;
-
-	if (p->unknown++ < UNKNOWN_MAX) {
-		while (n < size && n && (key[n] & 0xc0) == 0x80)
-			n--;
-		memcpy(text, key, n);
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
-				      n < size ? "..." : "", what);
-		r = warn(p, text, n);
-		if (r)
-			return r;
-	}
-	return json_skip(j);
-}
-
-/* At the end of an object. */
-static int count_unknown(struct parse *p)
-{
-	char text[64];
-	int n;
-
-	if (p->unknown <= UNKNOWN_MAX)
-		return 0;
-	n = snprintf(text, sizeof(text), "%u more unknown fields",
-		     p->unknown - UNKNOWN_MAX);
-	return warn(p, text, (size_t)n);
+	return (struct parse *)r;
 }
 
 /* ---- fields ---- */
 
-static int no_memory(const struct parse *p)
+static int take_code(struct json *j, struct reader *r, const struct field *f)
 {
-	return err_set(p->e, -ENOMEM, "out of memory");
-}
-
-static int take_code(struct json *j, struct parse *p)
-{
+	struct parts *parts = &parse_of(r)->job->parts;
 	size_t size;
-	char *code;
-	int r;
+	char *code = parts_begin(parts, PART_CODE, NULL, 0, j->size - j->at);
+	int n;
 
-	if (json_peek(j) != JSON_STRING)
-		return bad_type(j, p, "code", "not a string");
-	code = parts_begin(&p->job->parts, PART_CODE, NULL, 0, j->size - j->at);
+	(void)f;
 	if (!code)
-		return no_memory(p);
-	p->has_code = true;
-	r = json_string(j, code, j->size - j->at, &size);
-	if (r == 0)
-		parts_end(&p->job->parts, size);
-	return r;
+		return field_no_memory(r);
+	n = json_string(j, code, j->size - j->at, &size);
+	if (n == 0)
+		parts_end(parts, size);
+	return n;
 }
 
-static int take_content(struct json *j, struct parse *p, enum part_kind kind,
-			const char *field, const char *name, size_t name_size)
+static int take_content(struct json *j, struct reader *r, enum part_kind kind,
+			const struct field *f, const char *name,
+			size_t name_size)
 {
 	const char *problem;
 	size_t at;
-	int r = content_read(j, &p->job->parts, kind, name, name_size, &problem,
-			     &at);
+	int n = content_read(j, &parse_of(r)->job->parts, kind, name, name_size,
+			     &problem, &at);
 
-	return r && problem ? bad_value(p, field, problem, at) : r;
+	return n && problem ? field_bad_at(r, f->name, problem, at) : n;
 }
 
-static int take_stdin(struct json *j, struct parse *p)
+static int take_stdin(struct json *j, struct reader *r, const struct field *f)
 {
-	return take_content(j, p, PART_STDIN, "stdin", NULL, 0);
+	return take_content(j, r, PART_STDIN, f, NULL, 0);
 }
 
 /* A string of the program's, name (with its "=") before it. */
-static int take_string(struct json *j, struct parse *p, enum part_kind kind,
-		       const char *field, const char *name, size_t name_size)
+static int take_string(struct json *j, struct reader *r, enum part_kind kind,
+		       const struct field *f, const char *name,
+		       size_t name_size)
 {
+	struct parse *p = parse_of(r);
 	const char *problem;
-	struct json measured;
 	size_t at, size;
 	char *to;
-	int r;
+	int n;
 
 	if (json_peek(j) != JSON_STRING)
-		return bad_type(j, p, field, "not a string");
+		return field_bad_type(j, r, f->name, "not a string");
 	at = j->at;
-	measured = *j;
-	r = json_string(&measured, NULL, 0, &size);
-	if (r)
-		return r;
+	n = field_measure(j, &size);
+	if (n)
+		return n;
 	p->strings_size += name_size + size + 1;
 	if (++p->strings > PARTS_STRINGS_COUNT ||
 	    p->strings_size > PARTS_STRINGS_MAX)
-		return bad_value(p, field, "too many, or too long", at);
+		return field_bad_at(r, f->name, "too many, or too long", at);
 	to = parts_begin(&p->job->parts, kind, NULL, 0, name_size + size);
 	if (!to)
-		return no_memory(p);
+		return field_no_memory(r);
 	if (name_size)
 		memcpy(to, name, name_size);
-	r = json_string(j, to + name_size, size, &size);
-	if (r)
-		return r;
+	n = json_string(j, to + name_size, size, &size);
+	if (n)
+		return n;
 	problem = parts_string_problem(to, name_size + size);
 	if (problem)
-		return bad_value(p, field, problem, at);
+		return field_bad_at(r, f->name, problem, at);
 	parts_end(&p->job->parts, name_size + size);
 	return 0;
 }
 
-static int take_argument(struct json *j, void *context)
+static int take_argument(struct json *j, struct reader *r,
+			 const struct field *f)
 {
-	return take_string(j, context, PART_ARGUMENT, "args", NULL, 0);
+	return take_string(j, r, PART_ARGUMENT, f, NULL, 0);
 }
 
-static int take_args(struct json *j, struct parse *p)
-{
-	if (json_peek(j) != JSON_ARRAY)
-		return bad_type(j, p, "args", "not an array");
-	return json_array(j, take_argument, p);
-}
-
-static int take_variable(struct json *j, const char *key, size_t size,
-			 void *context)
+static int take_variable(struct json *j, struct reader *r,
+			 const struct field *f, const char *key, size_t size)
 {
 	const char *problem = parts_name_problem(key, size);
-	struct parse *p = context;
 	char name[JSON_KEY_MAX + 1];
 
 	if (problem)
-		return bad_value(p, "env", problem, j->at);
+		return field_bad_at(r, f->name, problem, j->at);
 	memcpy(name, key, size);
 	name[size] = '=';
-	return take_string(j, p, PART_ENVIRONMENT, "env", name, size + 1);
+	return take_string(j, r, PART_ENVIRONMENT, f, name, size + 1);
 }
 
-static int take_env(struct json *j, struct parse *p)
+static int take_file(struct json *j, struct reader *r, const struct field *f,
+		     const char *path, size_t size)
 {
-	if (json_peek(j) != JSON_OBJECT)
-		return bad_type(j, p, "env", "not an object");
-	return json_object(j, take_variable, p);
-}
-
-static int take_file(struct json *j, const char *key, size_t size,
-		     void *context)
-{
-	const char *problem = parts_path_problem(key, size);
-	struct parse *p = context;
+	const char *problem = parts_path_problem(path, size);
 
 	if (problem)
-		return bad_value(p, "files", problem, j->at);
-	return take_content(j, p, PART_FILE, "files", key, size);
+		return field_bad_at(r, f->name, problem, j->at);
+	return take_content(j, r, PART_FILE, f, path, size);
 }
 
-static int take_output(struct json *j, void *context)
+static int take_output(struct json *j, struct reader *r, const struct field *f)
 {
+	struct job *job = parse_of(r)->job;
 	char pattern[PARTS_PATH_MAX + 1];
-	struct parse *p = context;
 	const char *problem;
-	size_t at, size;
-	int r;
+	size_t at = j->at, size;
+	int n = json_string(j, pattern, sizeof(pattern), &size);
 
-	if (json_peek(j) != JSON_STRING)
-		return bad_type(j, p, "outputs", "not a string");
-	at = j->at;
-	if (p->outputs++ == PARTS_OUTPUTS_MAX)
-		return bad_value(p, "outputs", "too many", at);
-	r = json_string(j, pattern, sizeof(pattern), &size);
-	if (r)
-		return r;
+	if (n)
+		return n;
 	problem = parts_path_problem(pattern, size);
 	if (problem)
-		return bad_value(p, "outputs", problem, at);
-	p->job->wants_files = true;
-	r = parts_add(&p->job->parts, PART_OUTPUT, pattern, size, NULL, 0);
-	return r ? no_memory(p) : 0;
+		return field_bad_at(r, f->name, problem, at);
+	job->wants_files = true;
+	n = parts_add(&job->parts, PART_OUTPUT, pattern, size, NULL, 0);
+	return n ? field_no_memory(r) : 0;
 }
 
-static int take_outputs(struct json *j, struct parse *p)
+static int take_encoding(struct json *j, struct reader *r,
+			 const struct field *f)
 {
-	if (json_peek(j) != JSON_ARRAY)
-		return bad_type(j, p, "outputs", "not an array");
-	return json_array(j, take_output, p);
+	unsigned word = 0;
+	int n = field_word(j, r, f, &word);
+
+	parse_of(r)->job->base64 = word == 1;
+	return n;
 }
 
-static int take_encoding(struct json *j, struct parse *p)
+static int take_language(struct json *j, struct reader *r,
+			 const struct field *f)
 {
-	static const char what[] = "neither \"text\" nor \"base64\"";
-	char name[8];
-	size_t at, size;
-	int r;
+	char name[LANGUAGE_MAX], text[128];
+	struct job *job = parse_of(r)->job;
+	size_t at = j->at, size;
+	int n = field_measure(j, &size);
 
-	if (json_peek(j) != JSON_STRING)
-		return bad_type(j, p, "encoding", what);
-	at = j->at;
-	r = json_string(j, name, sizeof(name), &size);
-	if (r)
-		return bad_value(p, "encoding", what, at);
-	p->job->base64 = size == 6 && !memcmp(name, "base64", 6);
-	if (p->job->base64 || (size == 4 && !memcmp(name, "text", 4)))
-		return 0;
-	return bad_value(p, "encoding", what, at);
-}
-
-static int take_files(struct json *j, struct parse *p)
-{
-	if (json_peek(j) != JSON_OBJECT)
-		return bad_type(j, p, "files", "not an object");
-	return json_object(j, take_file, p);
-}
-
-static int take_language(struct json *j, struct parse *p)
-{
-	char name[64], text[128];
-	struct json measured;
-	size_t at, size;
-	int r;
-
-	if (json_peek(j) != JSON_STRING)
-		return bad_type(j, p, "language", "not a string");
-	at = j->at;
-	measured = *j;
-	r = json_string(&measured, NULL, 0, &size);
-	if (r)
-		return r;
+	if (n)
+		return n;
 	if (size > sizeof(name))
-		return bad_value(p, "language", "no name is as long as this",
-				 at);
+		return field_bad_at(r, f->name, "no name is as long as this",
+				    at);
 	json_string(j, name, sizeof(name), &size);
-	p->job->language = catalog_find(name, size);
-	if (p->job->language >= 0)
+	job->language = catalog_find(name, size);
+	if (job->language >= 0)
 		return 0;
 	snprintf(text, sizeof(text), "\"%.*s\" is unknown", (int)size, name);
-	return bad_value(p, "language", text, at);
+	return field_bad_at(r, f->name, text, at);
 }
 
-/* Of a number that is at least 1, what of it is at most `most`. */
-static int take_number(struct json *j, struct parse *p, const char *field,
-		       int64_t most, uint32_t *to)
-{
-	static const char what[] = "not a positive integer";
-	int64_t value = 0;
-	size_t at;
-	int r;
-
-	if (json_peek(j) != JSON_NUMBER)
-		return bad_type(j, p, field, what);
-	at = j->at;
-	r = json_integer(j, &value);
-	if (r == -ERANGE || (r == 0 && value < 1))
-		return bad_value(p, field, what, at);
-	if (r)
-		return r;
-	*to = (uint32_t)(value < most ? value : most);
-	return 0;
-}
-
-static int take_timeout(struct json *j, struct parse *p)
+static int take_timeout(struct json *j, struct reader *r, const struct field *f)
 {
 	uint32_t seconds = 0;
-	int r = take_number(j, p, "timeout_seconds", MAX_TIMEOUT, &seconds);
+	int n = field_integer(j, r, f, &seconds);
 
-	if (r == 0)
-		p->job->timeout_ms = seconds * 1000;
-	return r;
+	if (n == 0)
+		parse_of(r)->job->timeout_ms = seconds * 1000;
+	return n;
 }
 
-static int take_memory(struct json *j, struct parse *p)
+static int take_memory(struct json *j, struct reader *r, const struct field *f)
 {
-	return take_number(j, p, "memory_mb", MAX_MEMORY_MB,
-			   &p->job->memory_mb);
-}
-
-static int exec_member(struct json *j, const char *key, size_t size,
-		       void *context)
-{
-	static const struct {
-		const char *name;
-		int (*take)(struct json *j, struct parse *p);
-	} fields[] = {
-		{ "code", take_code },
-		{ "language", take_language },
-		{ "timeout_seconds", take_timeout },
-		{ "stdin", take_stdin },
-		{ "args", take_args },
-		{ "env", take_env },
-		{ "files", take_files },
-		{ "outputs", take_outputs },
-		{ "memory_mb", take_memory },
-		{ "encoding", take_encoding },
-	};
-	struct http_span k = { key, size };
-	struct parse *p = context;
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (http_is(k, fields[i].name))
-			return name_field(p, fields[i].name,
-					  fields[i].take(j, p));
-	return skip_unknown(j, p, key, size);
+	return field_integer(j, r, f, &parse_of(r)->job->memory_mb);
 }
 
 /* ---- objects ---- */
+
+#define NO_NUL "^[^\\u0000]*$"
+#define NAME "^[^=\\u0000]+$"
+/* Neither empty nor with "..", and it does not end with "/". */
+#define PATH "^(?!(?:[^/]*/)*\\.\\.(?:/|$))[^\\u0000]*[^/\\u0000]$"
+
+static const char *const encodings[] = { "text", "base64", NULL };
+
+static const struct field exec_fields[] = {
+	{ .name = "code",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .take = take_code,
+	  .help = "The program." },
+	{ .name = "language",
+	  .type = FIELD_STRING,
+	  .size = LANGUAGE_MAX,
+	  .take = take_language,
+	  .help = "A template that /v1/health names, or another name of a "
+		  "language: py, js, bash. Without it: python." },
+	{ .name = "timeout_seconds",
+	  .type = FIELD_INTEGER,
+	  .least = 1,
+	  .most = MAX_TIMEOUT,
+	  .standard = DEFAULT_TIMEOUT,
+	  .take = take_timeout,
+	  .help = "How long the program may run." },
+	{ .name = "stdin",
+	  .type = FIELD_CONTENT,
+	  .take = take_stdin,
+	  .help = "What the program reads from standard input; without it, "
+		  "the end of file." },
+	{ .name = "args",
+	  .type = FIELD_STRINGS,
+	  .count = PARTS_STRINGS_COUNT,
+	  .strings = NO_NUL,
+	  .take = take_argument,
+	  .help = "The program's arguments. With the variables of env at most "
+		  "1,024, and 128 KiB with a NUL behind each." },
+	{ .name = "env",
+	  .type = FIELD_TABLE,
+	  .count = JSON_KEYS_MAX,
+	  .size = JSON_KEY_MAX,
+	  .names = NAME,
+	  .strings = NO_NUL,
+	  .take_member = take_variable,
+	  .help = "Variables for the program's environment." },
+	{ .name = "files",
+	  .type = FIELD_CONTENTS,
+	  .count = JSON_KEYS_MAX,
+	  .size = PARTS_PATH_MAX,
+	  .names = PATH,
+	  .take_member = take_file,
+	  .help = "Files that are written before the program starts: content "
+		  "by path. A relative path is under /app. At most 128 "
+		  "directories, and 255 bytes a name." },
+	{ .name = "outputs",
+	  .type = FIELD_STRINGS,
+	  .count = PARTS_OUTPUTS_MAX,
+	  .size = PARTS_PATH_MAX,
+	  .strings = PATH,
+	  .take = take_output,
+	  .help = "Files that come back when the program has ended: paths, or "
+		  "patterns with *, ? and **." },
+	{ .name = "memory_mb",
+	  .type = FIELD_INTEGER,
+	  .least = 1,
+	  .most = MAX_MEMORY_MB,
+	  .take = take_memory,
+	  .help = "As if the VM had no more than that; at least 16 above what "
+		  "the template itself uses." },
+	{ .name = "encoding",
+	  .type = FIELD_WORD,
+	  .words = encodings,
+	  .take = take_encoding,
+	  .help = "Of stdout and stderr in the answer: text as UTF-8, or "
+		  "base64 of the bytes." },
+	{ 0 }
+};
+
+const struct object request_exec = {
+	.name = "Execution",
+	.help = "A program, and what it is given. A field that is not known is "
+		"ignored and named in the answer's warnings.",
+	.fields = exec_fields,
+};
 
 static int add_job(struct parse *p)
 {
@@ -396,108 +285,100 @@ static int add_job(struct parse *p)
 	struct job **bigger, *job;
 
 	if (q->count == REQUEST_BATCH_MAX)
-		return err_set(p->e, -EINVAL, "executions: more than %d",
+		return err_set(p->reader.e, -EINVAL, "executions: more than %d",
 			       REQUEST_BATCH_MAX);
 	bigger = realloc(q->jobs, (q->count + 1) * sizeof(*bigger));
 	if (!bigger)
-		return err_set(p->e, -ENOMEM, "out of memory");
+		return field_no_memory(&p->reader);
 	q->jobs = bigger;
 	job = calloc(1, sizeof(*job));
 	if (!job)
-		return err_set(p->e, -ENOMEM, "out of memory");
+		return field_no_memory(&p->reader);
 	q->jobs[q->count++] = job;
 	job->language = catalog_find("python", 6);
 	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
 	job->node.owner = q->owner;
 	p->job = job;
-	p->has_code = false;
-	p->strings = p->strings_size = p->outputs = 0;
+	p->reader.warnings = &job->warnings;
 	return 0;
 }
 
-/* The members of an object, which is said to be nothing else by name. */
-static int parse_object(struct json *j, struct parse *p, const char *name,
-			struct text *warnings,
-			int (*member)(struct json *j, const char *key,
-				      size_t size, void *context))
+static int parse_execution(struct json *j, struct parse *p)
 {
-	size_t at;
-	int r;
-
-	if (json_peek(j) != JSON_OBJECT) {
-		at = j->at;
-		r = json_skip(j);
-		return r ? r :
-			   err_set(p->e, -EINVAL,
-				   "%s: not an object, at byte %zu", name, at);
-	}
-	p->warnings = warnings;
-	p->unknown = 0;
-	r = json_object(j, member, p);
-	return r ? r : count_unknown(p);
-}
-
-static int parse_execution(struct json *j, void *context)
-{
-	struct parse *p = context;
 	char name[32] = "body";
-	int r = add_job(p);
+	int n = add_job(p);
 
-	if (r)
-		return r;
-	if (p->request->batch)
-		snprintf(name, sizeof(name), "executions[%zu]",
-			 p->request->count - 1);
-	r = parse_object(j, p, name, &p->job->warnings, exec_member);
+	if (n)
+		return n;
+	if (p->reader.list)
+		snprintf(name, sizeof(name), "%s[%zu]", p->reader.list,
+			 p->reader.index);
+	n = field_object(j, &p->reader, &request_exec, name);
 	/* A batch must not keep the whole body's length for each of its runs. */
 	parts_fit(&p->job->parts);
-	if (r == 0 && !p->request->batch)
-		r = json_end(j); /* before a complaint of what is missing */
-	if (r)
-		return r;
-	if (!p->has_code)
-		return bad_field(p, "code", "missing");
-	if (p->job->language < 0)
-		return bad_field(p, "language",
-				 "missing, and python is not served here");
-	return 0;
+	if (n == 0 && !p->request->batch)
+		n = json_end(j); /* before a complaint of what is missing */
+	if (n == 0)
+		n = field_complete(&p->reader, &request_exec);
+	if (n == 0 && p->job->language < 0)
+		n = field_bad(&p->reader, "language",
+			      "missing, and python is not served here");
+	return n;
 }
 
-static int batch_member(struct json *j, const char *key, size_t size,
-			void *context)
+static int take_execution(struct json *j, struct reader *r,
+			  const struct field *f)
 {
-	struct parse *p = context, execution = *p;
-	size_t at;
-	int r;
+	struct request *q = parse_of(r)->request;
+	struct parse p = {
+		.reader = { .list = f->name, .index = q->count, .e = r->e },
+		.request = q,
+	};
 
-	if (!http_is((struct http_span){ key, size }, "executions"))
-		return skip_unknown(j, p, key, size);
-	p->has_executions = true;
-	if (json_peek(j) == JSON_ARRAY)
-		return json_array(j, parse_execution, &execution);
-	at = j->at;
-	r = json_skip(j);
-	return r ? r :
-		   err_set(p->e, -EINVAL,
-			   "executions: not an array, at byte %zu", at);
+	return parse_execution(j, &p);
+}
+
+static const struct field batch_fields[] = { { .name = "executions",
+					       .type = FIELD_OBJECTS,
+					       .required = true,
+					       .least_count = 1,
+					       .count = REQUEST_BATCH_MAX,
+					       .of = &request_exec,
+					       .take = take_execution,
+					       .help = "Each runs in a VM of "
+						       "its own, at the same "
+						       "time as the "
+						       "others." },
+					     { 0 } };
+
+const struct object request_batch = {
+	.name = "Batch",
+	.help = "Several programs.",
+	.fields = batch_fields,
+};
+
+static int parse_batch(struct json *j, struct parse *p)
+{
+	int n;
+
+	p->reader.warnings = &p->request->warnings;
+	n = field_object(j, &p->reader, &request_batch, "body");
+	if (n == 0)
+		n = json_end(j);
+	if (n == 0)
+		n = field_complete(&p->reader, &request_batch);
+	if (n == 0 && p->request->count == 0)
+		n = field_bad(&p->reader, "executions", "empty");
+	return n;
 }
 
 int request_parse(struct request *q, const char *body, size_t size,
 		  struct err *e)
 {
-	struct parse p = { .request = q, .e = e };
+	struct parse p = { .reader.e = e, .request = q };
 	struct json j;
-	int r;
 
 	json_begin(&j, body, size, e);
 	j.pause = q->pause;
-	r = q->batch ?
-		    parse_object(&j, &p, "body", &q->warnings, batch_member) :
-		    parse_execution(&j, &p);
-	if (r == 0)
-		r = json_end(&j);
-	if (r == 0 && q->count == 0)
-		r = err_set(e, -EINVAL, "executions: %s",
-			    p.has_executions ? "empty" : "missing");
-	return r;
+	return q->batch ? parse_batch(&j, &p) : parse_execution(&j, &p);
 }

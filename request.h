@@ -7,11 +7,10 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "field.h"
 #include "pool.h"
 
 #define REQUEST_BATCH_MAX 100
-
-struct json;
 
 struct request {
 	/* set by the caller */
@@ -23,6 +22,9 @@ struct request {
 	size_t count;
 	struct text warnings; /* of a batch itself, as a job's */
 };
+
+/* What a body has, of one program and of a batch. */
+extern const struct object request_exec, request_batch;
 
 /*
  * 0, or -errno with what is wrong, and where. jobs and warnings hold what

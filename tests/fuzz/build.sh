@@ -18,7 +18,7 @@ for name in "$@"; do
 	http) target http http.c ;;
 	answer) target answer answer.c results.c content.c protocol.c job.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
-	request) target request request.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
+	request) target request request.c field.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
