@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "discard.h"
 
 #define SHARED 65536
-#define RECEIVE_MAX (64u << 10) /* bytes at a time: others want their turn */
+#define RECEIVE_MAX (64u << 10) /* bytes at a time: others want their turn, */
+#define SEND_MAX (128u << 10)   /* to send as well */
 
 /* Where messages are received that fit and come at once: all but large ones. */
 static _Alignas(8) char shared[SHARED];
@@ -30,7 +32,7 @@ int channel_open(struct channel *c, int *other)
 
 static void forget_input(struct channel *c)
 {
-	free(c->own);
+	discard(c->own, c->in_room);
 	c->in = c->own = NULL;
 	c->in_at = c->in_size = c->in_room = 0;
 }
@@ -50,26 +52,33 @@ bool channel_unsent(const struct channel *c)
 	return c->head_size + c->parts_size + c->tail_size > 0;
 }
 
-/* What is left of a piece when skip bytes from its beginning are out. */
-static struct iovec rest(const void *piece, size_t size, size_t *skip)
+/* What is left of a piece when skip bytes from its beginning are out, as far as
+ * room goes. */
+static struct iovec rest(const void *piece, size_t size, size_t *skip,
+			 size_t *room)
 {
 	size_t out = *skip < size ? *skip : size;
+	size_t left = size - out < *room ? size - out : *room;
 
 	*skip -= out;
-	if (out == size)
+	*room -= left;
+	if (!left)
 		return (struct iovec){ NULL, 0 };
-	return (struct iovec){ (char *)(uintptr_t)piece + out, size - out };
+	return (struct iovec){ (char *)(uintptr_t)piece + out, left };
 }
 
 int channel_flush(struct channel *c)
 {
 	size_t total = c->head_size + c->parts_size + c->tail_size;
+	size_t most = SEND_MAX;
 
-	while (c->sent < total) {
-		size_t skip = c->sent;
-		struct iovec v[3] = { rest(&c->head, c->head_size, &skip),
-				      rest(c->parts, c->parts_size, &skip),
-				      rest(c->tail, c->tail_size, &skip) };
+	while (c->sent < total && most > 0) {
+		size_t skip = c->sent, room = most;
+		struct iovec v[3] = {
+			rest(&c->head, c->head_size, &skip, &room),
+			rest(c->parts, c->parts_size, &skip, &room),
+			rest(c->tail, c->tail_size, &skip, &room)
+		};
 		struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
 		ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 
@@ -77,9 +86,13 @@ int channel_flush(struct channel *c)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (n > 0)
+		if (n > 0) {
 			c->sent += (size_t)n;
+			most -= (size_t)n;
+		}
 	}
+	if (c->sent < total)
+		return 0;
 	c->head_size = c->parts_size = c->tail_size = c->sent = 0;
 	c->parts = NULL;
 	return 1;

@@ -36,8 +36,8 @@ void channel_close(struct channel *c);
 
 /*
  * Sends a RUN; parts, as protocol.h has them, stay the caller's and where they are
- * until channel_unsent is false. Nothing may be unsent before. 1: all is out; 0: call channel_flush when
- * the channel is writable; -errno.
+ * until channel_unsent is false. Nothing may be unsent before. 1: all is out; 0: it
+ * is not, call channel_flush when the channel is writable; -errno.
  */
 int channel_run(struct channel *c, const struct run *run, const char *parts,
 		size_t size);

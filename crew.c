@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "discard.h"
 #include "jail.h"
 #include "log.h"
 
@@ -241,7 +242,7 @@ void crew_end(struct member *m)
 	kill(m->pid, SIGKILL); /* reaped later: its memory takes time to free */
 	epoll_ctl(crews.epoll, EPOLL_CTL_DEL, m->channel.fd, NULL);
 	channel_close(&m->channel);
-	parts_drop(&m->parts);
+	discard_parts(&m->parts);
 	m->job = NULL;
 	m->owes_idle = m->owes_warm = false;
 	crew_move(m, STOPPED, clock_mono());

@@ -535,8 +535,29 @@ static int take_trailer(struct http_span line, struct http_chunks *c)
 	return split_field(line, &name, &value) ? -1 : 2;
 }
 
-/* One chunk, or one line of the trailers. As http_dechunk; 2: go on. */
-static int take_chunk(char *data, size_t size, struct http_chunks *c)
+/* What has come of a chunk. As http_dechunk; 2: go on. */
+static int move_chunk(char *data, size_t size, struct http_chunks *c)
+{
+	size_t part = size - c->used;
+
+	if (c->left > 2) {
+		part = part < c->left - 2 ? part : c->left - 2;
+		memmove(data + c->body, data + c->used, part);
+		c->body += part;
+		c->used += part;
+		c->left -= part;
+	}
+	if (c->left > 2 || size - c->used < 2)
+		return 0;
+	if (memcmp(data + c->used, "\r\n", 2))
+		return -1;
+	c->used += 2;
+	c->left = 0;
+	return 2;
+}
+
+/* A chunk's line, or one of the trailers. As http_dechunk; 2: go on. */
+static int take_framing(char *data, size_t size, struct http_chunks *c)
 {
 	struct http_span line;
 	size_t at = c->used, length;
@@ -560,13 +581,8 @@ static int take_chunk(char *data, size_t size, struct http_chunks *c)
 	}
 	if (length > http_body_max() - c->body)
 		return -2;
-	if (size - at < length + 2)
-		return 0;
-	if (memcmp(data + at + length, "\r\n", 2))
-		return -1;
-	memmove(data + c->body, data + at, length);
-	c->body += length;
-	c->used = at + length + 2;
+	c->used = at;
+	c->left = length + 2;
 	return 2;
 }
 
@@ -575,7 +591,8 @@ int http_dechunk(char *data, size_t size, struct http_chunks *c)
 	int n;
 
 	do {
-		n = take_chunk(data, size, c);
+		n = c->left ? move_chunk(data, size, c) :
+			      take_framing(data, size, c);
 		if (c->used - c->body > HTTP_FRAMING_MAX)
 			n = -1; /* more framing than body: nobody means that */
 	} while (n == 2);

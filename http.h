@@ -48,6 +48,7 @@ int http_parse(const char *data, size_t size, struct http_request *r);
 
 struct http_chunks {       /* all zero before the first call */
 	size_t used, body; /* bytes of input taken, bytes of body they held */
+	size_t left; /* bytes of the chunk that have not come, with its end */
 	bool in_trailers;
 	unsigned trailers; /* fields of them */
 };

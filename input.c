@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "buffer.h"
+#include "discard.h"
 
 #define RECEIVE_MAX 65536u /* bytes at a time: others want their turn */
 
@@ -37,7 +38,7 @@ void input_drop(struct input *in)
 {
 	if (in->data && in->data != shared) {
 		total -= in->room;
-		free(in->data);
+		discard(in->data, in->room);
 	}
 	*in = (struct input){ 0 };
 }

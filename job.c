@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "discard.h"
 #include "loop.h"
 
 #define SLICE_NS 100000
@@ -20,14 +21,14 @@ void job_keep(struct job *job, char *payload, size_t size)
 
 void job_forget_parts(struct job *job)
 {
-	parts_drop(&job->parts);
+	discard_parts(&job->parts);
 }
 
 static void give_back(struct job *job)
 {
-	parts_drop(&job->parts);
+	discard_parts(&job->parts);
 	free(job->warnings.data);
-	free(job->payload);
+	discard(job->payload, job->payload_size);
 	free(job->own_err);
 	free(job);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "discard.h"
 #include "recycle_result.h"
 
 /* ---- what it says ---- */
@@ -69,7 +70,7 @@ static int hear_result(struct member *m, struct member_news *n,
 			return -ENOMEM;
 	}
 	if (take_parts(n, body + sizeof(*r), body + head->size) < 0) {
-		free(n->payload);
+		discard(n->payload, head->size);
 		return -EPROTO;
 	}
 	m->owes_idle = true;
@@ -120,7 +121,7 @@ int member_hear(struct member *m, struct member_news *n)
 static int sent(struct member *m, int r)
 {
 	if (r == 1)
-		parts_drop(&m->parts);
+		discard_parts(&m->parts);
 	return r;
 }
 

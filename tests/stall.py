@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What clients and guests can take of the front end: its memory, its time."""
+import base64
 import json
 import os
 import pathlib
@@ -128,6 +129,28 @@ def send_body(server, body):
     some.pop().close()
     for s in some:
         assert answers(receive(s))[0].status == (400 if b"\xff" in body[-9:] else 200)
+
+
+LARGEST_OF_ALL = (32 << 20) - 100
+BYTES = base64.b64encode(bytes(range(256)) * 85 * 1024)  # 22 MiB
+FILE = b'{"code":"print(len(open(\'a\').read(-1)))","files":{"a":{"base64":"%s"}}}' % BYTES
+WHOLE = {
+    "a large file": FILE.replace(b"open('a')", b"open('a', 'rb')"),
+    "a large standard input": fill(b'{"code":"1","stdin":"', b"x", b'"}', LARGEST_OF_ALL),
+}
+
+
+def send_whole(server, body, chunked):
+    """A body as large as there may be, to a worker; or left, when it is there."""
+    head = b"POST /v1/exec HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    if chunked:
+        request = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        request = head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    assert answers(server.ask(request))[0].status == 200
+    with server.connect() as s:
+        s.sendall(request[:-1])
+    eventually(lambda: server.metric("zeroboot_http_connections") == 1)
 
 
 def send_chunks(server):
@@ -290,6 +313,10 @@ def main():
         report.check("turns are short while the most output is sent, and given up", within_a_turn, server, large_output)
         report.check("turns are short when workers are started while much is held", within_a_turn, server, start_workers)
         report.check("an answer that is long does not keep others waiting", check_others, server)
+    with Timed("--workers", "1", "--max-body", "32", program=TURNS) as server:
+        for name, body in WHOLE.items():
+            report.check(f"turns are short while {name} is handed on", within_a_turn, server, send_whole, body, False)
+        report.check("turns are short while a large chunk is read", within_a_turn, server, send_whole, body, True)
     report.check("turns are short while the largest key file is read", check_keys)
     report.check("turns are short while 8,192 idle connections are drained", check_drain)
     report.check("output that nobody takes is bounded", check_held, 64)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@
 #include "inbox.h"
 #include "text.h"
 
-#define PIECE_MAX 30000u /* a socket takes it */
+#define PIECE_MAX 30000u      /* a socket takes it */
+#define SENT_MAX (128u << 10) /* by a call: SEND_MAX of channel.c */
 
 static void put(struct text *t, enum message_kind kind, size_t size)
 {
@@ -175,6 +177,49 @@ static void no_memory(void)
 	free(t.data);
 }
 
+/* What has come at the other end and was not received. */
+static size_t arrived(int other)
+{
+	int size = 0;
+
+	EQUAL(ioctl(other, FIONREAD, &size), 0);
+	return (size_t)size;
+}
+
+/* However much the socket takes. */
+static void large_requests_in_slices(void)
+{
+	static char parts[SENT_MAX * 8], got[sizeof(parts) + 64];
+	size_t at = 0, calls = 1, more;
+	int other, r, large = 1 << 24;
+	struct channel c;
+	struct run run = { .id = 1 };
+
+	EQUAL(channel_open(&c, &other), 0);
+	setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	for (size_t i = 0; i < sizeof(parts); i++)
+		parts[i] = (char)unit_random(256);
+	r = channel_run(&c, &run, parts, sizeof(parts));
+	EQUAL(r, 0);
+	EQUAL(channel_send(&c, MESSAGE_TRAIN, NULL, 0), 0);
+	CHECK(arrived(other) > SENT_MAX); /* it did take more */
+	while (r == 0 && (more = arrived(other)) > 0) {
+		CHECK(more <= SENT_MAX * (calls == 1 ? 2 : 1));
+		EQUAL(recv(other, got + at, sizeof(got) - at, 0), more);
+		at += more;
+		r = channel_flush(&c);
+		calls++;
+	}
+	EQUAL(r, 1);
+	at += (size_t)recv(other, got + at, sizeof(got) - at, 0);
+	more = sizeof(struct message) + sizeof(run);
+	SAME(got + more, at - more - sizeof(struct message), parts,
+	     sizeof(parts));
+	CHECK(!channel_unsent(&c));
+	channel_close(&c);
+	close(other);
+}
+
 /* ---- the worker's end ---- */
 
 static void inbox_split(const struct text *stream, size_t cut, uint32_t most)
@@ -322,6 +367,9 @@ int main(void)
 		{ "a message that breaks the rules ends it", broken_rules },
 		{ "without memory nothing is lost that was received",
 		  no_memory },
+		{ "a large request is sent in slices, whatever the socket "
+		  "takes",
+		  large_requests_in_slices },
 		{ "the worker's end: all splits, the same messages",
 		  inbox_splits },
 		{ "what is sent arrives whole and in order", what_is_sent },

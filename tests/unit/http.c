@@ -181,12 +181,27 @@ static void bodies_in_pieces(void)
 			check_body(&bodies[i], cut);
 }
 
+/* A slice's work is what has come, not the end of a large chunk. */
+static void chunks_move_as_they_come(void)
+{
+	char data[] = "a;b=c\r\n0123456789\r\n0\r\n\r\n";
+	struct http_chunks c = { 0 };
+
+	EQUAL(http_dechunk(data, 7 + 4, &c), 0);
+	SAME(data, c.body, "0123", 4);
+	EQUAL(http_dechunk(data, 7 + 11, &c), 0);
+	SAME(data, c.body, "0123456789", 10);
+	EQUAL(http_dechunk(data, sizeof(data) - 1, &c), 1);
+	SAME(data, c.body, "0123456789", 10);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "heads, whole and cut at every byte", heads_in_beginnings },
 		{ "heads have an end", heads_have_an_end },
 		{ "chunked bodies, cut at every byte", bodies_in_pieces },
+		{ "a chunk is moved as it comes", chunks_move_as_they_come },
 	};
 
 	return UNIT_RUN("http", tests);
