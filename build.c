@@ -241,7 +241,8 @@ int build_template(const struct build_options *o, const struct vmm *vmm, int fd,
 				.image_size = o->image->size,
 				.output_limit = ZB_OUTPUT_SIZE,
 				.memory_size = o->memory_mb << 20,
-				.trace = o->trace };
+				.trace = o->trace,
+				.large_pages = true };
 	struct snapshot_source source = { .image = o->image->data,
 					  .image_size = o->image->size,
 					  .program = o->program };

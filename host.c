@@ -123,7 +123,8 @@ int host_probe(struct vmm *vmm, struct err *e)
 	const char *const none[] = { NULL };
 	struct vm_boot boot = { .memory_size = ZB_MIN_MEMORY,
 				.argv = none,
-				.envp = none };
+				.envp = none,
+				.log = true };
 	struct found found;
 	struct code code;
 	struct vm vm;

@@ -156,6 +156,8 @@ void vm_destroy(struct vm *vm)
 		close(vm->fd);
 	if (vm->owns_memory && vm->memory != MAP_FAILED)
 		munmap(vm->memory, vm->memory_size);
+	if (vm->large_pages)
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	vm_init(vm);
 }
 
@@ -201,7 +203,8 @@ static int deny_msrs(struct vm *vm, struct err *e)
 
 /* Everything but registers. vm was vm_init'ed and has its memory. */
 static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
-		  const void *image, uint64_t image_size, struct err *e)
+		  const void *image, uint64_t image_size, bool log,
+		  struct err *e)
 {
 	struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
@@ -217,7 +220,7 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 		return err_set(e, -errno,
 			       "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: %s",
 			       strerror(errno));
-	r = add_slot(vm, SLOT_MEMORY, KVM_MEM_LOG_DIRTY_PAGES, 0,
+	r = add_slot(vm, SLOT_MEMORY, log ? KVM_MEM_LOG_DIRTY_PAGES : 0, 0,
 		     vm->memory_size, vm->memory, e);
 	if (r)
 		return r;
@@ -387,6 +390,14 @@ fail:
 		       strerror(errno));
 }
 
+/* Against what vmm_open() asks for. */
+static void take_large_pages(struct vm *vm)
+{
+	vm->large_pages = true;
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	madvise(vm->memory, vm->memory_size, MADV_HUGEPAGE);
+}
+
 int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	    struct err *e)
 {
@@ -400,7 +411,10 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	if (vm->memory == MAP_FAILED)
 		return err_set(e, -errno, "guest memory: %s", strerror(errno));
 	vm->owns_memory = true;
-	r = create(vm, vmm, vm->memory, boot->image, boot->image_size, e);
+	if (boot->large_pages)
+		take_large_pages(vm);
+	r = create(vm, vmm, vm->memory, boot->image, boot->image_size,
+		   boot->log, e);
 	if (r)
 		goto fail;
 	memset(&state, 0, sizeof(state));
@@ -435,7 +449,7 @@ int vm_fork(struct vm *vm, const struct vmm *vmm,
 	vm->memory = source->memory;
 	vm->memory_size = source->memory_size;
 	r = create(vm, vmm, source->locked, source->image, source->image_size,
-		   e);
+		   true, e);
 	if (r == 0)
 		r = load_state(vm, source->state, e);
 	if (r)

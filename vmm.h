@@ -71,7 +71,7 @@ struct vm {
 	bool needs_flush;   /* as in struct vmm */
 	uint8_t *memory;    /* mapped here, gpa 0.. */
 	uint64_t memory_size;
-	bool owns_memory;
+	bool owns_memory, large_pages;
 	uint64_t preempt_entry, text_start, text_end;
 	bool seeded;     /* control_seed was called since the last run */
 	uint64_t ran_ns; /* CPU time of the run so far, as of the last tick */
@@ -98,6 +98,10 @@ struct vm_boot {
 	uint32_t output_limit;
 	bool trace;
 	bool audit; /* the guest accounts for its frames at its end */
+	bool log;   /* vm_dirty_log() is wanted */
+	/* Most of memory will be touched: by pages of 2 MiB where the host has
+	 * them, while this VM is there. */
+	bool large_pages;
 };
 
 /* Opens /dev/kvm. 0 or -errno. */
