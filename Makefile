@@ -64,7 +64,7 @@ $(O)/zeroboot: $(HOST_O) $(O)/blobs.o
 	$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The host but its commands, for tests of its own.
-build/tests/%: tests/recycle/%.c $(O)/host.a $(O)/blobs.o
+build/tests/%: tests/recycle/%.c tests/recycle/snippets.h $(O)/host.a $(O)/blobs.o
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $< $(O)/blobs.o $(O)/host.a
 
@@ -177,7 +177,7 @@ run: setup
 
 test:
 	./deploy/setup.sh test
-	$(MAKE) all templates build/tests/recycle $(O)/syscalls
+	$(MAKE) all templates build/tests/recycle build/tests/states $(O)/syscalls
 	./tests/run.sh
 
 test-svm:
@@ -227,7 +227,7 @@ layers: $(O)/kernel.elf
 
 # The host's files that know of VMs. All others, the front end's and what everybody
 # uses, have no path to KVM's header.
-VM := command_serve doctor worker outputs interrupt load build proof machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
+VM := command_serve tables delta doctor worker outputs interrupt load build proof machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
 FRONT := $(filter-out $(VM:%=%.c),$(HOST_C))
 
 front:

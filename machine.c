@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "tables.h"
 
 #define TRAINING_NS 5000000000ull
 
@@ -41,6 +42,7 @@ int machine_make(struct machine *m, struct err *e)
 	int r;
 
 	m->used = false;
+	m->mono_ns = s->mono_ns;
 	m->memory = snapshot_map(s, e);
 	if (!m->memory)
 		return -ENOMEM;
@@ -62,11 +64,11 @@ void machine_drop(struct machine *m)
 }
 
 /* Monotonic time stood still meanwhile: programs take it for the time since they
- * started. */
+ * started, and nobody can tell how long a session was asleep. */
 static int prepare(struct machine *m, int r, uint32_t output_limit)
 {
 	if (r == 0)
-		control_prepare(&m->vm, m->snapshot->mono_ns, output_limit);
+		control_prepare(&m->vm, m->mono_ns, output_limit);
 	return r;
 }
 
@@ -84,7 +86,70 @@ int machine_code(struct machine *m, const void *code, size_t size,
 
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e)
 {
-	return vm_run(&m->vm, deadline, e);
+	enum vm_event event;
+
+	m->vm.exits = 0;
+	event = vm_run(&m->vm, deadline, e);
+	m->mono_ns = clock_mono() + (uint64_t)m->vm.mono_offset;
+	return event;
+}
+
+int machine_save(struct machine *m, struct delta *d, struct err *e)
+{
+	struct recycle *r = &m->recycle;
+	struct vm_state now;
+	int result = vm_peek(&m->vm, &now, e);
+
+	if (result)
+		return result;
+	if (!recycle_is_ordinary(r, &m->vm))
+		return err_set(e, -EPERM, "registers that no program can have");
+	if (recycle_find(r, &m->vm))
+		return err_set(e, -EIO, "it cannot be told what has changed");
+	recycle_put_back(r, &m->vm, d->apart);
+	result = delta_begin(d, &now, m->mono_ns, e);
+	if (result)
+		return result;
+	for (uint64_t i = 0; i < r->words; i++)
+		for (uint64_t bits = r->log[i] & ~d->apart[i];
+		     bits && result == 0; bits &= bits - 1) {
+			uint64_t page =
+				i * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			result = delta_put(d, page,
+					   m->vm.memory + page * PAGE_BYTES, e);
+		}
+	if (result == 0)
+		result = delta_end(d, e);
+	if (result)
+		delta_undo(d);
+	return result;
+}
+
+int machine_resume(struct machine *m, const struct delta *d, struct err *e)
+{
+	struct vm_state state;
+	uint64_t page = 0;
+	int r = 0;
+
+	/* What KVM has made of the tables that were there, it goes on to use. */
+	if (m->used && delta_has_tables(d)) {
+		machine_drop(m);
+		r = machine_make(m, e);
+	}
+	if (r)
+		return r;
+	/* Of a request, and random bytes. */
+	if (recycle_undo_writes(&m->recycle, &m->vm))
+		return err_set(e, -EIO, "its VM cannot be made as new");
+	while (delta_next(d, &page)) {
+		recycle_bring(&m->recycle, page - 1);
+		delta_write(d, page - 1,
+			    m->vm.memory + (page - 1) * PAGE_BYTES);
+	}
+	m->mono_ns = delta_state(d, &state);
+	m->vm.seeded = false;
+	return vm_reset(&m->vm, &state, false, e);
 }
 
 int machine_renew(struct machine *m, bool keep, bool learn,
@@ -104,6 +169,7 @@ int machine_renew(struct machine *m, bool keep, bool learn,
 	if (learn)
 		recycle_learn(&m->recycle);
 	m->used = true;
+	m->mono_ns = m->snapshot->mono_ns;
 	control_seed(&m->vm);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "delta.h"
 #include "recycle.h"
 #include "snapshot.h"
 #include "vmm_run.h"
@@ -22,7 +23,8 @@ struct machine {
 	void *memory; /* its mapping */
 	struct recycle recycle;
 	const struct vm_orders *orders; /* to its programs; NULL: none */
-	bool used;   /* the VM has run before, and was recycled */
+	uint64_t mono_ns; /* the guest's clock when it runs next */
+	bool used;        /* the VM has run before, and was recycled */
 	bool verify; /* a recycled VM is compared with the snapshot, wholly */
 };
 
@@ -44,6 +46,17 @@ int machine_code(struct machine *m, const void *code, size_t size,
 		 uint32_t output_limit);
 /* Runs the request, as vm_run. */
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e);
+
+/*
+ * After a run that ended, with whatever came of it: the VM's state becomes that of
+ * d, which has the state that the VM had before. The VM can go on, or be renewed.
+ * 0; -ENOSPC: it is too large; -EPERM: it cannot be kept; -errno. Then d is as it
+ * was.
+ */
+int machine_save(struct machine *m, struct delta *d, struct err *e);
+/* A VM that is as new gets that state. 0 or -errno: it must be renewed, or there is
+ * none. */
+int machine_resume(struct machine *m, const struct delta *d, struct err *e);
 
 /*
  * After a run: the same VM as new, or another one. keep: it returned VM_EXIT and

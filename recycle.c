@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "tables.h"
 
 #define WRITES_KEPT (4ul << 20) /* bytes of a request that stay the VM's */
-#define PAGE 4096ull
+#define PAGE PAGE_BYTES
 /* A run that wrote more new pages than this costs more to clean than a new VM. */
 #define GREW_PAGES 32768
 /* Of its memory a VM keeps at most this share as pages of its own, a run adds at
@@ -39,19 +40,10 @@
 #define UNUSED_RUNS 4096
 #define SWEEP_RUNS 256
 
-#define PTE_P 0x001ull
-#define PTE_PS 0x080ull
-#define PTE_ADDRESS 0x000ffffffffff000ull
-
 /* The page that will be compared next, and the template's. */
 struct ahead {
 	const uint8_t *page, *pristine;
 };
-
-static bool has(const uint64_t *bits, uint64_t page)
-{
-	return bits[page / 64] >> (page % 64) & 1;
-}
 
 /* ---- one page ---- */
 
@@ -100,39 +92,6 @@ restore_page_avx2(uint8_t *page, const uint8_t *pristine,
 			  restore_lines(page, NULL, next);
 }
 
-/* ---- page tables ---- */
-
-/*
- * Marks the template's page-table pages, level 4 to 1. A table outside of
- * memory or met again at another level makes the template unfit: -EINVAL.
- */
-/* NOLINTNEXTLINE(misc-no-recursion): four levels */
-static int mark_tables(struct recycle *r, uint64_t *tables, gpa_t table,
-		       int level)
-{
-	const uint64_t *entries = (const uint64_t *)(r->pristine + table);
-	uint64_t page = table / PAGE;
-	int result = 0;
-
-	tables[page / 64] |= 1ull << (page % 64);
-	for (int i = 0; level > 1 && i < 512 && result == 0; i++) {
-		gpa_t next = entries[i] & PTE_ADDRESS;
-
-		if (!(entries[i] & PTE_P) || (level < 4 && entries[i] & PTE_PS))
-			continue;
-		if (next >= r->snapshot->memory_size ||
-		    has(tables, next / PAGE))
-			return -EINVAL;
-		result = mark_tables(r, tables, next, level - 1);
-	}
-	return result;
-}
-
-static uint64_t root_page(const struct recycle *r)
-{
-	return (r->snapshot->state->sregs.cr3 & PTE_ADDRESS) / PAGE;
-}
-
 static int make_maps(struct recycle *r)
 {
 	r->log = calloc(r->words, 8);
@@ -140,18 +99,17 @@ static int make_maps(struct recycle *r)
 	r->kept = calloc(r->words, 8);
 	r->usual = calloc(r->words, 8);
 	r->tables = calloc(r->words, 8);
+	r->brought = calloc(r->words, 8);
 	r->written = calloc(r->words, 64 * sizeof(*r->written));
 	r->patience = calloc(r->words, 64);
 	return r->log && r->logged && r->kept && r->usual && r->tables &&
-			       r->written && r->patience ?
+			       r->brought && r->written && r->patience ?
 		       0 :
 		       -ENOMEM;
 }
 
 int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 {
-	gpa_t root = s->state->sregs.cr3 & PTE_ADDRESS;
-
 	memset(r, 0, sizeof(*r));
 	r->snapshot = s;
 	r->pristine = s->memory;
@@ -162,7 +120,7 @@ int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 		recycle_close(r);
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	if (root >= s->memory_size || mark_tables(r, r->tables, root, 4)) {
+	if (tables_mark(s, r->tables)) {
 		recycle_close(r);
 		return err_set(e, -EINVAL, "template: bad page tables");
 	}
@@ -175,6 +133,8 @@ void recycle_renew(struct recycle *r)
 		return;
 	memset(r->logged, 0, r->words * 8);
 	memset(r->kept, 0, r->words * 8);
+	memset(r->brought, 0, r->words * 8);
+	r->any_brought = false;
 	r->kept_pages = 0;
 }
 
@@ -197,6 +157,7 @@ void recycle_close(struct recycle *r)
 	free(r->kept);
 	free(r->usual);
 	free(r->tables);
+	free(r->brought);
 	free(r->written);
 	free(r->patience);
 	memset(r, 0, sizeof(*r));
@@ -207,7 +168,8 @@ void recycle_close(struct recycle *r)
 /* NULL: zero. */
 static const uint8_t *pristine_page(const struct recycle *r, uint64_t page)
 {
-	return has(r->snapshot->used, page) ? r->pristine + page * PAGE : NULL;
+	return bit_is_set(r->snapshot->used, page) ? r->pristine + page * PAGE :
+						     NULL;
 }
 
 /* What comes behind the first page of bits, which are of a word of the log. */
@@ -384,7 +346,7 @@ int recycle_trim(struct recycle *r, struct vm *vm)
  * request (whole pages) the VM keeps some for the next one; the others go, and are
  * the snapshot's again.
  */
-static int restore_writes(struct recycle *r, struct vm *vm)
+int recycle_undo_writes(struct recycle *r, struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->write_count; i++) {
 		uint64_t gpa = vm->writes[i].gpa, size = vm->writes[i].size;
@@ -413,7 +375,7 @@ static int restore_writes(struct recycle *r, struct vm *vm)
  */
 static int flush_tlb(const struct recycle *r, struct vm *vm)
 {
-	uint64_t root = root_page(r), bit = 1ull << (root % 64);
+	uint64_t root = tables_root(r->snapshot), bit = 1ull << (root % 64);
 
 	return vm_dirty_clear(vm, &bit, root / 64 * 64, 64);
 }
@@ -425,10 +387,12 @@ static enum recycle_result judge(struct recycle *r, const struct vm *vm)
 
 	r->came = 0;
 	/* The root was used, or flush_tlb() has nothing to take out. */
-	if (vm->nested_paging && !has(r->log, root_page(r)))
+	if (vm->nested_paging && !bit_is_set(r->log, tables_root(r->snapshot)))
 		return RECYCLE_TABLES;
 	for (uint64_t i = 0; i < r->words; i++) {
-		if ((r->log[i] & r->tables[i]) && !vm->nested_paging)
+		uint64_t written = r->log[i] | r->brought[i];
+
+		if ((written & r->tables[i]) && !vm->nested_paging)
 			return control_page(vm)->processes ? RECYCLE_PROCESSES :
 							     RECYCLE_TABLES;
 		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
@@ -486,6 +450,30 @@ static int restore_log(struct recycle *r, struct vm *vm)
 	return r->run % SWEEP_RUNS == 0 ? sweep(r, vm, UNUSED_RUNS) : 0;
 }
 
+/* What the host has brought and no run has written since: it is in no log. */
+static int restore_brought(struct recycle *r, struct vm *vm)
+{
+	struct stretch s = { 0, 0 };
+
+	for (uint64_t i = 0; i < r->words; i++) {
+		uint64_t own = r->brought[i] & r->kept[i];
+		uint64_t drop = r->brought[i] & ~own;
+
+		r->brought[i] = 0;
+		for (; own; own &= own - 1) {
+			uint64_t page = i * 64 + (uint64_t)__builtin_ctzll(own);
+			struct ahead none = { vm->memory, vm->memory };
+
+			r->restore_page(vm->memory + page * PAGE,
+					pristine_page(r, page), &none);
+		}
+		if (add_pages(r, vm, &s, i, drop))
+			return -EIO;
+	}
+	r->any_brought = false;
+	return give_back(r, vm, &s);
+}
+
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 {
 	enum recycle_result result;
@@ -495,11 +483,53 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 	result = judge(r, vm);
 	if (result != RECYCLE_DONE)
 		return result;
-	if (restore_log(r, vm))
+	for (uint64_t i = 0; r->any_brought && i < r->words; i++)
+		r->brought[i] &= ~r->log[i];
+	if (restore_log(r, vm) || (r->any_brought && restore_brought(r, vm)))
 		return RECYCLE_FAILED;
 	if (vm->nested_paging && flush_tlb(r, vm))
 		return RECYCLE_FAILED;
-	return restore_writes(r, vm) ? RECYCLE_FAILED : RECYCLE_DONE;
+	return recycle_undo_writes(r, vm) ? RECYCLE_FAILED : RECYCLE_DONE;
+}
+
+/* ---- states of sessions ---- */
+
+void recycle_bring(struct recycle *r, uint64_t page)
+{
+	bit_set(r->brought, page);
+	r->any_brought = true;
+}
+
+int recycle_find(struct recycle *r, struct vm *vm)
+{
+	if (vm->write_count > VM_WRITES || vm_dirty_log(vm, r->log))
+		return -EIO;
+	for (unsigned i = 0; i < vm->write_count; i++) {
+		const struct vm_write *w = &vm->writes[i];
+
+		for (gpa_t at = w->gpa / PAGE; at * PAGE < w->gpa + w->size;
+		     at++)
+			recycle_bring(r, at);
+	}
+	vm->write_count = 0;
+	for (uint64_t i = 0; i < r->words; i++)
+		r->log[i] |= r->brought[i];
+	return 0;
+}
+
+void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some)
+{
+	struct ahead none = { vm->memory, vm->memory };
+
+	for (uint64_t i = 0; i < r->words; i++)
+		for (uint64_t bits = r->log[i] & some[i]; bits;
+		     bits &= bits - 1) {
+			uint64_t page =
+				i * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			r->restore_page(vm->memory + page * PAGE,
+					pristine_page(r, page), &none);
+		}
 }
 
 /* ---- registers ---- */
@@ -537,24 +567,31 @@ static bool same_system(const struct kvm_sregs *a, const struct kvm_sregs *b)
  * breakpoint that was hit in the shadow of a stack switch is pending in the CPU,
  * where no register shows it.
  */
-static bool settled(const struct kvm_sync_regs *now,
-		    const struct vm_state *then)
+static bool settled(const struct vm *vm, const struct vm_state *then)
 {
+	const struct kvm_sync_regs *now = &vm->run->s.regs;
 	const struct kvm_vcpu_events *e = &now->events;
 
-	return now->regs.rip != then->regs.rip && !e->interrupt.shadow &&
-	       !e->interrupt.injected && !e->exception.injected &&
-	       !e->exception.pending && !e->nmi.injected && !e->nmi.pending;
+	return (vm->completed || now->regs.rip != then->regs.rip) &&
+	       !e->interrupt.shadow && !e->interrupt.injected &&
+	       !e->exception.injected && !e->exception.pending &&
+	       !e->nmi.injected && !e->nmi.pending;
+}
+
+bool recycle_is_ordinary(const struct recycle *r, const struct vm *vm)
+{
+	const struct vm_state *then = r->snapshot->state;
+
+	return same_system(&vm->run->s.regs.sregs, &then->sregs) &&
+	       settled(vm, then);
 }
 
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm)
 {
-	const struct kvm_sync_regs *now = &vm->run->s.regs;
 	enum recycle_result result;
 	struct err e;
 
-	if (!same_system(&now->sregs, &r->snapshot->state->sregs) ||
-	    !settled(now, r->snapshot->state))
+	if (!recycle_is_ordinary(r, vm))
 		return RECYCLE_REGISTERS;
 	result = restore_memory(r, vm);
 	if (result != RECYCLE_DONE)

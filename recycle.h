@@ -35,12 +35,14 @@ struct recycle {
 	/* for this CPU */
 	bool (*restore_page)(uint8_t *page, const uint8_t *pristine,
 			     const struct ahead *next);
-	uint64_t *log;    /* KVM's dirty log, a bit a page */
-	uint64_t *logged; /* what was left in it after the run before */
-	uint64_t *kept;   /* pages that are the VM's own */
-	uint64_t *usual;  /* those that it keeps in any case */
-	uint64_t *tables; /* the template's page-table pages */
-	uint64_t words;   /* of each */
+	uint64_t *log;     /* KVM's dirty log, a bit a page */
+	uint64_t *logged;  /* what was left in it after the run before */
+	uint64_t *kept;    /* pages that are the VM's own */
+	uint64_t *usual;   /* those that it keeps in any case */
+	uint64_t *tables;  /* the template's page-table pages */
+	uint64_t *brought; /* what the host has written, beside vm->writes */
+	bool any_brought;
+	uint64_t words; /* of each */
 	uint64_t kept_pages;
 	uint64_t came;     /* pages that the last run brought into the log */
 	uint16_t run;      /* runs so far */
@@ -64,6 +66,20 @@ void recycle_renew(struct recycle *r);
  * recycle_renew called for the next.
  */
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm);
+
+/*
+ * For states of sessions (delta.h). Whether a program can have made the registers
+ * that decide how addresses are translated and events delivered: it cannot have.
+ */
+bool recycle_is_ordinary(const struct recycle *r, const struct vm *vm);
+/* All pages that may differ from the template, into r->log. 0 or -errno. */
+int recycle_find(struct recycle *r, struct vm *vm);
+/* Undoes what control_write() has a list of. 0 or -errno. */
+int recycle_undo_writes(struct recycle *r, struct vm *vm);
+/* The host writes into the page: recycling puts it back. */
+void recycle_bring(struct recycle *r, uint64_t page);
+/* Of pages in r->log those with a bit set become the template's at once. */
+void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some);
 
 /*
  * Gives back most of what a VM that was recycled and waits has learnt since. 0, or

@@ -327,6 +327,7 @@ int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 	/* Without an APIC in KVM this one counts, not sregs' (KVM API, 5). */
 	vm->run->cr8 = s->sregs.cr8;
 	vm->exits = 0;
+	vm->completed = false;
 	r = load_vectors(vm, s, e);
 	return r == 0 && all ? load_rest(vm, s, e) : r;
 }
@@ -335,12 +336,30 @@ int vm_complete(struct vm *vm)
 {
 	int r;
 
+	if (vm->completed)
+		return 0;
 	/* The `out` is only finished by the next entry (KVM API, 5: "KVM_RUN",
 	 * note on completing I/O), which does not get as far as the guest. */
 	vm->run->immediate_exit = 1;
 	r = ioctl(vm->vcpu, KVM_RUN, 0);
 	vm->run->immediate_exit = 0;
-	return r < 0 && errno == EINTR ? 0 : -EIO;
+	vm->completed = r < 0 && errno == EINTR;
+	return vm->completed ? 0 : -EIO;
+}
+
+int vm_peek(struct vm *vm, struct vm_state *s, struct err *e)
+{
+	const struct kvm_sync_regs *now = &vm->run->s.regs;
+
+	memset(s, 0, sizeof(*s));
+	if (vm_complete(vm))
+		return err_set(e, -EIO, "KVM_RUN: %s", strerror(errno));
+	if (ioctl(vm->vcpu, KVM_GET_XSAVE, &s->xsave) < 0)
+		return err_set(e, -errno, "KVM_GET_XSAVE: %s", strerror(errno));
+	s->regs = now->regs;
+	s->sregs = now->sregs;
+	s->events = now->events;
+	return 0;
 }
 
 int vm_save(struct vm *vm, struct vm_state *s, struct err *e)

@@ -73,6 +73,7 @@ struct vm {
 	uint64_t memory_size;
 	bool owns_memory, large_pages;
 	uint64_t preempt_entry, text_start, text_end;
+	bool completed;  /* the last hypercall: see vm_complete */
 	bool seeded;     /* control_seed was called since the last run */
 	uint64_t ran_ns; /* CPU time of the run so far, as of the last tick */
 	uint32_t random_size; /* bytes that control_seed makes, beside the seed */
@@ -136,6 +137,16 @@ void vm_destroy(struct vm *vm);
  * first. 0 or -errno.
  */
 int vm_save(struct vm *vm, struct vm_state *state, struct err *e);
+/*
+ * Completes the hypercall of a VM that has returned VM_READY or VM_EXIT, so that its
+ * registers are those behind it. 0 or -errno.
+ */
+int vm_complete(struct vm *vm);
+/*
+ * Of that vCPU what a program can change (general registers, segments, events,
+ * vectors) into a state, and nothing else. 0 or -errno.
+ */
+int vm_peek(struct vm *vm, struct vm_state *state, struct err *e);
 /*
  * Sets all registers of a VM that has returned from vm_run, and forgets what
  * the run left in vm. Most go into kvm_run and take effect with the next entry;

@@ -378,7 +378,7 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 {
 	enum vm_event event = VM_FAULT;
 
-	vm->seeded = false;
+	vm->seeded = vm->completed = false;
 	vm->ran_ns = 0;
 	tick_mono = 0;
 	clear_segments();

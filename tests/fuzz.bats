@@ -29,3 +29,5 @@ fuzz() {
 @test "fuzz: whatever a worker says, the front end hears what the rules allow, however it was split" { fuzz member; }
 
 @test "fuzz: whatever a front end says, a worker does what was asked and says what the rules allow" { fuzz worker; }
+
+@test "fuzz: whatever a session's state says, it puts into a VM what a program can do" { fuzz delta; }

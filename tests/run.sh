@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit svm faults parts protocol fuzz recycle-node recycle-python recycle-sh hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet monitor manifests http queue image)
+suites=(unit svm faults parts protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet monitor manifests http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -55,6 +55,9 @@ command_of() { # suite
 	# but not in the same one three times; unless it is close to growing in this
 	# template, which node.known has no name for.
 	recycle-node) echo "build/tests/recycle -k tests/recycle/node.known -a 3 -s 2 templates/node.zbt tests/node/snippets.txt tests/recycle/node.txt" ;;
+	states-python) echo "build/tests/states templates/python.zbt 5 tests/python/snippets.txt tests/python/terminals.txt" ;;
+	states-node) echo "build/tests/states templates/node.zbt 12 tests/node/snippets.txt" ;;
+	states-sh) echo "build/tests/states templates/sh.zbt 3 tests/sh/snippets.txt" ;;
 	recycle-sh) echo "build/tests/recycle templates/sh.zbt tests/sh/snippets.txt" ;;
 	*) [ -e "tests/$1.py" ] && echo "python3 tests/$1.py" || echo "bats --tap tests/$1.bats" ;;
 	esac

@@ -1,0 +1,599 @@
+#include "delta.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crc32c.h"
+#include "sha256.h"
+#include "tables.h"
+
+#define LINES (PAGE_BYTES / DELTA_LINE)
+#define UNIT 8ul /* of an offset */
+#define ROOM_STEP (64ul << 10)
+#define SPARE (64ul << 10) /* of garbage that is never worth to be removed */
+
+/* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
+ * the bit that is always 1 are as the template has them (SDM 1, 3.4.3). */
+#define FLAGS_FREE 0x254dd5ull
+#define FLAGS_SET 0x202ull
+
+/* XSAVE's standard form (SDM 1, 13.4): the legacy area, and the header. */
+#define XSAVE_LEAST 576u
+#define XSTATE_BV 512u
+#define XSTATE_REST 520u
+
+_Static_assert(sizeof(struct delta_segment) == 280 &&
+		       sizeof(struct delta_record) == 16,
+	       "layout changed: raise DELTA_VERSION");
+_Static_assert(LINES == 64, "a bit for each line of a page");
+_Static_assert(sizeof(struct kvm_regs) == sizeof(uint64_t) * 18, "KVM's "
+								 "registers in "
+								 "KVM's order");
+
+/* ---- what it is about ---- */
+
+static void mark_range(uint64_t *bits, gpa_t from, gpa_t to)
+{
+	for (gpa_t at = from; at < to; at += PAGE_BYTES)
+		bit_set(bits, at / PAGE_BYTES);
+}
+
+/* What CPL0 uses: see is_locked() of vmm_boot.c. */
+static int mark_locked(struct delta *d)
+{
+	struct zb_kernel_header header;
+	gpa_t end;
+
+	memcpy(&header, d->snapshot->memory + ZB_KERNEL_GPA, sizeof(header));
+	end = header.cpl0_end - ZB_KERNEL_BASE;
+	if (end < ZB_KERNEL_GPA || end > ZB_REQUEST_GPA)
+		return -EINVAL;
+	mark_range(d->fixed, ZB_TABLES_GPA, ZB_TABLES_GPA + ZB_TABLES_SIZE);
+	mark_range(d->fixed, ZB_KERNEL_GPA, end);
+	return 0;
+}
+
+static int mark_pages(struct delta *d)
+{
+	int r = tables_mark(d->snapshot, d->tables);
+
+	if (r == 0)
+		r = tables_mark_fixed(d->snapshot, d->fixed);
+	if (r == 0)
+		r = mark_locked(d);
+	/* 0: a null gpa is never valid, and no record is at a page 0. */
+	bit_set(d->fixed, 0);
+	mark_range(d->apart, ZB_RANDOM_GPA, ZB_RANDOM_GPA + ZB_RANDOM_SIZE);
+	mark_range(d->apart, ZB_REQUEST_GPA, ZB_FRAMES_GPA);
+	return r;
+}
+
+static void name_template(struct delta *d)
+{
+	char hex[SHA256_HEX + 1];
+	struct sha256 s;
+
+	_Static_assert(SHA256_HEX == DELTA_TEMPLATE, "its name");
+	sha256_begin(&s);
+	sha256_add(&s, &d->snapshot->template.head,
+		   sizeof(d->snapshot->template.head));
+	sha256_end(&s, hex);
+	memcpy(d->template, hex, DELTA_TEMPLATE);
+}
+
+int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
+	       struct err *e)
+{
+	size_t words = (size_t)(s->memory_size / PAGE_BYTES + 63) / 64;
+
+	memset(d, 0, sizeof(*d));
+	d->snapshot = s;
+	d->pages = s->memory_size / PAGE_BYTES;
+	d->limit = limit;
+	d->tables = calloc(words, 8);
+	d->fixed = calloc(words, 8);
+	d->apart = calloc(words, 8);
+	d->record = calloc(d->pages, sizeof(*d->record));
+	if (!d->tables || !d->fixed || !d->apart || !d->record) {
+		delta_close(d);
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	if (mark_pages(d)) {
+		delta_close(d);
+		return err_set(e, -EINVAL, "template: bad page tables");
+	}
+	name_template(d);
+	return 0;
+}
+
+void delta_close(struct delta *d)
+{
+	free(d->tables);
+	free(d->fixed);
+	free(d->apart);
+	free(d->record);
+	free(d->data);
+	memset(d, 0, sizeof(*d));
+}
+
+void delta_clear(struct delta *d)
+{
+	free(d->data);
+	d->data = NULL;
+	d->size = d->room = d->last = d->live = 0;
+	memset(d->record, 0, d->pages * sizeof(*d->record));
+}
+
+/* ---- its bytes ---- */
+
+static int too_large(const struct delta *d, struct err *e)
+{
+	return err_set(e, -ENOSPC, "the session's state is larger than %zu MiB",
+		       d->limit >> 20);
+}
+
+/* With what counts no more, and what is about to be added, it may have three times
+ * its limit. */
+static int grow(struct delta *d, size_t more, struct err *e)
+{
+	size_t most = 3 * d->limit + ROOM_STEP, room = d->room;
+	uint8_t *data;
+
+	if (more > most || d->size > most - more)
+		return too_large(d, e);
+	if (room - d->size >= more)
+		return 0;
+	while (room - d->size < more)
+		room += room / 2 + ROOM_STEP;
+	data = realloc(d->data, room);
+	if (!data)
+		return err_set(e, -ENOMEM, "no memory");
+	d->data = data;
+	d->room = room;
+	return 0;
+}
+
+static struct delta_segment *segment_at(const struct delta *d, size_t at)
+{
+	return (struct delta_segment *)(void *)(d->data + at);
+}
+
+static size_t record_size(const struct delta_record *r)
+{
+	return sizeof(*r) + (size_t)__builtin_popcountll(r->mask) * DELTA_LINE;
+}
+
+static const struct delta_record *record_of(const struct delta *d,
+					    uint64_t page)
+{
+	uint32_t at = d->record[page];
+
+	return at ? (const void *)(d->data + at * UNIT) : NULL;
+}
+
+/* The record at an offset is its page's from now on. */
+static void take_record(struct delta *d, size_t at)
+{
+	const struct delta_record *r = (const void *)(d->data + at);
+	const struct delta_record *before = record_of(d, r->page);
+
+	if (before)
+		d->live -= record_size(before);
+	d->record[r->page] = (uint32_t)(at / UNIT);
+	d->live += record_size(r);
+}
+
+static size_t first_record(const struct delta *d, size_t segment)
+{
+	return segment + sizeof(struct delta_segment) +
+	       segment_at(d, segment)->vectors_size;
+}
+
+/* Which records count, of segments that were looked at. */
+static void take_all(struct delta *d)
+{
+	size_t segment = 0;
+
+	memset(d->record, 0, d->pages * sizeof(*d->record));
+	d->live = 0;
+	while (segment < d->size) {
+		const struct delta_segment *s = segment_at(d, segment);
+		size_t at = first_record(d, segment), end = segment + s->size;
+
+		d->last = segment;
+		for (; at < end;
+		     at += record_size((const void *)(d->data + at)))
+			take_record(d, at);
+		segment = end;
+	}
+}
+
+static uint32_t sum_up(const struct delta_segment *s)
+{
+	struct delta_segment head = *s;
+
+	head.checksum = 0;
+	return crc32c(crc32c(0, &head, sizeof(head)), s + 1,
+		      s->size - sizeof(head));
+}
+
+/* ---- from elsewhere ---- */
+
+/* All that is compared in words: musl's memcmp goes byte by byte. */
+static bool same_line(const void *a, const void *b)
+{
+	typedef uint64_t word __attribute__((may_alias));
+	const word *x = a, *y = b;
+	uint64_t differing = 0;
+
+	for (size_t i = 0; i < DELTA_LINE / sizeof(word); i++)
+		differing |= x[i] ^ y[i];
+	return !differing;
+}
+
+static const uint8_t *line_of(const struct delta_record *r, unsigned line)
+{
+	uint64_t before = r->mask & ((1ull << line) - 1);
+
+	return (const uint8_t *)(r + 1) +
+	       (size_t)__builtin_popcountll(before) * DELTA_LINE;
+}
+
+/* Whether the root goes to the same memory of kernel and image. */
+static bool keeps_entries(const struct delta *d, const struct delta_record *r)
+{
+	unsigned line = TABLES_FIXED_LINE;
+	const uint8_t *root = d->snapshot->memory + r->page * PAGE_BYTES;
+
+	return !(r->mask >> line & 1) ||
+	       !memcmp(line_of(r, line), root + line * DELTA_LINE,
+		       TABLES_FIXED_SIZE);
+}
+
+static bool may_hold(const struct delta *d, const struct delta_record *r)
+{
+	if (bit_is_set(d->fixed, r->page) || bit_is_set(d->apart, r->page))
+		return false;
+	return r->page != tables_root(d->snapshot) || keeps_entries(d, r);
+}
+
+static bool good_vectors(const struct delta *d, const void *vectors,
+			 uint32_t size)
+{
+	uint64_t rest[7], features;
+
+	if (size < XSAVE_LEAST || size > sizeof(struct kvm_xsave) || size % 8)
+		return false;
+	memcpy(&features, (const char *)vectors + XSTATE_BV, 8);
+	memcpy(rest, (const char *)vectors + XSTATE_REST, sizeof(rest));
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		if (rest[i])
+			return false;
+	return !(features & ~d->snapshot->state->xcrs.xcrs[0].value);
+}
+
+/* With 48 bits: a CPU does not enter a guest with another one. */
+static bool canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+static bool good_registers(const struct delta_registers *r)
+{
+	return (r->flags & ~FLAGS_FREE) == FLAGS_SET && canonical(r->rip) &&
+	       canonical(r->fs_base) && canonical(r->gs_base);
+}
+
+static bool good_records(const struct delta *d, const struct delta_segment *s,
+			 const uint8_t *at, size_t left)
+{
+	uint64_t above = 0;
+
+	for (uint64_t i = 0; i < s->records; i++) {
+		const struct delta_record *r = (const void *)at;
+		size_t size;
+
+		if (left < sizeof(*r))
+			return false;
+		size = record_size(r);
+		/* A lower bound that page 0 is not above either. */
+		if (size > left || r->page <= above || r->page >= d->pages ||
+		    !may_hold(d, r))
+			return false;
+		above = r->page;
+		at += size;
+		left -= size;
+	}
+	return left == 0;
+}
+
+/* What starts at an offset in data; *size: how long it is. */
+static int check_segment(const struct delta *d, size_t at, size_t *size,
+			 struct err *e)
+{
+	const struct delta_segment *s = segment_at(d, at);
+	size_t left = d->size - at, head = sizeof(*s);
+	const uint8_t *body = (const uint8_t *)(s + 1);
+
+	if (left < head || memcmp(s->magic, DELTA_MAGIC, sizeof(s->magic)))
+		return err_set(e, -EINVAL, "not a session's state");
+	if (s->version != DELTA_VERSION || s->abi_version != ZB_ABI_VERSION)
+		return err_set(e, -ESTALE,
+			       "a session of another version of zeroboot");
+	if (s->size < head || s->size > left || s->size % UNIT ||
+	    s->vectors_size > s->size - head || sum_up(s) != s->checksum)
+		return err_set(e, -EINVAL, "damaged");
+	if (memcmp(s->template, d->template, DELTA_TEMPLATE))
+		return err_set(e, -ESTALE,
+			       "a session of another template than this one");
+	if (s->whole != (at == 0) || s->reserved ||
+	    !good_vectors(d, body, s->vectors_size) ||
+	    !good_registers(&s->registers) ||
+	    !good_records(d, s, body + s->vectors_size,
+			  s->size - head - s->vectors_size))
+		return err_set(e, -EINVAL, "holds what a session may not");
+	*size = s->size;
+	return 0;
+}
+
+int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
+{
+	size_t at = d->size, part = 0;
+	int r = size % UNIT ? err_set(e, -EINVAL, "damaged") : grow(d, size, e);
+
+	if (r == 0 && size) {
+		memcpy(d->data + d->size, bytes, size);
+		d->size += size;
+	}
+	for (; r == 0 && at < d->size; at += part)
+		r = check_segment(d, at, &part, e);
+	if (r == 0) {
+		take_all(d);
+		r = d->live > d->limit ? too_large(d, e) : 0;
+	}
+	if (r)
+		delta_clear(d);
+	return r;
+}
+
+/* ---- saving ---- */
+
+/* Which lines differ; NULL: the template's are zero. */
+static uint64_t compare(const uint8_t *now, const uint8_t *then)
+{
+	static const uint8_t zero[DELTA_LINE];
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < LINES; i++)
+		if (!same_line(now + i * DELTA_LINE,
+			       then ? then + i * DELTA_LINE : zero))
+			mask |= 1ull << i;
+	return mask;
+}
+
+/* The record says the same. */
+static bool says(const struct delta_record *r, uint64_t mask,
+		 const uint8_t *now)
+{
+	const uint8_t *line = (const uint8_t *)(r + 1);
+
+	if (r->mask != mask)
+		return false;
+	for (; mask; mask &= mask - 1, line += DELTA_LINE) {
+		unsigned i = (unsigned)__builtin_ctzll(mask);
+
+		if (!same_line(line, now + i * DELTA_LINE))
+			return false;
+	}
+	return true;
+}
+
+/* Registers as they may be in a delta, of any that a vCPU shows. */
+static struct delta_registers take_registers(const struct vm_state *state)
+{
+	struct delta_registers r;
+
+	memcpy(&r, &state->regs, sizeof(state->regs));
+	r.flags = (r.flags & FLAGS_FREE) | FLAGS_SET;
+	r.fs_base = state->sregs.fs.base;
+	r.gs_base = state->sregs.gs.base;
+	return r;
+}
+
+/* Without what the template's programs do not have, and the zeroes at the end. */
+static uint32_t put_vectors(const struct delta *d, uint8_t *to,
+			    const struct kvm_xsave *xsave)
+{
+	uint64_t features;
+	uint32_t size = sizeof(*xsave);
+
+	memcpy(to, xsave, sizeof(*xsave));
+	memcpy(&features, to + XSTATE_BV, 8);
+	features &= d->snapshot->state->xcrs.xcrs[0].value;
+	memcpy(to + XSTATE_BV, &features, 8);
+	while (size > XSAVE_LEAST && !to[size - 1])
+		size--;
+	return (size + 7) & ~7u;
+}
+
+int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
+		struct err *e)
+{
+	struct delta_segment head = { .magic = DELTA_MAGIC,
+				      .version = DELTA_VERSION,
+				      .abi_version = ZB_ABI_VERSION,
+				      .whole = d->size == 0,
+				      .mono_ns = mono_ns,
+				      .registers = take_registers(state) };
+	int r = grow(d, sizeof(head) + sizeof(state->xsave), e);
+
+	if (r)
+		return r;
+	if (!good_registers(&head.registers))
+		return err_set(e, -EPERM, "registers that no program can have");
+	d->begun = d->size;
+	memcpy(head.template, d->template, DELTA_TEMPLATE);
+	head.vectors_size = put_vectors(d, d->data + d->begun + sizeof(head),
+					&state->xsave);
+	memcpy(d->data + d->begun, &head, sizeof(head));
+	d->size += sizeof(head) + head.vectors_size;
+	return 0;
+}
+
+static int append(struct delta *d, const struct delta_record *head,
+		  const uint8_t *now, struct err *e)
+{
+	size_t at = d->size;
+	int r = grow(d, record_size(head), e);
+
+	if (r)
+		return r;
+	memcpy(d->data + at, head, sizeof(*head));
+	at += sizeof(*head);
+	for (uint64_t mask = head->mask; mask; mask &= mask - 1) {
+		unsigned line = (unsigned)__builtin_ctzll(mask);
+
+		memcpy(d->data + at, now + line * DELTA_LINE, DELTA_LINE);
+		at += DELTA_LINE;
+	}
+	if (!may_hold(d, (const void *)(d->data + d->size)))
+		return err_set(e, -EPERM,
+			       "page %#llx is not what a program may change",
+			       (unsigned long long)head->page);
+	segment_at(d, d->begun)->records++;
+	take_record(d, d->size);
+	d->size = at;
+	return d->live > d->limit ? too_large(d, e) : 0;
+}
+
+int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e)
+{
+	const struct snapshot *s = d->snapshot;
+	const struct delta_record *before = record_of(d, page);
+	struct delta_record head = {
+		.page = page,
+		.mask = compare(now, bit_is_set(s->used, page) ?
+					     s->memory + page * PAGE_BYTES :
+					     NULL)
+	};
+
+	if (before ? says(before, head.mask, now) : !head.mask)
+		return 0;
+	return append(d, &head, now, e);
+}
+
+/* All that counts as one segment. */
+static int compact(struct delta *d, struct err *e)
+{
+	const struct delta_segment *last = segment_at(d, d->begun);
+	size_t head = sizeof(*last) + last->vectors_size;
+	uint8_t *data = malloc(head + d->live);
+	struct delta_segment *whole = (void *)data;
+	size_t at = head;
+
+	if (!data)
+		return err_set(e, -ENOMEM, "no memory");
+	memcpy(data, last, head);
+	whole->whole = 1;
+	whole->records = 0;
+	for (uint64_t page = 0; page < d->pages; page++) {
+		const struct delta_record *r = record_of(d, page);
+
+		if (!r || !r->mask)
+			continue;
+		memcpy(data + at, r, record_size(r));
+		at += record_size(r);
+		whole->records++;
+	}
+	whole->size = at;
+	free(d->data);
+	d->data = data;
+	d->size = at;
+	d->room = head + d->live;
+	take_all(d);
+	return 0;
+}
+
+int delta_end(struct delta *d, struct err *e)
+{
+	struct delta_segment *s = segment_at(d, d->begun);
+	int r = 0;
+
+	s->size = d->size - d->begun;
+	d->last = d->begun;
+	if (d->size / 2 > d->live + SPARE)
+		r = compact(d, e);
+	if (r == 0) {
+		s = segment_at(d, d->last);
+		s->checksum = sum_up(s);
+	}
+	return r;
+}
+
+void delta_undo(struct delta *d)
+{
+	d->size = d->begun;
+	take_all(d);
+}
+
+const struct delta_segment *delta_last(const struct delta *d)
+{
+	return segment_at(d, d->last);
+}
+
+/* ---- using ---- */
+
+bool delta_next(const struct delta *d, uint64_t *page)
+{
+	while (*page < d->pages) {
+		const struct delta_record *r = record_of(d, (*page)++);
+
+		if (r && r->mask)
+			return true;
+	}
+	return false;
+}
+
+void delta_write(const struct delta *d, uint64_t page, void *to)
+{
+	const struct delta_record *r = record_of(d, page);
+	const uint8_t *line;
+
+	if (!r)
+		return;
+	line = (const uint8_t *)(r + 1);
+	for (uint64_t mask = r->mask; mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(mask);
+
+		memcpy((uint8_t *)to + i * DELTA_LINE, line, DELTA_LINE);
+		line += DELTA_LINE;
+	}
+}
+
+bool delta_has_tables(const struct delta *d)
+{
+	for (uint64_t i = 0; i < (d->pages + 63) / 64; i++)
+		for (uint64_t some = d->tables[i]; some; some &= some - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(some);
+			const struct delta_record *r =
+				record_of(d, i * 64 + bit);
+
+			if (r && r->mask)
+				return true;
+		}
+	return false;
+}
+
+uint64_t delta_state(const struct delta *d, struct vm_state *state)
+{
+	const struct delta_segment *s = delta_last(d);
+
+	*state = *d->snapshot->state;
+	memcpy(&state->regs, &s->registers, sizeof(state->regs));
+	state->sregs.fs.base = s->registers.fs_base;
+	state->sregs.gs.base = s->registers.gs_base;
+	memset(&state->xsave, 0, sizeof(state->xsave));
+	memcpy(&state->xsave, s + 1, s->vectors_size);
+	return s->mono_ns;
+}
