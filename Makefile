@@ -328,6 +328,11 @@ dist: stage
 deb: stage $(LANGUAGES:%=build/%.img.gz)
 	./deploy/deb.sh $(STAGE) $(VERSION) build/zeroboot_$(VERSION)_amd64.deb $(LANGUAGES:%=build/%.img.gz)
 
+# The clients' packages, of Python and of Node.
+sdk:
+	./deploy/setup.sh test
+	./sdk/build.sh build/sdk
+
 clean:
 	rm -rf build/release build/debug build/sanitize build/mode zeroboot templates
 
@@ -356,8 +361,9 @@ help:
 	@echo 'install    zeroboot, its manual, completion and systemd units into $$(DESTDIR)$$(PREFIX); uninstall'
 	@echo 'dist       build/zeroboot-$(VERSION).tar.gz, which has an install.sh'
 	@echo 'deb        a Debian package with the images of LANGUAGES (python node sh)'
+	@echo 'sdk        build/sdk: the packages of sdk/python and sdk/node'
 	@echo 'clean, distclean; MODE=debug; SANITIZE=1: the host side with ASan and UBSan'
 
 always:
 
-.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb clean distclean help
+.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb sdk clean distclean help

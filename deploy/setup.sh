@@ -40,6 +40,12 @@ if [ "${1:-}" = test ]; then
 	need xorriso xorriso
 	need busybox busybox-static
 	PATH=$PATH:/usr/sbin need mke2fs e2fsprogs
+	# sdk/build.sh, tests/sdk.py
+	need mypy mypy
+	[ -e /usr/lib/python3/dist-packages/build ] || missing+=(python3-build)
+	[ -e /usr/lib/python3/dist-packages/setuptools ] || missing+=(python3-setuptools)
+	[ -e /usr/lib/python3/dist-packages/wheel ] || missing+=(python3-wheel)
+	compgen -G '/usr/lib/python3.*/ensurepip' >/dev/null || missing+=(python3-venv)
 	# tests/fleet.py
 	PATH=$PATH:/usr/sbin need haproxy haproxy
 	PATH=$PATH:/usr/sbin need nginx nginx

@@ -1,0 +1,145 @@
+import { ApiError, errorOf, ProtocolError } from "./errors.js";
+import { Answer, Transport } from "./http.js";
+import { bodyOf, Execution, Health, Result, resultOf, RunOptions, secondsOf } from "./models.js";
+
+const VERSION = "0.2.0";
+const BASE_URL = "http://127.0.0.1:8080";
+const FIRST_WAIT = 0.25; // seconds, and twice as many each time
+
+export interface SandboxOptions {
+	/** Seconds that an answer may take beyond the run's own time limit: 60. */
+	patience?: number;
+	/** Seconds: 10. */
+	connectTimeout?: number;
+	/** How often it is asked again after 429 and 503, where nothing has run: 4. */
+	retries?: number;
+	/** Not where the server wants a wait of more than so many seconds: 30. */
+	maxRetryWait?: number;
+}
+
+/** Ends what is under way, a run included. */
+export interface Abortable {
+	signal?: AbortSignal;
+}
+
+function messageOf(body: string): string {
+	try {
+		const { error } = JSON.parse(body) as { error?: unknown };
+		if (typeof error === "string") return error;
+	} catch {
+		// somebody else's answer
+	}
+	return body.slice(0, 200).trim() || "no reason given";
+}
+
+/** Raises what an answer that is not 2xx says. */
+function check(answer: Answer): void {
+	if (answer.status >= 200 && answer.status < 300) return;
+	const after = answer.headers["retry-after"];
+	throw errorOf(answer.status, messageOf(answer.body), after && /^\d{1,9}$/.test(after) ? Number(after) : undefined);
+}
+
+function decode(body: string): unknown {
+	try {
+		return JSON.parse(body);
+	} catch (cause) {
+		throw new ProtocolError("the answer is not JSON", { cause });
+	}
+}
+
+function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		const done = () => {
+			clearTimeout(timer);
+			signal?.removeEventListener("abort", done);
+			resolve();
+		};
+		const timer = setTimeout(done, seconds * 1000);
+		signal?.addEventListener("abort", done);
+	});
+}
+
+/** Runs code on a zeroboot server, each run in a virtual machine of its own. */
+export class Sandbox {
+	readonly baseUrl: string;
+	private readonly headers: Record<string, string>;
+	private readonly transport: Transport;
+	private readonly options: Required<SandboxOptions>;
+
+	/** apiKey, baseUrl: else from ZEROBOOT_API_KEY, ZEROBOOT_BASE_URL. */
+	constructor(apiKey?: string, baseUrl?: string, options: SandboxOptions = {}) {
+		const key = apiKey ?? process.env["ZEROBOOT_API_KEY"];
+		if (key && !/^[\x21-\x7e]+$/.test(key)) throw new TypeError("apiKey: a character that no key has");
+		this.baseUrl = (baseUrl || process.env["ZEROBOOT_BASE_URL"] || BASE_URL).replace(/\/+$/, "");
+		this.transport = new Transport(this.baseUrl);
+		this.headers = { "User-Agent": `zeroboot-node/${VERSION}`, Accept: "application/json" };
+		if (key) this.headers["Authorization"] = `Bearer ${key}`;
+		this.options = { patience: 60, connectTimeout: 10, retries: 4, maxRetryWait: 30, ...options };
+	}
+
+	/** Runs code. */
+	async run(code: string, options: RunOptions & Abortable = {}): Promise<Result> {
+		const answer = await this.post("/v1/exec", bodyOf(code, options), secondsOf(options), options.signal);
+		return resultOf(decode(answer.body), options.binary);
+	}
+
+	/** Runs several in parallel; results are in their order. What is not a string has
+	 * options of its own. */
+	async runBatch(codes: readonly (string | Execution)[], options: RunOptions & Abortable = {}): Promise<Result[]> {
+		const all = codes.map((code): Execution => (typeof code === "string" ? { ...options, code } : code));
+		const body = { executions: all.map((execution) => bodyOf(execution.code, execution)) };
+		const seconds = all.reduce((sum, execution) => sum + secondsOf(execution), 0);
+		const answer = await this.post("/v1/exec/batch", body, seconds, options.signal);
+		const { results } = decode(answer.body) as { results?: unknown };
+		if (!Array.isArray(results) || results.length !== all.length) throw new ProtocolError("not the answer of a batch");
+		return results.map((result, i) => resultOf(result, all[i]?.binary));
+	}
+
+	/** What the server says of itself: status, and the templates there are. */
+	async health(): Promise<Health> {
+		const answer = await this.ask("GET", "/v1/health", undefined, 0);
+		if (answer.status !== 503) check(answer); // 503: not every template is ready
+		const health = decode(answer.body) as Partial<Health> | null;
+		if (!health?.templates) throw new ProtocolError("not the answer of a zeroboot server");
+		return health as Health;
+	}
+
+	/** Ends the connections that wait. */
+	close(): void {
+		this.transport.close();
+	}
+
+	private ask(method: string, path: string, body: string | undefined, seconds: number, signal?: AbortSignal) {
+		const headers = body === undefined ? this.headers : { ...this.headers, "Content-Type": "application/json" };
+		return this.transport.ask({
+			...{ method, path, headers, seconds: seconds + this.options.patience },
+			...{ connectSeconds: this.options.connectTimeout },
+			...(body === undefined ? {} : { body }),
+			...(signal ? { signal } : {}),
+		});
+	}
+
+	private async post(path: string, body: unknown, seconds: number, signal?: AbortSignal): Promise<Answer> {
+		const text = JSON.stringify(body);
+		for (let attempt = 0; ; attempt++) {
+			const answer = await this.ask("POST", path, text, seconds, signal);
+			try {
+				check(answer);
+				return answer;
+			} catch (error) {
+				const wait = this.waitBefore(attempt, error);
+				if (wait === undefined) throw error;
+				await sleep(wait, signal);
+			}
+		}
+	}
+
+	/** How many seconds before it is asked once more; undefined: it is not. Only of
+	 * answers that say that nothing has run. */
+	private waitBefore(attempt: number, error: unknown): number | undefined {
+		if (!(error instanceof ApiError) || (error.status !== 429 && error.status !== 503)) return undefined;
+		const wait = error.retryAfter ?? FIRST_WAIT * 2 ** attempt;
+		if (attempt >= this.options.retries || wait > this.options.maxRetryWait) return undefined;
+		return wait + Math.random() * (FIRST_WAIT + wait / 4);
+	}
+}

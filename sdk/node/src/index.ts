@@ -1,0 +1,17 @@
+export {
+	AnswerTimeoutError,
+	ApiError,
+	AuthenticationError,
+	BadRequestError,
+	ConnectError,
+	ConnectionLostError,
+	NotFoundError,
+	ProtocolError,
+	RateLimitError,
+	ServerError,
+	TooLargeError,
+	UnavailableError,
+	ZerobootError,
+} from "./errors.js";
+export { Sandbox, type Abortable, type SandboxOptions } from "./client.js";
+export type { Content, Execution, Health, Result, RunOptions, Usage } from "./models.js";

@@ -1,0 +1,208 @@
+"""Sandbox: the client that waits."""
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from types import TracebackType
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+
+from .errors import AnswerTimeoutError, APIError, ConnectError, ConnectionLostError
+from .http1 import Answer
+from .models import Content, Execution, Result, result_of
+from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, results_of
+
+_READ_SIZE = 1 << 18
+
+
+class _Connection:
+    def __init__(self, settings: Settings) -> None:
+        target = settings.target
+        self.used = 0.0
+        try:
+            self.socket: socket.socket = socket.create_connection((target.host, target.port), settings.connect_timeout)
+            if settings.tls:
+                self.socket = settings.tls.wrap_socket(self.socket, server_hostname=target.host)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as e:
+            raise ConnectError(f"{settings.base_url}: {e}") from e
+
+    def usable(self) -> bool:
+        """It has waited, not too long, and nothing has come: neither its end."""
+        if time.monotonic() - self.used > IDLE_SECONDS:
+            return False
+        try:
+            self.socket.settimeout(0)
+            self.socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class _Exchange:
+    """A request that is sent, and its answer as it comes."""
+
+    def __init__(self, connection: _Connection, request: bytes, seconds: float) -> None:
+        self.connection = connection
+        self.answer = Answer()
+        self.seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._send(request)
+
+    def _late(self) -> AnswerTimeoutError:
+        return AnswerTimeoutError(f"no answer in {self.seconds:g} s")
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._late()
+        return left
+
+    def _send(self, request: bytes) -> None:
+        try:
+            self.connection.socket.settimeout(self._left())
+            self.connection.socket.sendall(request)
+        except socket.timeout as e:
+            raise self._late() from e
+        except OSError:
+            pass  # refused early: there may be an answer that says why
+
+    def read(self) -> bytes:
+        """Some of the body; b"" when all of it is there."""
+        while not self.answer.complete:
+            try:
+                self.connection.socket.settimeout(self._left())
+                data = self.connection.socket.recv(_READ_SIZE)
+            except socket.timeout as e:
+                raise self._late() from e
+            except OSError as e:
+                raise ConnectionLostError(f"the connection was lost: {e}") from e
+            if data:
+                found = self.answer.feed(data)
+                if found:
+                    return found
+            elif not self.answer.end():
+                raise ConnectionLostError("the connection ended before the answer")
+        return b""
+
+    def read_all(self) -> bytes:
+        return b"".join(iter(self.read, b""))
+
+
+class Sandbox:
+    """Runs code on a zeroboot server, each run in a virtual machine of its own. May be
+    used by several threads at once."""
+
+    def __init__(self, api_key: Optional[str] = None, base_url: Optional[str] = None, *, patience: float = 60.0,
+                 connect_timeout: float = 10.0, retries: int = 4, max_retry_wait: float = 30.0) -> None:
+        """api_key, base_url: else from ZEROBOOT_API_KEY, ZEROBOOT_BASE_URL.
+        patience: seconds that an answer may take beyond the run's own time limit.
+        retries: how often it is asked again after 429 and 503, where nothing has run;
+        not where the server wants a wait of more than max_retry_wait seconds."""
+        self._settings = Settings(api_key, base_url, patience, connect_timeout, retries, max_retry_wait)
+        self._idle: List[_Connection] = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    @property
+    def base_url(self) -> str:
+        return self._settings.base_url
+
+    def run(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
+            args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
+            files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
+            memory_mb: Optional[int] = None, binary: bool = False) -> Result:
+        """Runs code for at most timeout seconds. files are written before it starts,
+        those that match outputs come back. binary: stdout_bytes and stderr_bytes are
+        what the program wrote, whatever bytes."""
+        execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        body = self._ask("/v1/exec", execution.to_json(), execution.seconds)
+        return result_of(decode(body), binary)
+
+    def run_batch(self, codes: Sequence[Union[str, Execution]], language: str = "python", timeout: int = 30, *,
+                  stdin: Optional[Content] = None, args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
+                  files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
+                  memory_mb: Optional[int] = None, binary: bool = False) -> List[Result]:
+        """Runs several in parallel; results are in their order. What is not a string
+        but an Execution has options of its own."""
+        template = Execution("", language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        executions = executions_of(codes, template)
+        seconds = sum(execution.seconds for execution in executions)
+        body = self._ask("/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
+        return results_of(body, executions)
+
+    def health(self) -> Dict[str, Any]:
+        """What the server says of itself: status, and the templates there are."""
+        answer, body = self._exchange(self._settings.get("/v1/health"), 0)
+        return health_of(answer, body)
+
+    def close(self) -> None:
+        """Ends the connections that wait. Runs under way go on; retries end."""
+        self._closed.set()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
+                 traceback: Optional[TracebackType]) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_closed"):  # else it was never made
+            self.close()
+
+    def _take(self) -> _Connection:
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return _Connection(self._settings)
+            if connection.usable():
+                return connection
+            connection.close()
+
+    def _give_back(self, connection: _Connection) -> None:
+        connection.used = time.monotonic()
+        with self._lock:
+            if not self._closed.is_set() and len(self._idle) < IDLE_MAX:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _exchange(self, request: bytes, seconds: float) -> Tuple[Answer, bytes]:
+        connection = self._take()
+        kept = False
+        try:
+            exchange = _Exchange(connection, request, seconds + self._settings.patience)
+            body = exchange.read_all()
+            kept = exchange.answer.keep
+            return exchange.answer, body
+        finally:
+            if kept:
+                self._give_back(connection)
+            else:
+                connection.close()
+
+    def _ask(self, path: str, body: Any, seconds: float) -> bytes:
+        request = self._settings.post(path, body)
+        attempt = 0
+        while True:
+            answer, data = self._exchange(request, seconds)
+            try:
+                check(answer, data)
+                return data
+            except APIError as e:
+                wait = self._settings.wait_before(attempt, e)
+                if wait is None or self._closed.wait(wait):
+                    raise
+            attempt += 1

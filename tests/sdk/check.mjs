@@ -1,0 +1,209 @@
+// The Node package as it is installed, against the server and the fake one.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
+import * as zeroboot from "@zeroboot/sdk";
+
+const { Sandbox } = zeroboot;
+const { SERVER, KEYED, SMALL, FAKE } = process.env;
+const everyByte = Uint8Array.from({ length: 768 }, (_, i) => i % 256);
+let failed = 0;
+
+async function raises(kind, promise) {
+	const error = await promise.then(
+		() => assert.fail("nothing was thrown"),
+		(e) => e,
+	);
+	assert.equal(error.constructor, kind, String(error.stack));
+	assert(error instanceof zeroboot.ZerobootError && error.name === kind.name);
+	return error;
+}
+
+async function metric(name) {
+	const text = await (await fetch(`${SERVER}/metrics`)).text();
+	return Number(text.split("\n").find((line) => line.startsWith(name + " ")).split(" ")[1]);
+}
+
+async function until(condition) {
+	while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+function fake(scenario, options) {
+	const client = `node-${randomBytes(4).toString("hex")}`;
+	const asked = async () => Number(await (await fetch(`${FAKE}/asked/${scenario}/${client}`)).text());
+	return [new Sandbox("key", `${FAKE}/${scenario}/${client}`, options), asked];
+}
+
+const tests = {
+	"a run's output, exit code, times and usage": async () => {
+		const r = await new Sandbox(undefined, SERVER).run("import sys; print(2); print('no', file=sys.stderr); sys.exit(3)");
+		assert.deepEqual([r.stdout, r.stderr, r.exit_code, r.status], ["2\n", "no\n", 3, "error"]);
+		assert(r.id.length === 36 && r.total_time_ms >= r.exec_time_ms && r.exec_time_ms > 0);
+		assert(r.usage.cpu_ms > 0 && r.usage.peak_memory_mb > 1 && r.usage.system_calls > 0);
+	},
+	"the original SDK's calls": async () => {
+		const sandbox = new Sandbox("any-key", SERVER + "/");
+		assert.equal((await sandbox.run("console.log(2)", { language: "node", timeout: 10 })).stdout, "2\n");
+		const results = await sandbox.runBatch(["echo 1", "echo 2"], { language: "sh" });
+		assert.deepEqual(results.map((r) => r.stdout), ["1\n", "2\n"]);
+	},
+	"standard input, arguments, environment": async () => {
+		const code = "import sys, os; print(list(sys.stdin.buffer.read()), sys.argv[1:], os.environ['A'])";
+		const options = { stdin: everyByte, args: ["x", "", "ü"], env: { A: "b c" } };
+		const r = await new Sandbox(undefined, SERVER).run(code, options);
+		assert.equal(r.stdout, `[${[...everyByte].join(", ")}] ['x', '', 'ü'] b c\n`);
+	},
+	"files in and out, byte by byte": async () => {
+		const code = "d = open('in/ü.bin', 'rb').read(); open('out.bin', 'wb').write(d[::-1]); open('t', 'w').write('ü')";
+		for (const data of [everyByte, everyByte.buffer, new Uint8Array(everyByte.buffer, 0)]) {
+			const options = { files: { "in/ü.bin": data }, outputs: ["*.bin", "t", "missing"] };
+			const r = await new Sandbox(undefined, SERVER).run(code, options);
+			assert.deepEqual(Object.keys(r.files).sort(), ["out.bin", "t"]);
+			assert.deepEqual([...r.files["out.bin"]], [...everyByte].reverse());
+			assert.equal(Buffer.from(r.files["t"]).toString(), "ü");
+		}
+	},
+	"output that is not UTF-8": async () => {
+		const code = "import sys; sys.stdout.buffer.write(bytes(range(256)))";
+		const r = await new Sandbox(undefined, SERVER).run(code, { binary: true });
+		assert.deepEqual([...r.stdout_bytes], [...everyByte.slice(0, 256)]);
+		assert(r.stdout.includes("\ufffd"));
+	},
+	"timeout, signal, memory limit": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const late = await sandbox.run("print('here', flush=True)\nwhile True: pass", { timeout: 1 });
+		assert.deepEqual([late.exit_code, late.status, late.stdout], [-1, "timeout", "here\n"]);
+		const killed = await sandbox.run("import os; os.kill(os.getpid(), 11)");
+		assert.deepEqual([killed.exit_code, killed.status, killed.signal], [139, "signal", "SIGSEGV"]);
+		assert.notEqual((await sandbox.run("x = bytearray(200 << 20)", { memory_mb: 100 })).exit_code, 0);
+	},
+	"a batch, of strings and of executions with their own options": async () => {
+		const own = { code: "echo $1", language: "sh", args: ["own"] };
+		const bytes = { code: "import sys; sys.stdout.buffer.write(b'\\xff')", binary: true };
+		const codes = ["print(input())", own, bytes, "raise SystemExit(4)"];
+		const results = await new Sandbox(undefined, SERVER).runBatch(codes, { stdin: "a\n" });
+		assert.deepEqual(results.map((r) => r.exit_code), [0, 0, 0, 4]);
+		assert.deepEqual(results.map((r) => Buffer.from(r.stdout_bytes).toString("hex")), ["610a", "6f776e0a", "ff", ""]);
+	},
+	"health": async () => {
+		const health = await new Sandbox(undefined, SERVER).health();
+		assert(health.status === "ok" && health.templates.python.ready);
+	},
+	"what the server refuses is an error of its kind": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const e = await raises(zeroboot.BadRequestError, sandbox.run("1", { language: "cobol" }));
+		assert(e.status === 400 && e.reason.includes("cobol") && e instanceof zeroboot.ApiError);
+		assert(e.message.startsWith("API error (400): "));
+		await raises(zeroboot.NotFoundError, new Sandbox("k", SERVER + "/elsewhere").run("1"));
+		await raises(zeroboot.TooLargeError, new Sandbox("k", SMALL).run("1", { stdin: "x".repeat(8000000) }));
+	},
+	"keys": async () => {
+		await raises(zeroboot.AuthenticationError, new Sandbox("wrong", KEYED).run("1"));
+		assert.equal((await new Sandbox("first-key", KEYED).run("print(1)")).exit_code, 0);
+	},
+	"a rate limit is an error with retryAfter, and passes with retries": async () => {
+		const hasty = new Sandbox("third-key", KEYED, { retries: 0 });
+		const codes = Array(100).fill({ code: "", language: "sh" });
+		let error;
+		for (let i = 0; i < 50 && !error; i++) error = await hasty.runBatch(codes).then(() => undefined, (e) => e);
+		assert(error instanceof zeroboot.RateLimitError && error.retryAfter >= 1, String(error));
+		assert.equal((await new Sandbox("third-key", KEYED).run("", { language: "sh" })).exit_code, 0);
+	},
+	"runs one after the other share a connection": async () => {
+		await metric("zeroboot_http_connections_total"); // fetch keeps its own
+		const before = await metric("zeroboot_http_connections_total");
+		const sandbox = new Sandbox(undefined, SERVER);
+		for (let i = 0; i < 20; i++) assert.equal((await sandbox.run(`print(${i})`)).stdout, `${i}\n`);
+		assert((await metric("zeroboot_http_connections_total")) - before <= 2);
+		sandbox.close();
+	},
+	"30 runs at once": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const results = await Promise.all(Array.from({ length: 30 }, (_, i) => sandbox.run(`print(${i})`)));
+		results.forEach((r, i) => assert.equal(r.stdout, `${i}\n`));
+	},
+	"lengths, chunks, answers up to the end of the connection": async () => {
+		for (const scenario of ["good", "chunked", "to-the-end"]) {
+			const [sandbox] = fake(scenario);
+			for (const count of ["1", "2", "3"]) assert.equal((await sandbox.run("")).stdout, count);
+		}
+	},
+	"a connection that ended while it was idle is not used again": async () => {
+		const [sandbox] = fake("closes");
+		for (const count of ["1", "2", "3", "4"]) {
+			assert.equal((await sandbox.run("")).stdout, count);
+			for (let i = 0; i < 5; i++) await new Promise(setImmediate); // its end is an event of its own
+		}
+	},
+	"429 and 503 are asked again": async () => {
+		for (const scenario of ["full-twice", "fast-twice"]) {
+			const [sandbox, asked] = fake(scenario);
+			assert.equal((await sandbox.run("")).stdout, "3");
+			assert.equal(await asked(), 3);
+		}
+	},
+	"not for ever, and not where the wait is long": async () => {
+		const [sandbox, asked] = fake("full", { retries: 2 });
+		await raises(zeroboot.UnavailableError, sandbox.run(""));
+		assert.equal(await asked(), 3);
+		const [other, count] = fake("full-for-long");
+		assert.equal((await raises(zeroboot.UnavailableError, other.run(""))).retryAfter, 3600);
+		assert.equal(await count(), 1);
+	},
+	"500, lost connections, answers of others are not": async () => {
+		const { ServerError, ConnectionLostError, ProtocolError } = zeroboot;
+		const kinds = {
+			...{ fails: ServerError, gateway: ServerError, ends: ConnectionLostError, resets: ConnectionLostError },
+			...{ cut: ConnectionLostError, "cut-chunk": ConnectionLostError, "no-http": ProtocolError },
+			...{ "no-json": ProtocolError, "other-json": ProtocolError },
+		};
+		for (const [scenario, kind] of Object.entries(kinds)) {
+			const [sandbox, asked] = fake(scenario);
+			await raises(kind, sandbox.run(""));
+			assert.equal(await asked(), 1, scenario);
+		}
+	},
+	"an answer that comes before the body has gone is read": async () => {
+		const [sandbox] = fake("early");
+		await raises(zeroboot.TooLargeError, sandbox.run("x".repeat(8 << 20)));
+	},
+	"no answer in time": async () => {
+		for (const scenario of ["hangs", "slow-body"]) {
+			const [sandbox] = fake(scenario, { patience: 0.2 });
+			await raises(zeroboot.AnswerTimeoutError, sandbox.run("", { timeout: 0 }));
+		}
+	},
+	"no server": async () => {
+		await raises(zeroboot.ConnectError, new Sandbox("k", "http://127.0.0.1:1").run(""));
+	},
+	"an aborted run ends": async () => {
+		const before = await metric("zeroboot_cancelled_total");
+		const abort = new AbortController();
+		const run = new Sandbox(undefined, SERVER).run("while True: pass", { timeout: 280, signal: abort.signal });
+		const settled = run.catch((e) => e);
+		await until(async () => (await metric("zeroboot_concurrent_forks")) > 0);
+		abort.abort();
+		assert.equal((await settled).name, "AbortError");
+		await until(async () => (await metric("zeroboot_cancelled_total")) > before);
+	},
+	"keys and addresses that are none": () => {
+		for (const [key, url] of [["a\nb"], ["ü"], ["k", "localhost"], ["k", "ftp://x"]])
+			assert.throws(() => new Sandbox(key, url), TypeError);
+	},
+	"CommonJS has the same names": async () => {
+		const required = createRequire(import.meta.url)("@zeroboot/sdk");
+		assert.deepEqual(Object.keys(required).sort(), Object.keys(zeroboot).sort());
+		assert.equal((await new required.Sandbox(undefined, SERVER).run("print(1)")).stdout, "1\n");
+	},
+};
+
+for (const [name, test] of Object.entries(tests)) {
+	try {
+		await test();
+		console.log(`ok - sdk: node: ${name}`);
+	} catch (e) {
+		failed++;
+		console.log(`not ok - sdk: node: ${name}\n# ${String(e.stack).replaceAll("\n", "\n# ").slice(0, 1500)}`);
+	}
+}
+process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,338 @@
+"""The Python package as it is installed, against the server and the fake one."""
+import asyncio
+import os
+import sys
+import threading
+import urllib.request
+
+import zeroboot
+from zeroboot import Execution
+from zeroboot.http1 import Answer
+
+SERVER, KEYED, SMALL, FAKE = (os.environ[name] for name in ("SERVER", "KEYED", "SMALL", "FAKE"))
+EVERY_BYTE = bytes(range(256)) * 3
+loop = asyncio.new_event_loop()
+failed = 0
+
+
+class Awaited:
+    """An AsyncSandbox that is used like a Sandbox."""
+
+    def __init__(self, *arguments, **options):
+        self.sandbox = zeroboot.AsyncSandbox(*arguments, **options)
+
+    def __getattr__(self, name):
+        return lambda *arguments, **options: loop.run_until_complete(
+            getattr(self.sandbox, name)(*arguments, **options))
+
+
+def raises(kind, function, *arguments, **options):
+    try:
+        function(*arguments, **options)
+    except zeroboot.ZerobootError as e:
+        assert type(e) is kind, repr(e)
+        return e
+    raise AssertionError("nothing was raised")
+
+
+def metric(url, name):
+    with urllib.request.urlopen(url + "/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line for line in lines if line.startswith(name + " ")).split()[1])
+
+
+# ---- both clients against the server ----
+
+def check_result(kind):
+    r = kind(base_url=SERVER).run("import sys; print(1 + 1); print('no', file=sys.stderr); sys.exit(3)")
+    assert (r.stdout, r.stderr, r.exit_code, r.status, r.ok) == ("2\n", "no\n", 3, "error", False), r
+    assert len(r.id) == 36 and 0 < r.fork_time_ms + r.exec_time_ms <= r.total_time_ms, r
+    assert r.usage.cpu_ms > 0 and r.usage.peak_memory_mb > 1 and r.usage.system_calls > 0, r
+    assert r.stdout_bytes == b"2\n" and r.signal is None and r.error is None, r
+
+
+def check_original_names(kind):
+    sandbox = kind("any-key", SERVER + "/")
+    assert sandbox.run("console.log(2)", "node", 10).stdout == "2\n"
+    results = sandbox.run_batch(["echo 1", "echo 2"], "sh", 10)
+    assert [r.stdout for r in results] == ["1\n", "2\n"]
+    assert zeroboot.Result(id="a", stdout="b").exit_code == 0
+
+
+def check_input(kind):
+    code = "import sys, os; print(sys.stdin.buffer.read(), sys.argv[1:], os.environ['A'])"
+    r = kind(base_url=SERVER).run(code, stdin=EVERY_BYTE, args=["x", "", "ü"], env={"A": "b c"})
+    assert r.stdout == f"{EVERY_BYTE} ['x', '', 'ü'] b c\n", r
+    assert kind(base_url=SERVER).run("print(input())", stdin="text ü").stdout == "text ü\n"
+
+
+def check_files(kind):
+    code = "d = open('in/ü.bin', 'rb').read(); open('out.bin', 'wb').write(d[::-1]); open('t', 'w').write('ü')"
+    r = kind(base_url=SERVER).run(code, files={"in/ü.bin": EVERY_BYTE}, outputs=["*.bin", "t", "missing"])
+    assert r.ok and r.files == {"out.bin": EVERY_BYTE[::-1], "t": "ü".encode()}, r
+
+
+def check_binary(kind):
+    code = "import sys; d = bytes(range(256)); sys.stdout.buffer.write(d); sys.stderr.buffer.write(d[::-1])"
+    r = kind(base_url=SERVER).run(code, binary=True)
+    assert r.stdout_bytes == bytes(range(256)) and r.stderr_bytes == bytes(range(256))[::-1], r
+    assert r.stdout.startswith("\0\1") and "\ufffd" in r.stdout
+
+
+def check_ends(kind):
+    sandbox = kind(base_url=SERVER)
+    r = sandbox.run("print('here', flush=True)\nwhile True: pass", timeout=1)
+    assert (r.exit_code, r.status, r.stdout) == (-1, "timeout", "here\n"), r
+    r = sandbox.run("import os; os.kill(os.getpid(), 11)")
+    assert (r.exit_code, r.status, r.signal) == (139, "signal", "SIGSEGV"), r
+    assert sandbox.run("x = bytearray(200 << 20)", memory_mb=100).exit_code != 0
+    assert sandbox.run("print('x' * 2000000)").stdout_truncated
+
+
+def check_batch(kind):
+    results = kind(base_url=SERVER).run_batch(
+        ["print(input())", Execution("echo $1", "sh", args=["own"]),
+         Execution("import sys; sys.stdout.buffer.write(b'\\xff')", binary=True), "raise SystemExit(4)"], stdin="a\n")
+    assert [r.exit_code for r in results] == [0, 0, 0, 4], results
+    assert [r.stdout_bytes for r in results] == [b"a\n", b"own\n", b"\xff", b""], results
+
+
+def check_health(kind):
+    health = kind(base_url=SERVER).health()
+    assert health["status"] == "ok" and health["templates"]["python"]["ready"], health
+
+
+def check_refusals(kind):
+    sandbox = kind(base_url=SERVER)
+    e = raises(zeroboot.BadRequestError, sandbox.run, "1", language="cobol")
+    assert e.status == 400 and "cobol" in e.message and str(e).startswith("API error (400): "), e
+    assert isinstance(e, RuntimeError)
+    raises(zeroboot.BadRequestError, sandbox.run, "1", files={"../x": "y"})
+    raises(zeroboot.BadRequestError, sandbox.run_batch, [])
+    raises(zeroboot.NotFoundError, kind(base_url=SERVER + "/elsewhere").run, "1")
+    raises(zeroboot.TooLargeError, kind(base_url=SMALL).run, "1", stdin="x" * 8000000)
+    assert sandbox.run("print(1)").ok
+
+
+def check_keys(kind):
+    raises(zeroboot.AuthenticationError, kind(base_url=KEYED).run, "1")
+    raises(zeroboot.AuthenticationError, kind("wrong", KEYED).run, "1")
+    assert kind("first-key", KEYED).run("print(1)").ok
+
+
+def check_rate(kind):
+    """The bucket has 100; a batch takes as many at once."""
+    batch = [Execution("", "sh")] * 100
+    hasty = kind("second-key", KEYED, retries=0)
+    for _ in range(50):
+        try:
+            hasty.run_batch(batch)
+        except zeroboot.RateLimitError as e:
+            assert e.retry_after and e.retry_after >= 1, e.retry_after
+            break
+    else:
+        raise AssertionError("never refused")
+    assert kind("second-key", KEYED).run("", "sh").ok
+
+
+def check_keeps(kind):
+    before = metric(SERVER, "zeroboot_http_connections_total")
+    sandbox = kind(base_url=SERVER)
+    for i in range(20):
+        assert sandbox.run(f"print({i})").stdout == f"{i}\n"
+    assert metric(SERVER, "zeroboot_http_connections_total") - before == 2  # one, and that of metric()
+
+
+# ---- both clients against the fake ----
+
+def fake(kind, scenario, **options):
+    client = f"{kind.__name__}-{os.urandom(4).hex()}"
+    return kind("key", f"{FAKE}/{scenario}/{client}", **options), f"{FAKE}/asked/{scenario}/{client}"
+
+
+def asked(url):
+    with urllib.request.urlopen(url) as answer:
+        return int(answer.read())
+
+
+def check_framings(kind):
+    for scenario in "good", "chunked", "to-the-end":
+        sandbox, _ = fake(kind, scenario)
+        assert [sandbox.run("").stdout for _ in range(3)] == ["1", "2", "3"], scenario
+
+
+def check_ended_while_idle(kind):
+    sandbox, _ = fake(kind, "closes")
+    for i in range(5):
+        assert sandbox.run("").stdout == str(i + 1)
+
+
+def check_retries(kind):
+    for scenario in "full-twice", "fast-twice":
+        sandbox, count = fake(kind, scenario)
+        assert sandbox.run("").stdout == "3" and asked(count) == 3, scenario
+        sandbox, count = fake(kind, scenario)
+        assert raises(zeroboot.ProtocolError, sandbox.run_batch, [""]) and asked(count) == 3, scenario
+
+
+def check_retries_are_bounded(kind):
+    sandbox, count = fake(kind, "full", retries=2)
+    raises(zeroboot.UnavailableError, sandbox.run, "")
+    assert asked(count) == 3
+    sandbox, count = fake(kind, "full-for-long")
+    assert raises(zeroboot.UnavailableError, sandbox.run, "").retry_after == 3600 and asked(count) == 1
+
+
+def check_no_retries(kind):
+    for scenario, error in (("fails", zeroboot.ServerError), ("gateway", zeroboot.ServerError),
+                            ("ends", zeroboot.ConnectionLostError), ("resets", zeroboot.ConnectionLostError),
+                            ("cut", zeroboot.ConnectionLostError), ("cut-chunk", zeroboot.ConnectionLostError),
+                            ("no-http", zeroboot.ProtocolError), ("no-json", zeroboot.ProtocolError),
+                            ("other-json", zeroboot.ProtocolError)):
+        sandbox, count = fake(kind, scenario)
+        raises(error, sandbox.run, "")
+        assert asked(count) == 1, scenario
+
+
+def check_early_answer(kind):
+    sandbox, _ = fake(kind, "early")
+    raises(zeroboot.TooLargeError, sandbox.run, "x" * (8 << 20))
+
+
+def check_patience(kind):
+    for scenario in "hangs", "slow-body":
+        sandbox, count = fake(kind, scenario, patience=0.2)
+        raises(zeroboot.AnswerTimeoutError, sandbox.run, "", timeout=0)
+        assert asked(count) == 1, scenario
+
+
+def check_nobody_there(kind):
+    raises(zeroboot.ConnectError, kind(base_url="http://127.0.0.1:1").run, "")
+
+
+def check_bad_arguments(kind):
+    for arguments in (["a\nb"], ["ü"], ["k", "localhost:8080"], ["k", "ftp://x"], ["k", "http://a b"]):
+        try:
+            kind(*arguments)
+        except ValueError:
+            continue
+        raise AssertionError(arguments)
+
+
+# ---- one of them ----
+
+def check_threads():
+    sandbox = zeroboot.Sandbox(base_url=SERVER)
+    results = {}
+
+    def work(i):
+        results[i] = [sandbox.run(f"print({i}, {j})").stdout for j in range(5)]
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {i: [f"{i} {j}\n" for j in range(5)] for i in range(8)}, results
+
+
+def check_gather():
+    async def work():
+        async with zeroboot.AsyncSandbox(base_url=SERVER) as sandbox:
+            return [r.stdout for r in await asyncio.gather(*(sandbox.run(f"print({i})") for i in range(30)))]
+    assert loop.run_until_complete(work()) == [f"{i}\n" for i in range(30)]
+
+
+def check_cancel():
+    """A task that is cancelled ends its run."""
+    before = metric(SERVER, "zeroboot_cancelled_total")
+
+    async def work():
+        task = asyncio.ensure_future(sandbox.run("while True: pass", timeout=280))
+        while (await loop.run_in_executor(None, metric, SERVER, "zeroboot_concurrent_forks")) < 1:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+        while (await loop.run_in_executor(None, metric, SERVER, "zeroboot_cancelled_total")) == before:
+            await asyncio.sleep(0.01)
+        assert (await sandbox.run("print(1)")).ok
+    sandbox = zeroboot.AsyncSandbox(base_url=SERVER)
+    loop.run_until_complete(work())
+
+
+def check_loops():
+    """A client outlives the loop that its connections were made in."""
+    sandbox = zeroboot.AsyncSandbox(base_url=SERVER)
+    for i in range(3):
+        assert asyncio.run(sandbox.run(f"print({i})")).stdout == f"{i}\n"
+
+
+def check_parser():
+    """The same answer wherever it is cut."""
+    body = b"0123456789"
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + body,
+               b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"4\r\n0123\r\n6;x\r\n456789\r\n00\r\nA: b\r\n\r\n"]
+    for data in answers:
+        for i in range(len(data) + 1):
+            answer = Answer()
+            assert answer.feed(data[:i]) + answer.feed(data[i:]) == body and answer.complete and answer.keep, (data, i)
+            answer = Answer()
+            answer.feed(data[:i])
+            assert answer.end() == (i == len(data)), (data, i)
+    for data in (b"HTTP/2 200\r\n\r\n", b"X", b"HTTP/1.1 0200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", b"HTTP/1.1 " + b"x" * 70000):
+        try:
+            Answer().feed(data)
+        except zeroboot.ProtocolError:
+            continue
+        raise AssertionError(data[:60])
+    extra = Answer()
+    assert extra.feed(answers[0] + b"more") == body and not extra.keep
+
+
+def report(name, function, *arguments):
+    global failed
+    try:
+        function(*arguments)
+        print("ok - sdk: " + name, flush=True)
+    except Exception as e:
+        failed += 1
+        print(f"not ok - sdk: {name}\n# {e!r}"[:1500], flush=True)
+
+
+BOTH = [
+    ("a run's output, exit code, times and usage", check_result),
+    ("the original SDK's calls by position", check_original_names),
+    ("standard input, arguments, environment", check_input),
+    ("files in and out, byte by byte", check_files),
+    ("output that is not UTF-8", check_binary),
+    ("timeout, signal, memory limit, output that is cut", check_ends),
+    ("a batch, of strings and of executions with their own options", check_batch),
+    ("health", check_health),
+    ("what the server refuses is an error of its kind", check_refusals),
+    ("keys", check_keys),
+    ("a rate limit is an error with retry_after, and passes with retries", check_rate),
+    ("runs one after the other share a connection", check_keeps),
+    ("lengths, chunks, answers up to the end of the connection", check_framings),
+    ("a connection that ended while it was idle is not used again", check_ended_while_idle),
+    ("429 and 503 are asked again", check_retries),
+    ("not for ever, and not where the wait is long", check_retries_are_bounded),
+    ("500, lost connections, answers of others are not", check_no_retries),
+    ("an answer that comes before the body has gone is read", check_early_answer),
+    ("no answer in time", check_patience),
+    ("no server", check_nobody_there),
+    ("keys and addresses that are none", check_bad_arguments),
+]
+asyncio.set_event_loop(loop)
+for name, function in BOTH:
+    report("python: " + name, function, zeroboot.Sandbox)
+    report("python, async: " + name, function, Awaited)
+report("python: threads share a client", check_threads)
+report("python, async: 30 runs at once", check_gather)
+report("python, async: a cancelled task ends its run", check_cancel)
+report("python, async: a client is used in several loops", check_loops)
+report("python: answers cut at every byte, and bad ones", check_parser)
+sys.exit(failed > 0)
