@@ -177,7 +177,7 @@ run: setup
 
 test:
 	./deploy/setup.sh test
-	$(MAKE) all templates build/tests/recycle build/tests/states $(O)/syscalls
+	$(MAKE) all templates build/tests/recycle build/tests/states build/tests/session $(O)/syscalls
 	./tests/run.sh
 
 test-svm:
@@ -206,7 +206,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           mm/*, \
           host, \
           task/* patch vdso, \
-          request, \
+          request session, \
           fs/* task/exec task/elf task/arguments, \
           io/* task/clone task/wait, \
           net/*, \

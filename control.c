@@ -156,7 +156,7 @@ static int put_part(struct layout *l, const struct part_view *p)
 	struct zb_part head = { .kind = p->kind,
 				.name_size = (uint32_t)p->name_size,
 				.size = p->size };
-	uint64_t left = ZB_REQUEST_SIZE - ZB_OUTPUTS_SIZE - l->used;
+	uint64_t left = ZB_PARTS_SIZE - l->used;
 	size_t fixed = sizeof(head) + PADDED(p->name_size);
 
 	if (fixed > left)
@@ -210,6 +210,11 @@ int control_request(struct vm *vm, const char *parts, size_t size)
 void control_limit(struct vm *vm, uint64_t memory)
 {
 	control_open(vm)->memory_limit = memory;
+}
+
+void control_session(struct vm *vm)
+{
+	control_open(vm)->flags |= ZB_FLAG_SESSION;
 }
 
 void control_trace(struct vm *vm)

@@ -74,6 +74,8 @@ bool control_copy_output(const struct vm *vm, const void *image,
 			 const struct control_output_file *f, void *to);
 /* Whether the guest refused the request after VM_EXIT: why is in its log. */
 bool control_refused(const struct vm *vm);
+/* What the VM runs from now on are the execs of a session: see abi.h. */
+void control_session(struct vm *vm);
 /* All system calls are logged from now on. */
 void control_trace(struct vm *vm);
 

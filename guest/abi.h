@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 7
+#define ZB_ABI_VERSION 8
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -25,7 +25,8 @@
  *  0x0000'8000            random bytes (IN), fresh for each run
  *  0x0010'0000            guest kernel, loaded from its ELF segments
  *  0x0020'0000            request area (IN): the code to run, or parts;
- *                         at its end (OUT) the files that a run returns
+ *                         at its end (OUT) the files that a run returns, and
+ *                         an exec's result
  *  0x0060'0000            standard output (OUT)
  *  0x0070'0000            standard error (OUT)
  *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
@@ -52,8 +53,11 @@
 #define ZB_KERNEL_GPA 0x100000
 #define ZB_REQUEST_GPA 0x200000
 #define ZB_REQUEST_SIZE 0x400000
-#define ZB_OUTPUTS_SIZE 0x80000 /* the end of the request area */
-#define ZB_OUTPUTS_GPA (ZB_REQUEST_GPA + ZB_REQUEST_SIZE - ZB_OUTPUTS_SIZE)
+#define ZB_PARTS_SIZE 0x380000 /* of the request area; then there are */
+#define ZB_OUTPUTS_GPA (ZB_REQUEST_GPA + ZB_PARTS_SIZE)
+#define ZB_OUTPUTS_SIZE 0x70000
+#define ZB_RESULT_GPA (ZB_OUTPUTS_GPA + ZB_OUTPUTS_SIZE)
+#define ZB_RESULT_SIZE 0x10000
 #define ZB_STDOUT_GPA 0x600000
 #define ZB_STDERR_GPA 0x700000
 #define ZB_OUTPUT_SIZE 0x100000
@@ -78,7 +82,9 @@
 /* Hypercalls: a 32-bit `out` of the code to this port from CPL3, which the
  * TSS's I/O permission bitmap allows. */
 #define ZB_PORT 0x5a42
-#define ZB_HC_READY 1 /* the agent waits for a request; a template stops here */
+#define ZB_HC_READY                                                            \
+	1             /* the agent waits for a request; a template stops here, a
+		       * session after each exec */
 #define ZB_HC_EXIT 2  /* the program ended; control.exit_code */
 #define ZB_HC_IDLE 3  /* nothing runnable until control.idle_until */
 #define ZB_HC_LOG 4   /* control.log holds a line (tracing, missing calls) */
@@ -101,6 +107,12 @@
 			  * shadowed: KVM sees the change */
 #define ZB_FLAG_STREAM 4 /* output goes into the rings (not used yet) */
 #define ZB_FLAG_AUDIT 8  /* at its end the guest accounts for all its frames */
+#define ZB_FLAG_SESSION                                                        \
+	16 /* the request is the first exec of a session: see below. The guest
+	    * looks at the first return from ZB_HC_READY */
+#define ZB_FLAG_FORKED                                                         \
+	32 /* the exec is the first one of a copy of its session, which must
+	    * not draw the numbers that others do; the guest clears it */
 
 /* control.status (OUT): how the program ended */
 #define ZB_STATUS_EXITED 0
@@ -116,6 +128,16 @@
 #define ZB_PART_ENVIRONMENT 4 /* name=value in the data */
 #define ZB_PART_FILE 5        /* name: its path */
 #define ZB_PART_OUTPUT 6      /* name: a path or pattern of files to return */
+
+/*
+ * Sessions: a program that runs one request after the other, its execs. An exec
+ * ends with ZB_HC_READY, OUT fields filled in as for ZB_HC_EXIT, the whole VM
+ * standing still; returning from it starts the next one, with the request, the IN
+ * fields that a run is given, and mono_ns as the guest left it. The guest has
+ * cleared parts, room_used, memory_limit and outputs_limit, so that they hold for
+ * one exec. With ZB_STATUS_REFUSED the exec has not begun (files of it may be
+ * there). ZB_HC_EXIT: the program has ended, and the session with it.
+ */
 
 /* Of preempt_rip in struct zb_control, for entry.S. */
 #define ZB_PREEMPT_RIP 152
@@ -169,7 +191,8 @@ struct zb_control {
 	uint64_t tsc_khz;      /* 32 IN: rate of rdtsc in the guest */
 	uint64_t wall_ns;      /* 40 IN: CLOCK_REALTIME at this entry */
 	uint64_t mono_ns;      /* 48 IN: CLOCK_MONOTONIC at this entry, goes on
-	                         * from the template's */
+	                         * from the template's; OUT: where it stands
+	                         * between the execs of a session */
 	uint64_t cr3;          /* 56 IN */
 	uint8_t seed[ZB_SEED_SIZE]; /* 64 IN: fresh for each run; for what goes
 	                         * beyond the random_size bytes */
@@ -218,8 +241,12 @@ struct zb_control {
 	uint32_t outputs;        /* 352 OUT: struct zb_output in it */
 	uint32_t outputs_missed; /* 356 OUT: files that matched and are not */
 	uint64_t cpu_ns; /* 360 OUT: CPU time of all processes at the end */
-	char log[ZB_LOG_SIZE];   /* 368 OUT */
-	char args[ZB_ARGS_SIZE]; /* 1392 IN */
+	uint32_t result_size;  /* 368 OUT: bytes at ZB_RESULT_GPA: the value of
+	                         * the exec's last expression as a text, whole
+	                         * characters of UTF-8 where it is that; 0: none */
+	uint32_t result_cut;   /* 372 OUT: 1: there was more of it */
+	char log[ZB_LOG_SIZE]; /* 376 OUT */
+	char args[ZB_ARGS_SIZE]; /* 1400 IN */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -234,8 +261,9 @@ ZB_OFFSET_IS(preempt_rip, ZB_PREEMPT_RIP);
 ZB_OFFSET_IS(status, 224);
 ZB_OFFSET_IS(output, 264);
 ZB_OFFSET_IS(room_gpa, 312);
-ZB_OFFSET_IS(log, 368);
-ZB_OFFSET_IS(args, 1392);
+ZB_OFFSET_IS(result_size, 368);
+ZB_OFFSET_IS(log, 376);
+ZB_OFFSET_IS(args, 1400);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
 
 /*

@@ -51,5 +51,4 @@ void host_refuse(const char *format, ...)
 	n = n < 0 ? 0 : MIN(n, (int)sizeof(line) - 1);
 	memcpy((void *)control->log, line, (size_t)n);
 	control->log_size = (u32)n;
-	host_exit(1, ZB_STATUS_REFUSED);
 }

@@ -7,6 +7,7 @@
 #include "mm/map.h"
 #include "patch.h"
 #include "random.h"
+#include "session.h"
 #include "task/clock.h"
 #include "task/thread.h"
 #include "task/usage.h"
@@ -18,9 +19,9 @@
 
 /* ---- parts ---- */
 
-static void (*take_parts)(void);
+static bool (*take_parts)(void);
 
-void request_on_parts(void (*take)(void))
+void request_on_parts(bool (*take)(void))
 {
 	take_parts = take;
 }
@@ -31,7 +32,7 @@ bool request_next(u64 *at, struct request_part *p)
 	const u8 *area = gpa_to_ptr(ZB_REQUEST_GPA);
 	struct zb_part head;
 
-	if (*at >= end)
+	if (!control->parts || *at >= end)
 		return false;
 	if (end - *at < sizeof(head))
 		panic("request: half a part");
@@ -103,6 +104,18 @@ static void find_room(void)
 	control->room_size = MIN((count - skip) / 2 * PAGE_SIZE, ROOM_MOST);
 }
 
+/* Frames that were used before the exec have old data behind that of a part. */
+static void clear_ends(void)
+{
+	struct request_part p;
+	u64 at = 0;
+
+	while (request_next(&at, &p))
+		if (p.frames)
+			memset((u8 *)p.data + p.size, 0,
+			       PAGE_UP(p.size) - p.size);
+}
+
 static void take_room(void)
 {
 	u64 count = control->room_used / PAGE_SIZE;
@@ -112,27 +125,32 @@ static void take_room(void)
 		panic("request: no frames at %lx", room);
 	for (u64 i = 0; i < count; i++)
 		frame_take_zero(room + i * PAGE_SIZE);
+	if (session_open())
+		clear_ends();
 }
 
-static void limit_memory(void)
+static bool limit_memory(void)
 {
-	if (!frames_limit(control->memory_limit, LEAST_LEFT))
-		host_refuse("memory_mb: %lu is too little: the template itself "
-			    "uses %lu MiB, and a run needs %lu more",
-			    control->memory_limit >> 20,
-			    (frames_in_use() * PAGE_SIZE + 0xfffff) >> 20,
-			    LEAST_LEFT >> 20);
+	if (frames_limit(control->memory_limit, LEAST_LEFT))
+		return true;
+	host_refuse("memory_mb: %lu is too little: %lu MiB are in use "
+		    "already, and a run needs %lu more",
+		    control->memory_limit >> 20,
+		    (frames_in_use() * PAGE_SIZE + 0xfffff) >> 20,
+		    LEAST_LEFT >> 20);
+	return false;
 }
 
-/* What makes a request more than its code. */
-static void take_more(void)
+/* What makes a request more than its code. False: it is refused. */
+static bool take_more(void)
 {
 	if (control->room_used)
 		take_room();
-	if (control->memory_limit)
-		limit_memory();
-	if (control->parts)
-		take_parts();
+	if ((control->memory_limit || session_open()) && !limit_memory()) {
+		frames_free(control->room_gpa, control->room_used / PAGE_SIZE);
+		return false;
+	}
+	return !(control->parts || session_open()) || take_parts();
 }
 
 /* ---- the snapshot ---- */
@@ -156,24 +174,57 @@ static void let_others_finish(void)
 		thread_yield();
 }
 
-void request_wait(const u8 **code, size_t *size)
+/* How the exec before is told, and the next one is started. */
+static void wait_for_next(void (*stop)(void))
+{
+	for (;; stop = session_stop_refused) {
+		find_room();
+		stop();
+		clock_resume();
+		random_reseed();
+		host_start();
+		usage_start_exec();
+		if (take_more())
+			return;
+	}
+}
+
+static void wait_for_first(void)
+{
+	let_others_finish();
+	control->want_tick = 0;
+	patch_close();
+	mm_settle();
+	frames_scrub();
+	find_room();
+	hypercall(ZB_HC_READY);
+	request_start_run();
+	usage_start_run();
+	session_begin();
+	if (take_more())
+		return;
+	if (!session_open())
+		host_exit(1, ZB_STATUS_REFUSED);
+	wait_for_next(session_stop_refused);
+}
+
+bool request_wait(void)
 {
 	static bool waited;
 
 	if (!waited) {
 		waited = true;
-		let_others_finish();
-		control->want_tick = 0;
-		patch_close();
-		mm_settle();
-		frames_scrub();
-		find_room();
-		hypercall(ZB_HC_READY);
-		request_start_run();
-		usage_start_run();
-		if (control->parts || control->memory_limit)
-			take_more();
+		wait_for_first();
+		return true;
 	}
+	if (!session_reported())
+		return false;
+	wait_for_next(session_stop);
+	return true;
+}
+
+void request_code(const u8 **code, size_t *size)
+{
 	if (control->parts) {
 		struct request_part p = { 0 };
 

@@ -18,12 +18,15 @@ struct request_part {
 		      * for whoever takes the part */
 };
 
-/* Stops for a request: the template is taken here. Returns in every fork with
- * the request in place; code and size say where. Only the first call stops. */
-void request_wait(const u8 **code, size_t *size);
+/* Stops for a request when it is to: at the first call, where the template is taken,
+ * and in a session once the exec before was reported. True: one has just come. */
+bool request_wait(void);
+/* Where its code is. */
+void request_code(const u8 **code, size_t *size);
 /* Says who makes of a request's other parts what they are for, before
- * request_wait returns. */
-void request_on_parts(void (*take)(void));
+ * request_wait returns. It is asked for all of a session's; false: the request is
+ * refused, and nothing of it is in use. */
+void request_on_parts(bool (*take)(void));
 /* The part at *at, which moves on; false: there is none left. From 0 on. */
 bool request_next(u64 *at, struct request_part *p);
 /* Whether there are parts of this kind. */

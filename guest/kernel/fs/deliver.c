@@ -7,6 +7,7 @@
 #include "fs/permission.h"
 #include "fs/ramfs.h"
 #include "heap.h"
+#include "mm/frame.h"
 
 #define FILE_MODE (S_IFREG | 0644)
 #define DIRECTORY_MODE (S_IFDIR | 0755)
@@ -90,9 +91,9 @@ static long fill(struct node *n, const struct request_part *p)
 	return r < 0 ? r : r < (long)p->size ? -ENOSPC : 0;
 }
 
-long file_deliver(const struct request_part *p)
+/* The file's node, emptied. */
+static long open_for(const struct request_part *p, struct node **n)
 {
-	struct node *n = NULL;
 	char *path;
 	long r;
 
@@ -102,9 +103,19 @@ long file_deliver(const struct request_part *p)
 	if (!path)
 		return -ENOMEM;
 	memcpy(path, p->name, p->name_size);
-	r = reach(path, &n);
-	if (r == 0)
-		r = fill(n, p);
+	r = reach(path, n);
 	kfree(path);
+	return r;
+}
+
+long file_deliver(const struct request_part *p)
+{
+	struct node *n = NULL;
+	long r = open_for(p, &n);
+
+	if (r == 0)
+		return fill(n, p);
+	if (p->frames)
+		frames_free(ptr_to_gpa(p->data), PAGE_UP(p->size) / PAGE_SIZE);
 	return r;
 }

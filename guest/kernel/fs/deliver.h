@@ -9,7 +9,8 @@
  * As vfs_resolve. */
 long request_find(const char *path, struct walk *w);
 /* Writes one, with the directories that it lacks. A relative path is beneath the
- * working directory, links included. 0 or -errno. */
+ * working directory, links included. Frames are the file's, or freed. 0 or -errno.
+ */
 long file_deliver(const struct request_part *p);
 
 #endif

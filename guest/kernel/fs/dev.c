@@ -7,6 +7,7 @@
 #include "mm/user.h"
 #include "random.h"
 #include "request.h"
+#include "session.h"
 #include "syscalls.h"
 #include "task/process.h"
 
@@ -48,8 +49,9 @@ static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
 	return (long)n;
 }
 
-/* What reads of the request come to: EMSGSIZE once when there is more than code,
- * then each of these, with a read of nothing at its end. */
+/* What reads of the request come to: EMSGSIZE once when there is more than code, or
+ * EISCONN when it is of a session (ENOTUNIQ: of one that was forked); then each of these, with a read of nothing at its
+ * end. */
 static enum { UNREAD, ARGUMENTS, ENVIRONMENT, CODE } stage;
 
 static long strings_read(void *buf, size_t n, u64 *pos)
@@ -65,24 +67,30 @@ static long strings_read(void *buf, size_t n, u64 *pos)
 	return (long)done;
 }
 
-/* The first read stops the VM until there is a request. */
+/* The first read stops the VM until there is a request; in a session the first one
+ * after a report does. */
 static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	const u8 *code;
 	size_t size;
 
 	(void)f;
-	request_wait(&code, &size);
+	if (request_wait()) {
+		stage = UNREAD;
+		*pos = 0;
+	}
 	if (stage == UNREAD) {
-		stage = CODE;
+		stage = ARGUMENTS;
+		if (session_open())
+			return session_forked() ? -ENOTUNIQ : -EISCONN;
 		if (request_has(ZB_PART_ARGUMENT) ||
-		    request_has(ZB_PART_ENVIRONMENT)) {
-			stage = ARGUMENTS;
+		    request_has(ZB_PART_ENVIRONMENT))
 			return -EMSGSIZE;
-		}
+		stage = CODE;
 	}
 	if (stage != CODE)
 		return strings_read(buf, n, pos);
+	request_code(&code, &size);
 	if (*pos >= size)
 		return 0;
 	n = MIN(n, size - *pos);
@@ -92,11 +100,18 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 }
 
 /* The command line that the program is to be seen with: an agent stands for
- * what it will run. */
+ * what it will run. In a session a report, or nothing: the request is read from its
+ * start again, whatever a signal has cut off. */
 static long request_write(struct file *f, const void *buf, size_t n, u64 *pos)
 {
-	(void)f, (void)pos;
-	return process_set_command(buf, n);
+	(void)f;
+	if (!session_open())
+		return process_set_command(buf, n);
+	if (n)
+		return session_report(buf, n);
+	stage = UNREAD;
+	*pos = 0;
+	return 0;
 }
 
 static u32 dev_poll(struct file *f)

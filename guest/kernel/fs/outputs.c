@@ -10,6 +10,7 @@
 #include "fs/path.h"
 #include "fs/ramfs.h"
 #include "request.h"
+#include "session.h"
 #include "task/process.h"
 
 #define DEPTH_MAX 128      /* of directories that are searched */
@@ -304,6 +305,8 @@ static void collect_all(void)
 
 	if (!request_has(ZB_PART_OUTPUT))
 		return;
+	s.used = s.entries = 0;
+	s.taken = s.named = 0;
 	s.left = control->outputs_limit;
 	while (request_next(&at, &p))
 		if (p.kind == ZB_PART_OUTPUT)
@@ -314,4 +317,5 @@ static void collect_all(void)
 void outputs_init(void)
 {
 	process_at_end(collect_all);
+	session_at_report(collect_all);
 }

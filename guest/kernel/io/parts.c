@@ -11,19 +11,48 @@
 #include "io/pipe.h"
 #include "mm/frame.h"
 #include "request.h"
+#include "session.h"
 
-/* A program that keeps no standard input of its own has no use for it. */
-static void take_input(const struct request_part *p)
+static void drop(const struct request_part *p)
+{
+	if (p->frames)
+		frames_free(ptr_to_gpa(p->data), PAGE_UP(p->size) / PAGE_SIZE);
+}
+
+/* The standard input that requests fill; NULL: the program keeps none. */
+static struct pipe *input(void)
 {
 	struct file *f = fd_file(0);
 	struct pipe *pipe = f ? pipe_of(f) : NULL;
 
-	if (pipe && !pipe->writers && pipe_empty(pipe)) {
-		if (pipe_fill(pipe, p->data, p->size, p->frames))
-			host_refuse("stdin: no memory");
-	} else if (p->frames) {
-		frames_free(ptr_to_gpa(p->data), PAGE_UP(p->size) / PAGE_SIZE);
+	return pipe && !pipe->writers ? pipe : NULL;
+}
+
+/* A program that keeps no standard input of its own has no use for it. */
+static bool take_input(const struct request_part *p)
+{
+	struct pipe *pipe = input();
+
+	if (!pipe || !pipe_empty(pipe)) {
+		drop(p);
+		return true;
 	}
+	if (!pipe_fill(pipe, p->data, p->size, p->frames)) {
+		pipe_filled(pipe);
+		return true;
+	}
+	drop(p);
+	host_refuse("stdin: no memory");
+	return false;
+}
+
+/* What an exec has left unread is not the next one's. */
+static void clear_input(void)
+{
+	struct pipe *pipe = input();
+
+	while (pipe && !pipe_empty(pipe))
+		pipe_consume(pipe, pipe_slot(pipe, pipe->head)->size);
 }
 
 static const char *reason(long error)
@@ -49,7 +78,7 @@ static const char *reason(long error)
 	}
 }
 
-static void take_file(const struct request_part *p)
+static bool take_file(const struct request_part *p)
 {
 	long r = file_deliver(p);
 
@@ -57,18 +86,25 @@ static void take_file(const struct request_part *p)
 		host_refuse("files: %.*s: %s",
 			    (int)MIN(p->name_size, ZB_LOG_SIZE / 2u), p->name,
 			    reason(r));
+	return r == 0;
 }
 
-static void take_parts(void)
+static bool take_parts(void)
 {
 	struct request_part p;
+	bool good = true;
 	u64 at = 0;
 
-	while (request_next(&at, &p))
-		if (p.kind == ZB_PART_STDIN)
-			take_input(&p);
+	if (session_open())
+		clear_input();
+	while (control->parts && request_next(&at, &p))
+		if (!good)
+			drop(&p);
+		else if (p.kind == ZB_PART_STDIN)
+			good = take_input(&p);
 		else if (p.kind == ZB_PART_FILE)
-			take_file(&p);
+			good = take_file(&p);
+	return good;
 }
 
 void parts_init(void)

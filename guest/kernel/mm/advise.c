@@ -255,13 +255,24 @@ void mm_note_peak(u64 size)
 
 void mm_forget_peak(void)
 {
-	space->peak = 0;
+	space->peak = space->peak_before = 0;
+}
+
+u64 mm_peak_since(void)
+{
+	space->peak = MAX(space->peak, mm_resident_pages());
+	return space->peak;
 }
 
 u64 mm_peak_pages(void)
 {
-	space->peak = MAX(space->peak, mm_resident_pages());
-	return space->peak;
+	return MAX(mm_peak_since(), space->peak_before);
+}
+
+void mm_start_peak(void)
+{
+	space->peak_before = mm_peak_pages();
+	space->peak = 0;
 }
 
 /* The object's name, or what Linux calls such memory. */

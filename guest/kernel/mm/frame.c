@@ -155,9 +155,19 @@ gpa_t frames_longest_run(u64 *count)
 
 	*count = 0;
 	for (u64 i = 0; i < frame_count; i++) {
-		run = test_bit(used_bits, i) || test_bit(displaced_bits, i) ?
-			      0 :
-			      run + 1;
+		u64 w = i / 64, taken = used_bits[w] | displaced_bits[w];
+		bool whole = i % 64 == 0 && frame_count - i >= 64;
+
+		if (whole && taken == ~0ull) {
+			run = 0;
+			i += 63;
+			continue;
+		}
+		run = taken >> (i % 64) & 1 ? 0 : run + 1;
+		if (whole && taken == 0) {
+			run += 63;
+			i += 63;
+		}
 		if (run <= *count)
 			continue;
 		*count = run;
@@ -173,13 +183,20 @@ u64 frames_in_use(void)
 
 bool frames_limit(u64 bytes, u64 spare)
 {
+	static u64 withheld;
 	u64 most = bytes / PAGE_SIZE, beyond;
 
-	if (most >= frame_count)
+	if (withheld) {
+		free_count += withheld;
+		usable_count += withheld;
+		withheld = 0;
+	}
+	if (!bytes || most >= frame_count)
 		return true;
 	beyond = frame_count - most;
 	if (free_count < beyond + spare / PAGE_SIZE)
 		return false;
+	withheld = beyond;
 	free_count -= beyond;
 	usable_count -= beyond;
 	return true;

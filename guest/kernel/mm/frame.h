@@ -37,8 +37,8 @@ bool frame_shared(gpa_t gpa);
 /* The longest run of free frames, none of which is displaced; 0: there is none.
  */
 gpa_t frames_longest_run(u64 *count);
-/* At most so many bytes are in use from now on: what is more is as if it were not
- * there. False: that would leave less than spare bytes. */
+/* At most so many bytes are in use from now on, 0: all of memory; what is more is as
+ * if it were not there. False: that would leave less than spare bytes. */
 bool frames_limit(u64 bytes, u64 spare);
 u64 frames_in_use(void); /* the kernel's own included */
 

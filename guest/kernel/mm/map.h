@@ -48,6 +48,9 @@ size_t vma_name(const struct vma *v, char *buf, size_t size);
  * what is not all zero counts, by a sample. */
 u64 mm_resident_pages(void);
 u64 mm_peak_pages(void);
+/* A new peak is measured beside it. */
+void mm_start_peak(void);
+u64 mm_peak_since(void);
 void mm_forget_peak(void); /* it counts from here on */
 /* Memory of this size is about to go. */
 void mm_note_peak(u64 size);

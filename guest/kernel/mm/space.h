@@ -59,7 +59,8 @@ struct space {
 	u64 pages, pages_peak;   /* in all mappings, now and at most */
 	u64 data_pages;          /* of them private and writable */
 	u64 pages_max, data_max; /* RLIMIT_AS and RLIMIT_DATA, in pages */
-	u64 peak;                /* most frames in use, as far as is known */
+	u64 peak;                /* most frames in use, as far as is known, */
+	u64 peak_before;         /* and until mm_start_peak() */
 	bool lock_new;           /* mlockall(MCL_FUTURE) */
 };
 /* The running thread's, unless space_look_at() says another one. */

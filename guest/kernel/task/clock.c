@@ -31,6 +31,22 @@ void clock_start(void)
 	d->wall_ns = control->wall_ns;
 }
 
+void clock_stop(void)
+{
+	struct vdso_data *d = clock_data;
+	u64 ns = elapsed();
+
+	d->tsc_base = read_tsc();
+	d->mono_ns += ns;
+	d->wall_ns += ns;
+	control->mono_ns = d->mono_ns;
+}
+
+void clock_resume(void)
+{
+	clock_start();
+}
+
 u64 cpu_now(void)
 {
 	static u64 last;

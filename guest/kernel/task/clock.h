@@ -11,6 +11,10 @@ u64 cpu_now(void);
 u64 wall_now(void); /* CLOCK_REALTIME, ns */
 /* Takes the host's clocks from the control page: at boot and in every fork. */
 void clock_start(void);
+/* Between the execs of a session the monotonic clock stands, where control says;
+ * the others go on. */
+void clock_stop(void);
+void clock_resume(void);
 
 /*
  * A timer calls fn from the kernel's way out or from the tick, never inside a

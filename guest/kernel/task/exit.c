@@ -37,16 +37,13 @@ void process_at_end(void (*call)(void))
 	panic("no room for what is called at the end");
 }
 
-/* What the run has used. */
-static void account(u32 kind)
+void process_account(u32 kind)
 {
-	u64 peak = frames_total() - frames_available();
-	struct usage u;
+	u64 peak = kind == ZB_STATUS_OUT_OF_MEMORY ?
+			   frames_total() - frames_available() :
+			   usage_peak_of_run();
 
-	usage_of_all(&u);
-	if (kind != ZB_STATUS_OUT_OF_MEMORY)
-		peak = MAX(mm_peak_pages(), first_process->children_peak);
-	control->cpu_ns = u.cpu;
+	control->cpu_ns = usage_cpu_of_run();
 	control->memory_peak = peak * PAGE_SIZE;
 }
 
@@ -54,7 +51,7 @@ _Noreturn static void end_run(int status, u32 kind)
 {
 	for (size_t i = 0; i < AT_END_MAX && at_end[i]; i++)
 		at_end[i]();
-	account(kind);
+	process_account(kind);
 	host_exit(status, kind);
 }
 

@@ -153,6 +153,8 @@ void process_end(struct process *p, u32 status);
 _Noreturn void process_leave(int status);
 /* All but the first one end, now. */
 void process_end_others(void);
+/* Tells the host what the run, or exec, has used; kind: ZB_STATUS_*. */
+void process_account(u32 kind);
 /* Something to do at the end of the first one. */
 void process_at_end(void (*call)(void));
 /* It no longer has its parent's space: wakes that one. */

@@ -11,6 +11,7 @@
 #include "task/process.h"
 
 static struct usage reaped;
+static u64 cpu_before, children_peak_before; /* of the run: an exec */
 
 void usage_enter(void)
 {
@@ -40,6 +41,33 @@ void usage_start_run(void)
 	current->started = p->started = mono_now();
 	current->on_cpu_since = cpu_now();
 	usage_enter();
+}
+
+void usage_start_exec(void)
+{
+	struct usage u;
+
+	usage_of_all(&u);
+	cpu_before = u.cpu;
+	children_peak_before = first_process->children_peak;
+	mm_start_peak();
+}
+
+u64 usage_cpu_of_run(void)
+{
+	struct usage u;
+
+	usage_of_all(&u);
+	return u.cpu - cpu_before;
+}
+
+/* A child that was not larger than one of an exec before does not show. */
+u64 usage_peak_of_run(void)
+{
+	u64 children = first_process->children_peak;
+
+	return MAX(mm_peak_since(),
+		   children > children_peak_before ? children : 0);
 }
 
 u64 thread_cpu(const struct thread *t)

@@ -22,6 +22,11 @@ void usage_enter(void);
 void usage_leave(void);
 /* A run starts: what the time before it was used for is not its own. */
 void usage_start_run(void);
+/* The same of an exec of a session, whose program goes on. */
+void usage_start_exec(void);
+/* What the run, or exec, has used so far: CPU time, and pages at most. */
+u64 usage_cpu_of_run(void);
+u64 usage_peak_of_run(void);
 
 /* CPU time of a thread so far, ns. */
 u64 thread_cpu(const struct thread *t);

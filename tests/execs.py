@@ -1,0 +1,317 @@
+#!/usr/bin/env python3
+"""Sessions as the guest has them: execs one after the other in one VM, without a
+server (tests/recycle/session.c). `execs.py python` runs those of one language."""
+import contextlib
+import struct
+import subprocess
+import sys
+import time
+
+from harness import TOP
+
+PARTS = {"code": 1, "stdin": 2, "argument": 3, "environment": 4, "file": 5, "output": 6}
+READY, EXIT = 0, 1  # enum vm_event
+EXITED, REFUSED = 0, 3  # ZB_STATUS_*
+MINUTES = 600_000  # ms: no exec takes so long
+
+
+def padded(data):
+    return data + bytes(-len(data) % 8)
+
+
+def part(kind, data, name=b""):
+    return struct.pack("=IIQ", PARTS[kind], len(name), len(data)) + padded(name) + padded(data)
+
+
+class Exec:
+    """What came of one."""
+
+    def __init__(self, line, read):
+        (self.event, self.status, self.code, out, err, result, log, self.cut, self.cpu_ns, self.memory,
+         self.mono_ns) = map(int, line.split())
+        self.out, self.err, self.result, self.log = (read(size).decode() for size in (out, err, result, log))
+
+    def __repr__(self):
+        return repr(vars(self))
+
+
+class Session:
+    """One program; use with `with`."""
+
+    def __init__(self, language):
+        self.process = subprocess.Popen([TOP / "build/tests/session", TOP / f"templates/{language}.zbt"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        self.process.kill()
+        self.process.wait()
+
+    def order(self, line, data=b""):
+        self.process.stdin.write(line.encode() + b"\n" + data)
+        self.process.stdin.flush()
+
+    def start(self, code, stdin=None, args=(), env=(), files=(), outputs=(), memory_mb=0, ms=MINUTES):
+        data = part("code", code.encode())
+        if stdin is not None:
+            data += part("stdin", stdin.encode())
+        for text in args:
+            data += part("argument", text.encode())
+        for name, value in dict(env).items():
+            data += part("environment", f"{name}={value}".encode())
+        for path, content in dict(files).items():
+            data += part("file", content, path.encode())
+        for path in outputs:
+            data += part("output", b"", path.encode())
+        self.order(f"exec {len(data)} {ms} {memory_mb}", data)
+
+    def end(self):
+        line = self.process.stdout.readline()
+        assert line, "the session's machine has failed"
+        return Exec(line, self.process.stdout.read)
+
+    def run(self, code, **what):
+        self.start(code, **what)
+        return self.end()
+
+    def interrupt(self):
+        self.order("signal 2")
+
+
+def same(got, **wanted):
+    """Compares what is named; that the session goes on, and an exit code of 0, if not."""
+    wanted = {"event": READY, "status": EXITED, "code": 0, **wanted}
+    for name, value in wanted.items():
+        assert getattr(got, name) == value, f"{name}: wanted {value!r:.1000}\ngot {getattr(got, name)!r:.1000}\n{got!r:.1000}"
+
+
+def says(session, source, out="", result="", err="", **wanted):
+    same(session.run(source), out=out, result=result, err=err, **wanted)
+
+
+def interrupted(session, code):
+    """Of one that runs for long: SIGINT comes once it has printed something."""
+    session.start(code)
+    session.interrupt()
+    return session.end()
+
+
+# ---- Python ----
+
+def python_names_stay(s):
+    says(s, "x = 1")
+    says(s, "import math\ndef f(): return x + 1\nclass A:\n    y = 3")
+    says(s, "f(), A.y, math.floor(2.5), __name__", result="(2, 3, 2, '__main__')")
+    says(s, "print(x); x = 5; None", out="1\n")
+    says(s, "x", result="5")
+    says(s, "x;", result="5")
+    says(s, "if x: x", result="")
+    says(s, "'a' * 70000", result="'" + "a" * 65534, cut=1)
+    says(s, "'\u20ac' * 40000", result="'" + "\u20ac" * 21844, cut=1)
+    says(s, "class B:\n    def __repr__(self): return '\\ud800'\nB()", result="\\ud800")
+    says(s, "from __future__ import annotations")
+    says(s, "def g(a: nothing): pass\ng.__annotations__", result="{'a': 'nothing'}")
+
+
+def python_errors_end_an_exec(s):
+    says(s, "def f():\n    return 1 / 0")
+    says(s, "x = 1\nf()", code=1, err="""\
+Traceback (most recent call last):
+  File "<exec 2>", line 2, in <module>
+    f()
+  File "<exec 1>", line 2, in f
+    return 1 / 0
+           ~~^~~
+ZeroDivisionError: division by zero
+""")
+    says(s, "x", result="1")
+    says(s, "y ==", code=1, err="""\
+  File "<exec 4>", line 1
+    y ==
+        ^
+SyntaxError: invalid syntax
+""")
+    says(s, "class A:\n    def __repr__(self): raise ValueError\nA()", code=1, err="""\
+Traceback (most recent call last):
+  File "<exec 5>", line 2, in __repr__
+    def __repr__(self): raise ValueError
+                        ^^^^^^^^^^^^^^^^
+ValueError
+""")
+    says(s, "import inspect, sys\ninspect.getsource(f), sys._getframe().f_back", result=r"('def f():\n    return 1 / 0\n', None)")
+    got = s.run("def r(n): return r(n + 1)\nr(0)")
+    same(got, code=1, err=got.err)
+    assert got.err.endswith("RecursionError: maximum recursion depth exceeded\n"), got
+    says(s, "sys.excepthook = lambda *a: print(a[0].__name__)\n1 / 0", code=1, out="ZeroDivisionError\n")
+
+
+def python_awaits(s):
+    says(s, "import asyncio\nasync def f(n):\n    await asyncio.sleep(0)\n    return n")
+    says(s, "x = await f(3)\nx", result="3")
+    says(s, "await f(4)", result="4")
+    says(s, "[await f(n) async for n in (await f(m) for m in range(3))]", result="[0, 1, 2]")
+    got = s.run("asyncio.get_running_loop()")
+    same(got, code=1, err=got.err)
+    assert got.err.startswith('Traceback (most recent call last):\n  File "<exec 5>", line 1, in <module>\n'), got
+    assert "RuntimeError: no running event loop\n" in got.err, got
+    says(s, "await asyncio.sleep(0); t = asyncio.create_task(f(9))")
+    says(s, "await t", result="9")
+    says(s, "async def g(): raise KeyError(1)\nawait g()", code=1, err="""\
+Traceback (most recent call last):
+  File "<exec 8>", line 2, in <module>
+    await g()
+  File "<exec 8>", line 1, in g
+    async def g(): raise KeyError(1)
+                   ^^^^^^^^^^^^^^^^^
+KeyError: 1
+""")
+    says(s, "asyncio.run(f(2))", result="2")
+    says(s, "await f(1)", result="1")
+
+
+def python_interrupts(s):
+    same(interrupted(s, "x = 1\nprint(1, flush=True)\nwhile True: pass"), code=130, out="1\n", err="""\
+Traceback (most recent call last):
+  File "<exec 1>", line 3, in <module>
+    while True: pass
+KeyboardInterrupt
+""")
+    says(s, "x", result="1")
+    assert interrupted(s, "import time; print(1, flush=True); time.sleep(1000)").code == 130
+    says(s, "import asyncio; await asyncio.sleep(0)")
+    same(interrupted(s, "print(1, flush=True)\nawait asyncio.sleep(1000)"), code=130, out="1\n", err="""\
+Traceback (most recent call last):
+  File "<exec 5>", line 2, in <module>
+    await asyncio.sleep(1000)
+  File "/usr/lib/python3.11/asyncio/tasks.py", line 639, in sleep
+    return await future
+           ^^^^^^^^^^^^
+KeyboardInterrupt
+""")
+    same(interrupted(s, "print(1, flush=True)\ntry: time.sleep(1000)\nexcept KeyboardInterrupt: print('caught')"), out="1\ncaught\n")
+    assert interrupted(s, "import subprocess; print(1, flush=True); subprocess.run(['sleep', '1000'])").code == 130
+    says(s, "await asyncio.sleep(0, 7)", result="7")
+
+
+def python_ends(s):
+    says(s, "import atexit, sys; _ = atexit.register(print, 'bye')")
+    says(s, "sys.exit(3)", event=EXIT, code=3, out="bye\n")
+
+
+def python_stops(s):
+    """Threads, time, children and what is in pipes."""
+    says(s, """
+import subprocess, threading, time
+n = 0
+def count():
+    global n
+    while True:
+        n += 1
+        time.sleep(0.001)
+threading.Thread(target=count, daemon=True).start()
+while n < 2: time.sleep(0.001)
+child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+_ = child.stdin.write(b"line\\n"), child.stdin.flush()
+clocks = time.CLOCK_MONOTONIC, time.CLOCK_REALTIME, time.CLOCK_BOOTTIME
+before, at = n, [time.clock_gettime(c) for c in clocks]
+""")
+    time.sleep(1.5)
+    says(s, """
+after, now = n, [time.clock_gettime(c) for c in clocks]
+mono, wall, boot = (b - a for a, b in zip(at, now))
+assert after < before + 1000 * mono + 2, (before, after)
+assert mono < wall - 1.4 and boot < wall + 0.1, (mono, wall, boot)
+while n < after + 2: time.sleep(0.001)
+child.stdout.readline()
+""", result=r"b'line\n'")
+    says(s, "child.stdin.close(), child.wait(), child.stdout.read()", result="(None, 0, b'')")
+
+
+def python_has_parts(s):
+    same(s.run("input()", stdin="one\ntwo\n"), result="'one'")
+    same(s.run("import sys; sys.stdin.read()", stdin="three\n"), result=r"'three\n'")
+    says(s, "sys.stdin.read()", result="''")
+    says(s, "input()", code=1, err="""\
+Traceback (most recent call last):
+  File "<exec 4>", line 1, in <module>
+    input()
+EOFError: EOF when reading a line
+""")
+    same(s.run("import os; sys.argv[1:], os.environ['A']", args=["p", "q r"], env={"A": "b"}), result="(['p', 'q r'], 'b')")
+    says(s, "sys.argv[1:], os.environ['A']", result="(['p', 'q r'], 'b')")
+    big = bytes(range(256)) * 1000
+    same(s.run("open('d/e/big', 'rb').read() == bytes(range(256)) * 1000, open('small').read()",
+               files={"d/e/big": big, "small": b"text"}), result="(True, 'text')")
+    says(s, "b = bytearray(30 << 20); b[:] = b'x' * len(b); del b")  # frames that have old data
+    same(s.run("open('d/e/big', 'rb').read() == bytes(range(256)) * 1000 + b'1'", files={"d/e/big": big + b"1"}), result="True")
+    same(s.run("f = open('d/e/big', 'r+b'); _ = f.truncate(300000); f.seek(256001); set(f.read())"), result="{0}")
+    same(s.run("0", files={"../x": b""}), status=REFUSED, code=1, log="files: ../x: leaves the working directory")
+    says(s, "os.chdir('d'); open('../small').read()", result="'text'")
+    says(s, "os.getcwd()", result="'/app/d'")
+
+
+def python_has_limits(s):
+    same(s.run("len(b'x' * (100 << 20))", memory_mb=100), code=1)
+    says(s, "x = b'x' * (100 << 20); len(x)", result="104857600")
+    got = s.run("0", memory_mb=100)
+    assert got.status == REFUSED and "are in use already" in got.log, got
+    used = s.run("sum(range(10 ** 6)); x = 0")
+    idle = s.run("0")
+    assert idle.cpu_ns < used.cpu_ns and idle.memory < used.memory - (90 << 20), (used, idle)
+
+
+def python_draws_numbers(s):
+    says(s, "import os, random; random.seed(42); a = os.urandom(8)")
+    says(s, "random.random(), os.urandom(8) != a", result="(0.6394267984578837, True)")
+
+
+def python_children_end(s):
+    """A child that comes to the end of its code is not the session's program."""
+    says(s, "import os\npid = os.fork()\nif pid: print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\nelse: 1 / 0", out="1\n",
+         err="""\
+Traceback (most recent call last):
+  File "<exec 1>", line 4, in <module>
+    else: 1 / 0
+          ~~^~~
+ZeroDivisionError: division by zero
+""")
+    says(s, "pid > 0", result="True")
+
+
+CASES = {
+    "python": {
+        "names stay, the last expression is the result": python_names_stay,
+        "what is not caught ends its exec, with lines of the source": python_errors_end_an_exec,
+        "await outside of functions": python_awaits,
+        "SIGINT is the exec's KeyboardInterrupt": python_interrupts,
+        "sys.exit ends the session": python_ends,
+        "between execs threads and the monotonic clock stand still, other clocks go on": python_stops,
+        "input, arguments, environment and files come with each exec": python_has_parts,
+        "a limit of memory and accounts are an exec's": python_has_limits,
+        "generators go on, the kernel's bytes are fresh": python_draws_numbers,
+        "a child that comes to the end of the code ends": python_children_end,
+    },
+}
+
+
+def main():
+    failed = 0
+    for language in sys.argv[1:] or CASES:
+        for name, case in CASES[language].items():
+            try:
+                with Session(language) as session:
+                    case(session)
+                print(f"ok - execs: {language}: {name}", flush=True)
+            except AssertionError as e:
+                failed = 1
+                print(f"not ok - execs: {language}: {name}\n# " + str(e).replace("\n", "\n# "), flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
