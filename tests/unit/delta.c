@@ -136,7 +136,7 @@ static void changes_come_and_go(void)
 
 	start(&d);
 	EQUAL(delta_open(&other, &template, LIMIT, &e), 0);
-	for (int exec = 0; exec < 30; exec++) {
+	for (int exec = 0; exec < 50; exec++) {
 		const struct delta_segment *last;
 
 		for (unsigned i = unit_random(60); i; i--)
