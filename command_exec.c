@@ -64,6 +64,12 @@ static const struct option options[] = { { .letter = "-l",
 					   .help = "files of it to write here, "
 						   "under the working "
 						   "directory" },
+					 { .name = "--session",
+					   .value = "FILE",
+					   .text = &exec.session,
+					   .help = "keep it there: variables, "
+						   "imports and files stay for "
+						   "the next one" },
 					 { .name = "--templates",
 					   .value = "DIR",
 					   .text = &directory,

@@ -217,6 +217,11 @@ void control_session(struct vm *vm)
 	control_open(vm)->flags |= ZB_FLAG_SESSION;
 }
 
+void control_forked(struct vm *vm)
+{
+	control_open(vm)->flags |= ZB_FLAG_FORKED;
+}
+
 void control_trace(struct vm *vm)
 {
 	control_open(vm)->flags |= ZB_FLAG_TRACE;
@@ -244,6 +249,17 @@ const void *control_output(const struct vm *vm, int stream, uint32_t limit,
 		limit = ZB_OUTPUT_SIZE;
 	*size = *total < limit ? (size_t)*total : limit;
 	return vm->memory + (stream == 1 ? ZB_STDOUT_GPA : ZB_STDERR_GPA);
+}
+
+const void *control_result(const struct vm *vm, size_t *size, bool *cut)
+{
+	const volatile struct zb_control *c = control_page(vm);
+
+	*size = c->result_size;
+	*cut = c->result_cut || *size > ZB_RESULT_SIZE;
+	if (*size > ZB_RESULT_SIZE)
+		*size = ZB_RESULT_SIZE;
+	return vm->memory + ZB_RESULT_GPA;
 }
 
 size_t control_log(const struct vm *vm, char *line, size_t size)

@@ -74,6 +74,11 @@ bool control_copy_output(const struct vm *vm, const void *image,
 			 const struct control_output_file *f, void *to);
 /* Whether the guest refused the request after VM_EXIT: why is in its log. */
 bool control_refused(const struct vm *vm);
+/* The value of an exec's last expression; *size 0: there is none. *cut: there was
+ * more. */
+const void *control_result(const struct vm *vm, size_t *size, bool *cut);
+/* The next exec is the first one of a copy of its session. */
+void control_forked(struct vm *vm);
 /* What the VM runs from now on are the execs of a session: see abi.h. */
 void control_session(struct vm *vm);
 /* All system calls are logged from now on. */

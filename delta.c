@@ -133,11 +133,14 @@ static int too_large(const struct delta *d, struct err *e)
 		       d->limit >> 20);
 }
 
-/* With what counts no more, and what is about to be added, it may have three times
- * its limit. */
+size_t delta_most(const struct delta *d)
+{
+	return 3 * d->limit + ROOM_STEP;
+}
+
 static int grow(struct delta *d, size_t more, struct err *e)
 {
-	size_t most = 3 * d->limit + ROOM_STEP, room = d->room;
+	size_t most = delta_most(d), room = d->room;
 	uint8_t *data;
 
 	if (more > most || d->size > most - more)
@@ -483,10 +486,9 @@ int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e)
 	return append(d, &head, now, e);
 }
 
-/* All that counts as one segment. */
-static int compact(struct delta *d, struct err *e)
+int delta_compact(struct delta *d, struct err *e)
 {
-	const struct delta_segment *last = segment_at(d, d->begun);
+	const struct delta_segment *last = segment_at(d, d->last);
 	size_t head = sizeof(*last) + last->vectors_size;
 	uint8_t *data = malloc(head + d->live);
 	struct delta_segment *whole = (void *)data;
@@ -512,23 +514,18 @@ static int compact(struct delta *d, struct err *e)
 	d->size = at;
 	d->room = head + d->live;
 	take_all(d);
+	whole->checksum = sum_up(whole);
 	return 0;
 }
 
 int delta_end(struct delta *d, struct err *e)
 {
 	struct delta_segment *s = segment_at(d, d->begun);
-	int r = 0;
 
 	s->size = d->size - d->begun;
+	s->checksum = sum_up(s);
 	d->last = d->begun;
-	if (d->size / 2 > d->live + SPARE)
-		r = compact(d, e);
-	if (r == 0) {
-		s = segment_at(d, d->last);
-		s->checksum = sum_up(s);
-	}
-	return r;
+	return d->size / 2 > d->live + SPARE ? delta_compact(d, e) : 0;
 }
 
 void delta_undo(struct delta *d)

@@ -74,6 +74,13 @@ int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e);
 int delta_end(struct delta *d, struct err *e);
 void delta_undo(struct delta *d);
 
+/* Makes one segment of all that counts of one that is not empty. 0 or -ENOMEM: it
+ * is as it was. */
+int delta_compact(struct delta *d, struct err *e);
+/* Bytes that it has at most: with what counts no more, and what is about to be
+ * added, three times its limit. */
+size_t delta_most(const struct delta *d);
+
 /* The last segment of one that is not empty: the only one, and whole, when half of
  * the bytes before had come to count no more. */
 const struct delta_segment *delta_last(const struct delta *d);

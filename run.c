@@ -23,6 +23,7 @@
 #include "interrupt.h"
 #include "machine.h"
 #include "outputs.h"
+#include "session_file.h"
 #include "template.h"
 #include "worker.h"
 
@@ -71,9 +72,12 @@ static uint64_t deadline_after(uint64_t timeout_ms)
 	return timeout_ms ? clock_mono() + timeout_ms * 1000000 : UINT64_MAX;
 }
 
-/* Runs to the end of the program; the code to leave with, or -errno. */
-static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
+/* Runs to the end of the program, or of an exec when *ended is VM_READY; the code
+ * to leave with, or -errno. *ended: how it came about. */
+static int finish(struct vm *vm, uint64_t timeout_ms, enum vm_event *ended,
+		  struct err *e)
 {
+	bool session = *ended == VM_READY;
 	struct interrupt_source source;
 	enum vm_event event;
 	int r = interrupt_open(&source, e);
@@ -84,9 +88,9 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	event = vm_run(vm, deadline_after(timeout_ms), e);
 	vm->orders = NULL;
 	interrupt_close(&source);
+	*ended = event;
 	/* Of a fault the reason is in e. */
-	r = event == VM_READY ? 0 :
-				show_output(vm, event == VM_FAULT ? NULL : e);
+	r = show_output(vm, event == VM_FAULT ? NULL : e);
 	if (r && event != VM_FAULT)
 		return r;
 	switch (event) {
@@ -97,7 +101,8 @@ static int finish(struct vm *vm, uint64_t timeout_ms, struct err *e)
 			(unsigned long long)timeout_ms);
 		return 124;
 	case VM_READY:
-		return err_set(e, -EPROTO, "guest: asked for work");
+		return session ? control_exit_code(vm) :
+				 err_set(e, -EPROTO, "guest: asked for work");
 	case VM_CANCELLED:
 		return 128 + SIGINT;
 	case VM_FAULT:
@@ -183,14 +188,72 @@ static int take_outputs(const struct machine *m, const struct parts *parts,
 	return saved ? saved : r;
 }
 
+/* Brings the VM to where the session is. */
+static int resume(struct machine *m, struct delta *d, const char *path,
+		  int *lock, struct err *e)
+{
+	int r = delta_open(d, m->snapshot, 2 * m->snapshot->memory_size, e);
+
+	if (r == 0)
+		r = session_file_read(path, d, lock, e);
+	if (r == 0 && d->size)
+		r = machine_resume(m, d, e);
+	if (r == 0)
+		control_session(&m->vm);
+	return r;
+}
+
+/* What there is to say of an exec's value, as an interpreter that is asked says. */
+static int show_value(const struct vm *vm, struct err *e)
+{
+	size_t size;
+	bool cut;
+	const void *text = control_result(vm, &size, &cut);
+	int r = size ? write_stream(STDOUT_FILENO, text, size) : 0;
+
+	if (r == 0 && size)
+		r = write_stream(STDOUT_FILENO, cut ? "...\n" : "\n",
+				 cut ? 4 : 1);
+	return r && r != -EPIPE ? err_set(e, r, "stdout: %s", strerror(-r)) : 0;
+}
+
+/* After an exec that ended so: keeps the session. r: the code to leave with. */
+static int keep(struct machine *m, struct delta *d, const char *path,
+		enum vm_event ended, int r, struct err *e)
+{
+	int failed = 0;
+
+	if (ended == VM_READY)
+		failed = show_value(&m->vm, e);
+	if (failed == 0 && ended == VM_READY) {
+		failed = machine_save(m, d, e);
+		if (failed == 0)
+			failed = session_file_write(path, d, e);
+	} else if (ended == VM_EXIT) {
+		dprintf(STDERR_FILENO,
+			"zeroboot: %s: the session's program has ended\n",
+			path);
+		if (unlink(path) && errno != ENOENT)
+			failed = err_set(e, -errno, "%s: %s", path,
+					 strerror(errno));
+	} else if (d->size) {
+		dprintf(STDERR_FILENO,
+			"zeroboot: %s: the session is as it was before\n",
+			path);
+	}
+	return failed ? failed : r;
+}
+
 int run_exec(const struct exec_options *o, const struct parts *parts,
 	     struct err *e)
 {
+	enum vm_event ended = o->session ? VM_READY : VM_EXIT;
 	struct vmm vmm = { .fd = -1 };
 	struct snapshot snapshot = { 0 };
 	struct machine m = { 0 };
-	uint64_t start = clock_mono(), forked, ended;
-	int r = vmm_open(&vmm, e);
+	struct delta delta = { 0 };
+	uint64_t start = clock_mono(), forked, done;
+	int lock = -1, r = vmm_open(&vmm, e);
 
 	if (r == 0)
 		r = host_probe(&vmm, e);
@@ -200,6 +263,8 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 		r = machine_open(&m, &vmm, &snapshot, e);
 	if (r == 0)
 		r = machine_make(&m, e);
+	if (r == 0 && o->session)
+		r = resume(&m, &delta, o->session, &lock, e);
 	if (r)
 		goto out;
 	r = machine_request(&m, parts->data, parts->size, ZB_OUTPUT_SIZE);
@@ -212,10 +277,12 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	if (o->trace)
 		control_trace(&m.vm);
 	forked = clock_mono();
-	r = finish(&m.vm, o->timeout_ms, e);
-	ended = clock_mono();
+	r = finish(&m.vm, o->timeout_ms, &ended, e);
+	done = clock_mono();
 	if (r >= 0)
 		r = take_outputs(&m, parts, r, e);
+	if (r >= 0 && o->session)
+		r = keep(&m, &delta, o->session, ended, r, e);
 	if (o->stats) {
 		const volatile struct zb_control *c = control_page(&m.vm);
 
@@ -223,13 +290,16 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 			"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu "
 			"pages dirtied, %llu guest faults, %llu system calls\n",
 			(double)(forked - start) / 1e6,
-			(double)(ended - forked) / 1e6,
+			(double)(done - forked) / 1e6,
 			(unsigned long long)m.vm.exits,
 			(unsigned long long)vm_dirty_pages(&m.vm),
 			(unsigned long long)c->page_faults,
 			(unsigned long long)c->syscalls);
 	}
 out:
+	if (lock >= 0)
+		close(lock);
+	delta_close(&delta);
 	machine_close(&m);
 	snapshot_close(&snapshot);
 	vmm_close(&vmm);
@@ -242,6 +312,7 @@ int run_program(const struct program_options *o, struct err *e)
 				.memory_size = o->memory_mb << 20,
 				.trace = o->trace,
 				.audit = o->stats };
+	enum vm_event ended = VM_EXIT;
 	struct image_command command = { 0 };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
@@ -264,7 +335,7 @@ int run_program(const struct program_options *o, struct err *e)
 		r = vm_boot(&vm, &vmm, &boot, e);
 	if (r)
 		goto out;
-	r = finish(&vm, o->timeout_ms, e);
+	r = finish(&vm, o->timeout_ms, &ended, e);
 	if (o->stats) {
 		const volatile struct zb_control *c = control_page(&vm);
 

@@ -23,6 +23,7 @@ int run_template_build(const struct template_options *o, struct err *e);
 
 struct exec_options {
 	const char *template;
+	const char *session; /* a file that keeps it; NULL: none */
 	uint64_t timeout_ms; /* 0: none */
 	bool trace;
 	bool stats; /* a line on stderr: times, exits, pages */
@@ -31,7 +32,7 @@ struct exec_options {
 struct parts;
 
 /*
- * Runs a request in a fork of a template, stdout and stderr on ours; files that it
+ * Runs a request in a fork of a template, or as the next exec of a session, stdout and stderr on ours; files that it
  * returns are written under the working directory. Returns the program's exit code,
  * 124 after a timeout as timeout(1), or -errno.
  */

@@ -1,0 +1,84 @@
+#include "session_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+
+/* What a file has may be hostile, and as large as its reader lets it be. */
+static int read_all(int fd, const char *path, size_t most, struct delta *d,
+		    struct err *e)
+{
+	struct err why = { "" };
+	struct stat st;
+	uint8_t *bytes;
+	int r;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: no regular file", path);
+	if (st.st_size <= 0 || (uint64_t)st.st_size > most)
+		return err_set(e, -EINVAL, "%s: not a session's state", path);
+	bytes = malloc((size_t)st.st_size);
+	if (!bytes)
+		return err_set(e, -ENOMEM, "%s: no memory", path);
+	r = file_read_at(fd, bytes, (size_t)st.st_size, 0);
+	if (r)
+		err_set(&why, r, "%s", strerror(-r));
+	else
+		r = delta_add(d, bytes, (size_t)st.st_size, &why);
+	free(bytes);
+	return r ? err_set(e, r, "%s: %s", path, why.text) : 0;
+}
+
+/* The file that has the path once nobody else has it locked: it may have become
+ * another one meanwhile. -1 and errno. */
+static int open_locked(const char *path)
+{
+	struct stat own, there;
+	int fd;
+
+	for (;;) {
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		/* Where nothing can be locked the last one wins. */
+		if (fd < 0 || flock(fd, LOCK_EX) < 0)
+			return fd;
+		if (fstat(fd, &own) == 0 && stat(path, &there) == 0 &&
+		    own.st_dev == there.st_dev && own.st_ino == there.st_ino)
+			return fd;
+		close(fd);
+	}
+}
+
+int session_file_read(const char *path, struct delta *d, int *lock,
+		      struct err *e)
+{
+	*lock = open_locked(path);
+	if (*lock < 0 && errno == ENOENT)
+		return 0;
+	if (*lock < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	return read_all(*lock, path, delta_most(d), d, e);
+}
+
+int session_file_write(const char *path, struct delta *d, struct err *e)
+{
+	/* A draft is made for everybody to read. */
+	mode_t mask = umask(077);
+	struct file_draft draft;
+	int r = delta_compact(d, e);
+
+	if (r == 0)
+		r = file_draft(&draft, path, e);
+	umask(mask);
+	if (r)
+		return r;
+	r = file_write_at(draft.fd, d->data, d->size, 0);
+	if (r)
+		err_set(e, r, "%s: %s", path, strerror(-r));
+	return file_replace(&draft, path, r, e);
+}
