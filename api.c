@@ -9,6 +9,7 @@
 #include "census.h"
 #include "clock.h"
 #include "cors.h"
+#include "document.h"
 #include "id.h"
 #include "loop.h"
 #include "request.h"
@@ -77,6 +78,20 @@ static void end_body(struct exchange *x, int status, const char *type,
 	answer_end(&x->answer, &head);
 	check_answer(x);
 }
+
+static const struct field api_error_answer_fields[] = {
+	{ .name = "error",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .help = "For people." },
+	{ 0 },
+};
+
+const struct object api_error_answer = {
+	.name = "Error",
+	.help = "What is wrong, and where.",
+	.fields = api_error_answer_fields,
+};
 
 void api_error(struct exchange *x, int status, const char *extra,
 	       const char *message)
@@ -313,7 +328,7 @@ static void body_read(struct reading *reading)
 		submit(x);
 }
 
-static void handle_exec(struct exchange *x, const char *body, size_t size)
+void api_exec(struct exchange *x, const char *body, size_t size)
 {
 	x->reading = (struct reading){
 		.request = { .batch = x->path == METRICS_BATCH,
@@ -329,6 +344,49 @@ static void handle_exec(struct exchange *x, const char *body, size_t size)
 
 /* ---- GET ---- */
 
+static const char *const conditions[] = { "ok", "degraded", NULL };
+
+static const struct field template_state_fields[] = {
+	{ .name = "ready",
+	  .type = FIELD_BOOLEAN,
+	  .required = true,
+	  .help = "Whether it has workers." },
+	{ .name = "memory_mb",
+	  .type = FIELD_INTEGER,
+	  .required = true,
+	  .help = "Of its VMs." },
+	{ .name = "reason",
+	  .type = FIELD_STRING,
+	  .help = "Why it is not ready." },
+	{ 0 },
+};
+
+static const struct object template_state = {
+	.name = "Template",
+	.help = "A language that is served.",
+	.fields = template_state_fields,
+};
+
+static const struct field api_health_answer_fields[] = {
+	{ .name = "status",
+	  .type = FIELD_WORD,
+	  .required = true,
+	  .words = conditions,
+	  .help = "ok while every template is ready." },
+	{ .name = "templates",
+	  .type = FIELD_OBJECT_TABLE,
+	  .required = true,
+	  .of = &template_state,
+	  .help = "By name, as language has it." },
+	{ 0 },
+};
+
+const struct object api_health_answer = {
+	.name = "Health",
+	.help = "How the templates stand.",
+	.fields = api_health_answer_fields,
+};
+
 /* What it says has paths, and words of the kernel's. */
 static void add_reason(struct text *t, const char *reason, bool trusted)
 {
@@ -340,13 +398,15 @@ static void add_reason(struct text *t, const char *reason, bool trusted)
 	text_json_string(t, reason, strlen(reason));
 }
 
-static void handle_health(struct exchange *x)
+void api_health(struct exchange *x, const char *body, size_t size)
 {
 	struct text *t = answer_begin(&x->answer);
 	bool ready, all = true;
 	const char *name;
 	int memory;
 
+	(void)body;
+	(void)size;
 	for (int i = 0; catalog_describe(i, &ready, &memory); i++)
 		all = all && ready;
 	text_put(t, all ? "{\"status\":\"ok\",\"templates\":{" :
@@ -367,11 +427,13 @@ static void handle_health(struct exchange *x)
 	x->finished(x);
 }
 
-static void handle_metrics(struct exchange *x)
+void api_metrics(struct exchange *x, const char *body, size_t size)
 {
 	struct text *t = answer_begin(&x->answer);
-
 	uint64_t longest = loop_longest();
+
+	(void)body;
+	(void)size;
 
 	metrics_write(t);
 	census_metrics(t);
@@ -385,25 +447,23 @@ static void handle_metrics(struct exchange *x)
 	x->finished(x);
 }
 
-/* ---- routing ---- */
-
-static const struct {
-	const char *path;
-	enum metrics_path route;
-} routes[] = {
-	{ "/v1/exec", METRICS_EXEC },        { "/exec", METRICS_EXEC },
-	{ "/v1/exec/batch", METRICS_BATCH }, { "/exec/batch", METRICS_BATCH },
-	{ "/v1/health", METRICS_HEALTH },    { "/health", METRICS_HEALTH },
-	{ "/v1/metrics", METRICS_METRICS },  { "/metrics", METRICS_METRICS },
-};
-
-static enum metrics_path route_of(struct http_span path)
+/* NULL: there was no memory for it. */
+static void answer_document(struct exchange *x, const struct document *d)
 {
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-		if (http_is(path, routes[i].path))
-			return routes[i].route;
-	return METRICS_OTHER;
+	struct text *t = answer_begin(&x->answer);
+
+	if (!d) {
+		api_error(x, 500, "", "no memory for the answer");
+	} else if (x->known) {
+		end_body(x, 304, NULL, d->headers);
+	} else {
+		text_add(t, d->data, d->size);
+		end_body(x, 200, d->type, d->headers);
+	}
+	x->finished(x);
 }
+
+/* ---- routing ---- */
 
 /* JSON, or what `curl -d` says when nobody tells it otherwise. */
 static bool type_ok(struct http_span type)
@@ -436,25 +496,11 @@ static int deny(struct exchange *x, int status, const char *extra,
 	return -1;
 }
 
-static const char *allowed(const struct exchange *x)
-{
-	switch (x->path) {
-	case METRICS_HEALTH:
-	case METRICS_METRICS:
-		return "Allow: GET, HEAD, OPTIONS\r\n";
-	case METRICS_EXEC:
-	case METRICS_BATCH:
-		return "Allow: POST, OPTIONS\r\n";
-	default:
-		return "Allow: GET, HEAD, POST, OPTIONS\r\n";
-	}
-}
-
 static int admit_options(struct exchange *x, const struct http_request *r)
 {
 	char extra[320];
 
-	snprintf(extra, sizeof(extra), "%s%s", allowed(x),
+	snprintf(extra, sizeof(extra), "%s%s", endpoint_allow(x->path),
 		 cors_permissions(r->origin));
 	answer_begin(&x->answer);
 	end_body(x, 204, NULL, extra);
@@ -499,40 +545,44 @@ static int admit_run(struct exchange *x, const struct http_request *r)
 
 int api_admit(struct exchange *x, const struct http_request *r)
 {
-	bool get;
+	const struct document *d;
 
 	if (!x->start_ns)
 		x->start_ns = clock_mono();
 	copy_span(x->method, sizeof(x->method), r->method);
 	copy_span(x->target, sizeof(x->target), r->path);
 	x->head_only = http_is(r->method, "HEAD");
-	x->path = route_of(r->path);
+	x->path = endpoint_find(r->path);
 	take_id(x, r->request_id);
 	x->cors = cors_lines(r->origin);
 	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
 	if (http_is(r->method, "OPTIONS"))
 		return admit_options(x, r);
-	get = x->path == METRICS_HEALTH || x->path == METRICS_METRICS;
-	if (get ? !http_is(r->method, "GET") && !x->head_only :
-		  !http_is(r->method, "POST"))
-		return deny(x, 405, allowed(x), "method not allowed");
+	x->operation = endpoint_operation(x->path, r->method);
+	if (!x->operation)
+		return deny(x, 405, endpoint_allow(x->path),
+			    "method not allowed");
+	if (x->operation->takes)
+		return admit_run(x, r);
 	if (x->path == METRICS_HEALTH)
 		x->trusted = !auth_required() || key_of(r);
-	return get ? 0 : admit_run(x, r);
+	d = r->known.size && x->operation->document ? x->operation->document() :
+						      NULL;
+	x->known = d && document_known(d, r->known);
+	return 0;
 }
 
 void api_handle(struct exchange *x, const char *body, size_t body_size)
 {
+	const struct operation *o = x->operation;
+
 	/* The time of a run counts from here: all of the request is read. */
 	x->start_ns = clock_mono();
-	if (x->path == METRICS_EXEC || x->path == METRICS_BATCH) {
-		handle_exec(x, body, body_size);
-		return;
-	}
-	x->read(x);
-	if (x->path == METRICS_HEALTH)
-		handle_health(x);
+	if (!o->takes)
+		x->read(x);
+	if (o->document)
+		answer_document(x, o->document());
 	else
-		handle_metrics(x);
+		o->handle(x, body, body_size);
 }

@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "auth.h"
+#include "endpoint.h"
 #include "http.h"
 #include "json.h"
 #include "metrics.h"
@@ -33,6 +34,8 @@ struct exchange {
 	struct results results; /* that it is made of */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
+	const struct operation *operation; /* that is asked for, admitted */
+	bool known; /* the client has the document that it asks for */
 	int status, exit_code;
 	unsigned executions;
 	const char *language; /* of a single run */
@@ -53,6 +56,12 @@ int api_admit(struct exchange *x, const struct http_request *r);
  * finished, each at once or later.
  */
 void api_handle(struct exchange *x, const char *body, size_t body_size);
+/* What a row of endpoint.h does, to an admitted request. */
+void api_exec(struct exchange *x, const char *body, size_t size);
+void api_health(struct exchange *x, const char *body, size_t size);
+void api_metrics(struct exchange *x, const char *body, size_t size);
+/* What they answer, and what an error does. */
+extern const struct object api_health_answer, api_error_answer;
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);

@@ -16,6 +16,45 @@ struct reading_content {
 	bool done;
 };
 
+#define BASE64                                                                 \
+	"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}"      \
+	"[AEIMQUYcgkosw048]=)?$"
+
+static const struct field content_bytes_fields[] = {
+	{ .name = "base64",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .strings = BASE64,
+	  .help = "RFC 4648, 4, with padding." },
+	{ 0 },
+};
+
+const struct object content_bytes = {
+	.name = "Bytes",
+	.help = "Of any kind.",
+	.closed = true,
+	.fields = content_bytes_fields,
+};
+
+static const struct field content_file_fields[] = {
+	{ .name = "base64",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .strings = BASE64,
+	  .help = "Its bytes." },
+	{ .name = "size",
+	  .type = FIELD_INTEGER,
+	  .required = true,
+	  .help = "How many they are." },
+	{ 0 },
+};
+
+const struct object content_file = {
+	.name = "File",
+	.help = "A file that is not UTF-8.",
+	.fields = content_file_fields,
+};
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			       "abcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -2,8 +2,12 @@
 #ifndef ZEROBOOT_CONTENT_H
 #define ZEROBOOT_CONTENT_H
 
+#include "field.h"
 #include "json.h"
 #include "parts.h"
+
+/* {"base64": "..."}: of a request, and with its size of an answer. */
+extern const struct object content_bytes, content_file;
 
 /*
  * Reads one and makes it a part. 0; -EINVAL with a message in j->e, or with

@@ -34,6 +34,7 @@ enum field_type {
 struct object { /* a kind of JSON object */
 	const char *name, *help;
 	const struct field *fields; /* the last one has no name */
+	bool closed;                /* another field is refused */
 };
 
 struct reader;

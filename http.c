@@ -34,6 +34,7 @@ const char *http_status_text(int status)
 	} texts[] = {
 		{ 200, "OK" },
 		{ 204, "No Content" },
+		{ 304, "Not Modified" },
 		{ 400, "Bad Request" },
 		{ 401, "Unauthorized" },
 		{ 404, "Not Found" },
@@ -394,6 +395,8 @@ static int header(struct http_span line, struct http_request *r)
 		return take_once(&r->origin, v, r, "repeated Origin");
 	} else if (http_is_word(name, "x-request-id")) {
 		r->request_id = v;
+	} else if (http_is_word(name, "if-none-match")) {
+		r->known = v;
 	}
 	return 1;
 }

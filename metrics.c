@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "endpoint.h"
+
 #ifndef ZEROBOOT_VERSION
 #define ZEROBOOT_VERSION "unknown"
 #endif
@@ -25,12 +27,10 @@ static const struct {
 	{ 60000000000, "60000" }, { 300000000000, "300000" },
 };
 
-static const int statuses[METRICS_STATUSES - 1] = { 200, 204, 400, 401, 404,
-						    405, 408, 411, 413, 415,
-						    429, 431, 500, 503, 505 };
-static const char *const paths[METRICS_PATHS] = { "other", "/v1/exec",
-						  "/v1/exec/batch",
-						  "/v1/health", "/v1/metrics" };
+static const int statuses[METRICS_STATUSES - 1] = { 200, 204, 304, 400,
+						    401, 404, 405, 408,
+						    411, 413, 415, 429,
+						    431, 500, 503, 505 };
 
 void histogram_add(struct histogram *h, uint64_t ns)
 {
@@ -95,7 +95,7 @@ static void put_requests(struct text *t)
 			if (s < METRICS_STATUSES - 1)
 				snprintf(code, sizeof(code), "%d", statuses[s]);
 			text_format(t, "%s{path=\"%s\",status=\"%s\"} %llu\n",
-				    name, paths[p], code,
+				    name, endpoints[p].path.data, code,
 				    (unsigned long long)metrics.requests[p][s]);
 		}
 	}

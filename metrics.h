@@ -11,7 +11,7 @@
 #include "text.h"
 
 #define METRICS_BUCKETS 20
-#define METRICS_STATUSES 16 /* the last: any other */
+#define METRICS_STATUSES 17 /* the last: any other */
 
 enum metrics_path {
 	METRICS_OTHER,
@@ -19,6 +19,7 @@ enum metrics_path {
 	METRICS_BATCH,
 	METRICS_HEALTH,
 	METRICS_METRICS,
+	METRICS_OPENAPI,
 	METRICS_PATHS
 };
 

@@ -195,8 +195,10 @@ static int take_memory(struct json *j, struct reader *r, const struct field *f)
 
 #define NO_NUL "^[^\\u0000]*$"
 #define NAME "^[^=\\u0000]+$"
-/* Neither empty nor with "..", and it does not end with "/". */
-#define PATH "^(?!(?:[^/]*/)*\\.\\.(?:/|$))[^\\u0000]*[^/\\u0000]$"
+/* As parts_path_problem() has it. */
+#define PATH                                                                   \
+	"^(?!(?:[^/]*/)*\\.\\.(?:/|$))(?:[^/\\u0000]{0,255}/){0,128}"          \
+	"[^/\\u0000]{1,255}$"
 
 static const char *const encodings[] = { "text", "base64", NULL };
 

@@ -28,6 +28,151 @@ enum {
 	PARTS
 };
 
+/* ---- what comes out ---- */
+
+enum { OK, ERROR, TIMEOUT, SIGNAL, OUT_OF_MEMORY, STATUSES };
+
+static const char *const statuses[STATUSES + 1] = {
+	[OK] = "ok",
+	[ERROR] = "error",
+	[TIMEOUT] = "timeout",
+	[SIGNAL] = "signal",
+	[OUT_OF_MEMORY] = "out_of_memory",
+};
+
+static const struct field usage_fields[] = {
+	{ .name = "cpu_ms",
+	  .type = FIELD_NUMBER,
+	  .required = true,
+	  .help = "CPU time." },
+	{ .name = "peak_memory_mb",
+	  .type = FIELD_NUMBER,
+	  .required = true,
+	  .help = "The most memory that was in use, interpreter and files "
+		  "included." },
+	{ .name = "system_calls",
+	  .type = FIELD_INTEGER,
+	  .required = true,
+	  .help = "How many." },
+	{ 0 },
+};
+
+static const struct object usage = {
+	.name = "Usage",
+	.help = "What the run used, with all of its processes.",
+	.fields = usage_fields,
+};
+
+static const struct field results_one_fields[] = {
+	{ .name = "id",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .help = "A UUID of version 7." },
+	{ .name = "stdout",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .help = "As UTF-8: other bytes become U+FFFD. Or base64." },
+	{ .name = "stderr",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .help = "The same of standard error." },
+	{ .name = "exit_code",
+	  .type = FIELD_INTEGER,
+	  .least = -1,
+	  .required = true,
+	  .help = "128 and its number of who was ended by a signal; -1 of a "
+		  "run that its time cut off." },
+	{ .name = "fork_time_ms",
+	  .type = FIELD_NUMBER,
+	  .required = true,
+	  .help = "To a VM that is ready, the queue not counted." },
+	{ .name = "exec_time_ms",
+	  .type = FIELD_NUMBER,
+	  .required = true,
+	  .help = "From there to the program's end." },
+	{ .name = "total_time_ms",
+	  .type = FIELD_NUMBER,
+	  .required = true,
+	  .help = "From the request read to the answer ready." },
+	{ .name = "status",
+	  .type = FIELD_WORD,
+	  .required = true,
+	  .words = statuses,
+	  .help = "How it ended; ok is exit code 0." },
+	{ .name = "signal",
+	  .type = FIELD_STRING,
+	  .help = "Of status signal: its name." },
+	{ .name = "usage",
+	  .type = FIELD_OBJECT,
+	  .required = true,
+	  .of = &usage,
+	  .help = "What it used." },
+	{ .name = "stdout_truncated",
+	  .type = FIELD_BOOLEAN,
+	  .help = "True when some is missing." },
+	{ .name = "stderr_truncated",
+	  .type = FIELD_BOOLEAN,
+	  .help = "The same of standard error." },
+	{ .name = "files",
+	  .type = FIELD_FILES,
+	  .of = &content_file,
+	  .help = "By path, when outputs asked for some: a string where a file "
+		  "is UTF-8." },
+	{ .name = "warnings",
+	  .type = FIELD_STRINGS,
+	  .help = "When there are any." },
+	{ 0 },
+};
+
+const struct object results_one = {
+	.name = "Result",
+	.help = "What a run came to.",
+	.fields = results_one_fields,
+};
+
+static const struct field failure_fields[] = {
+	{ .name = "id",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .help = "A UUID of version 7." },
+	{ .name = "error",
+	  .type = FIELD_STRING,
+	  .required = true,
+	  .help = "Why." },
+	{ .name = "warnings",
+	  .type = FIELD_STRINGS,
+	  .help = "When there are any." },
+	{ 0 },
+};
+
+static const struct object failure = {
+	.name = "Failure",
+	.help = "Of an execution of a batch that could not be run.",
+	.fields = failure_fields,
+};
+
+static const struct field results_many_fields[] = {
+	{ .name = "results",
+	  .type = FIELD_OBJECTS,
+	  .required = true,
+	  .of = &results_one,
+	  .or = &failure,
+	  .help = "One for each execution." },
+	{ .name = "warnings",
+	  .type = FIELD_STRINGS,
+	  .help = "About the batch itself, when there are any." },
+	{ 0 },
+};
+
+const struct object results_many = {
+	.name = "Results",
+	.help = "What the runs of a batch came to, in the order of the "
+		"request.",
+	.fields = results_many_fields,
+};
+
+/* ---- how it ended ---- */
+
 bool results_ran(const struct job *job)
 {
 	return job->status == JOB_DONE || job->status == JOB_TIMEOUT;
@@ -141,12 +286,12 @@ static void put_timeout(struct text *t, const struct job *job)
 const char *results_status(const struct job *job)
 {
 	if (job->status == JOB_TIMEOUT)
-		return "timeout";
+		return statuses[TIMEOUT];
 	if (job->ended == ENDED_MEMORY)
-		return "out_of_memory";
+		return statuses[OUT_OF_MEMORY];
 	if (job->ended == ENDED_SIGNAL)
-		return "signal";
-	return job->exit_code ? "error" : "ok";
+		return statuses[SIGNAL];
+	return statuses[job->exit_code ? ERROR : OK];
 }
 
 static void put_signal(struct text *t, unsigned number)

@@ -6,6 +6,7 @@
 #define ZEROBOOT_RESULTS_H
 
 #include "answer.h"
+#include "field.h"
 #include "pool.h"
 
 struct results_place {
@@ -27,6 +28,9 @@ struct results {
 	bool keep;   /* jobs, until they are measured */
 	size_t held; /* bytes of their output */
 };
+
+/* What the answer of a run, and of a batch, has. */
+extern const struct object results_one, results_many;
 
 /* The other fields are set. Its drop frees jobs and warnings. */
 void results_open(struct results *r);

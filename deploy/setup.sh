@@ -23,6 +23,7 @@ if [ "${1:-}" = test ]; then
 	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
+	need jq jq # tests/reference.py
 	need strace strace
 	need systemd-analyze systemd
 	need mandoc mandoc

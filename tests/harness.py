@@ -168,7 +168,7 @@ def answers(data, heads=()):
             headers[name.lower()] = value
         status = int(match[2])
         number = sum(a.status != 100 for a in found)
-        size = 0 if status in (100, 204) or number in heads else int(headers["content-length"])
+        size = 0 if status in (100, 204, 304) or number in heads else int(headers["content-length"])
         if len(rest) < size:
             raise ValueError(f"cut short: {data[:200]!r}")
         found.append(Answer(match[1], status, match[3], headers, rest[:size]))

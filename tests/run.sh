@@ -18,7 +18,7 @@ suites=(unit svm faults parts protocol fuzz recycle-node recycle-python recycle-
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
-suites+=(json)
+suites+=(json openapi reference)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
 [ $# -eq 0 ] || suites=("$@")
 for suite in "${suites[@]}"; do
@@ -92,6 +92,7 @@ build() {
 			"${of_its_own[@]}" build/release/zeroboot || fail "the release build fails"
 			"${of_its_own[@]}" -j 2 MODE="$(cat build/mode)" build/python.img.gz build/node.img.gz || fail "images cannot be packed"
 			;;
+		openapi) tests/openapi/build.sh || fail "what judges the document cannot be had" ;;
 		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
 		appliance) "${of_its_own[@]}" MODE=release build/release/zeroboot && appliance/build.sh build/tests/appliance build/sh.img || fail "the appliance cannot be made" ;;
 		sdk) sdk/build.sh build/sdk || fail "the SDKs do not build" ;;

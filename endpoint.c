@@ -1,0 +1,147 @@
+#include "endpoint.h"
+
+#include <stdio.h>
+
+#include "api.h"
+#include "openapi.h"
+#include "request.h"
+
+/* Measured here, not for each request. */
+#define SPAN(text)                                                             \
+	{                                                                      \
+		text, sizeof(text) - 1                                         \
+	}
+
+/* What a request with a body meets before anybody looks into it. */
+#define BODY_ERRORS 400, 401, 408, 411, 413, 415, 429, 431, 500, 503
+
+const struct endpoint endpoints[METRICS_PATHS] = {
+	[METRICS_OTHER] = { .path = SPAN("other") },
+	[METRICS_EXEC] = {
+		.path = SPAN("/v1/exec"),
+		.names = { SPAN("/exec") },
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = api_exec,
+			.takes = &request_exec,
+			.gives = &results_one,
+			.statuses = { 200, BODY_ERRORS },
+			.id = "exec",
+			.summary = "Run a program.",
+			.help = "In a virtual machine of its own, which is a fork "
+				"of a started interpreter and is gone "
+				"afterwards.",
+			.example = "{\"code\":\"print(6 * 7)\"}",
+		} },
+	},
+	[METRICS_BATCH] = {
+		.path = SPAN("/v1/exec/batch"),
+		.names = { SPAN("/exec/batch") },
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = api_exec,
+			.takes = &request_batch,
+			.gives = &results_many,
+			.statuses = { 200, BODY_ERRORS },
+			.id = "execBatch",
+			.summary = "Run several programs at the same time.",
+			.help = "Each in a virtual machine of its own. The results "
+				"are in the order of the request.",
+			.example = "{\"executions\":[{\"code\":\"print(1)\"},"
+				   "{\"code\":\"echo 2\",\"language\":\"sh\"}]}",
+		} },
+	},
+	[METRICS_HEALTH] = {
+		.path = SPAN("/v1/health"),
+		.names = { SPAN("/health"), SPAN("/healthz") },
+		.operations = { {
+			.method = SPAN("GET"),
+			.handle = api_health,
+			.gives = &api_health_answer,
+			.statuses = { 200, 503 },
+			.no_error = 503,
+			.id = "health",
+			.summary = "How the templates stand.",
+			.help = "503 while one of them is not ready.",
+		} },
+	},
+	[METRICS_METRICS] = {
+		.path = SPAN("/v1/metrics"),
+		.names = { SPAN("/metrics") },
+		.operations = { {
+			.method = SPAN("GET"),
+			.handle = api_metrics,
+			.type = "text/plain; version=0.0.4; charset=utf-8",
+			.statuses = { 200 },
+			.id = "metrics",
+			.summary = "Counters for Prometheus.",
+		} },
+	},
+	[METRICS_OPENAPI] = {
+		.path = SPAN("/v1/openapi.json"),
+		.operations = { {
+			.method = SPAN("GET"),
+			.document = openapi_document,
+			.type = "application/json",
+			.statuses = { 200, 304 },
+			.id = "openapi",
+			.summary = "This document.",
+		} },
+	},
+};
+
+static bool same(struct http_span a, const struct http_span *b)
+{
+	return a.size == b->size && !memcmp(a.data, b->data, a.size);
+}
+
+enum metrics_path endpoint_find(struct http_span path)
+{
+	for (int i = METRICS_OTHER + 1; i < METRICS_PATHS; i++) {
+		const struct endpoint *e = &endpoints[i];
+
+		if (same(path, &e->path))
+			return (enum metrics_path)i;
+		for (int n = 0; n < ENDPOINT_NAMES && e->names[n].size; n++)
+			if (same(path, &e->names[n]))
+				return (enum metrics_path)i;
+	}
+	return METRICS_OTHER;
+}
+
+const struct operation *endpoint_operation(enum metrics_path path,
+					   struct http_span method)
+{
+	const struct operation *o = endpoints[path].operations;
+
+	if (http_is(method, "HEAD"))
+		method = (struct http_span)SPAN("GET");
+	for (int i = 0; i < ENDPOINT_OPERATIONS && o[i].method.size; i++)
+		if (same(method, &o[i].method))
+			return &o[i];
+	return NULL;
+}
+
+static bool allows(enum metrics_path path, const char *method)
+{
+	struct http_span m = { method, strlen(method) };
+	bool any = path != METRICS_OTHER && endpoint_operation(path, m);
+
+	for (int i = 0; path == METRICS_OTHER && i < METRICS_PATHS; i++)
+		any = any || endpoint_operation((enum metrics_path)i, m);
+	return any;
+}
+
+const char *endpoint_allow(enum metrics_path path)
+{
+	static const char *const methods[] = { "GET", "HEAD", "POST" };
+	static char line[64];
+	int n = snprintf(line, sizeof(line), "Allow: ");
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (allows(path, methods[i]))
+			n += snprintf(line + n, sizeof(line) - (size_t)n,
+				      "%s, ", methods[i]);
+	snprintf(line + n, sizeof(line) - (size_t)n, "OPTIONS\r\n");
+	return line;
+}
