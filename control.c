@@ -102,7 +102,7 @@ void control_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 	c->preempt = 0;
 	c->signal = 0;
 	c->processes = 0;
-	c->flags = (c->flags & ~(uint32_t)ZB_FLAG_NESTED) |
+	c->flags = (c->flags & ~(uint32_t)(ZB_FLAG_NESTED | ZB_FLAG_STREAM)) |
 		   (vm->needs_flush ? ZB_FLAG_NESTED : 0);
 	c->wall_ns = clock_wall();
 	c->mono_ns = mono_ns;

@@ -23,49 +23,13 @@
 #include "interrupt.h"
 #include "machine.h"
 #include "outputs.h"
+#include "relay.h"
 #include "session_file.h"
 #include "template.h"
-#include "worker.h"
 
 static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/"
 					   "bin:/usr/sbin:/usr/bin:/sbin:/bin",
 					   "HOME=/root", "LANG=C.UTF-8", NULL };
-
-/* 0 or -errno. */
-static int write_stream(int fd, const char *p, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-/* 0 or -errno with a message, where stdout takes no more. Whoever listens on stderr
- * and has gone is not missed. */
-static int show_output(const struct vm *vm, struct err *e)
-{
-	char note[256];
-	uint64_t out_total, err_total;
-	size_t size;
-	const char *p;
-	int n, r;
-
-	p = control_output(vm, 1, ZB_OUTPUT_SIZE, &size, &out_total);
-	r = write_stream(STDOUT_FILENO, p, size);
-	p = control_output(vm, 2, ZB_OUTPUT_SIZE, &size, &err_total);
-	(void)write_stream(STDERR_FILENO, p, size);
-	n = output_note(note, sizeof(note), out_total, err_total,
-			ZB_OUTPUT_SIZE);
-	(void)write_stream(STDERR_FILENO, note, (size_t)n);
-	return r && r != -EPIPE ? err_set(e, r, "stdout: %s", strerror(-r)) : 0;
-}
 
 static uint64_t deadline_after(uint64_t timeout_ms)
 {
@@ -73,24 +37,30 @@ static uint64_t deadline_after(uint64_t timeout_ms)
 }
 
 /* Runs to the end of the program, or of an exec when *ended is VM_READY; the code
- * to leave with, or -errno. *ended: how it came about. */
-static int finish(struct vm *vm, uint64_t timeout_ms, enum vm_event *ended,
-		  struct err *e)
+ * to leave with, or -errno. *ended: how it came about. Its output is ours, and with
+ * input so is its input. */
+static int finish(struct vm *vm, uint64_t timeout_ms, bool input,
+		  enum vm_event *ended, struct err *e)
 {
 	bool session = *ended == VM_READY;
 	struct interrupt_source source;
 	enum vm_event event;
+	struct relay relay;
 	int r = interrupt_open(&source, e);
 
 	if (r)
 		return r;
+	relay_open(&relay, vm, input);
 	vm->orders = source.orders.fd < 0 ? NULL : &source.orders;
 	event = vm_run(vm, deadline_after(timeout_ms), e);
 	vm->orders = NULL;
 	interrupt_close(&source);
 	*ended = event;
 	/* Of a fault the reason is in e. */
-	r = show_output(vm, event == VM_FAULT ? NULL : e);
+	r = relay.gone ? -EPIPE :
+			 relay_close(&relay, event == VM_FAULT ? NULL : e);
+	if (relay.gone)
+		return 128 + SIGPIPE;
 	if (r && event != VM_FAULT)
 		return r;
 	switch (event) {
@@ -277,7 +247,7 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	if (o->trace)
 		control_trace(&m.vm);
 	forked = clock_mono();
-	r = finish(&m.vm, o->timeout_ms, &ended, e);
+	r = finish(&m.vm, o->timeout_ms, false, &ended, e);
 	done = clock_mono();
 	if (r >= 0)
 		r = take_outputs(&m, parts, r, e);
@@ -335,7 +305,7 @@ int run_program(const struct program_options *o, struct err *e)
 		r = vm_boot(&vm, &vmm, &boot, e);
 	if (r)
 		goto out;
-	r = finish(&vm, o->timeout_ms, &ended, e);
+	r = finish(&vm, o->timeout_ms, true, &ended, e);
 	if (o->stats) {
 		const volatile struct zb_control *c = control_page(&vm);
 

@@ -9,6 +9,7 @@
 #define ZEROBOOT_VMM_H
 
 #include <linux/kvm.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +63,20 @@ struct vm_orders {
 	void *context;
 };
 
+#define VM_STREAM_FDS 3
+
+/* Who takes what a program writes while it runs, and brings what it reads. */
+struct vm_stream {
+	/* As far as it goes without waiting: at each tick and hypercall for it, in
+	 * sleeps, and at the end. 1: the guest is to know that some has moved, 0, or
+	 * -errno with a message: the run cannot go on. */
+	int (*move)(void *context, struct err *e);
+	/* Ready when more can be moved: as move has left them. */
+	struct pollfd fds[VM_STREAM_FDS];
+	unsigned count;
+	void *context;
+};
+
 struct vm {
 	int fd, vcpu;
 	struct kvm_run *run;
@@ -85,6 +100,8 @@ struct vm {
 	int64_t mono_offset;  /* guest's monotonic clock minus the host's */
 	uint64_t exits;       /* since creation */
 	const struct vm_orders *orders; /* NULL: nobody gives any */
+	struct vm_stream *stream;       /* NULL: nobody does */
+	bool moved;                     /* the guest is to know */
 	int log_fd;                     /* where they go */
 	const char *log_prefix;         /* of each */
 };

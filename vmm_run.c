@@ -108,8 +108,9 @@ static void deliver_tick(struct vm *vm)
 	struct kvm_sync_regs *s = &vm->run->s.regs;
 
 	c->stolen_ns += stolen(vm);
-	if (!c->want_tick && !c->signal)
+	if (!c->want_tick && !c->signal && !vm->moved)
 		return;
+	vm->moved = false;
 	if ((s->regs.rip >= vm->text_start && s->regs.rip < vm->text_end) ||
 	    s->events.exception.injected || s->events.exception.pending) {
 		c->preempt = 1;
@@ -130,17 +131,46 @@ static bool obey(struct vm *vm)
 	return order >= 0;
 }
 
-/* Sleeps until the guest's earliest timer, the deadline, or an order. False: it
- * was to end. */
-static bool idle(struct vm *vm, uint64_t deadline)
+/* What the program writes and reads is moved. 0 or -errno. */
+static int move(struct vm *vm, struct err *e)
 {
-	struct pollfd p = { .fd = vm->orders ? vm->orders->fd : -1,
-			    .events = POLLIN };
+	int r = vm->stream ? vm->stream->move(vm->stream->context, e) : 0;
+
+	vm->moved |= r > 0;
+	return r < 0 ? r : 0;
+}
+
+/* For at most so many ns: until there may be an order, or more can be moved. */
+static bool wait_for_others(const struct vm *vm, uint64_t ns)
+{
+	struct timespec t = { (time_t)(ns / 1000000000),
+			      (long)(ns % 1000000000) };
+	struct pollfd p[1 + VM_STREAM_FDS] = {
+		{ .fd = vm->orders ? vm->orders->fd : -1, .events = POLLIN }
+	};
+	unsigned count = 1;
+
+	for (unsigned i = 0; vm->stream && i < vm->stream->count; i++)
+		p[count++] = vm->stream->fds[i];
+	return ppoll(p, count, &t, NULL) > 0;
+}
+
+/*
+ * Sleeps until the guest's earliest timer, the deadline, an order, or until some of
+ * its output or input has moved. True when *event is to be returned.
+ */
+static bool idle(struct vm *vm, uint64_t deadline, enum vm_event *event,
+		 struct err *e)
+{
 	uint64_t until = control_page(vm)->idle_until, now = clock_mono();
 	bool go_on = true, ordered = false;
+	int r = move(vm, e);
 
 	if (until != UINT64_MAX)
 		until -= (uint64_t)vm->mono_offset;
+	else if (deadline == UINT64_MAX && r == 0 && !vm->moved &&
+		 !(vm->stream && vm->stream->count))
+		r = err_set(e, -EDEADLK, "guest: all threads wait forever");
 	if (until > deadline)
 		until = deadline;
 	if (until > UINT64_MAX / 2)
@@ -150,20 +180,19 @@ static bool idle(struct vm *vm, uint64_t deadline)
 	/* One that only pretends to sleep sees no tick either: it begins anew. */
 	if (now >= until)
 		go_on = obey(vm);
-	while (now < until && go_on && !ordered) {
-		uint64_t left = until - now;
-		struct timespec t = { (time_t)(left / 1000000000),
-				      (long)(left % 1000000000) };
-
-		if (ppoll(&p, 1, &t, NULL) > 0) {
+	while (r == 0 && now < until && go_on && !ordered && !vm->moved) {
+		if (wait_for_others(vm, until - now)) {
 			go_on = obey(vm);
 			ordered = control_page(vm)->signal != 0;
+			r = move(vm, e);
 		}
 		now = clock_mono();
 	}
+	vm->moved = false;
 	vm->run->immediate_exit = 0;
 	tick_start(NULL);
-	return go_on;
+	*event = r ? VM_FAULT : go_on ? VM_TIMEOUT : VM_CANCELLED;
+	return r || !go_on || clock_mono() >= deadline;
 }
 
 static bool log_bounded;
@@ -275,20 +304,10 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 		*event = VM_EXIT;
 		return true;
 	case ZB_HC_IDLE:
-		if (control_page(vm)->idle_until == UINT64_MAX &&
-		    deadline == UINT64_MAX) {
-			err_set(e, -EDEADLK, "guest: all threads wait forever");
-			*event = VM_FAULT;
-			return true;
-		}
-		if (!idle(vm, deadline)) {
-			*event = VM_CANCELLED;
-			return true;
-		}
-		if (clock_mono() < deadline)
-			return false;
-		*event = VM_TIMEOUT;
-		return true;
+		return idle(vm, deadline, event, e);
+	case ZB_HC_OUTPUT:
+		*event = VM_FAULT;
+		return move(vm, e) != 0;
 	case ZB_HC_LOG:
 		write_log(vm);
 		return false;
@@ -358,7 +377,8 @@ int vm_enter(struct vm *vm, struct err *e)
 }
 
 /* KVM_RUN has been interrupted. True when *event is to be returned. */
-static bool handle_tick(struct vm *vm, uint64_t deadline, enum vm_event *event)
+static bool handle_tick(struct vm *vm, uint64_t deadline, enum vm_event *event,
+			struct err *e)
 {
 	vm->exits++;
 	vm->run->immediate_exit = 0;
@@ -370,6 +390,9 @@ static bool handle_tick(struct vm *vm, uint64_t deadline, enum vm_event *event)
 		*event = VM_CANCELLED;
 		return true;
 	}
+	*event = VM_FAULT;
+	if (move(vm, e))
+		return true;
 	deliver_tick(vm);
 	return false;
 }
@@ -380,6 +403,7 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 
 	vm->seeded = vm->completed = false;
 	vm->ran_ns = 0;
+	vm->moved = false;
 	tick_mono = 0;
 	clear_segments();
 	running = vm->run;
@@ -401,7 +425,7 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 			err_set(e, -errno, "KVM_RUN: %s", strerror(errno));
 			break;
 		}
-		if (handle_tick(vm, deadline, &event))
+		if (handle_tick(vm, deadline, &event, e))
 			break;
 	}
 	tick_stop();

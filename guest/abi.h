@@ -23,12 +23,15 @@
  *  0x0000'1000            control page, struct zb_control
  *  0x0000'2000            GDT, TSS and IDT, written by the VMM at boot
  *  0x0000'8000            random bytes (IN), fresh for each run
+ *  0x0000'a000            order ring (OUT): struct zb_order
  *  0x0010'0000            guest kernel, loaded from its ELF segments
  *  0x0020'0000            request area (IN): the code to run, or parts;
  *                         at its end (OUT) the files that a run returns, and
  *                         an exec's result
- *  0x0060'0000            standard output (OUT)
- *  0x0070'0000            standard error (OUT)
+ *  0x0060'0000            standard output (OUT); of a streamed run its beginning is
+ *                         a ring, and so is
+ *  0x0068'0000            standard input (IN), where ZB_FLAG_INPUT is set
+ *  0x0070'0000            standard error (OUT), the same
  *  0x0080'0000 .. memory  page tables made by the VMM, then free frames
  *  0xf000'0000            locked area: the first 2 MiB of the template's memory
  *                         again, read-only whatever page tables say
@@ -50,6 +53,8 @@
 #define ZB_TABLES_SIZE 0x4000
 #define ZB_RANDOM_GPA 0x8000
 #define ZB_RANDOM_SIZE 0x2000
+#define ZB_ORDER_GPA 0xa000
+#define ZB_ORDER_COUNT 512
 #define ZB_KERNEL_GPA 0x100000
 #define ZB_REQUEST_GPA 0x200000
 #define ZB_REQUEST_SIZE 0x400000
@@ -61,6 +66,8 @@
 #define ZB_STDOUT_GPA 0x600000
 #define ZB_STDERR_GPA 0x700000
 #define ZB_OUTPUT_SIZE 0x100000
+#define ZB_INPUT_GPA 0x680000
+#define ZB_RING_SIZE 0x10000 /* of each stream, as of a pipe */
 #define ZB_FRAMES_GPA 0x800000
 #define ZB_LOCKED_GPA 0xf0000000
 #define ZB_LOCKED_SIZE 0x200000
@@ -89,6 +96,8 @@
 #define ZB_HC_IDLE 3  /* nothing runnable until control.idle_until */
 #define ZB_HC_LOG 4   /* control.log holds a line (tracing, missing calls) */
 #define ZB_HC_PANIC 5 /* guest kernel bug; control.log says what */
+#define ZB_HC_OUTPUT                                                           \
+	6 /* the rings were empty and are not any more, or one is full */
 
 /* Where the agent, which comes in the request area at boot, becomes a file. */
 #define ZB_AGENT_PATH "/run/zeroboot/agent"
@@ -105,7 +114,7 @@
 	2                /* a changed top-level entry needs a flush of the
 			  * TLB. Clear only where paging is known to be
 			  * shadowed: KVM sees the change */
-#define ZB_FLAG_STREAM 4 /* output goes into the rings (not used yet) */
+#define ZB_FLAG_STREAM 4 /* output goes into the rings */
 #define ZB_FLAG_AUDIT 8  /* at its end the guest accounts for all its frames */
 #define ZB_FLAG_SESSION                                                        \
 	16 /* the request is the first exec of a session: see below. The guest
@@ -113,6 +122,7 @@
 #define ZB_FLAG_FORKED                                                         \
 	32 /* the exec is the first one of a copy of its session, which must
 	    * not draw the numbers that others do; the guest clears it */
+#define ZB_FLAG_INPUT 64 /* standard input comes by control.input */
 
 /* control.status (OUT): how the program ended */
 #define ZB_STATUS_EXITED 0
@@ -169,17 +179,18 @@ struct zb_output {
 	uint32_t left_out;
 };
 
-/* Bytes in a ring: head and tail only rise; head - tail of them wait. */
+/* What waits in a ring: head and tail only rise; head - tail of it wait. Who takes
+ * keeps a tail of its own and reads head once. */
 struct zb_ring {
-	uint64_t head; /* OUT: bytes written since the run's start */
-	uint64_t tail; /* IN: of them taken; the host keeps its own and reads head
-	                * once */
+	uint64_t head; /* written since the run's start */
+	uint64_t tail; /* of that, taken */
 };
 
-/* An entry of the order ring: the next size bytes are of this stream. */
+/* An entry of the order ring: the next size bytes are of this stream. Both heads
+ * are raised after what they count is there, the order's last. */
 struct zb_order {
 	uint32_t stream; /* 1 or 2 */
-	uint32_t size;
+	uint32_t size;   /* not 0 */
 };
 
 struct zb_control {
@@ -230,9 +241,10 @@ struct zb_control {
 	                         * a tick and after ZB_HC_IDLE, and clears it */
 	uint32_t processes; /* OUT: how often the run has made one, or executed a
 	                     * program */
-	struct zb_ring output[2]; /* 264: stdout, stderr (not used yet) */
-	struct zb_ring order;     /* 296: which of them came when: struct
-	                         * zb_order (not used yet) */
+	struct zb_ring output[2]; /* 264: stdout, stderr, in bytes: heads are
+	                         * OUT, tails IN */
+	struct zb_ring order;     /* 296: which of them came when, in struct
+	                         * zb_order: the same */
 	uint64_t room_gpa;  /* 312 OUT: free frames, which the host may write */
 	uint64_t room_size; /* 320 OUT: parts into, from their beginning on */
 	uint64_t room_used; /* 328 IN: bytes of them, whole frames */
@@ -245,8 +257,11 @@ struct zb_control {
 	                         * the exec's last expression as a text, whole
 	                         * characters of UTF-8 where it is that; 0: none */
 	uint32_t result_cut;   /* 372 OUT: 1: there was more of it */
-	char log[ZB_LOG_SIZE]; /* 376 OUT */
-	char args[ZB_ARGS_SIZE]; /* 1400 IN */
+	struct zb_ring input;  /* 376: head is IN, tail OUT */
+	uint32_t input_ended;  /* 392 IN: nothing follows what is in it */
+	uint32_t reserved;     /* 396 */
+	char log[ZB_LOG_SIZE]; /* 400 OUT */
+	char args[ZB_ARGS_SIZE]; /* 1424 IN */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -262,9 +277,11 @@ ZB_OFFSET_IS(status, 224);
 ZB_OFFSET_IS(output, 264);
 ZB_OFFSET_IS(room_gpa, 312);
 ZB_OFFSET_IS(result_size, 368);
-ZB_OFFSET_IS(log, 376);
-ZB_OFFSET_IS(args, 1400);
+ZB_OFFSET_IS(input, 376);
+ZB_OFFSET_IS(log, 400);
+ZB_OFFSET_IS(args, 1424);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
+_Static_assert(sizeof(struct zb_order) * ZB_ORDER_COUNT == 4096, "one page");
 
 /*
  * The first bytes of the kernel's loaded image (at ZB_KERNEL_GPA): where the

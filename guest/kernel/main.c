@@ -59,7 +59,7 @@ _Noreturn void kernel_main(void)
 	inet_proc_init();
 	tty_init();
 	pty_init();
-	console_open(pipe_ended());
+	console_open(pipe_input());
 	parts_init();
 	outputs_init();
 	memcpy(args, (const void *)control->args, size);
@@ -70,6 +70,7 @@ _Noreturn void kernel_main(void)
 	if (image_directory())
 		path_enter(image_directory());
 	audit_start();
+	pipe_bring_input();
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);
 	if (r)
 		panic("cannot start %s: error %ld", args, r);

@@ -527,8 +527,7 @@ static const struct file_ops pipe_ops = {
 
 /* ---- system calls ---- */
 
-/* The two ends of a new pipe: 0 or -ENOMEM. */
-static long ends_new(u32 flags, struct file **reader, struct file **writer)
+long pipe_ends(u32 flags, struct file **reader, struct file **writer)
 {
 	struct pipe *p = pipe_new();
 
@@ -550,16 +549,6 @@ static long ends_new(u32 flags, struct file **reader, struct file **writer)
 	return 0;
 }
 
-struct file *pipe_ended(void)
-{
-	struct file *reader, *writer;
-
-	if (ends_new(0, &reader, &writer))
-		return NULL;
-	file_unref(writer);
-	return reader;
-}
-
 static long do_pipe(u64 user, u32 flags)
 {
 	struct file *reader, *writer;
@@ -570,7 +559,7 @@ static long do_pipe(u64 user, u32 flags)
 		return -EINVAL;
 	if (!user_writable(user, sizeof(fds)))
 		return -EFAULT;
-	r = ends_new(flags, &reader, &writer);
+	r = pipe_ends(flags, &reader, &writer);
 	if (r)
 		return r;
 	r = fd_install(reader, flags & O_CLOEXEC);

@@ -35,9 +35,14 @@ void fifo_init(void); /* fifo.c */
 /* Counts an open end, or takes away one that was counted. */
 void pipe_attach(struct pipe *p, struct file *f);
 void pipe_detach(struct pipe *p, struct file *f);
-/* The reading end of a pipe that is empty and has no writer; NULL: no memory.
- */
-struct file *pipe_ended(void);
+/* Both ends of a new one. 0 or -ENOMEM. flags: O_*. */
+long pipe_ends(u32 flags, struct file **reader, struct file **writer);
+/* Standard input: what the host brings, as it comes (input.c), or, when it has
+ * brought all before the start, a pipe that is empty and has no writer. NULL: no
+ * memory. */
+struct file *pipe_input(void);
+/* Moves what the host has brought, as far as it goes. */
+void pipe_bring_input(void);
 
 /* Puts bytes into one that is empty, however many; frames: they are in whole ones,
  * which become the pipe's. 0 or -ENOMEM. */

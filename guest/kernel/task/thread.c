@@ -27,6 +27,7 @@
 #define RFLAGS_USER 0x202 /* IF and the bit that is always set */
 #define THREADS_MAX 4096
 #define FRAMES_EACH 16
+#define HOST_MAX 2
 
 enum { RUNNABLE, WAITING, DEAD };
 
@@ -43,6 +44,7 @@ static struct thread *dead; /* its stack is free once another one runs */
 static u32 started;
 static u32 count; /* of struct thread */
 static u64 stacks;
+static void (*on_host[HOST_MAX])(void);
 
 static void queue_push(struct waitq *q, struct thread *t)
 {
@@ -326,6 +328,25 @@ static void switch_to(struct thread *next)
 	bury();
 }
 
+void thread_on_host(void (*look)(void))
+{
+	u32 i = 0;
+
+	while (i < HOST_MAX && on_host[i])
+		i++;
+	if (i == HOST_MAX)
+		panic("too many ask after the host");
+	on_host[i] = look;
+}
+
+/* What the host may have done for the run meanwhile. */
+static void hear_host(void)
+{
+	kill_by_host();
+	for (u32 i = 0; i < HOST_MAX && on_host[i]; i++)
+		on_host[i]();
+}
+
 /* Sleeps on the host until the next timer, when no thread can run. */
 static void idle(void)
 {
@@ -340,7 +361,7 @@ static void idle(void)
 	current->charged += slept;
 	usage_enter();
 	cputimers_resume();
-	kill_by_host();
+	hear_host();
 	timers_run();
 }
 
@@ -351,6 +372,8 @@ static void schedule(void)
 
 	while (!(next = turn_take())) {
 		timers_run();
+		if (!turn_any())
+			hear_host();
 		if (!turn_any())
 			idle();
 	}
@@ -462,7 +485,7 @@ void exit_work(struct regs *r)
 
 	if (ticked) {
 		control->preempt = 0;
-		kill_by_host();
+		hear_host();
 	}
 	if (timer_due())
 		timers_run();
@@ -479,7 +502,7 @@ void tick_handle(struct regs *r)
 {
 	usage_enter();
 	current->regs = r;
-	kill_by_host();
+	hear_host();
 	timers_run();
 	if (turn_over(true))
 		give_way();

@@ -101,6 +101,9 @@ void waitq_wake_one(struct waitq *q);
 /* Wakes t from its wait with -EINTR (a signal came). */
 void thread_interrupt(struct thread *t);
 void thread_yield(void);
+/* Who is asked whenever the host may have done something for the run: at a tick
+ * and after a sleep. */
+void thread_on_host(void (*look)(void));
 /* No other thread can run now. */
 bool thread_alone(void);
 
