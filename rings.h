@@ -13,10 +13,10 @@
 
 struct rings {
 	struct vm *vm;
-	uint64_t tail[2];  /* of stdout and stderr: bytes taken */
-	uint64_t order;    /* entries of the order ring that are done */
-	uint32_t part;     /* bytes taken of the entry after them */
-	uint64_t input;    /* bytes brought */
+	uint64_t tail[2]; /* of stdout and stderr: bytes taken */
+	uint64_t order;   /* entries of the order ring that are done */
+	uint32_t part;    /* bytes taken of the entry after them */
+	uint64_t input;   /* bytes brought */
 	bool input_ended;
 };
 
