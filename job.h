@@ -29,10 +29,14 @@ struct job {
 	uint32_t output_limit;  /* bytes of stdout, of stderr */
 	uint32_t memory_mb;     /* 0: all that there is */
 	uint32_t outputs_limit; /* bytes of files that are returned */
-	bool base64;            /* stdout and stderr are told so */
-	bool wants_files;       /* it has asked for some */
-	struct parts parts;     /* its code and what comes with it */
-	struct text warnings;   /* JSON strings, for the answer; mostly none */
+	uint32_t stream; /* bytes of output that may come at once, while it runs;
+			  * 0: it comes at the end */
+	/* What it has written: parts, until this returns. */
+	void (*wrote)(struct job *job, const char *parts, const char *end);
+	bool base64;          /* stdout and stderr are told so */
+	bool wants_files;     /* it has asked for some */
+	struct parts parts;   /* its code and what comes with it */
+	struct text warnings; /* JSON strings, for the answer; mostly none */
 	void (*done)(struct job *job);
 	void *context;
 	/* results, valid in done */

@@ -78,6 +78,33 @@ static int hear_result(struct member *m, struct member_news *n,
 	return 1;
 }
 
+/* Of a run that is streamed, within its credit. */
+static int hear_output(struct member *m, struct member_news *n,
+		       const struct message *head, const char *body)
+{
+	const char *at = body + sizeof(struct about);
+	struct part_view p;
+	struct about about;
+	uint32_t beyond;
+	int r;
+
+	memcpy(&about, body, sizeof(about));
+	if ((m->state != BUSY && m->state != CANCELLING) ||
+	    about.id != m->run_id)
+		return -EPROTO;
+	beyond = head->size > m->credit ? head->size - m->credit : 0;
+	if (beyond > m->rest)
+		return -EPROTO;
+	m->credit -= head->size - beyond;
+	m->rest -= beyond;
+	n->files = at;
+	n->files_end = body + head->size;
+	while ((r = part_take(&at, n->files_end, FROM_WORKER, &p)) > 0)
+		if ((p.kind != PART_STDOUT && p.kind != PART_STDERR) || !p.size)
+			return -EPROTO;
+	return r < 0 ? r : 1;
+}
+
 /* IDLE or WARM, once. */
 static int hear_renewal(bool *owes, struct member_news *n, const char *body)
 {
@@ -102,6 +129,8 @@ int member_hear(struct member *m, struct member_news *n)
 		return m->state == STARTING ? 1 : -EPROTO;
 	case MESSAGE_RESULT:
 		return hear_result(m, n, &head, body);
+	case MESSAGE_OUTPUT:
+		return hear_output(m, n, &head, body);
 	case MESSAGE_IDLE:
 		return hear_renewal(&m->owes_idle, n, body);
 	case MESSAGE_WARM:
@@ -133,8 +162,12 @@ int member_run(struct member *m, uint64_t now)
 			   .timeout_ms = job->timeout_ms,
 			   .output_limit = job->output_limit,
 			   .memory_mb = job->memory_mb,
+			   .stream = job->stream,
 			   .outputs_limit = job->outputs_limit };
 
+	m->credit = run.stream;
+	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;
+	m->due = 0;
 	return channel_run(&m->channel, &run, job->parts.data, job->parts.size);
 }
 
@@ -157,6 +190,24 @@ int member_interrupt(struct member *m, uint32_t signal)
 	return channel_send(&m->channel, MESSAGE_INTERRUPT, &i, sizeof(i));
 }
 
+/* One message at a time: what comes due meanwhile is in the next. */
+static int send_credit(struct member *m)
+{
+	struct credit c = { .id = m->run_id, .bytes = m->due };
+
+	if (m->due == 0 || channel_unsent(&m->channel))
+		return 1;
+	m->credit += m->due;
+	m->due = 0;
+	return channel_send(&m->channel, MESSAGE_CREDIT, &c, sizeof(c));
+}
+
+int member_credit(struct member *m, uint32_t bytes)
+{
+	m->due += bytes;
+	return send_credit(m);
+}
+
 int member_train(struct member *m)
 {
 	m->owes_warm = true;
@@ -165,5 +216,7 @@ int member_train(struct member *m)
 
 int member_go_on(struct member *m)
 {
-	return sent(m, channel_flush(&m->channel));
+	int r = sent(m, channel_flush(&m->channel));
+
+	return r == 1 ? send_credit(m) : r;
 }

@@ -38,6 +38,8 @@ struct member {
 	bool owes_idle, owes_warm; /* it may send these */
 	uint32_t renew_us;         /* what the last renewal took */
 	uint64_t run_id;           /* of the last run */
+	uint32_t credit, rest;     /* bytes of OUTPUT that it may still send */
+	uint32_t due;              /* bytes of credit that it is not told yet */
 	struct job *job;
 	struct parts parts; /* of a job that went before they were sent */
 	struct member *next, *previous; /* among the free ones */
@@ -55,7 +57,8 @@ struct member_news {
 	struct result result;
 	struct renewal renewal; /* of a RESULT: the one before the run */
 	struct part_view out, err, text; /* text ends with a NUL */
-	const char *files, *files_end;   /* all parts; some may be files */
+	const char *files, *files_end;   /* all parts: of a RESULT some may be
+					 * files, of an OUTPUT it is they */
 	char *payload; /* that they are in, the caller's to free; NULL: of a
 			* RESULT that nobody waits for, or of what has no parts */
 };
@@ -71,6 +74,8 @@ int member_run(struct member *m, uint64_t now);
 int member_cancel(struct member *m);
 /* A signal for the program that runs. As member_run. */
 int member_interrupt(struct member *m, uint32_t signal);
+/* So many more bytes of OUTPUT may come of the run. */
+int member_credit(struct member *m, uint32_t bytes);
 int member_train(struct member *m);
 int member_go_on(struct member *m);
 

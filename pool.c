@@ -215,6 +215,10 @@ static void handle(struct member *m, const struct member_news *n)
 	case MESSAGE_RESULT:
 		hear_result(m, n);
 		break;
+	case MESSAGE_OUTPUT:
+		if (m->job)
+			m->job->wrote(m->job, n->files, n->files_end);
+		break;
 	case MESSAGE_IDLE:
 		hear_idle(m, &n->renewal);
 		break;
@@ -336,6 +340,15 @@ static void cancel_run(struct member *m)
 	if (m->deadline > loop_clock(now) + GRACE_NS)
 		m->deadline = loop_clock(now) + GRACE_NS;
 	sent(m, r);
+}
+
+void pool_credit(struct job *job, uint32_t bytes)
+{
+	struct member *m = job->member;
+
+	/* That the worker is gone is heard, not seen here. */
+	if (m && member_credit(m, bytes) == 0)
+		watch_output(m, true);
 }
 
 bool pool_cancel(struct job *job)

@@ -38,6 +38,8 @@ enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 			     uint64_t owner);
 /* 0, or -EAGAIN when the queue is full. */
 int pool_submit(struct job *job);
+/* Of a streamed one so many more bytes may come. No effect when it has ended. */
+void pool_credit(struct job *job, uint32_t bytes);
 /* The job is not wanted any more; done is not called. False: it has ended. */
 bool pool_cancel(struct job *job);
 /* Processes have ended: others take their place. */

@@ -22,6 +22,8 @@ static const struct {
 			     sizeof(struct about) },
 	[MESSAGE_INTERRUPT] = { true, FROM_FRONT_END, sizeof(struct interrupt),
 				sizeof(struct interrupt) },
+	[MESSAGE_CREDIT] = { true, FROM_FRONT_END, sizeof(struct credit),
+			     sizeof(struct credit) },
 	[MESSAGE_READY] = { true, FROM_WORKER, 0, 0 },
 	[MESSAGE_RESULT] = { true, FROM_WORKER, sizeof(struct result),
 			     sizeof(struct result) + 2 * OUTPUT_ROOM +
@@ -30,6 +32,8 @@ static const struct {
 			   sizeof(struct renewal) },
 	[MESSAGE_WARM] = { true, FROM_WORKER, sizeof(struct renewal),
 			   sizeof(struct renewal) },
+	[MESSAGE_OUTPUT] = { true, FROM_WORKER, sizeof(struct about),
+			     PROTOCOL_PIECE_MAX },
 	[MESSAGE_FAILED] = { true, FROM_WORKER, TEXT_ROOM - PROTOCOL_TEXT_MAX,
 			     TEXT_ROOM },
 };

@@ -15,7 +15,7 @@
  *              next tick (RESULT_CANCELLED), unless it ended by itself.
  *   INTERRUPT  struct interrupt: a signal for the program that runs. CANCEL and
  *              INTERRUPT of a run that is over mean nothing.
- *   CREDIT     how many bytes of OUTPUT may come (not used yet)
+ *   CREDIT     struct credit: so many more bytes of OUTPUT may come of this run.
  *   DELTA      with a descriptor: what the VM's state is to be read from or
  *              written to, for sessions (not used yet)
  *
@@ -28,7 +28,11 @@
  *   WARM       struct renewal: the VM has been warmed as far as it can be. Once
  *              after each TRAIN, unless a RUN has come meanwhile.
  *   FAILED     one part, PART_MESSAGE: it cannot go on. The last there is.
- *   OUTPUT     a piece of what the program writes (not used yet)
+ *   OUTPUT     struct about and parts, PART_STDOUT and PART_STDERR: what the program
+ *              of a streamed run has written, in its order. Before the RESULT, which
+ *              has none of it. All together have at most as many bytes as RUN and
+ *              CREDIT allow, and PROTOCOL_REST_MAX: what is left when the program
+ *              has ended comes at once.
  *   SAVED      the delta is written (not used yet)
  *
  * Whoever sends anything else (a kind that is not in use, the other side's, out
@@ -52,6 +56,9 @@
 #define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
 #define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
 
+#define PROTOCOL_PIECE_MAX (32u << 10) /* of an OUTPUT */
+#define PROTOCOL_REST_MAX (192u << 10) /* of those after the end */
+
 enum protocol_side { FROM_FRONT_END, FROM_WORKER };
 
 enum message_kind {
@@ -59,15 +66,15 @@ enum message_kind {
 	MESSAGE_TRAIN,
 	MESSAGE_CANCEL,
 	MESSAGE_INTERRUPT,
-	MESSAGE_CREDIT, /* not used yet */
-	MESSAGE_DELTA,  /* not used yet */
+	MESSAGE_CREDIT,
+	MESSAGE_DELTA, /* not used yet */
 	MESSAGE_READY,
 	MESSAGE_RESULT,
 	MESSAGE_IDLE,
 	MESSAGE_WARM,
 	MESSAGE_FAILED,
-	MESSAGE_OUTPUT, /* not used yet */
-	MESSAGE_SAVED,  /* not used yet */
+	MESSAGE_OUTPUT,
+	MESSAGE_SAVED, /* not used yet */
 	MESSAGE_KINDS
 };
 
@@ -79,10 +86,10 @@ struct message {
 struct run {
 	uint64_t id;      /* cannot be guessed: no RESULT is there before it */
 	uint64_t sent_ns; /* CLOCK_MONOTONIC: when it was sent */
-	uint32_t timeout_ms;    /* from entering the guest */
-	uint32_t output_limit;  /* bytes kept of stdout, of stderr */
-	uint32_t memory_mb;     /* that the program may use; 0: all */
-	uint32_t stream;        /* 0 (not used yet) */
+	uint32_t timeout_ms;   /* from entering the guest */
+	uint32_t output_limit; /* bytes kept of stdout, of stderr */
+	uint32_t memory_mb;    /* that the program may use; 0: all */
+	uint32_t stream; /* bytes of OUTPUT that may come; 0: it is not streamed */
 	uint32_t outputs_limit; /* bytes of files that are returned */
 	uint32_t reserved;
 };
@@ -94,6 +101,12 @@ struct about { /* a run */
 struct interrupt {
 	uint64_t id;
 	uint32_t signal; /* 1 to 31 */
+	uint32_t reserved;
+};
+
+struct credit {
+	uint64_t id;
+	uint32_t bytes;
 	uint32_t reserved;
 };
 

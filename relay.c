@@ -56,9 +56,7 @@ static int pass_output(struct relay *r, bool wait, struct err *e)
 		some |= n > 0;
 	}
 	if (found < 0)
-		return err_set(e, found,
-			       "guest: it wrote nonsense into the "
-			       "rings of its output");
+		return err_set(e, found, "guest: " RINGS_NONSENSE);
 	return some;
 }
 

@@ -11,6 +11,8 @@
 
 #include "vmm.h"
 
+#define RINGS_NONSENSE "it wrote nonsense into the rings of its output"
+
 struct rings {
 	struct vm *vm;
 	uint64_t tail[2]; /* of stdout and stderr: bytes taken */

@@ -18,6 +18,7 @@
 #include "jail.h"
 #include "machine.h"
 #include "host.h"
+#include "outbox.h"
 #include "outputs.h"
 #include "proc.h"
 
@@ -47,6 +48,8 @@ struct slot {
 	struct snapshot snapshot;
 	struct machine machine;
 	struct vm_orders orders;
+	struct vm_stream stream; /* of a streamed run, and */
+	struct outbox outbox;    /* where its output goes */
 	uint32_t discarded;   /* enum recycle_result: why the last VM had to go;
 			     * told once */
 	uint32_t renew_us;    /* for the last renewal */
@@ -82,12 +85,14 @@ static bool is_asked(struct slot *s)
 	return next_request(s, INBOX_POLL, &m, &body) != 0;
 }
 
-/* CANCEL and INTERRUPT while a program runs: as vm_orders has it. */
+/* What is about the program that runs: as vm_orders has it. */
 static int take_order(struct slot *s, const struct message *m, const char *body)
 {
 	struct interrupt i = { 0 };
+	struct credit c;
 
 	memcpy(&i, body, m->size < sizeof(i) ? m->size : sizeof(i));
+	memcpy(&c, &i, sizeof(c));
 	inbox_drop(&s->inbox, m);
 	if (m->kind == MESSAGE_INTERRUPT && (i.signal < 1 || i.signal > 31))
 		s->broken = -EPROTO;
@@ -97,6 +102,10 @@ static int take_order(struct slot *s, const struct message *m, const char *body)
 		return VM_ORDER_END;
 	if (i.id != s->run_id)
 		return 0;
+	if (m->kind == MESSAGE_CREDIT) {
+		s->outbox.credit += c.bytes;
+		return 0;
+	}
 	return m->kind == MESSAGE_CANCEL ? VM_ORDER_END : (int)i.signal;
 }
 
@@ -315,6 +324,7 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 		put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL,
 			 0);
 	} else if (result->status != RESULT_CANCELLED) {
+		/* Of a streamed run nothing is there: it has been said. */
 		out = control_output(&s->machine.vm, 1, run->output_limit,
 				     &out_size, &out_total);
 		err = control_output(&s->machine.vm, 2, run->output_limit,
@@ -419,6 +429,42 @@ static void refuse(struct slot *s, struct result *result, struct err *e)
 	result->status = RESULT_REFUSED;
 }
 
+static int move_output(void *context, struct err *e)
+{
+	struct slot *s = context;
+	int r = outbox_move(&s->outbox);
+
+	s->stream.count = outbox_unsent(&s->outbox);
+	s->stream.fds[0] = (struct pollfd){ s->inbox.fd, POLLOUT, 0 };
+	if (r < 0 && r != -EPROTO)
+		s->broken = r;
+	return r < 0 ? err_set(e, r, "guest: " RINGS_NONSENSE) : r;
+}
+
+static void open_stream(struct slot *s, const struct run *run)
+{
+	outbox_open(&s->outbox, s->inbox.fd, &s->machine.vm, run);
+	s->stream = (struct vm_stream){ .move = move_output, .context = s };
+	s->machine.vm.stream = &s->stream;
+}
+
+/* What the program has written and nobody has been told. */
+static void close_stream(struct slot *s, struct result *result, struct err *e)
+{
+	bool all = result->status == RESULT_DONE ||
+		   result->status == RESULT_TIMEOUT;
+	int r = outbox_finish(&s->outbox, all);
+
+	s->machine.vm.stream = NULL;
+	if (r == -EPROTO) {
+		err_set(e, r, "guest: " RINGS_NONSENSE);
+		result->status = RESULT_FAULT;
+		result->kept = false;
+	} else if (r) {
+		s->broken = r;
+	}
+}
+
 /* False: the VM was not used. */
 static bool enter(struct slot *s, const struct run *run, const char *parts,
 		  size_t size, struct result *result, struct err *e)
@@ -441,6 +487,8 @@ static bool enter(struct slot *s, const struct run *run, const char *parts,
 		control_limit(&s->machine.vm, (uint64_t)run->memory_mb << 20);
 	control_want_outputs(&s->machine.vm, run->outputs_limit);
 	control_open(&s->machine.vm)->signal = (uint32_t)order;
+	if (run->stream)
+		open_stream(s, run);
 	start = clock_mono();
 	/* From the front end's having the request: the wake-up is in it. */
 	result->fork_ns = start > run->sent_ns ? start - run->sent_ns : 0;
@@ -468,6 +516,8 @@ static bool enter(struct slot *s, const struct run *run, const char *parts,
 	}
 	result->exec_ns = clock_mono() - start;
 	result->exits = s->machine.vm.exits;
+	if (run->stream)
+		close_stream(s, result, e);
 	return true;
 }
 
@@ -499,7 +549,7 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	int r = check_parts(parts, parts + size);
 
 	memcpy(&run, body, sizeof(run));
-	if (r || run.output_limit > ZB_OUTPUT_SIZE || run.stream ||
+	if (r || run.output_limit > ZB_OUTPUT_SIZE ||
 	    run.outputs_limit > PROTOCOL_FILES_MAX)
 		return err_set(e, -EPROTO, "request out of range");
 	inbox_drop(&s->inbox, m); /* they are there until more is received */
