@@ -31,6 +31,22 @@ static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/"
 					   "bin:/usr/sbin:/usr/bin:/sbin:/bin",
 					   "HOME=/root", "LANG=C.UTF-8", NULL };
 
+/* 0 or -errno. */
+static int write_stream(int fd, const char *p, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 static uint64_t deadline_after(uint64_t timeout_ms)
 {
 	return timeout_ms ? clock_mono() + timeout_ms * 1000000 : UINT64_MAX;
