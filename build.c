@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "clock.h"
 #include "control.h"
 #include "file.h"
@@ -298,7 +299,7 @@ static int build_snapshot(struct snapshot *s, const char *path,
 	struct err kept;
 	int not_kept, fd = memfd_create("zeroboot-template", MFD_CLOEXEC);
 	int r = fd < 0 ? err_set(e, -errno, "memory: %s", strerror(errno)) :
-			 image_open(&image, image_path, e);
+			 image_open_kept(&image, image_path, e);
 
 	o.image = &image;
 	take_settings(&o, &old, path);
@@ -315,6 +316,7 @@ static int build_snapshot(struct snapshot *s, const char *path,
 	s->template.owned = true;
 	s->lent = false;
 	not_kept = template_keep(path, fd, &kept);
+	cache_tidy(path);
 	if (not_kept == -ENOTDIR) /* in a box */
 		return 0;
 	if (not_kept)

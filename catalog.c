@@ -84,16 +84,13 @@ static int add(const char *directory, const char *name, size_t size,
 {
 	struct crew *c = &catalog.crews[catalog.count];
 	struct stat st;
-	int n;
 
 	if (catalog.count == CATALOG_MAX)
 		return err_set(e, -E2BIG, "%s: more than %d templates",
 			       directory, CATALOG_MAX);
 	memcpy(c->name, name, size);
 	c->name[size] = 0;
-	n = snprintf(c->path, sizeof(c->path), "%s/%.*s.zbt", directory,
-		     (int)size, name);
-	if (n < 0 || (size_t)n >= sizeof(c->path))
+	if (image_template(c->path, directory, name, size))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", c->name);
 	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, "%s: not a zeroboot template",

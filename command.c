@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "cache.h"
 #include "image_find.h"
 #include "language.h"
 
@@ -19,24 +20,17 @@ int command_failed(const struct err *e)
 	return 1;
 }
 
-static int name_template(char *buf, size_t size, const char *directory,
-			 const char *language)
-{
-	int n = snprintf(buf, size, "%s/%s.zbt", directory, language);
-
-	return n <= 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
-/* There is a template, or an image that one can be made of. */
+/* There is a template, or an image that one can be made of. The cache has names
+ * only of images that the box has. */
 static bool is_language(const char *template)
 {
-	char image[PATH_MAX];
+	char image[PATH_MAX], name[NAME_MAX + 1];
 
-	return access(template, F_OK) == 0 ||
+	return access(template, F_OK) == 0 || cache_name(name, template) ||
 	       (image_beside(image, template) == 0 && box_has_image(image));
 }
 
-int template_path(char *buf, size_t size, const char *directory,
+int template_path(char path[PATH_MAX], const char *directory,
 		  const char *language, struct err *e)
 {
 	const char *other = language_of_alias(language, strlen(language));
@@ -45,9 +39,9 @@ int template_path(char *buf, size_t size, const char *directory,
 	directory = image_directory(directory);
 	r = strchr(language, '/') ?
 		    -EINVAL :
-		    name_template(buf, size, directory, language);
-	if (r == 0 && other && !is_language(buf))
-		r = name_template(buf, size, directory, other);
+		    image_template(path, directory, language, strlen(language));
+	if (r == 0 && other && !is_language(path))
+		r = image_template(path, directory, other, strlen(other));
 	return r ? err_set(e, r, "%.100s: no such language", language) : 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef ZEROBOOT_COMMAND_H
 #define ZEROBOOT_COMMAND_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +29,9 @@ static inline uint64_t memory_of_mb(unsigned long mb)
 /* Says why a command fails. 1, its exit status. */
 int command_failed(const struct err *e);
 
-/* The language's template file, in buf. directory: NULL: the usual ones. 0 or
- * -errno with a message. */
-int template_path(char *buf, size_t size, const char *directory,
+/* The language's template file. directory: NULL: the usual ones. 0 or -errno with a
+ * message. */
+int template_path(char path[PATH_MAX], const char *directory,
 		  const char *language, struct err *e);
 
 /* Reads all of a file or, for NULL or "-", standard input, into *code, which is the

@@ -44,7 +44,7 @@ static int run(int count, char **operands)
 
 	if (!known && !count)
 		return usage_error(language, "wants a FILE of code");
-	if (template_path(path, sizeof(path), directory, language, &e))
+	if (template_path(path, directory, language, &e))
 		return command_failed(&e);
 	if (count)
 		r = read_code(operands[0], &code, &size, &e);

@@ -141,8 +141,7 @@ static int run(int count, char **operands)
 	struct err e = { "" };
 	int r;
 
-	if (template_path(path, sizeof(path), directory, choose_language(file),
-			  &e))
+	if (template_path(path, directory, choose_language(file), &e))
 		return command_failed(&e);
 	exec.template = path;
 	exec.timeout_ms = seconds * 1000;

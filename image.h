@@ -19,6 +19,8 @@ struct image {
 /* Maps a file and checks it; one that gzip has packed is unpacked first (into
  * image_room()). 0 or -errno with a message in e; image_close() in any case. */
 int image_open(struct image *image, const char *path, struct err *e);
+/* What had to be unpacked is kept in the cache (cache.h). */
+int image_open_kept(struct image *image, const char *path, struct err *e);
 /* One that lies in a file, from a page on; size 0: to its end. */
 int image_open_at(struct image *image, const char *path, uint64_t offset,
 		  uint64_t size, struct err *e);
@@ -40,9 +42,8 @@ int image_head(int fd, uint64_t offset, uint64_t size, const char *path,
 int image_unpack(int fd, uint64_t offset, uint64_t size, int to,
 		 const char *path, struct err *e);
 /*
- * A file without a name that has room for size bytes: in the directory that a
- * service manager gives for such ($CACHE_DIRECTORY), beside path, or in memory. A
- * descriptor, or -errno with a message.
+ * A file without a name that has room for size bytes: in the cache, beside path, or
+ * in memory. A descriptor, or -errno with a message.
  */
 int image_room(const char *path, uint64_t size, struct err *e);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "cache.h"
 #include "file.h"
 #include "guest/abi.h"
 #include "image.h"
@@ -60,7 +61,7 @@ static int room_in(const char *directory, uint64_t size)
 int image_room(const char *path, uint64_t size, struct err *e)
 {
 	char beside[PATH_MAX];
-	int fd = room_in(getenv("CACHE_DIRECTORY"), size);
+	int fd = room_in(cache_room(), size);
 
 	snprintf(beside, sizeof(beside), "%s", path);
 	if (fd < 0)
@@ -72,8 +73,8 @@ int image_room(const char *path, uint64_t size, struct err *e)
 		return fd;
 	if (!memory_has(size))
 		return err_set(e, -ENOSPC,
-			       "%s: no room to unpack %llu MiB: neither beside "
-			       "it, nor in $CACHE_DIRECTORY, nor in memory",
+			       "%s: no room to unpack %llu MiB: neither in the "
+			       "cache, nor beside it, nor in memory",
 			       path, (unsigned long long)(size >> 20));
 	fd = memfd_create("zeroboot-image", MFD_CLOEXEC);
 	return fd < 0 ? err_set(e, -errno, "%s: memory: %s", path,
@@ -210,8 +211,20 @@ static int map(struct image *image, int fd, const char *path, uint64_t offset,
 	return r ? err_set(e, r, "%s: %s", path, why.text) : 0;
 }
 
-int image_open_fd(struct image *image, int fd, const char *path,
-		  uint64_t offset, uint64_t size, struct err *e)
+/* In the cache, for the next who wants it. */
+static void keep(const struct image *image, int unpacked, const char *path)
+{
+	const struct zb_image_header *h = image->data;
+	char kept[PATH_MAX];
+
+	if (cache_path(kept, path, h->checksum, ".img"))
+		return;
+	cache_keep(kept, unpacked);
+	cache_tidy(kept);
+}
+
+static int open_fd(struct image *image, int fd, const char *path,
+		   uint64_t offset, uint64_t size, bool kept, struct err *e)
 {
 	struct stat st;
 	int unpacked = -1, r;
@@ -231,13 +244,21 @@ int image_open_fd(struct image *image, int fd, const char *path,
 	r = unpack(fd, offset, size, &unpacked, path, e);
 	if (r == 0 && fstat(unpacked, &st) == 0)
 		r = map(image, unpacked, path, 0, (uint64_t)st.st_size, e);
+	if (r == 0 && kept)
+		keep(image, unpacked, path);
 	if (unpacked >= 0)
 		close(unpacked);
 	return r;
 }
 
-int image_open_at(struct image *image, const char *path, uint64_t offset,
-		  uint64_t size, struct err *e)
+int image_open_fd(struct image *image, int fd, const char *path,
+		  uint64_t offset, uint64_t size, struct err *e)
+{
+	return open_fd(image, fd, path, offset, size, false, e);
+}
+
+static int open_at(struct image *image, const char *path, uint64_t offset,
+		   uint64_t size, bool kept, struct err *e)
 {
 	int fd = box_open_image(path);
 	int r = fd < 0 ? err_set(e, fd, "%s: %s", path, strerror(-fd)) : 0;
@@ -247,15 +268,26 @@ int image_open_at(struct image *image, const char *path, uint64_t offset,
 	if (r == 0 && offset == 0 && size == 0)
 		r = box_locate(fd, path, true, &offset, &size, e);
 	if (r == 0)
-		r = image_open_fd(image, fd, path, offset, size, e);
+		r = open_fd(image, fd, path, offset, size, kept, e);
 	if (fd >= 0)
 		close(fd);
 	return r;
 }
 
+int image_open_at(struct image *image, const char *path, uint64_t offset,
+		  uint64_t size, struct err *e)
+{
+	return open_at(image, path, offset, size, false, e);
+}
+
 int image_open(struct image *image, const char *path, struct err *e)
 {
-	return image_open_at(image, path, 0, 0, e);
+	return open_at(image, path, 0, 0, false, e);
+}
+
+int image_open_kept(struct image *image, const char *path, struct err *e)
+{
+	return open_at(image, path, 0, 0, true, e);
 }
 
 void image_close(struct image *image)

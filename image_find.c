@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "cache.h"
 #include "file.h"
 #include "guest/abi.h"
 #include "image.h"
@@ -80,6 +81,40 @@ static int look(struct image_place *place, struct image_id *id, struct err *e)
 	return r;
 }
 
+/* Of a template in the cache: in the box. -ENOENT: it is none. */
+static int look_into_box(struct image_place *place, const char *template,
+			 struct image_id *id, struct err *e)
+{
+	const char *box = box_own_images();
+	char name[NAME_MAX + 1];
+	int n;
+
+	if (!box || !cache_name(name, template))
+		return -ENOENT;
+	n = snprintf(place->path, sizeof(place->path), "%s/%s.img", box, name);
+	return n < 0 || n >= (int)sizeof(place->path) ? -ENAMETOOLONG :
+							look(place, id, e);
+}
+
+/* The copy of a packed one that the cache has. */
+static void prefer_unpacked(struct image_place *place,
+			    const struct image_id *id)
+{
+	struct image_place copy;
+	struct image_id there;
+
+	if (place->plain ||
+	    cache_path(copy.path, place->path, id->checksum, ".img") ||
+	    look(&copy, &there, NULL))
+		return;
+	if (!copy.plain || !equal(id, &there)) {
+		close(copy.fd);
+		return;
+	}
+	close(place->fd);
+	*place = copy;
+}
+
 /* The one with this name. */
 static int find_named(struct image_place *place, const char *template,
 		      const struct image_id *id, struct err *e)
@@ -90,10 +125,14 @@ static int find_named(struct image_place *place, const char *template,
 	if (r)
 		return err_set(e, r, "%s: path too long", template);
 	r = look(place, &found, e);
+	if (r == -ENOENT && look_into_box(place, template, &found, NULL) == 0)
+		r = 0;
 	if (r)
 		return r;
-	if (!id || equal(id, &found))
+	if (!id || equal(id, &found)) {
+		prefer_unpacked(place, &found);
 		return 0;
+	}
 	close(place->fd);
 	place->fd = -1;
 	return err_set(e, -ESTALE, "%s: made of another image than %s",
@@ -122,7 +161,9 @@ static bool find_any(struct image_place *place, const char *directory,
 		    look(place, &there, NULL))
 			continue;
 		found = equal(id, &there);
-		if (!found)
+		if (found)
+			prefer_unpacked(place, id);
+		else
 			close(place->fd);
 	}
 	if (d)
@@ -165,6 +206,34 @@ int image_find(struct image_place *place, const char *template,
 	return err_set(e, -ENOENT,
 		       "%s: no *.img beside it is its image (%016llx)",
 		       template, (unsigned long long)id->checksum);
+}
+
+/* In the cache, as the image is found in the box now. */
+static bool cached_template(char path[PATH_MAX], const char *box,
+			    const char *name, size_t size)
+{
+	struct image_place place;
+	struct image_id id;
+	int n = snprintf(place.path, sizeof(place.path), "%s/%.*s.img", box,
+			 (int)size, name);
+
+	if (n < 0 || n >= (int)sizeof(place.path) || look(&place, &id, NULL))
+		return false;
+	close(place.fd);
+	return cache_path(path, place.path, id.checksum, ".zbt") == 0;
+}
+
+int image_template(char path[PATH_MAX], const char *directory, const char *name,
+		   size_t size)
+{
+	const char *box = box_own_images();
+	int n;
+
+	if (box && !strcmp(box, directory) &&
+	    cached_template(path, box, name, size))
+		return 0;
+	n = snprintf(path, PATH_MAX, "%s/%.*s.zbt", directory, (int)size, name);
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 const char *image_directory(const char *given)

@@ -31,13 +31,21 @@ struct image_place {
 	bool plain; /* see image_identify */
 };
 
+/*
+ * The path of a template in a directory: DIRECTORY/NAME.zbt, or in the cache that
+ * of an image of this program's own box. 0 or -ENAMETOOLONG.
+ */
+int image_template(char path[PATH_MAX], const char *directory, const char *name,
+		   size_t size);
+
 /* NAME.img of NAME.zbt. 0 or -ENAMETOOLONG. */
 int image_beside(char path[PATH_MAX], const char *template);
 
 /*
  * The image of the template that is, or will be, at a path. id: which one that has
- * been made from; NULL: the one beside it. 0; -ESTALE: the one beside is another;
- * -ENOENT: there is none; -errno.
+ * been made from; NULL: the one beside it. One that is packed and has been unpacked
+ * into the cache is found there. 0; -ESTALE: the one beside is another; -ENOENT:
+ * there is none; -errno.
  */
 int image_find(struct image_place *place, const char *template,
 	       const struct image_id *id, struct err *e);

@@ -15,6 +15,7 @@
 
 #include "box.h"
 #include "build.h"
+#include "cache.h"
 #include "crc32c.h"
 #include "file.h"
 #include "host.h"
@@ -212,12 +213,17 @@ static int build(struct load *l)
 
 static int keep(struct load *l)
 {
+	const struct load_options *o = l->options;
 	sigset_t none;
 	int r;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	r = template_keep(l->options->name, l->options->memory, l->e);
+	if (o->copy >= 0)
+		cache_keep(o->image, o->copy);
+	if (o->memory < 0)
+		return 0;
+	r = template_keep(o->name, o->memory, l->e);
 	return r == -ENOTDIR ? 0 : r; /* a box: nobody keeps one in it */
 }
 

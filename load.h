@@ -3,7 +3,7 @@
  * what takes long. One loads: it reads a template and its image, checks all of
  * them, and fills two other files, one of memory (the template), one with the image.
  * One builds: it makes a template of an image, in memory. One keeps: it writes such
- * a template where it belongs.
+ * a template where it belongs, and names an image that was unpacked.
  */
 #ifndef ZEROBOOT_LOAD_H
 #define ZEROBOOT_LOAD_H
@@ -27,7 +27,7 @@ enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_KEEP };
 struct load_options {
 	enum load_job job;
 	const char *name;  /* the template's path */
-	const char *image; /* the image's */
+	const char *image; /* the image's, or where its copy is kept */
 	const char *host;  /* see host.h */
 	/* The template as it was (-1: not there) and as it becomes, the images, the
 	 * last words. */

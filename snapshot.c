@@ -112,7 +112,7 @@ static int find_image(struct snapshot *s, const char *path, struct err *e)
 			    err_set(e, -EINVAL, "%s: image damaged: bad sizes",
 				    place.path);
 	} else {
-		r = image_open(&image, place.path, e);
+		r = image_open_kept(&image, place.path, e);
 		if (r)
 			image_close(&image);
 		else

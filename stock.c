@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "clock.h"
 #include "image.h"
 #include "image_find.h"
@@ -216,8 +217,9 @@ static int open_files(struct stock *s, struct err *e)
 
 /* ---- processes ---- */
 
-/* option, image: may be NULL. 0 or -errno. */
-static int execute(struct stock *s, enum stock_work work, int file, int memory)
+/* image: its path, or where it is kept. 0 or -errno. */
+static int execute(struct stock *s, enum stock_work work, const char *image,
+		   int file, int memory, int copy)
 {
 	const char *how = work == STOCK_BUILDING ? "--build" : "--keep";
 	const struct stock_set *set = work == STOCK_KEEPING ? &s->now :
@@ -227,12 +229,12 @@ static int execute(struct stock *s, enum stock_work work, int file, int memory)
 				     "--host",
 				     s->host,
 				     "--image",
-				     set->image_path,
+				     image,
 				     work == STOCK_LOADING ? s->path : how,
 				     work == STOCK_LOADING ? NULL : s->path,
 				     NULL };
-	int pipe[2], files[] = { file, memory, set->image,
-				 set->files[LOAD_SOURCE], -1 };
+	int pipe[2],
+		files[] = { file, memory, copy, set->files[LOAD_SOURCE], -1 };
 	pid_t pid;
 
 	_Static_assert(sizeof(files) / sizeof(files[0]) == JAIL_FILES_MAX,
@@ -268,8 +270,8 @@ static void begin_load(struct stock *s)
 	r = set->memory < 0 ? set->memory : 0;
 	if (r == 0) {
 		open_copy(set);
-		r = execute(s, STOCK_LOADING, set->files[LOAD_FILE],
-			    set->memory);
+		r = execute(s, STOCK_LOADING, set->image_path,
+			    set->files[LOAD_FILE], set->memory, set->image);
 	}
 	if (r) {
 		cannot(s, r);
@@ -295,9 +297,10 @@ static void begin_build(struct stock *s)
 	if (!set->plain)
 		open_copy(set);
 	set->memory = open_memory(&set->files[LOAD_MEMORY]);
-	r = set->memory < 0 ? set->memory :
-			      execute(s, STOCK_BUILDING, set->files[LOAD_FILE],
-				      set->memory);
+	r = set->memory < 0 ?
+		    set->memory :
+		    execute(s, STOCK_BUILDING, set->image_path,
+			    set->files[LOAD_FILE], set->memory, set->image);
 	if (r) {
 		cannot(s, r);
 		return;
@@ -313,11 +316,29 @@ static void begin_build(struct stock *s)
 	s->noted(s, "info");
 }
 
+/* Where a copy that was unpacked is kept: false: nowhere. */
+static bool image_kept(const struct stock_set *set, char path[PATH_MAX])
+{
+	return !set->plain && set->whole && set->files[LOAD_IMAGE] >= 0 &&
+	       cache_path(path, set->image_path, set->id.checksum, ".img") == 0;
+}
+
+/* The template that was made, the image that was unpacked. */
 static void begin_keep(struct stock *s)
 {
-	s->keep = false;
+	const struct stock_set *set = &s->now;
+	char kept[PATH_MAX] = "";
+	int copy = image_kept(set, kept) ? set->files[LOAD_IMAGE] : -1;
 	/* It is not the loader's to write any more. */
-	if (execute(s, STOCK_KEEPING, -1, s->now.files[LOAD_MEMORY]))
+	int memory = set->made ? set->files[LOAD_MEMORY] : -1;
+
+	s->keep = false;
+	if (memory >= 0)
+		cache_tidy(s->path);
+	if (copy >= 0)
+		cache_tidy(kept);
+	if ((memory >= 0 || copy >= 0) &&
+	    execute(s, STOCK_KEEPING, kept, -1, memory, copy))
 		s->work = STOCK_IDLE;
 }
 
@@ -452,8 +473,8 @@ static void end_load(struct stock *s, int status)
 	}
 	if (s->reason[0])
 		s->noted(s, "warning");
+	s->keep = s->now.made || !s->now.plain;
 	if (s->now.made) {
-		s->keep = true;
 		shut(&s->now.files[LOAD_FILE]);
 		s->now.files[LOAD_FILE] =
 			fcntl(s->now.files[LOAD_MEMORY], F_DUPFD_CLOEXEC, 0);
@@ -462,11 +483,22 @@ static void end_load(struct stock *s, int status)
 	s->loaded(s);
 }
 
+/* The template is in the cache, and now the image is beside it. */
+static bool is_kept_image(const struct stock *s)
+{
+	char kept[PATH_MAX];
+
+	return image_kept(&s->now, kept) && !strcmp(kept, s->beside);
+}
+
 static void end_keep(struct stock *s, bool done)
 {
 	/* Whoever has put another one there meanwhile is seen. */
-	if (done && template_is_copy(s->path, s->now.files[LOAD_MEMORY]))
+	if (done && s->now.made &&
+	    template_is_copy(s->path, s->now.files[LOAD_MEMORY]))
 		s->tried = file_look(s->path);
+	if (done && is_kept_image(s))
+		s->image_tried = file_look(s->beside);
 	if (!done) {
 		say(s, "template not kept, made at each start: %s", s->reason);
 		s->noted(s, "warning");

@@ -31,3 +31,5 @@ fuzz() {
 @test "fuzz: whatever a front end says, a worker does what was asked and says what the rules allow" { fuzz worker; }
 
 @test "fuzz: whatever a session's state says, it puts into a VM what a program can do" { fuzz delta; }
+
+@test "fuzz: a box that is taken has its parts and options within it" { fuzz box; }

@@ -3,6 +3,7 @@ sockets, answers taken apart, and lines of TAP."""
 import collections
 import contextlib
 import json
+import os
 import pathlib
 import re
 import socket
@@ -12,6 +13,7 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+os.environ.setdefault("XDG_CACHE_HOME", str(TOP / "build/tests/cache"))
 PATIENCE = 120  # seconds: for whatever is to come about, on a machine that is busy
 DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z][a-z] \d{4} \d\d:\d\d:\d\d GMT$")
 LOG_LINE = re.compile(r"time=\S+ level=(info|warning) msg=|zeroboot: serving on |zeroboot: guest: (out of memory |\d+ more lines$)")

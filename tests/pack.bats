@@ -4,6 +4,8 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
+setup() { export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache; }
+
 teardown() { end_server; }
 
 # An image with one program, and the same packed.
@@ -49,6 +51,7 @@ refused() { # file why
 	ln "$dir/x.img.gz" "$dir/one/"
 	[ "$(hello "$dir/one/x.img.gz")" = hello ]
 	[ "$(ls "$dir/one")" = x.img.gz ]
+	[ ! -e "$XDG_CACHE_HOME" ]
 	run unshare -m sh -c 'mount --bind -o ro "$0" "$0" && mount -o remount,bind,ro "$0" && strace -f -e trace=memfd_create -o "$1" ./zeroboot run "$0/x.img.gz" /bin/busybox echo hello' "$dir/one" "$dir/calls"
 	[ "$output" = hello ]
 	grep -q 'memfd_create("zeroboot-image"' "$dir/calls"
@@ -191,6 +194,78 @@ answers() { [ "$(field "$(run_code 'echo $((6 * 7))' 100 sh)" stdout)" = 42 ]; }
 	start_box unshare -m sh -c "$(cat "$BATS_TEST_TMPDIR/do")" "$dir/server"
 	answers
 	run ! logged 'not kept'
+}
+
+kept() { ls "$XDG_CACHE_HOME/zeroboot" 2>/dev/null; }
+
+# As a service, and as a command, each with a program that logs what it starts.
+@test "box: what it made and unpacked is in the cache, and the next start makes nothing" {
+	cd "$BATS_TEST_TMPDIR"
+	start_box "$dir/server/box" serve
+	answers
+	logged 'making a template of .*/box/sh.img'
+	both_kept() { [ "$(kept | sed 's/\.[0-9a-f]\{16\}\./ /')" = $'sh img\nsh zbt' ]; }
+	eventually both_kept
+	end_server
+	before=$(stat -c '%n %i %y' cache/zeroboot/*)
+	start_box strace -f --seccomp-bpf -e trace=execve -o calls "$dir/server/box" serve
+	answers
+	run ! logged 'making a template'
+	run ! grep -- '"--build"' calls
+	# The command takes what the service has made.
+	[ "$("$dir/home/box" exec -l sh -c 'echo hi')" = hi ]
+	[ "$(stat -c '%n %i %y' cache/zeroboot/*)" = "$before" ]
+	[ "$(ls "$dir/server")" = box ]
+}
+
+@test "box: exec keeps template and image in the cache, and the next one takes them" {
+	[ "$("$dir/home/box" exec -c 'echo hi')" = hi ]
+	before=$(stat -c '%n %i %y' "$XDG_CACHE_HOME"/zeroboot/*)
+	[ "$(wc -l <<<"$before")" -eq 2 ]
+	calls=$BATS_TEST_TMPDIR/calls
+	[ "$(strace -f -e trace=openat,open,memfd_create -o "$calls" "$dir/home/box" exec -c 'echo hi')" = hi ]
+	run ! grep -e O_TMPFILE -e memfd "$calls"
+	[ "$(stat -c '%n %i %y' "$XDG_CACHE_HOME"/zeroboot/*)" = "$before" ]
+}
+
+@test "box: a cache that others may write to, or that is somebody else's, is left alone" {
+	mkdir -p "$XDG_CACHE_HOME/zeroboot"
+	chmod 777 "$XDG_CACHE_HOME/zeroboot"
+	[ "$("$dir/home/box" exec -c 'echo hi')" = hi ]
+	[ -z "$(kept)" ]
+	chmod 700 "$XDG_CACHE_HOME/zeroboot"
+	chown 12345 "$XDG_CACHE_HOME/zeroboot"
+	[ "$("$dir/home/box" exec -c 'echo hi')" = hi ]
+	[ -z "$(kept)" ]
+	mkdir "$BATS_TEST_TMPDIR/home"
+	chown 12345 "$BATS_TEST_TMPDIR/home"
+	[ "$(env -u XDG_CACHE_HOME HOME="$BATS_TEST_TMPDIR/home" "$dir/home/box" exec -c 'echo hi')" = hi ]
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/home")" ]
+	chown 0 "$BATS_TEST_TMPDIR/home"
+	[ "$(env -u XDG_CACHE_HOME HOME="$BATS_TEST_TMPDIR/home" "$dir/home/box" exec -c 'echo hi')" = hi ]
+	[ "$(ls "$BATS_TEST_TMPDIR/home/.cache/zeroboot" | wc -l)" -eq 2 ]
+}
+
+@test "box: what was made of other images goes from the cache when it is a month old" {
+	mkdir -p "$XDG_CACHE_HOME/zeroboot"
+	cd "$XDG_CACHE_HOME/zeroboot"
+	touch -d '40 days ago' sh.0123456789abcdef.{zbt,img} python.0123456789abcdef.zbt sh.zbt sh.0123456789abcdeg.zbt
+	touch -d '20 days ago' sh.0123456789abcdee.{zbt,img}
+	[ "$("$dir/home/box" exec -c 'echo hi')" = hi ]
+	[ "$(ls sh.0123* python* sh.zbt)" = "$(printf '%s\n' python.0123456789abcdef.zbt sh.0123456789abcdee.{img,zbt} sh.0123456789abcdeg.zbt sh.zbt)" ]
+}
+
+@test "packed: serve and exec unpack an image once" {
+	mkdir "$BATS_TEST_TMPDIR/templates"
+	ln "$dir/sh.img.gz" "$BATS_TEST_TMPDIR/templates/sh.img"
+	calls=$BATS_TEST_TMPDIR/calls
+	templates=$BATS_TEST_TMPDIR/templates start_server --workers 1
+	some_kept() { [ -n "$(kept)" ]; }
+	eventually some_kept
+	[[ "$(kept)" = sh.*.img ]]
+	[ "$(strace -f -e trace=openat,open,memfd_create -o "$calls" ./zeroboot exec --templates "$BATS_TEST_TMPDIR/templates" -l sh -c 'echo hi')" = hi ]
+	run ! grep -e O_TMPFILE -e zeroboot-image "$calls"
+	[ "$(ls "$BATS_TEST_TMPDIR/templates")" = $'sh.img\nsh.zbt' ]
 }
 
 @test "box: it needs nothing but /dev/kvm: no /proc, no /dev/null, no root" {

@@ -63,6 +63,10 @@ command_of() { # suite
 	esac
 }
 
+# What zeroboot keeps without being asked.
+export XDG_CACHE_HOME=$PWD/build/tests/cache
+rm -rf "$XDG_CACHE_HOME"
+
 # What hangs is ended; nothing else depends on how long a suite takes, which under
 # emulation beside other work is long.
 run() { # suite

@@ -267,7 +267,7 @@ def of_an_image():
 
 
 def of_a_packed_one():
-    """It is unpacked once for both, and at each start."""
+    """It is unpacked once for both, and found in the cache by the next start."""
     path = make_place("packed", image=False)
     path.unlink()
     with open(path.with_suffix(".img"), "wb") as f:
