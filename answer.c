@@ -58,8 +58,12 @@ static void put_head(struct answer *a, const struct answer_head *h,
 	if (h->type) {
 		text_put(&head, "\r\nContent-Type: ");
 		text_put(&head, h->type);
-		text_put(&head, "\r\nContent-Length: ");
-		text_put_number(&head, (int64_t)length);
+		if (h->framing == ANSWER_LENGTH) {
+			text_put(&head, "\r\nContent-Length: ");
+			text_put_number(&head, (int64_t)length);
+		} else if (h->framing == ANSWER_CHUNKS) {
+			text_put(&head, "\r\nTransfer-Encoding: chunked");
+		}
 	}
 	text_put(&head, "\r\nX-Request-Id: ");
 	text_put(&head, h->id);
@@ -130,6 +134,88 @@ static enum answer_state produce(struct answer *a)
 	return a->length ? ANSWER_BROKEN : ANSWER_READY;
 }
 
+/* ---- a live one ---- */
+
+#define CHUNK_HEAD 8 /* bytes: six digits and the end of the line */
+
+void answer_live(struct answer *a, const struct answer_head *h)
+{
+	answer_begin(a);
+	answer_end(a, h);
+	a->head = *h;
+	a->live = true;
+}
+
+struct text *answer_more(struct answer *a)
+{
+	struct text *t = &a->text;
+
+	/* What was taken is in the way. */
+	if (a->at) {
+		memmove(t->data, t->data + a->at, t->size - a->at);
+		t->size -= a->at;
+		a->at = 0;
+	}
+	a->piece = t->size;
+	if (a->head.framing == ANSWER_CHUNKS)
+		text_put(t, "000000\r\n");
+	return t;
+}
+
+void answer_piece(struct answer *a)
+{
+	struct text *t = &a->text;
+	size_t size = t->size - a->piece;
+	char number[CHUNK_HEAD + 1];
+
+	if (a->head.framing != ANSWER_CHUNKS || t->failed)
+		return;
+	size -= CHUNK_HEAD;
+	if (size == 0) { /* that would be the end */
+		t->size = a->piece;
+		return;
+	}
+	snprintf(number, sizeof(number), "%06zx\r\n", size & 0xffffff);
+	memcpy(t->data + a->piece, number, CHUNK_HEAD);
+	text_put(t, "\r\n");
+}
+
+void answer_live_end(struct answer *a, struct producer *body, const char *tail)
+{
+	a->body = body;
+	a->tail = tail;
+	if (body)
+		return;
+	a->live = false;
+	if (a->head.framing == ANSWER_CHUNKS)
+		text_put(&a->text, "0\r\n\r\n");
+}
+
+/* The next slice of the body that is its last part. */
+static void produce_live(struct answer *a)
+{
+	struct text *t = answer_more(a);
+	bool more = a->body->produce(a->body, t);
+
+	if (!more)
+		text_put(t, a->tail);
+	answer_piece(a);
+	if (!more) {
+		drop_body(a);
+		answer_live_end(a, NULL, NULL);
+	}
+}
+
+static enum answer_state next_live(struct answer *a)
+{
+	if (a->at == a->text.size) {
+		if (!a->body)
+			return ANSWER_WAITS;
+		produce_live(a);
+	}
+	return a->text.failed ? ANSWER_BROKEN : ANSWER_READY;
+}
+
 /* A slice of finding out how long the body is. */
 static enum answer_state measure(struct answer *a)
 {
@@ -149,7 +235,9 @@ enum answer_state answer_next(struct answer *a, const char **data, size_t *size)
 {
 	enum answer_state state = ANSWER_READY;
 
-	if (a->measuring)
+	if (a->live)
+		state = next_live(a);
+	else if (a->measuring)
 		state = measure(a);
 	else if (a->at == a->text.size)
 		state = a->body ? produce(a) : ANSWER_DONE;

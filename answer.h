@@ -26,12 +26,16 @@ struct producer {
 	void (*drop)(struct producer *p);
 };
 
+/* How the end of a body is known. */
+enum answer_framing { ANSWER_LENGTH, ANSWER_CHUNKS, ANSWER_CLOSE };
+
 struct answer_head { /* what is pointed to stays until the answer is out */
 	int status;
 	const char *type;         /* NULL of an answer that has no body */
 	const char *cors, *extra; /* header lines */
 	const char *id;
 	bool close, head_only;
+	enum answer_framing framing; /* of a live one it is not its length */
 };
 
 struct answer {
@@ -39,14 +43,18 @@ struct answer {
 	size_t at;             /* bytes of it that have been taken */
 	struct producer *body; /* that has more to give */
 	bool measuring;        /* it is not known yet how long body is */
+	bool live;             /* more will come, nobody knows when */
 	bool starved;          /* there was no memory */
 	struct answer_head head;
-	uint64_t length; /* of body, and then what is left of it */
+	uint64_t length;  /* of body, and then what is left of it */
+	size_t piece;     /* where the one that is being added begins in text */
+	const char *tail; /* behind the body of a live one */
 };
 
 enum answer_state {
 	ANSWER_READY,  /* bytes are there */
 	ANSWER_LATER,  /* ask again: that was a slice of work */
+	ANSWER_WAITS,  /* there will be more */
 	ANSWER_DONE,   /* all has been taken */
 	ANSWER_BROKEN, /* it cannot go on */
 };
@@ -57,6 +65,22 @@ void answer_end(struct answer *a, const struct answer_head *h);
 /* A body that a producer makes, which is dropped when it is not needed. */
 void answer_produce(struct answer *a, const struct answer_head *h,
 		    struct producer *body);
+
+/*
+ * A live one: its head, and then what answer_more was given, piece by piece; between
+ * answer_more and answer_piece the next piece is added to what the former returns.
+ */
+void answer_live(struct answer *a, const struct answer_head *h);
+struct text *answer_more(struct answer *a);
+void answer_piece(struct answer *a);
+/* Its end; body, unless NULL, makes the last pieces, and tail comes behind them: a
+ * constant. */
+void answer_live_end(struct answer *a, struct producer *body, const char *tail);
+/* Bytes of it that nobody has taken. */
+static inline size_t answer_waiting(const struct answer *a)
+{
+	return a->text.size - a->at;
+}
 
 enum answer_state answer_next(struct answer *a, const char **data,
 			      size_t *size);

@@ -151,11 +151,8 @@ static void note_run(struct exchange *x, const struct job *job)
 	x->exec_ns = job->exec_ns;
 }
 
-/* Their results are sent from the raw output, which goes with them. */
-static void answer_results(struct exchange *x)
+static void take_results(struct exchange *x)
 {
-	struct answer_head head = head_of(x, 200, "application/json", "");
-
 	for (size_t i = 0; i < x->count; i++)
 		count_job(x, x->jobs[i]);
 	x->results = (struct results){ .jobs = x->jobs,
@@ -167,8 +164,58 @@ static void answer_results(struct exchange *x)
 	x->count = 0;
 	x->warnings = (struct text){ 0 };
 	results_open(&x->results);
+}
+
+/* Their results are sent from the raw output, which goes with them. */
+static void answer_results(struct exchange *x)
+{
+	struct answer_head head = head_of(x, 200, "application/json", "");
+
+	take_results(x);
 	answer_produce(&x->answer, &head, &x->results.producer);
 	check_answer(x);
+}
+
+static void begin_live(struct exchange *x)
+{
+	struct answer_head head =
+		head_of(x, 200, EVENTS_TYPE, "Cache-Control: no-store\r\n");
+
+	live_begin(&x->live, &head);
+}
+
+/* Its run has written something. */
+static void job_wrote(struct job *job, const char *parts, const char *end)
+{
+	struct exchange *x = job->context;
+
+	if (!x->live.begun)
+		begin_live(x);
+	live_add(&x->live, parts, end);
+	x->progress(x);
+}
+
+void api_sent(struct exchange *x)
+{
+	if (x->open)
+		live_sent(&x->live, x->jobs[0]);
+}
+
+/* The end of a live answer. */
+static void end_live(struct exchange *x, struct job *job)
+{
+	if (!x->live.begun)
+		begin_live(x);
+	x->total_ns = clock_mono() - x->start_ns;
+	if (!results_ran(job)) {
+		live_fail(&x->live, results_failure(job));
+		count_job(x, job);
+		free_jobs(x);
+		return;
+	}
+	job->open_line = x->live.events.open_line;
+	take_results(x);
+	live_end(&x->live, &x->results.producer);
 }
 
 static void answer_failure(struct exchange *x, struct job *job)
@@ -190,7 +237,9 @@ static void answer_jobs(struct exchange *x)
 
 	if (!x->batch && results_ran(first))
 		note_run(x, first);
-	if (x->batch || results_ran(first))
+	if (x->live.begun || (x->live.asked && results_ran(first)))
+		end_live(x, first);
+	else if (x->batch || results_ran(first))
 		answer_results(x);
 	else
 		answer_failure(x, first);
@@ -294,6 +343,9 @@ static void submit(struct exchange *x)
 		if (job->wants_files)
 			job->outputs_limit = limit < outputs_max ? limit :
 								   outputs_max;
+		job->wrote = job_wrote;
+		if (x->live.asked)
+			live_ask(&x->live, &x->answer, job);
 		if (pool_submit(job) == 0)
 			continue;
 		metrics.refused++;
@@ -315,6 +367,7 @@ static void body_read(struct reading *reading)
 	x->jobs = reading->request.jobs;
 	x->count = reading->request.count;
 	x->warnings = reading->request.warnings;
+	x->live.asked = reading->request.stream;
 	reading->request = (struct request){ 0 };
 	if (x->owner) /* keys may have been read again meanwhile */
 		x->auth = auth_with_id(x->owner);
@@ -332,7 +385,8 @@ void api_exec(struct exchange *x, const char *body, size_t size)
 {
 	x->reading = (struct reading){
 		.request = { .batch = x->path == METRICS_BATCH,
-			     .owner = x->owner },
+			     .owner = x->owner,
+			     .stream = x->live.asked },
 		.body = body,
 		.size = size,
 		.done = body_read,
@@ -555,6 +609,8 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	x->path = endpoint_find(r->path);
 	take_id(x, r->request_id);
 	x->cors = cors_lines(r->origin);
+	x->live.framing = r->old ? ANSWER_CLOSE : ANSWER_CHUNKS;
+	x->live.asked = r->events && x->path == METRICS_EXEC;
 	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
 	if (http_is(r->method, "OPTIONS"))

@@ -7,6 +7,7 @@
 #include "endpoint.h"
 #include "http.h"
 #include "json.h"
+#include "live.h"
 #include "metrics.h"
 #include "pool.h"
 #include "reading.h"
@@ -18,6 +19,8 @@
 /* One request under way; its jobs are answered one by one. */
 struct exchange {
 	void (*read)(struct exchange *x); /* its body is not needed any more */
+	void (*progress)(
+		struct exchange *x); /* there is more of a live answer */
 	void (*finished)(struct exchange *x); /* answer is complete */
 	void *context;
 	struct job **jobs;
@@ -32,6 +35,7 @@ struct exchange {
 	const char *cors; /* header lines for the client's origin, or NULL */
 	struct answer answer;
 	struct results results; /* that it is made of */
+	struct live live;       /* it is sent while its run goes on */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
 	const struct operation *operation; /* that is asked for, admitted */
@@ -65,6 +69,8 @@ extern const struct object api_health_answer, api_error_answer;
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);
+/* Some of a live answer has been sent. */
+void api_sent(struct exchange *x);
 /* Bytes of output that x holds. */
 size_t api_held(const struct exchange *x);
 /* The client is gone: its jobs are cancelled. Frees what x holds, not x. */

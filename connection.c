@@ -128,7 +128,7 @@ static void reset(struct connection *c)
 	memset(&c->x, 0, sizeof(c->x));
 	count_slice(c);
 	c->sent = c->taken = 0;
-	c->continued = c->admitted = false;
+	c->continued = c->admitted = c->half = false;
 }
 
 static void begin_answer(struct connection *c)
@@ -158,9 +158,10 @@ static bool end_answer(struct connection *c)
 	return true;
 }
 
-/* Sends a slice of the answer. True: all of it is out, and the connection goes
- * on. */
-static bool send_answer(struct connection *c)
+/* Sends the slice of the answer that is there. What it has come to: ANSWER_READY:
+ * the client takes no more now; ANSWER_BROKEN: the connection is closed; else the
+ * slice is out. */
+static enum answer_state send_slice(struct connection *c)
 {
 	enum answer_state state;
 	const char *data;
@@ -178,13 +179,11 @@ static bool send_answer(struct connection *c)
 		n = send(c->fd, data, size, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			watch_for(c, EPOLLOUT);
-			return false;
-		}
+		if (n < 0 && errno == EAGAIN)
+			return ANSWER_READY;
 		if (n < 0) {
-			connection_close(c);
-			return false;
+			state = ANSWER_BROKEN;
+			break;
 		}
 		answer_take(&c->x.answer, (size_t)n);
 		data += n;
@@ -193,16 +192,57 @@ static bool send_answer(struct connection *c)
 		c->moved = loop_clock(loop_now());
 		metrics.bytes_out += (uint64_t)n;
 	}
-	if (state == ANSWER_BROKEN) {
+	if (state == ANSWER_BROKEN)
 		connection_close(c);
+	return state == ANSWER_READY ? ANSWER_WAITS : state;
+}
+
+/* Sends a slice of the answer. True: all of it is out, and the connection goes
+ * on. */
+static bool send_answer(struct connection *c)
+{
+	switch (send_slice(c)) {
+	case ANSWER_READY:
+		watch_for(c, EPOLLOUT);
 		return false;
-	}
-	if (state == ANSWER_DONE || !c->x.answer.body)
+	case ANSWER_BROKEN:
+		return false;
+	case ANSWER_DONE:
 		return end_answer(c);
-	if (state == ANSWER_LATER) /* that is our work, not the client's */
+	case ANSWER_LATER: /* that is our work, not the client's */
 		c->moved = loop_clock(loop_now());
+		break;
+	case ANSWER_WAITS:
+		if (!c->x.answer.body)
+			return end_answer(c);
+		break;
+	}
 	loop_add(&c->task);
 	return false;
+}
+
+/* Sends what there is of the answer to a run that goes on. */
+static void send_live(struct connection *c)
+{
+	enum answer_state state;
+
+	count_slice(c);
+	state = send_slice(c);
+	if (state == ANSWER_BROKEN)
+		return;
+	api_sent(&c->x);
+	watch_for(c, (state == ANSWER_READY ? EPOLLOUT : 0) |
+			     (c->half ? 0 : EPOLLRDHUP));
+}
+
+/* There is more of the answer to a run that goes on. */
+static void on_progress(struct exchange *x)
+{
+	struct connection *c = x->context;
+
+	if (answer_waiting(&x->answer) == 0)
+		c->moved = loop_clock(loop_now());
+	loop_add(&c->task);
 }
 
 /* The answer is complete. */
@@ -327,6 +367,7 @@ static bool take_request(struct connection *c)
 		return !wait_for_body(c, &r);
 	c->x.close = r.close || clients.retiring;
 	c->x.read = on_read;
+	c->x.progress = on_progress;
 	c->x.finished = on_finished;
 	c->x.context = c;
 	c->x.draining = clients.draining;
@@ -410,7 +451,9 @@ static void go_on(struct task *t)
 		(struct connection *)((char *)t -
 				      offsetof(struct connection, task));
 
-	if (!c->answering || send_answer(c))
+	if (c->busy && !c->done)
+		send_live(c);
+	else if (!c->answering || send_answer(c))
 		process(c);
 }
 
@@ -424,9 +467,16 @@ static void probe(struct connection *c)
 {
 	ssize_t n = 0;
 
-	watch_for(c, 0); /* resets and ends of both sides are always told */
+	/* Resets and ends of both sides are always told. */
+	watch_for(c, c->events & EPOLLOUT);
+	c->half = true;
 	if (c->closed || c->probed)
 		return;
+	if (c->x.live.begun) {
+		live_probe(&c->x.live);
+		loop_add(&c->task);
+		return;
+	}
 	/* Bytes of an answer before, which it has not taken, do the same. */
 	n = send(c->fd, ANSWER_START, PROBE, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -451,8 +501,10 @@ static void connection_ready(struct watch *w, uint32_t events)
 	} else if (c->busy) {
 		if (events & EPOLLRDHUP)
 			probe(c);
-		else
-			watch_for(c, EPOLLRDHUP);
+		if (events & EPOLLOUT)
+			loop_add(&c->task);
+		if (!(events & (EPOLLRDHUP | EPOLLOUT)))
+			watch_for(c, EPOLLRDHUP | (c->events & EPOLLOUT));
 	} else if (c->answering) {
 		if (events & EPOLLOUT)
 			loop_add(&c->task);
@@ -501,7 +553,7 @@ void connection_give_up(struct connection *c)
 	log_event("warning",
 		  "--output-total is reached: the answer to %s is given up",
 		  c->client);
-	if (c->answering) {
+	if (c->answering || c->x.live.begun) {
 		connection_close(c);
 		return;
 	}

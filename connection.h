@@ -29,17 +29,18 @@ struct connection {
 	struct exchange x;
 	size_t sent, taken; /* bytes of the answer, of the request */
 	size_t slice;       /* counted in clients.slices */
-	size_t got;        /* of the answer, by the client when it was judged */
-	uint64_t moved;    /* when some of the answer went out: loop_clock */
-	bool busy;         /* jobs are running */
-	bool answering;    /* x.answer is being sent */
-	bool done;         /* in the list of those that were busy */
-	bool admitted;     /* api_admit has passed the head */
-	bool continued;    /* 100 Continue has been sent */
-	bool ended;        /* the client has sent all it will */
-	bool probed;       /* the first byte of its answer is out: see probe */
-	bool lingering;    /* answered for the last time */
-	bool closed;       /* freed when no event is left for it */
+	size_t got;     /* of the answer, by the client when it was judged */
+	uint64_t moved; /* when some of the answer went out: loop_clock */
+	bool busy;      /* jobs are running; of its answer there may be some */
+	bool answering; /* x.answer is being sent */
+	bool done;      /* in the list of those that were busy */
+	bool admitted;  /* api_admit has passed the head */
+	bool continued; /* 100 Continue has been sent */
+	bool ended;     /* the client has sent all it will */
+	bool half;      /* so it has while its run goes on */
+	bool probed;    /* the first byte of its answer is out: see probe */
+	bool lingering; /* answered for the last time */
+	bool closed;    /* freed when no event is left for it */
 	uint64_t deadline; /* loop_clock */
 	char client[CLIENT_NAME_SIZE];
 };

@@ -106,7 +106,8 @@ static struct connection *most_expendable(uint64_t now)
 			most = held;
 			largest = c;
 		}
-		if (c->answering && now - c->moved >= STILL_NS &&
+		if ((c->answering || answer_waiting(&c->x.answer)) &&
+		    now - c->moved >= STILL_NS &&
 		    (!still || c->moved < still->moved))
 			still = c;
 	}

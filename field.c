@@ -181,6 +181,23 @@ int field_integer(struct json *j, struct reader *r, const struct field *f,
 	return 0;
 }
 
+int field_boolean(struct json *j, struct reader *r, const struct field *f,
+		  bool *to)
+{
+	size_t at;
+	int n;
+
+	(void)json_peek(j);
+	at = j->at;
+	n = json_skip(j);
+	if (n)
+		return n;
+	*to = j->text[at] == 't';
+	return *to || j->text[at] == 'f' ?
+		       0 :
+		       field_bad_at(r, f->name, "neither true nor false", at);
+}
+
 struct list {
 	struct reader *reader;
 	const struct field *field;

@@ -22,8 +22,8 @@ enum field_type {
 	FIELD_TABLE,    /* an object of strings */
 	FIELD_CONTENTS, /* an object of contents */
 	FIELD_OBJECTS,  /* an array */
-	/* of answers only */
 	FIELD_BOOLEAN,
+	/* of answers only */
 	FIELD_NUMBER,
 	FIELD_OBJECT,
 	FIELD_OBJECT_TABLE, /* an object of objects */
@@ -86,6 +86,8 @@ int field_integer(struct json *j, struct reader *r, const struct field *f,
 /* Its place among the words. */
 int field_word(struct json *j, struct reader *r, const struct field *f,
 	       unsigned *to);
+int field_boolean(struct json *j, struct reader *r, const struct field *f,
+		  bool *to);
 /* How long a string comes out; it is not read yet. */
 int field_measure(const struct json *j, size_t *size);
 

@@ -391,6 +391,9 @@ static int header(struct http_span line, struct http_request *r)
 				 "repeated Content-Type");
 	} else if (http_is_word(name, "content-encoding")) {
 		r->encoded |= v.size && !http_is_word(v, "identity");
+	} else if (http_is_word(name, "accept")) {
+		r->events |= list_has(v, "text/event-stream") &&
+			     !list_has(v, "application/json");
 	} else if (http_is_word(name, "origin")) {
 		return take_once(&r->origin, v, r, "repeated Origin");
 	} else if (http_is_word(name, "x-request-id")) {

@@ -37,7 +37,8 @@ struct http_request {
 	bool close;   /* the connection ends after the answer */
 	bool encoded; /* the body has a content encoding */
 	bool expect_continue;
-	int status; /* of a refusal */
+	bool events; /* server-sent events are accepted, and no JSON */
+	int status;  /* of a refusal */
 	const char *reason;
 };
 

@@ -39,6 +39,8 @@ struct job {
 	struct text warnings; /* JSON strings, for the answer; mostly none */
 	void (*done)(struct job *job);
 	void *context;
+	bool open_line; /* of a streamed run: stderr, as it was sent, has no
+			 * newline at its end */
 	/* results, valid in done */
 	enum job_status status;
 	int exit_code;

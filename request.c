@@ -191,6 +191,19 @@ static int take_memory(struct json *j, struct reader *r, const struct field *f)
 	return field_integer(j, r, f, &parse_of(r)->job->memory_mb);
 }
 
+static int take_stream(struct json *j, struct reader *r, const struct field *f)
+{
+	struct request *q = parse_of(r)->request;
+	bool stream = false;
+	int n = field_boolean(j, r, f, &stream);
+
+	if (n == 0 && stream && q->batch)
+		n = field_bad(r, f->name, "a batch is answered at once");
+	if (n == 0)
+		q->stream = stream;
+	return n;
+}
+
 /* ---- objects ---- */
 
 #define NO_NUL "^[^\\u0000]*$"
@@ -271,6 +284,12 @@ static const struct field exec_fields[] = {
 	  .take = take_encoding,
 	  .help = "Of stdout and stderr in the answer: text as UTF-8, or "
 		  "base64 of the bytes." },
+	{ .name = "stream",
+	  .type = FIELD_BOOLEAN,
+	  .take = take_stream,
+	  .help = "Answer with server-sent events, as the program writes. Not "
+		  "in "
+		  "a batch." },
 	{ 0 }
 };
 

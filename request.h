@@ -17,6 +17,8 @@ struct request {
 	bool batch;
 	uint64_t owner;                /* of its jobs, see queue.h */
 	void (*pause)(struct json *j); /* see json.h; or NULL */
+	bool stream; /* the answer comes as it is written, unless the body has
+		      * another wish */
 	/* for each execution one; done and context are the caller's to set */
 	struct job **jobs;
 	size_t count;

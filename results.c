@@ -271,16 +271,20 @@ static void put_before(struct text *t, const struct results *r, size_t i)
 	text_json_string(t, results_failure(job), strlen(results_failure(job)));
 }
 
+/* Whether a line is open at the end of stderr. */
+static bool is_line_open(const struct job *job)
+{
+	return job->err_size ? job->err[job->err_size - 1] != '\n' :
+			       job->open_line;
+}
+
 /* What stderr has on top, inside its string. */
 static void put_timeout(struct text *t, const struct job *job)
 {
-	size_t size = job->err_size;
-
 	if (job->status != JOB_TIMEOUT || job->base64)
 		return;
 	text_format(t, "%sExecution timed out after %us",
-		    size && job->err[size - 1] != '\n' ? "\\n" : "",
-		    job->timeout_ms / 1000);
+		    is_line_open(job) ? "\\n" : "", job->timeout_ms / 1000);
 }
 
 const char *results_status(const struct job *job)
@@ -587,10 +591,7 @@ static int fold_timeout(struct job *job)
 {
 	char note[64], *all;
 	int n = snprintf(note, sizeof(note), "%sExecution timed out after %us",
-			 job->err_size && job->err[job->err_size - 1] != '\n' ?
-				 "\n" :
-				 "",
-			 job->timeout_ms / 1000);
+			 is_line_open(job) ? "\n" : "", job->timeout_ms / 1000);
 
 	all = malloc(job->err_size + (size_t)n);
 	if (!all)
