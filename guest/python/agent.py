@@ -157,11 +157,14 @@ def set_strings(fd):
 
 def read_request(fd):
     """The whole code. The first read is where the template is taken; it fails where
-    there is more than code."""
+    there is more than code, and where somebody sees output as it comes: then lines are
+    written as they end."""
     try:
         data = os.read(fd, 4000)
     except OSError as e:
         Session.open = e.errno == sys.modules["errno"].EISCONN
+        if Session.open or e.errno == sys.modules["errno"].ESTRPIPE:
+            sys.stdout.reconfigure(line_buffering=True)
         if Session.open:
             return b""
         set_strings(fd)

@@ -4,6 +4,7 @@
 #include "fs/dev.h"
 #include "fs/mount.h"
 #include "heap.h"
+#include "host.h"
 #include "mm/user.h"
 #include "random.h"
 #include "request.h"
@@ -49,9 +50,12 @@ static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
 	return (long)n;
 }
 
-/* What reads of the request come to: EMSGSIZE once when there is more than code, or
- * EISCONN when it is of a session (ENOTUNIQ: of one that was forked); then each of these, with a read of nothing at its
- * end. */
+/*
+ * What reads of the request come to: once ESTRPIPE when output is taken as it comes,
+ * EMSGSIZE when else there is more than code, or EISCONN when it is of a session
+ * (ENOTUNIQ: of one that was forked); then each of these, with a read of nothing at
+ * its end.
+ */
 static enum { UNREAD, ARGUMENTS, ENVIRONMENT, CODE } stage;
 
 static long strings_read(void *buf, size_t n, u64 *pos)
@@ -83,6 +87,8 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 		stage = ARGUMENTS;
 		if (session_open())
 			return session_forked() ? -ENOTUNIQ : -EISCONN;
+		if (output_streams())
+			return -ESTRPIPE;
 		if (request_has(ZB_PART_ARGUMENT) ||
 		    request_has(ZB_PART_ENVIRONMENT))
 			return -EMSGSIZE;
