@@ -191,8 +191,10 @@ static bool idle(struct vm *vm, uint64_t deadline, enum vm_event *event,
 	vm->moved = false;
 	vm->run->immediate_exit = 0;
 	tick_start(NULL);
+	if (r == 0 && go_on && clock_mono() < deadline)
+		return false;
 	*event = r ? VM_FAULT : go_on ? VM_TIMEOUT : VM_CANCELLED;
-	return r || !go_on || clock_mono() >= deadline;
+	return true;
 }
 
 static bool log_bounded;

@@ -196,7 +196,8 @@ OUT_OF_TURN = {
     "zeros": bytes(8),
     "a kind that does not exist": message(99),
     "the front end's": message(RUN, bytes(48)),
-    "one that is not in use": message(OUTPUT, bytes(8)),
+    "one that is not in use": message(SAVED, bytes(8)),
+    "OUTPUT of nothing that runs": message(OUTPUT, bytes(8) + part(STDOUT, b"abcdefgh")),
     "READY once more": message(READY),
     "READY with a body": message(READY, bytes(8)),
     "IDLE that is not due": message(IDLE, renewal()),
@@ -214,6 +215,7 @@ OUT_OF_TURN = {
 IN_A_RUN = {
     "the result of another run": result(1 << 40),
     "READY": message(READY),
+    "OUTPUT of another run": message(OUTPUT, bytes(8) + part(STDOUT, b"abcdefgh")),
     "two WARM": message(WARM, renewal()) * 2,
     "why a VM went, beyond all reasons": result(1, discarded=1000),
 }

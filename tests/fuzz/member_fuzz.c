@@ -90,6 +90,11 @@ static void check_news(const struct member *m, enum member_state before,
 		assert(m->owes_idle && !m->owes_warm);
 		assert(!n->payload || m->job);
 		break;
+	case MESSAGE_OUTPUT:
+		assert(before == BUSY || before == CANCELLING);
+		assert(m->rest <= PROTOCOL_REST_MAX);
+		mix(n->files, (size_t)(n->files_end - n->files));
+		break;
 	case MESSAGE_IDLE:
 		assert(!m->owes_idle);
 		break;
@@ -149,6 +154,8 @@ static void tell(struct member *m, uint8_t what)
 	case 2:
 		if (m->state == READY && !m->owes_warm)
 			member_train(m);
+		else if (m->state == BUSY)
+			member_credit(m, 100);
 		break;
 	default:
 		full = !full;
@@ -184,7 +191,7 @@ static uint64_t hear(const uint8_t *data, size_t size, unsigned at_once)
 	struct member m = { .state = STARTING, .channel.fd = FD };
 	int r = 0;
 
-	job = (struct job){ .timeout_ms = 7 };
+	job = (struct job){ .timeout_ms = 7, .stream = 64 };
 	piece = at_once;
 	pieces = 0;
 	full = false;

@@ -211,7 +211,7 @@ static int kvm_run(void)
 			run->kvm_dirty_regs = 0; /* ours to tell KVM */
 			break;
 		case 4:
-			hypercall((uint32_t)take(1) % 7);
+			hypercall((uint32_t)take(1) % 8);
 			return 0;
 		case 5:
 			run->exit_reason = (uint32_t)take(1) % 40;

@@ -79,6 +79,14 @@ static void check_said(const struct message *m, const char *body)
 			assert(p.size || p.kind == PART_BYTES);
 		assert(r == 0);
 		break;
+	case MESSAGE_OUTPUT:
+		at = body + sizeof(struct about);
+		assert(at < rest && m->size <= PROTOCOL_PIECE_MAX);
+		while ((r = part_take(&at, rest, FROM_WORKER, &p)) == 1)
+			assert(p.size && (p.kind == PART_STDOUT ||
+					  p.kind == PART_STDERR));
+		assert(r == 0);
+		break;
 	case MESSAGE_IDLE:
 		assert(said.idle--);
 		break;
@@ -101,7 +109,12 @@ ssize_t fake_sendmsg(int fd, const struct msghdr *m, int flags)
 	struct message head;
 	size_t size = 0, want;
 
-	assert(fd == WORKER_CHANNEL && flags == MSG_NOSIGNAL);
+	assert(fd == WORKER_CHANNEL);
+	assert((flags | MSG_DONTWAIT) == (MSG_NOSIGNAL | MSG_DONTWAIT));
+	if (flags & MSG_DONTWAIT && ++calls % 3 == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
 	for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
 		memcpy(text + size, m->msg_iov[i].iov_base,
 		       m->msg_iov[i].iov_len);
@@ -121,6 +134,24 @@ int fake_poll(struct pollfd *p, nfds_t count, int timeout)
 
 /* ---- the machine ---- */
 
+/* What a guest that is streamed says it has written, which may be nonsense. */
+static void write_rings(const struct machine *m)
+{
+	volatile struct zb_control *c =
+		(volatile struct zb_control *)(memory + ZB_CONTROL_GPA);
+	struct zb_order *order = (struct zb_order *)(memory + ZB_ORDER_GPA);
+	unsigned stream = ++calls % 2, size = calls * 977 % 40000;
+	struct err e;
+
+	if (!m->vm.stream)
+		return;
+	order[c->order.head % ZB_ORDER_COUNT] =
+		(struct zb_order){ calls % 67 ? stream + 1 : calls, size };
+	c->output[stream].head += calls % 71 ? size : calls;
+	c->order.head += calls % 73 ? 1 : calls;
+	assert(m->vm.stream->move(m->vm.stream->context, &e) <= 1);
+}
+
 static enum vm_event outcome(const struct machine *m)
 {
 	static const enum vm_event events[] = { VM_EXIT, VM_EXIT, VM_TIMEOUT,
@@ -133,6 +164,7 @@ static enum vm_event outcome(const struct machine *m)
 		assert(order >= VM_ORDER_END && order <= 31);
 		if (order == VM_ORDER_END)
 			return VM_CANCELLED;
+		write_rings(m);
 	}
 	return events[calls % 5];
 }
@@ -211,6 +243,12 @@ const void *control_output(const struct vm *vm, int stream, uint32_t limit,
 volatile struct zb_control *control_open(struct vm *vm)
 {
 	return (volatile struct zb_control *)(vm->memory + ZB_CONTROL_GPA);
+}
+
+void *control_write(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	assert(gpa + size <= sizeof(memory));
+	return vm->memory + gpa;
 }
 
 void control_usage(const struct vm *vm, struct control_usage *u)
@@ -313,7 +351,8 @@ bool snapshot_is_loaded(const struct snapshot_files *files)
 int snapshot_attach(struct snapshot *s, const struct snapshot_files *files,
 		    const char *name, const struct vmm *vmm, struct err *e)
 {
-	(void)s, (void)files, (void)name, (void)vmm, (void)e;
+	(void)files, (void)name, (void)vmm, (void)e;
+	s->memory = memory;
 	return 0;
 }
 
