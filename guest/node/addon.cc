@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <csignal>
 #include <ctime>
 #include <string>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <node.h>
@@ -315,9 +317,178 @@ Local<Value> read_strings(Isolate *isolate, int request)
 	return list;
 }
 
+// All that is left to read.
+std::string read_rest(int request)
+{
+	std::string all;
+	char piece[4096];
+	ssize_t n;
+
+	while ((n = read(request, piece, sizeof(piece))) > 0)
+		all.append(piece, static_cast<size_t>(n));
+	return all;
+}
+
+// ---- sessions ----
+
+int session = -1; // /dev/zeroboot
+Isolate *session_isolate;
+uv_idle_t turn_handle;
+uv_async_t interrupt_handle;
+volatile sig_atomic_t interrupted;
+struct sigaction before; // SIGINT's, as Node.js has it
+Global<v8::Function> step, on_interrupt, dispatch;
+Global<Object> connection;
+
+// Where programs do not look: beyond the limit of their descriptors.
+void keep_request(int request)
+{
+	rlimit limit, more;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	more = limit;
+	if (more.rlim_cur < more.rlim_max)
+		more.rlim_cur++;
+	setrlimit(RLIMIT_NOFILE, &more);
+	session = fcntl(request, F_DUPFD_CLOEXEC, more.rlim_cur - 1);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (session < 0)
+		die("no descriptor for /dev/zeroboot");
+	close(request);
+}
+
+// JavaScript ends where it is, and the event loop wakes.
+void on_sigint(int)
+{
+	interrupted = 1;
+	session_isolate->TerminateExecution();
+	uv_async_send(&interrupt_handle);
+}
+
+// Unless the program listens to it.
+void watch_interrupts()
+{
+	struct sigaction action;
+
+	sigaction(SIGINT, nullptr, &action);
+	if (action.sa_handler != SIG_DFL && action.sa_handler != before.sa_handler)
+		return;
+	action.sa_handler = on_sigint;
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGINT, &action, nullptr);
+}
+
+v8::MaybeLocal<Value> call(Local<Object> of, const Global<v8::Function> &function, int count, Local<Value> *arguments)
+{
+	return node::MakeCallback(session_isolate, of, function.Get(session_isolate), count, arguments, { 0, 0 });
+}
+
+void obey_interrupt()
+{
+	Local<Object> global = session_isolate->GetCurrentContext()->Global();
+
+	if (!interrupted)
+		return;
+	interrupted = 0;
+	session_isolate->CancelTerminateExecution();
+	call(global, on_interrupt, 0, nullptr);
+}
+
+// Once a turn while there is something to start or to tell. What the inspector is
+// given runs with no JavaScript beneath it; if it has ended at once the next exec is
+// waited for at once, too.
+void on_turn(uv_idle_t *handle)
+{
+	HandleScope scope(session_isolate);
+	Local<Context> context = main_context.Get(session_isolate);
+	Context::Scope context_scope(context);
+	Local<Value> message;
+	bool given = false;
+
+	uv_idle_stop(handle);
+	do {
+		given = call(context->Global(), step, 0, nullptr).ToLocal(&message) && message->IsString();
+		if (given)
+			call(connection.Get(session_isolate), dispatch, 1, &message);
+		obey_interrupt();
+	} while (given && uv_is_active(reinterpret_cast<uv_handle_t *>(handle)));
+}
+
+void on_interrupted(uv_async_t *)
+{
+	HandleScope scope(session_isolate);
+	Context::Scope context_scope(main_context.Get(session_isolate));
+
+	obey_interrupt();
+}
+
+// begin(step, interrupted, connection): from now on the event loop calls step.
+void begin(const FunctionCallbackInfo<Value> &args)
+{
+	uv_loop_t *loop = node::GetCurrentEventLoop(args.GetIsolate());
+	Local<Context> context = args.GetIsolate()->GetCurrentContext();
+
+	session_isolate = args.GetIsolate();
+	sigaction(SIGINT, nullptr, &before);
+	step.Reset(session_isolate, args[0].As<v8::Function>());
+	on_interrupt.Reset(session_isolate, args[1].As<v8::Function>());
+	connection.Reset(session_isolate, args[2].As<Object>());
+	dispatch.Reset(session_isolate, get(context, args[2], "dispatch").As<v8::Function>());
+	uv_idle_init(loop, &turn_handle);
+	uv_async_init(loop, &interrupt_handle, on_interrupted); // and so the loop never ends
+	uv_idle_start(&turn_handle, on_turn);
+}
+
+// wake(): step is to be called again.
+void wake(const FunctionCallbackInfo<Value> &)
+{
+	uv_idle_start(&turn_handle, on_turn);
+}
+
+// report(code, text): how an exec has ended; text undefined: there is no result.
+void report(const FunctionCallbackInfo<Value> &args)
+{
+	uint32_t says[2] = { static_cast<uint32_t>(args[0].As<v8::Int32>()->Value()), args[1]->IsString() };
+	std::string all(reinterpret_cast<char *>(says), sizeof(says));
+
+	if (says[1])
+		all += *String::Utf8Value(args.GetIsolate(), args[1]);
+	if (write(session, all.data(), all.size()) < 0)
+		die("the end of an exec cannot be told");
+}
+
+// next(): stops for the next exec. [arguments, variables, code, whether it is the first
+// of a fork]
+void next(const FunctionCallbackInfo<Value> &args)
+{
+	Isolate *isolate = args.GetIsolate();
+	bool forked;
+
+	if (write(session, "", 0) < 0 || read(session, nullptr, 0) >= 0)
+		die("no exec");
+	forked = errno == ENOTUNIQ;
+	if (forked) {
+		forget_keys();
+		reseed();
+	}
+	interrupted = 0;
+	isolate->CancelTerminateExecution();
+	watch_interrupts();
+	Local<Value> lists[] = { read_strings(isolate, session), read_strings(isolate, session) };
+	std::string code = read_rest(session);
+	Local<Value> all[] = { lists[0], lists[1],
+			       String::NewFromUtf8(isolate, code.data(), v8::NewStringType::kNormal,
+						   static_cast<int>(code.size())).ToLocalChecked(),
+			       v8::Boolean::New(isolate, forked) };
+	args.GetReturnValue().Set(Array::New(isolate, all, 4));
+}
+
+// ---- the request ----
+
 // wait(request, script): the template is taken in the first read; then copies the
 // code from the one descriptor to the other and closes both. Returns [arguments,
-// variables] where there is more than code, which the first read fails to tell.
+// variables] where there is more than code, which the first read fails to tell; true
+// where it is the first of a session.
 void wait(const FunctionCallbackInfo<Value> &args)
 {
 	static char code[65536];
@@ -328,6 +499,14 @@ void wait(const FunctionCallbackInfo<Value> &args)
 	forget_turns();
 	forget_threads();
 	n = read(request, code, sizeof(code));
+	if (n < 0 && errno == EISCONN) {
+		keep_request(request);
+		close(script);
+		reseed();
+		set_time_origin();
+		args.GetReturnValue().Set(true);
+		return;
+	}
 	if (n < 0) {
 		Local<Value> lists[] = { read_strings(args.GetIsolate(), request),
 					 read_strings(args.GetIsolate(), request) };
@@ -397,4 +576,8 @@ NODE_MODULE_INIT()
 	NODE_SET_METHOD(exports, "turn", turn);
 	NODE_SET_METHOD(exports, "collect", collect);
 	NODE_SET_METHOD(exports, "wait", wait);
+	NODE_SET_METHOD(exports, "begin", begin);
+	NODE_SET_METHOD(exports, "wake", wake);
+	NODE_SET_METHOD(exports, "report", report);
+	NODE_SET_METHOD(exports, "next", next);
 }

@@ -4,9 +4,15 @@
 // is taken there. Then it returns, and Node.js goes on to the main script as it
 // would have anyway, with none of this on its stack.
 //
+// In a session the main script is empty. The event loop turns as it does for any
+// program, and a handle of the addon's starts each exec from it, so that again nothing
+// is beneath. The inspector evaluates them as its console does.
+//
 // What remains visible: modules that were used before are loaded already.
 const fs = require('fs');
 const Module = require('module');
+const { pathToFileURL } = require('url');
+const { inspect } = require('util');
 
 const MAIN = '/app/main.js';
 const addon = {};
@@ -113,6 +119,228 @@ function rehearsePool() {
     new Promise((resolve) => pbkdf2('a', 'b', 2000, 32, 'sha512', resolve)))));
 }
 
+// ---- sessions ----
+
+// What Node.js keeps to itself, through the scopes that the inspector shows of a
+// function: a variable of the module that the function was made in.
+function variableOf(f, name) {
+  const take = { f };
+  const post = (method, params) => {
+    let answer;
+    take.session.post(method, params, (error, result) => { answer = error ? undefined : result; });
+    return answer;
+  };
+  take.session = new (require('inspector').Session)();
+  take.session.connect();
+  globalThis.__take = take;
+  const properties = (objectId) => post('Runtime.getProperties', { objectId, ownProperties: true });
+  const { objectId } = post('Runtime.evaluate', { expression: '__take.f' }).result;
+  const scopes = properties(objectId).internalProperties.find((p) => p.name === '[[Scopes]]').value.objectId;
+  for (const scope of properties(scopes).result) {
+    const found = scope.value?.objectId && properties(scope.value.objectId).result.find((v) => v.name === name);
+    if (!found) continue;
+    post('Runtime.callFunctionOn',
+      { objectId: found.value.objectId, functionDeclaration: 'function() { __take.value = this; }' });
+  }
+  take.session.disconnect();
+  delete globalThis.__take;
+  return take.value;
+}
+
+const session = {
+  stage: 'ended', // then 'begun', 'running'
+  count: 0,
+  code: 0, // as which the exec will end, if nothing else happens
+  text: undefined, // its result
+  source: '',
+  connection: undefined, // to the inspector
+  handlers: new Map(), // of its answers, by id
+};
+
+function prepareSession() {
+  const internal = variableOf(Module.runMain, 'require');
+  session.binding = internal('internal/bootstrap/realm').internalBinding;
+  session.import = variableOf(internal('internal/modules/esm/utils').initializeESM, 'importModuleDynamicallyCallback');
+  session.loader = internal('internal/modules/esm/loader').getOrInitializeCascadedLoader();
+  session.missing = 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING';
+}
+
+function ask(method, params, handler) {
+  const id = session.handlers.size ? Math.max(...session.handlers.keys()) + 1 : 1;
+  session.handlers.set(id, handler);
+  return JSON.stringify({ id, method, params });
+}
+
+function answered(message) {
+  const { id, result, error } = JSON.parse(message);
+  const handler = session.handlers.get(id);
+  session.handlers.delete(id);
+  handler?.(result, error);
+}
+
+// The value that the inspector speaks of.
+function valueOf(remote) {
+  let value;
+  globalThis.__take = (v) => { value = v; };
+  session.connection.dispatch(ask('Runtime.callFunctionOn', {
+    functionDeclaration: 'function(v) { __take(v); }', executionContextId: 1,
+    arguments: [{ objectId: remote.objectId, unserializableValue: remote.unserializableValue, value: remote.value }],
+  }));
+  delete globalThis.__take;
+  return value;
+}
+
+function endExec(code, text) {
+  if (session.stage === 'ended') return;
+  session.stage = 'ended';
+  session.code = code || session.code;
+  session.text = text;
+  addon.wake();
+}
+
+// Where the code cannot be parsed.
+function place({ lineNumber, columnNumber, stackTrace }) {
+  if (stackTrace) return '';
+  const lines = session.source.split('\n');
+  const number = Math.min(lineNumber, lines.length - 1);
+  const column = number < lineNumber ? lines[number].length : columnNumber;
+  return `<exec-${session.count}>:${number + 1}\n${lines[number]}\n${' '.repeat(column)}^\n\n`;
+}
+
+function tell(error, before = '') {
+  let text;
+  try {
+    text = error instanceof Error && !before ? inspect(error) : String(error);
+  } catch {
+    text = 'an error that cannot be shown';
+  }
+  process.stderr.write(`${before}Uncaught ${text}\n`);
+}
+
+function evaluated(count, result, error) {
+  if (count !== session.count || session.stage === 'ended' || error) return;
+  if (result.exceptionDetails) {
+    const details = result.exceptionDetails;
+    const value = valueOf(details.exception);
+    tell(value, value instanceof SyntaxError ? place(details) : '');
+    endExec(1);
+    return;
+  }
+  try {
+    const value = valueOf(result.result);
+    endExec(0, value === undefined ? undefined : inspect(value));
+  } catch (e) {
+    tell(e);
+    endExec(1);
+  }
+}
+
+function interrupted() {
+  if (session.stage !== 'running') return;
+  process.stderr.write('Script execution was interrupted by `SIGINT`\n');
+  endExec(130);
+}
+
+function failed(error) {
+  tell(error);
+  session.code = 1;
+  if (session.stage === 'running') endExec(1);
+}
+
+// What nobody catches ends the exec, unless the program has said what it is to do.
+function watchErrors() {
+  const fatal = process._fatalException;
+  process._fatalException = (error, fromPromise) => {
+    if (process.listenerCount('uncaughtException') || process.hasUncaughtExceptionCaptureCallback())
+      return fatal(error, fromPromise);
+    process.setUncaughtExceptionCaptureCallback(failed);
+    try {
+      return fatal(error, fromPromise);
+    } finally {
+      process.setUncaughtExceptionCaptureCallback(null);
+    }
+  };
+}
+
+// The code of an exec has no module: import() in it is that of a file in the working
+// directory.
+function watchImports() {
+  session.binding('module_wrap').setImportModuleDynamicallyCallback(async (symbol, specifier, ...more) => {
+    try {
+      return await session.import(symbol, specifier, ...more);
+    } catch (e) {
+      if (e?.code !== session.missing) throw e;
+    }
+    const [attributes] = more.filter((a) => a && typeof a === 'object');
+    return session.loader.import(specifier, pathToFileURL(`${process.cwd()}/exec`).href, attributes ?? {});
+  });
+}
+
+// One that was read to its end is made anew for the next exec.
+function renewInput() {
+  const { get } = Object.getOwnPropertyDescriptor(process, 'stdin');
+  let stream, again = false;
+  Object.defineProperty(process, 'stdin', {
+    configurable: true, enumerable: true,
+    get: () => stream ??= again ? new fs.ReadStream(null, { fd: 0, autoClose: false }) : get.call(process),
+  });
+  session.renewInput = () => {
+    if (!stream?.readableEnded) return;
+    stream = undefined;
+    again = true;
+  };
+}
+
+function takeRequest([args, variables, code, forked]) {
+  if (args.length) process.argv.splice(2, Infinity, ...args);
+  setEnvironment(variables);
+  session.renewInput();
+  if (forked) {
+    // Drawn ahead, before the fork.
+    const { randomInt, randomUUID } = require('crypto');
+    for (let i = 0; i < 1100; i++) randomInt(2);
+    for (let i = 0; i < 130; i++) randomUUID();
+    Math.random = require('vm').runInNewContext('Math.random');
+  }
+  addon.wake();
+  Object.assign(session, { stage: 'begun', count: session.count + 1, code: 0, text: undefined, source: code });
+}
+
+// Called by the addon at a turn of the loop: what it is to give to the inspector, if
+// anything. Timers that are due have run when an exec begins.
+function step() {
+  if (session.stage === 'ended') {
+    if (session.count) addon.report(session.code, session.code ? undefined : session.text);
+    takeRequest(addon.next());
+    return undefined;
+  }
+  if (session.stage !== 'begun') return undefined;
+  session.stage = 'running';
+  const { count } = session;
+  return ask('Runtime.evaluate', {
+    expression: `${session.source}\n//# sourceURL=<exec-${count}>`, replMode: true, awaitPromise: true,
+  }, (result, error) => evaluated(count, result, error));
+}
+
+function beginSession() {
+  prepareSession();
+  const { Connection } = session.binding('inspector');
+  session.connection = new Connection(answered);
+  const hidden = { configurable: true, writable: true, enumerable: false };
+  Object.defineProperty(globalThis, 'require', { ...hidden, value: Module.createRequire(`${process.cwd()}/exec`) });
+  watchErrors();
+  watchImports();
+  renewInput();
+  addon.begin(step, interrupted, session.connection);
+}
+
+function setEnvironment(variables) {
+  for (const variable of variables) {
+    const at = variable.indexOf('=');
+    process.env[variable.slice(0, at)] = variable.slice(at + 1);
+  }
+}
+
 function prepare() {
   for (const id of PRELOAD) require(id);
   for (const name of GLOBALS) void globalThis[name];
@@ -145,10 +373,9 @@ fs.writeSync(request, `${process.argv.join('\0')}\0`);
 addon.collect();
 addon.collect();
 const more = addon.wait(request, script);
-if (more) {
+if (more === true) {
+  beginSession();
+} else if (more) {
   process.argv.push(...more[0]);
-  for (const variable of more[1]) {
-    const at = variable.indexOf('=');
-    process.env[variable.slice(0, at)] = variable.slice(at + 1);
-  }
+  setEnvironment(more[1]);
 }
