@@ -283,6 +283,142 @@ ZeroDivisionError: division by zero
     says(s, "pid > 0", result="True")
 
 
+# ---- Node ----
+
+def node_names_stay(s):
+    says(s, "let x = 1; const y = 2; class A {}; function f() { return x + y; }")
+    says(s, "f()", result="3")
+    says(s, "let x = 5; const y = 6; class A { m() { return [1, { a: 'b' }]; } }")
+    says(s, "console.log(f()); new A().m()", out="11\n", result="[ 1, { a: 'b' } ]")
+    says(s, "undefined")
+    says(s, "null", result="null")
+    says(s, "[-0, NaN, 10n, Symbol('s')].map((v) => v)", result="[ -0, NaN, 10n, Symbol(s) ]")
+    says(s, "10n", result="10n")
+    says(s, "const [p, { q }] = [1, { q: 2 }]; p + q", result="3")
+
+
+def node_loads_modules(s):
+    says(s, "const os = require('os'); os.EOL", result=r"'\n'")
+    says(s, "const { join } = await import('node:path'); join('a', 'b')", result="'a/b'")
+    same(s.run("require('./m.cjs') + (await import('./m.mjs')).default",
+               files={"m.cjs": b"module.exports = 1;", "m.mjs": b"export default 2;"}), result="3")
+    says(s, "await import('./nothing.mjs').catch((e) => e.code)", result="'ERR_MODULE_NOT_FOUND'")
+
+
+def node_errors_end_an_exec(s):
+    says(s, "function f() {\n  throw new TypeError('no');\n}")
+    says(s, "1;\nf()", code=1, err="Uncaught TypeError: no\n    at f (<exec-1>:2:9)\n    at <exec-2>:2:1\n")
+    says(s, "let a = 1;\na ===", code=1, err="<exec-3>:2\na ===\n     ^\n\nUncaught SyntaxError: Unexpected end of input\n")
+    says(s, "a = )", code=1, err="<exec-4>:1\na = )\n    ^\n\nUncaught SyntaxError: Unexpected token ')'\n")
+    says(s, "throw 5", code=1, err="Uncaught 5\n")
+    says(s, "void Promise.reject(new Error('lost'))", code=1, err="Uncaught Error: lost\n    at <exec-6>:1:21\n")
+    got = s.run("setTimeout(() => { throw new Error('late'); }, 1); await new Promise((r) => setTimeout(r, 1000))")
+    same(got, code=1, err=got.err)
+    assert got.err.startswith("Uncaught Error: late\n    at Timeout._onTimeout (<exec-7>:1:26)\n"), got
+    got = s.run("({ [require('util').inspect.custom]() { throw new Error('shown'); } })")
+    same(got, code=1, err=got.err)
+    assert got.err.startswith("Uncaught Error: shown\n    at [nodejs.util.inspect.custom] (<exec-8>:1:47)\n"), got
+    says(s, "process.on('uncaughtException', (e) => console.log('mine', e.message)); 0", result="0")
+    says(s, "process.nextTick(() => { throw new Error('x'); }); 1", out="mine x\n", result="1")
+
+
+def node_waits(s):
+    says(s, "const later = (ms, v) => new Promise((r) => setTimeout(r, ms, v))")
+    says(s, "const v = await later(20, 'v'); v", result="'v'")
+    says(s, "for await (const n of [later(2, 1), 2]) console.log(n)", out="1\n2\n")
+    says(s, "let done = 0; setTimeout(() => { done++; }, 30); done", result="0")
+    time.sleep(0.2)
+    says(s, "done", result="0")
+    says(s, "await later(100); done", result="1")
+    says(s, "setImmediate(() => console.log('immediate'))\nundefined")
+    says(s, "2", out="immediate\n", result="2")
+
+
+def node_interrupts(s):
+    stopped = "Script execution was interrupted by `SIGINT`\n"
+    same(interrupted(s, "let x = 1; console.log('go'); while (true);"), code=130, out="go\n", err=stopped)
+    says(s, "x", result="1")
+    same(interrupted(s, "console.log('go'); await new Promise(() => {})"), code=130, out="go\n", err=stopped)
+    says(s, "process.once('SIGINT', () => console.log('mine')); 0", result="0")
+    same(interrupted(s, "console.log('go'); await new Promise((r) => process.once('SIGINT', r))"), out="go\nmine\n")
+    same(interrupted(s, "console.log('go'); while (true);"), code=130, out="go\n", err=stopped)
+
+
+def node_ends(s):
+    says(s, "process.on('exit', (code) => console.log('bye', code)); 0", result="0")
+    says(s, "process.exit(4)", event=EXIT, code=4, out="bye 4\n")
+
+
+def node_has_parts(s):
+    same(s.run("require('fs').readFileSync(0, 'utf8')", stdin="one"), result="'one'")
+    read = "let d = ''; for await (const c of process.stdin) d += c; d"
+    same(s.run(read, stdin="two"), result="'two'")
+    same(s.run(read, stdin="three"), result="'three'")
+    says(s, read, result="''")
+    same(s.run("[process.argv.slice(2), process.env.A, process.cwd()]", args=["p", "q"], env={"A": "b"}),
+         result="[ [ 'p', 'q' ], 'b', '/app' ]")
+    same(s.run("require('fs').readFileSync('d/f', 'utf8')", files={"d/f": b"text"}), result="'text'")
+
+
+def node_draws_numbers(s):
+    says(s, "const a = [Math.random(), crypto.randomUUID()]")
+    says(s, "a.includes(Math.random()) || a.includes(crypto.randomUUID())", result="false")
+
+
+# ---- sh ----
+
+def sh_state_stays(s):
+    says(s, "x=1; f() { echo \"f $1 $x\"; return 3; }; export E=e; shopt -s nullglob; a=(1 '2 3')")
+    says(s, "f 2", code=3, out="f 2 1\n")
+    says(s, "echo $? $x; sh -c 'echo $E'; echo \"${a[1]}\"; cd /tmp", out="3 1\ne\n2 3\n")
+    says(s, "pwd; echo $LINENO\necho $LINENO", out="/tmp\n1\n2\n")
+    says(s, "cat <<END\nhere $x\nEND\nexec 3>file; echo text >&3", out="here 1\n")
+    says(s, "cat file; (exit 5)", code=5, out="text\n")
+    says(s, "sleep 1000 & echo started", out="started\n")
+    says(s, "jobs %1; kill %1; wait %1; echo $?", out="[1]+  Running                 sleep 1000 &\n143\n")
+
+
+def sh_errors_end_an_exec(s):
+    says(s, "if true; then", code=2, err="/app/main.sh: exec 1: line 2: syntax error: unexpected end of file\n")
+    says(s, "echo one\necho )", code=2, out="one\n", err="/app/main.sh: exec 2: line 2: syntax error near unexpected token `)'\n"
+         "/app/main.sh: exec 2: line 2: `echo )'\n")
+    says(s, "echo 'abc", code=2, err="/app/main.sh: exec 3: line 1: unexpected EOF while looking for matching `''\n")
+    says(s, "echo $?; nosuch", code=127, out="2\n", err="/app/main.sh: line 1: nosuch: command not found\n")
+    says(s, "echo ${q:?unset}; echo not", code=1, err="/app/main.sh: line 1: q: unset\n")
+    says(s, "set -u; echo $q; echo not", code=1, err="/app/main.sh: line 1: q: unbound variable\n")
+    says(s, "f() { nosuch; }; f || echo $-", out="huB\n", err="/app/main.sh: line 1: nosuch: command not found\n")
+    says(s, "for i in 1 2; do : $((1 / 0)); done", code=1, err='/app/main.sh: line 1: 1 / 0: division by 0 (error token is "0")\n')
+    says(s, "echo still", out="still\n")
+
+
+def sh_interrupts(s):
+    same(interrupted(s, "x=1; echo go; while true; do :; done"), code=130, out="go\n")
+    same(interrupted(s, "echo go; sleep 1000; echo not"), code=130, out="go\n")
+    same(interrupted(s, "echo go; (sleep 1000; echo not); echo not"), code=130, out="go\n")
+    says(s, "echo $? $x", out="130 1\n")
+    same(interrupted(s, "trap 'echo mine' INT; echo go; sleep 1000; echo after"), out="go\nmine\nafter\n")
+    says(s, "trap - INT")
+    same(interrupted(s, "echo go; sleep 1000; echo not"), code=130, out="go\n")
+
+
+def sh_ends(s):
+    says(s, "trap 'echo bye' EXIT")
+    says(s, "exit 4", event=EXIT, code=4, out="bye\n")
+
+
+def sh_ends_by_errexit(s):
+    says(s, "set -e; false || echo on", out="on\n")
+    says(s, "echo one; false; echo two", event=EXIT, code=1, out="one\n")
+
+
+def sh_has_parts(s):
+    same(s.run("read l; echo $l; cat", stdin="one\ntwo\nthree\n"), out="one\ntwo\nthree\n")
+    same(s.run("read l; echo $l", stdin="one\ntwo\n"), out="one\n")
+    says(s, "read l; echo $?", out="1\n")
+    same(s.run("echo $1 $2 $# $A; cat d/f", args=["p", "q r"], env={"A": "b"}, files={"d/f": b"text\n"}), out="p q r 2 b\ntext\n")
+    says(s, "echo $2; sh -c 'echo $A'; sh -c 'echo /proc/self/fd/[0-9]*'", out="q r\nb\n/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n")
+
+
 CASES = {
     "python": {
         "names stay, the last expression is the result": python_names_stay,
@@ -295,6 +431,24 @@ CASES = {
         "a limit of memory and accounts are an exec's": python_has_limits,
         "generators go on, the kernel's bytes are fresh": python_draws_numbers,
         "a child that comes to the end of the code ends": python_children_end,
+    },
+    "node": {
+        "names stay and may be declared again, the last expression is the result": node_names_stay,
+        "require and import find what programs find": node_loads_modules,
+        "what is not caught ends its exec, with where it was": node_errors_end_an_exec,
+        "await, and timers that go on in the next exec": node_waits,
+        "SIGINT ends the exec, unless the program listens": node_interrupts,
+        "process.exit ends the session": node_ends,
+        "input, arguments, environment and files come with each exec": node_has_parts,
+        "numbers are not drawn twice": node_draws_numbers,
+    },
+    "sh": {
+        "variables, functions, directory, descriptors and jobs stay": sh_state_stays,
+        "errors end their exec, of syntax too": sh_errors_end_an_exec,
+        "SIGINT ends the exec, or runs its trap": sh_interrupts,
+        "exit ends the session": sh_ends,
+        "so does what fails under set -e": sh_ends_by_errexit,
+        "input, arguments, environment and files come with each exec": sh_has_parts,
     },
 }
 

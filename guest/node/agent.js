@@ -214,7 +214,9 @@ function tell(error, before = '') {
   } catch {
     text = 'an error that cannot be shown';
   }
-  process.stderr.write(`${before}Uncaught ${text}\n`);
+  const own = new RegExp(`^ +at .*\\b${__filename}:`);
+  const lines = text.split('\n').filter((line) => !own.test(line));
+  process.stderr.write(`${before}Uncaught ${lines.join('\n')}\n`);
 }
 
 function evaluated(count, result, error) {

@@ -5,17 +5,26 @@
  * have anyway. So $0, names and lines in messages, and what a script finds of
  * itself are as natively, and nothing of the agent is in the shell.
  *
+ * In a session the script is empty. bash waits for its first line in a `read` that
+ * the library answers as well: it never returns, and gives bash one exec after the
+ * other to parse and execute, as bash does with what comes after -c.
+ *
  * What remains visible: the library in /proc/self/maps.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -51,9 +60,26 @@ extern void sbrand(unsigned long seed) __attribute__((weak));
 extern struct timeval shellstart __attribute__((weak));
 extern time_t shell_start_time __attribute__((weak));
 
+/* For sessions. */
+extern sigjmp_buf top_level __attribute__((weak));
+extern int last_command_exit_value __attribute__((weak));
+extern int shell_initialized __attribute__((weak));
+extern int parse_and_execute(char *text, const char *name, int flags)
+	__attribute__((weak));
+extern void exit_shell(int status) __attribute__((weak, noreturn));
+extern void reset_parser(void) __attribute__((weak));
+extern void sigint_sighandler(int signo) __attribute__((weak));
+extern void termsig_sighandler(int signo) __attribute__((weak));
+extern void restore_sigmask(void) __attribute__((weak));
+#define FORCE_EOF 1 /* why bash has jumped to top_level */
+#define DISCARD 2
+#define SEVAL_NOHIST 0x004
+#define SEVAL_RESETLINE 0x010
+
 extern char **environ;
 
 static int script, request;
+static int in_session;
 
 static _Noreturn void die(const char *what)
 {
@@ -136,6 +162,9 @@ static void prepare(void)
 {
 	if (!sbrand || !&shellstart || !&shell_start_time || !make_word ||
 	    !make_word_list || !remember_args || !bind_variable ||
+	    !&top_level || !&last_command_exit_value || !&shell_initialized ||
+	    !parse_and_execute || !exit_shell || !reset_parser ||
+	    !sigint_sighandler || !termsig_sighandler || !restore_sigmask ||
 	    !set_var_attribute || !stupidly_hack_special_variables)
 		die("made for bash 5.1 and later");
 	script = creat(SCRIPT, 0644);
@@ -196,6 +225,24 @@ static void set_strings(void)
 	set_environment(strings, read_strings(strings, sizeof(strings)));
 }
 
+/* For a session, where scripts do not look: beyond the limit of descriptors. */
+static void keep_request(void)
+{
+	struct rlimit limit, more;
+	int fd = request;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	more = limit;
+	if (more.rlim_cur < more.rlim_max)
+		more.rlim_cur++;
+	setrlimit(RLIMIT_NOFILE, &more);
+	request = fcntl(fd, F_DUPFD_CLOEXEC, more.rlim_cur - 1);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (request < 0)
+		die("no descriptor for /dev/zeroboot");
+	close(fd);
+}
+
 /* The code comes by the page; the first read is where the template is taken. It
  * fails where there is more than code. */
 static void receive(void)
@@ -203,6 +250,12 @@ static void receive(void)
 	char code[1 << 14];
 	ssize_t n = read(request, code, sizeof(code));
 
+	if (n < 0 && errno == EISCONN) {
+		in_session = 1;
+		keep_request();
+		close(script);
+		return;
+	}
 	if (n < 0) {
 		set_strings();
 		n = read(request, code, sizeof(code));
@@ -227,6 +280,109 @@ static void renew(void)
 	sbrand(seed);
 	gettimeofday(&shellstart, NULL);
 	shell_start_time = shellstart.tv_sec;
+}
+
+/* ---- sessions ---- */
+
+static volatile sig_atomic_t interrupted;
+
+/* As an interactive shell's: it ends what runs, not the shell. */
+static void on_sigint(int signo)
+{
+	interrupted = 1;
+	sigint_sighandler(signo);
+}
+
+/* Unless the program has a trap for it, or ignores it: bash would end. */
+static void watch_interrupts(void)
+{
+	struct sigaction action;
+
+	sigaction(SIGINT, NULL, &action);
+	if (action.sa_handler != termsig_sighandler &&
+	    action.sa_handler != SIG_DFL)
+		return;
+	action.sa_handler = on_sigint;
+	sigaction(SIGINT, &action, NULL);
+}
+
+/* Stops for the next exec: its code, for bash to free. */
+static char *next_exec(void)
+{
+	size_t size = 0, room = 1 << 14;
+	char *code = malloc(room);
+	ssize_t n;
+
+	if (write(request, "", 0) < 0 || read(request, NULL, 0) >= 0)
+		die("no exec");
+	interrupted = 0;
+	if (errno == ENOTUNIQ)
+		renew();
+	set_strings();
+	while (code && (n = read(request, code + size, room - 1 - size)) > 0) {
+		size += (size_t)n;
+		if (size == room - 1)
+			code = realloc(code, room *= 2);
+	}
+	if (!code)
+		die("no memory for the code");
+	code[size] = 0;
+	return code;
+}
+
+static void report(void)
+{
+	uint32_t says[2] = { (uint32_t)last_command_exit_value, 0 };
+
+	fflush(stdout);
+	fflush(stderr);
+	if (write(request, says, sizeof(says)) < 0)
+		die("the end of an exec cannot be told");
+}
+
+/* bash has given up what it did. What ends a shell ends the session, what ends only
+ * a command of an interactive one ends the exec. */
+static void stand_up(int why)
+{
+	int goes_on = interrupted || why == DISCARD || why == FORCE_EOF;
+
+	if (!goes_on)
+		exit_shell(last_command_exit_value);
+	if (last_command_exit_value == 0)
+		last_command_exit_value = 1;
+	restore_sigmask();
+}
+
+static _Noreturn void run_session(void)
+{
+	static unsigned count;
+	char name[32];
+	int why;
+
+	for (;;) {
+		watch_interrupts();
+		reset_parser();
+		snprintf(name, sizeof(name), "exec %u", ++count);
+		why = sigsetjmp(top_level, 0);
+		if (why)
+			stand_up(why);
+		else
+			last_command_exit_value = parse_and_execute(
+				next_exec(), name,
+				SEVAL_NOHIST | SEVAL_RESETLINE);
+		report();
+	}
+}
+
+/* bash's own calls, again: the first one that it makes as a shell is for its script.
+ */
+ssize_t read(int fd, void *to, size_t size)
+{
+	if (in_session == 1 && shell_initialized) {
+		in_session = 2;
+		run_session();
+	}
+	return syscall(SYS_read, fd, to, size);
 }
 
 /* bash's own calls: the first one of the script is what it waits in. */
