@@ -97,7 +97,7 @@ $(O)/blobs.o: blobs.S docs/zeroboot.1 $(O)/kernel.elf $(O)/agent_sh.so $(wildcar
 	$(KCC) -I$(O) -c -o $@ $<
 
 # For any C library: its symbols are of no version.
-$(O)/agent_sh.so: guest/sh/agent.c Makefile
+$(O)/agent_sh.so: guest/sh/agent.c guest/abi.h Makefile
 	@mkdir -p $(@D)
 	$(KCC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -fPIC -fno-stack-protector -shared -nostdlib -s -o $@ $<
 

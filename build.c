@@ -295,12 +295,13 @@ static int build_snapshot(struct snapshot *s, const char *path,
 				   .image_name = image_path,
 				   .memory_mb = LOAD_MEMORY_MB };
 	struct template old;
-	struct image image = { 0 };
+	struct image image;
 	struct err kept;
-	int not_kept, fd = memfd_create("zeroboot-template", MFD_CLOEXEC);
-	int r = fd < 0 ? err_set(e, -errno, "memory: %s", strerror(errno)) :
-			 image_open_kept(&image, image_path, e);
+	int not_kept, r, fd = memfd_create("zeroboot-template", MFD_CLOEXEC);
 
+	if (fd < 0)
+		return err_set(e, -errno, "memory: %s", strerror(errno));
+	r = image_open_kept(&image, image_path, e);
 	o.image = &image;
 	take_settings(&o, &old, path);
 	if (r == 0)

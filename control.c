@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "parts.h"
 #include "protocol.h"
 
 /* Random bytes beyond what the training used. */
@@ -117,6 +118,10 @@ int control_code(struct vm *vm, const void *code, size_t size)
 	control_open(vm)->request_size = (uint32_t)size;
 	return 0;
 }
+
+_Static_assert(PARTS_STRINGS_COUNT == ZB_STRINGS_COUNT &&
+		       PARTS_STRINGS_MAX == ZB_STRINGS_MAX,
+	       "what is taken, the guest takes");
 
 /* Where parts go: heads, names and short data into the request area, the rest into
  * the room. */

@@ -29,9 +29,29 @@ int exec_add_code(struct parts *p, const char *code, size_t size, struct err *e)
 	return add(p, PART_CODE, NULL, 0, code, size, e);
 }
 
+/* An argument or a variable, beside those that are there. */
+static int add_string(struct parts *p, enum part_kind kind, const char *text,
+		      struct err *e)
+{
+	const char *at = p->data, *end = at + p->size;
+	struct parts_strings strings = { 0 };
+	struct part_view other;
+
+	while (part_take(&at, end, FROM_FRONT_END, &other) == 1)
+		if (other.kind == PART_ARGUMENT ||
+		    other.kind == PART_ENVIRONMENT)
+			parts_strings_problem(&strings, other.size);
+	if (parts_strings_problem(&strings, strlen(text)))
+		return err_set(e, -E2BIG,
+			       "more than %d arguments and variables, or "
+			       "than %d KiB of them",
+			       PARTS_STRINGS_COUNT, PARTS_STRINGS_MAX >> 10);
+	return add(p, kind, NULL, 0, text, strlen(text), e);
+}
+
 int exec_add_argument(struct parts *p, const char *text, struct err *e)
 {
-	return add(p, PART_ARGUMENT, NULL, 0, text, strlen(text), e);
+	return add_string(p, PART_ARGUMENT, text, e);
 }
 
 int exec_add_variable(struct parts *p, const char *text, struct err *e)
@@ -40,7 +60,7 @@ int exec_add_variable(struct parts *p, const char *text, struct err *e)
 
 	if (!value || value == text)
 		return err_set(e, -EINVAL, "%s: not NAME=VALUE", text);
-	return add(p, PART_ENVIRONMENT, NULL, 0, text, strlen(text), e);
+	return add_string(p, PART_ENVIRONMENT, text, e);
 }
 
 /* Reads to the end. 0 or -errno. */

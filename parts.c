@@ -90,6 +90,15 @@ void parts_drop(struct parts *p)
 
 /* ---- what may be in them ---- */
 
+const char *parts_strings_problem(struct parts_strings *s, size_t size)
+{
+	s->count++;
+	s->size += size + 1;
+	return s->count > PARTS_STRINGS_COUNT || s->size > PARTS_STRINGS_MAX ?
+		       "too many, or too long" :
+		       NULL;
+}
+
 const char *parts_string_problem(const char *text, size_t size)
 {
 	return size && memchr(text, 0, size) ? "has a NUL byte" : NULL;

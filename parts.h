@@ -33,6 +33,12 @@ int parts_add(struct parts *p, enum part_kind kind, const char *name,
 void parts_fit(struct parts *p);
 void parts_drop(struct parts *p);
 
+struct parts_strings { /* of a request; zeroed: none */
+	size_t count, size;
+};
+/* Why the program cannot have one more string of this size; NULL: it can, and it
+ * counts. */
+const char *parts_strings_problem(struct parts_strings *s, size_t size);
 /* Why a file of a request cannot have this path; NULL: it can. */
 const char *parts_path_problem(const char *path, size_t size);
 /* The same of a variable's name, and of a string of the program's. */

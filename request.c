@@ -19,7 +19,7 @@ struct parse {
 	struct reader reader; /* first */
 	struct request *request;
 	struct job *job;
-	size_t strings, strings_size; /* arguments and variables so far */
+	struct parts_strings strings; /* arguments and variables so far */
 };
 
 static struct parse *parse_of(struct reader *r)
@@ -79,10 +79,9 @@ static int take_string(struct json *j, struct reader *r, enum part_kind kind,
 	n = field_measure(j, &size);
 	if (n)
 		return n;
-	p->strings_size += name_size + size + 1;
-	if (++p->strings > PARTS_STRINGS_COUNT ||
-	    p->strings_size > PARTS_STRINGS_MAX)
-		return field_bad_at(r, f->name, "too many, or too long", at);
+	problem = parts_strings_problem(&p->strings, name_size + size);
+	if (problem)
+		return field_bad_at(r, f->name, problem, at);
 	to = parts_begin(&p->job->parts, kind, NULL, 0, name_size + size);
 	if (!to)
 		return field_no_memory(r);

@@ -298,6 +298,10 @@ const char *results_status(const struct job *job)
 	return statuses[job->exit_code ? ERROR : OK];
 }
 
+/* As signal(7) numbers them for programs: the C library keeps two for itself. */
+#define RTMIN 34
+#define RTMAX 64
+
 static void put_signal(struct text *t, unsigned number)
 {
 	static const char *const names[] = {
@@ -310,8 +314,13 @@ static void put_signal(struct text *t, unsigned number)
 
 	if (number < sizeof(names) / sizeof(names[0]))
 		text_format(t, ",\"signal\":\"SIG%s\"", names[number]);
+	else if (number < RTMIN || number > RTMAX)
+		text_format(t, ",\"signal\":\"SIG%u\"", number);
+	else if (number == RTMIN || number == RTMAX)
+		text_format(t, ",\"signal\":\"SIGRT%s\"",
+			    number == RTMIN ? "MIN" : "MAX");
 	else
-		text_format(t, ",\"signal\":\"SIGRTMIN+%u\"", number - 32);
+		text_format(t, ",\"signal\":\"SIGRTMIN+%u\"", number - RTMIN);
 }
 
 static void put_accounts(struct text *t, const struct job *job)

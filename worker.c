@@ -276,6 +276,20 @@ static uint64_t at_most(uint64_t said, uint64_t most)
 	return said < most ? said : most;
 }
 
+/* Of a guest that has not come to its accounts. What is beyond a limit is not free
+ * there and not in use. */
+static uint64_t memory_in_use(const struct vm *vm, const struct run *run)
+{
+	uint64_t all = vm->memory_size;
+	uint64_t unused = control_page(vm)->frames_free;
+
+	if (run->memory_mb)
+		all = at_most((uint64_t)run->memory_mb << 20, all);
+	unused = at_most(unused, all / ZB_PAGE_SIZE) * ZB_PAGE_SIZE +
+		 ZB_FRAMES_GPA;
+	return all > unused ? all - unused : 0;
+}
+
 static void note_ending(struct slot *s, const struct run *run,
 			struct result *result)
 {
@@ -283,7 +297,7 @@ static void note_ending(struct slot *s, const struct run *run,
 	const volatile struct zb_control *then =
 		(const volatile struct zb_control *)(s->snapshot.memory +
 						     ZB_CONTROL_GPA);
-	uint64_t out, err, used = vm->memory_size - ZB_FRAMES_GPA;
+	uint64_t out, err;
 	struct control_usage u;
 	size_t size;
 
@@ -300,10 +314,9 @@ static void note_ending(struct slot *s, const struct run *run,
 	result->memory = at_most(u.memory, vm->memory_size);
 	if (result->status != RESULT_TIMEOUT)
 		return;
-	/* The guest has not come to its accounts. */
 	result->ended = ENDED_EXIT;
 	result->cpu_ns = vm->ran_ns;
-	result->memory = used - control_page(vm)->frames_free * ZB_PAGE_SIZE;
+	result->memory = memory_in_use(vm, run);
 }
 
 static int answer(struct slot *s, const struct run *run, struct result *result,

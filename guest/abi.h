@@ -139,6 +139,11 @@
 #define ZB_PART_FILE 5        /* name: its path */
 #define ZB_PART_OUTPUT 6      /* name: a path or pattern of files to return */
 
+/* Arguments and variables of a request: how many, and bytes of them, each with a
+ * NUL. */
+#define ZB_STRINGS_COUNT 1024
+#define ZB_STRINGS_MAX (128 << 10)
+
 /*
  * Sessions: a program that runs one request after the other, its execs. An exec
  * ends with ZB_HC_READY, OUT fields filled in as for ZB_HC_EXIT, the whole VM

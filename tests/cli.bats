@@ -168,6 +168,16 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 	[ "$("$zeroboot" exec --templates "$templates" - x y <<<'import sys; print(sys.argv[1:], sys.stdin.read())')" = "['x', 'y'] " ]
 }
 
+@test "exec: arguments and variables are bounded as a request's" {
+	long=$(printf %131000s)
+	run -1 ./zeroboot exec -l sh -c 'echo no' "$long" --env "A=$(printf %69s)" </dev/null
+	[ "$output" = "zeroboot: more than 1024 arguments and variables, or than 128 KiB of them" ]
+	run -1 ./zeroboot exec -l sh -c 'echo no' $(seq 1025) </dev/null
+	[[ "$output" == *"more than 1024 arguments"* ]]
+	run -0 ./zeroboot exec -l sh --env "A=$(printf %68s)" -c 'echo $# ${#1} ${#A}' "$long" </dev/null
+	[ "$output" = "1 131000 68" ]
+}
+
 @test "exec: files go in and come out, bytes as they are" {
 	cd "$BATS_TEST_TMPDIR"
 	zeroboot=$BATS_TEST_DIRNAME/../zeroboot templates=$BATS_TEST_DIRNAME/../templates

@@ -4,6 +4,7 @@ files, there and back, accounts; their limits at the byte, and what hostile clie
 import base64
 import hashlib
 import json
+import re
 import os
 import subprocess
 import sys
@@ -314,6 +315,16 @@ def put(path, data):
     # It is there whatever the program's end was, but not of one that was cut off.
     assert client.run("python", "open('f', 'w').write('1'); 1/0", outputs=["f"])["files"] == {"f": "1"}
     assert client.run("python", "import os; open('f', 'w').write('1'); os.kill(os.getpid(), 9)", outputs=["f"])["files"] == {"f": "1"}
+    for child in "pass", "import os; os.fork() or __import__('time').sleep(99)":
+        body = client.run("python", f"open('f', 'w').write('1')\n{child}\nx = []\nwhile True: x.append(bytearray(b'x' * (1 << 20)))", outputs=["f"])
+        assert (body["status"], body["files"]) == ("out_of_memory", {"f": "1"}), body
+    # Where the program starts is what counts, not where it is at its end.
+    leave = "import os; put('f', b'1'); os.makedirs('d'); put('d/f', b'2'); "
+    for code in "os.chdir('d')", "os.chdir('/')", "os.mkdir('/jail'); os.chroot('/jail'); os.chdir('/')", "os.rename('/app', '/gone')":
+        assert files(leave + code, "f", "d/*") == {"f": "1", "d/f": "2"}, code
+    assert files(leave + "put('/tmp/t', b'3'); os.mkdir('/jail'); os.chroot('/jail')", "/tmp/t", "/tmp/*") == {"/tmp/t": "3"}
+    assert client.run("sh", "printf 1 >f; cd /tmp; printf 2 >f", outputs=["f"])["files"] == {"f": "1"}
+    assert client.run("node", "require('fs').writeFileSync('f', '1'); process.chdir('/tmp')", outputs=["*"])["files"].keys() == {"f", "main.js"}
     assert client.run("python", "open('f', 'w').write('1')\nwhile True: pass", outputs=["f"], timeout_seconds=1)["files"] == {}
 
 
@@ -360,7 +371,9 @@ def accounts(client):
     for code, expected in {
         "1": ("ok", None, 0), "exit(3)": ("error", None, 3), "1/0": ("error", None, 1), "exit(139)": ("error", None, 139), "exit(137)": ("error", None, 137),
         "import os; os.kill(os.getpid(), 11)": ("signal", "SIGSEGV", 139), "import os; os.abort()": ("signal", "SIGABRT", 134),
-        "import os; os.kill(os.getpid(), 9)": ("signal", "SIGKILL", 137), "import os; os.kill(os.getpid(), 40)": ("signal", "SIGRTMIN+8", 168),
+        "import os; os.kill(os.getpid(), 9)": ("signal", "SIGKILL", 137), "import os; os.kill(os.getpid(), 40)": ("signal", "SIGRTMIN+6", 168),
+        "import os, signal; os.kill(os.getpid(), signal.SIGRTMIN)": ("signal", "SIGRTMIN", 162),
+        "import os, signal; os.kill(os.getpid(), signal.SIGRTMAX)": ("signal", "SIGRTMAX", 192),
         "x = [bytearray(b'x' * (1 << 20)) for _ in range(400)]": ("out_of_memory", None, 137),
     }.items():
         assert ending(code) == expected, (code, ending(code))
@@ -389,11 +402,15 @@ def memory(client):
     hog = "x = []\nwhile len(x) < 120: x.append(bytearray(b'x' * (1 << 20)))\nprint(len(x))"
     status, body = client.ask({"code": "1", "memory_mb": 1})
     assert status == 400 and "memory_mb: 1 is too little" in body["error"], body
-    least = int(body["error"].split(" uses ")[1].split(" ")[0]) + 16
+    least = int(re.search(r"(\d+) MiB are in use already", body["error"])[1]) + 16
     client.refused("is too little", memory_mb=least - 2)
     client.says("python", "print(1)", "1\n", memory_mb=least + 1)
     body = client.run("python", hog, memory_mb=least + 1)
     assert body["status"] == "out_of_memory" and body["usage"]["peak_memory_mb"] <= least + 1, body
+    # A run that is cut off has no accounts of its own.
+    loop = "x = bytearray(b'x') * (20 << 20)\nwhile True: pass"
+    cut = [client.run("python", loop, timeout_seconds=1, **f)["usage"]["peak_memory_mb"] for f in ({}, {"memory_mb": 250}, {"memory_mb": least + 30})]
+    assert least - 16 < min(cut) and max(cut) < min(cut) + 2, (cut, least)
     for fields in {}, {"memory_mb": 256}, {"memory_mb": 1 << 40}:
         client.says("python", hog, "120\n", **fields)
     for value in 0, -1, 1.5, "100", None:

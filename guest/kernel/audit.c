@@ -32,12 +32,21 @@ static void give_back(void)
 	mm_unmap(LOWEST_ADDRESS, USER_TOP);
 }
 
-static void end(void)
+static bool has_others(void)
+{
+	return processes != first_process || first_process->all_next;
+}
+
+static void end(u32 kind)
 {
 	/* Another thread may be in the middle of something. */
 	if (current->process->thread_count > 1) {
 		klog("pages are not counted: %u threads",
 		     current->process->thread_count);
+		return;
+	}
+	if (kind == ZB_STATUS_OUT_OF_MEMORY && has_others()) {
+		klog("pages are not counted: the memory of others is needed");
 		return;
 	}
 	process_end_others();

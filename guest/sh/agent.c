@@ -28,9 +28,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "../abi.h"
+
 #define SCRIPT "/app/main.sh"
-#define STACK (128ul << 10)   /* what is left ready for scripts */
-#define STRINGS (130ul << 10) /* a request has at most 128 KiB of them */
+#define STACK (128ul << 10)          /* what is left ready for scripts */
+#define STRINGS (ZB_STRINGS_MAX + 1) /* of a request, and a NUL behind them */
 #define PAGES(size) ((size) & ~0xffful)
 #define PRELOAD "LD_PRELOAD="
 #define COMMAND "/usr/bin/bash\0" SCRIPT
@@ -184,6 +186,8 @@ static size_t read_strings(char *to, size_t room)
 
 	while ((n = read(request, to + size, room - size)) > 0)
 		size += (size_t)n;
+	if (size == room)
+		die("more strings than a request has");
 	return size;
 }
 

@@ -12,6 +12,7 @@
  * did; -p: what each printed. -c: no proof, but what each cost is counted; -cc:
  * each is run twice on end.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "machine.h"
 #include "maker.h"
 #include "host.h"
+#include "parts.h"
 #include "snippets.h"
 
 #define TIMEOUT_NS 120000000000ull
@@ -262,6 +264,37 @@ static bool group(struct subject *s, const char *path)
 }
 
 /* The file's text with a newline before its first line. */
+/* What nobody sends checks, the guest does: an agent has room for so much. */
+static bool refuse_strings(struct subject *s)
+{
+	static char text[ZB_STRINGS_MAX / 2];
+	enum recycle_result result;
+	struct parts p = { 0 };
+	struct err e = { "" };
+	char line[ZB_LOG_SIZE];
+	bool good;
+
+	memset(text, 'x', sizeof(text));
+	if (parts_add(&p, PART_CODE, NULL, 0, "", 0) ||
+	    parts_add(&p, PART_ARGUMENT, NULL, 0, text, sizeof(text)) ||
+	    parts_add(&p, PART_ENVIRONMENT, NULL, 0, text, sizeof(text)) ||
+	    machine_request(&s->machine, p.data, p.size, ZB_OUTPUT_SIZE)) {
+		err_set(&e, -ENOMEM, "no such request");
+		die(&e);
+	}
+	parts_drop(&p);
+	good = machine_run(&s->machine, clock_mono() + TIMEOUT_NS, &e) ==
+		       VM_EXIT &&
+	       control_refused(&s->machine.vm);
+	control_log(&s->machine.vm, line, sizeof(line));
+	printf("%s - recycle: a request with more strings than an agent has "
+	       "room for is refused\n# %s\n",
+	       good ? "ok" : "not ok", line);
+	if (machine_renew(&s->machine, false, false, &result, &e))
+		die(&e);
+	return good;
+}
+
 static void read_known(const char *path)
 {
 	char *text = read_file(path), *lines = malloc(strlen(text) + 2);
@@ -309,6 +342,8 @@ int main(int argc, char **argv)
 	train(&s);
 	for (int i = optind + 1; i < argc; i++)
 		ok &= (counts ? count_all : group)(&s, argv[i]);
+	if (!counts)
+		ok &= refuse_strings(&s);
 	for (int i = 0; i < RECYCLE_RESULTS; i++)
 		if (s.results[i])
 			printf("# %u %s\n", s.results[i],

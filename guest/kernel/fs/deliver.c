@@ -12,11 +12,29 @@
 #define FILE_MODE (S_IFREG | 0644)
 #define DIRECTORY_MODE (S_IFDIR | 0755)
 
+/* Where the program starts: it may go elsewhere. */
+static struct node *start, *start_root;
+
+static void remember(struct node **place, struct node *n)
+{
+	node_ref(n);
+	if (*place)
+		node_unref(*place);
+	*place = n;
+}
+
+void request_start_here(void)
+{
+	remember(&start, path_cwd());
+	remember(&start_root, vfs_root());
+}
+
 long request_find(const char *path, struct walk *w)
 {
 	if (path[0] == '/')
-		return vfs_resolve(NULL, path, true, RESOLVE_NO_MAGICLINKS, w);
-	return vfs_resolve(path_cwd(), path, true,
+		return vfs_resolve(start_root, path, true,
+				   RESOLVE_NO_MAGICLINKS | RESOLVE_IN_ROOT, w);
+	return vfs_resolve(start, path, true,
 			   RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH, w);
 }
 

@@ -314,8 +314,15 @@ static void collect_all(void)
 	control->outputs_size = s.used;
 }
 
+/* What has been written is there, whatever the end is. */
+static void collect_at_end(u32 kind)
+{
+	(void)kind;
+	collect_all();
+}
+
 void outputs_init(void)
 {
-	process_at_end(collect_all);
+	process_at_end(collect_at_end);
 	session_at_report(collect_all);
 }

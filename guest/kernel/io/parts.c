@@ -89,12 +89,31 @@ static bool take_file(const struct request_part *p)
 	return r == 0;
 }
 
+/* An agent has room for so much. */
+static bool strings_fit(void)
+{
+	u64 at = 0, count = 0, size = 0;
+	struct request_part p;
+
+	while (control->parts && request_next(&at, &p)) {
+		if (p.kind != ZB_PART_ARGUMENT && p.kind != ZB_PART_ENVIRONMENT)
+			continue;
+		count++;
+		size += p.size + 1;
+	}
+	if (count <= ZB_STRINGS_COUNT && size <= ZB_STRINGS_MAX)
+		return true;
+	host_refuse("args and env: too many, or too long");
+	return false;
+}
+
 static bool take_parts(void)
 {
+	bool good = strings_fit();
 	struct request_part p;
-	bool good = true;
 	u64 at = 0;
 
+	request_start_here();
 	if (session_open())
 		clear_input();
 	while (control->parts && request_next(&at, &p))

@@ -25,9 +25,9 @@
 
 /* ---- the run ---- */
 
-static void (*at_end[AT_END_MAX])(void);
+static void (*at_end[AT_END_MAX])(u32 kind);
 
-void process_at_end(void (*call)(void))
+void process_at_end(void (*call)(u32 kind))
 {
 	for (size_t i = 0; i < AT_END_MAX; i++)
 		if (!at_end[i]) {
@@ -50,7 +50,7 @@ void process_account(u32 kind)
 _Noreturn static void end_run(int status, u32 kind)
 {
 	for (size_t i = 0; i < AT_END_MAX && at_end[i]; i++)
-		at_end[i]();
+		at_end[i](kind);
 	process_account(kind);
 	host_exit(status, kind);
 }
@@ -272,12 +272,8 @@ void process_killed(int signo)
 	end_running((u32)signo);
 }
 
-/* Somebody is in the middle of something, perhaps of another process: what is
- * done at the end needs that nobody is. */
 void process_end_run_out_of_memory(void)
 {
-	if (processes != first_process || first_process->all_next)
-		at_end[0] = NULL;
 	end_run(128 + SIGKILL, ZB_STATUS_OUT_OF_MEMORY);
 }
 

@@ -155,8 +155,9 @@ _Noreturn void process_leave(int status);
 void process_end_others(void);
 /* Tells the host what the run, or exec, has used; kind: ZB_STATUS_*. */
 void process_account(u32 kind);
-/* Something to do at the end of the first one. */
-void process_at_end(void (*call)(void));
+/* Something to do at the end of the first one, with its kind. Out of memory, any
+ * process may be the running one, and in the middle of something. */
+void process_at_end(void (*call)(u32 kind));
 /* It no longer has its parent's space: wakes that one. */
 void process_release_vfork(struct process *p);
 
