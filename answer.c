@@ -7,7 +7,7 @@
 #include "clock.h"
 #include "http.h"
 
-#define HEAD_ROOM 1024 /* before the body, for the head, written after it */
+#define HEAD_ROOM 1536 /* before the body, for the head, written after it */
 
 static const char starved[] = ANSWER_START "500 Internal Server Error\r\n"
 					   "Server: zeroboot\r\n"

@@ -1,6 +1,6 @@
 /*
  * blobs.S: what the binary carries: the guest kernel, the agents, their training, and
- * what proves a template.
+ * what proves a template, the manual, the page.
  */
 	.section .rodata
 	.balign 64
@@ -45,4 +45,19 @@ blobs_end:
 manual:
 	.incbin "docs/zeroboot.1"
 manual_end:
+	.globl page, page_end, page_style, page_style_end, page_script, page_script_end
+page:
+	.incbin "page/head.html"
+	.ascii "<style>"
+page_style:
+	.incbin "page/style.css"
+page_style_end:
+	.ascii "</style>"
+	.incbin "page/body.html"
+	.ascii "<script>"
+page_script:
+	.incbin "page/script.js"
+page_script_end:
+	.ascii "</script>\n</body>\n</html>\n"
+page_end:
 	.section .note.GNU-stack, "", @progbits

@@ -4,6 +4,7 @@
 
 #include "api.h"
 #include "openapi.h"
+#include "page.h"
 #include "request.h"
 
 /* Measured here, not for each request. */
@@ -88,7 +89,30 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.summary = "This document.",
 		} },
 	},
+	[METRICS_PAGE] = {
+		.path = SPAN("/"),
+		.operations = { {
+			.method = SPAN("GET"),
+			.document = page_document,
+			.type = "text/html; charset=utf-8",
+			.statuses = { 200, 304 },
+			.id = "page",
+			.summary = "A page to try it on.",
+		} },
+	},
 };
+
+static bool no_page;
+
+void endpoint_hide_page(void)
+{
+	no_page = true;
+}
+
+bool endpoint_is_there(enum metrics_path path)
+{
+	return path != METRICS_PAGE || !no_page;
+}
 
 static bool same(struct http_span a, const struct http_span *b)
 {
@@ -101,7 +125,8 @@ enum metrics_path endpoint_find(struct http_span path)
 		const struct endpoint *e = &endpoints[i];
 
 		if (same(path, &e->path))
-			return (enum metrics_path)i;
+			return endpoint_is_there(i) ? (enum metrics_path)i :
+						      METRICS_OTHER;
 		for (int n = 0; n < ENDPOINT_NAMES && e->names[n].size; n++)
 			if (same(path, &e->names[n]))
 				return (enum metrics_path)i;

@@ -43,6 +43,9 @@ struct endpoint {
 /* METRICS_OTHER has no operations. */
 extern const struct endpoint endpoints[METRICS_PATHS];
 
+/* The page is not there: nothing else knows of it then. */
+void endpoint_hide_page(void);
+bool endpoint_is_there(enum metrics_path path);
 enum metrics_path endpoint_find(struct http_span path);
 /* NULL: there is no such operation. */
 const struct operation *endpoint_operation(enum metrics_path path,

@@ -284,7 +284,9 @@ static void put_success(struct writer *w, const struct operation *o, int status)
 	if (o->gives)
 		put_reference(w, o->gives);
 	else
-		put(w, o->document ? "" : "\"type\":\"string\"");
+		put(w, o->type && !strncmp(o->type, "text/", 5) ? "\"type\":"
+								  "\"string\"" :
+								  "");
 	put(w, "}}}}");
 }
 
@@ -373,6 +375,8 @@ static void put_document(struct writer *w)
 	       "\"identifier\":\"Apache-2.0\"}},\"servers\":[{\"url\":\"/\"}],"
 	       "\"paths\":{");
 	for (int i = METRICS_OTHER + 1; i < METRICS_PATHS; i++) {
+		if (!endpoint_is_there((enum metrics_path)i))
+			continue;
 		put(w, i > METRICS_OTHER + 1 ? "," : "");
 		put_endpoint(w, &endpoints[i]);
 	}

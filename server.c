@@ -441,6 +441,8 @@ static int start(const struct server_options *o, struct err *e)
 		return err_set(e, r, "no memory");
 	http_set_body_max(o->body_mib);
 	api_set_outputs_max(o->outputs_mib);
+	if (o->no_page)
+		endpoint_hide_page();
 	connections_open(server.epoll, o->request_seconds, o->idle_seconds,
 			 o->output_total);
 	pool_tick(clock_mono());

@@ -16,6 +16,7 @@ struct server_options {
 	size_t output_total;                    /* bytes, as there */
 	unsigned body_mib;                      /* of a request, at most */
 	unsigned outputs_mib; /* of files that a run returns, at most */
+	bool no_page;         /* at / */
 	bool fresh;           /* VMs are used once */
 	const char *user;     /* of workers: see jail_open */
 	const char *host;     /* of this host, for workers: see host_ask */

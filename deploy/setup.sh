@@ -24,6 +24,7 @@ if [ "${1:-}" = test ]; then
 		missing+=(libclang-rt-14-dev)
 	need promtool prometheus
 	need jq jq # tests/reference.py
+	need chromium chromium; need chromedriver chromium-driver # tests/page.py
 	need strace strace
 	need systemd-analyze systemd
 	need mandoc mandoc

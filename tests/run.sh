@@ -18,7 +18,7 @@ suites=(unit svm faults parts stream protocol fuzz recycle-node recycle-python r
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
-suites+=(json openapi reference)
+suites+=(json openapi reference page)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
 [ $# -eq 0 ] || suites=("$@")
 for suite in "${suites[@]}"; do
