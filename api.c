@@ -489,7 +489,7 @@ void api_metrics(struct exchange *x, const char *body, size_t size)
 	(void)body;
 	(void)size;
 
-	metrics_write(t);
+	metrics_write(t, endpoint_path);
 	census_metrics(t);
 	if (longest) {
 		metrics_series(t, "zeroboot_loop_longest_turn_seconds", "gauge",

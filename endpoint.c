@@ -114,6 +114,11 @@ bool endpoint_is_there(enum metrics_path path)
 	return path != METRICS_PAGE || !no_page;
 }
 
+const char *endpoint_path(enum metrics_path path)
+{
+	return endpoints[path].path.data;
+}
+
 static bool same(struct http_span a, const struct http_span *b)
 {
 	return a.size == b->size && !memcmp(a.data, b->data, a.size);

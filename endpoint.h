@@ -46,6 +46,7 @@ extern const struct endpoint endpoints[METRICS_PATHS];
 /* The page is not there: nothing else knows of it then. */
 void endpoint_hide_page(void);
 bool endpoint_is_there(enum metrics_path path);
+const char *endpoint_path(enum metrics_path path);
 enum metrics_path endpoint_find(struct http_span path);
 /* NULL: there is no such operation. */
 const struct operation *endpoint_operation(enum metrics_path path,

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "endpoint.h"
-
 #ifndef ZEROBOOT_VERSION
 #define ZEROBOOT_VERSION "unknown"
 #endif
@@ -81,7 +79,7 @@ static void put_histogram(struct text *t, const char *name,
 		    name, sum, name, (double)h->sum_ns / 1e6, name, sum);
 }
 
-static void put_requests(struct text *t)
+static void put_requests(struct text *t, metrics_namer *name_of)
 {
 	const char *name = "zeroboot_http_requests_total";
 
@@ -95,7 +93,7 @@ static void put_requests(struct text *t)
 			if (s < METRICS_STATUSES - 1)
 				snprintf(code, sizeof(code), "%d", statuses[s]);
 			text_format(t, "%s{path=\"%s\",status=\"%s\"} %llu\n",
-				    name, endpoints[p].path.data, code,
+				    name, name_of((enum metrics_path)p), code,
 				    (unsigned long long)metrics.requests[p][s]);
 		}
 	}
@@ -133,7 +131,7 @@ static void put_discarded(struct text *t)
 			    (unsigned long long)metrics.discarded[i]);
 }
 
-void metrics_write(struct text *t)
+void metrics_write(struct text *t, metrics_namer *name_of)
 {
 	put_runs(t);
 	put_discarded(t);
@@ -162,7 +160,7 @@ void metrics_write(struct text *t)
 		      "From a request read to its answer ready.");
 	put_histogram(t, "zeroboot_queue_wait_milliseconds", &metrics.wait,
 		      "From a request read to a worker having it.");
-	put_requests(t);
+	put_requests(t, name_of);
 	metrics_value(t, "zeroboot_unauthorised_total", "counter",
 		      metrics.unauthorised, "Requests without a known key.");
 	metrics_value(t, "zeroboot_rate_limited_total", "counter",

@@ -52,8 +52,10 @@ extern struct metrics metrics;
 
 void histogram_add(struct histogram *h, uint64_t ns);
 void metrics_request(enum metrics_path path, int status);
+/* What a path is called. */
+typedef const char *metrics_namer(enum metrics_path path);
 /* Everything above; census.h has the workers'. */
-void metrics_write(struct text *t);
+void metrics_write(struct text *t, metrics_namer *name_of);
 /* The two lines before a series; also for those that others write. */
 void metrics_series(struct text *t, const char *name, const char *type,
 		    const char *help);
