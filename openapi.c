@@ -335,9 +335,11 @@ static void put_endpoint(struct writer *w, const struct endpoint *e)
 		if (!o->method.size)
 			break;
 		put(w, ",\"");
-		for (size_t n = 0; n < o->method.size; n++)
-			text_add(&w->t, (char[]){ o->method.data[n] | 0x20 },
-				 1);
+		for (size_t n = 0; n < o->method.size; n++) {
+			char small = (char)(o->method.data[n] | 0x20);
+
+			text_add(&w->t, &small, 1);
+		}
 		put(w, "\":");
 		put_operation(w, o);
 	}
