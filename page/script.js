@@ -207,12 +207,20 @@ const base64 = (blob) => new Promise((done, failed) => {
 
 // ---- what comes out ----
 
-const SHOWN = 2 << 20; // characters
-let shown = 0, urls = [];
+const SHOWN = 5e5; // characters
+let shown = 0, urls = [], following = false;
 
 function print(stream, text) {
-	const last = log.lastElementChild, down = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+	const last = log.lastElementChild;
 	if (!text || shown > SHOWN) return;
+	if (!following) {
+		following = true; // once a frame
+		const down = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+		requestAnimationFrame(() => {
+			following = false;
+			if (down) log.scrollTop = log.scrollHeight;
+		});
+	}
 	shown += text.length;
 	if (shown > SHOWN) text += '\n(the rest is not shown)';
 	if (last && last.dataset.stream === stream) {
@@ -222,7 +230,6 @@ function print(stream, text) {
 		part.dataset.stream = stream;
 		log.append(part);
 	}
-	if (down) log.scrollTop = log.scrollHeight;
 }
 
 function clear() {
@@ -273,13 +280,15 @@ const ENDS = { ok: 'done', error: 'failed', timeout: 'out of time', out_of_memor
 function finish(r) {
 	const note = (text) => log.append(make('span', { className: 'say' }, text));
 	const end = r.status === 'signal' ? `ended by ${r.signal}` : ENDS[r.status] || '';
+	print('stdout', r.stdout);
+	print('stderr', r.stderr);
 	state(r.status === 'timeout' ? end : `${end ? `${end}, ` : ''}exit code ${r.exit_code}`, r.exit_code === 0 ? 'ok' : 'bad');
 	account(r);
 	bring(r.files || {});
 	if (!shown) note('It printed nothing.');
 	for (const name of ['stdout', 'stderr']) if (r[`${name}_truncated`]) note(`\nMore of ${name} was cut.`);
 	for (const warning of r.warnings || []) note(`\nWarning: ${warning}`);
-	$('copy').hidden = !shown || !navigator.clipboard; // only on localhost and over https
+	$('copy').hidden = !shown || !navigator.clipboard;
 	$('copy').textContent = 'Copy';
 }
 
@@ -342,12 +351,10 @@ async function run() {
 			const r = await answer.json();
 			if (answer.status === 401) wrong = r.error;
 			if (!answer.ok) throw new Error(`${answer.status}: ${r.error}`);
-			print('stdout', r.stdout);
-			print('stderr', r.stderr);
 			finish(r);
 		}
 	} catch (e) {
-		state(e.name === 'AbortError' ? 'stopped' : 'not run', 'bad');
+		state(e.name === 'AbortError' ? 'stopped' : 'no result', 'bad');
 		if (e.name !== 'AbortError') print('stderr', e.message);
 	}
 	running = null;

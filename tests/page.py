@@ -137,6 +137,19 @@ def times_out(page):
     assert page.go("out of time") == "begun\nExecution timed out after 1s"
 
 
+def streams(page):
+    """What it writes is there while it runs, in order; much of it too."""
+    page.open().write("sh", "for i in 1 2; do echo out $i; echo err $i >&2; done; printf 'caf\\303\\251'; sleep 200")
+    page.browser.click("#run")
+    page.shows("#log", "caf\u00e9")
+    assert page.running() and page.text("#log") == "out 1\nerr 1\nout 2\nerr 2\ncaf\u00e9"
+    assert page.browser.run("[...document.querySelectorAll('#log span')].map((e) => e.className)") == ["", "err", "", "err", ""]
+    assert page.go("stopped").endswith("caf\u00e9")
+    page.write("sh", "seq 50000")
+    assert page.go("exit code 0") == "".join(f"{n}\n" for n in range(1, 50001))
+    eventually(lambda: page.browser.run("const l = document.getElementById('log'); return l.scrollHeight - l.scrollTop - l.clientHeight") < 30)
+
+
 def stops(page):
     before = page.server.metric("zeroboot_cancelled_total")
     page.open().write("sh", "sleep 200")
@@ -281,7 +294,7 @@ def photograph(page):
         show(page, look, "error")
         page.write("sh", "echo 'this takes a while'; sleep 200")
         page.browser.click("#run")
-        eventually(lambda: page.server.metric("zeroboot_concurrent_forks") == 1)
+        page.shows("#log", "a while")
         show(page, look, "running")
         page.go("stopped")
     page.browser.looks("light", 1280, 800)
@@ -307,7 +320,7 @@ def main():
             page = Page(browser, server)
             for name, check in {
                     "it runs programs in each language, and says how they ended and what they used": runs,
-                    "standard error has another colour, and is text": errors, "a run that its time cuts off": times_out,
+                    "standard error has another colour, and is text": errors, "a run that its time cuts off": times_out, "output comes while it runs": streams,
                     "Stop ends the run": stops, "standard input, arguments, files": given, "files come back, pictures as pictures": pictures,
                     "every example runs": examples, "a reload loses nothing": remembers, "a keyboard alone": by_keyboard,
                     "whatever can be focused has a name": has_names, "nothing is wider than the window": fits}.items():
