@@ -26,6 +26,10 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.handle = api_exec,
 			.takes = &request_exec,
 			.gives = &results_one,
+			.events = "With stream, server-sent events: stdout and "
+				  "stderr, objects with text or base64; the "
+				  "last one is result, a Result, or error, an "
+				  "Error.",
 			.statuses = { 200, BODY_ERRORS },
 			.id = "exec",
 			.summary = "Run a program.",

@@ -26,7 +26,8 @@ struct operation {
 	const struct document *(*document)(void);
 	/* Of JSON; what takes something asks for a key where there are keys. */
 	const struct object *takes, *gives;
-	const char *type; /* what it answers, if not JSON */
+	const char *type;   /* what it answers, if not JSON */
+	const char *events; /* which, where it can answer as it comes */
 	/* All that it may answer, of which those from 400 on are errors, but for
 	 * one that is answered like a success. */
 	unsigned short statuses[ENDPOINT_STATUSES], no_error;

@@ -287,7 +287,14 @@ static void put_success(struct writer *w, const struct operation *o, int status)
 		put(w, o->type && !strncmp(o->type, "text/", 5) ? "\"type\":"
 								  "\"string\"" :
 								  "");
-	put(w, "}}}}");
+	put(w, "}}");
+	if (o->events) {
+		put(w, ",\"text/event-stream\":{\"schema\":{\"type\":"
+		       "\"string\"");
+		put_member(w, "\"description\":", o->events);
+		put(w, "}}");
+	}
+	put(w, "}}");
 }
 
 static void put_operation(struct writer *w, const struct operation *o)

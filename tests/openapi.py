@@ -39,7 +39,10 @@ class Client:
         return answer.status, answer.headers, answer.read()
 
     def post(self, body, path="/v1/exec"):
-        status, _, text = self.ask("POST", path, json.dumps(body).encode())
+        """Of a stream, its last event."""
+        status, headers, text = self.ask("POST", path, json.dumps(body).encode())
+        if headers["Content-Type"] == "text/event-stream":
+            text = text.rsplit(b"data: ", 1)[1]
         return status, json.loads(text)
 
 
@@ -179,6 +182,7 @@ RUNS = [
     {"code": "head -c 2000000 /dev/zero; head -c 2000000 /dev/zero >&2"},
     {"code": "printf '\\377' >bytes; echo text >text", "outputs": ["bytes", "text"]},
     {"code": "printf '\\377'", "encoding": "base64"},
+    {"code": "echo 1; echo 2 >&2; exit 1", "stream": True},
 ]
 
 
@@ -189,7 +193,7 @@ def as_answered(client, judge, document):
         status, answer = client.post({"language": "sh", **run})
         assert status == 200, answer
         cases.append(("Result", answer))
-    status, answer = client.post({"executions": [{"language": "sh", **run} for run in RUNS] + [{"code": "", "files": {"/etc": ""}}], "more": 1}, "/v1/exec/batch")
+    status, answer = client.post({"executions": [{"language": "sh", **run} for run in RUNS if "stream" not in run] + [{"code": "", "files": {"/etc": ""}}], "more": 1}, "/v1/exec/batch")
     assert status == 200, answer
     cases += [("Results", answer), ("Failure", answer["results"][-1])]
     cases.append(("Error", client.post({})[1]))
@@ -197,6 +201,8 @@ def as_answered(client, judge, document):
     verdicts = judge.verdicts(strict(document), cases)
     assert not any(verdicts), [(verdict, case) for verdict, case in zip(verdicts, cases) if verdict]
     met = {key for name, answer in cases if name == "Result" for key in answer}
+    _, headers, _ = client.ask("POST", "/v1/exec", json.dumps({"code": "", "stream": True}))
+    assert set(document["paths"]["/v1/exec"]["post"]["responses"]["200"]["content"]) == {"application/json", headers["Content-Type"]}
     assert met == set(document["components"]["schemas"]["Result"]["properties"]), met
 
 
