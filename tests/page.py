@@ -112,7 +112,8 @@ def is_off():
 
 def runs(page):
     page.open()
-    assert page.browser.run("[...document.querySelectorAll('[name=language]')].map((e) => e.value).sort()") == ["node", "python", "sh"]
+    templates = json.loads(answers(page.server.ask(b"GET /health HTTP/1.0\r\n\r\n"))[0].body)["templates"]
+    assert page.browser.run("[...document.querySelectorAll('[name=language]')].map((e) => e.value)") == list(templates), templates
     assert "Hello from Python 3." in page.go("done, exit code 0")
     assert page.text("#figures dt") == "Fork" and page.browser.run("document.querySelectorAll('#figures dd').length") == 5
     page.write("node", "console.log(6 * 7)")
