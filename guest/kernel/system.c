@@ -35,7 +35,7 @@ long sys_sysinfo(u64 address)
 	struct sysinfo s;
 
 	memset(&s, 0, sizeof(s));
-	s.uptime = (long)((mono_now() + NSEC - 1) / NSEC);
+	s.uptime = (long)((boot_now() + NSEC - 1) / NSEC);
 	s.totalram = frames_total() * PAGE_SIZE;
 	s.freeram = frames_available() * PAGE_SIZE;
 	for (const struct thread *t = threads; t; t = t->all_next)

@@ -15,6 +15,7 @@ struct vdso_data {
 	uint64_t mult;     /* ns = ticks * mult >> VDSO_SHIFT */
 	uint64_t mono_ns;
 	uint64_t wall_ns;
+	uint64_t stood_ns; /* how long mono_ns has stood still between execs */
 };
 
 static inline uint64_t vdso_ticks_to_ns(const struct vdso_data *d,

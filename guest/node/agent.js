@@ -210,7 +210,7 @@ function place({ lineNumber, columnNumber, stackTrace }) {
 function tell(error, before = '') {
   let text;
   try {
-    text = error instanceof Error && !before ? inspect(error) : String(error);
+    text = before ? String(error) : inspect(error);
   } catch {
     text = 'an error that cannot be shown';
   }

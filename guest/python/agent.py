@@ -439,7 +439,8 @@ class Session:
     input = False
     results = []
     runner = None
-    sources = collections.OrderedDict()
+    sources = collections.OrderedDict()  # name to size
+    size = 0  # of all
 
 
 FEATURES = [getattr(__future__, name) for name in __future__.all_feature_names]
@@ -473,8 +474,11 @@ def keep_source(name, text):
         lines[-1] += "\n"
     linecache.cache[name] = (len(text), None, lines, name)
     Session.sources[name] = len(text)
-    while len(Session.sources) > 1 and sum(Session.sources.values()) > SOURCES_MAX:
-        linecache.cache.pop(Session.sources.popitem(last=False)[0], None)
+    Session.size += len(text)
+    while len(Session.sources) > 1 and Session.size > SOURCES_MAX:
+        oldest, size = Session.sources.popitem(last=False)
+        Session.size -= size
+        linecache.cache.pop(oldest, None)
 
 
 def await_it(code):

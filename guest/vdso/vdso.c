@@ -50,8 +50,11 @@ int __vdso_clock_gettime(int clock, struct timespec *t)
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_MONOTONIC_COARSE:
-	case CLOCK_BOOTTIME:
 		ns = vdso_data_page.mono_ns + since_base();
+		break;
+	case CLOCK_BOOTTIME:
+		ns = vdso_data_page.mono_ns + vdso_data_page.stood_ns +
+		     since_base();
 		break;
 	default:
 		return (int)syscall2(__NR_clock_gettime, clock, (long)t);

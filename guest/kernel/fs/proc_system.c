@@ -19,7 +19,7 @@ static struct cpu_times cpu_times(void)
 {
 	struct usage u;
 	struct cpu_times c;
-	u64 now = mono_now();
+	u64 now = boot_now();
 
 	usage_of_all(&u);
 	c.busy = MIN(u.cpu, now);
@@ -50,13 +50,13 @@ static void show_stat(struct text *t, const struct proc_subject *s)
 		 "intr 0\nctxt %lu\nbtime %lu\nprocesses %u\n"
 		 "procs_running %u\nprocs_blocked 0\n"
 		 "softirq 0 0 0 0 0 0 0 0 0 0 0\n",
-		 c.switches, (wall_now() - mono_now()) / NSEC,
+		 c.switches, (wall_now() - boot_now()) / NSEC,
 		 threads_started(), count_threads(true));
 }
 
 static void show_uptime(struct text *t, const struct proc_subject *s)
 {
-	u64 now = mono_now(), idle = cpu_times().idle;
+	u64 now = boot_now(), idle = cpu_times().idle;
 
 	(void)s;
 	text_add(t, "%lu.%02lu %lu.%02lu\n", now / NSEC, now % NSEC / TICK,

@@ -30,7 +30,8 @@ struct timerfd {
 	struct timer timer; /* first: timer_fired casts */
 	struct file *file;
 	s32 clock;
-	u64 next;     /* the next expiration, FOREVER when disarmed */
+	enum clock_base base;
+	u64 next;     /* on it, the next expiration, FOREVER when disarmed */
 	u64 interval; /* 0: once */
 	u64 ticks;    /* expirations not yet read */
 	struct waitq readers;
@@ -39,7 +40,7 @@ struct timerfd {
 /* Counts what has expired until now and moves `next` behind it. */
 static void timerfd_advance(struct timerfd *t)
 {
-	u64 now = mono_now(), passed;
+	u64 now = clock_now(t->base), passed;
 
 	if (now < t->next)
 		return;
@@ -80,7 +81,7 @@ static long timerfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 	    user_copy(buf, &t->ticks, sizeof(t->ticks)) != sizeof(t->ticks))
 		return -EFAULT;
 	t->ticks = 0;
-	timer_arm(&t->timer, t->next);
+	timer_arm_by(&t->timer, t->base, t->next);
 	return sizeof(t->ticks);
 }
 
@@ -110,7 +111,7 @@ static void timerfd_release(struct file *f)
 static void timerfd_info(struct file *f, struct text *text)
 {
 	const struct timerfd *t = f->node;
-	u64 now = mono_now(), left = 0;
+	u64 now = clock_now(t->base), left = 0;
 
 	if (t->next != FOREVER && t->next > now)
 		left = t->next - now;
@@ -173,17 +174,12 @@ static long timerfd_find(u64 fd, struct timerfd **t)
 	return 0;
 }
 
-static bool clock_is_wall(s32 clock)
+/* Relative times do not see the time of day being set. */
+static enum clock_base base_of(s32 clock, bool absolute)
 {
-	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM;
-}
-
-/* When `value` is due, in mono ns. */
-static u64 due(const struct timerfd *t, u64 value, bool absolute)
-{
-	if (!absolute)
-		return deadline_after(value);
-	return clock_is_wall(t->clock) ? deadline_at(value, wall_now()) : value;
+	if (clock == CLOCK_BOOTTIME || clock == CLOCK_BOOTTIME_ALARM)
+		return BY_BOOT;
+	return clock == CLOCK_MONOTONIC || !absolute ? BY_MONO : BY_WALL;
 }
 
 static void timerfd_value(struct timerfd *t, struct __kernel_itimerspec *its)
@@ -191,8 +187,8 @@ static void timerfd_value(struct timerfd *t, struct __kernel_itimerspec *its)
 	u64 now;
 
 	timerfd_advance(t);
-	timer_arm(&t->timer, t->next);
-	now = mono_now();
+	timer_arm_by(&t->timer, t->base, t->next);
+	now = clock_now(t->base);
 	its->it_interval = ns_timespec(t->interval);
 	its->it_value = ns_timespec(t->next == FOREVER ? 0 :
 				    t->next > now      ? t->next - now :
@@ -206,10 +202,13 @@ static void timerfd_set(struct timerfd *t,
 
 	t->interval = timespec_ns(&its->it_interval);
 	t->ticks = 0;
-	t->next = value ? due(t, value, absolute) : FOREVER;
-	timer_arm(&t->timer, t->next);
+	t->base = base_of(t->clock, absolute);
+	t->next = !value   ? FOREVER :
+		  absolute ? value :
+			     MIN(clock_now(t->base) + value, NS_MAX);
+	timer_arm_by(&t->timer, t->base, t->next);
 	/* those that wait now must see the new deadline */
-	if (t->next != FOREVER && t->next <= mono_now())
+	if (t->next != FOREVER && t->next <= clock_now(t->base))
 		timer_fired(&t->timer);
 }
 

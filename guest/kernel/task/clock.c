@@ -42,9 +42,11 @@ void clock_stop(void)
 	control->mono_ns = d->mono_ns;
 }
 
-void clock_resume(void)
+u64 clock_now(enum clock_base base)
 {
-	clock_start();
+	return base == BY_WALL ? wall_now() :
+	       base == BY_BOOT ? boot_now() :
+				 mono_now();
 }
 
 u64 cpu_now(void)
@@ -63,6 +65,11 @@ u64 mono_now(void)
 	return clock_data->mono_ns + elapsed();
 }
 
+u64 boot_now(void)
+{
+	return mono_now() + clock_data->stood_ns;
+}
+
 u64 wall_now(void)
 {
 	return clock_data->wall_ns + elapsed();
@@ -78,6 +85,7 @@ u64 wall_now(void)
  */
 
 static struct timer *root;
+static u32 away; /* of them, not by the monotonic clock */
 
 static bool earlier(const struct timer *a, const struct timer *b)
 {
@@ -137,6 +145,7 @@ static void disarm(struct timer *t)
 	struct timer *below = take_children(t);
 
 	t->deadline = FOREVER;
+	away -= t->base != BY_MONO;
 	if (t == root) {
 		root = below;
 		return;
@@ -149,17 +158,66 @@ static void disarm(struct timer *t)
 	root = meld(root, below);
 }
 
-void timer_arm(struct timer *t, u64 deadline)
+/* When the monotonic clock will show what is `at` on its own. */
+static u64 mono_at(enum clock_base base, u64 at)
+{
+	u64 then = base == BY_WALL ? clock_data->wall_ns :
+				     clock_data->mono_ns + clock_data->stood_ns;
+
+	if (base == BY_MONO)
+		return at;
+	if (at <= then)
+		return 0;
+	return MIN(at - then + clock_data->mono_ns, FOREVER - 1);
+}
+
+void timer_arm_by(struct timer *t, enum clock_base base, u64 at)
 {
 	static u64 last;
 
 	if (t->deadline != FOREVER)
 		disarm(t);
-	if (deadline == FOREVER)
+	if (at == FOREVER)
 		return;
-	t->deadline = deadline;
+	t->base = base;
+	t->at = at;
+	t->deadline = mono_at(base, at);
 	t->order = ++last;
+	away += base != BY_MONO;
 	root = meld(root, t);
+}
+
+void timer_arm(struct timer *t, u64 deadline)
+{
+	timer_arm_by(t, BY_MONO, deadline);
+}
+
+/* The clocks have moved against each other. */
+static void timers_move(void)
+{
+	struct timer *all = NULL, *t;
+
+	if (!away)
+		return;
+	while ((t = root)) {
+		root = take_children(t);
+		t->sibling = all;
+		all = t;
+	}
+	while ((t = take(&all))) {
+		t->deadline = mono_at(t->base, t->at);
+		root = meld(root, t);
+	}
+}
+
+void clock_resume(void)
+{
+	u64 before = clock_data->wall_ns;
+
+	clock_start();
+	if (clock_data->wall_ns > before)
+		clock_data->stood_ns += clock_data->wall_ns - before;
+	timers_move();
 }
 
 u64 timer_next(void)

@@ -53,8 +53,9 @@ enum clock_kind clockid_kind(s32 clock, struct cputimer *cpu)
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_MONOTONIC_COARSE:
-	case CLOCK_BOOTTIME:
 		return CLOCK_MONO;
+	case CLOCK_BOOTTIME:
+		return CLOCK_BOOT;
 	case CLOCK_THREAD_CPUTIME_ID:
 		cpu->tid = current->tid;
 		return CLOCK_CPU;
@@ -62,6 +63,13 @@ enum clock_kind clockid_kind(s32 clock, struct cputimer *cpu)
 		return CLOCK_CPU;
 	}
 	return clock < 0 ? cpu_kind(clock, cpu) : CLOCK_UNKNOWN;
+}
+
+enum clock_base clockid_base(enum clock_kind kind)
+{
+	return kind == CLOCK_WALL ? BY_WALL :
+	       kind == CLOCK_BOOT ? BY_BOOT :
+				    BY_MONO;
 }
 
 bool clockid_coarse(s32 clock)
@@ -74,19 +82,13 @@ long clockid_read(s32 clock, u64 *ns)
 {
 	struct cputimer cpu;
 
-	switch (clockid_kind(clock, &cpu)) {
-	case CLOCK_WALL:
-		*ns = wall_now();
-		return 0;
-	case CLOCK_MONO:
-		*ns = mono_now();
-		return 0;
-	case CLOCK_CPU:
-		*ns = cputimer_now(&cpu);
-		return 0;
-	default:
+	enum clock_kind kind = clockid_kind(clock, &cpu);
+
+	if (kind == CLOCK_UNKNOWN)
 		return -EINVAL;
-	}
+	*ns = kind == CLOCK_CPU ? cputimer_now(&cpu) :
+				  clock_now(clockid_base(kind));
+	return 0;
 }
 
 static long store(u64 address, u64 ns)

@@ -103,13 +103,13 @@ static long compare(u64 address, u32 expected)
 	return value == expected ? 0 : -EAGAIN;
 }
 
-long futex_sleep(struct futex_key key, u64 deadline)
+long futex_sleep(struct futex_key key, enum clock_base base, u64 at)
 {
 	struct thread *t = current;
 	long r;
 
 	t->futex = key;
-	r = thread_wait(futex_bucket(key), deadline);
+	r = thread_wait_by(futex_bucket(key), base, at);
 	/* A wake wins over a signal or the end of the time. */
 	if (!t->futex.of)
 		return 0;
@@ -117,8 +117,8 @@ long futex_sleep(struct futex_key key, u64 deadline)
 	return r ? r : FUTEX_AGAIN;
 }
 
-static long wait(u64 address, struct futex_key key, u32 value, u64 deadline,
-		 u32 bits)
+static long wait(u64 address, struct futex_key key, u32 value,
+		 enum clock_base base, u64 at, u32 bits)
 {
 	long r;
 
@@ -128,9 +128,9 @@ static long wait(u64 address, struct futex_key key, u32 value, u64 deadline,
 			return r;
 		current->futex_bits = bits;
 		current->futex_lock = 0;
-		r = futex_sleep(key, deadline);
+		r = futex_sleep(key, base, at);
 	} while (r == FUTEX_AGAIN);
-	return r == -EINTR && deadline == FOREVER ? -ERESTARTSYS : r;
+	return r == -EINTR && at == FOREVER ? -ERESTARTSYS : r;
 }
 
 /* Moves t, which is behind previous, from queue a to the end of b. */
@@ -261,22 +261,19 @@ static long wake_op(struct futex_key first, u32 count, u64 address,
 	return r < 0 ? r : woken + r;
 }
 
-/* 0 and *deadline. WAIT's time is relative, the others' absolute. */
-static long read_deadline(u64 address, int command, bool wall, u64 *deadline)
+/* 0 and *at. WAIT's time is relative, the others' absolute. */
+static long read_time(u64 address, int command, u64 *at)
 {
 	u64 ns;
 	long r;
 
-	*deadline = FOREVER;
+	*at = FOREVER;
 	if (!address)
 		return 0;
 	r = timespec_read(address, &ns);
 	if (r)
 		return r;
-	if (command == FUTEX_WAIT)
-		*deadline = deadline_after(ns);
-	else
-		*deadline = wall ? deadline_at(ns, wall_now()) : ns;
+	*at = command == FUTEX_WAIT ? deadline_after(ns) : ns;
 	return 0;
 }
 
@@ -285,9 +282,9 @@ static long wait_command(u64 address, u64 op, u32 value, u64 timeout, u32 bits)
 {
 	int command = (int)op & FUTEX_CMD_MASK;
 	struct futex_key key;
-	u64 deadline;
-	long r = read_deadline(timeout, command,
-			       (op & FUTEX_CLOCK_REALTIME) != 0, &deadline);
+	bool wall = op & FUTEX_CLOCK_REALTIME;
+	u64 at;
+	long r = read_time(timeout, command, &at);
 
 	if (r)
 		return r;
@@ -296,7 +293,8 @@ static long wait_command(u64 address, u64 op, u32 value, u64 timeout, u32 bits)
 	if (bits == 0)
 		return -EINVAL;
 	r = futex_key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
-	return r ? r : wait(address, key, value, deadline, bits);
+	return r ? r : wait(address, key, value, wall ? BY_WALL : BY_MONO, at,
+			    bits);
 }
 
 /* As Linux: who asks for none to be woken gets one. */
@@ -338,11 +336,11 @@ static long lock_command(u64 address, u64 op, u64 timeout)
 	int command = (int)op & FUTEX_CMD_MASK;
 	bool wall = command == FUTEX_LOCK_PI || op & FUTEX_CLOCK_REALTIME;
 	struct futex_key key;
-	u64 deadline = FOREVER;
+	u64 at = FOREVER;
 	long r = 0;
 
 	if (command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2)
-		r = read_deadline(timeout, command, wall, &deadline);
+		r = read_time(timeout, command, &at);
 	if (!r && op & FUTEX_CLOCK_REALTIME && command != FUTEX_LOCK_PI2)
 		r = -ENOSYS;
 	if (!r)
@@ -355,7 +353,7 @@ static long lock_command(u64 address, u64 op, u64 timeout)
 	case FUTEX_UNLOCK_PI:
 		return futex_unlock(address, key);
 	default:
-		return futex_lock(address, key, deadline);
+		return futex_lock(address, key, wall ? BY_WALL : BY_MONO, at);
 	}
 }
 

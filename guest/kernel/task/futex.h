@@ -19,7 +19,7 @@ struct waitq *futex_bucket(struct futex_key key);
  * waiting for a signal that another thread took, and may have missed the wake:
  * look at the word again. */
 #define FUTEX_AGAIN 1
-long futex_sleep(struct futex_key key, u64 deadline);
+long futex_sleep(struct futex_key key, enum clock_base base, u64 at);
 /* Ends t's wait. */
 void futex_hand_over(struct thread *t);
 /* Wakes one that waits for this word, which is not for private use. */
@@ -27,7 +27,8 @@ void futex_wake_address(u64 address);
 
 /* ---- futex_lock.c ---- */
 
-long futex_lock(u64 address, struct futex_key key, u64 deadline);
+long futex_lock(u64 address, struct futex_key key, enum clock_base base,
+		u64 at);
 long futex_trylock(u64 address, struct futex_key key);
 long futex_unlock(u64 address, struct futex_key key);
 /* What t owns, and others wait for, goes to them. */

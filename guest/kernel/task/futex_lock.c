@@ -50,7 +50,7 @@ long futex_trylock(u64 address, struct futex_key key)
 	return r == 0 ? -EAGAIN : r < 0 ? r : 0;
 }
 
-long futex_lock(u64 address, struct futex_key key, u64 deadline)
+long futex_lock(u64 address, struct futex_key key, enum clock_base base, u64 at)
 {
 	u32 word;
 	long r;
@@ -64,7 +64,7 @@ long futex_lock(u64 address, struct futex_key key, u64 deadline)
 			return -EFAULT;
 		current->futex_lock = address;
 		waiting++;
-		r = futex_sleep(key, deadline);
+		r = futex_sleep(key, base, at);
 		waiting--;
 	} while (r == FUTEX_AGAIN);
 	return r == -EINTR ? -ERESTARTNOINTR : r;

@@ -22,7 +22,7 @@ static u32 which_of(const struct itimer *i)
 	return (u32)(i - i->process->itimers);
 }
 
-static u64 clock_now(const struct itimer *i)
+static u64 now_of(const struct itimer *i)
 {
 	return which_of(i) == ITIMER_REAL ? mono_now() : cputimer_now(&i->cpu);
 }
@@ -42,7 +42,7 @@ static void expire(struct itimer *i)
 {
 	struct sigqueue_info info = { .signo = signals[which_of(i)],
 				      .code = SI_KERNEL };
-	u64 now = clock_now(i), next = FOREVER;
+	u64 now = now_of(i), next = FOREVER;
 
 	if (i->interval)
 		next = MIN(i->expires + ((now - i->expires) / i->interval + 1) *
@@ -91,7 +91,7 @@ static u64 left(const struct itimer *i)
 
 	if (i->expires == FOREVER)
 		return 0;
-	now = clock_now(i);
+	now = now_of(i);
 	/* one that runs has something left */
 	return MAX(i->expires > now ? i->expires - now : 0, 1000ull);
 }
@@ -132,7 +132,7 @@ long sys_setitimer(u64 which, u64 new_value, u64 old_value)
 	ns = timeval_ns((u64)v.left.tv_sec, (u64)v.left.tv_usec);
 	i->interval =
 		timeval_ns((u64)v.interval.tv_sec, (u64)v.interval.tv_usec);
-	arm(i, ns ? MIN(clock_now(i) + ns, NS_MAX) : FOREVER);
+	arm(i, ns ? MIN(now_of(i) + ns, NS_MAX) : FOREVER);
 	return old_value ? copy_to_user(old_value, &old, sizeof(old)) : 0;
 }
 

@@ -29,16 +29,17 @@ struct posix_timer {
 	struct cputimer cpu;
 	s32 notify, tid; /* SIGEV_*; tid 0: whichever thread takes it */
 	struct sigqueue_entry entry;
-	s64 expires; /* on mono_now() or the CPU clock; may lie before
-	                       * their beginning */
+	enum clock_base base; /* the same */
+	s64 expires;          /* on it or the CPU clock */
 	bool armed;  /* or its signal waits */
 	u64 interval;
 	s32 overrun; /* of the signal that was taken last */
 };
 
-static s64 clock_now(const struct posix_timer *p)
+static s64 now_of(const struct posix_timer *p)
 {
-	return (s64)(p->kind == CLOCK_CPU ? cputimer_now(&p->cpu) : mono_now());
+	return (s64)(p->kind == CLOCK_CPU ? cputimer_now(&p->cpu) :
+					  clock_now(p->base));
 }
 
 static void disarm(struct posix_timer *p)
@@ -59,13 +60,13 @@ static void arm(struct posix_timer *p)
 	if (p->kind == CLOCK_CPU)
 		cputimer_arm(&p->cpu, at);
 	else
-		timer_arm(&p->timer, at);
+		timer_arm_by(&p->timer, p->base, at);
 }
 
 /* Moves expires behind now; how often it has expired since. */
 static u64 advance(struct posix_timer *p)
 {
-	s64 now = clock_now(p);
+	s64 now = now_of(p);
 	u64 n;
 
 	if (now < p->expires)
@@ -219,7 +220,7 @@ static struct posix_timer *timer_at(u64 id)
 
 static u64 left(struct posix_timer *p)
 {
-	s64 now = clock_now(p);
+	s64 now = now_of(p);
 
 	if (!p->armed)
 		return 0;
@@ -243,12 +244,7 @@ static void get(struct posix_timer *p, struct __kernel_itimerspec *its)
 /* When ns is on the clock that the timer goes by. */
 static s64 expires_at(const struct posix_timer *p, u64 ns, bool absolute)
 {
-	if (!absolute)
-		return (s64)MIN((u64)clock_now(p) + ns, NS_MAX);
-	if (p->kind != CLOCK_WALL)
-		return (s64)ns;
-	return ns > wall_now() ? (s64)deadline_at(ns, wall_now()) :
-				 (s64)mono_now() - (s64)(wall_now() - ns);
+	return absolute ? (s64)ns : (s64)MIN((u64)now_of(p) + ns, NS_MAX);
 }
 
 long sys_timer_settime(u64 id, u64 flags, u64 new_value, u64 old_value)
@@ -274,6 +270,10 @@ long sys_timer_settime(u64 id, u64 flags, u64 new_value, u64 old_value)
 	p->interval = timespec_ns(&its.it_interval);
 	ns = timespec_ns(&its.it_value);
 	if (ns) {
+		/* relative times do not see the time of day being set */
+		p->base = flags & TIMER_ABSTIME || p->kind == CLOCK_BOOT ?
+				  clockid_base(p->kind) :
+				  BY_MONO;
 		p->expires = expires_at(p, ns, flags & TIMER_ABSTIME);
 		arm(p);
 	}

@@ -61,7 +61,7 @@ void process_init(void)
 	make_kernel();
 	first.space = space;
 	first.signals.actions = actions;
-	first.started = mono_now();
+	first.started = boot_now();
 	limits_init(&first.limits);
 	first_process = &first;
 	process_add(&first);
@@ -173,7 +173,7 @@ struct process *process_copy(void)
 	p->limits = from->limits;
 	p->layout = from->layout;
 	p->oom_score_adj = from->oom_score_adj;
-	p->started = mono_now();
+	p->started = boot_now();
 	p->dumpable = from->dumpable;
 	p->no_huge_pages = from->no_huge_pages;
 	p->barriers = from->barriers;

@@ -77,7 +77,7 @@ struct process {
 	s32 next_timer;
 	struct layout layout;
 	s32 oom_score_adj;
-	u64 started;  /* mono ns */
+	u64 started;  /* boot ns */
 	u32 dumpable; /* PR_SET_DUMPABLE */
 	bool subreaper, no_huge_pages;
 	u32 barriers; /* MEMBARRIER_CMD_REGISTER_* so far */

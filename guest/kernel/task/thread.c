@@ -147,7 +147,7 @@ static struct thread *thread_new(void)
 	started++;
 	t->tid = number_new();
 	number_add_thread(t);
-	t->started = mono_now();
+	t->started = boot_now();
 	t->wake = (struct timer){ .deadline = FOREVER, .fn = on_wake_timer };
 	t->all_next = threads;
 	t->all_link = &threads;
@@ -404,23 +404,28 @@ void thread_sleep(struct waitq *q)
 	schedule();
 }
 
-long thread_wait(struct waitq *q, u64 deadline)
+long thread_wait_by(struct waitq *q, enum clock_base base, u64 at)
 {
 	struct thread *t = current;
 	long r;
 
 	if (signal_pending(t))
 		return -EINTR;
-	if (deadline != FOREVER && deadline <= mono_now())
+	if (at != FOREVER && at <= clock_now(base))
 		return -ETIMEDOUT;
 	t->usage.waits++;
-	if (deadline != FOREVER)
-		timer_arm(&t->wake, deadline);
+	if (at != FOREVER)
+		timer_arm_by(&t->wake, base, at);
 	thread_sleep(q);
 	r = t->wait_result;
 	stop_wait(); /* a stopped process takes nothing of what has come */
 	/* Another thread may have taken the signal meanwhile. */
 	return r == -EINTR && !signal_pending(t) ? 0 : r;
+}
+
+long thread_wait(struct waitq *q, u64 deadline)
+{
+	return thread_wait_by(q, BY_MONO, deadline);
 }
 
 void waitq_wake_one(struct waitq *q)

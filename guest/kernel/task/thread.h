@@ -54,7 +54,7 @@ struct thread {
 	s32 parent_death_signal;
 	u32 personality;
 	u32 memory_policy, memory_nodes;      /* set_mempolicy(2) */
-	u64 started;                          /* mono ns */
+	u64 started;                          /* boot ns */
 	u64 timer_slack, default_timer_slack; /* ns */
 	/* signal.c */
 	sigset blocked;
@@ -94,6 +94,8 @@ void thread_name(struct thread *t, const char *path);
  * again in a loop.
  */
 long thread_wait(struct waitq *q, u64 deadline);
+/* The same until a time on any clock. */
+long thread_wait_by(struct waitq *q, enum clock_base base, u64 at);
 /* Waits until woken, whatever is pending; also woken without a reason. */
 void thread_sleep(struct waitq *q);
 void waitq_wake_all(struct waitq *q);

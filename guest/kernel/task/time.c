@@ -9,18 +9,20 @@
 #include "task/process.h"
 #include "task/thread.h"
 
-static long sleep_until(u64 deadline, u64 remaining)
+static long sleep_until(enum clock_base base, u64 at, u64 remaining)
 {
 	struct waitq nobody = { NULL, NULL };
 	struct __kernel_timespec left;
+	u64 now;
 	long r;
 
 	do
-		r = thread_wait(&nobody, deadline);
+		r = thread_wait_by(&nobody, base, at);
 	while (r == 0);
 	if (r == -ETIMEDOUT)
 		return 0;
-	left = ns_timespec(deadline_left(deadline));
+	now = clock_now(base);
+	left = ns_timespec(at > now ? at - now : 0);
 	if (remaining && copy_to_user(remaining, &left, sizeof(left)))
 		return -EFAULT;
 	return -EINTR;
@@ -31,7 +33,7 @@ long sys_nanosleep(u64 request, u64 remaining)
 	u64 ns;
 	long r = timespec_read(request, &ns);
 
-	return r ? r : sleep_until(deadline_after(ns), remaining);
+	return r ? r : sleep_until(BY_MONO, deadline_after(ns), remaining);
 }
 
 /* ---- by CPU time: only other threads can bring it forward ---- */
@@ -73,6 +75,7 @@ long sys_clock_nanosleep(u64 clock, u64 flags, u64 request, u64 remaining)
 	bool absolute = flags & TIMER_ABSTIME;
 	struct sleeper s;
 	enum clock_kind kind = clockid_kind((s32)clock, &s.timer);
+	enum clock_base base;
 	u64 ns;
 	long r;
 
@@ -94,9 +97,9 @@ long sys_clock_nanosleep(u64 clock, u64 flags, u64 request, u64 remaining)
 						NS_MAX),
 				 remaining);
 	}
-	if (!absolute)
-		return sleep_until(deadline_after(ns), remaining);
-	if (kind == CLOCK_WALL)
-		ns = deadline_at(ns, wall_now());
-	return sleep_until(ns, 0);
+	if (absolute)
+		return sleep_until(clockid_base(kind), ns, 0);
+	/* relative times do not see the time of day being set */
+	base = kind == CLOCK_BOOT ? BY_BOOT : BY_MONO;
+	return sleep_until(base, MIN(clock_now(base) + ns, NS_MAX), remaining);
 }

@@ -38,7 +38,7 @@ void usage_start_run(void)
 	if (reaped.cpu)
 		memset(&reaped, 0, sizeof(reaped));
 	mm_forget_peak();
-	current->started = p->started = mono_now();
+	current->started = p->started = boot_now();
 	current->on_cpu_since = cpu_now();
 	usage_enter();
 }
