@@ -293,8 +293,9 @@ static long wait_command(u64 address, u64 op, u32 value, u64 timeout, u32 bits)
 	if (bits == 0)
 		return -EINVAL;
 	r = futex_key_find(address, op & FUTEX_PRIVATE_FLAG, &key);
-	return r ? r : wait(address, key, value, wall ? BY_WALL : BY_MONO, at,
-			    bits);
+	return r ? r :
+		   wait(address, key, value, wall ? BY_WALL : BY_MONO, at,
+			bits);
 }
 
 /* As Linux: who asks for none to be woken gets one. */

@@ -31,7 +31,7 @@ struct posix_timer {
 	struct sigqueue_entry entry;
 	enum clock_base base; /* the same */
 	s64 expires;          /* on it or the CPU clock */
-	bool armed;  /* or its signal waits */
+	bool armed;           /* or its signal waits */
 	u64 interval;
 	s32 overrun; /* of the signal that was taken last */
 };
@@ -39,7 +39,7 @@ struct posix_timer {
 static s64 now_of(const struct posix_timer *p)
 {
 	return (s64)(p->kind == CLOCK_CPU ? cputimer_now(&p->cpu) :
-					  clock_now(p->base));
+					    clock_now(p->base));
 }
 
 static void disarm(struct posix_timer *p)
