@@ -299,6 +299,15 @@ def python_draws_numbers(s):
     says(s, "random.random(), os.urandom(8) != a", result="(0.6394267984578837, True)")
 
 
+def python_forks(s):
+    """What a copy draws is not what the session would have drawn."""
+    says(s, "import random, uuid; random.seed(42); state = random.getstate()")
+    s.order("forked")
+    says(s, "random.getstate() == state", result="False")
+    says(s, "state = random.getstate()")
+    says(s, "random.getstate() == state", result="True")
+
+
 def python_children_end(s):
     """A child that comes to the end of its code is not the session's program."""
     says(s, "import os\npid = os.fork()\nif pid: print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\nelse: 1 / 0", out="1\n",
@@ -389,12 +398,25 @@ def node_has_parts(s):
     same(s.run("require('fs').readFileSync('d/f', 'utf8')", files={"d/f": b"text"}), result="'text'")
 
 
+def node_forks(s):
+    says(s, "const { random } = Math; random === Math.random", result="true")
+    s.order("forked")
+    says(s, "random === Math.random || random() === Math.random()", result="false")
+    says(s, "typeof Math.random()", result="'number'")
+
+
 def node_draws_numbers(s):
     says(s, "const a = [Math.random(), crypto.randomUUID()]")
     says(s, "a.includes(Math.random()) || a.includes(crypto.randomUUID())", result="false")
 
 
 # ---- sh ----
+
+def sh_forks(s):
+    says(s, "RANDOM=42; a=$RANDOM; RANDOM=42; b=$RANDOM; RANDOM=42; [ $a = $b ] && echo same", out="same\n")
+    s.order("forked")
+    says(s, "c=$RANDOM$RANDOM$RANDOM; RANDOM=42; [ $c = $RANDOM$RANDOM$RANDOM ] || echo other", out="other\n")
+
 
 def sh_state_stays(s):
     says(s, "x=1; f() { echo \"f $1 $x\"; return 3; }; export E=e; shopt -s nullglob; a=(1 '2 3')")
@@ -461,6 +483,7 @@ CASES = {
         "a limit of memory and accounts are an exec's": python_has_limits,
         "generators go on, the kernel's bytes are fresh": python_draws_numbers,
         "a child that comes to the end of the code ends": python_children_end,
+        "the generators of a copy are its own": python_forks,
     },
     "node": {
         "names stay and may be declared again, the last expression is the result": node_names_stay,
@@ -471,12 +494,14 @@ CASES = {
         "process.exit ends the session": node_ends,
         "input, arguments, environment and files come with each exec": node_has_parts,
         "numbers are not drawn twice": node_draws_numbers,
+        "the generators of a copy are its own": node_forks,
     },
     "sh": {
         "variables, functions, directory, descriptors and jobs stay": sh_state_stays,
         "errors end their exec, of syntax too": sh_errors_end_an_exec,
         "SIGINT ends the exec, or runs its trap": sh_interrupts,
         "exit ends the session": sh_ends,
+        "the generators of a copy are its own": sh_forks,
         "so does what fails under set -e": sh_ends_by_errexit,
         "input, arguments, environment and files come with each exec": sh_has_parts,
     },

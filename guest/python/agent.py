@@ -439,7 +439,8 @@ class Session:
     input = False
     results = []
     runner = None
-    sources = collections.OrderedDict()  # name to size
+    ioctl = None
+    sources = {}  # name to size, the oldest first
     size = 0  # of all
 
 
@@ -447,6 +448,8 @@ FEATURES = [getattr(__future__, name) for name in __future__.all_feature_names]
 RESULT_MAX = 1 << 16
 SOURCES_MAX = 4 << 20  # characters of execs whose lines tracebacks show
 COROUTINE = 0x80  # of code.co_flags
+INDENTS = (b"", b" ", b"\t", b"\f", b"\\", b"#", b"\r", b"\n")
+is_something = functools.partial(operator.is_not, None)
 
 
 def begin_session(fd, main):
@@ -457,6 +460,7 @@ def begin_session(fd, main):
     Session.fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(soft, hard - 1))
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     os.close(fd)
+    Session.ioctl = fcntl.ioctl
     Session.names = main.__dict__
     main.__loader__ = BuiltinImporter
     main.__spec__ = None
@@ -476,8 +480,8 @@ def keep_source(name, text):
     Session.sources[name] = len(text)
     Session.size += len(text)
     while len(Session.sources) > 1 and Session.size > SOURCES_MAX:
-        oldest, size = Session.sources.popitem(last=False)
-        Session.size -= size
+        oldest = next(iter(Session.sources))
+        Session.size -= Session.sources.pop(oldest)
         linecache.cache.pop(oldest, None)
 
 
@@ -494,9 +498,13 @@ def callable_of(code):
 
 
 def compile_exec(source, name):
-    """Two pieces of code, so that there is a value: what is before the last expression,
-    and it; the second may be None."""
-    # `compile` would let it through, and a NUL ends a file's line.
+    """One or two pieces of code, so that there is a value: what is before a last
+    expression, and that."""
+    if source[:1] not in INDENTS:  # which eval does not mind
+        try:
+            return (compile(source, name, "eval", Session.flags, True),)
+        except (SyntaxError, ValueError):
+            pass
     tree = compile(source, name, "exec", Session.flags | ast.PyCF_ONLY_AST, True)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr):
@@ -505,7 +513,7 @@ def compile_exec(source, name):
     for feature in FEATURES:
         if code.co_flags & feature.compiler_flag:
             Session.flags |= feature.compiler_flag
-    return code, last and compile(last, name, "eval", Session.flags, True)
+    return (code, compile(last, name, "eval", Session.flags, True)) if last else (code,)
 
 
 def prepare_exec(source):
@@ -515,11 +523,11 @@ def prepare_exec(source):
     name = f"<exec {Session.count}>"
     try:
         keep_source(name, source.decode("utf-8", "replace"))
-        codes = [callable_of(code) for code in compile_exec(source, name) if code]
+        codes = [callable_of(code) for code in compile_exec(source, name)]
     except BaseException as e:
         State.exception = e.with_traceback(None)
         return
-    values = filter(functools.partial(operator.is_not, None), map(operator.call, codes))
+    values = filter(is_something, map(operator.call, codes))
     body.__setstate__((collections.deque, (map(Session.results.append, map(repr, values)), 0), {}, {}))
 
 
@@ -569,12 +577,10 @@ def end_exec():
 
 def has_input():
     """Whether there is something in standard input."""
-    fcntl, count = sys.modules["fcntl"], bytearray(4)
     try:
-        fcntl.ioctl(0, FIONREAD, count)
+        return Session.ioctl(0, FIONREAD, b"\0\0\0\0") != b"\0\0\0\0"
     except OSError:
         return False
-    return any(count)
 
 
 def renew_input():

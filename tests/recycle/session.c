@@ -5,6 +5,7 @@
  * session TEMPLATE: reads orders from standard input, a line each:
  *
  *   exec BYTES MILLISECONDS MEMORY_MB  and then so many bytes, parts of protocol.h
+ *   forked                             the next exec is the first one of a copy
  *   signal NUMBER                      to what runs, once it has written something
  *
  * and answers each exec by a line of numbers (event, status, exit code; sizes of
@@ -142,6 +143,8 @@ int main(int argc, char **argv)
 		die(e.text);
 	control_session(&machine.vm);
 	while (event == VM_READY && read_line(line, sizeof(line))) {
+		if (!strcmp(line, "forked\n"))
+			control_forked(&machine.vm);
 		if (sscanf(line, "exec %zu %u %u", &size, &ms, &memory_mb) != 3)
 			continue; /* a signal that came too late */
 		if (size > REQUEST_MAX)
