@@ -66,6 +66,234 @@ PRELOAD = (
 PRELOAD_IF_THERE = ("pandas",)
 
 
+# ---- sessions ----
+
+
+class Session:
+    """open: what runs are execs. fd: of /dev/zeroboot. flags: of the compiler, what
+    `from __future__` has set stays. reported: the exec's end was told, and the next
+    one is to be read, or the rest of it. input: it was given some."""
+    open = False
+    fd = -1
+    names = None
+    count = 0
+    flags = 0
+    reported = True
+    input = False
+    results = []
+    runner = None
+    ioctl = None
+    sources = {}  # name to size, the oldest first
+    size = 0  # of all
+
+
+
+
+def begin_session(fd, main):
+    """The descriptor is kept where programs do not look: beyond their limit."""
+    resource, fcntl = __import__("resource"), __import__("fcntl")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft + 1, hard), hard))
+    Session.fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(soft, hard - 1))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    os.close(fd)
+    Session.ioctl = fcntl.ioctl
+    Session.names = main.__dict__
+    main.__loader__ = BuiltinImporter
+    main.__spec__ = None
+    del main.__file__, main.__cached__
+    sys.argv[:] = [""]
+    sys.orig_argv[1:] = []
+    sys.path[0] = ""
+    run.__setstate__((collections.deque, (map(operator.call, itertools.cycle((call_step, call_body))), 0), {}, {}))
+
+
+def keep_source(name, text):
+    """For tracebacks and inspect."""
+    lines = text.splitlines(True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    linecache.cache[name] = (len(text), None, lines, name)
+    Session.sources[name] = len(text)
+    Session.size += len(text)
+    while len(Session.sources) > 1 and Session.size > SOURCES_MAX:
+        oldest = next(iter(Session.sources))
+        Session.size -= Session.sources.pop(oldest)
+        linecache.cache.pop(oldest, None)
+
+
+def await_it(code):
+    """What has `await` outside of functions goes on in one event loop."""
+    Session.runner = Session.runner or sys.modules["asyncio"].Runner()
+    return Session.runner.run(FunctionType(code, Session.names)())
+
+
+def callable_of(code):
+    if code.co_flags & COROUTINE:
+        return functools.partial(await_it, code)
+    return FunctionType(code, Session.names)
+
+
+def compile_exec(source, name):
+    """One or two pieces of code, so that there is a value: what is before a last
+    expression, and that."""
+    if source[:1] not in INDENTS:  # which eval does not mind
+        try:
+            return (compile(source, name, "eval", Session.flags, True),)
+        except (SyntaxError, ValueError):
+            pass
+    tree = compile(source, name, "exec", Session.flags | ast.PyCF_ONLY_AST, True)
+    last = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = ast.Expression(tree.body.pop().value)
+    code = compile(tree, name, "exec", Session.flags, True)
+    for feature in FEATURES:
+        if code.co_flags & feature.compiler_flag:
+            Session.flags |= feature.compiler_flag
+    return (code, compile(last, name, "eval", Session.flags, True)) if last else (code,)
+
+
+def prepare_exec(source):
+    """Makes `body` of it: calls both in turn, and puts the text of a value that is
+    something into results. All of it is C, so no frame is beneath."""
+    Session.count += 1
+    name = f"<exec {Session.count}>"
+    try:
+        keep_source(name, source.decode("utf-8", "replace"))
+        codes = [callable_of(code) for code in compile_exec(source, name)]
+    except BaseException as e:
+        State.exception = e.with_traceback(None)
+        return
+    values = filter(is_something, map(operator.call, codes))
+    body.__setstate__((collections.deque, (map(Session.results.append, map(repr, values)), 0), {}, {}))
+
+
+def cut_outer(trace):
+    while trace and trace.tb_frame.f_code.co_filename not in Session.sources:
+        trace = trace.tb_next
+    return trace
+
+
+def cut_traceback(e):
+    """Without what is beneath an exec that awaits, which the loop tells of its
+    interrupt by an exception of its own."""
+    trace = e.__traceback__
+    if trace is None or trace.tb_frame.f_code is not await_it.__code__:
+        return e
+    trace = cut_outer(trace)
+    if trace is None and isinstance(e, KeyboardInterrupt) and e.__context__:
+        trace, e.__context__ = cut_outer(e.__context__.__traceback__), None
+    return e.with_traceback(trace)
+
+
+def report_exec(e):
+    """Prints an exception that has ended an exec, with lines of the source, which C
+    does not find; the exit code."""
+    if getattr(sys, "excepthook", None) is not sys.__excepthook__:
+        return report(e)
+    sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
+    sys.modules["traceback"].print_exception(e)
+    return 130 if isinstance(e, KeyboardInterrupt) else 1
+
+
+def end_exec():
+    """The exec's end, up to what is told of it. What is interrupted here is the exec."""
+    code = 0
+    e, State.exception = State.exception, None
+    if isinstance(e, SystemExit):
+        State.exception = e
+        finish()
+    if e is not None:
+        code = report_exec(cut_traceback(e))
+    if not flush_and_tell() and not code:
+        code = 120
+    text = Session.results.pop().encode("utf-8", "backslashreplace") if Session.results and not code else None
+    Session.results.clear()
+    return struct.pack("=II", code, text is not None) + (text or b"")[:RESULT_MAX + 1]
+
+
+def has_input():
+    """Whether there is something in standard input."""
+    try:
+        return Session.ioctl(0, FIONREAD, b"\0\0\0\0") != b"\0\0\0\0"
+    except OSError:
+        return False
+
+
+def renew_input():
+    """What the exec has read ahead is not the next one's. The kernel has dropped the
+    rest."""
+    old = sys.__stdin__
+    if not Session.input or old is None or old.closed or sys.stdin is not old:
+        return
+    sys.stdin = sys.__stdin__ = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
+    sys.stdin.buffer.raw.name = "<stdin>"
+    sys.stdin.mode = "r"
+
+
+def tell(report):
+    try:
+        os.write(Session.fd, report)
+    except PermissionError:
+        # A child that has come to the end of its code.
+        os._exit(struct.unpack_from("=I", report)[0])
+    Session.reported = True
+
+
+def reseed_fork():
+    generators.rewind()
+    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+    reseed(random, generators.states)
+    os.close(random)
+
+
+def read_exec():
+    """Its code; the first read stops. An interrupt may come into it: then all of it is
+    read again."""
+    os.write(Session.fd, b"")
+    try:
+        os.read(Session.fd, 0)
+    except OSError as e:
+        if e.errno == errno.ENOTUNIQ:
+            reseed_fork()
+    arguments = [os.fsdecode(a) for a in read_all(Session.fd).split(b"\0")[:-1]]
+    variables = read_all(Session.fd).split(b"\0")[:-1]
+    code = read_all(Session.fd)
+    if arguments:
+        sys.argv[1:] = arguments
+    for variable in variables:
+        name, _, value = variable.partition(b"=")
+        os.environb[name] = value
+    if variables:
+        sys.modules["time"].tzset()
+    renew_input()
+    Session.input = has_input()
+    return code
+
+
+def step():
+    body.__setstate__((bool, (), {}, {}))
+    report = None
+    while True:
+        try:
+            if not Session.reported:
+                report = report or end_exec()
+                tell(report)
+            code = read_exec()
+            Session.reported = False
+            break
+        except BaseException as e:
+            # An interrupt, mostly. While an exec ends it is the exec's.
+            if report is None and not Session.reported:
+                State.exception = e
+    prepare_exec(code)
+
+
+body = functools.partial(bool)
+# Called from C, which gives what they raise to the hook.
+call_step, call_body = map(ctypes.PYFUNCTYPE(None), (step, body))
+
+
 FILTERS = {}
 
 
@@ -415,243 +643,6 @@ def warm_threads():
     threading._counter = itertools.count(1).__next__
 
 
-# ---- sessions ----
-
-# Here, so that they lie behind what runs use.
-import __future__
-import ast
-import collections
-import errno
-import linecache
-import operator
-import struct
-
-class Session:
-    """open: what runs are execs. fd: of /dev/zeroboot. flags: of the compiler, what
-    `from __future__` has set stays. reported: the exec's end was told, and the next
-    one is to be read, or the rest of it. input: it was given some."""
-    open = False
-    fd = -1
-    names = None
-    count = 0
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    reported = True
-    input = False
-    results = []
-    runner = None
-    ioctl = None
-    sources = {}  # name to size, the oldest first
-    size = 0  # of all
-
-
-FEATURES = [getattr(__future__, name) for name in __future__.all_feature_names]
-RESULT_MAX = 1 << 16
-SOURCES_MAX = 4 << 20  # characters of execs whose lines tracebacks show
-COROUTINE = 0x80  # of code.co_flags
-INDENTS = (b"", b" ", b"\t", b"\f", b"\\", b"#", b"\r", b"\n")
-is_something = functools.partial(operator.is_not, None)
-
-
-def begin_session(fd, main):
-    """The descriptor is kept where programs do not look: beyond their limit."""
-    resource, fcntl = __import__("resource"), __import__("fcntl")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft + 1, hard), hard))
-    Session.fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(soft, hard - 1))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    os.close(fd)
-    Session.ioctl = fcntl.ioctl
-    Session.names = main.__dict__
-    main.__loader__ = BuiltinImporter
-    main.__spec__ = None
-    del main.__file__, main.__cached__
-    sys.argv[:] = [""]
-    sys.orig_argv[1:] = []
-    sys.path[0] = ""
-    run.__setstate__((collections.deque, (map(operator.call, itertools.cycle((call_step, call_body))), 0), {}, {}))
-
-
-def keep_source(name, text):
-    """For tracebacks and inspect."""
-    lines = text.splitlines(True)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    linecache.cache[name] = (len(text), None, lines, name)
-    Session.sources[name] = len(text)
-    Session.size += len(text)
-    while len(Session.sources) > 1 and Session.size > SOURCES_MAX:
-        oldest = next(iter(Session.sources))
-        Session.size -= Session.sources.pop(oldest)
-        linecache.cache.pop(oldest, None)
-
-
-def await_it(code):
-    """What has `await` outside of functions goes on in one event loop."""
-    Session.runner = Session.runner or sys.modules["asyncio"].Runner()
-    return Session.runner.run(FunctionType(code, Session.names)())
-
-
-def callable_of(code):
-    if code.co_flags & COROUTINE:
-        return functools.partial(await_it, code)
-    return FunctionType(code, Session.names)
-
-
-def compile_exec(source, name):
-    """One or two pieces of code, so that there is a value: what is before a last
-    expression, and that."""
-    if source[:1] not in INDENTS:  # which eval does not mind
-        try:
-            return (compile(source, name, "eval", Session.flags, True),)
-        except (SyntaxError, ValueError):
-            pass
-    tree = compile(source, name, "exec", Session.flags | ast.PyCF_ONLY_AST, True)
-    last = None
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        last = ast.Expression(tree.body.pop().value)
-    code = compile(tree, name, "exec", Session.flags, True)
-    for feature in FEATURES:
-        if code.co_flags & feature.compiler_flag:
-            Session.flags |= feature.compiler_flag
-    return (code, compile(last, name, "eval", Session.flags, True)) if last else (code,)
-
-
-def prepare_exec(source):
-    """Makes `body` of it: calls both in turn, and puts the text of a value that is
-    something into results. All of it is C, so no frame is beneath."""
-    Session.count += 1
-    name = f"<exec {Session.count}>"
-    try:
-        keep_source(name, source.decode("utf-8", "replace"))
-        codes = [callable_of(code) for code in compile_exec(source, name)]
-    except BaseException as e:
-        State.exception = e.with_traceback(None)
-        return
-    values = filter(is_something, map(operator.call, codes))
-    body.__setstate__((collections.deque, (map(Session.results.append, map(repr, values)), 0), {}, {}))
-
-
-def cut_outer(trace):
-    while trace and trace.tb_frame.f_code.co_filename not in Session.sources:
-        trace = trace.tb_next
-    return trace
-
-
-def cut_traceback(e):
-    """Without what is beneath an exec that awaits, which the loop tells of its
-    interrupt by an exception of its own."""
-    trace = e.__traceback__
-    if trace is None or trace.tb_frame.f_code is not await_it.__code__:
-        return e
-    trace = cut_outer(trace)
-    if trace is None and isinstance(e, KeyboardInterrupt) and e.__context__:
-        trace, e.__context__ = cut_outer(e.__context__.__traceback__), None
-    return e.with_traceback(trace)
-
-
-def report_exec(e):
-    """Prints an exception that has ended an exec, with lines of the source, which C
-    does not find; the exit code."""
-    if getattr(sys, "excepthook", None) is not sys.__excepthook__:
-        return report(e)
-    sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
-    sys.modules["traceback"].print_exception(e)
-    return 130 if isinstance(e, KeyboardInterrupt) else 1
-
-
-def end_exec():
-    """The exec's end, up to what is told of it. What is interrupted here is the exec."""
-    code = 0
-    e, State.exception = State.exception, None
-    if isinstance(e, SystemExit):
-        State.exception = e
-        finish()
-    if e is not None:
-        code = report_exec(cut_traceback(e))
-    if not flush_and_tell() and not code:
-        code = 120
-    text = Session.results.pop().encode("utf-8", "backslashreplace") if Session.results and not code else None
-    Session.results.clear()
-    return struct.pack("=II", code, text is not None) + (text or b"")[:RESULT_MAX + 1]
-
-
-def has_input():
-    """Whether there is something in standard input."""
-    try:
-        return Session.ioctl(0, FIONREAD, b"\0\0\0\0") != b"\0\0\0\0"
-    except OSError:
-        return False
-
-
-def renew_input():
-    """What the exec has read ahead is not the next one's. The kernel has dropped the
-    rest."""
-    old = sys.__stdin__
-    if not Session.input or old is None or old.closed or sys.stdin is not old:
-        return
-    sys.stdin = sys.__stdin__ = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
-    sys.stdin.buffer.raw.name = "<stdin>"
-    sys.stdin.mode = "r"
-
-
-def tell(report):
-    try:
-        os.write(Session.fd, report)
-    except PermissionError:
-        # A child that has come to the end of its code.
-        os._exit(struct.unpack_from("=I", report)[0])
-    Session.reported = True
-
-
-def reseed_fork():
-    generators.rewind()
-    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
-    reseed(random, generators.states)
-    os.close(random)
-
-
-def read_exec():
-    """Its code; the first read stops. An interrupt may come into it: then all of it is
-    read again."""
-    os.write(Session.fd, b"")
-    try:
-        os.read(Session.fd, 0)
-    except OSError as e:
-        if e.errno == errno.ENOTUNIQ:
-            reseed_fork()
-    arguments = [os.fsdecode(a) for a in read_all(Session.fd).split(b"\0")[:-1]]
-    variables = read_all(Session.fd).split(b"\0")[:-1]
-    code = read_all(Session.fd)
-    if arguments:
-        sys.argv[1:] = arguments
-    for variable in variables:
-        name, _, value = variable.partition(b"=")
-        os.environb[name] = value
-    if variables:
-        sys.modules["time"].tzset()
-    renew_input()
-    Session.input = has_input()
-    return code
-
-
-def step():
-    body.__setstate__((bool, (), {}, {}))
-    report = None
-    while True:
-        try:
-            if not Session.reported:
-                report = report or end_exec()
-                tell(report)
-            code = read_exec()
-            Session.reported = False
-            break
-        except BaseException as e:
-            # An interrupt, mostly. While an exec ends it is the exec's.
-            if report is None and not Session.reported:
-                State.exception = e
-    prepare_exec(code)
-
-
 class Unraisable:
     def __del__(self):
         raise ValueError
@@ -672,9 +663,6 @@ open_file.restype = ctypes.c_void_p
 open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 
 run = functools.partial(exec)
-body = functools.partial(bool)
-# Called from C, which gives what they raise to the hook.
-call_step, call_body = map(ctypes.PYFUNCTYPE(None), (step, body))
 generators = Generators()
 
 sys.argv[:] = [PATH]
@@ -689,6 +677,22 @@ map_files()
 warm()
 warm_threads()
 hide_filters()
+# For sessions, behind what runs use.
+import __future__
+import ast
+import collections
+import errno
+import linecache
+import operator
+import struct
+
+FEATURES = [getattr(__future__, name) for name in __future__.all_feature_names]
+RESULT_MAX = 1 << 16
+SOURCES_MAX = 4 << 20  # characters of execs whose lines tracebacks show
+COROUTINE = 0x80  # of code.co_flags
+INDENTS = (b"", b" ", b"\t", b"\f", b"\\", b"#", b"\r", b"\n")
+is_something = functools.partial(operator.is_not, None)
+Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 # Done by `finish`, when somebody has added a handler.
 atexit.unregister(logging.shutdown)
 HANDLERS = len(logging._handlerList)
