@@ -271,7 +271,7 @@ u64 mm_peak_pages(void)
 
 void mm_start_peak(void)
 {
-	space->peak_before = mm_peak_pages();
+	space->peak_before = MAX(space->peak_before, space->peak);
 	space->peak = 0;
 }
 
