@@ -105,6 +105,9 @@ void control_prepare(struct vm *vm, uint64_t mono_ns, uint32_t output_limit)
 	c->processes = 0;
 	c->flags = (c->flags & ~(uint32_t)(ZB_FLAG_NESTED | ZB_FLAG_STREAM)) |
 		   (vm->needs_flush ? ZB_FLAG_NESTED : 0);
+	c->large = vm->large_gpa == vm->memory_size ? ZB_LARGE_PLAIN :
+		   vm->large_given                  ? ZB_LARGE_GIVEN :
+						      ZB_LARGE_ASK;
 	c->wall_ns = clock_wall();
 	c->mono_ns = mono_ns;
 	vm->mono_offset = (int64_t)(mono_ns - clock_mono());
@@ -219,6 +222,7 @@ void control_limit(struct vm *vm, uint64_t memory)
 
 void control_session(struct vm *vm)
 {
+	vm->keeps = true;
 	control_open(vm)->flags |= ZB_FLAG_SESSION;
 }
 

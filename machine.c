@@ -36,6 +36,7 @@ int machine_make(struct machine *m, struct err *e)
 	const struct snapshot *s = m->snapshot;
 	struct vm_source source = { .state = s->state,
 				    .memory_size = s->memory_size,
+				    .large_gpa = s->large_gpa,
 				    .locked = s->memory,
 				    .image = s->image,
 				    .image_size = s->image_size };
@@ -142,11 +143,19 @@ int machine_resume(struct machine *m, const struct delta *d, struct err *e)
 	/* Of a request, and random bytes. */
 	if (recycle_undo_writes(&m->recycle, &m->vm))
 		return err_set(e, -EIO, "its VM cannot be made as new");
+	m->vm.keeps = true;
 	while (delta_next(d, &page)) {
+		if ((page - 1) * ZB_PAGE_SIZE >= m->vm.large_gpa &&
+		    vm_give_large(&m->vm))
+			return err_set(e, -ENOMEM, "its VM has no memory");
 		recycle_bring(&m->recycle, page - 1);
 		delta_write(d, page - 1,
 			    m->vm.memory + (page - 1) * PAGE_BYTES);
 	}
+	/* It may have it, and nothing there. */
+	if (control_page(&m->vm)->large == ZB_LARGE_GIVEN &&
+	    vm_give_large(&m->vm))
+		return err_set(e, -ENOMEM, "its VM has no memory");
 	m->mono_ns = delta_state(d, &state);
 	m->vm.seeded = false;
 	return vm_reset(&m->vm, &state, false, e);
@@ -169,6 +178,7 @@ int machine_renew(struct machine *m, bool keep, bool learn,
 	if (learn)
 		recycle_learn(&m->recycle);
 	m->used = true;
+	m->vm.keeps = false;
 	m->mono_ns = m->snapshot->mono_ns;
 	control_seed(&m->vm);
 	return 0;

@@ -277,7 +277,7 @@ static int add_pages(struct recycle *r, struct vm *vm, struct stretch *s,
 /* Takes the pages in r->log out of KVM's. */
 static int leave_log(struct recycle *r, struct vm *vm)
 {
-	return vm_dirty_clear(vm, r->log, 0, r->words * 64);
+	return vm_dirty_clear(vm, r->log, 0, vm->large_gpa / PAGE);
 }
 
 /* Of a word's pages those that may go and that no run has written for so many
@@ -332,7 +332,7 @@ static int shrink(struct recycle *r, struct vm *vm, uint64_t pages)
 
 static uint64_t share(const struct recycle *r, unsigned n)
 {
-	return r->words * 64 / n;
+	return r->snapshot->memory_size / PAGE / n;
 }
 
 int recycle_trim(struct recycle *r, struct vm *vm)
@@ -474,12 +474,23 @@ static int restore_brought(struct recycle *r, struct vm *vm)
 	return give_back(r, vm, &s);
 }
 
+/* What was brought there has gone with all of it. */
+static void forget_large(struct recycle *r)
+{
+	uint64_t below = r->snapshot->large_gpa / PAGE / 64;
+
+	memset(r->brought + below, 0, (r->words - below) * 8);
+}
+
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 {
 	enum recycle_result result;
 
-	if (vm->write_count > VM_WRITES || vm_dirty_log(vm, r->log))
+	if (vm->write_count > VM_WRITES || vm_take_large(vm) ||
+	    vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
+	if (r->any_brought)
+		forget_large(r);
 	result = judge(r, vm);
 	if (result != RECYCLE_DONE)
 		return result;

@@ -96,6 +96,8 @@ static const struct rule rules[] = {
 	/* memory, never executable */
 	{ SYS_madvise, { IS(2, MADV_DONTNEED) } },
 	{ SYS_madvise, { IS(2, MADV_FREE) } },
+	{ SYS_madvise, { IS(2, MADV_HUGEPAGE) } },
+	{ SYS_madvise, { IS(2, MADV_NOHUGEPAGE) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, memory) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, image) } },
 	{ SYS_mmap, { WITHOUT(2, PROT_EXEC), FILE_IS(4, file) } },

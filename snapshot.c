@@ -11,17 +11,39 @@
 #include "control.h"
 #include "image_find.h"
 
+#define LARGE_PAGE (2ul << 20)
+
+/* Room for memory at a multiple of 2 MiB, or KVM uses no larger pages. */
+static char *reserve(size_t size)
+{
+	char *room = mmap(NULL, size + LARGE_PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (room == MAP_FAILED)
+		return MAP_FAILED;
+	before = -(uintptr_t)room % LARGE_PAGE;
+	if (before)
+		munmap(room, before);
+	munmap(room + before + size, LARGE_PAGE - before);
+	return room + before;
+}
+
 /* Memory as the template has it, with these rights and flags for its runs. */
 static void *compose(const struct snapshot *s, int rights, int flags,
 		     struct err *e)
 {
 	const struct template *t = &s->template;
 	off_t base = (off_t)t->head.parts[TEMPLATE_MEMORY].offset;
-	char *memory = mmap(NULL, s->memory_size, rights,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *memory = reserve(s->memory_size);
 
 	if (memory == MAP_FAILED)
 		goto fail;
+	/* Guests touch a page here and there: 2 MiB for each would be zeroed, and
+	 * kept. */
+	if (mprotect(memory, s->memory_size, rights) < 0)
+		goto fail;
+	madvise(memory, s->memory_size, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < s->run_count; i++) {
 		const struct template_run *run = &s->runs[i];
 
@@ -63,6 +85,21 @@ static int map_image(struct snapshot *s, int file, struct err *e)
 	return 0;
 }
 
+/* Where the guest says that the large part begins, if nothing of the template is
+ * there. The control page is the template's second page. */
+static gpa_t find_large(const struct snapshot *s)
+{
+	const struct zb_control *c = (const void *)(s->memory + ZB_CONTROL_GPA);
+	gpa_t at = c->large_gpa;
+
+	if (at < ZB_FRAMES_GPA || at >= s->memory_size || at % LARGE_PAGE)
+		return s->memory_size;
+	for (size_t i = 0; i < s->run_count; i++)
+		if ((s->runs[i].page + s->runs[i].count) * TEMPLATE_PAGE > at)
+			return s->memory_size;
+	return at;
+}
+
 /* A template that is open: what machines need of it, but its image. */
 static int prepare(struct snapshot *s, const char *name, const struct vmm *vmm,
 		   struct err *e)
@@ -89,7 +126,10 @@ static int prepare(struct snapshot *s, const char *name, const struct vmm *vmm,
 	/* Not MAP_SHARED: of a sealed file that is open to be written, as where
 	 * there is no /proc to open it anew, Linux before 6.7 refuses that. */
 	s->memory = compose(s, PROT_READ, MAP_PRIVATE, e);
-	return s->memory ? 0 : -ENOMEM;
+	if (!s->memory)
+		return -ENOMEM;
+	s->large_gpa = find_large(s);
+	return 0;
 }
 
 /* The image beside it. One that has to be unpacked is, for this process. */
@@ -208,7 +248,17 @@ void snapshot_close(struct snapshot *s)
 
 void *snapshot_map(const struct snapshot *s, struct err *e)
 {
-	return compose(s, PROT_READ | PROT_WRITE, MAP_PRIVATE, e);
+	char *memory = compose(s, PROT_READ | PROT_WRITE, MAP_PRIVATE, e);
+	size_t size = s->memory_size - s->large_gpa;
+
+	if (!memory || size == 0)
+		return memory;
+	madvise(memory + s->large_gpa, size, MADV_HUGEPAGE);
+	if (mprotect(memory + s->large_gpa, size, PROT_READ) == 0)
+		return memory;
+	err_set(e, -errno, "guest memory: %s", strerror(errno));
+	munmap(memory, s->memory_size);
+	return NULL;
 }
 
 void snapshot_unmap(const struct snapshot *s, void *memory)

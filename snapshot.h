@@ -25,6 +25,7 @@ struct snapshot {
 	size_t run_count;
 	const uint8_t *memory; /* all of it, read-only */
 	uint64_t memory_size;
+	gpa_t large_gpa;      /* as in struct vm */
 	const uint64_t *used; /* a bit a page; not set: it is zero */
 	const void *image;    /* may be NULL */
 	uint64_t image_size;

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -18,6 +17,7 @@
 
 #define SLOT_MEMORY 0
 #define SLOT_IMAGE 1
+#define SLOT_LARGE 3
 #define SLOT_LOCKED 2
 
 /* Intel SDM 4, table 2-2, and AMD APM 2, appendix A. */
@@ -85,9 +85,6 @@ int vmm_open(struct vmm *vmm, struct err *e)
 	int r;
 
 	memset(vmm, 0, sizeof(*vmm));
-	/* Guests touch a page here and there: 2 MiB for each would be zeroed, and
-	 * kept. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	vmm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vmm->fd < 0) {
 		r = err_set(e, -errno, "/dev/kvm: %s", strerror(errno));
@@ -156,8 +153,6 @@ void vm_destroy(struct vm *vm)
 		close(vm->fd);
 	if (vm->owns_memory && vm->memory != MAP_FAILED)
 		munmap(vm->memory, vm->memory_size);
-	if (vm->large_pages)
-		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	vm_init(vm);
 }
 
@@ -221,9 +216,16 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 			       "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: %s",
 			       strerror(errno));
 	r = add_slot(vm, SLOT_MEMORY, log ? KVM_MEM_LOG_DIRTY_PAGES : 0, 0,
-		     vm->memory_size, vm->memory, e);
+		     vm->large_gpa, vm->memory, e);
 	if (r)
 		return r;
+	if (vm->large_gpa < vm->memory_size) {
+		r = add_slot(vm, SLOT_LARGE, 0, vm->large_gpa,
+			     vm->memory_size - vm->large_gpa,
+			     vm->memory + vm->large_gpa, e);
+		if (r)
+			return r;
+	}
 	r = add_slot(vm, SLOT_LOCKED, KVM_MEM_READONLY, ZB_LOCKED_GPA,
 		     ZB_LOCKED_SIZE, locked, e);
 	if (r)
@@ -409,14 +411,6 @@ fail:
 		       strerror(errno));
 }
 
-/* Against what vmm_open() asks for. */
-static void take_large_pages(struct vm *vm)
-{
-	vm->large_pages = true;
-	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
-	madvise(vm->memory, vm->memory_size, MADV_HUGEPAGE);
-}
-
 int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	    struct err *e)
 {
@@ -424,14 +418,14 @@ int vm_boot(struct vm *vm, const struct vmm *vmm, const struct vm_boot *boot,
 	int r;
 
 	vm_init(vm);
-	vm->memory_size = boot->memory_size;
+	vm->memory_size = vm->large_gpa = boot->memory_size;
 	vm->memory = mmap(NULL, boot->memory_size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (vm->memory == MAP_FAILED)
 		return err_set(e, -errno, "guest memory: %s", strerror(errno));
 	vm->owns_memory = true;
-	if (boot->large_pages)
-		take_large_pages(vm);
+	madvise(vm->memory, boot->memory_size,
+		boot->large_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	r = create(vm, vmm, vm->memory, boot->image, boot->image_size,
 		   boot->log, e);
 	if (r)
@@ -467,6 +461,7 @@ int vm_fork(struct vm *vm, const struct vmm *vmm,
 	vm_init(vm);
 	vm->memory = source->memory;
 	vm->memory_size = source->memory_size;
+	vm->large_gpa = source->large_gpa;
 	r = create(vm, vmm, source->locked, source->image, source->image_size,
 		   true, e);
 	if (r == 0)
@@ -476,13 +471,72 @@ int vm_fork(struct vm *vm, const struct vmm *vmm,
 	return r;
 }
 
+/* ---- the large part ---- */
+
+static int log_large(struct vm *vm, bool log)
+{
+	struct err e;
+	int r = add_slot(vm, SLOT_LARGE, log ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+			 vm->large_gpa, vm->memory_size - vm->large_gpa,
+			 vm->memory + vm->large_gpa, &e);
+
+	if (r == 0)
+		vm->large_logged = log;
+	return r;
+}
+
+int vm_give_large(struct vm *vm)
+{
+	int r = 0;
+
+	if (vm->large_given)
+		return 0;
+	if (vm->large_gpa >= vm->memory_size)
+		return -ENOMEM;
+	if (vm->keeps)
+		r = log_large(vm, true);
+	if (r)
+		return r;
+	if (mprotect(vm->memory + vm->large_gpa,
+		     vm->memory_size - vm->large_gpa,
+		     PROT_READ | PROT_WRITE) < 0)
+		return -errno;
+	vm->large_given = true;
+	return 0;
+}
+
+int vm_take_large(struct vm *vm)
+{
+	uint8_t *start = vm->memory + vm->large_gpa;
+	size_t size = vm->memory_size - vm->large_gpa;
+
+	if (!vm->large_given)
+		return 0;
+	if (madvise(start, size, MADV_DONTNEED) < 0 ||
+	    mprotect(start, size, PROT_READ) < 0)
+		return -errno;
+	vm->large_given = false;
+	return vm->large_logged ? log_large(vm, false) : 0;
+}
+
 /* ---- the dirty log ---- */
 
 int vm_dirty_log(const struct vm *vm, uint64_t *log)
 {
 	struct kvm_dirty_log l = { .slot = SLOT_MEMORY, .dirty_bitmap = log };
+	size_t below = (size_t)vm->large_gpa / 4096 / 64;
+	size_t words = (size_t)(vm->memory_size / 4096 + 63) / 64;
 
-	return ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0 ? -errno : 0;
+	if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0)
+		return -errno;
+	if (vm->large_gpa == vm->memory_size)
+		return 0;
+	l.slot = SLOT_LARGE;
+	l.dirty_bitmap = log + below;
+	if (vm->large_logged)
+		return ioctl(vm->fd, KVM_GET_DIRTY_LOG, &l) < 0 ? -errno : 0;
+	memset(log + below, 0, (words - below) * sizeof(*log));
+	return 0;
 }
 
 int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,

@@ -86,7 +86,12 @@ struct vm {
 	bool needs_flush;   /* as in struct vmm */
 	uint8_t *memory;    /* mapped here, gpa 0.. */
 	uint64_t memory_size;
-	bool owns_memory, large_pages;
+	bool owns_memory;
+	/* From here on memory is in a slot of its own, without a log, which may only
+	 * be read until a run asks for it; memory_size: there is none. */
+	gpa_t large_gpa;
+	bool large_given, large_logged;
+	bool keeps; /* what the run leaves there is needed: it is to be logged */
 	uint64_t preempt_entry, text_start, text_end;
 	bool completed;  /* the last hypercall: see vm_complete */
 	bool seeded;     /* control_seed was called since the last run */
@@ -118,7 +123,7 @@ struct vm_boot {
 	bool audit; /* the guest accounts for its frames at its end */
 	bool log;   /* vm_dirty_log() is wanted */
 	/* Most of memory will be touched: by pages of 2 MiB where the host has
-	 * them, while this VM is there. */
+	 * them. */
 	bool large_pages;
 };
 
@@ -136,6 +141,7 @@ struct vm_source {
 	const struct vm_state *state;
 	void *memory; /* private */
 	uint64_t memory_size;
+	gpa_t large_gpa;    /* as in struct vm */
 	const void *locked; /* ZB_LOCKED_SIZE: memory's beginning as it was */
 	const void *image;  /* may be NULL */
 	uint64_t image_size;
@@ -174,13 +180,19 @@ int vm_peek(struct vm *vm, struct vm_state *state, struct err *e);
 int vm_reset(struct vm *vm, const struct vm_state *state, bool all,
 	     struct err *e);
 
+/* Lets the run use the large part, with a log where vm->keeps says so; takes it
+ * back, with all that is in it. 0 or -errno. */
+int vm_give_large(struct vm *vm);
+int vm_take_large(struct vm *vm);
+
 /*
  * The guest's writes since the VM was made, a bit for each page of memory, into
- * log (memory_size / 4096 / 64 words, rounded up). What the host writes is not
+ * log (memory_size / 4096 / 64 words, rounded up). There are none in a large part
+ * without a log. What the host writes is not
  * in it. 0 or -errno.
  */
 int vm_dirty_log(const struct vm *vm, uint64_t *log);
-/* Forgets count pages from page first on, both multiples of 64, where log has
+/* Forgets count pages from page first on, below large_gpa, both multiples of 64, where log has
  * a bit set; they are write-protected again. 0 or -errno. */
 int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
 		   uint64_t count);

@@ -310,6 +310,10 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 	case ZB_HC_OUTPUT:
 		*event = VM_FAULT;
 		return move(vm, e) != 0;
+	case ZB_HC_LARGE:
+		control_open(vm)->large = vm_give_large(vm) ? ZB_LARGE_REFUSED :
+							      ZB_LARGE_GIVEN;
+		return false;
 	case ZB_HC_LOG:
 		write_log(vm);
 		return false;

@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 8
+#define ZB_ABI_VERSION 9
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -98,6 +98,7 @@
 #define ZB_HC_PANIC 5 /* guest kernel bug; control.log says what */
 #define ZB_HC_OUTPUT                                                           \
 	6 /* the rings were empty and are not any more, or one is full */
+#define ZB_HC_LARGE 7 /* the run wants the large part of memory */
 
 /* Where the agent, which comes in the request area at boot, becomes a file. */
 #define ZB_AGENT_PATH "/run/zeroboot/agent"
@@ -123,6 +124,14 @@
 	32 /* the exec is the first one of a copy of its session, which must
 	    * not draw the numbers that others do; the guest clears it */
 #define ZB_FLAG_INPUT 64 /* standard input comes by control.input */
+
+/* control.large (IN): whether the guest may use its memory from control.large_gpa
+ * on. A host that keeps it apart gives it to the runs that ask for it, in pages
+ * of 2 MiB, without a log, and throws away what they leave. */
+#define ZB_LARGE_PLAIN 0 /* as all other memory */
+#define ZB_LARGE_ASK 1   /* ZB_HC_LARGE comes first: writes fault until then */
+#define ZB_LARGE_GIVEN 2
+#define ZB_LARGE_REFUSED 3
 
 /* control.status (OUT): how the program ended */
 #define ZB_STATUS_EXITED 0
@@ -267,6 +276,9 @@ struct zb_control {
 	uint32_t reserved;     /* 396 */
 	char log[ZB_LOG_SIZE]; /* 400 OUT */
 	char args[ZB_ARGS_SIZE]; /* 1424 IN */
+	uint64_t large_gpa; /* 2448 OUT: see ZB_LARGE_*: a multiple of 2 MiB;
+	                         * 0: there is none */
+	uint32_t large;     /* 2456 IN: ZB_LARGE_* */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -285,6 +297,7 @@ ZB_OFFSET_IS(result_size, 368);
 ZB_OFFSET_IS(input, 376);
 ZB_OFFSET_IS(log, 400);
 ZB_OFFSET_IS(args, 1424);
+ZB_OFFSET_IS(large_gpa, 2448);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
 _Static_assert(sizeof(struct zb_order) * ZB_ORDER_COUNT == 4096, "one page");
 

@@ -143,3 +143,12 @@ session() {
 	session 'n'
 	[ "$output" = 4 ]
 }
+
+@test "session: much memory is kept, and what of it is given back is not" {
+	session 'a = bytearray(40 << 20); a[5] = 7; a[-1] = 9; kept = bytearray(b"q") * (12 << 20)'
+	session 'print(a[5], a[-1], any(a[6:-1:4096]), kept.count(b"q") == len(kept))'
+	[ "$output" = "7 9 False True" ]
+	session 'del a; more = bytearray(b"r") * (30 << 20)'
+	session 'print(len(kept), kept.count(b"q") == len(kept), more.count(b"r") == len(more))'
+	[ "$output" = "12582912 True True" ]
+}

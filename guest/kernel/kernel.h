@@ -42,6 +42,8 @@ typedef int64_t s64;
 typedef int32_t s32;
 
 #define PAGE_SIZE 4096ul
+#define LARGE_PAGE                                                             \
+	(2ul << 20) /* what an entry of the last table but one maps */
 #define PAGE_UP(x) (((u64)(x) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
 #define PAGE_DOWN(x) ((u64)(x) & ~(PAGE_SIZE - 1))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -12,25 +12,34 @@
 
 #define RELEASE 64 /* pages from which DONTNEED gives frames back */
 
-/* Clears a page that keeps its frame. What is zero is left alone: it may never
- * have been touched. */
+/* Clears a page that keeps its frame. */
 static void clear_page(u64 addr, u64 *pte)
 {
 	void *page = (*pte & (PTE_P | PTE_W)) == (PTE_P | PTE_W) ?
 			     (void *)addr :
 			     page_memory(addr);
 
-	if (page && !page_is_zero(page))
-		memset(page, 0, PAGE_SIZE);
+	if (page)
+		page_clear(page);
 	if (*pte & PTE_TOUCHED)
 		*pte &= ~PTE_TOUCHED;
+}
+
+/* What of the range lies in pages of 2 MiB from its start on; where that ends. */
+static u64 clear_large(u64 start, u64 end)
+{
+	for (; start < end && large_memory(start); start += PAGE_SIZE)
+		page_clear((void *)start);
+	return start;
 }
 
 static void clear_pages(const struct vma *v, u64 start, u64 end)
 {
 	bool flush = false;
 
-	for (u64 *pte; (pte = pte_next(&start, end)); start += PAGE_SIZE)
+	start = clear_large(start, end);
+	for (u64 *pte; (pte = pte_next(&start, end));
+	     start = clear_large(start + PAGE_SIZE, end))
 		if (v->pool)
 			clear_page(start, pte);
 		else if (!(*pte & PTE_OWNED))

@@ -1,6 +1,9 @@
 /*
- * frame.c: physical memory in frames of 4 KiB, by three bitmaps. Runs of frames
- * are taken from the top, so that brk can grow from the bottom.
+ * frame.c: physical memory in frames of 4 KiB, by three bitmaps.
+ *
+ * The upper half is the large part (abi.h): ordinary runs leave it alone. Its
+ * frames are free and marked as used until it is opened; from then on all but page
+ * tables comes from there. What is just below is for brk, which grows into it.
  *
  * A frame whose zero bit is set was never used since it was cleared: handing it
  * out costs nothing and does not touch it. One whose displaced bit is set is
@@ -9,13 +12,31 @@
  */
 #include "mm/frame.h"
 
+#include "hypercall.h"
+
+/* A run that takes more than this, or so much at once, gets the large part: what
+ * is below costs less in pages that the VM has touched before. */
+#define LARGE_RUN ((8ul << 20) / PAGE_SIZE)
+#define LARGE_FRAMES (LARGE_PAGE / PAGE_SIZE)
+#define LARGE_LEAST (128ul << 20) /* memory that is divided at all */
+#define HEAP_SHARE 16             /* of memory, for brk, below the large part */
+
 static u64 *used_bits, *zero_bits, *displaced_bits;
 static u16 *shares;  /* how many mappings have a frame beside the first one */
 static bool sharing; /* or ordinary runs would look at them */
 static u64 frame_count, free_count, usable_count;
-static u64 top_word; /* no word above has a free frame */
 static u64 (*on_shortage)(void);
 static gpa_t first_gpa;
+
+/* Words of the bitmaps, from bottom up to end. */
+struct part {
+	u64 bottom, end;
+	u64 top; /* no word above has a free frame */
+};
+static struct part small, heap, large;
+static bool has_large, large_open;
+static gpa_t large_gpa;
+static u64 run_frames; /* that a run has taken */
 
 static bool test_bit(const u64 *map, u64 i)
 {
@@ -64,12 +85,12 @@ static void clear(gpa_t gpa, u64 count)
 			memset(gpa_to_ptr(gpa), 0, PAGE_SIZE);
 }
 
-static u64 find_one(void)
+static u64 find_one(struct part *p)
 {
-	for (u64 w = top_word + 1; w-- > 0;) {
+	for (u64 w = p->top + 1; w-- > p->bottom;) {
 		if (used_bits[w] == ~0ull)
 			continue;
-		top_word = w;
+		p->top = w;
 		return w * 64 + 63 - (u64)__builtin_clzll(~used_bits[w]);
 	}
 	return 0;
@@ -77,11 +98,11 @@ static u64 find_one(void)
 
 /* The highest run of count free frames; 0 when there is none. displaced: such
  * frames will do, too. */
-static u64 find_run(u64 count, bool displaced)
+static u64 find_run(const struct part *p, u64 count, bool displaced)
 {
 	u64 run = 0;
 
-	for (u64 w = top_word + 1; w-- > 0;) {
+	for (u64 w = p->top + 1; w-- > p->bottom;) {
 		u64 taken = used_bits[w] | (displaced ? 0 : displaced_bits[w]);
 
 		if (taken == ~0ull) {
@@ -101,24 +122,74 @@ static u64 find_run(u64 count, bool displaced)
 	return 0;
 }
 
+/* ---- the large part ---- */
+
+static bool open_large(void)
+{
+	if (!has_large || large_open)
+		return false;
+	if (control->large == ZB_LARGE_ASK)
+		hypercall(ZB_HC_LARGE);
+	if (control->large != ZB_LARGE_PLAIN &&
+	    control->large != ZB_LARGE_GIVEN)
+		return false;
+	large_open = true;
+	/* What a snapshot has there is not the host's to throw away. */
+	if (control->large == ZB_LARGE_PLAIN)
+		control->large_gpa = 0;
+	memset(used_bits + large.bottom, 0,
+	       (large.end - large.bottom) * sizeof(*used_bits));
+	return true;
+}
+
+/* Before count frames are looked for: whether the run is a large one. */
+static void note_demand(u64 count)
+{
+	if (large_open || control->large != ZB_LARGE_ASK)
+		return;
+	run_frames += count;
+	if (run_frames > LARGE_RUN || count >= LARGE_FRAMES)
+		open_large();
+}
+
 void frames_on_shortage(u64 (*take_back)(void))
 {
 	on_shortage = take_back;
 }
 
-static u64 find(u64 count)
+static u64 find_in(struct part *p, u64 count, bool displaced)
 {
-	if (count == 0 || count > free_count)
-		return 0;
-	return count == 1 ? find_one() : find_run(count, true);
+	return count == 1 && displaced ? find_one(p) :
+					 find_run(p, count, displaced);
 }
 
-gpa_t frames_alloc(u64 count)
+static u64 find(u64 count, bool displaced, bool table)
 {
-	u64 first = find(count);
+	u64 first = 0;
 
+	if (count == 0 || count > free_count)
+		return 0;
+	if (large_open && !table)
+		first = find_in(&large, count, displaced);
+	if (first == 0)
+		first = find_in(&small, count, displaced);
+	if (first == 0)
+		first = find_in(&heap, count, displaced);
+	if (first == 0 && large_open && table)
+		first = find_in(&large, count, displaced);
+	return first;
+}
+
+static gpa_t alloc(u64 count, bool table)
+{
+	u64 first;
+
+	note_demand(count);
+	first = find(count, true, table);
+	if (first == 0 && open_large())
+		first = find(count, true, table);
 	while (first == 0 && on_shortage && on_shortage())
-		first = find(count);
+		first = find(count, true, table);
 	if (first == 0)
 		return 0;
 	take(first, count);
@@ -126,10 +197,24 @@ gpa_t frames_alloc(u64 count)
 	return first * PAGE_SIZE;
 }
 
+gpa_t frames_alloc(u64 count)
+{
+	return alloc(count, false);
+}
+
+gpa_t frame_alloc_table(void)
+{
+	return alloc(1, true);
+}
+
 gpa_t frames_take_run(u64 count)
 {
-	u64 first = count && count <= free_count ? find_run(count, false) : 0;
+	u64 first;
 
+	note_demand(count);
+	first = find(count, false, false);
+	if (first == 0 && open_large())
+		first = find(count, false, false);
 	if (first)
 		take(first, count);
 	return first * PAGE_SIZE;
@@ -142,6 +227,8 @@ bool frames_claim(gpa_t gpa, u64 count)
 	if (first >= frame_count || count > frame_count - first ||
 	    count > free_count)
 		return false;
+	if ((first + count) * PAGE_SIZE > large_gpa)
+		open_large();
 	for (u64 i = first; i < first + count; i++)
 		if (test_bit(used_bits, i) || test_bit(displaced_bits, i))
 			return false;
@@ -221,6 +308,14 @@ void frames_free_zero(gpa_t gpa)
 	set_bit(zero_bits, gpa / PAGE_SIZE);
 }
 
+/* Some that were freed. */
+static void raise_top(struct part *p, u64 first, u64 last)
+{
+	last = MIN(last / 64, p->end - 1);
+	if (first / 64 < p->end && last >= p->bottom && last > p->top)
+		p->top = last;
+}
+
 void frames_free(gpa_t gpa, u64 count)
 {
 	u64 first = gpa / PAGE_SIZE;
@@ -236,8 +331,9 @@ void frames_free(gpa_t gpa, u64 count)
 		free_count++;
 	}
 	control->frames_free = free_count;
-	if ((first + count - 1) / 64 > top_word)
-		top_word = (first + count - 1) / 64;
+	raise_top(&small, first, first + count - 1);
+	raise_top(&heap, first, first + count - 1);
+	raise_top(&large, first, first + count - 1);
 }
 
 void frame_share(gpa_t gpa)
@@ -266,6 +362,42 @@ gpa_t frames_first(void)
 	return first_gpa;
 }
 
+gpa_t frames_large(void)
+{
+	return has_large ? large_gpa : 0;
+}
+
+gpa_t frames_heap(void)
+{
+	return has_large ? heap.bottom * 64 * PAGE_SIZE : first_gpa;
+}
+
+static struct part part(u64 bottom, u64 end)
+{
+	return (struct part){ .bottom = bottom, .end = end, .top = end - 1 };
+}
+
+/* Divides what is free from first on. */
+static void divide(u64 first)
+{
+	u64 words = (frame_count + 63) / 64, start, middle;
+
+	/* What programs reserve and hardly use, as the 128 MiB of a library for
+	 * linear algebra, is to have room in 256 MiB. */
+	large_gpa = ((first + (frame_count - first) * 7 / 16) * PAGE_SIZE +
+		     LARGE_PAGE - 1) &
+		    ~(LARGE_PAGE - 1);
+	has_large = frame_count * PAGE_SIZE >= LARGE_LEAST;
+	if (!has_large)
+		large_gpa = frame_count * PAGE_SIZE;
+	start = large_gpa / PAGE_SIZE / 64;
+	middle = start - (has_large ? words / HEAP_SHARE : 0);
+	small = part(0, middle);
+	heap = part(middle, start);
+	large = part(start, words);
+	control->large_gpa = has_large ? large_gpa : 0;
+}
+
 void frames_init(gpa_t start, u64 memory_size)
 {
 	u64 words, first;
@@ -278,13 +410,13 @@ void frames_init(gpa_t start, u64 memory_size)
 	shares = (u16 *)(displaced_bits + words);
 	first = PAGE_UP(start + words * 24 + words * 64 * sizeof(*shares)) /
 		PAGE_SIZE;
+	divide(first);
 	for (u64 i = 0; i < words * 64; i++) {
-		if (i < first || i >= frame_count)
+		if (i < first || i >= large_gpa / PAGE_SIZE)
 			set_bit(used_bits, i);
-		else
+		if (i >= first && i < frame_count)
 			set_bit(zero_bits, i);
 	}
 	free_count = usable_count = frame_count - first;
-	top_word = words - 1;
 	first_gpa = first * PAGE_SIZE;
 }

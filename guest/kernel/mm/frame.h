@@ -6,6 +6,9 @@
 
 /* count adjacent frames of zeroes, or 0 when memory is short. */
 gpa_t frames_alloc(u64 count);
+/* One for a page table: not of the large part while there are others, where it
+ * would keep 2 MiB from being one page. */
+gpa_t frame_alloc_table(void);
 void frames_free(gpa_t gpa, u64 count);
 u64 frames_available(void);
 u64 frames_total(void);
@@ -41,6 +44,11 @@ gpa_t frames_longest_run(u64 *count);
  * if it were not there. False: that would leave less than spare bytes. */
 bool frames_limit(u64 bytes, u64 spare);
 u64 frames_in_use(void); /* the kernel's own included */
+
+/* Where the large part begins, which ends with memory; 0: there is none. */
+gpa_t frames_large(void);
+/* Where brk is to begin, so that it can grow into the large part. */
+gpa_t frames_heap(void);
 
 /* Clears all free frames, so that a template has no old data in them and
  * handing them out costs nothing. */

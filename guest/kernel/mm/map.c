@@ -203,15 +203,20 @@ static u64 map_in_pool(u64 size, struct vma *v)
 /* Clears a page of the pool, which keeps it. */
 static bool renew_page(u64 addr)
 {
-	u64 *pte = pte_find(addr, false);
-	void *page = page_memory(addr);
+	void *page = large_memory(addr);
+	u64 *pte;
 
+	if (page) {
+		page_clear((void *)addr);
+		return false;
+	}
+	pte = pte_find(addr, false);
+	page = page_memory(addr);
 	if (frame_displaced(addr - space->pool))
 		return page_drop(pte);
 	if ((*pte & (PTE_P | PTE_W)) == (PTE_P | PTE_W))
 		page = (void *)addr;
-	if (!page_is_zero(page))
-		memset(page, 0, PAGE_SIZE);
+	page_clear(page);
 	return false;
 }
 
@@ -351,7 +356,7 @@ long mm_open(u64 home)
 	space->pool = home + HOME_POOL;
 	space->pool_start = space->pool + frames_first();
 	space->pool_end = space->pool + control->memory_size;
-	space->brk_start = space->brk_end = space->pool_start;
+	space->brk_start = space->brk_end = space->pool + frames_heap();
 	space->brk_top = space->pool_end;
 	return pool_build(space) ? 0 : -ENOMEM;
 }

@@ -23,8 +23,12 @@ const void *frame_memory(gpa_t gpa)
 
 void *page_memory(u64 addr)
 {
-	const u64 *pte = pte_find(addr, false);
+	void *large = large_memory(addr);
+	const u64 *pte;
 
+	if (large)
+		return large;
+	pte = pte_find(addr, false);
 	if (!pte || !(*pte & (PTE_P | PTE_SAVED)))
 		return NULL;
 	return (void *)(uintptr_t)frame_memory(*pte & PTE_GPA);
@@ -39,6 +43,12 @@ bool page_is_zero(const void *page)
 		any = words[i] | words[i + 1] | words[i + 2] | words[i + 3] |
 		      words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7];
 	return !any;
+}
+
+void page_clear(void *page)
+{
+	if (!page_is_zero(page))
+		memset(page, 0, PAGE_SIZE);
 }
 
 /* ---- giving up ---- */

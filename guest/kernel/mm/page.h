@@ -19,6 +19,8 @@ void *page_memory(u64 addr);
 /* A frame's memory for reading; of the image, too. */
 const void *frame_memory(gpa_t gpa);
 bool page_is_zero(const void *page);
+/* What is zero is left alone: it may never have been touched. */
+void page_clear(void *page);
 /* Whether the page with this entry may be written in place, if v allows it. */
 bool page_may_write(u64 pte, const struct vma *v);
 

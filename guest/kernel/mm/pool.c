@@ -60,22 +60,34 @@ static bool give_displaced(u64 addr, u64 *pte)
 	return flush;
 }
 
+static bool give_page(u64 addr)
+{
+	u64 *pte = pte_find(addr, false), own = own_entry(gpa_of(addr));
+	bool flush = false;
+
+	if (frame_displaced(gpa_of(addr)))
+		return give_displaced(addr, pte);
+	if (*pte != own) {
+		*pte = own;
+		flush = true;
+	}
+	frames_free(gpa_of(addr), 1);
+	return flush;
+}
+
 bool pool_give(u64 start, u64 end)
 {
 	bool flush = false;
+	u64 next;
 
-	for (u64 a = start; a < end; a += PAGE_SIZE) {
-		u64 *pte = pte_find(a, false), own = own_entry(gpa_of(a));
-
-		if (frame_displaced(gpa_of(a))) {
-			flush |= give_displaced(a, pte);
+	for (u64 a = start; a < end; a = next) {
+		next = a + PAGE_SIZE;
+		if (!large_memory(a)) {
+			flush |= give_page(a);
 			continue;
 		}
-		if (*pte != own) {
-			*pte = own;
-			flush = true;
-		}
-		frames_free(gpa_of(a), 1);
+		next = MIN((a | (LARGE_PAGE - 1)) + 1, end);
+		frames_free(gpa_of(a), (next - a) / PAGE_SIZE);
 	}
 	return flush;
 }
@@ -181,8 +193,16 @@ u64 pool_touched(u64 start, u64 end)
 	u64 step = MAX(pages / SAMPLE, 1ul), looked = 0, touched = 0;
 
 	for (u64 a = start; a < end; a += step * PAGE_SIZE, looked++) {
-		const u64 *pte = pte_find(a, false);
+		const void *page = large_memory(a);
+		const u64 *pte;
 
+		if (page && tables_loaded(&space->tables))
+			page = (const void *)a;
+		if (page) {
+			touched += !page_is_zero(page);
+			continue;
+		}
+		pte = pte_find(a, false);
 		touched += frame_displaced(gpa_of(a)) ?
 				   (*pte & PTE_P) != 0 :
 				   !page_is_zero(content(a, pte));
@@ -240,8 +260,10 @@ void pool_dissolve(void)
 
 bool pool_build(struct space *s)
 {
-	for (gpa_t gpa = s->pool_start - s->pool; gpa < control->memory_size;
-	     gpa += PAGE_SIZE) {
+	gpa_t large = frames_large();
+	u64 end = large ? large : control->memory_size;
+
+	for (gpa_t gpa = s->pool_start - s->pool; gpa < end; gpa += PAGE_SIZE) {
 		u64 *pte = pte_find(s->pool + gpa, true);
 
 		if (!pte)
@@ -249,5 +271,6 @@ bool pool_build(struct space *s)
 		*pte = own_entry(gpa);
 	}
 	frames_on_shortage(take_some_back);
-	return true;
+	return !large || large_build(s->pool + large, large,
+				     control->memory_size - large);
 }

@@ -9,6 +9,8 @@
  * taken back. Such a page of the pool, and one that was mapped over, is displaced:
  * its entry is like one of the zone, and its frame is not handed out by the pool
  * until the mapping goes.
+ *
+ * Of the large part (frame.h) a space's pool has pages of 2 MiB: pte.h.
  */
 #ifndef MM_POOL_H
 #define MM_POOL_H

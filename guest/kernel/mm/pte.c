@@ -40,7 +40,7 @@ static u64 *take_oldest(void)
 static u64 *table_new(void)
 {
 	u64 *table = old_count >= OLD_MAX ? take_oldest() : NULL;
-	gpa_t gpa = table ? 0 : frames_alloc(1);
+	gpa_t gpa = table ? 0 : frame_alloc_table();
 
 	if (gpa) {
 		table_count++;
@@ -77,11 +77,31 @@ u64 tables_give_back(void)
 	return count;
 }
 
+/* ---- pages of 2 MiB ---- */
+
+static gpa_t spare_tables; /* one for each of them, in their order */
+static gpa_t large_start;
+
+/* The same memory, page by page. */
+static void split(u64 *entry)
+{
+	gpa_t gpa = *entry & PTE_GPA;
+	gpa_t table =
+		spare_tables + (gpa - large_start) / LARGE_PAGE * PAGE_SIZE;
+	u64 *pages = gpa_to_ptr(table);
+
+	for (u64 i = 0; i < PAGE_SIZE / sizeof(*pages); i++)
+		pages[i] = pte_make(gpa + i * PAGE_SIZE, true, false);
+	*entry = pte_make(table, true, false);
+}
+
 /* An entry of a table that is not of the lowest kind; NULL: no memory. */
 static u64 *next_table(u64 *entry, bool make)
 {
 	u64 *table;
 
+	if (*entry & PTE_PS)
+		split(entry);
 	if (*entry & PTE_P)
 		return gpa_to_ptr(*entry & PTE_GPA);
 	table = make ? table_new() : NULL;
@@ -133,6 +153,9 @@ u64 *pte_next(u64 *at, u64 end)
 
 			if (!(entry & PTE_P))
 				break;
+			if (entry & PTE_PS)
+				split((u64 *)&table[*at >> shift & 511]);
+			entry = table[*at >> shift & 511];
 			table = gpa_to_ptr(entry & PTE_GPA);
 		}
 		if (shift == 12)
@@ -140,6 +163,44 @@ u64 *pte_next(u64 *at, u64 end)
 		*at = (*at | ((1ul << shift) - 1)) + 1;
 	}
 	return NULL;
+}
+
+/* The entry that would lead to the table of a page; NULL: there is none. */
+static u64 *large_entry(u64 gva, bool make)
+{
+	u64 *table = first_table(gva, make);
+
+	if (table)
+		table = next_table(&table[gva >> 30 & 511], make);
+	return table ? &table[gva >> TABLE_SHIFT & 511] : NULL;
+}
+
+void *large_memory(u64 gva)
+{
+	const u64 *entry = large_entry(gva, false);
+
+	if (!entry || !(*entry & PTE_PS))
+		return NULL;
+	return gpa_to_ptr((*entry & PTE_GPA) + (gva & (LARGE_PAGE - 1)));
+}
+
+bool large_build(u64 gva, gpa_t gpa, u64 size)
+{
+	u64 count = size / LARGE_PAGE;
+
+	spare_tables = frames_alloc(count);
+	if (!spare_tables)
+		return false;
+	table_count += count;
+	large_start = gpa;
+	for (u64 i = 0; i < count; i++) {
+		u64 *entry = large_entry(gva + i * LARGE_PAGE, true);
+
+		if (!entry)
+			return false;
+		*entry = pte_make(gpa + i * LARGE_PAGE, true, false) | PTE_PS;
+	}
+	return true;
 }
 
 /* ---- those of a space ---- */
@@ -155,7 +216,7 @@ long tables_make(struct tables *t)
 static void free_below(u64 *table, int level)
 {
 	for (size_t i = 0; level > 1 && i < PAGE_SIZE / 8; i++)
-		if (table[i])
+		if (table[i] && !(table[i] & PTE_PS))
 			free_below(gpa_to_ptr(table[i] & PTE_GPA), level - 1);
 	table_put_aside(table);
 }
@@ -177,7 +238,8 @@ static void keep_in_place(u64 *table, u64 start, bool (*wanted)(u64, u64))
 
 		if (!table[i] || wanted(at, at + TABLE_SIZE))
 			continue;
-		table_put_aside(gpa_to_ptr(table[i] & PTE_GPA));
+		if (!(table[i] & PTE_PS))
+			table_put_aside(gpa_to_ptr(table[i] & PTE_GPA));
 		table[i] = 0;
 	}
 }

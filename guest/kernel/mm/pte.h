@@ -12,6 +12,7 @@
 #define PTE_W 0x002ull
 #define PTE_U 0x004ull
 #define PTE_AD 0x060ull    /* set beforehand: see vmm_boot.c */
+#define PTE_PS 0x080ull    /* leads to 2 MiB, not to a table; see below */
 #define PTE_OWNED 0x200ull /* the frame belongs to the mapping alone */
 #define PTE_SAVED 0x400ull /* not present for PROT_NONE, but holds a frame */
 #define PTE_TOUCHED                                                            \
@@ -47,6 +48,16 @@ void tables_load(struct tables *t);
 bool tables_loaded(const struct tables *t);
 /* The CPU has had others than the first ones. */
 bool tables_switched(void);
+
+/*
+ * In the pool the large part of memory has entries of 2 MiB, made at boot. One
+ * becomes a table when anybody looks for the entry of a page of it: pte_find() and
+ * pte_next(). The frames of these tables are put by, so that cannot fail.
+ */
+/* Makes them for [gva, gva + size) that shows [gpa, ..); false: no memory. */
+bool large_build(u64 gva, gpa_t gpa, u64 size);
+/* Where the page has none of its own: the memory it shows; else NULL. */
+void *large_memory(u64 gva);
 
 /* The entry of a page; NULL when its table is not there (and, with make, no
  * memory is left for it). */
