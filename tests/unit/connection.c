@@ -61,6 +61,11 @@ void api_error(struct exchange *x, int status, const char *extra,
 	answer_end(&x->answer, &h);
 }
 
+void api_sent(struct exchange *x)
+{
+	(void)x;
+}
+
 size_t api_held(const struct exchange *x)
 {
 	return x->answer.text.room;
