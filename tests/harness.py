@@ -65,17 +65,19 @@ class Server:
 
     def ready(self):
         if self.log:
-            found = re.search(rb"serving on 127\.0\.0\.1:(\d+)", self.logged())
+            said = self.logged()
+            found = re.search(rb"serving on 127\.0\.0\.1:(\d+)", said)
             self.port = int(found[1]) if found else 0
-            return b"every template is ready" in self.logged()
+            return found and b"every template is ready" in said
         try:
             return self.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
         except ConnectionRefusedError:
             return False
 
     def logged(self):
-        self.log.seek(0)
-        return self.log.read()
+        # Not by seeking: the server writes where the file stands.
+        fd = self.log.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0)
 
     def __enter__(self):
         return self
