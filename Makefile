@@ -130,6 +130,8 @@ build/%-root/.done: guest/%/build.sh guest/%/packages.txt guest/root.sh guest/ba
 	touch $@
 
 build/node-root/.done: guest/node/addon.cc
+build/python-root/.done build/python-data-root/.done: guest/python/library.sh
+build/python-data-root/.done: $(wildcard guest/python-data/*)
 
 build/%.trimmed: build/%-root/.done guest/trim.sh
 	guest/trim.sh build/$*-root
@@ -150,9 +152,13 @@ templates/%.img: build/%.img
 templates/%.zbt: templates/%.img zeroboot
 	./zeroboot template build -o $@ $<
 
+.SECONDARY: build/python-data-root/.done build/python-data.trimmed build/python-data.img templates/python-data.img
 .SECONDARY: $(LANGUAGES:%=build/%-root/.done) $(LANGUAGES:%=build/%.trimmed) $(LANGUAGES:%=build/%.img) $(LANGUAGES:%=templates/%.img)
 
 templates: $(LANGUAGES:%=templates/%.zbt)
+
+# Python with matplotlib and what else people work on data with.
+data: all templates/python-data.zbt
 
 # ---- documents that are made of the source ----
 $(O)/syscalls: docs/syscalls.c guest/kernel/syscalls.def
@@ -300,6 +306,10 @@ build/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	gcc -std=c11 -O2 $(WARN) -o $@ $<
 
+build/bench/counters: bench/counters.c $(O)/host.a $(O)/blobs.o
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $< $(O)/blobs.o $(O)/host.a
+
 bench: all templates build/bench/load
 	./zeroboot bench
 	./zeroboot bench -l node
@@ -342,6 +352,7 @@ distclean: clean
 help:
 	@echo 'all        ./zeroboot, one static binary'
 	@echo 'templates  templates/*.zbt, from distribution packages'
+	@echo 'data       the language python-data: Python with matplotlib, scipy, scikit-learn and others'
 	@echo 'build/python.img.gz, node, sh: the images, packed, as they are copied'
 	@echo 'run        install what is missing, build, serve on 127.0.0.1:8080'
 	@echo 'test       install what is missing, build, run every test'
@@ -366,4 +377,4 @@ help:
 
 always:
 
-.PHONY: all always docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb sdk clean distclean help
+.PHONY: all always data docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb sdk clean distclean help

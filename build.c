@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cache.h"
@@ -15,7 +16,7 @@
 #include "guest/abi.h"
 #include "image_find.h"
 #include "language.h"
-#include "load.h"
+#include "memory.h"
 #include "proof.h"
 #include "template.h"
 #include "vmm_run.h"
@@ -92,7 +93,7 @@ static const struct language *language_of_template(const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 
-	return language_find(name, strcspn(name, "."));
+	return language_of_name(name, strcspn(name, "."));
 }
 
 static int choose_interpreter(struct command *c, const struct build_options *o,
@@ -189,6 +190,46 @@ static void show_output(const struct vm *vm, const struct command *c,
 	show_stream(vm, 2, c->interpreter);
 }
 
+/* ---- memory ---- */
+
+static uint64_t number(const char *text, size_t size)
+{
+	uint64_t n = 0;
+
+	while (size && text[size - 1] == '\n')
+		size--;
+	if (size == 0 || size > 6)
+		return 0;
+	for (size_t i = 0; i < size; i++) {
+		if (!isdigit((unsigned char)text[i]))
+			return 0;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	return n;
+}
+
+/* What the template has when nobody says it: what the image wants, in a file. 0 or
+ * -errno. */
+static int choose_memory(uint64_t *mb, const struct build_options *o,
+			 struct err *e)
+{
+	const char *data = o->image->data;
+	const struct zb_image_header *h = o->image->data;
+	const struct zb_image_inode *i;
+	int64_t found = image_lookup(data, MEMORY_FILE);
+
+	*mb = o->memory_mb ? o->memory_mb : MEMORY_MB;
+	if (o->memory_mb || found < 0)
+		return 0;
+	i = (const struct zb_image_inode *)(data + h->inodes) + found;
+	*mb = S_ISREG(i->mode) ? number(data + i->data, i->size) & ~1ull : 0;
+	return *mb >= MEMORY_MB_LOW && *mb <= MEMORY_MB_HIGH ?
+		       0 :
+		       err_set(e, -EINVAL,
+			       "%s: " MEMORY_FILE ": no number from %d to %d",
+			       o->image_name, MEMORY_MB_LOW, MEMORY_MB_HIGH);
+}
+
 /* ---- building ---- */
 
 static int prove(const struct build_options *o, const struct command *c, int fd,
@@ -241,20 +282,22 @@ int build_template(const struct build_options *o, const struct vmm *vmm, int fd,
 				.image = o->image->data,
 				.image_size = o->image->size,
 				.output_limit = ZB_OUTPUT_SIZE,
-				.memory_size = o->memory_mb << 20,
 				.trace = o->trace,
 				.large_pages = true };
 	struct snapshot_source source = { .image = o->image->data,
 					  .image_size = o->image->size,
 					  .program = o->program };
-	uint64_t start = clock_mono();
+	uint64_t start = clock_mono(), memory_mb;
 	const struct language *l;
 	struct vm vm;
 	int r = choose(&c, o, e);
 
+	if (r == 0)
+		r = choose_memory(&memory_mb, o, e);
 	if (r)
 		return r;
-	complete(&c, o->memory_mb);
+	boot.memory_size = memory_mb << 20;
+	complete(&c, memory_mb);
 	l = c.language;
 	if (l) {
 		boot.agent = l->agent;
@@ -291,9 +334,7 @@ static int build_snapshot(struct snapshot *s, const char *path,
 			  const char *image_path, const struct vmm *vmm,
 			  const struct err *why, struct err *e)
 {
-	struct build_options o = { .name = path,
-				   .image_name = image_path,
-				   .memory_mb = LOAD_MEMORY_MB };
+	struct build_options o = { .name = path, .image_name = image_path };
 	struct template old;
 	struct image image;
 	struct err kept;

@@ -23,7 +23,7 @@ struct build_options {
 	/* Which of the image's interpreters, by its path, or what is started
 	 * instead of one; may be NULL. */
 	const char *program;
-	uint64_t memory_mb;
+	uint64_t memory_mb; /* 0: as the image wants */
 	bool trace;
 };
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memory.h"
 #include "options.h"
 
 extern const struct command command_serve, command_exec, command_image,
@@ -15,10 +16,6 @@ extern const struct command command_serve, command_exec, command_image,
 extern const struct command command_top;
 /* Of processes that the server starts. */
 extern const struct command command_worker, command_load;
-
-#define MEMORY_MB 256 /* of a VM */
-#define MEMORY_MB_LOW 32
-#define MEMORY_MB_HIGH 3072
 
 /* Page tables cover 2 MiB each. */
 static inline uint64_t memory_of_mb(unsigned long mb)

@@ -108,3 +108,11 @@ const char *language_of_file(const char *path)
 				return languages[n].name;
 	return NULL;
 }
+
+const struct language *language_of_name(const char *name, size_t size)
+{
+	const struct language *l = language_find(name, size);
+	const char *hyphen = memchr(name, '-', size);
+
+	return l || !hyphen ? l : language_find(name, (size_t)(hyphen - name));
+}

@@ -35,6 +35,9 @@ struct language {
 const struct language *language_at(size_t n);
 /* The one of which name (size bytes) is the name or another name; NULL. */
 const struct language *language_find(const char *name, size_t size);
+/* The same of a template's name, which may go on behind the language's, as in
+ * python-data; NULL. */
+const struct language *language_of_name(const char *name, size_t size);
 /* The name of the language that name is another name of; NULL. */
 const char *language_of_alias(const char *name, size_t size);
 /* The name of the one that a file's name says it is written in; NULL. */

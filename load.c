@@ -188,9 +188,7 @@ static int map_image(struct load *l, struct image *image)
 static int build(struct load *l)
 {
 	const struct load_options *o = l->options;
-	struct build_options b = { .name = o->name,
-				   .image_name = o->image,
-				   .memory_mb = LOAD_MEMORY_MB };
+	struct build_options b = { .name = o->name, .image_name = o->image };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
 	int r;

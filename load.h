@@ -20,7 +20,6 @@ enum load_file {
 };
 
 #define LOAD_WORDS_MAX 512 /* why it fails, into its pipe */
-#define LOAD_MEMORY_MB 256 /* of a template that nobody has said it of */
 
 enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_KEEP };
 

@@ -88,6 +88,52 @@ def by_name(image):
     assert not (PLACE / "node.zbt").exists()
 
 
+    done = build(image, "sh-other.zbt")
+    assert (done.returncode, done.stderr) == (0, b""), done
+    right("sh-other", 'echo "$0"', "/app/main.sh\n")
+
+
+MINE = """import atexit, random
+own, said = random.Random(), []
+atexit.register(lambda: said and print(*said))
+"""
+
+
+def wish(tree, memory, preload):
+    wishes = tree / "usr/lib/zeroboot"
+    wishes.mkdir(exist_ok=True)
+    (wishes / "memory").write_text(memory)
+    (wishes / "preload").write_text(preload)
+    return make_image(tree)
+
+
+def wishes(tree):
+    (tree / SITE / "mine.py").write_text(MINE)
+    image = wish(tree, "130\n", "csv mine\nwave\n")
+    done = build(image, "wishes.zbt")
+    assert (done.returncode, done.stderr) == (0, b""), done
+    info = subprocess.run([TOP / "zeroboot", "template", "info", PLACE / "wishes.zbt"], capture_output=True, text=True)
+    assert "130 MiB" in info.stdout, info
+    right("wishes", "import sys; print(*sorted({'mine', 'wave', 'cgi'} & set(sys.modules)))", "mine wave\n")
+    right("wishes", "import mine; mine.said.append('at the end')", "at the end\n")
+    some = {run("wishes", "import mine; print(mine.own.random())").stdout for _ in range(3)}
+    assert len(some) == 3, some
+    done = build(image, "wishes.zbt", "--memory", "160")
+    info = subprocess.run([TOP / "zeroboot", "template", "info", PLACE / "wishes.zbt"], capture_output=True, text=True)
+    assert done.returncode == 0 and "160 MiB" in info.stdout, (done, info)
+
+
+def wishes_refused(tree):
+    for memory in "", "many", "31", "3074", "1000000", "-64", "64 MiB":
+        image = wish(tree, memory, "")
+        done = build(image, "bad.zbt")
+        assert done.returncode == 1, (memory, done)
+        assert done.stderr.endswith(b"/usr/lib/zeroboot/memory: no number from 32 to 3072\n"), (memory, done)
+    done = build(wish(tree, "128", "nothing_there"), "bad.zbt")
+    assert done.returncode == 1 and b"ModuleNotFoundError: No module named 'nothing_there'" in done.stderr, done
+    assert not (PLACE / "bad.zbt").exists()
+
+
 def refused(image):
     why = b"not as natively: an exception: exit code 0 instead of 1"
     done = build(image, "wrong.zbt")
@@ -118,11 +164,17 @@ def main():
     tree = make_tree("python")
     add_start(tree, HELLO)
     image = make_image(tree)
+    wishing = PLACE / "wishing"
+    subprocess.run(["cp", "-al", tree, wishing], check=True)
+    (wishing / SITE / "start.pth").unlink()
+    (tree / SITE / "start.pth").unlink()
     add_start(tree, ALWAYS_0)
     tree.rename(PLACE / "wrong")
     report.check("Python in /usr/local/bin, without numpy; what it prints at its start is shown", local, image)
     report.check("--program chooses one of several interpreters, with its agent", chosen, image)
     report.check("a template's name does so, too", by_name, image)
+    report.check("an image says how much memory its VMs have, and what its template loads", wishes, wishing)
+    report.check("what it says is checked", wishes_refused, wishing)
     report.check("one whose exit codes are all 0 is refused, which is said", refused, make_image(PLACE / "wrong"))
     shutil.rmtree(PLACE)
     return 1 if report.failed else 0

@@ -20,6 +20,7 @@ for file in tests/*.bats; do
 done
 suites+=(json openapi reference page)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
+suites+=(data)
 [ $# -eq 0 ] || suites=("$@")
 for suite in "${suites[@]}"; do
 	[[ $suite =~ ^(svm|vmx|unit|appliance)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
@@ -90,6 +91,7 @@ build() {
 				"${of_its_own[@]}" -j "$(nproc)" MODE="$mode" unit || fail "the unit tests do not build"
 			done
 			;;
+		data) "${of_its_own[@]}" MODE="$(cat build/mode)" build/python-data.img || fail "the data image cannot be made" ;;
 		package | jail) make -s stage || fail "what is installed cannot be made" ;;
 		oom) "${of_its_own[@]}" MODE=sanitize build/sanitize/zeroboot-oom || fail "the build for oom fails" ;;
 		pack)

@@ -64,6 +64,8 @@ PRELOAD = (
 )
 # Where the image has it.
 PRELOAD_IF_THERE = ("pandas",)
+# What an image wants beside that: names in a file of its own.
+WISHES = "/usr/lib/zeroboot/preload"
 
 
 # ---- sessions ----
@@ -205,6 +207,11 @@ def end_exec():
         finish()
     if e is not None:
         code = report_exec(cut_traceback(e))
+    for ending in ENDINGS:
+        try:
+            ending()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
     if not flush_and_tell() and not code:
         code = 120
     text = Session.results.pop().encode("utf-8", "backslashreplace") if Session.results and not code else None
@@ -294,21 +301,47 @@ body = functools.partial(bool)
 call_step, call_body = map(ctypes.PYFUNCTYPE(None), (step, body))
 
 
+# What modules have added to the filters of warnings, before and behind what was there.
 FILTERS = {}
 
 
-def preload(name):
-    """Imports it; what filters of warnings it adds go to FILTERS instead."""
+def load(name):
+    """Imports it; what filters it adds go to FILTERS instead."""
     before = warnings.filters[:]
+    __import__(name)
+    now = warnings.filters[:]
+    for front in range(len(now) - len(before) + 1):
+        rest = front + len(before)
+        if now[front:rest] == before and now != before:
+            FILTERS[name] = now[:front], now[rest:]
+            warnings.filters[:] = before
+            warnings._filters_mutated()
+            break
+
+
+def preload(name):
     try:
-        __import__(name)
+        load(name)
     except ImportError:
-        return  # it, or what it needs, is not in the image
-    added = len(warnings.filters) - len(before)
-    if added and warnings.filters[added:] == before:
-        FILTERS[name] = warnings.filters[:added]
-        warnings.filters[:] = before
-        warnings._filters_mutated()
+        pass  # it, or what it needs, is not in the image
+
+
+# What some of them have to do at the end of an exec.
+ENDINGS = []
+
+
+def preload_wishes():
+    """True when one of them has something to do at the end of each run."""
+    if not os.path.exists(WISHES):
+        return False
+    callbacks = atexit._ncallbacks()
+    with open(WISHES) as file:
+        names = file.read().split()
+    for name in names:
+        load(name)
+        if ending := getattr(sys.modules[name], "end_of_exec", None):
+            ENDINGS.append(ending)
+    return atexit._ncallbacks() > callbacks
 
 
 class Preloaded(ModuleSpec):
@@ -319,22 +352,26 @@ class Preloaded(ModuleSpec):
     def _initializing(self):
         self.__class__ = ModuleSpec
         self._initializing = False
-        warnings.filters[:0] = FILTERS[self.name]
+        front, back = FILTERS[self.name]
+        warnings.filters[:] = front + warnings.filters + back
         warnings._filters_mutated()
         return False
 
 
 def hide_filters():
-    for name, filters in FILTERS.items():
-        if warnings.filters[:len(filters)] == filters:
-            del warnings.filters[:len(filters)]
+    for name, added in FILTERS.items():
         spec = sys.modules[name].__spec__
+        if type(spec) is Preloaded:
+            continue  # as they are
+        added = sum(added, [])
+        warnings.filters[:] = [some for some in warnings.filters if some not in added]
         del spec._initializing
         spec.__class__ = Preloaded
 
 
 for name in PRELOAD + tuple(filter(PathFinder.find_spec, PRELOAD_IF_THERE)):
     preload(name)
+ENDS = preload_wishes()
 
 
 class State:
@@ -403,14 +440,17 @@ def read_request(fd):
 
 
 class Generators:
-    """The states of random's and, where it is, numpy's global generators, 624 words
-    each."""
+    """The states of random's generator, of others that modules have made of its kind,
+    and, where it is, of numpy's global one, 624 words each."""
 
     def __init__(self):
-        self.python = sys.modules["random"]._inst
+        random = sys.modules["random"]
+        self.python = [random._inst]
+        self.python += (some for some in gc.get_objects()
+                        if type(some) is random.Random and some is not random._inst)
         self.numpy = None
         # RandomObject of CPython's _randommodule.c: object head, int index, words
-        places = [id(self.python) + object.__basicsize__ + 4]
+        places = [id(some) + object.__basicsize__ + 4 for some in self.python]
         if "numpy.random" in sys.modules:
             self.numpy = sys.modules["numpy"].random.mtrand._rand._bit_generator
             places.append(self.numpy.ctypes.state_address)
@@ -421,14 +461,15 @@ class Generators:
         self.states = tuple(memoryview(some) for some in words)
 
     def known(self):
-        states = [self.python.getstate()[1][:624]]
+        states = [some.getstate()[1][:624] for some in self.python]
         if self.numpy:
             states.append(tuple(self.numpy.state["state"]["key"].tolist()))
         return states
 
     def rewind(self):
         """At the end of their states: the next number is made from all words."""
-        self.python.seed(0)
+        for some in self.python:
+            some.seed(0)
         if self.numpy:
             self.numpy._legacy_seeding(0)
 
@@ -438,6 +479,8 @@ def reseed(fd, states):
     snapshot. (OpenSSL's generator seeds itself at its first use, after it.)
     Any words but all zeros are a state of the Mersenne Twister."""
     os.readv(fd, states)
+    if process:
+        process.authkey = os.urandom(32)
 
 
 def write_all(fd, data):
@@ -551,7 +594,7 @@ def finish():
     for callback in (wait, run, finish):
         atexit.unregister(callback)
     # One lock is the main thread's. Mostly there is nothing to end.
-    if atexit._ncallbacks() > CALLBACKS or threading._threading_atexits or len(threading._shutdown_locks) > 1:
+    if ENDS or atexit._ncallbacks() > CALLBACKS or threading._threading_atexits or len(threading._shutdown_locks) > 1:
         try:
             threading._shutdown()
         except BaseException:
@@ -664,6 +707,8 @@ open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 
 run = functools.partial(exec)
 generators = Generators()
+# multiprocessing draws its key when it is imported.
+process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].current_process()
 
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]

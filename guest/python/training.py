@@ -64,7 +64,17 @@ def ordinary():
     logging.warning("%s of %d", groups, len(items))
 
 
+def draw():
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2, 3], [3, 1, 2], label="a line")
+    axes.set(title="A title", xlabel="x", ylabel="y")
+    axes.legend()
+    pyplot.show()
+
+
 ordinary()
+if pyplot := sys.modules.get("matplotlib.pyplot"):
+    draw()
 try:
     {}["missing"]
 except KeyError as e:
