@@ -11,7 +11,7 @@
 
 extern const struct command command_serve, command_exec, command_image,
 	command_template, command_run, command_bench, command_doctor,
-	command_completion, command_manual, command_pack;
+	command_completion, command_manual, command_pack, command_mcp;
 /* All of them. */
 extern const struct command command_top;
 /* Of processes that the server starts. */

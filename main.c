@@ -48,6 +48,7 @@ static const struct command *const commands[] = { &command_serve,
 						  &command_completion,
 						  &command_manual,
 						  &command_pack,
+						  &command_mcp,
 						  &command_worker,
 						  &command_load,
 						  NULL };

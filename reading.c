@@ -18,7 +18,9 @@ static void parse(void *context)
 {
 	struct reading *r = context;
 
-	r->result = request_parse(&r->request, r->body, r->size, &r->e);
+	r->result = r->parse ?
+			    r->parse(r) :
+			    request_parse(&r->request, r->body, r->size, &r->e);
 }
 
 /* Between two parts of a body. */

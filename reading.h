@@ -16,6 +16,8 @@ struct reading {
 	struct request request;
 	const char *body;
 	size_t size;
+	/* What it is: as request_parse; NULL: that. */
+	int (*parse)(struct reading *r);
 	void (*done)(struct reading *r);
 	void *context;
 	/* valid in done: as request_parse */

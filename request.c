@@ -164,6 +164,8 @@ static int take_language(struct json *j, struct reader *r,
 
 	if (n)
 		return n;
+	if (parse_of(r)->request->given)
+		return field_bad_at(r, f->name, "is given already", at);
 	if (size > sizeof(name))
 		return field_bad_at(r, f->name, "no name is as long as this",
 				    at);
@@ -315,7 +317,7 @@ static int add_job(struct parse *p)
 	if (!job)
 		return field_no_memory(&p->reader);
 	q->jobs[q->count++] = job;
-	job->language = catalog_find("python", 6);
+	job->language = q->given ? q->language : catalog_find("python", 6);
 	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
 	job->node.owner = q->owner;
 	p->job = job;

@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "connections.h"
 #include "jail.h"
+#include "mcp_stdio.h"
 #include "metrics.h"
 #include "pool.h"
 #include "reading.h"
@@ -45,7 +46,7 @@ static struct {
 	} listeners[LISTENERS_MAX];
 	unsigned listener_count, max_connections;
 	struct watch signal_watch;
-	bool ready;
+	bool ready, stdio;
 	bool draining, lame; /* lame: its first second */
 	unsigned cpus;
 	uint64_t drain_until, lame_until;
@@ -418,9 +419,10 @@ static int start(const struct server_options *o, struct err *e)
 	int r;
 
 	hold_signals(&held);
+	server.stdio = o->stdio;
 	drain_seconds = o->drain_seconds;
 	log_open(o->log);
-	r = auth_open(e);
+	r = o->stdio ? 0 : auth_open(e);
 	if (r)
 		return r;
 	server.epoll = loop_open();
@@ -428,7 +430,7 @@ static int start(const struct server_options *o, struct err *e)
 		return err_set(e, server.epoll, "epoll: %s",
 			       strerror(-server.epoll));
 	r = open_pool(o, e);
-	if (r == 0)
+	if (r == 0 && !o->stdio)
 		r = open_listeners(o, e);
 	if (r == 0)
 		r = open_signals(held, e);
@@ -445,6 +447,10 @@ static int start(const struct server_options *o, struct err *e)
 		endpoint_hide_page();
 	connections_open(server.epoll, o->request_seconds, o->idle_seconds,
 			 o->output_total);
+	if (o->stdio)
+		r = mcp_stdio_open(server.epoll, o->outputs_mib, e);
+	if (r)
+		return r;
 	pool_tick(clock_mono());
 	return 0;
 }
@@ -490,11 +496,18 @@ static bool stay_awake(uint64_t now, uint64_t last_event)
 	       pool_running() < server.cpus;
 }
 
+static bool goes_on(uint64_t now)
+{
+	if (server.draining)
+		return drain_goes_on(now);
+	return !server.stdio || !mcp_stdio_ended();
+}
+
 static void serve(void)
 {
 	uint64_t next_tick = 0, now = clock_mono(), last_event = now;
 
-	while (!server.draining || drain_goes_on(now)) {
+	while (goes_on(now)) {
 		bool awake = stay_awake(now, last_event);
 		int n = loop_events(awake ? 0 : TICK_MS);
 
@@ -526,7 +539,7 @@ int server_run(const struct server_options *o)
 		for (unsigned i = 0; i < server.listener_count; i++)
 			fprintf(stderr, "zeroboot: serving on %s\n",
 				server.listeners[i].listener.name);
-		if (!auth_required())
+		if (!auth_required() && !o->stdio)
 			log_event("warning", "no key file: anyone who can "
 					     "connect can run code");
 		missing = jail_missing(&error);
@@ -538,6 +551,8 @@ int server_run(const struct server_options *o)
 		log_event("info", "stopped");
 	}
 	close_listeners();
+	if (o->stdio)
+		mcp_stdio_close();
 	connections_close();
 	reading_close();
 	reload_close();
