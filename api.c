@@ -12,6 +12,7 @@
 #include "document.h"
 #include "id.h"
 #include "loop.h"
+#include "mcp_http.h"
 #include "request.h"
 
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
@@ -218,6 +219,20 @@ static void end_live(struct exchange *x, struct job *job)
 	live_end(&x->live, &x->results.producer);
 }
 
+static void answer_call(struct exchange *x)
+{
+	struct answer_head head = head_of(x, 200, "application/json", "");
+	struct producer *result;
+
+	count_job(x, x->jobs[0]);
+	result = mcp_http_result(x);
+	if (result)
+		answer_produce(&x->answer, &head, result);
+	else
+		api_error(x, 500, "", "no memory for the answer");
+	check_answer(x);
+}
+
 static void answer_failure(struct exchange *x, struct job *job)
 {
 	bool later = job->status != JOB_FAULT && job->status != JOB_REJECTED;
@@ -237,7 +252,9 @@ static void answer_jobs(struct exchange *x)
 
 	if (!x->batch && results_ran(first))
 		note_run(x, first);
-	if (x->live.begun || (x->live.asked && results_ran(first)))
+	if (x->mcp)
+		answer_call(x);
+	else if (x->live.begun || (x->live.asked && results_ran(first)))
 		end_live(x, first);
 	else if (x->batch || results_ran(first))
 		answer_results(x);
@@ -259,6 +276,8 @@ size_t api_held(const struct exchange *x)
 {
 	size_t sum = x->results.held + x->answer.text.room;
 
+	if (x->mcp)
+		sum += mcp_http_held(x->mcp);
 	for (size_t i = 0; i < x->count; i++)
 		sum += x->jobs[i]->payload_size;
 	return sum;
@@ -280,22 +299,30 @@ void api_abandon(struct exchange *x)
 	}
 	free_jobs(x);
 	answer_drop(&x->answer);
+	mcp_http_drop(x);
 	free(x->answer.text.data);
 	x->answer.text = (struct text){ 0 };
 }
 
 /* ---- POST /v1/exec, /v1/exec/batch ---- */
 
-static void refuse(struct exchange *x, int status, const char *extra,
-		   const char *message)
+void api_refuse(struct exchange *x, int status, const char *extra,
+		const char *message)
 {
 	free_jobs(x);
 	api_error(x, status, extra, message);
 	x->finished(x);
 }
 
-/* Takes what the request costs from its key's bucket; false: answered. */
-static bool spend(struct exchange *x, size_t cost)
+void api_answer(struct exchange *x, int status, const char *type,
+		const char *extra)
+{
+	free_jobs(x);
+	end_body(x, status, type, extra);
+	x->finished(x);
+}
+
+bool api_spend(struct exchange *x, size_t cost)
 {
 	unsigned wait = 0;
 	char header[64];
@@ -307,7 +334,8 @@ static bool spend(struct exchange *x, size_t cost)
 		return true;
 	metrics.rate_limited++;
 	snprintf(header, sizeof(header), "Retry-After: %u\r\n", wait);
-	refuse(x, 429, header, "more than 100 requests a second for this key");
+	api_refuse(x, 429, header,
+		   "more than 100 requests a second for this key");
 	return false;
 }
 
@@ -319,18 +347,23 @@ static bool find_room(struct exchange *x)
 	if (v == POOL_TAKEN)
 		return true;
 	metrics.refused += x->count;
-	if (v == POOL_FULL)
-		refuse(x, 503, "Retry-After: 1\r\n", "the queue is full");
+	if (x->mcp) {
+		x->jobs[0]->status = JOB_REFUSED;
+		answer_jobs(x);
+	} else if (v == POOL_FULL)
+		api_refuse(x, 503, "Retry-After: 1\r\n", "the queue is full");
 	else
-		refuse(x, 400, "",
-		       "executions: more than this server takes at once");
+		api_refuse(x, 400, "",
+			   "executions: more than this server takes at once");
 	return false;
 }
 
-static void submit(struct exchange *x)
+void api_submit(struct exchange *x)
 {
 	uint32_t limit = (uint32_t)(BATCH_OUTPUT_MAX / x->count);
 
+	if (!find_room(x))
+		return;
 	x->executions = (unsigned)x->count;
 	x->open = x->count + 1; /* one for ourselves, until all are handed in */
 	for (size_t i = 0; i < x->count; i++) {
@@ -356,29 +389,35 @@ static void submit(struct exchange *x)
 		answer_jobs(x);
 }
 
+void api_take_jobs(struct exchange *x)
+{
+	struct request *q = &x->reading.request;
+
+	x->read(x);
+	x->batch = q->batch;
+	x->jobs = q->jobs;
+	x->count = q->count;
+	x->warnings = q->warnings;
+	*q = (struct request){ 0 };
+	if (x->owner) /* keys may have been read again meanwhile */
+		x->auth = auth_with_id(x->owner);
+}
+
 /* Jobs have been made of the body. */
 static void body_read(struct reading *reading)
 {
 	struct exchange *x = reading->context;
+	bool stream = reading->request.stream;
 	int r = reading->result;
 
-	x->read(x);
-	x->batch = reading->request.batch;
-	x->jobs = reading->request.jobs;
-	x->count = reading->request.count;
-	x->warnings = reading->request.warnings;
-	x->live.asked = reading->request.stream;
-	reading->request = (struct request){ 0 };
-	if (x->owner) /* keys may have been read again meanwhile */
-		x->auth = auth_with_id(x->owner);
-	if (!spend(x, r ? 1 : x->count))
+	api_take_jobs(x);
+	x->live.asked = stream;
+	if (!api_spend(x, r ? 1 : x->count))
 		return;
-	if (r) {
-		refuse(x, r == -ENOMEM ? 500 : 400, "", reading->e.text);
-		return;
-	}
-	if (find_room(x))
-		submit(x);
+	if (r)
+		api_refuse(x, r == -ENOMEM ? 500 : 400, "", reading->e.text);
+	else
+		api_submit(x);
 }
 
 void api_exec(struct exchange *x, const char *body, size_t size)
@@ -611,6 +650,8 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	x->cors = cors_lines(r->origin);
 	x->live.framing = r->old ? ANSWER_CLOSE : ANSWER_CHUNKS;
 	x->live.asked = r->events && x->path == METRICS_EXEC;
+	if (x->path == METRICS_MCP && !mcp_http_is_on())
+		x->path = METRICS_OTHER;
 	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
 	if (http_is(r->method, "OPTIONS"))
@@ -619,6 +660,12 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	if (!x->operation)
 		return deny(x, 405, endpoint_allow(x->path),
 			    "method not allowed");
+	if (x->path == METRICS_MCP) {
+		const char *problem = mcp_http_problem(r, &x->status);
+
+		if (problem)
+			return deny(x, x->status, "", problem);
+	}
 	if (x->operation->takes)
 		return admit_run(x, r);
 	if (x->path == METRICS_HEALTH)

@@ -16,6 +16,8 @@
 #define API_OUTPUTS_MIB 8 /* of files that a run returns, unless it is set */
 #define API_ID_MAX 128    /* of an X-Request-Id that is taken over */
 
+struct mcp_exchange;
+
 /* One request under way; its jobs are answered one by one. */
 struct exchange {
 	void (*read)(struct exchange *x); /* its body is not needed any more */
@@ -34,8 +36,10 @@ struct exchange {
 	uint64_t start_ns;
 	const char *cors; /* header lines for the client's origin, or NULL */
 	struct answer answer;
-	struct results results; /* that it is made of */
-	struct live live;       /* it is sent while its run goes on */
+	struct results results;   /* that it is made of */
+	struct live live;         /* it is sent while its run goes on */
+	struct results results;   /* that it is made of */
+	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
 	const struct operation *operation; /* that is asked for, admitted */
@@ -66,6 +70,19 @@ void api_health(struct exchange *x, const char *body, size_t size);
 void api_metrics(struct exchange *x, const char *body, size_t size);
 /* What they answer, and what an error does. */
 extern const struct object api_health_answer, api_error_answer;
+
+/* For those that answer in a file of their own: what has been read becomes x's. */
+void api_take_jobs(struct exchange *x);
+/* Takes what the request costs from its key's bucket; false: answered. */
+bool api_spend(struct exchange *x, size_t cost);
+/* Runs the jobs, or refuses them. */
+void api_submit(struct exchange *x);
+/* Instead: an error, or the body that is in x->answer. */
+void api_refuse(struct exchange *x, int status, const char *extra,
+		const char *message);
+void api_answer(struct exchange *x, int status, const char *type,
+		const char *extra);
+
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,
 	       const char *message);

@@ -8,12 +8,14 @@
 #include "host.h"
 #include "api.h"
 #include "http.h"
+#include "mcp_http.h"
 #include "server.h"
 
 #define DEFAULT_ADDRESS "127.0.0.1:8080"
 #define MAX_WORKERS 4096 /* for each language */
 
 static struct server_options serve;
+static bool no_mcp;
 static unsigned long queue, drain, request, idle, output, body, outputs;
 
 static int take_listen(const char *address, struct err *e)
@@ -122,6 +124,9 @@ static const struct option options[] = {
 	  .take = cors_allow,
 	  .help = "web pages of this origin may ask and read the answers; up "
 		  "to 16 times" },
+	{ .name = "--no-mcp",
+	  .flag = &no_mcp,
+	  .help = "without POST /mcp, the Model Context Protocol" },
 	{ 0 }
 };
 
@@ -133,6 +138,7 @@ static int run(int count, char **operands)
 	(void)operands;
 	if (serve.listen_count == 0)
 		serve.listen[serve.listen_count++] = DEFAULT_ADDRESS;
+	mcp_http_set(!no_mcp);
 	serve.max_queue = (unsigned)queue;
 	serve.drain_seconds = (unsigned)drain;
 	serve.request_seconds = (unsigned)request;

@@ -74,12 +74,17 @@ const char *cors_lines(struct http_span origin)
 	return cors.count ? "Vary: Origin\r\n" : "";
 }
 
+bool cors_allows(struct http_span origin)
+{
+	return cors.all || find(origin);
+}
+
 const char *cors_permissions(struct http_span origin)
 {
-	if (!cors.all && !find(origin))
+	if (!cors_allows(origin))
 		return "";
 	return "Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
 	       "Access-Control-Allow-Headers: Authorization, Content-Type, "
-	       "X-Request-Id\r\n"
+	       "X-Request-Id, MCP-Protocol-Version\r\n"
 	       "Access-Control-Max-Age: 3600\r\n";
 }

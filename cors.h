@@ -15,6 +15,8 @@
 /* Adds an origin, SCHEME://HOST[:PORT], or * for all. 0 or -errno. */
 int cors_allow(const char *origin, struct err *e);
 
+/* Whether a page of that origin may ask. */
+bool cors_allows(struct http_span origin);
 /* Header lines of each answer to that origin, which may be empty. */
 const char *cors_lines(struct http_span origin);
 /* More of them, for what it asks before it dares: OPTIONS. */

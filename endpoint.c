@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api.h"
+#include "mcp_http.h"
 #include "openapi.h"
 #include "page.h"
 #include "request.h"
@@ -54,6 +55,14 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 				"are in the order of the request.",
 			.example = "{\"executions\":[{\"code\":\"print(1)\"},"
 				   "{\"code\":\"echo 2\",\"language\":\"sh\"}]}",
+		} },
+	},
+	[METRICS_MCP] = { /* not the API's: without an id */
+		.path = SPAN("/mcp"),
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = mcp_http_post,
+			.takes = &mcp_http_message,
 		} },
 	},
 	[METRICS_HEALTH] = {

@@ -33,10 +33,12 @@ const char *http_status_text(int status)
 		const char *text;
 	} texts[] = {
 		{ 200, "OK" },
+		{ 202, "Accepted" },
 		{ 204, "No Content" },
 		{ 304, "Not Modified" },
 		{ 400, "Bad Request" },
 		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" },
@@ -400,6 +402,8 @@ static int header(struct http_span line, struct http_request *r)
 		r->request_id = v;
 	} else if (http_is_word(name, "if-none-match")) {
 		r->known = v;
+	} else if (http_is_word(name, "mcp-protocol-version")) {
+		r->mcp_version = v;
 	}
 	return 1;
 }

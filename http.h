@@ -30,7 +30,8 @@ struct http_request {
 	struct http_span method, path; /* path without query, or * */
 	struct http_span authorization, content_type, request_id, origin;
 	struct http_span known; /* If-None-Match */
-	size_t head_size;       /* where the body begins */
+	struct http_span mcp_version;
+	size_t head_size; /* where the body begins */
 	uint64_t body_size;
 	bool old; /* HTTP/1.0 */
 	bool has_host, has_length, chunked;

@@ -38,20 +38,15 @@ static void print_more(FILE *to)
 	fputs("zeroboot COMMAND --help has a command's options.\n", to);
 }
 
-static const struct command *const commands[] = { &command_serve,
-						  &command_exec,
-						  &command_image,
-						  &command_template,
-						  &command_run,
-						  &command_bench,
-						  &command_doctor,
-						  &command_completion,
-						  &command_manual,
-						  &command_pack,
-						  &command_mcp,
-						  &command_worker,
-						  &command_load,
-						  NULL };
+static const struct command *const commands[] = {
+	&command_serve,  &command_exec,
+	&command_image,  &command_template,
+	&command_run,    &command_bench,
+	&command_doctor, &command_completion,
+	&command_manual, &command_pack,
+	&command_mcp,    &command_worker,
+	&command_load,   NULL
+};
 
 const struct command command_top = {
 	.name = "zeroboot",

@@ -1,6 +1,7 @@
 #include "mcp.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "json.h"
 #include "mcp_tools.h"
@@ -208,12 +209,13 @@ static int read_arguments(struct parse *p)
 
 static int call_tool(struct parse *p)
 {
-	char name[NAME_MAX_BYTES], what[NAME_MAX_BYTES + 32] = "unknown tool: ";
+	char name[NAME_MAX_BYTES], what[NAME_MAX_BYTES + 32];
 	bool is_name = string_of(&p->name, name);
 	int language = is_name ? mcp_tool_language(name) : -1;
 
 	if (language < 0) {
-		strcat(what, is_name ? name : "no such name");
+		snprintf(what, sizeof(what), "unknown tool: %s",
+			 is_name ? name : "no such name");
 		fail(p, INVALID_PARAMS, p->name.size ? what : "name: missing");
 		return 0;
 	}

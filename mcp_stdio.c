@@ -17,7 +17,7 @@
 #include "pool.h"
 #include "reading.h"
 
-#define READ_SIZE 65536
+#define READ_SIZE ((size_t)65536)
 #define OUTPUT_MAX (1u << 20) /* bytes of each stream of one run */
 #define CALLS_MAX 32          /* at a time; each may have output to hold */
 

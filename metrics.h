@@ -11,7 +11,7 @@
 #include "text.h"
 
 #define METRICS_BUCKETS 20
-#define METRICS_STATUSES 17 /* the last: any other */
+#define METRICS_STATUSES 19 /* the last: any other */
 
 enum metrics_path {
 	METRICS_OTHER,
@@ -21,6 +21,7 @@ enum metrics_path {
 	METRICS_METRICS,
 	METRICS_OPENAPI,
 	METRICS_PAGE,
+	METRICS_MCP,
 	METRICS_PATHS
 };
 

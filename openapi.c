@@ -384,7 +384,8 @@ static void put_document(struct writer *w)
 	       "\"identifier\":\"Apache-2.0\"}},\"servers\":[{\"url\":\"/\"}],"
 	       "\"paths\":{");
 	for (int i = METRICS_OTHER + 1; i < METRICS_PATHS; i++) {
-		if (!endpoint_is_there((enum metrics_path)i))
+		if (!endpoint_is_there((enum metrics_path)i) ||
+		    !endpoints[i].operations[0].id)
 			continue;
 		put(w, i > METRICS_OTHER + 1 ? "," : "");
 		put_endpoint(w, &endpoints[i]);

@@ -7,26 +7,33 @@
 
 #define MEASURE_BYTES 65536u /* of output, at a time */
 
+static bool make_room(struct pieces *p)
+{
+	size_t room = p->room ? p->room * 2 : 16;
+	struct piece *bigger;
+
+	if (p->list && p->count < p->room)
+		return true;
+	bigger = realloc(p->list, room * sizeof(*bigger));
+	if (!bigger)
+		return false;
+	p->list = bigger;
+	p->room = room;
+	return true;
+}
+
 static void append(struct pieces *p, struct piece piece)
 {
-	struct piece *bigger = p->list;
-	size_t room = p->room ? p->room * 2 : 16;
-
-	if (p->count == p->room) {
-		bigger = realloc(p->list, room * sizeof(*bigger));
-		if (!bigger) {
-			p->failed = true;
-			return;
-		}
-		p->list = bigger;
-		p->room = room;
-	}
-	p->list[p->count++] = piece;
+	if (make_room(p))
+		p->list[p->count++] = piece;
+	else
+		p->failed = true;
 }
 
 void pieces_add(struct pieces *p, const void *data, size_t size)
 {
-	struct piece *last = p->count ? &p->list[p->count - 1] : NULL;
+	struct piece *last = p->list && p->count ? &p->list[p->count - 1] :
+						   NULL;
 	size_t from = p->fixed.size;
 
 	text_add(&p->fixed, data, size);

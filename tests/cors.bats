@@ -21,7 +21,7 @@ ask_from() { # origin, curl's arguments
 		head_has "Access-Control-Allow-Origin: $origin"
 		head_has 'Vary: Origin'
 		head_has 'Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS'
-		head_has 'Access-Control-Allow-Headers: Authorization, Content-Type, X-Request-Id'
+		head_has 'Access-Control-Allow-Headers: Authorization, Content-Type, X-Request-Id, MCP-Protocol-Version'
 		head_has 'Access-Control-Max-Age: 3600'
 		head_has 'Allow: POST, OPTIONS'
 		[ "$(ask_from $origin "$(url /v1/exec)" -d '{"code":""}')" = 200 ]

@@ -12,6 +12,8 @@ fuzz() {
 
 @test "fuzz: what is taken of a request's body is a list of parts that a worker takes" { fuzz request; }
 
+@test "fuzz: whatever a message of MCP is, its answer is a line of JSON, as long as it was measured" { fuzz mcp; }
+
 @test "fuzz: an answer that is made while it is taken is the one that is written at once" { fuzz answer; }
 
 @test "fuzz: a key is found exactly when it is in the file, and never outspends its rate" { fuzz auth; }

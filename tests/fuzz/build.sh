@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-[ $# -gt 0 ] || set -- http json request answer auth shared template image inflate tar member worker delta box
+[ $# -gt 0 ] || set -- http json request mcp answer auth shared template image inflate tar member worker delta box
 mkdir -p "$out"
 target() { # name source...
 	local name=$1
@@ -19,6 +19,8 @@ for name in "$@"; do
 	answer) target answer answer.c results.c content.c protocol.c job.c discard.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
 	request) target request request.c field.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
+	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c parts.c protocol.c job.c discard.c loop.c clock.c id.c http.c \
+		json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- http json request answer auth shared template image inflate tar member worker delta box
+[ $# -gt 0 ] || set -- http json request mcp answer auth shared template image inflate tar member worker delta box
 tests/fuzz/build.sh build/fuzz "$@"
 for name in "$@"; do
 	mkdir -p "build/fuzz/corpus/$name"
