@@ -36,7 +36,6 @@ struct exchange {
 	uint64_t start_ns;
 	const char *cors; /* header lines for the client's origin, or NULL */
 	struct answer answer;
-	struct results results;   /* that it is made of */
 	struct live live;         /* it is sent while its run goes on */
 	struct results results;   /* that it is made of */
 	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */

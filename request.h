@@ -19,7 +19,7 @@ struct request {
 	void (*pause)(struct json *j); /* see json.h; or NULL */
 	bool stream; /* the answer comes as it is written, unless the body has
 		      * another wish */
-	bool given;                    /* its language is: */
+	bool given;  /* its language is: */
 	int language;
 	/* for each execution one; done and context are the caller's to set */
 	struct job **jobs;

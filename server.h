@@ -8,8 +8,8 @@
 struct server_options {
 	const char *listen[LISTENERS_MAX]; /* see listen_open */
 	unsigned listen_count;
-	bool stdio; /* instead of them: mcp_stdio.h; without keys */
-	const char *templates;     /* directory; NULL: the default ones */
+	bool stdio;            /* instead of them: mcp_stdio.h; without keys */
+	const char *templates; /* directory; NULL: the default ones */
 	unsigned minimum, maximum; /* workers per language; 0: see server.c */
 	unsigned max_queue;
 	unsigned drain_seconds;
