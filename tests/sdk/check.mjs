@@ -186,6 +186,69 @@ const tests = {
 		assert.equal((await settled).name, "AbortError");
 		await until(async () => (await metric("zeroboot_cancelled_total")) > before);
 	},
+	"a stream: what is written, in order, and the result": async () => {
+		const code = "import sys\nfor i in range(3):\n print('out', i)\n print('err é', i, file=sys.stderr)\nsys.exit(4)";
+		const stream = new Sandbox(undefined, SERVER).stream(code);
+		const text = { stdout: "", stderr: "" };
+		for await (const output of stream) text[output.stream] += output.text;
+		assert.deepEqual(text, { stdout: "out 0\nout 1\nout 2\n", stderr: "err é 0\nerr é 1\nerr é 2\n" });
+		assert.deepEqual([stream.result.exit_code, stream.result.status, stream.result.stdout], [4, "error", ""]);
+	},
+	"a stream comes while the program runs, and who leaves ends it": async () => {
+		const before = await metric("zeroboot_cancelled_total");
+		const stream = new Sandbox(undefined, SERVER).stream("import time; print('here'); time.sleep(250)", { timeout: 280 });
+		for await (const output of stream) {
+			assert.equal(output.text, "here\n");
+			break;
+		}
+		assert.equal(stream.result, undefined);
+		await until(async () => (await metric("zeroboot_cancelled_total")) > before);
+	},
+	"a stream of bytes, of 3 MB, of one that its time cuts off": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const write = "import sys\nfor i in range(3):\n sys.stdout.buffer.write(bytes(range(256))); sys.stdout.flush()";
+		const parts = [];
+		for await (const output of sandbox.stream(write, { binary: true })) parts.push(output.data);
+		assert.deepEqual([...Buffer.concat(parts)], [...everyByte]);
+		let size = 0;
+		for await (const output of sandbox.stream("for i in range(3000): print('é' * 999)")) size += output.text.length;
+		assert.equal(size, 3000000);
+		const late = sandbox.stream("while True: pass", { timeout: 1 });
+		for await (const output of late) assert.fail(output.text);
+		assert(late.result.status === "timeout" && late.result.stderr.includes("timed out"));
+	},
+	"a stream's errors": async () => {
+		const all = async (stream) => {
+			const texts = [];
+			try {
+				for await (const output of stream) texts.push(output.text);
+			} catch (error) {
+				return [texts, error.constructor.name];
+			}
+			return [texts, "none"];
+		};
+		assert.deepEqual(await all(new Sandbox(undefined, SERVER).stream("1", { language: "cobol" })), [[], "BadRequestError"]);
+		const kinds = {
+			...{ "stream-cut": "ConnectionLostError", "stream-short": "ConnectionLostError", "stream-fails": "ServerError" },
+			...{ "stream-bad": "ProtocolError", stream: "none" },
+		};
+		for (const [scenario, kind] of Object.entries(kinds)) {
+			const [sandbox, asked] = fake(scenario);
+			assert.deepEqual(await all(sandbox.stream("")), [["1 é"], kind], scenario);
+			assert.equal(await asked(), 1, scenario);
+		}
+		const [full, asked] = fake("stream-full-twice");
+		assert.deepEqual([await all(full.stream("")), await asked()], [[["3 é"], "none"], 3]);
+		const [slow] = fake("hangs", { patience: 0.2 });
+		assert.deepEqual(await all(slow.stream("", { timeout: 0 })), [[], "AnswerTimeoutError"]);
+		const abort = new AbortController();
+		const code = "import time; print(1); time.sleep(250)";
+		const aborted = new Sandbox(undefined, SERVER).stream(code, { timeout: 280, signal: abort.signal });
+		const error = await (async () => {
+			for await (const output of aborted) abort.abort(output);
+		})().catch((e) => e);
+		assert(error instanceof zeroboot.ZerobootError, String(error));
+	},
 	"keys and addresses that are none": () => {
 		for (const [key, url] of [["a\nb"], ["ü"], ["k", "localhost"], ["k", "ftp://x"]])
 			assert.throws(() => new Sandbox(key, url), TypeError);

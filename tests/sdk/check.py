@@ -3,10 +3,12 @@ import asyncio
 import os
 import sys
 import threading
+import time
 import urllib.request
 
 import zeroboot
 from zeroboot import Execution
+from zeroboot.events import EventParser
 from zeroboot.http1 import Answer
 
 SERVER, KEYED, SMALL, FAKE = (os.environ[name] for name in ("SERVER", "KEYED", "SMALL", "FAKE"))
@@ -15,11 +17,35 @@ loop = asyncio.new_event_loop()
 failed = 0
 
 
+class AwaitedStream:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            return loop.run_until_complete(self.stream.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self):
+        loop.run_until_complete(self.stream.close())
+
+    @property
+    def result(self):
+        return self.stream.result
+
+
 class Awaited:
     """An AsyncSandbox that is used like a Sandbox."""
 
     def __init__(self, *arguments, **options):
         self.sandbox = zeroboot.AsyncSandbox(*arguments, **options)
+
+    def stream(self, *arguments, **options):
+        return AwaitedStream(self.sandbox.stream(*arguments, **options))
 
     def __getattr__(self, name):
         return lambda *arguments, **options: loop.run_until_complete(
@@ -219,6 +245,76 @@ def check_bad_arguments(kind):
         raise AssertionError(arguments)
 
 
+# ---- streams ----
+
+def check_stream(kind):
+    code = ("import sys\nfor i in range(3):\n print('out', i)\n print('err é', i, file=sys.stderr)\n"
+            "open('f', 'w').write('made'); sys.exit(4)")
+    stream = kind(base_url=SERVER).stream(code, outputs=["f"])
+    raises(zeroboot.ZerobootError, lambda: stream.result)
+    text = {"stdout": "", "stderr": ""}
+    for output in stream:
+        text[output.stream] += output.text
+        assert output.data == output.text.encode()
+    assert text == {"stdout": "out 0\nout 1\nout 2\n", "stderr": "err é 0\nerr é 1\nerr é 2\n"}, text
+    r = stream.result
+    assert (r.exit_code, r.status, r.stdout, r.files) == (4, "error", "", {"f": b"made"}) and list(stream) == [], r
+
+
+def check_stream_comes_early(kind):
+    """The program sleeps for minutes; its line is here, and whoever leaves ends it."""
+    before = metric(SERVER, "zeroboot_cancelled_total")
+    stream = kind(base_url=SERVER).stream("import time; print('here'); time.sleep(250)", timeout=280)
+    assert next(stream).text == "here\n"
+    stream.close()
+    while metric(SERVER, "zeroboot_cancelled_total") == before:
+        time.sleep(0.01)
+
+
+def check_stream_binary(kind):
+    code = "import sys\nfor i in range(3):\n sys.stdout.buffer.write(bytes(range(256))); sys.stdout.flush()"
+    data = b"".join(output.data for output in kind(base_url=SERVER).stream(code, binary=True))
+    assert data == EVERY_BYTE
+
+
+def check_stream_large(kind):
+    size = sum(len(output.text) for output in kind(base_url=SERVER).stream("for i in range(3000): print('é' * 999)"))
+    assert size == 3000000, size
+
+
+def check_stream_timeout(kind):
+    stream = kind(base_url=SERVER).stream("print('here')\nwhile True: pass", timeout=1)
+    assert [output.text for output in stream] == ["here\n"]
+    assert stream.result.status == "timeout" and "timed out" in stream.result.stderr, stream.result
+
+
+def check_stream_errors(kind):
+    raises(zeroboot.BadRequestError, next, kind(base_url=SERVER).stream("1", language="cobol"))
+    raises(zeroboot.AuthenticationError, next, kind(base_url=KEYED).stream("1"))
+    for scenario, error in (("stream-cut", zeroboot.ConnectionLostError), ("stream-short", zeroboot.ConnectionLostError),
+                            ("stream-fails", zeroboot.ServerError), ("stream-bad", zeroboot.ProtocolError)):
+        sandbox, count = fake(kind, scenario)
+        stream = sandbox.stream("")
+        assert next(stream).text == "1 é", scenario
+        raises(error, next, stream)
+        assert asked(count) == 1, scenario
+    sandbox, count = fake(kind, "good")
+    raises(zeroboot.ProtocolError, next, sandbox.stream(""))
+    sandbox, count = fake(kind, "hangs", patience=0.2)
+    raises(zeroboot.AnswerTimeoutError, next, sandbox.stream("", timeout=0))
+
+
+def check_stream_again(kind):
+    """Retries; and the connection is used again."""
+    sandbox, count = fake(kind, "stream-full-twice")
+    assert [output.text for output in sandbox.stream("")] == ["3 é"] and asked(count) == 3
+    before = metric(SERVER, "zeroboot_http_connections_total")
+    sandbox = kind(base_url=SERVER)
+    for _ in range(5):
+        assert [output.text for output in sandbox.stream("print(1)")] == ["1\n"]
+    assert metric(SERVER, "zeroboot_http_connections_total") - before == 2
+
+
 # ---- one of them ----
 
 def check_threads():
@@ -293,6 +389,16 @@ def check_parser():
     assert extra.feed(answers[0] + b"more") == body and not extra.keep
 
 
+def check_events():
+    """The same events wherever the stream is cut, and however lines end."""
+    data = "\ufeffevent: a\ndata: é\ndata:  2\n\n: comment\nid: 1\ndata\n\nevent: none\n\ndata: 3\n\n".encode()
+    expected = [("a", "é\n 2"), ("message", ""), ("message", "3")]
+    for text in data, data.replace(b"\n", b"\r\n"):
+        for i in range(len(text) + 1):
+            parser = EventParser()
+            assert parser.feed(text[:i]) + parser.feed(text[i:]) == expected, i
+
+
 def report(name, function, *arguments):
     global failed
     try:
@@ -325,6 +431,13 @@ BOTH = [
     ("no answer in time", check_patience),
     ("no server", check_nobody_there),
     ("keys and addresses that are none", check_bad_arguments),
+    ("a stream: what is written, in order, and the result", check_stream),
+    ("a stream comes while the program runs, and who leaves ends it", check_stream_comes_early),
+    ("a stream of bytes", check_stream_binary),
+    ("a stream of 3 MB", check_stream_large),
+    ("a stream that its time cuts off", check_stream_timeout),
+    ("a stream's errors", check_stream_errors),
+    ("a stream is asked for again, on the same connection", check_stream_again),
 ]
 asyncio.set_event_loop(loop)
 for name, function in BOTH:
@@ -335,4 +448,5 @@ report("python, async: 30 runs at once", check_gather)
 report("python, async: a cancelled task ends its run", check_cancel)
 report("python, async: a client is used in several loops", check_loops)
 report("python: answers cut at every byte, and bad ones", check_parser)
+report("python: events cut at every byte", check_events)
 sys.exit(failed > 0)

@@ -37,6 +37,17 @@ def busy(status, times, after):
     return lambda count: good(count) if count > times else answer(status, {"error": "later"}, *fields)
 
 
+def events(count, *more):
+    """A stream in chunks, an event cut in the middle of a character."""
+    data = ("event: stdout\ndata: {\"text\":\"%d é\"}\n\n:comment\n" % count).encode() + b"".join(more)
+    at = data.index(b"\xc3") + 1
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (data[:at], data[at:]))
+    return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+
+
+END = b"0\r\n\r\n"
+RESULT = b"event: result\ndata: " + json.dumps(RUN).encode() + b"\n\n"
+
 # What each request is answered with, by its number; None: nothing, the connection ends.
 # RESET: it is reset. HANG: nothing comes.
 RESET, HANG = object(), object()
@@ -60,6 +71,12 @@ SCENARIOS = {
     "no-http": lambda count: (b"SSH-2.0-x\r\n", None),
     "no-json": lambda count: answer(200, b"<html>"),
     "other-json": lambda count: answer(200, {"a": 1}),
+    "stream": lambda count: events(count, RESULT) + END,
+    "stream-full-twice": lambda count: events(count, RESULT) + END if count > 2 else answer(503, {"error": "x"}, "Retry-After: 0"),
+    "stream-cut": lambda count: (events(count), None),
+    "stream-short": lambda count: events(count) + END,
+    "stream-fails": lambda count: events(count, b'event: error\ndata: {"error":"it fell over"}\n\n') + END,
+    "stream-bad": lambda count: events(count, b"event: stderr\ndata: {\n\n") + END,
     "early": lambda count: (answer(413, {"error": "the body is too large"}, "Connection: close"), None),
 }
 

@@ -9,6 +9,12 @@ files: Dict[str, bytes] = one.files
 Sandbox().run("1", languages="node")  # type: ignore[call-arg]
 
 
+for output in Sandbox().stream("1"):
+    print(output.text, output.data.hex())
+
+
 async def main() -> Result:
     async with AsyncSandbox() as sandbox:
+        async for output in sandbox.stream("1"):
+            print(output.stream)
         return await sandbox.run("1")

@@ -5,6 +5,11 @@ const sandbox = new Sandbox("key", "http://127.0.0.1:8080", { retries: 1 });
 const one: Promise<Result> = sandbox.run("1", { language: "node", timeout: 1, files: { a: new Uint8Array() } });
 const some: Execution[] = [{ code: "1", memory_mb: 100 }];
 export const codes: Promise<number[]> = sandbox.runBatch(["1", ...some]).then((all) => all.map((r) => r.exit_code));
+export async function texts(): Promise<string[]> {
+	const found: string[] = [];
+	for await (const output of sandbox.stream("1")) found.push(output.text);
+	return found;
+}
 // @ts-expect-error: no option of that name
 void sandbox.run("1", { languages: "node" });
 export const files: Promise<Uint8Array | undefined> = one.then((r) => r.files["a"]);

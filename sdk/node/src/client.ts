@@ -1,6 +1,7 @@
 import { ApiError, errorOf, ProtocolError } from "./errors.js";
-import { Answer, Transport } from "./http.js";
-import { bodyOf, Execution, Health, Result, resultOf, RunOptions, secondsOf } from "./models.js";
+import { Output, RunReader, Stream } from "./events.js";
+import { Answer, bodyOf, Transport } from "./http.js";
+import { Execution, Health, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
 
 const VERSION = "0.2.0";
 const BASE_URL = "http://127.0.0.1:8080";
@@ -33,10 +34,10 @@ function messageOf(body: string): string {
 }
 
 /** Raises what an answer that is not 2xx says. */
-function check(answer: Answer): void {
+function check(answer: Answer, body: string): void {
 	if (answer.status >= 200 && answer.status < 300) return;
 	const after = answer.headers["retry-after"];
-	throw errorOf(answer.status, messageOf(answer.body), after && /^\d{1,9}$/.test(after) ? Number(after) : undefined);
+	throw errorOf(answer.status, messageOf(body), after && /^\d{1,9}$/.test(after) ? Number(after) : undefined);
 }
 
 function decode(body: string): unknown {
@@ -79,27 +80,33 @@ export class Sandbox {
 
 	/** Runs code. */
 	async run(code: string, options: RunOptions & Abortable = {}): Promise<Result> {
-		const answer = await this.post("/v1/exec", bodyOf(code, options), secondsOf(options), options.signal);
-		return resultOf(decode(answer.body), options.binary);
+		const body = await this.post("/v1/exec", requestOf(code, options), secondsOf(options), options.signal);
+		return resultOf(decode(body), options.binary);
 	}
 
 	/** Runs several in parallel; results are in their order. What is not a string has
 	 * options of its own. */
 	async runBatch(codes: readonly (string | Execution)[], options: RunOptions & Abortable = {}): Promise<Result[]> {
 		const all = codes.map((code): Execution => (typeof code === "string" ? { ...options, code } : code));
-		const body = { executions: all.map((execution) => bodyOf(execution.code, execution)) };
+		const body = { executions: all.map((execution) => requestOf(execution.code, execution)) };
 		const seconds = all.reduce((sum, execution) => sum + secondsOf(execution), 0);
 		const answer = await this.post("/v1/exec/batch", body, seconds, options.signal);
-		const { results } = decode(answer.body) as { results?: unknown };
+		const { results } = decode(answer) as { results?: unknown };
 		if (!Array.isArray(results) || results.length !== all.length) throw new ProtocolError("not the answer of a batch");
 		return results.map((result, i) => resultOf(result, all[i]?.binary));
+	}
+
+	/** As run, but what the program writes comes while it runs. */
+	stream(code: string, options: RunOptions & Abortable = {}): Stream {
+		return new Stream(this.items(code, options));
 	}
 
 	/** What the server says of itself: status, and the templates there are. */
 	async health(): Promise<Health> {
 		const answer = await this.ask("GET", "/v1/health", undefined, 0);
-		if (answer.status !== 503) check(answer); // 503: not every template is ready
-		const health = decode(answer.body) as Partial<Health> | null;
+		const body = await bodyOf(answer);
+		if (answer.status !== 503) check(answer, body); // 503: not every template is ready
+		const health = decode(body) as Partial<Health> | null;
 		if (!health?.templates) throw new ProtocolError("not the answer of a zeroboot server");
 		return health as Health;
 	}
@@ -109,28 +116,52 @@ export class Sandbox {
 		this.transport.close();
 	}
 
-	private ask(method: string, path: string, body: string | undefined, seconds: number, signal?: AbortSignal) {
+	private ask(method: string, path: string, body: string | undefined, seconds: number, signal?: AbortSignal, each = false) {
 		const headers = body === undefined ? this.headers : { ...this.headers, "Content-Type": "application/json" };
-		return this.transport.ask({
+		return this.transport.open({
 			...{ method, path, headers, seconds: seconds + this.options.patience },
-			...{ connectSeconds: this.options.connectTimeout },
+			...{ each, connectSeconds: this.options.connectTimeout },
 			...(body === undefined ? {} : { body }),
 			...(signal ? { signal } : {}),
 		});
 	}
 
-	private async post(path: string, body: unknown, seconds: number, signal?: AbortSignal): Promise<Answer> {
+	private async post(path: string, body: unknown, seconds: number, signal?: AbortSignal): Promise<string> {
 		const text = JSON.stringify(body);
 		for (let attempt = 0; ; attempt++) {
 			const answer = await this.ask("POST", path, text, seconds, signal);
+			const answered = await bodyOf(answer);
 			try {
-				check(answer);
-				return answer;
+				check(answer, answered);
+				return answered;
 			} catch (error) {
 				const wait = this.waitBefore(attempt, error);
 				if (wait === undefined) throw error;
 				await sleep(wait, signal);
 			}
+		}
+	}
+
+	private async *items(code: string, options: RunOptions & Abortable): AsyncGenerator<Output | Result, void> {
+		const text = JSON.stringify({ ...requestOf(code, options), stream: true });
+		for (let attempt = 0; ; attempt++) {
+			const answer = await this.ask("POST", "/v1/exec", text, secondsOf(options), options.signal, true);
+			if (answer.status === 200 && answer.headers["content-type"]?.startsWith("text/event-stream")) {
+				const reader = new RunReader(options.binary ?? false);
+				for await (const part of answer.parts) yield* reader.feed(part);
+				reader.end();
+				return;
+			}
+			const answered = await bodyOf(answer);
+			try {
+				check(answer, answered);
+			} catch (error) {
+				const wait = this.waitBefore(attempt, error);
+				if (wait === undefined) throw error;
+				await sleep(wait, options.signal);
+				continue;
+			}
+			throw new ProtocolError("the answer is no stream");
 		}
 	}
 

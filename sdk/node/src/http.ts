@@ -12,16 +12,121 @@ export interface Request {
 	path: string;
 	headers: Record<string, string>;
 	body?: string;
-	/** That the answer may take. */
+	/** That the answer may take, or each part of it. */
 	seconds: number;
+	each?: boolean;
 	connectSeconds: number;
 	signal?: AbortSignal;
 }
 
+/** Its head is there. */
 export interface Answer {
 	status: number;
 	headers: http.IncomingHttpHeaders;
-	body: string;
+	/** To be gone through once; leaving it ends the connection. */
+	parts: AsyncGenerator<Buffer, void>;
+}
+
+export async function bodyOf(answer: Answer): Promise<string> {
+	const parts: Buffer[] = [];
+	for await (const part of answer.parts) parts.push(part);
+	return Buffer.concat(parts).toString();
+}
+
+/** A request that is sent, and why it ends early. */
+class Exchange {
+	private failure?: Error;
+	private connected = false;
+	private late?: NodeJS.Timeout;
+	private readonly connecting: NodeJS.Timeout;
+
+	constructor(
+		private readonly origin: string,
+		private readonly request: Request,
+		private readonly sent: http.ClientRequest,
+	) {
+		this.connecting = setTimeout(
+			() => this.giveUp(new ConnectError(`${origin}: no connection in time`)),
+			request.connectSeconds * 1000,
+		);
+		this.wait();
+		if (request.signal?.aborted) this.aborted();
+		else request.signal?.addEventListener("abort", this.aborted);
+	}
+
+	open(): Promise<Answer> {
+		const { sent } = this;
+		sent.on("socket", (socket) => {
+			const connected = () => {
+				this.connected = true;
+				clearTimeout(this.connecting);
+			};
+			if (socket.connecting) socket.once("encrypted" in socket ? "secureConnect" : "connect", connected);
+			else connected();
+		});
+		return new Promise((resolve, reject) => {
+			sent.on("error", (error) => {
+				this.settle();
+				reject(this.reason(error));
+			});
+			sent.on("response", (message) => {
+				const { statusCode: status = 0, headers } = message;
+				resolve({ status, headers, parts: this.parts(message) });
+			});
+			sent.end(this.request.body);
+		});
+	}
+
+	private async *parts(message: http.IncomingMessage): AsyncGenerator<Buffer, void> {
+		const parts = message[Symbol.asyncIterator]();
+		try {
+			for (;;) {
+				if (this.request.each) this.wait();
+				const part = await parts.next().catch((error: Error) => {
+					throw this.reason(error);
+				});
+				if (this.request.each) clearTimeout(this.late);
+				if (part.done) return;
+				yield part.value as Buffer;
+			}
+		} finally {
+			this.settle();
+			if (!message.complete) this.sent.destroy();
+		}
+	}
+
+	private reason(error: Error): Error {
+		if (this.failure) return this.failure;
+		const kind = this.connected ? ConnectionLostError : ConnectError;
+		const bad = "code" in error && String(error.code).startsWith("HPE_"); // llhttp's
+		return new (bad ? ProtocolError : kind)(`${this.origin}: ${error.message}`, { cause: error });
+	}
+
+	private wait(): void {
+		const { seconds } = this.request;
+		clearTimeout(this.late);
+		this.late = setTimeout(
+			() => this.giveUp(new AnswerTimeoutError(`no answer in ${seconds} s`)),
+			seconds * 1000,
+		);
+	}
+
+	private giveUp(error: Error): void {
+		this.failure ??= error;
+		this.settle();
+		this.sent.destroy(error);
+	}
+
+	private readonly aborted = () => {
+		const reason: unknown = this.request.signal?.reason;
+		this.giveUp(reason instanceof Error ? reason : new ZerobootError("aborted"));
+	};
+
+	private settle(): void {
+		clearTimeout(this.late);
+		clearTimeout(this.connecting);
+		this.request.signal?.removeEventListener("abort", this.aborted);
+	}
 }
 
 export class Transport {
@@ -40,64 +145,13 @@ export class Transport {
 		this.agent.destroy();
 	}
 
-	ask(request: Request): Promise<Answer> {
-		return new Promise((resolve, reject) => {
-			const { body, seconds, signal } = request;
-			let connected = false;
-			const sent = this.send(request, () => {
-				connected = true;
-				clearTimeout(connecting);
-			});
-			const giveUp = (error: Error) => {
-				settle();
-				sent.destroy();
-				reject(error);
-			};
-			const late = setTimeout(() => giveUp(new AnswerTimeoutError(`no answer in ${seconds} s`)), seconds * 1000);
-			const connecting = setTimeout(
-				() => giveUp(new ConnectError(`${this.url.origin}: no connection in time`)),
-				request.connectSeconds * 1000,
-			);
-			const aborted = () => giveUp(signal?.reason instanceof Error ? signal.reason : new ZerobootError("aborted"));
-			const settle = () => {
-				clearTimeout(late);
-				clearTimeout(connecting);
-				signal?.removeEventListener("abort", aborted);
-			};
-			const lost = (error: Error) => {
-				settle();
-				const kind = connected ? ConnectionLostError : ConnectError;
-				const bad = "code" in error && String(error.code).startsWith("HPE_"); // llhttp's
-				reject(new (bad ? ProtocolError : kind)(`${this.url.origin}: ${error.message}`, { cause: error }));
-			};
-			sent.on("error", lost);
-			sent.on("response", (answer) => {
-				const parts: Buffer[] = [];
-				answer.on("data", (part: Buffer) => parts.push(part));
-				answer.on("error", lost);
-				answer.on("end", () => {
-					settle();
-					const text = Buffer.concat(parts).toString();
-					resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text });
-				});
-			});
-			if (signal?.aborted) aborted();
-			else signal?.addEventListener("abort", aborted);
-			sent.end(body);
-		});
-	}
-
-	private send(request: Request, connected: () => void): http.ClientRequest {
+	open(request: Request): Promise<Answer> {
 		const { url } = this;
 		const body = request.body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(request.body)) };
 		const sent = (url.protocol === "https:" ? https : http).request(
 			new URL(url.pathname.replace(/\/$/, "") + request.path, url),
 			{ method: request.method, agent: this.agent, headers: { ...request.headers, ...body } },
 		);
-		sent.on("socket", (socket) => {
-			if (socket.connecting) socket.once(url.protocol === "https:" ? "secureConnect" : "connect", connected);
-			else connected();
-		});
-		return sent;
+		return new Exchange(url.origin, request, sent).open();
 	}
 }

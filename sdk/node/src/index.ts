@@ -14,4 +14,5 @@ export {
 	ZerobootError,
 } from "./errors.js";
 export { Sandbox, type Abortable, type SandboxOptions } from "./client.js";
+export { Stream, type Output } from "./events.js";
 export type { Content, Execution, Health, Result, RunOptions, Usage } from "./models.js";

@@ -78,7 +78,7 @@ function encode(content: Content): string | { base64: string } {
 	return { base64: bytes.toString("base64") };
 }
 
-export function bodyOf(code: string, options: RunOptions): Record<string, unknown> {
+export function requestOf(code: string, options: RunOptions): Record<string, unknown> {
 	const { files } = options;
 	return {
 		code,

@@ -5,12 +5,13 @@ import asyncio
 import socket
 import time
 from types import TracebackType
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, AsyncGenerator, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
-from .errors import AnswerTimeoutError, APIError, ConnectError, ConnectionLostError
+from .errors import AnswerTimeoutError, APIError, ConnectError, ConnectionLostError, ProtocolError, ZerobootError
+from .events import Output, RunReader
 from .http1 import Answer
 from .models import Content, Execution, Result, result_of
-from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, results_of
+from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, is_stream, results_of
 
 _HELD_MAX = 1 << 20  # bytes that nobody has taken yet; the sender waits then
 
@@ -89,15 +90,19 @@ class _Link(asyncio.Protocol):
 class _Exchange:
     """A request that is sent, and its answer as it comes."""
 
-    def __init__(self, link: _Link, request: bytes, seconds: float) -> None:
+    def __init__(self, link: _Link, request: bytes, seconds: float, each: bool = False) -> None:
+        """each: so long for each part of it, not for all."""
         self.link = link
         self.answer = Answer()
         self.seconds = seconds
+        self._each = each
         self._deadline = time.monotonic() + seconds
         link.send(request)
 
     async def read(self) -> bytes:
         """Some of the body; b"" when all of it is there."""
+        if self._each:
+            self._deadline = time.monotonic() + self.seconds
         while not self.answer.complete:
             left = self._deadline - time.monotonic()
             try:
@@ -120,6 +125,42 @@ class _Exchange:
             if not part:
                 return b"".join(parts)
             parts.append(part)
+
+
+class AsyncStream:
+    """What a run writes, as it comes: for `async for`. The run begins with the first step;
+    close(), or the end of `async with`, ends it."""
+
+    def __init__(self, items: AsyncGenerator[Union[Output, Result], None]) -> None:
+        self._items = items
+        self._result: Optional[Result] = None
+
+    def __aiter__(self) -> AsyncStream:
+        return self
+
+    async def __anext__(self) -> Output:
+        async for item in self._items:
+            if isinstance(item, Output):
+                return item
+            self._result = item
+        raise StopAsyncIteration
+
+    @property
+    def result(self) -> Result:
+        """How it ended, once all has come: without what was written."""
+        if self._result is None:
+            raise ZerobootError("the run has not ended")
+        return self._result
+
+    async def close(self) -> None:
+        await self._items.aclose()
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
+                        traceback: Optional[TracebackType]) -> None:
+        await self.close()
 
 
 class AsyncSandbox:
@@ -157,6 +198,14 @@ class AsyncSandbox:
         seconds = sum(execution.seconds for execution in executions)
         body = await self._ask("/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
         return results_of(body, executions)
+
+    def stream(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
+               args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
+               files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
+               memory_mb: Optional[int] = None, binary: bool = False) -> AsyncStream:
+        """As Sandbox.stream."""
+        return AsyncStream(self._items(
+            Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)))
 
     async def health(self) -> Dict[str, Any]:
         """As Sandbox.health."""
@@ -213,6 +262,40 @@ class AsyncSandbox:
                 self._give_back(link)
             else:
                 link.close()
+
+    async def _items(self, execution: Execution) -> AsyncGenerator[Union[Output, Result], None]:
+        request = self._settings.post("/v1/exec", {**execution.to_json(), "stream": True})
+        attempt = 0
+        while True:
+            link = await self._take()
+            kept = False
+            try:
+                exchange = _Exchange(link, request, execution.seconds + self._settings.patience, each=True)
+                part = await exchange.read()
+                if is_stream(exchange.answer):
+                    reader = RunReader(execution.binary)
+                    while part:
+                        for item in reader.feed(part):
+                            yield item
+                        part = await exchange.read()
+                    reader.end()
+                    kept = exchange.answer.keep
+                    return
+                body = part + await exchange.read_all()
+                kept = exchange.answer.keep
+                check(exchange.answer, body)
+                raise ProtocolError("the answer is no stream")
+            except APIError as e:
+                wait = self._settings.wait_before(attempt, e)
+                if wait is None or self._closed:
+                    raise
+            finally:
+                if kept:
+                    self._give_back(link)
+                else:
+                    link.close()
+            await asyncio.sleep(wait)
+            attempt += 1
 
     async def _ask(self, path: str, body: Any, seconds: float) -> bytes:
         request = self._settings.post(path, body)

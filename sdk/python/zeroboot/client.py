@@ -6,12 +6,14 @@ import ssl
 import threading
 import time
 from types import TracebackType
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Dict, Generator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
-from .errors import AnswerTimeoutError, APIError, ConnectError, ConnectionLostError
+from .errors import (AnswerTimeoutError, APIError, ConnectError, ConnectionLostError, ProtocolError, UnavailableError,
+                     ZerobootError)
+from .events import Output, RunReader
 from .http1 import Answer
 from .models import Content, Execution, Result, result_of
-from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, results_of
+from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, is_stream, results_of
 
 _READ_SIZE = 1 << 18
 
@@ -48,10 +50,12 @@ class _Connection:
 class _Exchange:
     """A request that is sent, and its answer as it comes."""
 
-    def __init__(self, connection: _Connection, request: bytes, seconds: float) -> None:
+    def __init__(self, connection: _Connection, request: bytes, seconds: float, each: bool = False) -> None:
+        """each: so long for each part of it, not for all."""
         self.connection = connection
         self.answer = Answer()
         self.seconds = seconds
+        self._each = each
         self._deadline = time.monotonic() + seconds
         self._send(request)
 
@@ -75,6 +79,8 @@ class _Exchange:
 
     def read(self) -> bytes:
         """Some of the body; b"" when all of it is there."""
+        if self._each:
+            self._deadline = time.monotonic() + self.seconds
         while not self.answer.complete:
             try:
                 self.connection.socket.settimeout(self._left())
@@ -93,6 +99,42 @@ class _Exchange:
 
     def read_all(self) -> bytes:
         return b"".join(iter(self.read, b""))
+
+
+class Stream:
+    """What a run writes, as it comes: to be iterated over. The run begins with the first
+    step; close(), or the end of `with`, ends it."""
+
+    def __init__(self, items: Generator[Union[Output, Result], None, None]) -> None:
+        self._items = items
+        self._result: Optional[Result] = None
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Output:
+        for item in self._items:
+            if isinstance(item, Output):
+                return item
+            self._result = item
+        raise StopIteration
+
+    @property
+    def result(self) -> Result:
+        """How it ended, once all has come: without what was written."""
+        if self._result is None:
+            raise ZerobootError("the run has not ended")
+        return self._result
+
+    def close(self) -> None:
+        self._items.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
+                 traceback: Optional[TracebackType]) -> None:
+        self.close()
 
 
 class Sandbox:
@@ -136,6 +178,14 @@ class Sandbox:
         seconds = sum(execution.seconds for execution in executions)
         body = self._ask("/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
         return results_of(body, executions)
+
+    def stream(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
+               args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
+               files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
+               memory_mb: Optional[int] = None, binary: bool = False) -> Stream:
+        """As run, but what the program writes comes while it runs."""
+        return Stream(self._items(
+            Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)))
 
     def health(self) -> Dict[str, Any]:
         """What the server says of itself: status, and the templates there are."""
@@ -192,6 +242,40 @@ class Sandbox:
                 self._give_back(connection)
             else:
                 connection.close()
+
+    def _items(self, execution: Execution) -> Generator[Union[Output, Result], None, None]:
+        request = self._settings.post("/v1/exec", {**execution.to_json(), "stream": True})
+        attempt = 0
+        while True:
+            connection = self._take()
+            kept = False
+            try:
+                exchange = _Exchange(connection, request, execution.seconds + self._settings.patience, each=True)
+                part = exchange.read()
+                if is_stream(exchange.answer):
+                    reader = RunReader(execution.binary)
+                    while part:
+                        yield from reader.feed(part)
+                        part = exchange.read()
+                    reader.end()
+                    kept = exchange.answer.keep
+                    return
+                body = part + exchange.read_all()
+                kept = exchange.answer.keep
+                check(exchange.answer, body)
+                raise ProtocolError("the answer is no stream")
+            except APIError as e:
+                wait = self._settings.wait_before(attempt, e)
+                if wait is None:
+                    raise
+            finally:
+                if kept:
+                    self._give_back(connection)
+                else:
+                    connection.close()
+            if self._closed.wait(wait):
+                raise UnavailableError(503, "the client is closed")
+            attempt += 1
 
     def _ask(self, path: str, body: Any, seconds: float) -> bytes:
         request = self._settings.post(path, body)

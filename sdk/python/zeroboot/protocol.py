@@ -74,6 +74,10 @@ def check(answer: Answer, body: bytes) -> None:
     raise error_of(answer.status, message, float(after) if re.match(r"\d{1,9}$", after) else None)
 
 
+def is_stream(answer: Answer) -> bool:
+    return answer.status == 200 and answer.headers.get("content-type", "").startswith("text/event-stream")
+
+
 def decode(body: bytes) -> Any:
     try:
         return json.loads(body)
