@@ -650,8 +650,6 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	x->cors = cors_lines(r->origin);
 	x->live.framing = r->old ? ANSWER_CLOSE : ANSWER_CHUNKS;
 	x->live.asked = r->events && x->path == METRICS_EXEC;
-	if (x->path == METRICS_MCP && !mcp_http_is_on())
-		x->path = METRICS_OTHER;
 	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
 	if (http_is(r->method, "OPTIONS"))

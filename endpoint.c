@@ -124,6 +124,8 @@ void endpoint_hide_page(void)
 
 bool endpoint_is_there(enum metrics_path path)
 {
+	if (path == METRICS_MCP)
+		return mcp_http_is_on();
 	return path != METRICS_PAGE || !no_page;
 }
 
