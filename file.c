@@ -5,8 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int file_write_at(int fd, const void *data, size_t size, uint64_t offset)
@@ -43,6 +46,34 @@ int file_read_at(int fd, void *data, size_t size, uint64_t offset)
 		offset += (uint64_t)n;
 	}
 	return 0;
+}
+
+/* Linux 5.14; before that they are taken when it comes to it. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+int file_fill_holes(int fd, const char *path, struct err *e)
+{
+	struct statfs fs;
+	struct stat st;
+	void *data;
+	int r = 0;
+
+	if (fstatfs(fd, &fs) || fs.f_type != TMPFS_MAGIC || fs.f_blocks == 0 ||
+	    fstat(fd, &st) || st.st_blocks >= st.st_size / 512)
+		return 0;
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (data == MAP_FAILED)
+		return 0;
+	if (madvise(data, (size_t)st.st_size, MADV_POPULATE_READ) &&
+	    errno == EFAULT)
+		r = err_set(e, -ENOSPC,
+			    "%s: its file system is full, and some of it is "
+			    "holes, which take room when they are read",
+			    path);
+	munmap(data, (size_t)st.st_size);
+	return r;
 }
 
 /* ---- drafts ---- */

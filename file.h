@@ -20,6 +20,11 @@ int file_write_at(int fd, const void *data, size_t size, uint64_t offset);
 /* Reads all of it; -EIO when there is less. 0 or -errno. */
 int file_read_at(int fd, void *data, size_t size, uint64_t offset);
 
+/* In a file system in memory a hole takes a page when a mapping is read there, and
+ * who finds none is ended by SIGBUS: takes them now, for what will be mapped. 0, or
+ * -ENOSPC with a message. */
+int file_fill_holes(int fd, const char *path, struct err *e);
+
 /* A file that takes the place of another once it is whole. */
 struct file_draft {
 	int fd;

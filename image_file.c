@@ -198,8 +198,10 @@ static int map(struct image *image, int fd, const char *path, uint64_t offset,
 	       uint64_t size, struct err *e)
 {
 	struct err why = { "" };
-	int r;
+	int r = file_fill_holes(fd, path, e);
 
+	if (r)
+		return r;
 	image->size = size;
 	image->data =
 		mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, (off_t)offset);

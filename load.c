@@ -104,9 +104,10 @@ static int fill_copy(struct load *l, bool *filled)
 	if (is_unpacked(l))
 		return 0;
 	r = box_locate(o->source, o->image, true, &offset, &size, l->e);
-	return r ? r :
-		   image_unpack(o->source, offset, size, o->copy, o->image,
-				l->e);
+	if (r == 0)
+		r = image_unpack(o->source, offset, size, o->copy, o->image,
+				 l->e);
+	return r ? r : file_fill_holes(o->copy, o->image, l->e);
 }
 
 /* Block by block: a copy that has all of its size is right. */
@@ -139,6 +140,8 @@ static int copy_image(struct load *l)
 		l->in_place = r != 0;
 		r = 0;
 	}
+	if (r == 0 && l->in_place)
+		r = file_fill_holes(o->source, o->image, l->e);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "file.h"
 #include "image_find.h"
 
 #define LARGE_PAGE (2ul << 20)
@@ -148,9 +149,11 @@ static int find_image(struct snapshot *s, const char *path, struct err *e)
 		off_t size = lseek(place.fd, 0, SEEK_END);
 
 		r = size == (off_t)s->image_size ?
-			    map_image(s, place.fd, e) :
+			    file_fill_holes(place.fd, place.path, e) :
 			    err_set(e, -EINVAL, "%s: image damaged: bad sizes",
 				    place.path);
+		if (r == 0)
+			r = map_image(s, place.fd, e);
 	} else {
 		r = image_open_kept(&image, place.path, e);
 		if (r)
@@ -171,7 +174,9 @@ int snapshot_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 	r = template_open(&s->template, path, e);
 	if (r)
 		return r;
-	r = prepare(s, path, vmm, e);
+	r = file_fill_holes(s->template.fd, path, e);
+	if (r == 0)
+		r = prepare(s, path, vmm, e);
 	if (r == 0)
 		r = find_image(s, path, e);
 	if (r)
