@@ -375,8 +375,8 @@ int build_or_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 {
 	struct image_place place;
 	struct template t;
-	struct err why = { "" };
-	int r = snapshot_open(s, path, vmm, &why), known;
+	struct err why = { "" }, beside = { "" };
+	int r = snapshot_open(s, path, vmm, &why), known, found = 0;
 
 	if (r == 0)
 		return 0;
@@ -384,11 +384,13 @@ int build_or_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 		return err_set(e, r, "%s", why.text);
 	known = template_open(&t, path, NULL);
 	if (known || image_find(&place, path, &t.head.image, NULL))
-		if (image_find(&place, path, NULL, NULL))
-			place.fd = -1;
+		found = image_find(&place, path, NULL, &beside);
 	if (known == 0)
 		template_close(&t);
-	if (place.fd < 0)
+	/* Of a template that is not there, the image is what is wrong. */
+	if (found && r == -ENOENT && found != -ENOENT)
+		return err_set(e, found, "%s", beside.text);
+	if (found)
 		return err_set(e, r, "%s", why.text);
 	close(place.fd);
 	if (r == -ENOENT && known)

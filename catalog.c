@@ -1,12 +1,10 @@
 #include "catalog.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "box.h"
 #include "crew.h"
 #include "image_find.h"
 #include "language.h"
@@ -102,70 +100,41 @@ static int add(const char *directory, const char *name, size_t size,
 	return 0;
 }
 
-/* A template or an image, or both. */
-static int add_file(const char *directory, const char *file, struct err *e)
-{
-	size_t size = strlen(file);
+struct place {
+	const char *directory;
+	struct err *e;
+};
 
-	if (size <= 4 || size - 4 >= sizeof(catalog.crews[0].name) ||
-	    (strcmp(file + size - 4, ".zbt") && strcmp(file + size - 4, ".im"
-									"g")))
+/* A template or an image, or both. */
+static int add_name(const char *name, size_t size, void *context)
+{
+	const struct place *p = context;
+
+	if (size >= sizeof(catalog.crews[0].name) || find(name, size) >= 0)
 		return 0;
 	/* It is a label in the metrics and a word in requests and logs. */
-	if (strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789_.+-") != size)
-		return err_set(e, -EINVAL,
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789_.+-") < size)
+		return err_set(p->e, -EINVAL,
 			       "%s/%s: other characters in the name than A-Z "
 			       "a-z 0-9 _ . + -",
-			       directory, file);
-	if (find(file, size - 4) >= 0)
-		return 0;
-	return add(directory, file, size - 4, e);
-}
-
-static int add_directory(const char *directory, struct err *e)
-{
-	DIR *d = opendir(directory);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!d)
-		return err_set(e, -errno, "templates: %s: %s", directory,
-			       strerror(errno));
-	while (r == 0 && (entry = readdir(d)))
-		r = add_file(directory, entry->d_name, e);
-	closedir(d);
-	return r;
-}
-
-static int add_box(const char *path, struct err *e)
-{
-	struct box b;
-	int r = box_open(&b, path, e);
-
-	if (r)
-		return r == -ENOEXEC ? -ENOTDIR : r;
-	for (uint32_t i = 0; i < b.count && r == 0; i++)
-		if (b.parts[i].kind == BOX_IMAGE)
-			r = add_file(path, b.parts[i].name, e);
-	box_close(&b);
-	return r;
+			       p->directory, name);
+	return add(p->directory, name, size, p->e);
 }
 
 int catalog_open(const char *directory, unsigned minimum, unsigned maximum,
 		 struct err *e)
 {
-	const char *path = image_directory(directory);
+	struct place p = { image_directory(directory), e };
 	int r;
 
 	catalog.minimum = minimum;
 	catalog.maximum = maximum;
-	r = add_directory(path, e);
-	if (r == -ENOTDIR)
-		r = add_box(path, e);
+	r = image_each(p.directory, add_name, &p, e);
 	if (r == 0 && catalog.count == 0)
 		r = err_set(e, -ENOENT,
-			    "templates: %s: no *.img and no *.zbt in it", path);
+			    "templates: %s: no *.img and no *.zbt in it",
+			    p.directory);
 	return r;
 }
 

@@ -30,6 +30,40 @@ static bool is_language(const char *template)
 	       (image_beside(image, template) == 0 && box_has_image(image));
 }
 
+struct names {
+	char text[200]; /* with commas */
+};
+
+static int add_name(const char *name, size_t size, void *context)
+{
+	struct names *n = context;
+	size_t length = strlen(n->text);
+	char one[NAME_MAX + 1];
+
+	snprintf(one, sizeof(one), "%.*s", (int)size, name);
+	for (const char *at = n->text; (at = strstr(at, one)); at += size)
+		if ((at == n->text || at[-1] == ' ') &&
+		    (at[size] == ',' || !at[size]))
+			return 0;
+	if (length + size + 3 < sizeof(n->text))
+		snprintf(n->text + length, sizeof(n->text) - length, "%s%s",
+			 length ? ", " : "", one);
+	return 0;
+}
+
+/* Which there are, instead. */
+static int no_language(const char *directory, const char *language,
+		       struct err *e)
+{
+	struct names n = { "" };
+	int r = image_each(directory, add_name, &n, e);
+
+	if (r)
+		return r;
+	return err_set(e, -ENOENT, "%.100s: no such language: %s has %s",
+		       language, directory, n.text[0] ? n.text : "none");
+}
+
 int template_path(char path[PATH_MAX], const char *directory,
 		  const char *language, struct err *e)
 {
@@ -42,7 +76,8 @@ int template_path(char path[PATH_MAX], const char *directory,
 		    image_template(path, directory, language, strlen(language));
 	if (r == 0 && other && !is_language(path))
 		r = image_template(path, directory, other, strlen(other));
-	return r ? err_set(e, r, "%.100s: no such language", language) : 0;
+	return r || !is_language(path) ? no_language(directory, language, e) :
+					 0;
 }
 
 int read_code(const char *path, char **code, size_t *size, struct err *e)

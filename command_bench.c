@@ -7,7 +7,7 @@
 #include "command.h"
 #include "language.h"
 
-static const char *language = "python", *directory;
+static const char *language, *directory;
 static unsigned long runs;
 
 static const struct option options[] = { { .letter = "-l",
@@ -15,7 +15,8 @@ static const struct option options[] = { { .letter = "-l",
 					   .value = "LANGUAGE",
 					   .text = &language,
 					   .help = "whose template is measured "
-						   "(python)" },
+						   "(by FILE's name, else "
+						   "python)" },
 					 { .letter = "-n",
 					   .name = "--number",
 					   .value = "N",
@@ -34,18 +35,18 @@ static const struct option options[] = { { .letter = "-l",
 
 static int run(int count, char **operands)
 {
-	const struct language *known =
-		language_find(language, strlen(language));
+	const char *name = language_choose(language, count ? *operands : NULL);
+	const struct language *known = language_find(name, strlen(name));
 	char path[PATH_MAX], *code = NULL;
 	const char *own[] = { NULL, NULL };
 	struct err e = { "" };
 	size_t size = 0;
 	int r = 0;
 
-	if (!known && !count)
-		return usage_error(language, "wants a FILE of code");
-	if (template_path(path, directory, language, &e))
+	if (template_path(path, directory, name, &e))
 		return command_failed(&e);
+	if (!known && !count)
+		return usage_error(name, "wants a FILE of code");
 	if (count)
 		r = read_code(operands[0], &code, &size, &e);
 	own[0] = code;

@@ -1,4 +1,5 @@
 /* command_exec.c: `zeroboot exec`, one snippet without a server. */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 static struct exec_options exec;
 static const char *language, *directory, *given;
 static unsigned long seconds;
+static const char **files; /* of --file */
+static size_t file_count;
 static struct parts parts;
 
 static int take_variable(const char *value, struct err *e)
@@ -18,9 +21,16 @@ static int take_variable(const char *value, struct err *e)
 	return exec_add_variable(&parts, value, e);
 }
 
+/* They are read when all of the command line is right. */
 static int take_file(const char *value, struct err *e)
 {
-	return exec_add_file(&parts, value, e);
+	const char **more = realloc(files, (file_count + 1) * sizeof(*files));
+
+	if (!more)
+		return err_set(e, -ENOMEM, "no memory");
+	files = more;
+	files[file_count++] = value;
+	return exec_check_file(value, e);
 }
 
 static int take_output(const char *value, struct err *e)
@@ -88,7 +98,7 @@ static const struct option options[] = { { .letter = "-l",
 						   "stderr" },
 					 { 0 } };
 
-static void print_languages(FILE *to)
+static void print_more(FILE *to)
 {
 	const struct language *l;
 
@@ -102,15 +112,18 @@ static void print_languages(FILE *to)
 			fprintf(to, "%s%s", i ? ", " : "", l->endings[i]);
 		fputs(")\n", to);
 	}
-}
-
-static const char *choose_language(const char *file)
-{
-	const char *name = language;
-
-	if (!name && file)
-		name = language_of_file(file);
-	return name ? name : "python";
+	fprintf(to,
+		"\nAt most 4 MiB of code, %u MiB with standard input and "
+		"files; "
+		"%d arguments\nand variables, %u KiB of them; %d files come "
+		"back, "
+		"%u MiB. The exit code is\nthe program's, 124 after a timeout, "
+		"1 "
+		"when it could not be run, 2 when the\ncommand line is "
+		"wrong.\n",
+		PROTOCOL_REQUEST_MAX >> 20, PARTS_STRINGS_COUNT,
+		PARTS_STRINGS_MAX >> 10, PROTOCOL_FILES,
+		PROTOCOL_FILES_MAX >> 20);
 }
 
 /* The code is a part, and what of standard input is not code. */
@@ -141,16 +154,19 @@ static int run(int count, char **operands)
 	struct err e = { "" };
 	int r;
 
-	if (template_path(path, directory, choose_language(file), &e))
+	if (template_path(path, directory, language_choose(language, file), &e))
 		return command_failed(&e);
 	exec.template = path;
 	exec.timeout_ms = seconds * 1000;
 	r = add_code(file, &e);
+	for (size_t i = 0; r == 0 && i < file_count; i++)
+		r = exec_add_file(&parts, files[i], &e);
 	for (int i = file ? 1 : 0; r == 0 && i < count; i++)
 		r = exec_add_argument(&parts, operands[i], &e);
 	if (r == 0)
 		r = run_exec(&exec, &parts, &e);
 	parts_drop(&parts);
+	free(files);
 	return r < 0 ? command_failed(&e) : r;
 }
 
@@ -158,7 +174,7 @@ const struct command command_exec = {
 	.name = "exec",
 	.operands = "[FILE|-] [ARGUMENT...]",
 	.summary = "Run a file's code, or that of standard input, in a VM.",
-	.more = print_languages,
+	.more = print_more,
 	.options = options,
 	.run = run,
 	.most = OPERANDS_MANY,

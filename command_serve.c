@@ -23,7 +23,7 @@ static int take_listen(const char *address, struct err *e)
 	if (serve.listen_count == LISTENERS_MAX)
 		return err_set(e, -E2BIG, "too many addresses");
 	serve.listen[serve.listen_count++] = address;
-	return 0;
+	return listen_check(address, e);
 }
 
 static int take_log(const char *name, struct err *e)
@@ -74,8 +74,8 @@ static const struct option options[] = {
 	{ .name = "--workers",
 	  .value = "N|MIN:MAX",
 	  .take = take_workers,
-	  .help = "worker processes for each language (one a CPU, at most "
-		  "four)" },
+	  .help = "worker processes for each language (one a CPU, up to four "
+		  "while others would help)" },
 	{ .name = "--max-queue",
 	  .value = "N",
 	  .number = { &queue, 0, 100000, 256 },

@@ -86,39 +86,36 @@ static int read_all(int fd, char **data, size_t *size)
 	return 0;
 }
 
-static int add_file(struct parts *p, const char *host, const char *guest,
-		    struct err *e)
+int exec_check_file(const char *text, struct err *e)
 {
-	const char *problem = parts_path_problem(guest, strlen(guest));
-	int fd = open(host, O_RDONLY | O_CLOEXEC), r;
-	char *data = NULL;
-	size_t size = 0;
+	const char *guest = strrchr(text, '='), *problem;
 
+	if (!guest || guest == text || guest - text >= PATH_MAX)
+		return err_set(e, -EINVAL, "%s: not HOST=GUEST", text);
+	problem = parts_path_problem(guest + 1, strlen(guest + 1));
+	return problem ? err_set(e, -EINVAL, "%s: %s", guest + 1, problem) : 0;
+}
+
+int exec_add_file(struct parts *p, const char *text, struct err *e)
+{
+	const char *guest = strrchr(text, '=') + 1;
+	size_t length = (size_t)(guest - 1 - text), size = 0;
+	char host[PATH_MAX], *data = NULL;
+	int fd, r;
+
+	memcpy(host, text, length);
+	host[length] = 0;
+	fd = open(host, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %s", host, strerror(errno));
-	r = problem ? err_set(e, -EINVAL, "%s: %s", guest, problem) : 0;
-	if (r == 0) {
-		r = read_all(fd, &data, &size);
-		if (r)
-			err_set(e, r, "%s: %s", host, strerror(-r));
-	}
+	r = read_all(fd, &data, &size);
+	if (r)
+		err_set(e, r, "%s: %s", host, strerror(-r));
 	close(fd);
 	if (r == 0)
 		r = add(p, PART_FILE, guest, strlen(guest), data, size, e);
 	free(data);
 	return r;
-}
-
-int exec_add_file(struct parts *p, const char *text, struct err *e)
-{
-	const char *guest = strrchr(text, '=');
-	char host[PATH_MAX];
-
-	if (!guest || guest == text || (size_t)(guest - text) >= sizeof(host))
-		return err_set(e, -EINVAL, "%s: not HOST=GUEST", text);
-	memcpy(host, text, (size_t)(guest - text));
-	host[guest - text] = 0;
-	return add_file(p, host, guest + 1, e);
 }
 
 int exec_add_output(struct parts *p, const char *pattern, struct err *e)
@@ -204,17 +201,68 @@ static bool means(struct span pattern, struct span path)
 	return next_name(&path, &n) && means_name(p, n) && means(pattern, path);
 }
 
-static bool is_wanted(const struct parts *parts, const struct part_view *f)
+#define HOME "/app/" /* where programs start */
+
+/* From there on, where it is there. */
+static struct span from_home(const char *name, size_t size)
+{
+	struct span s = { name, size };
+
+	if (size > strlen(HOME) && !memcmp(name, HOME, strlen(HOME)))
+		s = (struct span){ name + strlen(HOME), size - strlen(HOME) };
+	while (s.size > 2 && s.at[0] == '.' && s.at[1] == '/')
+		s = (struct span){ s.at + 2, s.size - 2 };
+	return s;
+}
+
+/* A returned file is where that part went. */
+static bool is_place(const struct part_view *p, const struct part_view *f)
+{
+	static const char script[] = "main.";
+	struct span is = from_home(f->name, f->name_size);
+	struct span was = from_home(p->name, p->name_size);
+
+	if (p->kind == PART_CODE)
+		return is.size > strlen(script) &&
+		       !memcmp(is.at, script, strlen(script));
+	return is.size == was.size && !memcmp(is.at, was.at, is.size);
+}
+
+/* Whether it is what was sent: the code, in the script that it runs from, or a
+ * file. */
+static bool was_sent(const struct parts *parts, const struct part_view *f)
 {
 	const char *at = parts->data, *end = at + parts->size;
-	struct span path = { f->name, f->name_size };
 	struct part_view p;
 
 	while (part_take(&at, end, FROM_FRONT_END, &p) == 1)
-		if (p.kind == PART_OUTPUT &&
-		    means((struct span){ p.name, p.name_size }, path))
+		if ((p.kind == PART_CODE || p.kind == PART_FILE) &&
+		    p.size == f->size &&
+		    (!p.size || !memcmp(p.data, f->data, p.size)) &&
+		    is_place(&p, f))
 			return true;
 	return false;
+}
+
+enum wish { NOT_ASKED, BY_PATTERN, BY_PATH };
+
+static enum wish wish_of(const struct parts *parts, const struct part_view *f)
+{
+	const char *at = parts->data, *end = at + parts->size;
+	struct span path = { f->name, f->name_size };
+	enum wish wish = NOT_ASKED;
+	struct part_view p;
+
+	while (part_take(&at, end, FROM_FRONT_END, &p) == 1) {
+		if (p.kind != PART_OUTPUT ||
+		    !means((struct span){ p.name, p.name_size }, path))
+			continue;
+		if (!memchr(p.name, '*', p.name_size) &&
+		    !memchr(p.name, '?', p.name_size))
+			return BY_PATH;
+		wish = BY_PATTERN;
+	}
+	return wish;
 }
 
 bool exec_wants_outputs(const struct parts *parts)
@@ -228,46 +276,70 @@ bool exec_wants_outputs(const struct parts *parts)
 	return false;
 }
 
-/* Makes the directories of path on the way, and opens the file. A descriptor or
- * -errno. */
-static int open_beneath(char *path)
+/* Makes the directories of path on the way. The descriptor of the last one, with
+ * the file's name in it; or -errno. */
+static int open_parent(char *path, char **last)
 {
-	int dir = AT_FDCWD, fd;
+	int dir = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), next = 0;
 	char *name = path, *slash;
 
+	if (dir < 0)
+		return -errno;
 	for (; (slash = strchr(name, '/')); name = slash + 1) {
 		*slash = 0;
 		if (*name && mkdirat(dir, name, 0777) && errno != EEXIST)
-			fd = -errno;
+			next = -errno;
 		else
-			fd = openat(dir, *name ? name : ".",
-				    O_PATH | O_DIRECTORY | O_NOFOLLOW |
-					    O_CLOEXEC);
-		if (fd == -1)
-			fd = -errno;
-		if (dir >= 0)
-			close(dir);
-		if (fd < 0)
-			return fd;
-		dir = fd;
+			next = openat(dir, *name ? name : ".",
+				      O_PATH | O_DIRECTORY | O_NOFOLLOW |
+					      O_CLOEXEC);
+		if (next == -1)
+			next = -errno;
 		*slash = '/';
-	}
-	fd = openat(dir, name,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		    0666);
-	if (fd < 0)
-		fd = -errno;
-	if (dir >= 0)
 		close(dir);
-	return fd;
+		if (next < 0)
+			return next;
+		dir = next;
+	}
+	*last = name;
+	return dir;
+}
+
+/* Under another name first, which takes the place of name when it is whole. */
+static int write_beside(int dir, const char *name, const struct part_view *f)
+{
+	struct stat old;
+	char draft[32];
+	bool is_there = fstatat(dir, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
+	int r, fd;
+
+	if (is_there && !S_ISREG(old.st_mode))
+		return S_ISLNK(old.st_mode) ? -ELOOP : -EEXIST;
+	if (is_there && faccessat(dir, name, W_OK, 0))
+		return -errno;
+	snprintf(draft, sizeof(draft), ".zeroboot-%d", (int)getpid());
+	(void)unlinkat(dir, draft, 0);
+	fd = openat(dir, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	r = file_write_at(fd, f->data, f->size, 0);
+	if (r == 0 && is_there && fchmod(fd, old.st_mode & 0777))
+		r = -errno;
+	if (close(fd) && r == 0)
+		r = -errno;
+	if (r == 0 && renameat(dir, draft, dir, name))
+		r = -errno;
+	if (r)
+		(void)unlinkat(dir, draft, 0);
+	return r;
 }
 
 static int save(const struct part_view *f, struct err *e)
 {
-	char path[PARTS_PATH_MAX + 1];
+	char path[PARTS_PATH_MAX + 1], *name = path;
 	const char *at = f->name;
 	size_t size = f->name_size;
-	int fd, r;
+	int dir, r;
 
 	if (parts_path_problem(at, size))
 		return err_set(e, -EINVAL, "the guest names a file badly");
@@ -275,13 +347,25 @@ static int save(const struct part_view *f, struct err *e)
 		size--;
 	memcpy(path, at, size);
 	path[size] = 0;
-	fd = open_beneath(path);
-	if (fd < 0)
-		return err_set(e, fd, "%s: %s", path, strerror(-fd));
-	r = file_write_at(fd, f->data, f->size, 0);
-	if (close(fd) && r == 0)
-		r = -errno;
+	dir = open_parent(path, &name);
+	r = dir < 0 ? dir : write_beside(dir, name, f);
+	if (dir >= 0)
+		close(dir);
 	return r ? err_set(e, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+/* A pattern does not mean what was sent and is as it was: "*" would put the script
+ * in the place of a file of that name. */
+static int save_wanted(const struct parts *parts, const struct part_view *f,
+		       struct err *e)
+{
+	enum wish wish = wish_of(parts, f);
+
+	if (wish == NOT_ASKED)
+		return err_set(e, -EINVAL,
+			       "the guest returns a file that was not asked "
+			       "for");
+	return wish == BY_PATTERN && was_sent(parts, f) ? 0 : save(f, e);
 }
 
 int exec_save(const struct parts *parts, const char *files, size_t size,
@@ -295,11 +379,7 @@ int exec_save(const struct parts *parts, const char *files, size_t size,
 		if (f.kind == PART_LEFT_OUT)
 			fprintf(stderr, "zeroboot: %.*s: left out\n",
 				(int)f.name_size, f.name);
-		else if (!is_wanted(parts, &f))
-			r = err_set(e, -EINVAL,
-				    "the guest returns a file that was not "
-				    "asked for");
 		else
-			r = save(&f, e);
+			r = save_wanted(parts, &f, e);
 	return r;
 }

@@ -15,7 +15,8 @@ int exec_add_code(struct parts *p, const char *code, size_t size,
 		  struct err *e);
 int exec_add_argument(struct parts *p, const char *text, struct err *e);
 int exec_add_variable(struct parts *p, const char *text, struct err *e);
-/* HOST=GUEST: the file HOST, to be GUEST. */
+/* HOST=GUEST: the file HOST, to be GUEST. The first only looks at the form. */
+int exec_check_file(const char *text, struct err *e);
 int exec_add_file(struct parts *p, const char *text, struct err *e);
 int exec_add_output(struct parts *p, const char *pattern, struct err *e);
 /* All that standard input has, unless it is a terminal. */
@@ -25,7 +26,8 @@ bool exec_wants_outputs(const struct parts *p);
 
 /*
  * Writes files that a run returned (parts of outputs.h) under the working directory,
- * by no link. One that no pattern of the request means is an error: the guest is not
+ * by no link, each whole or not at all. What was sent and is as it was is written only
+ * when its path was asked for, not by a pattern. One that no pattern of the request means is an error: the guest is not
  * to be believed. Of those that were left out it says so on stderr. 0 or -errno with
  * a message.
  */

@@ -160,6 +160,16 @@ int field_word(struct json *j, struct reader *r, const struct field *f,
 	return field_bad_at(r, f->name, what, at);
 }
 
+/* It was more than that. */
+static int warn_most(struct reader *r, const struct field *f)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "%s: at most %lld", f->name,
+			 (long long)f->most);
+
+	return warn(r, text, (size_t)n);
+}
+
 int field_integer(struct json *j, struct reader *r, const struct field *f,
 		  uint32_t *to)
 {
@@ -178,7 +188,7 @@ int field_integer(struct json *j, struct reader *r, const struct field *f,
 	if (n)
 		return n;
 	*to = (uint32_t)(value < f->most ? value : f->most);
-	return 0;
+	return value > f->most && f->warns ? warn_most(r, f) : 0;
 }
 
 int field_boolean(struct json *j, struct reader *r, const struct field *f,

@@ -45,6 +45,7 @@ struct field {
 	bool required;
 	/* An integer: below least it is refused; above most it is most, if not 0. */
 	int64_t least, most, standard;
+	bool warns;               /* when it was above most */
 	const char *const *words; /* of FIELD_WORD, the last NULL: the first holds
 				   * where there is none */
 	/* How many elements or members at most, and least of them; bytes of a

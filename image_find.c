@@ -244,3 +244,48 @@ const char *image_directory(const char *given)
 		return box_own_images();
 	return access("templates", F_OK) == 0 ? "templates" : SYSTEM_TEMPLATES;
 }
+
+static int visit_name(const char *file, image_visit *visit, void *context)
+{
+	size_t size = strlen(file);
+
+	if (size <= ENDING || (strcmp(file + size - ENDING, ".zbt") &&
+			       strcmp(file + size - ENDING, ".img")))
+		return 0;
+	return visit(file, size - ENDING, context);
+}
+
+static int each_of_box(const char *path, image_visit *visit, void *context,
+		       struct err *e)
+{
+	struct box b;
+	int r = box_open(&b, path, e);
+
+	if (r)
+		return r == -ENOEXEC ? -ENOTDIR : r;
+	for (uint32_t i = 0; i < b.count && r == 0; i++)
+		if (b.parts[i].kind == BOX_IMAGE)
+			r = visit_name(b.parts[i].name, visit, context);
+	box_close(&b);
+	return r;
+}
+
+int image_each(const char *directory, image_visit *visit, void *context,
+	       struct err *e)
+{
+	DIR *d = opendir(directory);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d)
+		err_set(e, -errno, "templates: %s: %s", directory,
+			strerror(errno));
+	if (!d)
+		return errno == ENOTDIR ?
+			       each_of_box(directory, visit, context, e) :
+			       -errno;
+	while (r == 0 && (entry = readdir(d)))
+		r = visit_name(entry->d_name, visit, context);
+	closedir(d);
+	return r;
+}

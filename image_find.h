@@ -54,4 +54,11 @@ int image_find(struct image_place *place, const char *template,
  * NULL: this program's own box, else the usual directories. */
 const char *image_directory(const char *given);
 
+/* Calls visit with the name (size bytes) of each *.img and *.zbt in a directory or
+ * a box: twice for one that has both. 0, or the first that visit returns and is not
+ * 0, or -errno with a message. */
+typedef int image_visit(const char *name, size_t size, void *context);
+int image_each(const char *directory, image_visit *visit, void *context,
+	       struct err *e);
+
 #endif

@@ -97,6 +97,13 @@ const struct language *language_find(const char *name, size_t size)
 	return of_alias(name, size);
 }
 
+const char *language_choose(const char *said, const char *path)
+{
+	if (!said && path)
+		said = language_of_file(path);
+	return said ? said : languages[0].name;
+}
+
 const char *language_of_file(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -42,5 +42,8 @@ const struct language *language_of_name(const char *name, size_t size);
 const char *language_of_alias(const char *name, size_t size);
 /* The name of the one that a file's name says it is written in; NULL. */
 const char *language_of_file(const char *path);
+/* What somebody says it is written in, else what the file's name says, else the
+ * first language. Both may be NULL. */
+const char *language_choose(const char *said, const char *path);
 
 #endif

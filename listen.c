@@ -219,6 +219,18 @@ static bool number_ok(const char *text, unsigned long limit)
 	return true;
 }
 
+int listen_check(const char *address, struct err *e)
+{
+	const char *colon = strrchr(address, ':');
+
+	if (!strncmp(address, "unix:", 5) ||
+	    (colon && number_ok(colon + 1, 65535) &&
+	     colon - address < NI_MAXHOST))
+		return 0;
+	return err_set(e, -EINVAL,
+		       "%s: not ADDR:PORT, [ADDR6]:PORT or unix:PATH", address);
+}
+
 int listen_open(struct listener *l, const char *address, struct err *e)
 {
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -232,11 +244,8 @@ int listen_open(struct listener *l, const char *address, struct err *e)
 	*l = (struct listener){ .fd = -1, .file = -1 };
 	if (!strncmp(address, "unix:", 5))
 		return open_unix(l, address + 5, e);
-	if (!colon || !number_ok(colon + 1, 65535) || size >= sizeof(host))
-		return err_set(e, -EINVAL,
-			       "listen: %s: not ADDR:PORT, [ADDR6]:PORT or "
-			       "unix:PATH",
-			       address);
+	if (listen_check(address, e))
+		return -EINVAL;
 	memcpy(host, address, size);
 	host[size] = 0;
 	if (size > 2 && host[0] == '[' && host[size - 1] == ']') {

@@ -22,6 +22,8 @@ struct listener {
 	int file; /* O_PATH of it: nobody else's has its number meanwhile */
 };
 
+/* It has the form of an address for listen_open. 0 or -EINVAL with a message. */
+int listen_check(const char *address, struct err *e);
 /*
  * Opens ADDR:PORT, [ADDR6]:PORT, :PORT or unix:PATH, non-blocking. A Unix
  * socket nobody listens on any more is replaced; of two that try at once, one

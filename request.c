@@ -233,6 +233,7 @@ static const struct field exec_fields[] = {
 	  .least = 1,
 	  .most = MAX_TIMEOUT,
 	  .standard = DEFAULT_TIMEOUT,
+	  .warns = true,
 	  .take = take_timeout,
 	  .help = "How long the program may run." },
 	{ .name = "stdin",

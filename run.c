@@ -238,7 +238,7 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	struct snapshot snapshot = { 0 };
 	struct machine m = { 0 };
 	struct delta delta = { 0 };
-	uint64_t start = clock_mono(), forked, done;
+	uint64_t start = clock_mono(), forked, done, faults, calls;
 	int lock = -1, r = vmm_open(&vmm, e);
 
 	if (r == 0)
@@ -262,6 +262,8 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	control_want_outputs(&m.vm, PROTOCOL_FILES_MAX);
 	if (o->trace)
 		control_trace(&m.vm);
+	faults = control_page(&m.vm)->page_faults;
+	calls = control_page(&m.vm)->syscalls;
 	forked = clock_mono();
 	r = finish(&m.vm, o->timeout_ms, false, &ended, e);
 	done = clock_mono();
@@ -279,8 +281,8 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 			(double)(done - forked) / 1e6,
 			(unsigned long long)m.vm.exits,
 			(unsigned long long)vm_dirty_pages(&m.vm),
-			(unsigned long long)c->page_faults,
-			(unsigned long long)c->syscalls);
+			(unsigned long long)(c->page_faults - faults),
+			(unsigned long long)(c->syscalls - calls));
 	}
 out:
 	if (lock >= 0)

@@ -168,6 +168,75 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 	[ "$("$zeroboot" exec --templates "$templates" - x y <<<'import sys; print(sys.argv[1:], sys.stdin.read())')" = "['x', 'y'] " ]
 }
 
+@test "exec: a pattern does not mean what was sent, unless the program has changed it" {
+	cd "$BATS_TEST_TMPDIR"
+	exec() { "$BATS_TEST_DIRNAME/../zeroboot" exec --templates "$BATS_TEST_DIRNAME/../templates" "$@" </dev/null; }
+	echo mine | tee main.sh main.py data other >/dev/null
+	chmod 700 other
+	exec --file data=data --file other=sub/other --output '*' --output '**/*' -l sh -c 'echo 1 >new; echo 2 >other'
+	[ "$(cat main.sh data new other)" = $'mine\nmine\n1\n2' ]
+	[ ! -e sub ]
+	[ "$(stat -c %a other)" = 700 ]
+	exec --output '/app/*' --output './main.*' -c 'print()'
+	[ "$(cat main.py)" = mine ]
+	[ ! -e app ]
+	exec --output '*.py' -c 'open("main.py", "a").write("#")'
+	[ "$(cat main.py)" = 'open("main.py", "a").write("#")#' ]
+	exec --output main.sh -l sh -c 'echo'
+	[ "$(cat main.sh)" = echo ]
+	[ "$(ls -A)" = $'data\nmain.py\nmain.sh\nnew\nother' ]
+}
+
+@test "exec, images: a full disk is an error that leaves nothing cut, and no signal" {
+	[ "$(id -u)" -eq 0 ] || skip "mounts need root"
+	cd "$BATS_TEST_TMPDIR"
+	mkdir full images
+	mount_here() { # size command...
+		unshare -m bash -c 'mount -t tmpfs -o size="$1" none full && shift && "$@"' bash "$@"
+	}
+	export zeroboot=$BATS_TEST_DIRNAME/../zeroboot templates
+	templates=$(realpath "$BATS_TEST_DIRNAME/../templates")
+	# shellcheck disable=SC2016
+	run -1 mount_here 1m bash -c 'cd full; echo mine >big
+		"$zeroboot" exec --templates "$templates" --output "*" -l sh -c "head -c 3000000 /dev/zero >big; head -c 3000000 /dev/zero >new" </dev/null
+		r=$?; ls -A; cat big; exit $r'
+	[[ "$output" == "zeroboot: "*": No space left on device"*$'\nbig\nmine' ]]
+	# Holes take room when they are read.
+	# shellcheck disable=SC2016
+	run -1 mount_here 60m bash -c 'cp --sparse=always "$templates/sh.img" full; cat /dev/zero >full/rest
+		"$zeroboot" exec --templates full -l sh -c "echo no" </dev/null'
+	[[ "$output" == *"zeroboot: full/sh.img: its file system is full, and some of it is holes"* ]]
+}
+
+@test "cli: 2 is wrong usage, 1 is what failed, and both say what there is" {
+	run -1 ./zeroboot exec -l cobol -c 1 </dev/null
+	[[ "$output" == "zeroboot: cobol: no such language: templates has "*python* ]]
+	run -1 ./zeroboot bench -l cobol
+	[[ "$output" == "zeroboot: cobol: no such language: "* ]]
+	run -1 ./zeroboot exec --file /nowhere=x -c 1 </dev/null
+	[ "$output" = "zeroboot: /nowhere: No such file or directory" ]
+	run -2 ./zeroboot exec --file /nowhere -c 1 </dev/null
+	run -2 ./zeroboot exec --file /etc/passwd=../x -c 1 </dev/null
+	run -2 ./zeroboot serve --listen 127.0.0.1
+	[[ "$output" == "zeroboot: --listen: 127.0.0.1: not ADDR:PORT"* ]]
+	echo junk >"$BATS_TEST_TMPDIR/python.img"
+	run -1 ./zeroboot exec --templates "$BATS_TEST_TMPDIR" -c 1 </dev/null
+	[ "$output" = "zeroboot: $BATS_TEST_TMPDIR/python.img: not a zeroboot image" ]
+	run -0 ./zeroboot exec --help
+	[[ "$output" == *"At most 4 MiB of code"* ]]
+}
+
+@test "exec, bench: a file's name says its language; --stats counts the run" {
+	echo 'console.log(typeof process)' >"$BATS_TEST_TMPDIR/x.js"
+	ln -s "$PWD"/templates/node.* "$BATS_TEST_TMPDIR"
+	run -0 ./zeroboot bench -n 1 --templates "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/x.js"
+	run -1 ./zeroboot bench -n 1 --templates "$BATS_TEST_TMPDIR"
+	[[ "$output" == "zeroboot: python: no such language: "*"has node" ]]
+	run -0 --separate-stderr ./zeroboot exec --stats -c 'print(1)' </dev/null
+	[[ "$stderr" =~ ", "([0-9]+)" system calls" ]]
+	[ "${BASH_REMATCH[1]}" -lt 100 ]
+}
+
 @test "exec: arguments and variables are bounded as a request's" {
 	long=$(printf %131000s)
 	run -1 ./zeroboot exec -l sh -c 'echo no' "$long" --env "A=$(printf %69s)" </dev/null

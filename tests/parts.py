@@ -378,6 +378,8 @@ def accounts(client):
     }.items():
         assert ending(code) == expected, (code, ending(code))
     assert ending("while True: pass", timeout_seconds=1) == ("timeout", None, -1)
+    for seconds, warnings in (300, None), (301, ["timeout_seconds: at most 300"]), (1 << 70, ["timeout_seconds: at most 300"]):
+        assert client.run("python", "1", timeout_seconds=seconds).get("warnings") == warnings, seconds
     assert ending("kill -TERM $$", "sh") == ("signal", "SIGTERM", 143)
     one = client.run("python", "print(1)")
     assert list(one)[:9] == ["id", "stdout", "stderr", "exit_code", "fork_time_ms", "exec_time_ms", "total_time_ms", "status", "usage"], one
