@@ -30,34 +30,27 @@ static uint64_t private_memory(pid_t pid)
 	return n == 2 && resident > shared ? (resident - shared) * 4096 : 0;
 }
 
-/* The n-th of all crews' workers. */
-static struct member *member(unsigned n)
-{
-	struct crew *c;
-
-	for (int i = 0; (c = catalog_crew(i)); i++) {
-		if (n < c->maximum)
-			return &c->members[n];
-		n -= c->maximum;
-	}
-	return NULL;
-}
-
 /* Of all together. Of many workers some are looked at each time, so that no
  * question takes long. */
 static uint64_t memory(void)
 {
-	static unsigned next;
-	unsigned all = catalog_workers();
+	static unsigned next; /* of all crews' workers, to be looked at */
+	unsigned all = catalog_workers(), n = 0;
 	uint64_t sum = private_memory(getpid());
+	const struct crew *c;
 
-	for (unsigned i = 0; i < all && i < MEMORY_LOOKS; i++) {
-		struct member *m = member(next++ % all);
+	for (int l = 0; (c = catalog_crew(l)); l++)
+		for (unsigned i = 0; i < c->maximum; i++, n++) {
+			struct member *m = &c->members[i];
 
-		m->memory = m->state == STOPPED ? 0 : private_memory(m->pid);
-	}
-	for (unsigned i = 0; i < all; i++)
-		sum += member(i)->memory;
+			/* The numbers are a circle. */
+			if ((n + all - next) % all < MEMORY_LOOKS)
+				m->memory = m->state == STOPPED ?
+						    0 :
+						    private_memory(m->pid);
+			sum += m->memory;
+		}
+	next = all ? (next + MEMORY_LOOKS) % all : 0;
 	return sum;
 }
 

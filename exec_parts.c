@@ -166,39 +166,72 @@ static bool next_name(struct span *path, struct span *name)
 	return name->size && !(name->size == 1 && name->at[0] == '.');
 }
 
-/* "*" is any bytes, "?" one character. */
+/* The first so many bytes are not there any more. */
+static struct span behind(struct span s, size_t n)
+{
+	return (struct span){ s.at + n, s.size - n };
+}
+
+/* How many bytes of a name "?" stands for: one character. */
+static size_t one_character(struct span n)
+{
+	size_t size = 1;
+
+	while (size < n.size && (n.at[size] & 0xc0) == 0x80)
+		size++;
+	return size;
+}
+
+/* "*" is any bytes: as few as will do, and one more where that fails. */
 static bool means_name(struct span p, struct span n)
 {
-	if (!p.size)
-		return !n.size;
-	if (p.at[0] == '*')
-		return means_name((struct span){ p.at + 1, p.size - 1 }, n) ||
-		       (n.size &&
-			means_name(p, (struct span){ n.at + 1, n.size - 1 }));
-	if (!n.size || (p.at[0] != '?' && p.at[0] != n.at[0]))
-		return false;
-	do {
-		n.at++;
-		n.size--;
-	} while (p.at[0] == '?' && n.size && (n.at[0] & 0xc0) == 0x80);
-	return means_name((struct span){ p.at + 1, p.size - 1 }, n);
+	struct span star = { NULL, 0 }, from = n;
+
+	while (n.size) {
+		if (p.size && p.at[0] == '*') {
+			star = p = behind(p, 1);
+			from = n;
+		} else if (p.size && p.at[0] == '?') {
+			p = behind(p, 1);
+			n = behind(n, one_character(n));
+		} else if (p.size && p.at[0] == n.at[0]) {
+			p = behind(p, 1);
+			n = behind(n, 1);
+		} else if (star.at) {
+			p = star;
+			n = from = behind(from, 1);
+		} else {
+			return false;
+		}
+	}
+	while (p.size && p.at[0] == '*')
+		p = behind(p, 1);
+	return p.size == 0;
 }
 
 /* guest/kernel/fs/outputs.c has the same; "**" is any directories, or none. */
 static bool means(struct span pattern, struct span path)
 {
-	struct span p, n;
+	struct span again = { NULL, 0 }, from = path, p, n;
 
-	if (!next_name(&pattern, &p))
-		return !next_name(&path, &n);
-	if (p.size == 2 && memcmp(p.at, "**", 2) == 0) {
-		do
-			if (means(pattern, path))
-				return true;
-		while (next_name(&path, &n));
-		return false;
+	for (;;) {
+		bool wanted = next_name(&pattern, &p);
+
+		if (wanted && p.size == 2 && memcmp(p.at, "**", 2) == 0) {
+			again = pattern;
+			from = path;
+			continue;
+		}
+		if (!next_name(&path, &n))
+			return !wanted;
+		if (wanted && means_name(p, n))
+			continue;
+		if (!again.at)
+			return false;
+		next_name(&from, &n);
+		path = from;
+		pattern = again;
 	}
-	return next_name(&path, &n) && means_name(p, n) && means(pattern, path);
 }
 
 #define HOME "/app/" /* where programs start */

@@ -148,16 +148,24 @@ static int unpack_rest(struct stream *s, struct store *store,
 		   0;
 }
 
+/* One that is packed, with its first page read. To be closed in any case. */
+static int open_packed(struct stream *s, uint8_t page[PAGE], uint64_t *whole,
+		       int fd, uint64_t offset, uint64_t size, const char *path,
+		       struct err *e)
+{
+	int r = stream_open_part(s, fd, offset, size, path, e);
+
+	return r ? r : read_size(s, page, whole, e);
+}
+
 int image_head(int fd, uint64_t offset, uint64_t size, const char *path,
 	       struct zb_image_header *h, struct err *e)
 {
 	uint8_t page[PAGE] __attribute__((aligned(8)));
 	struct stream s;
 	uint64_t whole;
-	int r = stream_open_part(&s, fd, offset, size, path, e);
+	int r = open_packed(&s, page, &whole, fd, offset, size, path, e);
 
-	if (r == 0)
-		r = read_size(&s, page, &whole, e);
 	stream_close(&s);
 	if (r == 0)
 		memcpy(h, page, sizeof(*h));
@@ -170,11 +178,9 @@ static int unpack(int fd, uint64_t offset, uint64_t size, int *to,
 {
 	uint8_t page[PAGE] __attribute__((aligned(8)));
 	struct stream s;
-	uint64_t whole;
-	int r = stream_open_part(&s, fd, offset, size, path, e);
+	uint64_t whole = 0;
+	int r = open_packed(&s, page, &whole, fd, offset, size, path, e);
 
-	if (r == 0)
-		r = read_size(&s, page, &whole, e);
 	if (r == 0 && *to < 0) {
 		*to = image_room(path, whole, e);
 		r = *to < 0 ? *to : 0;
