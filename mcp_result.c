@@ -76,24 +76,33 @@ static const char *file_type(const struct part_view *f)
 	return f->kind == PART_TEXT ? "text/plain" : "application/octet-stream";
 }
 
+static bool is_plain(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '-' && c <= '9') || c == '_' || c == '~';
+}
+
 /* RFC 3986; a relative path is under the working directory. */
 static void put_address(struct pieces *p, const struct part_view *f)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
-				    "pqrstuvwxyz0123456789-._~/";
-	bool absolute = f->name_size && f->name[0] == '/';
-	char code[4];
+	static const char digits[] = "0123456789ABCDEF";
+	char text[3 * PARTS_PATH_MAX];
+	size_t size = 0;
 
-	pieces_put(p, absolute ? "file://" : "file:///app/");
-	for (size_t i = 0; i < f->name_size; i++) {
+	pieces_put(p, f->name_size && f->name[0] == '/' ? "file://" :
+							  "file:///app/");
+	for (size_t i = 0; i < f->name_size && size + 3 <= sizeof(text); i++) {
 		unsigned char c = (unsigned char)f->name[i];
 
-		snprintf(code, sizeof(code), "%%%02X", c);
-		if (c && strchr(plain, c))
-			pieces_add(p, &f->name[i], 1);
-		else
-			pieces_put(p, code);
+		if (is_plain(c)) {
+			text[size++] = (char)c;
+			continue;
+		}
+		text[size++] = '%';
+		text[size++] = digits[c >> 4];
+		text[size++] = digits[c & 15];
 	}
+	pieces_add(p, text, size);
 }
 
 static void put_image(struct writer *w, const struct part_view *f,

@@ -79,12 +79,12 @@ const tests = {
 	"images and files come back as such": async () => {
 		const code =
 			"open('ü 1.png', 'wb').write(bytes.fromhex('89504e470d0a1a0a00ff'))\n" +
-			"open('a.csv', 'w').write('1,ü\\n'); open('b.bin', 'wb').write(bytes(range(256)))";
+			"open('a ü.csv', 'w').write('1,ü\\n'); open('b.bin', 'wb').write(bytes(range(256)))";
 		const { content } = await call("run_python", { code, outputs: ["*.png", "*.csv", "*.bin", "missing"] });
 		assert.deepEqual(content.find((c) => c.type === "image").data, Buffer.from("89504e470d0a1a0a00ff", "hex").toString("base64"));
 		assert.equal(content.find((c) => c.type === "image").mimeType, "image/png");
 		const [csv, bin] = content.filter((c) => c.type === "resource").map((c) => c.resource);
-		assert.deepEqual(csv, { uri: "file:///app/a.csv", mimeType: "text/csv", text: "1,ü\n" });
+		assert.deepEqual(csv, { uri: "file:///app/a%20%C3%BC.csv", mimeType: "text/csv", text: "1,ü\n" });
 		assert.equal(bin.uri + bin.mimeType, "file:///app/b.binapplication/octet-stream");
 		assert.deepEqual(Buffer.from(bin.blob, "base64"), everyByte.subarray(0, 256));
 	},
