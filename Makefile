@@ -322,7 +322,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y M
 export SOURCE_DATE_EPOCH DESTDIR PREFIX
 
 stage: $(O)/stage.done
-$(O)/stage.done: zeroboot $(wildcard deploy/*.sh deploy/*.conf deploy/zeroboot.*) README.md CHANGES.md SECURITY.md LICENSE
+$(O)/stage.done: zeroboot $(wildcard deploy/* docs/*.md) README.md CHANGES.md CONTRIBUTING.md SECURITY.md LICENSE
 	./deploy/stage.sh ./zeroboot $(STAGE)
 	touch $@
 

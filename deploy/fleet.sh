@@ -7,6 +7,8 @@ set -eu
 here=$(dirname "$0")
 binary=$here/../zeroboot
 unit=$here/zeroboot.service
+# As installed, in PREFIX/share/doc/zeroboot/deploy.
+[ -e "$binary" ] || binary=$here/../../../../bin/zeroboot
 ssh='ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR'
 restart='systemctl daemon-reload && systemctl enable -q zeroboot && systemctl restart zeroboot'
 address=127.0.0.1:8080

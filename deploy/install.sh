@@ -19,13 +19,21 @@ files() {
 		644 sysusers.conf lib/sysusers.d/zeroboot.conf
 		644 README.md share/doc/zeroboot/README.md
 		644 CHANGES.md share/doc/zeroboot/CHANGES.md
+		644 CONTRIBUTING.md share/doc/zeroboot/CONTRIBUTING.md
 		644 SECURITY.md share/doc/zeroboot/SECURITY.md
 		644 LICENSE share/doc/zeroboot/LICENSE
 	LIST
+	for file in "$here"/docs/*.md "$here"/deploy/*; do
+		[ -e "$file" ] || continue
+		file=${file#"$here"/}
+		[ "$file" = deploy/fleet.sh ] && mode=755 || mode=644
+		echo "$mode $file share/doc/zeroboot/$file"
+	done
 }
 
 if [ "${1:-}" = -u ]; then
 	files | while read -r mode source destination; do rm -f "$root/$destination"; done
+	rm -rf "$root/share/doc/zeroboot/docs" "$root/share/doc/zeroboot/deploy"
 	rmdir "$root/share/doc/zeroboot" 2>/dev/null || true
 	exit 0
 fi
@@ -36,7 +44,7 @@ fi
 files | while read -r mode source destination; do
 	install -d "$root/$(dirname "$destination")"
 	case $source in
-	*.service) sed "s|/usr/local/bin/|$prefix/bin/|" "$here/$source" >"$root/$destination.new" ;;
+	zeroboot.service) sed "s|/usr/local/bin/|$prefix/bin/|" "$here/$source" >"$root/$destination.new" ;;
 	*) cp "$here/$source" "$root/$destination.new" ;;
 	esac
 	chmod "$mode" "$root/$destination.new"

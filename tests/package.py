@@ -3,6 +3,7 @@
 builds elsewhere, without .git, by clang."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,14 @@ from restart import Load, Manager
 
 MODE = (TOP / "build/mode").read_text().strip()
 STAGE = TOP / "build" / MODE / "stage"
+DOCUMENTS = sorted(f"docs/{p.name}" for p in (TOP / "docs").glob("*.md"))
+EXAMPLES = [f"deploy/{name}" for name in ["Containerfile", "alerts.yml", "fleet.sh", "grafana.json", "haproxy.cfg",
+                                          "kubernetes.yaml", "nginx.conf", "zeroboot.nomad.hcl", "zeroboot.service",
+                                          "zeroboot.socket"]]
 FILES = ["bin/zeroboot", "lib/systemd/system/zeroboot.service", "lib/systemd/system/zeroboot.socket",
          "lib/sysusers.d/zeroboot.conf", "share/bash-completion/completions/zeroboot", "share/doc/zeroboot/CHANGES.md",
-         "share/doc/zeroboot/LICENSE", "share/doc/zeroboot/README.md", "share/doc/zeroboot/SECURITY.md",
-         "share/man/man1/zeroboot.1", "share/zsh/site-functions/_zeroboot"]
+         "share/doc/zeroboot/CONTRIBUTING.md", "share/doc/zeroboot/LICENSE", "share/doc/zeroboot/README.md",
+         "share/doc/zeroboot/SECURITY.md", *(f"share/doc/zeroboot/{f}" for f in [*EXAMPLES, *DOCUMENTS]), "share/man/man1/zeroboot.1", "share/zsh/site-functions/_zeroboot"]
 
 
 def run(*command, **how):
@@ -45,11 +50,27 @@ def install(place):
     prefix = place / "opt/zb"
     assert "ExecStart=/opt/zb/bin/zeroboot serve" in (prefix / FILES[1]).read_text()
     assert run(prefix / "bin/zeroboot", "--version") == run("./zeroboot", "--version")
-    assert (prefix / FILES[9]).read_text() == run("./zeroboot", "manual")
-    assert [oct((prefix / f).stat().st_mode & 0o777) for f in FILES] == ["0o755"] + ["0o644"] * 10
+    assert (prefix / "share/man/man1/zeroboot.1").read_text() == run("./zeroboot", "manual")
+    programs = {str(f.relative_to(prefix)) for f in prefix.rglob("*") if f.is_file() and f.stat().st_mode & 0o777 != 0o644}
+    assert programs == {"bin/zeroboot", "share/doc/zeroboot/deploy/fleet.sh"}, programs
+    assert all(oct((prefix / f).stat().st_mode & 0o777) == "0o755" for f in programs)
+    lead_somewhere(prefix / "share/doc/zeroboot")
     (prefix / "bin/other").touch()
     run("make", "-s", "uninstall", f"DESTDIR={place}", "PREFIX=/opt/zb")
     assert files(place) == ["opt/zb/bin/other"], files(place)
+
+
+def lead_somewhere(documents):
+    """What the documents refer to is there: `docs/NAME`, `deploy/NAME`, `NAME.md`."""
+    seen = 0
+    for path in [*documents.glob("*.md"), *documents.glob("docs/*.md")]:
+        if path.name in ("CHANGES.md", "CONTRIBUTING.md"):  # of the source
+            continue
+        for name in re.findall(r"`((?:docs/|deploy/)?[\w.-]+)`", path.read_text()):
+            if name.startswith(("docs/", "deploy/")) or name.endswith(".md"):
+                seen += 1
+                assert (documents / name).exists() or (path.parent / name).exists(), f"{path.name}: {name}"
+    assert seen > 30, seen
 
 
 def units(place):
@@ -98,7 +119,7 @@ def dist(place):
     run("tar", "-xzf", source / "build" / f"{name}.tar.gz", cwd=place)
     environment = {**os.environ, "DESTDIR": f"{place}/root", "PREFIX": "/usr/local"}
     run(place / name / "install.sh", env=environment)
-    assert files(place / "root/usr/local") == FILES
+    assert files(place / "root/usr/local") == FILES, files(place / "root/usr/local")
     run(place / name / "install.sh", "-u", env=environment)
     assert files(place / "root") == []
 
