@@ -99,6 +99,7 @@ build() {
 			"${of_its_own[@]}" -j 2 MODE="$(cat build/mode)" build/python.img.gz build/node.img.gz || fail "images cannot be packed"
 			;;
 		openapi) tests/openapi/build.sh || fail "what judges the document cannot be had" ;;
+		travel) "${of_its_own[@]}" build/release/zeroboot || fail "the release build fails" ;;
 		stall) "${of_its_own[@]}" build/release/zeroboot-turns || fail "the build for stall fails" ;;
 		appliance) "${of_its_own[@]}" MODE=release build/release/zeroboot && appliance/build.sh build/tests/appliance build/sh.img || fail "the appliance cannot be made" ;;
 		sdk) sdk/build.sh build/sdk || fail "the SDKs do not build" ;;

@@ -33,7 +33,8 @@ def make_network(folder):
 
 
 def pack(folder, *images):
-    subprocess.run([TOP / "zeroboot", "pack", "-o", f"{folder}/box", *images], check=True, capture_output=True)
+    # static, whatever ./zeroboot is
+    subprocess.run([TOP / "build/release/zeroboot", "pack", "-o", f"{folder}/box", *images], check=True, capture_output=True)
     return f"{folder}/box"
 
 
