@@ -183,6 +183,7 @@ run: setup
 
 test:
 	./deploy/setup.sh test
+	./deploy/setup.sh appliance
 	$(MAKE) all templates build/tests/recycle build/tests/states build/tests/session $(O)/syscalls
 	./tests/run.sh
 

@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit svm faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
+suites=(unit svm appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -72,7 +72,7 @@ rm -rf "$XDG_CACHE_HOME"
 # emulation beside other work is long.
 run() { # suite
 	local command seconds=1500
-	case $1 in svm | vmx) seconds=3000 ;; esac
+	case $1 in svm | vmx | appliance) seconds=3000 ;; esac
 	read -ra command < <(command_of "$1")
 	# shellcheck disable=SC2086
 	exec timeout -k 10 $((seconds * slower)) unshare -n tests/loopback.py "${command[@]}" </dev/null
