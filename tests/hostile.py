@@ -98,6 +98,17 @@ class Guest:
             return e.code, json.load(e)["error"], ""
         return answer["exit_code"], answer["stdout"], answer["stderr"]
 
+    def ask_live(self, code):
+        """What a streamed run came to: the last event's data, or the refusal's."""
+        body = {"code": code, "language": "hostile", "timeout_seconds": PATIENCE, "stream": True}
+        request = urllib.request.Request(self.url + "/v1/exec", json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:
+                return json.loads(answer.read().rpartition(b"\ndata: ")[2])
+        except urllib.error.HTTPError as e:
+            return json.load(e)
+
     def metric(self, name):
         text = urllib.request.urlopen(self.url + "/v1/metrics", timeout=PATIENCE).read().decode()
         return int(float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1]))
@@ -186,6 +197,29 @@ class Suite:
                 raise ValueError(f"code {code:#x}: {got}")
         self.attack("faults", "hypercall 0")
 
+    def rings(self):
+        """Counters of a streamed run's rings that cannot be: the run fails, and its VM goes. What the host
+        keeps for itself the guest cannot change."""
+        restarts = self.guest.restarts()
+        out, ring = lambda size, stream=1: size << 32 | stream, 0x10000
+        nonsense = [(out(1), 513, 600), (out(1), 1 << 63, 1), (out(1), (1 << 64) - 1, 1), (out(1, 0), 1, 1), (out(1, 3), 1, 1),
+                    (out(1, 1 << 31), 1, 1), (out(0), 1, 1), (out(2), 1, 1), (out(1), 2, 1), (out(ring + 1), 1, ring + 1),
+                    (out(1), 1, ring + 1), (out(1), 1, (1 << 64) - 1), (out(0xFFFFFFFF), 1, 0xFFFFFFFF), (out(1), 512, 511)]
+        honest = [(out(1), 0, 0), (out(1), 0, (1 << 64) - 1), (out(ring), 1, ring), (out(128, 2), 512, ring), (out(1), 512, 512)]
+        for hypercall in 2, 3, 6:
+            for entry, count, size in nonsense:
+                got = self.guest.ask_live(f"rings {entry:x} {count:x} {size:x} {hypercall}")
+                if got.get("error") != "guest: it wrote nonsense into the rings of its output":
+                    raise ValueError(f"{entry:#x} {count:#x} {size:#x} {hypercall}: {got}")
+            for entry, count, size in honest:
+                got = self.guest.ask_live(f"rings {entry:x} {count:x} {size:x} {hypercall}")
+                if got.get("status") != "ok":
+                    raise ValueError(f"{entry:#x} {count:#x} {size:#x} {hypercall}: {got}")
+        self.honest("cpu")
+        self.honest("check")
+        if self.guest.restarts() != restarts:
+            raise ValueError("the worker ended")
+
     def ghosts(self):
         """Tables of its own, used and put back; then a run makes a table of a
         frame that was one of them."""
@@ -204,6 +238,7 @@ def run(suite, report, only):
         return
     report.check("each field of the control page with each kind of value", suite.controls)
     report.check("every hypercall code that is none", suite.hypercalls)
+    report.check("rings whose counters cannot be", suite.rings)
     report.check("no mapping is left of tables that are gone", suite.ghosts)
 
 
