@@ -32,6 +32,14 @@ static const struct zb_image_inode *find_program(const struct image *image,
 	return i && S_ISREG(i->mode) && (i->mode & 0111) ? i : NULL;
 }
 
+static bool is_directory(const struct image *image, const char *path)
+{
+	int64_t number = image_lookup(image->data, path);
+
+	return path[0] == '/' && number >= 0 &&
+	       S_ISDIR(inode_at(image, number)->mode);
+}
+
 /* ---- the environment ---- */
 
 static bool same_name(const char *a, const char *b)
@@ -69,7 +77,7 @@ static const char *get_setting(const struct image *image, char letter)
 /* A name without a slash, in the directories of PATH; one with, in the working
  * directory. */
 static const char *search(struct image_command *c, const struct image *image,
-			  const char *name)
+			  const char *directory, const char *name)
 {
 	const char *p = get_variable(c->envp, "PATH");
 
@@ -77,8 +85,7 @@ static const char *search(struct image_command *c, const struct image *image,
 		return name;
 	c->program = malloc(PATH_MAX);
 	if (c->program && strchr(name, '/')) {
-		snprintf(c->program, PATH_MAX, "%s/%s",
-			 get_setting(image, ZB_SETTING_DIRECTORY), name);
+		snprintf(c->program, PATH_MAX, "%s/%s", directory, name);
 		return c->program;
 	}
 	while (c->program && *p) {
@@ -160,24 +167,68 @@ static size_t count_strings(const char *const *list)
 	return n;
 }
 
-int image_command(struct image_command *c, const struct image *image,
-		  const char *const *given, const char *const *environment,
-		  const char *name, struct err *e)
+static int set_environment(struct image_command *c, const struct image *image,
+			   const struct image_command_given *given)
 {
-	size_t settings = count_settings(image), count = count_strings(given);
-	size_t variables = count_strings(environment);
-	const struct zb_image_inode *program;
+	size_t count = count_strings(given->environment);
+	size_t more = given->variables ? count_strings(given->variables) : 0;
 
-	*c = (struct image_command){ 0 };
-	c->argv = calloc(count + settings + SCRIPT_EXTRA + 1, sizeof(char *));
-	c->envp = calloc(variables + settings + 1, sizeof(char *));
-	if (!c->argv || !c->envp)
-		return err_set(e, -ENOMEM, "%s: no memory", name);
-	memcpy(c->envp, environment, variables * sizeof(*c->envp));
+	c->envp = calloc(count + count_settings(image) + more + 1,
+			 sizeof(char *));
+	if (!c->envp)
+		return -ENOMEM;
+	memcpy(c->envp, given->environment, count * sizeof(*c->envp));
 	for (const char *s = NULL; (s = image_setting(image->data, s));)
 		if (*s == ZB_SETTING_ENVIRONMENT)
 			set_variable(c->envp, s + 1);
-	memcpy(c->argv, given, count * sizeof(*c->argv));
+	for (size_t i = 0; i < more; i++)
+		set_variable(c->envp, given->variables[i]);
+	return 0;
+}
+
+/* Why the program that argv[0] names cannot be started, or 0. */
+static int check_program(struct image_command *c, const struct image *image,
+			 const struct zb_image_inode *program, size_t count,
+			 const char *image_name, struct err *e)
+{
+	const char *name = c->argv[0];
+
+	if (!program)
+		return image_lookup(image->data, name) < 0 ?
+			       err_set(e, -ENOENT,
+				       "%s: no program %.100s in it",
+				       image_name, name) :
+			       err_set(e, -EACCES, "%s: %.100s is no program",
+				       image_name, name);
+	if (expand_script(c, image, program, count))
+		return err_set(e, -ENOMEM, "%s: no memory", image_name);
+	if (c->argv[0] != name && !find_program(image, c->argv[0]))
+		return err_set(e, -EACCES,
+			       "%s: %.100s asks for %.100s, which is no "
+			       "program",
+			       image_name, name, c->argv[0]);
+	if (c->argv[0] == name &&
+	    (program->size < 4 ||
+	     memcmp((const char *)image->data + program->data, "\177ELF", 4) !=
+		     0))
+		return err_set(e, -EACCES,
+			       "%s: %.100s is neither ELF nor a script",
+			       image_name, name);
+	return 0;
+}
+
+int image_command(struct image_command *c, const struct image *image,
+		  const struct image_command_given *given, struct err *e)
+{
+	size_t settings = count_settings(image);
+	size_t count = count_strings(given->argv);
+	const char *directory = given->directory;
+
+	*c = (struct image_command){ 0 };
+	c->argv = calloc(count + settings + SCRIPT_EXTRA + 1, sizeof(char *));
+	if (!c->argv || set_environment(c, image, given))
+		return err_set(e, -ENOMEM, "%s: no memory", given->image);
+	memcpy(c->argv, given->argv, count * sizeof(*c->argv));
 	if (count == 0) {
 		count = add_settings(c->argv, image, ZB_SETTING_ENTRY);
 		count += add_settings(c->argv + count, image,
@@ -187,15 +238,17 @@ int image_command(struct image_command *c, const struct image *image,
 		return err_set(e, -EINVAL,
 			       "%s: it does not say what to start: name a "
 			       "program",
-			       name);
-	c->argv[0] = search(c, image, c->argv[0]);
-	program = find_program(image, c->argv[0]);
-	if (!program)
-		return err_set(e, -ENOENT, "%s: no program %.100s in it", name,
-			       c->argv[0]);
-	return expand_script(c, image, program, count) ?
-		       err_set(e, -ENOMEM, "%s: no memory", name) :
-		       0;
+			       given->image);
+	if (directory && !is_directory(image, directory))
+		return err_set(e, -ENOTDIR, "%s: no directory %.100s in it",
+			       given->image, directory);
+	c->argv[0] = search(c, image,
+			    directory ?
+				    directory :
+				    get_setting(image, ZB_SETTING_DIRECTORY),
+			    c->argv[0]);
+	return check_program(c, image, find_program(image, c->argv[0]), count,
+			     given->image, e);
 }
 
 void image_command_close(struct image_command *c)

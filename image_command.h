@@ -14,14 +14,22 @@ struct image_command {
 	char *line;                /* of a script, in pieces */
 };
 
+/* What it is told; all ends in NULL. */
+struct image_command_given {
+	const char *const *argv; /* empty: the image's entry point and command */
+	const char *const *environment; /* the image's comes on top of it, */
+	const char *const *variables;   /* and these on top of that; or NULL */
+	const char *directory;          /* NULL: the image's */
+	const char *image;              /* its name */
+};
+
 /*
- * given: arguments, argv[0] first; empty: the image's entry point and command.
- * environment: what the image's comes on top of. The image and the arguments must
- * stay. 0 or -errno with a message; image_command_close() in any case.
+ * The image and what is given must stay. 0; -ENOENT: there is no such program;
+ * -EACCES: it is none; or another -errno, with a message; image_command_close() in
+ * any case.
  */
 int image_command(struct image_command *c, const struct image *image,
-		  const char *const *given, const char *const *environment,
-		  const char *name, struct err *e);
+		  const struct image_command_given *given, struct err *e);
 void image_command_close(struct image_command *c);
 
 #endif

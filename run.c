@@ -294,6 +294,13 @@ out:
 	return r;
 }
 
+/* As a shell has it. */
+static int cannot_start(int r, const struct err *e)
+{
+	dprintf(STDERR_FILENO, "zeroboot: %s\n", e->text);
+	return r == -ENOENT ? 127 : 126;
+}
+
 int run_program(const struct program_options *o, struct err *e)
 {
 	struct vm_boot boot = { .output_limit = ZB_OUTPUT_SIZE,
@@ -301,6 +308,11 @@ int run_program(const struct program_options *o, struct err *e)
 				.trace = o->trace,
 				.audit = o->stats };
 	enum vm_event ended = VM_EXIT;
+	struct image_command_given given = { .argv = o->argv,
+					     .environment = environment,
+					     .variables = o->variables,
+					     .directory = o->directory,
+					     .image = o->image };
 	struct image_command command = { 0 };
 	struct vmm vmm = { .fd = -1 };
 	struct image image;
@@ -309,13 +321,16 @@ int run_program(const struct program_options *o, struct err *e)
 
 	vm_init(&vm);
 	r = image_open(&image, o->image, e);
-	if (r == 0)
-		r = image_command(&command, &image, o->argv, environment,
-				  o->image, e);
+	if (r)
+		goto out;
+	r = image_command(&command, &image, &given, e);
+	if (r == -ENOENT || r == -EACCES)
+		r = cannot_start(r, e);
 	if (r)
 		goto out;
 	boot.argv = command.argv;
 	boot.envp = command.envp;
+	boot.directory = o->directory;
 	boot.image = image.data;
 	boot.image_size = image.size;
 	r = vmm_open(&vmm, e);

@@ -41,14 +41,17 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 
 struct program_options {
 	const char *image;
-	const char *const *argv; /* empty: what the image says */
+	const char *const *argv;      /* empty: what the image says */
+	const char *const *variables; /* NAME=VALUE, ends in NULL */
+	const char *directory; /* to start in; NULL: what the image says */
 	uint64_t memory_mb;
 	uint64_t timeout_ms; /* 0: none */
 	bool trace;
 	bool stats; /* a line on stderr, and the guest accounts for its memory */
 };
 
-/* Boots argv[0] of an image and runs it to its end, as run_exec. */
+/* Boots argv[0] of an image and runs it to its end, as run_exec, with our standard
+ * input; 127 when there is no such program, 126 when it is none. */
 int run_program(const struct program_options *o, struct err *e);
 
 #endif

@@ -116,7 +116,8 @@ struct vm_boot {
 	const void *image;    /* mapped, checked; may be NULL */
 	uint64_t image_size;
 	const char *const *argv, *const *envp; /* NULL-terminated */
-	const void *agent; /* content of the agent's file; may be NULL */
+	const char *directory; /* to start in; NULL: the image says */
+	const void *agent;     /* content of the agent's file; may be NULL */
 	size_t agent_size;
 	uint32_t output_limit;
 	bool trace;

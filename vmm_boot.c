@@ -275,6 +275,18 @@ static bool add_argument(struct zb_control *c, const char *s)
 	return true;
 }
 
+/* Behind the strings that the program gets; the last byte stays zero. */
+static bool add_directory(struct zb_control *c, const char *path)
+{
+	size_t n = strlen(path) + 1;
+
+	if (n >= ZB_ARGS_SIZE - c->args_size)
+		return false;
+	c->directory = c->args_size;
+	memcpy(c->args + c->args_size, path, n);
+	return true;
+}
+
 static int fill_control(struct vm *vm, const struct vm_boot *boot, gpa_t root,
 			gpa_t frames, struct err *e)
 {
@@ -298,6 +310,8 @@ static int fill_control(struct vm *vm, const struct vm_boot *boot, gpa_t root,
 	for (const char *const *a = boot->envp; *a; a++)
 		if (!add_argument(c, *a))
 			goto too_long;
+	if (boot->directory && !add_directory(c, boot->directory))
+		goto too_long;
 	if (boot->agent_size > ZB_REQUEST_SIZE)
 		goto too_long;
 	if (boot->agent_size)

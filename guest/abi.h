@@ -107,7 +107,7 @@
 
 #define ZB_LOG_SIZE 1024
 #define ZB_SEED_SIZE 64
-#define ZB_ARGS_SIZE 1024
+#define ZB_ARGS_SIZE 2560
 
 /* control.flags (IN) */
 #define ZB_FLAG_TRACE 1 /* log every system call */
@@ -273,7 +273,9 @@ struct zb_control {
 	uint32_t result_cut;   /* 372 OUT: 1: there was more of it */
 	struct zb_ring input;  /* 376: head is IN, tail OUT */
 	uint32_t input_ended;  /* 392 IN: nothing follows what is in it */
-	uint32_t reserved;     /* 396 */
+	uint32_t directory;    /* 396 IN: where in args the directory's name is
+	                         * to start in, behind the rest; 0: the image
+	                         * says (boot only) */
 	char log[ZB_LOG_SIZE]; /* 400 OUT */
 	char args[ZB_ARGS_SIZE]; /* 1424 IN */
 	uint64_t large_gpa; /* 2448 OUT: see ZB_LARGE_*: a multiple of 2 MiB;

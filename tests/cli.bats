@@ -97,7 +97,7 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"tests/cli.bats: not a zeroboot image" ]]
 	run ./zeroboot run build/tests/guest.img /bin/nothing
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 127 ]
 }
 
 @test "image: a tar packs as the directory it holds; a cut one is refused" {

@@ -673,9 +673,9 @@ def check_settings():
     run({"WorkingDir": "/srv", "Cmd": ["./start", "more"]}, [], "cwd /srv", "argument /bin/shown", "argument one two", "argument /srv/./start",
         "argument more", *usual, *tail)
     run({}, [], f"zeroboot: {place.image}: it does not say what to start: name a program", status=1)
-    run({"Cmd": ["nothing"]}, [], f"zeroboot: {place.image}: no program nothing in it", status=1)
-    run({}, ["/srv/plain"], f"zeroboot: {place.image}: no program /srv/plain in it", status=1)
-    run({}, ["/work"], f"zeroboot: {place.image}: no program /work in it", status=1)
+    run({"Cmd": ["nothing"]}, [], f"zeroboot: {place.image}: no program nothing in it", status=127)
+    run({}, ["/srv/plain"], f"zeroboot: {place.image}: /srv/plain is no program", status=126)
+    run({}, ["/work"], f"zeroboot: {place.image}: /work is no program", status=126)
 
 
 def check_guest():

@@ -37,6 +37,17 @@ static void make_agent(void)
 	control->request_size = 0;
 }
 
+static void enter_directory(void)
+{
+	const char *path = image_directory();
+	u32 at = control->directory;
+
+	if (at && at < ZB_ARGS_SIZE && !control->args[ZB_ARGS_SIZE - 1])
+		path = (const char *)control->args + at;
+	if (path)
+		path_enter(path);
+}
+
 _Noreturn void kernel_main(void);
 _Noreturn void kernel_main(void)
 {
@@ -67,8 +78,7 @@ _Noreturn void kernel_main(void)
 		panic("no program to start");
 	thread_name(current, args);
 	make_agent();
-	if (image_directory())
-		path_enter(image_directory());
+	enter_directory();
 	audit_start();
 	pipe_bring_input();
 	r = exec_load(args, args, size, control->argc, &rip, &rsp);
