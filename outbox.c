@@ -58,7 +58,7 @@ static size_t add(struct piece *p, int stream, const void *data, size_t size)
 {
 	size_t room;
 
-	if (p->stream != stream) {
+	if (!p->part || p->stream != stream) {
 		pad(p);
 		if (p->most - p->size <= sizeof(struct part))
 			return 0;

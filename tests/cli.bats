@@ -96,7 +96,7 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 	run ./zeroboot run tests/cli.bats /bin/missing
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"tests/cli.bats: not a zeroboot image" ]]
-	run ./zeroboot run build/tests/guest.img /bin/nothing
+	run -127 ./zeroboot run build/tests/guest.img /bin/nothing
 	[ "$status" -eq 127 ]
 }
 
