@@ -327,6 +327,93 @@ static void a_cancel_outlives_its_job(void)
 	close_member(&m, other);
 }
 
+/* ---- what comes while it runs ---- */
+
+/* What is said of an OUTPUT of so many bytes, at least 32, of a run. */
+static int hear_piece(struct member *m, int other, uint64_t id, size_t size)
+{
+	struct message head = { MESSAGE_OUTPUT, (uint32_t)size };
+	struct about about = { id };
+	struct text t = { 0 };
+	struct member_news n;
+	int r;
+
+	text_add(&t, &head, sizeof(head));
+	text_add(&t, &about, sizeof(about));
+	size -= sizeof(about) + sizeof(struct part);
+	if (text_reserve(&t, sizeof(struct part) + size)) {
+		struct part part = { .kind = PART_STDOUT, .size = size };
+
+		text_add(&t, &part, sizeof(part));
+		memset(t.data + t.size, 'o', size);
+		t.size += size;
+	}
+	EQUAL(send(other, t.data, t.size, 0), t.size);
+	do
+		r = member_hear(m, &n);
+	while (r == 0);
+	free(t.data);
+	return r;
+}
+
+static void output_within_its_credit(void)
+{
+	struct job streamed = { .stream = 4000 };
+	struct message head;
+	struct credit credit;
+	struct run run;
+	struct member m;
+	int other = open_member(&m, BUSY);
+
+	m.job = &streamed;
+	EQUAL(member_run(&m, 1), 1);
+	EQUAL(recv(other, &head, sizeof(head), 0), sizeof(head));
+	EQUAL(recv(other, &run, sizeof(run), 0), sizeof(run));
+	EQUAL(run.stream, 4000);
+	EQUAL(hear_piece(&m, other, RUN_ID, 3000), 1);
+	EQUAL(m.credit, 1000);
+	EQUAL(member_credit(&m, 3000), 1);
+	EQUAL(recv(other, &head, sizeof(head), 0), sizeof(head));
+	EQUAL(recv(other, &credit, sizeof(credit), 0), sizeof(credit));
+	CHECK(head.kind == MESSAGE_CREDIT && credit.id == RUN_ID &&
+	      credit.bytes == 3000);
+	EQUAL(hear_piece(&m, other, RUN_ID, 4000), 1);
+	EQUAL(m.credit, 0);
+	/* Beyond it: what is left when the program has ended. */
+	for (int i = 0; i < 6; i++)
+		EQUAL(hear_piece(&m, other, RUN_ID, 32768), 1);
+	EQUAL(m.rest, 0);
+	EQUAL(hear_piece(&m, other, RUN_ID, 32), -EPROTO);
+	close_member(&m, other);
+}
+
+static void output_of_nothing_that_is_streamed(void)
+{
+	struct job streamed = { .stream = 4000 };
+
+	for (enum member_state s = STARTING; s < MEMBER_STATES; s++)
+		for (uint64_t id = RUN_ID; id < RUN_ID + 2; id++) {
+			bool good = id == RUN_ID &&
+				    (s == BUSY || s == CANCELLING);
+			struct member m;
+			int other = open_member(&m, s);
+
+			m.credit = streamed.stream;
+			EQUAL(hear_piece(&m, other, id, 32),
+			      good ? 1 : -EPROTO);
+			close_member(&m, other);
+		}
+	for (int i = 0; i < 2; i++) {
+		struct member m;
+		int other = open_member(&m, BUSY);
+
+		m.job = i ? &streamed : &job;
+		EQUAL(member_run(&m, 1), 1);
+		EQUAL(hear_piece(&m, other, RUN_ID, 32), i ? 1 : -EPROTO);
+		close_member(&m, other);
+	}
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -339,6 +426,10 @@ int main(void)
 		  not_before_its_request },
 		{ "output arrives, or is left when nobody waits",
 		  outputs_arrive },
+		{ "output of a streamed run is taken within its credit",
+		  output_within_its_credit },
+		{ "output of nothing that is streamed is not",
+		  output_of_nothing_that_is_streamed },
 		{ "parts that may not be are refused", parts_that_may_not_be },
 		{ "without memory a result is not taken", no_memory },
 		{ "the code of a cancelled run stays until it is sent",
