@@ -278,9 +278,9 @@ struct zb_control {
 	                         * says (boot only) */
 	char log[ZB_LOG_SIZE]; /* 400 OUT */
 	char args[ZB_ARGS_SIZE]; /* 1424 IN */
-	uint64_t large_gpa; /* 2448 OUT: see ZB_LARGE_*: a multiple of 2 MiB;
+	uint64_t large_gpa; /* 3984 OUT: see ZB_LARGE_*: a multiple of 2 MiB;
 	                         * 0: there is none */
-	uint32_t large;     /* 2456 IN: ZB_LARGE_* */
+	uint32_t large;     /* 3992 IN: ZB_LARGE_* */
 };
 
 #define ZB_OFFSET_IS(field, offset)                                            \
@@ -299,7 +299,7 @@ ZB_OFFSET_IS(result_size, 368);
 ZB_OFFSET_IS(input, 376);
 ZB_OFFSET_IS(log, 400);
 ZB_OFFSET_IS(args, 1424);
-ZB_OFFSET_IS(large_gpa, 2448);
+ZB_OFFSET_IS(large_gpa, 3984);
 _Static_assert(sizeof(struct zb_control) <= 4096, "one page");
 _Static_assert(sizeof(struct zb_order) * ZB_ORDER_COUNT == 4096, "one page");
 
