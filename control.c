@@ -145,6 +145,9 @@ static void find_room(const struct vm *vm, struct layout *l)
 	if (l->room_gpa < ZB_FRAMES_GPA || l->room_gpa % ZB_PAGE_SIZE ||
 	    !fits(vm, l->room_gpa, size))
 		return;
+	/* The large part may only be read until it is given. */
+	if (l->room_gpa + size > vm->large_gpa && !vm->large_given)
+		return;
 	l->room = vm->memory + l->room_gpa;
 	l->room_size = size;
 }
@@ -223,6 +226,7 @@ void control_limit(struct vm *vm, uint64_t memory)
 void control_session(struct vm *vm)
 {
 	vm->keeps = true;
+	control_open(vm)->flags &= ~(uint32_t)(ZB_FLAG_TRACE | ZB_FLAG_INPUT);
 	control_open(vm)->flags |= ZB_FLAG_SESSION;
 }
 

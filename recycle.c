@@ -108,6 +108,15 @@ static int make_maps(struct recycle *r)
 		       -ENOMEM;
 }
 
+/* Where no log has what is written to them. */
+static bool tables_in_large(const struct recycle *r)
+{
+	for (uint64_t i = r->snapshot->large_gpa / PAGE / 64; i < r->words; i++)
+		if (r->tables[i])
+			return true;
+	return false;
+}
+
 int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 {
 	memset(r, 0, sizeof(*r));
@@ -120,7 +129,7 @@ int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 		recycle_close(r);
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	if (tables_mark(s, r->tables)) {
+	if (tables_mark(s, r->tables) || tables_in_large(r)) {
 		recycle_close(r);
 		return err_set(e, -EINVAL, "template: bad page tables");
 	}
@@ -351,6 +360,11 @@ int recycle_undo_writes(struct recycle *r, struct vm *vm)
 	for (unsigned i = 0; i < vm->write_count; i++) {
 		uint64_t gpa = vm->writes[i].gpa, size = vm->writes[i].size;
 
+		/* What was in the large part has gone with it, or is found. */
+		if (gpa >= vm->large_gpa)
+			continue;
+		if (size > vm->large_gpa - gpa)
+			size = vm->large_gpa - gpa;
 		if (size > WRITES_KEPT && gpa % PAGE == 0) {
 			if (madvise(vm->memory + gpa + WRITES_KEPT,
 				    (size - WRITES_KEPT + PAGE - 1) / PAGE *
@@ -474,6 +488,22 @@ static int restore_brought(struct recycle *r, struct vm *vm)
 	return give_back(r, vm, &s);
 }
 
+/* Whether the host has written to a page table: where a session's program has said
+ * that there is room for its request. No log has it. */
+static bool wrote_tables(const struct recycle *r, const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->write_count; i++) {
+		const struct vm_write *w = &vm->writes[i];
+
+		for (gpa_t at = w->gpa & ~(PAGE - 1);
+		     w->gpa >= ZB_FRAMES_GPA && at < w->gpa + w->size;
+		     at += PAGE)
+			if (bit_is_set(r->tables, at / PAGE))
+				return true;
+	}
+	return false;
+}
+
 /* What was brought there has gone with all of it. */
 static void forget_large(struct recycle *r)
 {
@@ -489,6 +519,8 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 	if (vm->write_count > VM_WRITES || vm_take_large(vm) ||
 	    vm_dirty_log(vm, r->log))
 		return RECYCLE_FAILED;
+	if (!vm->nested_paging && wrote_tables(r, vm))
+		return RECYCLE_TABLES;
 	if (r->any_brought)
 		forget_large(r);
 	result = judge(r, vm);
@@ -513,6 +545,8 @@ void recycle_bring(struct recycle *r, uint64_t page)
 
 int recycle_find(struct recycle *r, struct vm *vm)
 {
+	if (vm->large_given && !vm->large_logged)
+		return -EIO;
 	if (vm->write_count > VM_WRITES || vm_dirty_log(vm, r->log))
 		return -EIO;
 	for (unsigned i = 0; i < vm->write_count; i++) {

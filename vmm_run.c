@@ -422,6 +422,10 @@ enum vm_event vm_run(struct vm *vm, uint64_t deadline, struct err *e)
 				break;
 			continue;
 		}
+		/* A wild write to the large part: to memory that is there. */
+		if (errno == EFAULT && !vm->large_given &&
+		    vm_give_large(vm) == 0)
+			continue;
 		if (errno == EAGAIN) {
 			if (vm_enter(vm, e))
 				break;

@@ -279,7 +279,8 @@ struct zb_control {
 	char log[ZB_LOG_SIZE]; /* 400 OUT */
 	char args[ZB_ARGS_SIZE]; /* 1424 IN */
 	uint64_t large_gpa; /* 3984 OUT: see ZB_LARGE_*: a multiple of 2 MiB;
-	                         * 0: there is none */
+	                         * 0: there is none. The host gives it only
+	                         * where a snapshot has nothing there */
 	uint32_t large;     /* 3992 IN: ZB_LARGE_* */
 };
 

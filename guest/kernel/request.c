@@ -144,10 +144,14 @@ static bool limit_memory(void)
 /* What makes a request more than its code. False: it is refused. */
 static bool take_more(void)
 {
+	/* That of the exec before does not hold for what has come already. */
+	if (session_open())
+		frames_limit(0, 0);
 	if (control->room_used)
 		take_room();
 	if ((control->memory_limit || session_open()) && !limit_memory()) {
 		frames_free(control->room_gpa, control->room_used / PAGE_SIZE);
+		control->room_used = 0;
 		return false;
 	}
 	return !(control->parts || session_open()) || take_parts();
@@ -174,10 +178,30 @@ static void let_others_finish(void)
 		thread_yield();
 }
 
+static bool is_read_in_place(const struct request_part *p)
+{
+	return p->kind == ZB_PART_CODE || p->kind == ZB_PART_ARGUMENT ||
+	       p->kind == ZB_PART_ENVIRONMENT;
+}
+
+/* Frees what of the request before nobody has taken for himself. */
+static void give_room_back(void)
+{
+	struct request_part p;
+	u64 at = 0;
+
+	while (control->room_used && control->parts && request_next(&at, &p))
+		if (p.frames && is_read_in_place(&p))
+			frames_free(ptr_to_gpa(p.data),
+				    PAGE_UP(p.size) / PAGE_SIZE);
+	control->room_used = 0;
+}
+
 /* How the exec before is told, and the next one is started. */
 static void wait_for_next(void (*stop)(void))
 {
 	for (;; stop = session_stop_refused) {
+		give_room_back();
 		find_room();
 		stop();
 		clock_resume();

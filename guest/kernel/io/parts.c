@@ -116,13 +116,16 @@ static bool take_parts(void)
 	request_start_here();
 	if (session_open())
 		clear_input();
-	while (control->parts && request_next(&at, &p))
+	while (control->parts && request_next(&at, &p)) {
+		if (p.kind != ZB_PART_STDIN && p.kind != ZB_PART_FILE)
+			continue;
 		if (!good)
 			drop(&p);
 		else if (p.kind == ZB_PART_STDIN)
 			good = take_input(&p);
-		else if (p.kind == ZB_PART_FILE)
+		else
 			good = take_file(&p);
+	}
 	return good;
 }
 

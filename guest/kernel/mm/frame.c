@@ -19,7 +19,7 @@
 #define LARGE_RUN ((8ul << 20) / PAGE_SIZE)
 #define LARGE_FRAMES (LARGE_PAGE / PAGE_SIZE)
 #define LARGE_LEAST (128ul << 20) /* memory that is divided at all */
-#define HEAP_SHARE 16             /* of memory, for brk, below the large part */
+#define HEAP_SHARE 8              /* of memory, for brk, below the large part */
 
 static u64 *used_bits, *zero_bits, *displaced_bits;
 static u16 *shares;  /* how many mappings have a frame beside the first one */
@@ -124,28 +124,30 @@ static u64 find_run(const struct part *p, u64 count, bool displaced)
 
 /* ---- the large part ---- */
 
-static bool open_large(void)
+/* Whether the run may use it, which it may have to ask for. */
+static bool may_use_large(void)
 {
-	if (!has_large || large_open)
-		return false;
 	if (control->large == ZB_LARGE_ASK)
 		hypercall(ZB_HC_LARGE);
-	if (control->large != ZB_LARGE_PLAIN &&
-	    control->large != ZB_LARGE_GIVEN)
+	return control->large == ZB_LARGE_PLAIN ||
+	       control->large == ZB_LARGE_GIVEN;
+}
+
+static bool open_large(void)
+{
+	if (!has_large || !may_use_large())
 		return false;
+	if (!large_open)
+		memset(used_bits + large.bottom, 0,
+		       (large.end - large.bottom) * sizeof(*used_bits));
 	large_open = true;
-	/* What a snapshot has there is not the host's to throw away. */
-	if (control->large == ZB_LARGE_PLAIN)
-		control->large_gpa = 0;
-	memset(used_bits + large.bottom, 0,
-	       (large.end - large.bottom) * sizeof(*used_bits));
 	return true;
 }
 
 /* Before count frames are looked for: whether the run is a large one. */
 static void note_demand(u64 count)
 {
-	if (large_open || control->large != ZB_LARGE_ASK)
+	if (control->large != ZB_LARGE_ASK)
 		return;
 	run_frames += count;
 	if (run_frames > LARGE_RUN || count >= LARGE_FRAMES)
@@ -163,19 +165,23 @@ static u64 find_in(struct part *p, u64 count, bool displaced)
 					 find_run(p, count, displaced);
 }
 
+/* Before a snapshot the large part is the last resort: what has content there is
+ * not the host's to throw away. */
 static u64 find(u64 count, bool displaced, bool table)
 {
+	bool given = large_open && control->large == ZB_LARGE_GIVEN;
+	bool plain = large_open && control->large == ZB_LARGE_PLAIN;
 	u64 first = 0;
 
 	if (count == 0 || count > free_count)
 		return 0;
-	if (large_open && !table)
+	if (given && !table)
 		first = find_in(&large, count, displaced);
 	if (first == 0)
 		first = find_in(&small, count, displaced);
 	if (first == 0)
 		first = find_in(&heap, count, displaced);
-	if (first == 0 && large_open && table)
+	if (first == 0 && (plain || (given && table)))
 		first = find_in(&large, count, displaced);
 	return first;
 }

@@ -181,7 +181,8 @@ void *large_memory(u64 gva)
 
 	if (!entry || !(*entry & PTE_PS))
 		return NULL;
-	return gpa_to_ptr((*entry & PTE_GPA) + (gva & (LARGE_PAGE - 1)));
+	return gpa_to_ptr((*entry & PTE_GPA) +
+			  PAGE_DOWN(gva & (LARGE_PAGE - 1)));
 }
 
 bool large_build(u64 gva, gpa_t gpa, u64 size)

@@ -56,7 +56,7 @@ bool tables_switched(void);
  */
 /* Makes them for [gva, gva + size) that shows [gpa, ..); false: no memory. */
 bool large_build(u64 gva, gpa_t gpa, u64 size);
-/* Where the page has none of its own: the memory it shows; else NULL. */
+/* Where the page has none of its own: the page that it shows; else NULL. */
 void *large_memory(u64 gva);
 
 /* The entry of a page; NULL when its table is not there (and, with make, no
