@@ -190,10 +190,10 @@ static void job_wrote(struct job *job, const char *parts, const char *end)
 {
 	struct exchange *x = job->context;
 
+	x->progress(x); /* before: it looks at whether the client had all */
 	if (!x->live.begun)
 		begin_live(x);
 	live_add(&x->live, parts, end);
-	x->progress(x);
 }
 
 void api_sent(struct exchange *x)

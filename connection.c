@@ -470,7 +470,8 @@ static void probe(struct connection *c)
 	/* Resets and ends of both sides are always told. */
 	watch_for(c, c->events & EPOLLOUT);
 	c->half = true;
-	if (c->closed || c->probed)
+	/* done: its end is on the way, and nothing comes behind that. */
+	if (c->closed || c->probed || c->done)
 		return;
 	if (c->x.live.begun) {
 		live_probe(&c->x.live);
@@ -559,7 +560,8 @@ void connection_give_up(struct connection *c)
 	}
 	api_abandon(&c->x);
 	c->busy = false;
-	refuse(c, 503, "too much output is held for clients");
+	/* Programs have run: nobody is to think that they can be repeated. */
+	refuse(c, 500, "too much output is held for clients");
 	send_answer(c);
 }
 

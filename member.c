@@ -90,7 +90,7 @@ static int hear_output(struct member *m, struct member_news *n,
 
 	memcpy(&about, body, sizeof(about));
 	if ((m->state != BUSY && m->state != CANCELLING) ||
-	    about.id != m->run_id)
+	    about.id != m->run_id || head->size == sizeof(about))
 		return -EPROTO;
 	beyond = head->size > m->credit ? head->size - m->credit : 0;
 	if (beyond > m->rest)
