@@ -41,6 +41,11 @@ int vm_reset(struct vm *vm, const struct vm_state *s, bool all, struct err *e)
 	(void)vm, (void)s, (void)all, (void)e;
 	return -ENOSYS;
 }
+int vm_take_large(struct vm *vm)
+{
+	(void)vm;
+	return -ENOSYS;
+}
 int vm_dirty_log(const struct vm *vm, uint64_t *log)
 {
 	(void)vm, (void)log;

@@ -141,6 +141,7 @@ static bool prove(struct subject *s, const struct snippet *snippet)
 	if (machine_code(&s->first, snippet->code, snippet->size,
 			 ZB_OUTPUT_SIZE))
 		return false;
+	s->first.vm.keeps = true;
 	event = machine_run(&s->first, clock_mono() + TIMEOUT_NS, &e);
 	good = event == VM_EXIT;
 	if (!good)
