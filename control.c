@@ -188,6 +188,23 @@ static int put_part(struct layout *l, const struct part_view *p)
 }
 
 /* Whatever came of it, all that was written is noted. */
+#define LARGE_PAGE (2ul << 20)
+
+/* Where the guest has not found enough, the end of the large part will do, until it
+ * is given: the guest claims it before anything else there. */
+static void find_large_room(struct vm *vm, struct layout *l, size_t size)
+{
+	gpa_t gpa = (vm->memory_size - size) & ~(LARGE_PAGE - 1);
+
+	if (l->room_size >= size || size > vm->memory_size - vm->large_gpa ||
+	    gpa < vm->large_gpa || vm->large_given || vm_give_large(vm))
+		return;
+	l->room_gpa = gpa;
+	l->room = vm->memory + gpa;
+	l->room_size = vm->memory_size - gpa;
+	control_open(vm)->room_gpa = gpa;
+}
+
 static int lay_out(struct vm *vm, const char *at, const char *end)
 {
 	struct layout l = { .area = vm->memory + ZB_REQUEST_GPA };
@@ -196,6 +213,8 @@ static int lay_out(struct vm *vm, const char *at, const char *end)
 	int r = 0;
 
 	find_room(vm, &l);
+	/* Each part has pages of its own, and is of 64 KiB at least. */
+	find_large_room(vm, &l, (size_t)(end - at) / 8 * 9);
 	while (r == 0 && part_take(&at, end, FROM_FRONT_END, &p) == 1)
 		r = put_part(&l, &p);
 	note_write(vm, ZB_REQUEST_GPA, l.used);
