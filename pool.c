@@ -438,6 +438,8 @@ static void template_loaded(struct stock *s)
 	struct crew *c = s->context;
 
 	c->memory_mb = stock_memory_mb(s);
+	/* What failed before it was there says nothing: runs wait for a start. */
+	c->served = clock_mono();
 	crew_fill(c);
 	train(c);
 }
