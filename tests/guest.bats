@@ -163,7 +163,8 @@ same() {
 @test "guest: at a program's end all pages are accounted for" {
 	local faults=0
 	for source in tests/guest/*.c; do
-		run timeout 320 ./zeroboot run -t 300 --stats build/tests/guest.img "/bin/$(basename "$source" .c)"
+		# Not beside what the program writes, which may end in the middle of a line.
+		output=$(timeout 320 ./zeroboot run -t 300 --stats build/tests/guest.img "/bin/$(basename "$source" .c)" 2>&1 >/dev/null) || true
 		grep -q '^zeroboot: guest: 0 pages are lost$' <<<"$output" ||
 			{ echo "$source: $(grep 'pages are' <<<"$output")"; faults=1; }
 	done
