@@ -188,13 +188,11 @@ static int put_part(struct layout *l, const struct part_view *p)
 }
 
 /* Whatever came of it, all that was written is noted. */
-#define LARGE_PAGE (2ul << 20)
-
 /* Where the guest has not found enough, the end of the large part will do, until it
  * is given: the guest claims it before anything else there. */
 static void find_large_room(struct vm *vm, struct layout *l, size_t size)
 {
-	gpa_t gpa = (vm->memory_size - size) & ~(LARGE_PAGE - 1);
+	gpa_t gpa = (vm->memory_size - size) & ~(ZB_LARGE_PAGE - 1);
 
 	if (l->room_size >= size || size > vm->memory_size - vm->large_gpa ||
 	    gpa < vm->large_gpa || vm->large_given || vm_give_large(vm))

@@ -12,21 +12,19 @@
 #include "file.h"
 #include "image_find.h"
 
-#define LARGE_PAGE (2ul << 20)
-
 /* Room for memory at a multiple of 2 MiB, or KVM uses no larger pages. */
 static char *reserve(size_t size)
 {
-	char *room = mmap(NULL, size + LARGE_PAGE, PROT_NONE,
+	char *room = mmap(NULL, size + ZB_LARGE_PAGE, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t before;
 
 	if (room == MAP_FAILED)
 		return MAP_FAILED;
-	before = -(uintptr_t)room % LARGE_PAGE;
+	before = -(uintptr_t)room % ZB_LARGE_PAGE;
 	if (before)
 		munmap(room, before);
-	munmap(room + before + size, LARGE_PAGE - before);
+	munmap(room + before + size, ZB_LARGE_PAGE - before);
 	return room + before;
 }
 
@@ -93,7 +91,7 @@ static gpa_t find_large(const struct snapshot *s)
 	const struct zb_control *c = (const void *)(s->memory + ZB_CONTROL_GPA);
 	gpa_t at = c->large_gpa;
 
-	if (at < ZB_FRAMES_GPA || at >= s->memory_size || at % LARGE_PAGE)
+	if (at < ZB_FRAMES_GPA || at >= s->memory_size || at % ZB_LARGE_PAGE)
 		return s->memory_size;
 	for (size_t i = 0; i < s->run_count; i++)
 		if ((s->runs[i].page + s->runs[i].count) * TEMPLATE_PAGE > at)

@@ -32,8 +32,6 @@
 /* The selectors for `syscall` and `sysret`; what kvm-pvm expects. */
 #define STAR ((uint64_t)0x0023 << 48 | (uint64_t)ZB_SEL_KCODE << 32)
 
-#define LARGE_PAGE (2ul << 20)
-
 #define GDT_GPA ZB_TABLES_GPA
 #define TSS_GPA (ZB_TABLES_GPA + 0x1000)
 #define IDT_GPA (ZB_TABLES_GPA + 0x2000)
@@ -111,16 +109,16 @@ static int build_page_tables(struct vm *vm, const struct zb_kernel_header *h,
 	*root = table_new(&t);
 	if (!*root)
 		return -ENOMEM;
-	for (gpa_t p = 4096; p < LARGE_PAGE && r == 0; p += 4096)
+	for (gpa_t p = 4096; p < ZB_LARGE_PAGE && r == 0; p += 4096)
 		r = map_page(&t, *root, ZB_KERNEL_BASE + p, 1,
 			     is_locked(p, h) ? (ZB_LOCKED_GPA + p) | PTE_P |
 						       PTE_U | PTE_A | PTE_D :
 					       p | PTE_TABLE);
-	for (gpa_t p = LARGE_PAGE; p < vm->memory_size && r == 0;
-	     p += LARGE_PAGE)
+	for (gpa_t p = ZB_LARGE_PAGE; p < vm->memory_size && r == 0;
+	     p += ZB_LARGE_PAGE)
 		r = map_page(&t, *root, ZB_KERNEL_BASE + p, 2,
 			     p | PTE_TABLE | PTE_PS);
-	for (uint64_t p = 0; p < image_size && r == 0; p += LARGE_PAGE)
+	for (uint64_t p = 0; p < image_size && r == 0; p += ZB_LARGE_PAGE)
 		r = map_page(&t, *root, ZB_IMAGE_BASE + p, 2,
 			     (ZB_IMAGE_GPA + p) | PTE_P | PTE_U | PTE_A |
 				     PTE_D | PTE_PS);

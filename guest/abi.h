@@ -69,6 +69,7 @@
 #define ZB_INPUT_GPA 0x680000
 #define ZB_RING_SIZE 0x10000 /* of each stream, as of a pipe */
 #define ZB_FRAMES_GPA 0x800000
+#define ZB_LARGE_PAGE 0x200000 /* mapped without a table: SDM 3A, 4.5 */
 #define ZB_LOCKED_GPA 0xf0000000
 #define ZB_LOCKED_SIZE 0x200000
 #define ZB_IMAGE_GPA 0x100000000
@@ -129,7 +130,7 @@
  * on. A host that keeps it apart gives it to the runs that ask for it, in pages
  * of 2 MiB, without a log, and throws away what they leave. */
 #define ZB_LARGE_PLAIN 0 /* as all other memory */
-#define ZB_LARGE_ASK 1   /* ZB_HC_LARGE comes first: writes fault until then */
+#define ZB_LARGE_ASK 1   /* ZB_HC_LARGE comes first; a write to it asks, too */
 #define ZB_LARGE_GIVEN 2
 #define ZB_LARGE_REFUSED 3
 
@@ -260,7 +261,9 @@ struct zb_control {
 	struct zb_ring order;     /* 296: which of them came when, in struct
 	                         * zb_order: the same */
 	uint64_t room_gpa;  /* 312 OUT: free frames, which the host may write */
-	uint64_t room_size; /* 320 OUT: parts into, from their beginning on */
+	uint64_t room_size; /* 320 OUT: parts into, from their beginning on;
+	                         * where that is too few, the host takes some in the
+	                         * large part, and says so in room_gpa (IN) */
 	uint64_t room_used; /* 328 IN: bytes of them, whole frames */
 	uint64_t outputs_limit;  /* 336 IN: bytes of files that are returned */
 	uint64_t outputs_size;   /* 344 OUT: bytes of the request area in use */

@@ -95,11 +95,17 @@ class Server:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
+    def children(self):
+        pid = self.process.pid
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
     def workers(self):
         """Their processes; what loads a template is none."""
-        pid = self.process.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return sorted(int(child) for child in children if is_worker(child))
+        return sorted(int(child) for child in self.children() if is_worker(child))
+
+    def loads(self):
+        """A template is being loaded, made or kept."""
+        return not all(map(is_worker, self.children()))
 
     def cpu_seconds(self):
         """What the front end has used, to the nanosecond."""

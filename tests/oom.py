@@ -281,6 +281,8 @@ def main():
                     report.check(f"{script.__name__}, {'all from the Nth' if lasting else 'the Nth'}",
                                  each, failures, server, script, lasting)
             report.check("timed_out, the Nth", each, failures, server, timed_out, False)
+            # Whose memory would run out, too.
+            eventually(lambda: not server.loads())
             report.check("a worker's start", start_of_a_worker, failures, server)
         log = [line for line in server.logged().decode().splitlines()
                if not LOG_LINE.match(line) and not re.match(r"time=\S+ level=error msg=\"(keys not reloaded|\w+: worker: [^\"]*([Nn]o memory|Cannot allocate memory)\")|zeroboot: worker: ", line)]

@@ -42,8 +42,7 @@ typedef int64_t s64;
 typedef int32_t s32;
 
 #define PAGE_SIZE 4096ul
-#define LARGE_PAGE                                                             \
-	(2ul << 20) /* what an entry of the last table but one maps */
+#define LARGE_PAGE ((u64)ZB_LARGE_PAGE)
 #define PAGE_UP(x) (((u64)(x) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
 #define PAGE_DOWN(x) ((u64)(x) & ~(PAGE_SIZE - 1))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -81,6 +81,7 @@ u64 tables_give_back(void)
 
 static gpa_t spare_tables; /* one for each of them, in their order */
 static gpa_t large_start;
+static u64 large_shown, large_size; /* where, in the space that has them */
 
 /* The same memory, page by page. */
 static void split(u64 *entry)
@@ -177,7 +178,8 @@ static u64 *large_entry(u64 gva, bool make)
 
 void *large_memory(u64 gva)
 {
-	const u64 *entry = large_entry(gva, false);
+	const u64 *entry =
+		gva - large_shown < large_size ? large_entry(gva, false) : NULL;
 
 	if (!entry || !(*entry & PTE_PS))
 		return NULL;
@@ -194,6 +196,8 @@ bool large_build(u64 gva, gpa_t gpa, u64 size)
 		return false;
 	table_count += count;
 	large_start = gpa;
+	large_shown = gva;
+	large_size = size;
 	for (u64 i = 0; i < count; i++) {
 		u64 *entry = large_entry(gva + i * LARGE_PAGE, true);
 

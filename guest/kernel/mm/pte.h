@@ -24,7 +24,7 @@
 #define TOP_ENTRIES 256
 /* What a table of the lowest kind maps. */
 #define TABLE_SHIFT 21
-#define TABLE_SIZE (1ul << TABLE_SHIFT)
+#define TABLE_SIZE LARGE_PAGE
 
 struct tables {
 	u64 *top; /* one frame */
