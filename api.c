@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "mcp_http.h"
 #include "request.h"
+#include "session.h"
 
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
 #define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */
@@ -235,13 +236,15 @@ static void answer_call(struct exchange *x)
 
 static void answer_failure(struct exchange *x, struct job *job)
 {
-	bool later = job->status != JOB_FAULT && job->status != JOB_REJECTED;
+	static const int statuses[] = {
+		[JOB_REJECTED] = 400, [JOB_FAULT] = 500,    [JOB_DRAINED] = 503,
+		[JOB_REFUSED] = 503,  [JOB_UNSERVED] = 503, [JOB_FULL] = 507,
+		[JOB_STALE] = 410,    [JOB_ENDED] = 410,    [JOB_DELETED] = 409,
+	};
+	int status = statuses[job->status];
 
-	api_error(x,
-		  job->status == JOB_REJECTED ? 400 :
-		  later                       ? 503 :
-						500,
-		  later ? "Retry-After: 1\r\n" : "", results_failure(job));
+	api_error(x, status, status == 503 ? "Retry-After: 1\r\n" : "",
+		  results_failure(job));
 	count_job(x, job);
 	free_jobs(x);
 }
@@ -286,7 +289,8 @@ size_t api_held(const struct exchange *x)
 void api_abandon(struct exchange *x)
 {
 	for (size_t i = 0; i < x->count && x->open; i++) {
-		if (!pool_cancel(x->jobs[i]))
+		if (!(x->jobs[i]->session ? session_cancel(x->jobs[i]) :
+					    pool_cancel(x->jobs[i])))
 			continue;
 		metrics.cancelled++;
 		x->open--;
@@ -379,7 +383,8 @@ void api_submit(struct exchange *x)
 		job->wrote = job_wrote;
 		if (x->live.asked)
 			live_ask(&x->live, &x->answer, job);
-		if (pool_submit(job) == 0)
+		if ((job->session ? session_submit(job->session, job) :
+				    pool_submit(job)) == 0)
 			continue;
 		metrics.refused++;
 		job->status = JOB_REFUSED;
@@ -530,6 +535,7 @@ void api_metrics(struct exchange *x, const char *body, size_t size)
 
 	metrics_write(t, endpoint_path);
 	census_metrics(t);
+	session_metrics(t);
 	if (longest) {
 		metrics_series(t, "zeroboot_loop_longest_turn_seconds", "gauge",
 			       "CPU time, since this was asked last.");
@@ -605,20 +611,26 @@ static struct auth_key *key_of(const struct http_request *r)
 	return auth_lookup(r->authorization.data, r->authorization.size);
 }
 
+static int admit_key(struct exchange *x, const struct http_request *r)
+{
+	if (!auth_required())
+		return 0;
+	x->auth = key_of(r);
+	if (!x->auth) {
+		metrics.unauthorised++;
+		return deny(x, 401, "WWW-Authenticate: Bearer\r\n",
+			    r->authorization.data ? "unknown key" : "no key");
+	}
+	x->owner = x->auth->id;
+	auth_mask(x->auth, x->key);
+	return 0;
+}
+
 /* A run asks for a key, a body of JSON, and a server that goes on. */
 static int admit_run(struct exchange *x, const struct http_request *r)
 {
-	if (auth_required()) {
-		x->auth = key_of(r);
-		if (!x->auth) {
-			metrics.unauthorised++;
-			return deny(x, 401, "WWW-Authenticate: Bearer\r\n",
-				    r->authorization.data ? "unknown key" :
-							    "no key");
-		}
-		x->owner = x->auth->id;
-		auth_mask(x->auth, x->key);
-	}
+	if (admit_key(x, r))
+		return -1;
 	if (!r->has_length && !r->chunked) {
 		x->close = true; /* what follows may be the body after all */
 		return deny(x, 411, "", "a POST needs a Content-Length");
@@ -638,6 +650,7 @@ static int admit_run(struct exchange *x, const struct http_request *r)
 
 int api_admit(struct exchange *x, const struct http_request *r)
 {
+	struct http_span name = { NULL, 0 };
 	const struct document *d;
 
 	if (!x->start_ns)
@@ -645,7 +658,10 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	copy_span(x->method, sizeof(x->method), r->method);
 	copy_span(x->target, sizeof(x->target), r->path);
 	x->head_only = http_is(r->method, "HEAD");
-	x->path = endpoint_find(r->path);
+	x->path = endpoint_find(r->path, &name);
+	x->session[0] = 0;
+	if (name.size == ID_SIZE - 1)
+		copy_span(x->session, sizeof(x->session), name);
 	take_id(x, r->request_id);
 	x->cors = cors_lines(r->origin);
 	x->live.framing = r->old ? ANSWER_CLOSE : ANSWER_CHUNKS;
@@ -666,6 +682,8 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	}
 	if (x->operation->takes)
 		return admit_run(x, r);
+	if (x->operation->keyed)
+		return admit_key(x, r);
 	if (x->path == METRICS_HEALTH)
 		x->trusted = !auth_required() || key_of(r);
 	d = r->known.size && x->operation->document ? x->operation->document() :

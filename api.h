@@ -6,6 +6,7 @@
 #include "auth.h"
 #include "endpoint.h"
 #include "http.h"
+#include "id.h"
 #include "json.h"
 #include "live.h"
 #include "metrics.h"
@@ -41,6 +42,7 @@ struct exchange {
 	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
+	char session[ID_SIZE]; /* that the path names; empty: none can be it */
 	const struct operation *operation; /* that is asked for, admitted */
 	bool known; /* the client has the document that it asks for */
 	int status, exit_code;

@@ -13,6 +13,7 @@
 
 #define SHARED 65536
 #define RECEIVE_MAX (64u << 10) /* bytes at a time: others want their turn, */
+#define PIECES 16               /* of a state, in one call */
 #define SEND_MAX (128u << 10)   /* to send as well */
 
 /* Where messages are received that fit and come at once: all but large ones. */
@@ -52,6 +53,11 @@ bool channel_unsent(const struct channel *c)
 	return c->head_size + c->parts_size + c->tail_size > 0;
 }
 
+static size_t total_size(const struct channel *c)
+{
+	return c->head_size + c->state_size + c->parts_size + c->tail_size;
+}
+
 /* What is left of a piece when skip bytes from its beginning are out, as far as
  * room goes. */
 static struct iovec rest(const void *piece, size_t size, size_t *skip,
@@ -67,19 +73,36 @@ static struct iovec rest(const void *piece, size_t size, size_t *skip,
 	return (struct iovec){ (char *)(uintptr_t)piece + out, left };
 }
 
+/* What goes out next, in at most PIECES pieces and room bytes; how many. */
+static int gather(const struct channel *c, struct iovec *v, size_t room)
+{
+	size_t skip = c->sent;
+	int n = 0;
+
+	v[n] = rest(&c->head, c->head_size, &skip, &room);
+	n += v[n].iov_len > 0;
+	for (size_t i = 0; i < c->piece_count && n < PIECES; i++) {
+		v[n] = rest(c->pieces[i].iov_base, c->pieces[i].iov_len, &skip,
+			    &room);
+		n += v[n].iov_len > 0;
+	}
+	if (n == PIECES)
+		return n;
+	v[n] = rest(c->parts, c->parts_size, &skip, &room);
+	n += v[n].iov_len > 0;
+	v[n] = rest(c->tail, c->tail_size, &skip, &room);
+	return n + (v[n].iov_len > 0);
+}
+
 int channel_flush(struct channel *c)
 {
-	size_t total = c->head_size + c->parts_size + c->tail_size;
+	size_t total = total_size(c);
 	size_t most = SEND_MAX;
 
 	while (c->sent < total && most > 0) {
-		size_t skip = c->sent, room = most;
-		struct iovec v[3] = {
-			rest(&c->head, c->head_size, &skip, &room),
-			rest(c->parts, c->parts_size, &skip, &room),
-			rest(c->tail, c->tail_size, &skip, &room)
-		};
-		struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
+		struct iovec v[PIECES + 2];
+		struct msghdr m = { .msg_iov = v,
+				    .msg_iovlen = (size_t)gather(c, v, most) };
 		ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
@@ -94,17 +117,29 @@ int channel_flush(struct channel *c)
 	if (c->sent < total)
 		return 0;
 	c->head_size = c->parts_size = c->tail_size = c->sent = 0;
+	c->piece_count = c->state_size = 0;
+	c->pieces = NULL;
 	c->parts = NULL;
 	return 1;
 }
 
-int channel_run(struct channel *c, const struct run *run, const char *parts,
-		size_t size)
+int channel_run(struct channel *c, const struct run *run,
+		const struct state *state, const char *parts, size_t size)
 {
-	c->head.m = (struct message){ MESSAGE_RUN,
-				      (uint32_t)(sizeof(*run) + size) };
+	size_t more = sizeof(*run) + size;
+
+	c->head_size = sizeof(c->head) - sizeof(c->head.state);
+	if (state && state->count) {
+		c->head_size = sizeof(c->head);
+		more += sizeof(c->head.state) + state->size;
+		c->head.state = (struct part){ .kind = PART_STATE,
+					       .size = state->size };
+		c->pieces = state->pieces;
+		c->piece_count = state->count;
+		c->state_size = state->size;
+	}
+	c->head.m = (struct message){ MESSAGE_RUN, (uint32_t)more };
 	c->head.run = *run;
-	c->head_size = sizeof(c->head);
 	c->parts = parts;
 	c->parts_size = size;
 	return channel_flush(c);

@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sys/uio.h>
+
 #include "protocol.h"
+#include "state.h"
 
 struct channel {
 	int fd; /* -1: closed */
@@ -16,13 +19,16 @@ struct channel {
 	struct {
 		struct message m;
 		struct run run;
+		struct part state;
 	} head;
 	size_t head_size;
+	const struct iovec *pieces; /* of a session's state */
+	size_t piece_count, state_size;
 	const char *parts;
 	size_t parts_size;
 	char tail[128];
 	size_t tail_size;
-	size_t sent; /* bytes of all three */
+	size_t sent; /* bytes of all four */
 	/* What has come and was not taken: bytes at to size. */
 	char *in;
 	size_t in_at, in_size, in_room;
@@ -35,12 +41,12 @@ int channel_open(struct channel *c, int *other);
 void channel_close(struct channel *c);
 
 /*
- * Sends a RUN; parts, as protocol.h has them, stay the caller's and where they are
- * until channel_unsent is false. Nothing may be unsent before. 1: all is out; 0: it
+ * Sends a RUN; state (of a session, or NULL) and parts, as protocol.h has them, stay
+ * the caller's and where they are until channel_unsent is false. Nothing may be unsent before. 1: all is out; 0: it
  * is not, call channel_flush when the channel is writable; -errno.
  */
-int channel_run(struct channel *c, const struct run *run, const char *parts,
-		size_t size);
+int channel_run(struct channel *c, const struct run *run,
+		const struct state *state, const char *parts, size_t size);
 /* Sends a short message, behind what is unsent. As above, or -ENOBUFS. */
 int channel_send(struct channel *c, enum message_kind kind, const void *body,
 		 size_t size);

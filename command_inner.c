@@ -6,29 +6,36 @@
 #include "command.h"
 #include "jail.h"
 #include "load.h"
+#include "protocol.h"
 #include "worker.h"
 
 static struct worker_options worker;
 
-static const struct option worker_rows[] = { { .name = "--user",
-					       .value = "UID:GID",
-					       .text = &worker.user,
-					       .help = "whom it becomes" },
-					     { .name = "--template",
-					       .value = "FILE",
-					       .text = &worker.template,
-					       .required = true,
-					       .help = "its template's name" },
-					     { .name = "--host",
-					       .value = "WORD",
-					       .text = &worker.host,
-					       .required = true,
-					       .help = "what this host has" },
-					     { .name = "--fresh",
-					       .flag = &worker.fresh,
-					       .help = "a VM runs one request "
-						       "only" },
-					     { 0 } };
+static const struct option worker_rows[] = {
+	{ .name = "--user",
+	  .value = "UID:GID",
+	  .text = &worker.user,
+	  .help = "whom it becomes" },
+	{ .name = "--template",
+	  .value = "FILE",
+	  .text = &worker.template,
+	  .required = true,
+	  .help = "its template's name" },
+	{ .name = "--host",
+	  .value = "WORD",
+	  .text = &worker.host,
+	  .required = true,
+	  .help = "what this host has" },
+	{ .name = "--pages",
+	  .value = "MIB",
+	  .number = { &worker.pages_mb, 0, PROTOCOL_PAGES_MAX >> 20, 0 },
+	  .help = "that a session has" },
+	{ .name = "--fresh",
+	  .flag = &worker.fresh,
+	  .help = "a VM runs one request "
+		  "only" },
+	{ 0 }
+};
 
 static int run_worker(int count, char **operands)
 {

@@ -16,7 +16,8 @@
 
 static struct server_options serve;
 static bool no_mcp;
-static unsigned long queue, drain, request, idle, output, body, outputs;
+static unsigned long queue, drain, request, idle, output, body, outputs,
+	sessions, pages, states;
 
 static int take_listen(const char *address, struct err *e)
 {
@@ -104,6 +105,18 @@ static const struct option options[] = {
 	  .value = "MIB",
 	  .number = { &output, 1, 1 << 20, 256 },
 	  .help = "output held for clients that have not taken it yet" },
+	{ .name = "--max-sessions",
+	  .value = "N",
+	  .number = { &sessions, 0, 1000000, 10000 },
+	  .help = "sessions that there may be" },
+	{ .name = "--session-memory",
+	  .value = "MIB",
+	  .number = { &pages, 1, PROTOCOL_PAGES_MAX >> 20, 64 },
+	  .help = "what a session may have changed of its memory" },
+	{ .name = "--sessions-memory",
+	  .value = "MIB",
+	  .number = { &states, 1, 1 << 20, 1024 },
+	  .help = "what is kept of all sessions" },
 	{ .name = "--log",
 	  .value = "logfmt|json",
 	  .take = take_log,
@@ -146,6 +159,10 @@ static int run(int count, char **operands)
 	serve.output_total = output << 20;
 	serve.body_mib = (unsigned)body;
 	serve.outputs_mib = (unsigned)outputs;
+	serve.pages_mb = (unsigned)pages;
+	serve.sessions.most = (unsigned)sessions;
+	serve.sessions.pages_most = pages << 20;
+	serve.sessions.bytes_most = states << 20;
 	serve.host = host_ask(&e);
 	return serve.host ? server_run(&serve) : command_failed(&e);
 }

@@ -168,7 +168,8 @@ void crew_set_warm(struct member *m, bool warm)
 static pid_t execute(const struct crew *c, int channel)
 {
 	int files[1 + LOAD_FILES] = { channel };
-	const char *argv[10] = { "zeroboot", "worker" }, *user = jail_user();
+	const char *argv[12] = { "zeroboot", "worker" }, *user = jail_user();
+	char pages[16];
 	int n = 2;
 
 	if (crews.fresh)
@@ -177,6 +178,9 @@ static pid_t execute(const struct crew *c, int channel)
 		argv[n++] = "--user";
 		argv[n++] = user;
 	}
+	snprintf(pages, sizeof(pages), "%u", crews.pages_mb);
+	argv[n++] = "--pages";
+	argv[n++] = pages;
 	argv[n++] = "--host";
 	argv[n++] = crews.host;
 	argv[n++] = "--template";
@@ -242,9 +246,9 @@ void crew_end(struct member *m)
 	kill(m->pid, SIGKILL); /* reaped later: its memory takes time to free */
 	epoll_ctl(crews.epoll, EPOLL_CTL_DEL, m->channel.fd, NULL);
 	channel_close(&m->channel);
-	discard_parts(&m->parts);
+	member_forget(m);
 	m->job = NULL;
-	m->owes_idle = m->owes_warm = false;
+	m->owes_idle = m->owes_warm = m->owes_saved = false;
 	crew_move(m, STOPPED, clock_mono());
 }
 

@@ -51,8 +51,9 @@ struct crew {
 struct crews {
 	int epoll;
 	unsigned cpus;
-	const char *host; /* of this host; see host.h */
-	bool fresh;       /* VMs are used once */
+	const char *host;  /* of this host; see host.h */
+	bool fresh;        /* VMs are used once */
+	unsigned pages_mb; /* that a session may have */
 	void (*ready)(struct watch *w, uint32_t events); /* of workers */
 	void (*loaded)(struct stock *s), (*failed)(struct stock *s);
 	void (*noted)(struct stock *s, const char *level);

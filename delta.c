@@ -11,7 +11,7 @@
 #define LINES (PAGE_BYTES / DELTA_LINE)
 #define UNIT 8ul /* of an offset */
 #define ROOM_STEP (64ul << 10)
-#define SPARE (64ul << 10) /* of garbage that is never worth to be removed */
+#define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
 
 /* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
  * the bit that is always 1 are as the template has them (SDM 1, 3.4.3). */
@@ -149,9 +149,13 @@ static int grow(struct delta *d, size_t more, struct err *e)
 		return 0;
 	while (room - d->size < more)
 		room += room / 2 + ROOM_STEP;
-	data = realloc(d->data, room);
+	/* realloc would ask for a call that workers may not make. */
+	data = malloc(room);
 	if (!data)
 		return err_set(e, -ENOMEM, "no memory");
+	if (d->size)
+		memcpy(data, d->data, d->size);
+	free(d->data);
 	d->data = data;
 	d->room = room;
 	return 0;

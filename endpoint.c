@@ -5,6 +5,7 @@
 #include "api.h"
 #include "mcp_http.h"
 #include "openapi.h"
+#include "api_session.h"
 #include "page.h"
 #include "request.h"
 
@@ -113,6 +114,79 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.summary = "A page to try it on.",
 		} },
 	},
+	[METRICS_SESSIONS] = {
+		.path = SPAN("/v1/sessions"),
+		.operations = { {
+			.method = SPAN("GET"),
+			.handle = api_session_list,
+			.gives = &api_sessions_answer,
+			.keyed = true,
+			.statuses = { 200, 401 },
+			.id = "listSessions",
+			.summary = "The key's sessions, the newest first.",
+			.help = "The first 1,000 of them.",
+		}, {
+			.method = SPAN("POST"),
+			.handle = api_session_body,
+			.takes = &request_session,
+			.gives = &api_session_answer,
+			.statuses = { 201, BODY_ERRORS },
+			.id = "createSession",
+			.summary = "Make a session: a program that stays.",
+			.help = "It starts with its first exec.",
+			.example = "{\"language\":\"python\"}",
+		} },
+	},
+	[METRICS_SESSION] = {
+		.path = SPAN("/v1/sessions/{id}"),
+		.operations = { {
+			.method = SPAN("GET"),
+			.handle = api_session_show,
+			.gives = &api_session_answer,
+			.keyed = true,
+			.statuses = { 200, 401, 404 },
+			.id = "getSession",
+			.summary = "How a session stands.",
+		}, {
+			.method = SPAN("DELETE"),
+			.handle = api_session_delete,
+			.keyed = true,
+			.statuses = { 204, 401, 404 },
+			.id = "deleteSession",
+			.summary = "Delete a session.",
+			.help = "What runs of it is cut off and answered 409.",
+		} },
+	},
+	[METRICS_SESSION_EXEC] = {
+		.path = SPAN("/v1/sessions/{id}/exec"),
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = api_session_body,
+			.takes = &request_session_exec,
+			.gives = &results_exec,
+			.statuses = { 200, BODY_ERRORS, 404, 409, 410, 507 },
+			.id = "execInSession",
+			.summary = "Run code in a session.",
+			.help = "What the code sets, imports, opens and writes is "
+				"there for the next exec. One runs at a time; "
+				"others wait.",
+			.example = "{\"code\":\"x = 6 * 7\"}",
+		} },
+	},
+	[METRICS_SESSION_FORK] = {
+		.path = SPAN("/v1/sessions/{id}/fork"),
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = api_session_body,
+			.takes = &request_fork,
+			.gives = &api_forks_answer,
+			.statuses = { 201, BODY_ERRORS, 404, 410 },
+			.id = "forkSession",
+			.summary = "Make sessions with all of a session's state.",
+			.help = "As it is between its execs. The session goes on.",
+			.example = "{\"count\":3}",
+		} },
+	},
 };
 
 static bool no_page;
@@ -139,12 +213,36 @@ static bool same(struct http_span a, const struct http_span *b)
 	return a.size == b->size && !memcmp(a.data, b->data, a.size);
 }
 
-enum metrics_path endpoint_find(struct http_span path)
+#define PARAMETER "{id}"
+
+/* A row's path, with anything but a slash where it has a parameter. */
+static bool matches(struct http_span path, const struct http_span *row,
+		    struct http_span *name)
+{
+	const char *at = strstr(row->data, PARAMETER), *end;
+	size_t before, after;
+
+	if (!at)
+		return same(path, row);
+	before = (size_t)(at - row->data);
+	after = row->size - before - strlen(PARAMETER);
+	if (path.size <= before + after ||
+	    memcmp(path.data, row->data, before) ||
+	    memcmp(path.data + path.size - after, at + strlen(PARAMETER),
+		   after))
+		return false;
+	*name = (struct http_span){ path.data + before,
+				    path.size - before - after };
+	end = memchr(name->data, '/', name->size);
+	return !end;
+}
+
+enum metrics_path endpoint_find(struct http_span path, struct http_span *name)
 {
 	for (int i = METRICS_OTHER + 1; i < METRICS_PATHS; i++) {
 		const struct endpoint *e = &endpoints[i];
 
-		if (same(path, &e->path))
+		if (matches(path, &e->path, name))
 			return endpoint_is_there(i) ? (enum metrics_path)i :
 						      METRICS_OTHER;
 		for (int n = 0; n < ENDPOINT_NAMES && e->names[n].size; n++)
@@ -179,7 +277,8 @@ static bool allows(enum metrics_path path, const char *method)
 
 const char *endpoint_allow(enum metrics_path path)
 {
-	static const char *const methods[] = { "GET", "HEAD", "POST" };
+	static const char *const methods[] = { "GET", "HEAD", "POST",
+					       "DELETE" };
 	static char line[64];
 	int n = snprintf(line, sizeof(line), "Allow: ");
 

@@ -26,6 +26,7 @@ struct operation {
 	const struct document *(*document)(void);
 	/* Of JSON; what takes something asks for a key where there are keys. */
 	const struct object *takes, *gives;
+	bool keyed;         /* it asks for a key though it takes nothing */
 	const char *type;   /* what it answers, if not JSON */
 	const char *events; /* which, where it can answer as it comes */
 	/* All that it may answer, of which those from 400 on are errors, but for
@@ -49,7 +50,8 @@ extern const struct endpoint endpoints[METRICS_PATHS];
 void endpoint_hide_page(void);
 bool endpoint_is_there(enum metrics_path path);
 const char *endpoint_path(enum metrics_path path);
-enum metrics_path endpoint_find(struct http_span path);
+/* *name: what a path has where its row has {id}. */
+enum metrics_path endpoint_find(struct http_span path, struct http_span *name);
 /* NULL: there is no such operation. */
 const struct operation *endpoint_operation(enum metrics_path path,
 					   struct http_span method);

@@ -579,6 +579,13 @@ static unsigned long long address_space(void)
  * limit counts all of the user's processes. RLIMIT_SIGPENDING likewise: timers
  * count against it.
  */
+static unsigned long long spare = WORKER_SPARE;
+
+void jail_spare(unsigned long long more)
+{
+	spare = WORKER_SPARE + more;
+}
+
 static int set_limits(unsigned long long size, struct err *e)
 {
 	static const int none[] = { RLIMIT_CORE,     RLIMIT_MEMLOCK,
@@ -596,7 +603,7 @@ static int set_limits(unsigned long long size, struct err *e)
 	limit = (struct rlimit){ WORKER_FILES, WORKER_FILES };
 	r |= setrlimit(RLIMIT_NOFILE, &limit);
 #ifndef __SANITIZE_ADDRESS__
-	limit.rlim_cur = limit.rlim_max = size + WORKER_SPARE;
+	limit.rlim_cur = limit.rlim_max = size + spare;
 	if (size)
 		r |= setrlimit(RLIMIT_AS, &limit);
 #else

@@ -43,6 +43,8 @@ const char *jail_user(void);
 pid_t jail_spawn(char *const argv[], const int *files, size_t count);
 int jail_file(size_t n);
 
+/* In the worker, before it is locked: so many bytes more of address space. */
+void jail_spare(unsigned long long more);
 /*
  * In the worker: gives up all but files, for good. user: jail_user's word. 0 or
  * -errno: then the worker must not go on.

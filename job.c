@@ -19,17 +19,27 @@ void job_keep(struct job *job, char *payload, size_t size)
 	output += size;
 }
 
+void job_keep_text(struct job *job, char *payload, const char *text)
+{
+	job->own_text = payload;
+	job->message = text;
+}
+
 void job_forget_parts(struct job *job)
 {
 	discard_parts(&job->parts);
+	state_drop(&job->state);
 }
 
 static void give_back(struct job *job)
 {
 	discard_parts(&job->parts);
+	state_drop(&job->state);
+	segment_drop(job->saved);
 	free(job->warnings.data);
 	discard(job->payload, job->payload_size);
 	free(job->own_err);
+	free(job->own_text);
 	free(job);
 }
 

@@ -8,6 +8,7 @@
 
 #include "parts.h"
 #include "queue.h"
+#include "state.h"
 #include "text.h"
 
 enum job_status {
@@ -18,6 +19,11 @@ enum job_status {
 	JOB_DRAINED,  /* the server is ending */
 	JOB_REFUSED,  /* gave up its place in a full queue */
 	JOB_UNSERVED, /* its language has no worker */
+	/* of sessions: see session.h */
+	JOB_FULL,    /* the session has become too large */
+	JOB_STALE,   /* its state is of no use any more */
+	JOB_ENDED,   /* its program has ended before; message says how */
+	JOB_DELETED, /* it is being deleted */
 };
 
 /* Owned by the caller, who frees it after done or cancel. */
@@ -33,10 +39,17 @@ struct job {
 			  * 0: it comes at the end */
 	/* What it has written: parts, until this returns. */
 	void (*wrote)(struct job *job, const char *parts, const char *end);
-	bool base64;          /* stdout and stderr are told so */
-	bool wants_files;     /* it has asked for some */
-	struct parts parts;   /* its code and what comes with it */
-	struct text warnings; /* JSON strings, for the answer; mostly none */
+	bool base64;             /* stdout and stderr are told so */
+	bool wants_files;        /* it has asked for some */
+	struct parts parts;      /* its code and what comes with it */
+	struct text warnings;    /* JSON strings, for the answer; mostly none */
+	struct session *session; /* of which it is an exec; or NULL */
+	uint32_t run_session;    /* RUN_SESSION_* */
+	uint64_t state_limit;    /* bytes that its pages may have */
+	bool rollback;           /* what is cut off leaves it as it was */
+	struct state state;      /* of it, before */
+	struct job *next_exec;
+	void (*then)(struct job *job); /* done, as its submitter has it */
 	void (*done)(struct job *job);
 	void *context;
 	bool open_line; /* of a streamed run: stderr, as it was sent, has no
@@ -47,12 +60,18 @@ struct job {
 	enum result_end ended;
 	unsigned cut; /* RESULT_CUT_* */
 	uint64_t cpu_ns, memory, calls;
+	bool alive;            /* the session goes on, */
+	struct segment *saved; /* with this more of its state, */
+	bool whole;            /* which is all of it */
+	const char *value;     /* in payload; or NULL */
+	size_t value_size;
 	unsigned left_out;               /* files, beside those named */
 	const char *files, *files_end;   /* parts, some of which are */
 	const char *out, *err, *message; /* in payload, or constant */
 	size_t out_size, err_size;
-	char *payload; /* by job_keep */
-	char *own_err; /* err, when it is not in it */
+	char *payload;  /* by job_keep */
+	char *own_err;  /* err, when it is not in it */
+	char *own_text; /* message, the same */
 	size_t payload_size;
 	uint64_t submitted_ns, wait_ns; /* wait: until a worker had it */
 	uint64_t fork_ns, exec_ns;
@@ -61,6 +80,8 @@ struct job {
 
 /* It has this output, which becomes its own. */
 void job_keep(struct job *job, char *payload, size_t size);
+/* What there is to say of it is this, in payload, which becomes its own. */
+void job_keep_text(struct job *job, char *payload, const char *text);
 /* Nobody needs its parts any more. */
 void job_forget_parts(struct job *job);
 void job_free(struct job *job);

@@ -36,6 +36,7 @@ static int take_parts(struct member_news *n, const char *at, const char *end)
 		}
 		to = p.kind == PART_STDOUT ? &n->out :
 		     p.kind == PART_STDERR ? &n->err :
+		     p.kind == PART_VALUE  ? &n->value :
 					     &n->text;
 		if (to->data ||
 		    (to == &n->text && (!p.size || p.data[p.size - 1])))
@@ -59,8 +60,9 @@ static int hear_result(struct member *m, struct member_news *n,
 	n->renewal = r->before;
 	if (r->id != m->run_id || r->status >= RESULT_STATUSES ||
 	    r->exit_code > 255 || r->recycled > 1 || r->kept > 1 ||
-	    r->ended >= RESULT_ENDS ||
-	    r->cut > (RESULT_CUT_STDOUT | RESULT_CUT_STDERR) ||
+	    r->ended >= RESULT_ENDS || r->cut > RESULT_CUTS || r->alive > 1 ||
+	    (r->alive && r->status != RESULT_DONE) ||
+	    (!m->session && (r->alive || r->status == RESULT_STALE)) ||
 	    (r->status == RESULT_CANCELLED && m->state != CANCELLING) ||
 	    take_renewal(&n->renewal) < 0)
 		return -EPROTO;
@@ -74,6 +76,7 @@ static int hear_result(struct member *m, struct member_news *n,
 		return -EPROTO;
 	}
 	m->owes_idle = true;
+	m->owes_saved = r->alive;
 	m->owes_warm = false;
 	return 1;
 }
@@ -105,6 +108,34 @@ static int hear_output(struct member *m, struct member_news *n,
 	return r < 0 ? r : 1;
 }
 
+static int hear_saved(struct member *m, struct member_news *n,
+		      const struct message *head, const char *body)
+{
+	struct saved *s = &n->saved;
+	const size_t size = head->size - sizeof(*s);
+
+	memcpy(s, body, sizeof(*s));
+	if (!m->owes_saved || s->id != m->run_id ||
+	    s->status >= SAVED_STATUSES || s->whole > 1)
+		return -EPROTO;
+	m->owes_saved = false;
+	if (m->job) {
+		n->payload = channel_take(&m->channel, head, &body);
+		if (!n->payload)
+			return -ENOMEM;
+	}
+	if (s->status == SAVED_DONE) {
+		n->state = body + sizeof(*s);
+		n->state_size = size;
+		return 1;
+	}
+	if (take_parts(n, body + sizeof(*s), body + head->size) == 0 &&
+	    n->text.data && !n->out.data && !n->err.data && !n->value.data)
+		return 1;
+	discard(n->payload, head->size);
+	return -EPROTO;
+}
+
 /* IDLE or WARM, once. */
 static int hear_renewal(bool *owes, struct member_news *n, const char *body)
 {
@@ -124,6 +155,9 @@ int member_hear(struct member *m, struct member_news *n)
 	if (r <= 0)
 		return r;
 	*n = (struct member_news){ .kind = head.kind };
+	if (m->owes_saved && n->kind != MESSAGE_SAVED &&
+	    n->kind != MESSAGE_FAILED)
+		return -EPROTO;
 	switch (n->kind) {
 	case MESSAGE_READY:
 		return m->state == STARTING ? 1 : -EPROTO;
@@ -131,13 +165,16 @@ int member_hear(struct member *m, struct member_news *n)
 		return hear_result(m, n, &head, body);
 	case MESSAGE_OUTPUT:
 		return hear_output(m, n, &head, body);
+	case MESSAGE_SAVED:
+		return hear_saved(m, n, &head, body);
 	case MESSAGE_IDLE:
 		return hear_renewal(&m->owes_idle, n, body);
 	case MESSAGE_WARM:
 		return hear_renewal(&m->owes_warm, n, body);
 	default: /* FAILED */
 		r = take_parts(n, body, body + head.size);
-		return r < 0 || n->out.data || n->err.data || !n->text.data ?
+		return r < 0 || n->out.data || n->err.data || n->value.data ||
+				       !n->text.data ?
 			       -EPROTO :
 			       1;
 	}
@@ -145,12 +182,18 @@ int member_hear(struct member *m, struct member_news *n)
 
 /* ---- what it is told ---- */
 
+void member_forget(struct member *m)
+{
+	discard_parts(&m->parts);
+	state_drop(&m->kept);
+}
+
 /* What sending has come to. The parts of a job that went are not needed any more
  * once they are out. */
 static int sent(struct member *m, int r)
 {
 	if (r == 1)
-		discard_parts(&m->parts);
+		member_forget(m);
 	return r;
 }
 
@@ -163,12 +206,16 @@ int member_run(struct member *m, uint64_t now)
 			   .output_limit = job->output_limit,
 			   .memory_mb = job->memory_mb,
 			   .stream = job->stream,
-			   .outputs_limit = job->outputs_limit };
+			   .outputs_limit = job->outputs_limit,
+			   .session = job->run_session,
+			   .state_limit = job->state_limit };
 
 	m->credit = run.stream;
 	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;
 	m->due = 0;
-	return channel_run(&m->channel, &run, job->parts.data, job->parts.size);
+	m->session = job->run_session != 0;
+	return channel_run(&m->channel, &run, &job->state, job->parts.data,
+			   job->parts.size);
 }
 
 int member_cancel(struct member *m)
@@ -178,6 +225,8 @@ int member_cancel(struct member *m)
 	if (channel_unsent(&m->channel)) {
 		m->parts = m->job->parts;
 		m->job->parts = (struct parts){ 0 };
+		m->kept = m->job->state;
+		m->job->state = (struct state){ 0 };
 	}
 	return sent(m, channel_send(&m->channel, MESSAGE_CANCEL, &about,
 				    sizeof(about)));

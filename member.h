@@ -36,12 +36,15 @@ struct member {
 			* and is kept */
 	bool training; /* it was told to, and has not been given a run since */
 	bool owes_idle, owes_warm; /* it may send these */
+	bool session;              /* the run is an exec of one */
+	bool owes_saved;           /* before anything else */
 	uint32_t renew_us;         /* what the last renewal took */
 	uint64_t run_id;           /* of the last run */
 	uint32_t credit, rest;     /* bytes of OUTPUT that it may still send */
 	uint32_t due;              /* bytes of credit that it is not told yet */
 	struct job *job;
-	struct parts parts; /* of a job that went before they were sent */
+	struct parts parts; /* of a job that went before they were sent, */
+	struct state kept;  /* and of its session */
 	struct member *next, *previous; /* among the free ones */
 	uint64_t started, not_before; /* its process; monotonic, as all below */
 	uint64_t free_since;
@@ -56,8 +59,11 @@ struct member_news {
 	enum message_kind kind;
 	struct result result;
 	struct renewal renewal; /* of a RESULT: the one before the run */
-	struct part_view out, err, text; /* text ends with a NUL */
-	const char *files, *files_end;   /* all parts: of a RESULT some may be
+	struct saved saved;
+	struct part_view out, err, value, text; /* text ends with a NUL */
+	const char *state; /* of SAVED_DONE: what the session has more now */
+	size_t state_size;
+	const char *files, *files_end; /* all parts: of a RESULT some may be
 					 * files, of an OUTPUT it is they */
 	char *payload; /* that they are in, the caller's to free; NULL: of a
 			* RESULT that nobody waits for, or of what has no parts */
@@ -76,6 +82,8 @@ int member_cancel(struct member *m);
 int member_interrupt(struct member *m, uint32_t signal);
 /* So many more bytes of OUTPUT may come of the run. */
 int member_credit(struct member *m, uint32_t bytes);
+/* What was kept of a job that is gone is not sent any more. */
+void member_forget(struct member *m);
 int member_train(struct member *m);
 int member_go_on(struct member *m);
 

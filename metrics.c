@@ -25,10 +25,10 @@ static const struct {
 	{ 60000000000, "60000" }, { 300000000000, "300000" },
 };
 
-static const int statuses[METRICS_STATUSES - 1] = { 200, 202, 204, 304, 400,
-						    401, 403, 404, 405, 408,
-						    411, 413, 415, 429, 431,
-						    500, 503, 505 };
+static const int statuses[METRICS_STATUSES - 1] = {
+	200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 408,
+	409, 410, 411, 413, 415, 429, 431, 500, 503, 505, 507
+};
 
 void histogram_add(struct histogram *h, uint64_t ns)
 {

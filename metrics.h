@@ -11,7 +11,7 @@
 #include "text.h"
 
 #define METRICS_BUCKETS 20
-#define METRICS_STATUSES 19 /* the last: any other */
+#define METRICS_STATUSES 23 /* the last: any other */
 
 enum metrics_path {
 	METRICS_OTHER,
@@ -22,6 +22,10 @@ enum metrics_path {
 	METRICS_OPENAPI,
 	METRICS_PAGE,
 	METRICS_MCP,
+	METRICS_SESSIONS,
+	METRICS_SESSION,
+	METRICS_SESSION_EXEC,
+	METRICS_SESSION_FORK,
 	METRICS_PATHS
 };
 

@@ -236,9 +236,16 @@ static const char *when(int status)
 		const char *when;
 	} texts[] = {
 		{ 200, "It was done." },
+		{ 201, "It was made." },
+		{ 204, "It is deleted." },
 		{ 304, "The client has it: If-None-Match names it." },
 		{ 400, "The request is wrong: what, and where." },
 		{ 401, "No key, or an unknown one." },
+		{ 404, "There is no such session of this key." },
+		{ 409, "The session is being deleted." },
+		{ 410, "The session's program has ended: why." },
+		{ 507, "The session, or all of them, have become too large: "
+		       "it is as it was before." },
 		{ 408, "The request did not arrive in time." },
 		{ 411, "The body has no length." },
 		{ 413, "The body is larger than --max-body." },
@@ -274,7 +281,7 @@ static void put_success(struct writer *w, const struct operation *o, int status)
 	if (o->document)
 		put(w, ",\"headers\":{\"ETag\":{\"schema\":{\"type\":"
 		       "\"string\"}}}");
-	if (status == 304) {
+	if (status == 304 || status == 204) {
 		put(w, "}");
 		return;
 	}
@@ -303,8 +310,8 @@ static void put_operation(struct writer *w, const struct operation *o)
 	put_string(w, o->id);
 	put_member(w, "\"summary\":", o->summary);
 	put_member(w, "\"description\":", o->help);
-	put(w,
-	    o->takes ? ",\"security\":[{},{\"key\":[]}]" : ",\"security\":[]");
+	put(w, o->takes || o->keyed ? ",\"security\":[{},{\"key\":[]}]" :
+				      ",\"security\":[]");
 	if (o->takes) {
 		put(w, ",\"requestBody\":{\"required\":true,\"content\":{"
 		       "\"application/json\":{\"schema\":{");
@@ -331,7 +338,12 @@ static void put_operation(struct writer *w, const struct operation *o)
 static void put_endpoint(struct writer *w, const struct endpoint *e)
 {
 	put_string(w, e->path.data);
-	put(w, ":{\"description\":\"");
+	put(w, ":{");
+	if (strchr(e->path.data, '{'))
+		put(w, "\"parameters\":[{\"name\":\"id\",\"in\":\"path\","
+		       "\"required\":true,\"schema\":{\"type\":\"string\"}"
+		       "}],");
+	put(w, "\"description\":\"");
 	for (int i = 0; i < ENDPOINT_NAMES && e->names[i].size; i++)
 		text_format(&w->t, "%s%s", i ? ", " : "Also ",
 			    e->names[i].data);

@@ -16,6 +16,7 @@
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
 #define REFUSED_BURST 64          /* that wait, in a turn */
 #define LATE_NS 10000000000ull    /* over that, while its answer comes in */
+#define SAVE_NS 10000000000ull    /* for a session's state after its exec */
 #define RESTART_NS 500000000ull   /* after a failure */
 #define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
 
@@ -114,6 +115,7 @@ static enum job_status status_of(const struct result *r)
 	return r->status == RESULT_DONE    ? JOB_DONE :
 	       r->status == RESULT_TIMEOUT ? JOB_TIMEOUT :
 	       r->status == RESULT_REFUSED ? JOB_REJECTED :
+	       r->status == RESULT_STALE   ? JOB_STALE :
 					     JOB_FAULT;
 }
 
@@ -125,6 +127,9 @@ static void take_results(struct job *job, const struct member_news *n)
 	job->err = n->err.data;
 	job->err_size = n->err.size;
 	job->message = n->text.data;
+	job->value = n->value.data;
+	job->value_size = n->value.size;
+	job->alive = n->result.alive;
 	job->files = n->files;
 	job->files_end = n->files_end;
 	job->left_out = n->result.left_out;
@@ -166,6 +171,22 @@ static void hear_failed(struct member *m, const struct member_news *n)
 	stop(m, "the worker failed");
 }
 
+/* Its run is over, in every respect. */
+static void end_run(struct member *m, enum job_status status)
+{
+	uint64_t now = clock_mono();
+	struct job *job = m->job;
+
+	m->job = NULL;
+	m->crew->run_ended = now;
+	crew_move(m, RENEWING, now);
+	if (job) {
+		running--;
+		finish(job, status);
+	}
+	dispatch(m);
+}
+
 static void hear_result(struct member *m, const struct member_news *n)
 {
 	struct job *job = m->job;
@@ -178,15 +199,35 @@ static void hear_result(struct member *m, const struct member_news *n)
 	else
 		metrics.fresh++;
 	take_renewal(m, &n->renewal);
-	m->job = NULL;
 	m->warm = n->result.kept && n->renewal.warm;
-	m->crew->run_ended = now;
-	crew_move(m, RENEWING, now);
-	if (job) {
-		running--;
-		finish(job, status_of(&n->result));
+	if (n->result.alive)
+		m->deadline = loop_clock(now) + SAVE_NS;
+	else
+		end_run(m, status_of(&n->result));
+}
+
+/* A session goes on, with what its exec has made of it. */
+static void hear_saved(struct member *m, const struct member_news *n)
+{
+	static const enum job_status statuses[SAVED_STATUSES] = {
+		[SAVED_DONE] = JOB_DONE,
+		[SAVED_FULL] = JOB_FULL,
+		[SAVED_FAILED] = JOB_FAULT,
+	};
+	enum job_status status = statuses[n->saved.status];
+	struct job *job = m->job;
+	size_t size = sizeof(n->saved) + n->state_size;
+
+	if (job && status == JOB_DONE) {
+		job->whole = n->saved.whole;
+		job->saved =
+			segment_make(n->payload, size, n->state, n->state_size);
+		if (!job->saved)
+			status = JOB_FAULT;
+	} else if (job) {
+		job_keep_text(job, n->payload, n->text.data);
 	}
-	dispatch(m);
+	end_run(m, status);
 }
 
 static void hear_idle(struct member *m, const struct renewal *r)
@@ -218,6 +259,9 @@ static void handle(struct member *m, const struct member_news *n)
 	case MESSAGE_OUTPUT:
 		if (m->job)
 			m->job->wrote(m->job, n->files, n->files_end);
+		break;
+	case MESSAGE_SAVED:
+		hear_saved(m, n);
 		break;
 	case MESSAGE_IDLE:
 		hear_idle(m, &n->renewal);
@@ -505,6 +549,7 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 				.cpus = o->cpus,
 				.host = o->host,
 				.fresh = o->fresh,
+				.pages_mb = o->pages_mb,
 				.ready = member_ready,
 				.loaded = template_loaded,
 				.failed = template_failed,

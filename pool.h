@@ -20,8 +20,9 @@ struct pool_options {
 	unsigned minimum, maximum; /* workers for each language */
 	unsigned cpus;
 	unsigned max_queue;
-	const char *host; /* of this host, for workers; see host.h */
-	bool fresh;       /* VMs are not recycled */
+	const char *host;  /* of this host, for workers; see host.h */
+	bool fresh;        /* VMs are not recycled */
+	unsigned pages_mb; /* that a session may have */
 };
 
 /* Finds every *.img and *.zbt in the directory; pool_tick starts their workers.

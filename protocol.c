@@ -7,6 +7,7 @@
 #define REQUEST_ROOM (PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX)
 #define FILES_ROOM (PROTOCOL_FILES_MAX + PROTOCOL_HEADS_MAX)
 #define OUTPUT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_OUTPUT_MAX))
+#define VALUE_ROOM (sizeof(struct part) + PADDED(PROTOCOL_VALUE_MAX))
 #define TEXT_ROOM (sizeof(struct part) + PADDED(PROTOCOL_TEXT_MAX))
 
 /* What is not here is not in use. */
@@ -16,7 +17,8 @@ static const struct {
 	size_t least, most;
 } kinds[MESSAGE_KINDS] = {
 	[MESSAGE_RUN] = { true, FROM_FRONT_END, sizeof(struct run),
-			  sizeof(struct run) + REQUEST_ROOM },
+			  sizeof(struct run) + REQUEST_ROOM +
+				  sizeof(struct part) + PROTOCOL_STATE_MAX },
 	[MESSAGE_TRAIN] = { true, FROM_FRONT_END, 0, 0 },
 	[MESSAGE_CANCEL] = { true, FROM_FRONT_END, sizeof(struct about),
 			     sizeof(struct about) },
@@ -27,7 +29,9 @@ static const struct {
 	[MESSAGE_READY] = { true, FROM_WORKER, 0, 0 },
 	[MESSAGE_RESULT] = { true, FROM_WORKER, sizeof(struct result),
 			     sizeof(struct result) + 2 * OUTPUT_ROOM +
-				     TEXT_ROOM + FILES_ROOM },
+				     TEXT_ROOM + FILES_ROOM + VALUE_ROOM },
+	[MESSAGE_SAVED] = { true, FROM_WORKER, sizeof(struct saved),
+			    sizeof(struct saved) + PROTOCOL_STATE_MAX },
 	[MESSAGE_IDLE] = { true, FROM_WORKER, sizeof(struct renewal),
 			   sizeof(struct renewal) },
 	[MESSAGE_WARM] = { true, FROM_WORKER, sizeof(struct renewal),
@@ -50,6 +54,8 @@ static const struct {
 	[PART_FILE] = { true, FROM_FRONT_END, PROTOCOL_REQUEST_MAX,
 			PROTOCOL_NAME_MAX },
 	[PART_OUTPUT] = { true, FROM_FRONT_END, 0, PROTOCOL_NAME_MAX },
+	[PART_STATE] = { true, FROM_FRONT_END, PROTOCOL_STATE_MAX, 0 },
+	[PART_VALUE] = { true, FROM_WORKER, PROTOCOL_VALUE_MAX, 0 },
 	[PART_TEXT] = { true, FROM_WORKER, PROTOCOL_FILES_MAX,
 			PROTOCOL_NAME_MAX },
 	[PART_BYTES] = { true, FROM_WORKER, PROTOCOL_FILES_MAX,

@@ -16,8 +16,6 @@
  *   INTERRUPT  struct interrupt: a signal for the program that runs. CANCEL and
  *              INTERRUPT of a run that is over mean nothing.
  *   CREDIT     struct credit: so many more bytes of OUTPUT may come of this run.
- *   DELTA      with a descriptor: what the VM's state is to be read from or
- *              written to, for sessions (not used yet)
  *
  *  from a worker
  *   READY      once, first of all: a VM is made; its pages are not warm.
@@ -33,7 +31,15 @@
  *              has none of it. All together have at most as many bytes as RUN and
  *              CREDIT allow, and PROTOCOL_REST_MAX: what is left when the program
  *              has ended comes at once.
- *   SAVED      the delta is written (not used yet)
+ *   SAVED      struct saved and the bytes that the session's state has become
+ *              longer by, or a part, PART_MESSAGE. Once after a RESULT that says that
+ *              the session goes on, before the IDLE.
+ *
+ * Sessions: a RUN may be an exec of one (run.session). Its state, a delta (delta.h),
+ * is the first part of the RUN, PART_STATE, and comes back with SAVED; in between the
+ * front end has it, as bytes that it does not look into. The state goes by the
+ * channel as all else does, so that a worker needs no descriptor that comes later:
+ * what has been sent is the front end's own copy, which nobody can edit afterwards.
  *
  * Whoever sends anything else (a kind that is not in use, the other side's, out
  * of its state or its bounds, parts that do not fill the message) has broken the
@@ -55,6 +61,10 @@
 #define PROTOCOL_LEFT_OUT_MAX 8 /* files that a result names as left out */
 #define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
 #define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
+#define PROTOCOL_VALUE_MAX (64u << 10)          /* of an exec's value */
+/* Bytes of pages that a session may have, and of its state: see delta_most(). */
+#define PROTOCOL_PAGES_MAX (256u << 20)
+#define PROTOCOL_STATE_MAX (3 * PROTOCOL_PAGES_MAX + (1u << 20))
 
 #define PROTOCOL_PIECE_MAX (32u << 10) /* of an OUTPUT */
 #define PROTOCOL_REST_MAX (192u << 10) /* of those after the end */
@@ -67,14 +77,13 @@ enum message_kind {
 	MESSAGE_CANCEL,
 	MESSAGE_INTERRUPT,
 	MESSAGE_CREDIT,
-	MESSAGE_DELTA, /* not used yet */
 	MESSAGE_READY,
 	MESSAGE_RESULT,
 	MESSAGE_IDLE,
 	MESSAGE_WARM,
 	MESSAGE_FAILED,
 	MESSAGE_OUTPUT,
-	MESSAGE_SAVED, /* not used yet */
+	MESSAGE_SAVED,
 	MESSAGE_KINDS
 };
 
@@ -91,8 +100,15 @@ struct run {
 	uint32_t memory_mb;    /* that the program may use; 0: all */
 	uint32_t stream; /* bytes of OUTPUT that may come; 0: it is not streamed */
 	uint32_t outputs_limit; /* bytes of files that are returned */
-	uint32_t reserved;
+	uint32_t session;       /* RUN_SESSION_*; 0: it is not of a session */
+	uint64_t state_limit;   /* bytes that the session's pages may have */
 };
+
+#define RUN_SESSION_FIRST 1u /* exec of its session: there is no state yet */
+#define RUN_SESSION_NEXT 2u  /* with PART_STATE */
+#define RUN_SESSION_FORKED                                                     \
+	3u /* the same, of a session that was forked and has not run since */
+#define RUN_SESSIONS 4u
 
 struct about { /* a run */
 	uint64_t id;
@@ -125,6 +141,7 @@ enum result_status {
 	RESULT_FAULT,   /* the VM failed; PART_MESSAGE says how */
 	RESULT_REFUSED, /* it cannot be run as it is; PART_MESSAGE says why */
 	RESULT_CANCELLED,
+	RESULT_STALE, /* the session's state is none; PART_MESSAGE says why */
 	RESULT_STATUSES
 };
 
@@ -141,15 +158,30 @@ struct result {
 	uint32_t ended;   /* enum result_end */
 	uint32_t cut; /* RESULT_CUT_*: of what was written some is missing */
 	uint32_t left_out; /* files that were, beside those that are named */
-	uint32_t reserved;
-	uint64_t cpu_ns; /* of all processes */
-	uint64_t memory; /* bytes in use, at most */
-	uint64_t calls;  /* system calls */
+	uint32_t alive;    /* 1: the session's program goes on: SAVED follows */
+	uint64_t cpu_ns;   /* of all processes */
+	uint64_t memory;   /* bytes in use, at most */
+	uint64_t calls;    /* system calls */
 };
 
 enum result_end { ENDED_EXIT, ENDED_SIGNAL, ENDED_MEMORY, RESULT_ENDS };
 #define RESULT_CUT_STDOUT 1u
 #define RESULT_CUT_STDERR 2u
+#define RESULT_CUT_VALUE 4u
+#define RESULT_CUTS 7u /* all of them */
+
+struct saved {
+	uint64_t id;     /* of the run */
+	uint32_t status; /* enum saved_status */
+	uint32_t whole;  /* 1: what was kept before is not needed any more */
+};
+
+enum saved_status {
+	SAVED_DONE,
+	SAVED_FULL,   /* it is larger than state_limit allows */
+	SAVED_FAILED, /* PART_MESSAGE says why */
+	SAVED_STATUSES
+};
 
 /* The kinds of a request are those of guest/abi.h. */
 enum part_kind {
@@ -159,6 +191,7 @@ enum part_kind {
 	PART_ENVIRONMENT, /* name=value */
 	PART_FILE,        /* name: its path */
 	PART_OUTPUT,      /* name: a path or pattern of files to return */
+	PART_STATE,       /* of a session: not for the guest */
 	/* of a worker */
 	PART_STDOUT,
 	PART_STDERR,
@@ -166,6 +199,7 @@ enum part_kind {
 	PART_TEXT,     /* a file, name: its path; UTF-8, or */
 	PART_BYTES,    /* any bytes */
 	PART_LEFT_OUT, /* name: of a file that is not returned */
+	PART_VALUE,    /* of a session's exec, as text */
 	PART_KINDS
 };
 

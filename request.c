@@ -9,10 +9,12 @@
 #include "content.h"
 #include "field.h"
 #include "json.h"
+#include "session.h"
 
 #define DEFAULT_TIMEOUT 30
 #define MAX_TIMEOUT 300
 #define MAX_MEMORY_MB (1 << 20) /* beyond any VM's: no limit */
+#define MAX_IDLE 31622400l      /* a year */
 #define LANGUAGE_MAX 64         /* bytes of a name */
 
 struct parse {
@@ -205,6 +207,32 @@ static int take_stream(struct json *j, struct reader *r, const struct field *f)
 	return n;
 }
 
+static int take_on_timeout(struct json *j, struct reader *r,
+			   const struct field *f)
+{
+	unsigned word = 0;
+	int n = field_word(j, r, f, &word);
+
+	parse_of(r)->job->rollback = word == 1;
+	return n;
+}
+
+static int take_idle(struct json *j, struct reader *r, const struct field *f)
+{
+	return field_integer(j, r, f, &parse_of(r)->request->idle_seconds);
+}
+
+static int take_count(struct json *j, struct reader *r, const struct field *f)
+{
+	struct request *q = parse_of(r)->request;
+	size_t at = j->at;
+	int n = field_integer(j, r, f, &q->copies);
+
+	return n == 0 && q->copies > SESSION_COPIES_MAX ?
+		       field_bad_at(r, f->name, "more than 100", at) :
+		       n;
+}
+
 /* ---- objects ---- */
 
 #define NO_NUL "^[^\\u0000]*$"
@@ -302,6 +330,88 @@ const struct object request_exec = {
 	.fields = exec_fields,
 };
 
+static const char *const on_timeouts[] = { "end", "rollback", NULL };
+
+/* What sessions have beside what a program has, or not: in a table of their own. */
+#define ON_TIMEOUT                                                             \
+	{                                                                      \
+		.name = "on_timeout", .type = FIELD_WORD,                      \
+		.words = on_timeouts, .take = take_on_timeout,                 \
+		.help = "What becomes of the session when an exec is cut "     \
+			"off, by "                                             \
+			"its timeout or because its client goes away: its "    \
+			"program "                                             \
+			"ends, or it is as it was before the exec."            \
+	}
+
+static struct field session_fields[] = { { .name = "idle_seconds",
+					   .type = FIELD_INTEGER,
+					   .most = MAX_IDLE,
+					   .standard = SESSION_IDLE,
+					   .take = take_idle,
+					   .help = "Without an exec for so "
+						   "long it is deleted; 0: "
+						   "never." },
+					 ON_TIMEOUT,
+					 [5] = { 0 } };
+
+static struct field session_exec_fields[sizeof(exec_fields) /
+					sizeof(exec_fields[0])] = { ON_TIMEOUT };
+
+static const struct field fork_fields[] = { { .name = "count",
+					      .type = FIELD_INTEGER,
+					      .least = 1,
+					      .most = SESSION_COPIES_MAX + 1,
+					      .standard = 1,
+					      .take = take_count,
+					      .help = "How many copies, at "
+						      "most 100." },
+					    { 0 } };
+
+const struct object request_session = {
+	.name = "NewSession",
+	.help = "What the session's program is and has from the start.",
+	.fields = session_fields,
+};
+
+const struct object request_session_exec = {
+	.name = "SessionExecution",
+	.help = "The next code of a session, and what it is given: as for an "
+		"execution, but its language, which is the session's.",
+	.fields = session_exec_fields,
+};
+
+const struct object request_fork = {
+	.name = "Fork",
+	.help = "Copies of a session.",
+	.fields = fork_fields,
+};
+
+static bool is_named(const struct field *f, const char *name)
+{
+	return !strcmp(f->name, name);
+}
+
+void request_open(void)
+{
+	size_t session = 2, exec = 1;
+
+	for (const struct field *f = exec_fields; f->name; f++) {
+		if (is_named(f, "language") || is_named(f, "env") ||
+		    is_named(f, "files"))
+			session_fields[session++] = *f;
+		if (!is_named(f, "language") && !is_named(f, "stream"))
+			session_exec_fields[exec++] = *f;
+	}
+}
+
+static const struct object *const objects[REQUEST_KINDS] = {
+	[REQUEST_EXEC] = &request_exec,
+	[REQUEST_SESSION] = &request_session,
+	[REQUEST_SESSION_EXEC] = &request_session_exec,
+	[REQUEST_FORK] = &request_fork,
+};
+
 static int add_job(struct parse *p)
 {
 	struct request *q = p->request;
@@ -328,6 +438,7 @@ static int add_job(struct parse *p)
 
 static int parse_execution(struct json *j, struct parse *p)
 {
+	const struct object *object = objects[p->request->kind];
 	char name[32] = "body";
 	int n = add_job(p);
 
@@ -336,14 +447,15 @@ static int parse_execution(struct json *j, struct parse *p)
 	if (p->reader.list)
 		snprintf(name, sizeof(name), "%s[%zu]", p->reader.list,
 			 p->reader.index);
-	n = field_object(j, &p->reader, &request_exec, name);
+	n = field_object(j, &p->reader, object, name);
 	/* A batch must not keep the whole body's length for each of its runs. */
 	parts_fit(&p->job->parts);
 	if (n == 0 && !p->request->batch)
 		n = json_end(j); /* before a complaint of what is missing */
 	if (n == 0)
-		n = field_complete(&p->reader, &request_exec);
-	if (n == 0 && p->job->language < 0)
+		n = field_complete(&p->reader, object);
+	if (n == 0 && p->job->language < 0 &&
+	    p->request->kind <= REQUEST_SESSION)
 		n = field_bad(&p->reader, "language",
 			      "missing, and python is not served here");
 	return n;

@@ -12,9 +12,18 @@
 
 #define REQUEST_BATCH_MAX 100
 
+enum request_kind {
+	REQUEST_EXEC,
+	REQUEST_SESSION,
+	REQUEST_SESSION_EXEC,
+	REQUEST_FORK,
+	REQUEST_KINDS
+};
+
 struct request {
 	/* set by the caller */
 	bool batch;
+	enum request_kind kind;        /* if it is no batch */
 	uint64_t owner;                /* of its jobs, see queue.h */
 	void (*pause)(struct json *j); /* see json.h; or NULL */
 	bool stream; /* the answer comes as it is written, unless the body has
@@ -25,10 +34,17 @@ struct request {
 	struct job **jobs;
 	size_t count;
 	struct text warnings; /* of a batch itself, as a job's */
+	/* of a session that is to be made, whose job has its language and its
+	 * first parts; of a fork */
+	uint32_t idle_seconds, copies;
 };
 
 /* What a body has, of one program and of a batch. */
 extern const struct object request_exec, request_batch;
+extern const struct object request_session, request_session_exec, request_fork;
+
+/* Before the first of them is used. */
+void request_open(void);
 
 /*
  * 0, or -errno with what is wrong, and where. jobs and warnings hold what

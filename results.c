@@ -20,6 +20,8 @@ enum {
 	OUT,
 	BETWEEN,
 	ERR,
+	VALUE_BEFORE,
+	VALUE,
 	AFTER,
 	FILE_BEFORE,
 	FILE_DATA,
@@ -63,7 +65,14 @@ static const struct object usage = {
 	.fields = usage_fields,
 };
 
-static const struct field results_one_fields[] = {
+/* Those of a session's exec first, which others do not have. */
+static const struct field results_exec_fields[] = {
+	{ .name = "result",
+	  .type = FIELD_STRING,
+	  .help = "The value of the last expression, where there is one." },
+	{ .name = "result_truncated",
+	  .type = FIELD_BOOLEAN,
+	  .help = "There was more of it than 64 KiB." },
 	{ .name = "id",
 	  .type = FIELD_STRING,
 	  .required = true,
@@ -127,7 +136,13 @@ static const struct field results_one_fields[] = {
 const struct object results_one = {
 	.name = "Result",
 	.help = "What a run came to.",
-	.fields = results_one_fields,
+	.fields = results_exec_fields + 2,
+};
+
+const struct object results_exec = {
+	.name = "ExecResult",
+	.help = "What an exec of a session came to.",
+	.fields = results_exec_fields,
 };
 
 static const struct field failure_fields[] = {
@@ -185,6 +200,8 @@ const char *results_failure(const struct job *job)
 		return "the server is draining";
 	case JOB_REFUSED:
 		return "the queue is full";
+	case JOB_DELETED:
+		return "the session is being deleted";
 	case JOB_UNSERVED:
 		return "no worker can be started";
 	default:
@@ -344,6 +361,8 @@ static void put_accounts(struct text *t, const struct job *job)
 		text_put(t, ",\"stdout_truncated\":true");
 	if (job->cut & RESULT_CUT_STDERR)
 		text_put(t, ",\"stderr_truncated\":true");
+	if (job->cut & RESULT_CUT_VALUE)
+		text_put(t, ",\"result_truncated\":true");
 	if (job->wants_files)
 		text_put(t, ",\"files\":{");
 }
@@ -423,6 +442,8 @@ static void put_fixed(struct text *t, const struct results *r,
 		put_before(t, r, p->job);
 	else if (p->part == BETWEEN)
 		text_put(t, "\",\"stderr\":\"");
+	else if (p->part == VALUE_BEFORE)
+		text_put(t, "\",\"result\":\"");
 	else if (p->part == AFTER)
 		put_after(t, r, p->job);
 	else if (p->part == END)
@@ -435,7 +456,8 @@ static void put_fixed(struct text *t, const struct results *r,
 
 static bool is_output(const struct results_place *p)
 {
-	return p->part == OUT || p->part == ERR || p->part == FILE_DATA;
+	return p->part == OUT || p->part == ERR || p->part == VALUE ||
+	       p->part == FILE_DATA;
 }
 
 /* The output of this part; *base64: it is told so. */
@@ -449,6 +471,11 @@ static const char *output(const struct results *r,
 		*size = p->file.size;
 		*base64 = p->file.kind == PART_BYTES;
 		return p->file.data;
+	}
+	if (p->part == VALUE) {
+		*size = job->value_size;
+		*base64 = false;
+		return job->value;
 	}
 	*size = p->part == OUT ? job->out_size : job->err_size;
 	*base64 = job->base64;
@@ -474,7 +501,8 @@ static bool advance(const struct results *r, struct results_place *p)
 	const struct job *job = r->jobs[p->job];
 
 	p->at = 0;
-	if (p->part == BEFORE && !results_ran(job))
+	if ((p->part == BEFORE && !results_ran(job)) ||
+	    (p->part == ERR && !job->value))
 		p->part = AFTER;
 	else if (p->part == AFTER || p->part == FILE_AFTER)
 		p->part = results_ran(job) && job->wants_files ?

@@ -30,7 +30,7 @@ struct results {
 };
 
 /* What the answer of a run, and of a batch, has. */
-extern const struct object results_one, results_many;
+extern const struct object results_one, results_many, results_exec;
 
 /* The other fields are set. Its drop frees jobs and warnings. */
 void results_open(struct results *r);

@@ -63,6 +63,7 @@ static const struct rule rules[] = {
 	KVM(vcpu, KVM_SET_XSAVE),
 	KVM(vcpu, KVM_SET_DEBUGREGS),
 	KVM(vcpu, KVM_SET_MSRS),
+	KVM(vcpu, KVM_GET_XSAVE), /* a session's state */
 	/* a new VM */
 	KVM(kvm, KVM_CREATE_VM),
 	KVM(vm, KVM_ENABLE_CAP),
@@ -75,7 +76,6 @@ static const struct rule rules[] = {
 	KVM(vcpu, KVM_GET_REGS),
 	KVM(vcpu, KVM_GET_SREGS),
 	KVM(vcpu, KVM_GET_XCRS),
-	KVM(vcpu, KVM_GET_XSAVE),
 	KVM(vcpu, KVM_GET_VCPU_EVENTS),
 	KVM(vcpu, KVM_GET_DEBUGREGS),
 	KVM(vcpu, KVM_GET_MSRS),

@@ -26,6 +26,8 @@
 #include "metrics.h"
 #include "pool.h"
 #include "reading.h"
+#include "request.h"
+#include "session.h"
 #include "reload.h"
 
 #define MAX_CONNECTIONS 8192
@@ -401,7 +403,8 @@ static int open_pool(const struct server_options *o, struct err *e)
 				     .cpus = cpus,
 				     .max_queue = o->max_queue,
 				     .host = o->host,
-				     .fresh = o->fresh };
+				     .fresh = o->fresh,
+				     .pages_mb = o->pages_mb };
 	int r;
 
 	server.cpus = cpus;
@@ -441,6 +444,8 @@ static int start(const struct server_options *o, struct err *e)
 	r = reading_open();
 	if (r)
 		return err_set(e, r, "no memory");
+	request_open();
+	session_open(&o->sessions);
 	http_set_body_max(o->body_mib);
 	api_set_outputs_max(o->outputs_mib);
 	if (o->no_page)
@@ -480,6 +485,7 @@ static void tick(void)
 	uint64_t now = clock_mono();
 
 	pool_tick(now);
+	session_tick(now);
 	connections_tick();
 	log_tick(now);
 	resume_listeners();

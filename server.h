@@ -4,6 +4,7 @@
 
 #include "listen.h"
 #include "log.h"
+#include "session.h"
 
 struct server_options {
 	const char *listen[LISTENERS_MAX]; /* see listen_open */
@@ -19,8 +20,10 @@ struct server_options {
 	unsigned outputs_mib; /* of files that a run returns, at most */
 	bool no_page;         /* at / */
 	bool fresh;           /* VMs are used once */
-	const char *user;     /* of workers: see jail_open */
-	const char *host;     /* of this host, for workers: see host_ask */
+	unsigned pages_mb;    /* that a session may have */
+	struct session_options sessions;
+	const char *user; /* of workers: see jail_open */
+	const char *host; /* of this host, for workers: see host_ask */
 	enum log_format log;
 };
 

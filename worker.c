@@ -21,7 +21,10 @@
 #include "outbox.h"
 #include "outputs.h"
 #include "proc.h"
+#include "resident.h"
 
+#define STATE_ROOM                                                             \
+	11 /* times the bytes of a session's pages: see delta_most() */
 #define AWAKE_NS 200000
 #define SETTLE_MS 100 /* between looks whether the template is loaded */
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
@@ -47,6 +50,7 @@ struct slot {
 	struct vmm vmm;
 	struct snapshot snapshot;
 	struct machine machine;
+	struct resident resident; /* a session, while it is here */
 	struct vm_orders orders;
 	struct vm_stream stream; /* of a streamed run, and */
 	struct outbox outbox;    /* where its output goes */
@@ -153,8 +157,8 @@ static void stay_awake(struct slot *s)
 /* One message, put together of pieces that stay where they are. */
 struct letter {
 	struct message m;
-	struct part parts[3];
-	struct iovec v[16];
+	struct part parts[4];
+	struct iovec v[20];
 	int part_count, count;
 };
 
@@ -325,15 +329,17 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 	struct outputs outputs = { 0 };
 	char note[256];
 	uint64_t out_total, err_total;
-	size_t out_size, err_size;
-	const void *out, *err;
+	size_t out_size, err_size, value_size;
+	const void *out, *err, *value;
 	struct letter l;
+	bool cut;
 	int n, r;
 
 	begin(&l, MESSAGE_RESULT);
 	put(&l, result, sizeof(*result));
 	if (result->status == RESULT_FAULT ||
-	    result->status == RESULT_REFUSED) {
+	    result->status == RESULT_REFUSED ||
+	    result->status == RESULT_STALE) {
 		put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL,
 			 0);
 	} else if (result->status != RESULT_CANCELLED) {
@@ -347,6 +353,12 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 		put_part(&l, PART_STDOUT, out, out_size, NULL, 0);
 		put_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
 		note_ending(s, run, result);
+		if (result->alive) {
+			value = control_result(&s->machine.vm, &value_size,
+					       &cut);
+			put_part(&l, PART_VALUE, value, value_size, NULL, 0);
+			result->cut |= cut ? RESULT_CUT_VALUE : 0;
+		}
 		if (result->status == RESULT_DONE && run->outputs_limit)
 			(void)outputs_gather(&s->machine, run->outputs_limit,
 					     &outputs);
@@ -422,15 +434,66 @@ static int warm_up(struct slot *s, struct err *e)
 
 /* ---- runs ---- */
 
-/* The run's parts, of which one is code. */
-static int check_parts(const char *at, const char *end)
+/* The run's parts, of which one is code. *state: what is for the session; *at: where
+ * the parts for the guest begin. */
+static int check_parts(const struct run *run, const char **at, const char *end,
+		       struct part_view *state)
 {
+	bool stateful = run->session > RUN_SESSION_FIRST;
 	struct part_view p;
-	int codes = 0, r;
+	const char *next;
+	int codes = 0, r = 0;
 
-	while ((r = part_take(&at, end, FROM_FRONT_END, &p)) == 1)
+	if (run->session >= RUN_SESSIONS ||
+	    run->state_limit > PROTOCOL_PAGES_MAX)
+		return -EPROTO;
+	if (stateful && (part_take(at, end, FROM_FRONT_END, state) != 1 ||
+			 state->kind != PART_STATE))
+		return -EPROTO;
+	next = *at;
+	while ((r = part_take(&next, end, FROM_FRONT_END, &p)) == 1) {
 		codes += p.kind == PART_CODE;
+		if (p.kind == PART_STATE)
+			return -EPROTO;
+	}
 	return r || codes != 1 ? -EPROTO : 0;
+}
+
+/* Brings the VM to the session. False: result says why not. */
+static bool resume(struct slot *s, const struct run *run,
+		   const struct part_view *state, struct result *result,
+		   struct err *e)
+{
+	int r = resident_begin(&s->resident, &s->machine, run, state->data,
+			       state->size, e);
+
+	if (r)
+		result->status = r == -ESTALE || r == -EINVAL ? RESULT_STALE :
+								RESULT_FAULT;
+	return r == 0;
+}
+
+/* Tells what the session has become. */
+static int save(struct slot *s, struct result *result)
+{
+	struct saved saved = { .id = result->id };
+	const struct delta_segment *segment;
+	struct err e = { "" };
+	struct letter l;
+	int r;
+
+	segment = resident_save(&s->resident, &s->machine, &r, &e);
+	begin(&l, MESSAGE_SAVED);
+	put(&l, &saved, sizeof(saved));
+	if (segment) {
+		saved.whole = segment->whole;
+		put(&l, segment, segment->size);
+	} else {
+		saved.status = r == -ENOSPC ? SAVED_FULL : SAVED_FAILED;
+		result->kept = false;
+		put_part(&l, PART_MESSAGE, e.text, strlen(e.text) + 1, NULL, 0);
+	}
+	return send_letter(s, &l);
 }
 
 static void refuse(struct slot *s, struct result *result, struct err *e)
@@ -478,9 +541,23 @@ static void close_stream(struct slot *s, struct result *result, struct err *e)
 	}
 }
 
+/* An exec of a session has ended, and its program goes on. */
+static void end_exec(struct slot *s, struct result *result, struct err *e)
+{
+	if (control_refused(&s->machine.vm)) {
+		refuse(s, result, e);
+		return;
+	}
+	result->status = RESULT_DONE;
+	result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
+	result->alive = 1;
+	result->kept = !s->fresh;
+}
+
 /* False: the VM was not used. */
-static bool enter(struct slot *s, const struct run *run, const char *parts,
-		  size_t size, struct result *result, struct err *e)
+static bool enter(struct slot *s, const struct run *run,
+		  const struct part_view *state, const char *parts, size_t size,
+		  struct result *result, struct err *e)
 {
 	int order = look_for_orders(s, INBOX_PEEK);
 	uint64_t start;
@@ -490,6 +567,8 @@ static bool enter(struct slot *s, const struct run *run, const char *parts,
 		result->kept = true;
 		return false;
 	}
+	if (run->session && !resume(s, run, state, result, e))
+		return true;
 	if (machine_request(&s->machine, parts, size, run->output_limit) < 0) {
 		err_set(e, -E2BIG,
 			"the request does not fit into the memory of its VM");
@@ -521,6 +600,10 @@ static bool enter(struct slot *s, const struct run *run, const char *parts,
 		result->status = RESULT_CANCELLED;
 		break;
 	case VM_READY:
+		if (run->session) {
+			end_exec(s, result, e);
+			break;
+		}
 		err_set(e, -EIO, "guest: asked for work in the middle of it");
 		/* fall through */
 	case VM_FAULT:
@@ -554,14 +637,15 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 		     struct err *e)
 {
 	struct result result = { 0 };
-	const char *parts = body + sizeof(struct run);
-	size_t size = m->size - sizeof(struct run);
+	const char *parts = body + sizeof(struct run), *end = body + m->size;
+	struct part_view state = { 0 };
 	struct run run;
 	uint64_t start;
 	bool used;
-	int r = check_parts(parts, parts + size);
+	int r;
 
 	memcpy(&run, body, sizeof(run));
+	r = check_parts(&run, &parts, end, &state);
 	if (r || run.output_limit > ZB_OUTPUT_SIZE ||
 	    run.outputs_limit > PROTOCOL_FILES_MAX)
 		return err_set(e, -EPROTO, "request out of range");
@@ -570,11 +654,14 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	result.recycled = s->machine.used && !s->fresh;
 	result.before = last_renewal(s);
 	s->phase = RUNNING;
-	used = enter(s, &run, parts, size, &result, e);
+	used = enter(s, &run, &state, parts, (size_t)(end - parts), &result, e);
 	if (s->broken)
 		return s->broken;
 	s->phase = RENEWING;
 	r = answer(s, &run, &result, e);
+	if (r == 0 && result.alive)
+		r = save(s, &result);
+	resident_end(&s->resident);
 	if (r)
 		return r;
 	/* The answer is out; the VM is made ready while nobody waits for it, but
@@ -595,6 +682,7 @@ static int settle(struct slot *s, struct err *e)
 
 	if (s->settled || !snapshot_is_loaded(&files))
 		return 0;
+	resident_close(&s->resident);
 	machine_close(&s->machine);
 	snapshot_close(&s->snapshot);
 	r = make(s, e);
@@ -707,6 +795,8 @@ static int start(struct slot *s, const struct worker_options *o, struct err *e)
 		r = vm_tick_open(e);
 	if (r == 0)
 		r = make(s, e);
+	/* For a state as it comes, as it is kept, and as it grows. */
+	jail_spare(STATE_ROOM * (unsigned long long)o->pages_mb << 20);
 	if (r == 0)
 		r = lock(s, o->user, e);
 	/* Only now: KVM makes a thread for it, and the jail wants to be alone. */

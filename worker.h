@@ -21,10 +21,11 @@ enum {
 };
 
 struct worker_options {
-	const char *template; /* the name of a *.zbt file, for people */
-	const char *user;     /* see jail_enter */
-	const char *host;     /* of this host; see host.h */
-	bool fresh;           /* a VM runs one request only */
+	const char *template;   /* the name of a *.zbt file, for people */
+	const char *user;       /* see jail_enter */
+	const char *host;       /* of this host; see host.h */
+	bool fresh;             /* a VM runs one request only */
+	unsigned long pages_mb; /* that a session may have */
 };
 
 /*

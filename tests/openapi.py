@@ -212,13 +212,13 @@ def as_routed(client, document):
     methods = "get", "head", "post", "put", "delete", "patch"
     for path, item in document["paths"].items():
         others = re.findall(r"/[\w/]+", item["description"])
-        for name in [path, *others]:
+        for name in [path.replace("{id}", "0" * 36), *others]:
             has = {method for method in methods if method in item} | ({"head"} if "get" in item else set())
             status, headers, _ = client.ask("OPTIONS", name)
             assert status == 204 and headers["Allow"].lower().split(", ") == [m for m in methods if m in has] + ["options"], (name, headers)
             for method in methods:
                 status, headers, _ = client.ask(method.upper(), name, b"{}" if method not in ("get", "head") else None)
-                assert (status == 405) == (method not in has) and status != 404, (name, method, status)
+                assert (status == 405) == (method not in has) and (status != 404 or "{" in path), (name, method, status)
                 assert status == 405 or str(status) in item[method if method != "head" else "get"]["responses"], (name, method, status)
     assert client.ask("GET", "/v1/nothing")[0] == 404
 

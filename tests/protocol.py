@@ -21,8 +21,8 @@ from harness import PATIENCE, Report, Server, answers, eventually, receive, send
 # Its own: the suite faults runs at the same time.
 PLACE = faults.PLACE = faults.TOP / "build/tests/protocol"
 
-RUN, TRAIN, CANCEL, INTERRUPT, CREDIT, DELTA, READY, RESULT, IDLE, WARM, FAILED, OUTPUT, SAVED = range(1, 14)
-STDOUT, STDERR, MESSAGE = 7, 8, 9
+RUN, TRAIN, CANCEL, INTERRUPT, CREDIT, READY, RESULT, IDLE, WARM, FAILED, OUTPUT, SAVED = range(1, 13)
+STDOUT, STDERR, MESSAGE = 8, 9, 10
 CHANNEL = 0  # the descriptor, in a worker
 BROKE = b"it broke the rules of its channel"
 libc = ctypes.CDLL(None, use_errno=True)

@@ -16,7 +16,7 @@ target() { # name source...
 for name in "$@"; do
 	case $name in
 	http) target http http.c ;;
-	answer) target answer answer.c results.c content.c protocol.c job.c discard.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
+	answer) target answer answer.c results.c content.c protocol.c job.c state.c discard.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
 	request) target request request.c field.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
 	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c parts.c protocol.c job.c discard.c loop.c clock.c id.c http.c \
@@ -26,7 +26,7 @@ for name in "$@"; do
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
 	template) target template snapshot.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
 	image) target image image_file.c box.c cache.c clock.c crc32c.c stream.c store.c file.c err.c ;;
-	member) target member channel.c member.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
+	member) target member channel.c member.c state.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
 	delta) target delta delta.c tables.c crc32c.c sha256.c err.c ;;

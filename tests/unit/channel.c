@@ -199,7 +199,7 @@ static void large_requests_in_slices(void)
 	setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
 	for (size_t i = 0; i < sizeof(parts); i++)
 		parts[i] = (char)unit_random(256);
-	r = channel_run(&c, &run, parts, sizeof(parts));
+	r = channel_run(&c, &run, NULL, parts, sizeof(parts));
 	EQUAL(r, 0);
 	EQUAL(channel_send(&c, MESSAGE_TRAIN, NULL, 0), 0);
 	CHECK(arrived(other) > SENT_MAX); /* it did take more */
@@ -318,7 +318,7 @@ static void what_is_sent(void)
 		text_add(&expected, &cancel, sizeof(cancel));
 		text_add(&expected, &about, sizeof(about));
 		EQUAL(channel_open(&c, &other), 0);
-		r = channel_run(&c, &head.run, parts, size);
+		r = channel_run(&c, &head.run, NULL, parts, size);
 		EQUAL(channel_unsent(&c), r == 0);
 		r = channel_send(&c, MESSAGE_CANCEL, &about, sizeof(about));
 		while (r == 0) {
@@ -347,7 +347,7 @@ static void the_rest_is_bounded(void)
 	int other, r = 0, sent = 0;
 
 	EQUAL(channel_open(&c, &other), 0);
-	EQUAL(channel_run(&c, &(struct run){ .id = 1 }, code, size), 0);
+	EQUAL(channel_run(&c, &(struct run){ .id = 1 }, NULL, code, size), 0);
 	for (; r == 0 && sent < 1000; sent++)
 		r = channel_send(&c, MESSAGE_CANCEL, &about, sizeof(about));
 	EQUAL(r, -ENOBUFS);

@@ -7,6 +7,7 @@
 
 #define MIB (1u << 20)
 #define OUTPUT (16 + MIB + 4096)
+#define STATE (769 * MIB)
 
 /* What protocol.h says, in bytes. */
 static const struct rule {
@@ -14,7 +15,7 @@ static const struct rule {
 	enum protocol_side from;
 	uint32_t least, most;
 } rules[] = {
-	{ MESSAGE_RUN, FROM_FRONT_END, 40, 40 + 34 * MIB },
+	{ MESSAGE_RUN, FROM_FRONT_END, 48, 48 + 34 * MIB + 16 + STATE },
 	{ MESSAGE_TRAIN, FROM_FRONT_END, 0, 0 },
 	{ MESSAGE_CANCEL, FROM_FRONT_END, 8, 8 },
 	{ MESSAGE_INTERRUPT, FROM_FRONT_END, 16, 16 },
@@ -22,7 +23,8 @@ static const struct rule {
 	{ MESSAGE_OUTPUT, FROM_WORKER, 8, 32 * 1024 },
 	{ MESSAGE_READY, FROM_WORKER, 0, 0 },
 	{ MESSAGE_RESULT, FROM_WORKER, 104,
-	  104 + 2 * OUTPUT + 16 + 512 + 34 * MIB },
+	  104 + 2 * OUTPUT + 16 + 512 + 34 * MIB + 16 + 65536 },
+	{ MESSAGE_SAVED, FROM_WORKER, 16, 16 + STATE },
 	{ MESSAGE_IDLE, FROM_WORKER, 16, 16 },
 	{ MESSAGE_WARM, FROM_WORKER, 16, 16 },
 	{ MESSAGE_FAILED, FROM_WORKER, 16, 16 + 512 },
@@ -111,6 +113,8 @@ static const struct part_rule {
 	{ PART_ENVIRONMENT, FROM_FRONT_END, 32 * MIB, 0 },
 	{ PART_FILE, FROM_FRONT_END, 32 * MIB, 4095 },
 	{ PART_OUTPUT, FROM_FRONT_END, 0, 4095 },
+	{ PART_STATE, FROM_FRONT_END, 769 * MIB, 0 },
+	{ PART_VALUE, FROM_WORKER, 65536, 0 },
 	{ PART_TEXT, FROM_WORKER, 32 * MIB, 4095 },
 	{ PART_BYTES, FROM_WORKER, 32 * MIB, 4095 },
 	{ PART_LEFT_OUT, FROM_WORKER, 0, 4095 },

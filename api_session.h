@@ -1,0 +1,16 @@
+/* api_session.h: what the endpoints of sessions do: see endpoint.h. */
+#ifndef ZEROBOOT_API_SESSION_H
+#define ZEROBOOT_API_SESSION_H
+
+#include "api.h"
+
+/* POST: make one, run code in it, fork it. */
+void api_session_body(struct exchange *x, const char *body, size_t size);
+void api_session_list(struct exchange *x, const char *body, size_t size);
+void api_session_show(struct exchange *x, const char *body, size_t size);
+void api_session_delete(struct exchange *x, const char *body, size_t size);
+
+extern const struct object api_session_answer, api_sessions_answer,
+	api_forks_answer;
+
+#endif

@@ -1,0 +1,48 @@
+#include "resident.h"
+
+#include <string.h>
+
+#include "control.h"
+
+int resident_begin(struct resident *r, struct machine *m, const struct run *run,
+		   const char *state, size_t size, struct err *e)
+{
+	int n = r->open ?
+			0 :
+			delta_open(&r->delta, m->snapshot, run->state_limit, e);
+
+	if (n)
+		return n;
+	r->open = true;
+	if (run->session != RUN_SESSION_FIRST) {
+		n = delta_add(&r->delta, state, size, e);
+		if (n == 0)
+			n = machine_resume(m, &r->delta, e);
+	}
+	if (n)
+		return n;
+	control_session(&m->vm);
+	if (run->session == RUN_SESSION_FORKED)
+		control_forked(&m->vm);
+	return 0;
+}
+
+const struct delta_segment *resident_save(struct resident *r, struct machine *m,
+					  int *result, struct err *e)
+{
+	*result = machine_save(m, &r->delta, e);
+	return *result ? NULL : delta_last(&r->delta);
+}
+
+void resident_end(struct resident *r)
+{
+	if (r->open)
+		delta_clear(&r->delta);
+}
+
+void resident_close(struct resident *r)
+{
+	if (r->open)
+		delta_close(&r->delta);
+	r->open = false;
+}

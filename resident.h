@@ -1,0 +1,30 @@
+/*
+ * resident.h: a session in a worker's VM, for one exec: the VM, which is as new, is
+ * brought to the session's state, and what it has become is saved.
+ */
+#ifndef ZEROBOOT_RESIDENT_H
+#define ZEROBOOT_RESIDENT_H
+
+#include "delta.h"
+#include "machine.h"
+#include "protocol.h"
+
+struct resident {
+	struct delta delta; /* of the VM's state */
+	bool open;          /* for this snapshot */
+};
+
+/* The VM's next run is that exec. state: what it had, if any. 0; -ESTALE, -EINVAL: it
+ * is no state of this template; -errno. Then the VM must be renewed. */
+int resident_begin(struct resident *r, struct machine *m, const struct run *run,
+		   const char *state, size_t size, struct err *e);
+/* After the exec, if the program goes on: what is to be kept. NULL and *result: why
+ * not, as machine_save. Valid until the next call. */
+const struct delta_segment *resident_save(struct resident *r, struct machine *m,
+					  int *result, struct err *e);
+/* Nothing is kept from exec to exec but room; and that goes, too, with the
+ * snapshot. */
+void resident_end(struct resident *r);
+void resident_close(struct resident *r);
+
+#endif

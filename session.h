@@ -1,0 +1,77 @@
+/*
+ * session.h: the sessions of a server: programs that stay. What is kept of one is its
+ * state (state.h); a worker has it for an exec only, which begins with that state and
+ * ends with what it has become. So a worker that dies leaves it as it was, and any
+ * worker goes on with it.
+ *
+ * A session belongs to the key that made it. Its execs are one after the other.
+ */
+#ifndef ZEROBOOT_SESSION_H
+#define ZEROBOOT_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "id.h"
+#include "job.h"
+#include "parts.h"
+#include "state.h"
+#include "text.h"
+
+#define SESSION_IDLE 600       /* seconds, unless it is said */
+#define SESSION_COPIES_MAX 100 /* of one, at a time */
+#define SESSION_WAITING_MAX 16 /* execs of one that wait */
+
+struct session {
+	struct session *chained;       /* in the table */
+	struct session *older, *newer; /* of all */
+	char id[ID_SIZE];
+	uint64_t owner;
+	int language;
+	unsigned idle_seconds; /* until it is deleted; 0: never */
+	bool rollback;         /* an exec that is cut off leaves it as it was */
+	bool forked;           /* and has not run since */
+	const char *ended;     /* why its program has; NULL: it has not */
+	struct parts first;    /* for its first exec */
+	struct state state;
+	struct job *running, *waiting;
+	unsigned waiting_count;
+	uint64_t runs;
+	uint64_t created_ns, used_ns; /* wall */
+	uint64_t used;                /* loop_clock */
+};
+
+struct session_options {
+	unsigned most;     /* sessions */
+	size_t pages_most; /* bytes that the pages of one may have */
+	size_t bytes_most; /* of the states of all */
+};
+
+void session_open(const struct session_options *o);
+void session_close(void);
+/* Those that nobody has used for too long go; now and then. */
+void session_tick(uint64_t now);
+
+/* first: becomes its own. NULL: no memory. */
+struct session *session_make(uint64_t owner, int language, struct parts *first);
+/* Whether there may be so many more. */
+bool session_has_room(size_t count);
+struct session *session_find(const char *id, size_t size, uint64_t owner);
+/* Another one with the same state. NULL: no memory. */
+struct session *session_fork(const struct session *s);
+/* What runs and what waits of it is answered, JOB_DELETED. */
+void session_delete(struct session *s);
+/* The newest of an owner, then the next older one; NULL: none. */
+struct session *session_newest(uint64_t owner);
+struct session *session_next(const struct session *s);
+
+/* An exec, in its turn: job->done is called. 0; -EAGAIN: there is no place for it;
+ * -ENOMEM. */
+int session_submit(struct session *s, struct job *job);
+/* The client is gone; as pool_cancel. */
+bool session_cancel(struct job *job);
+
+void session_metrics(struct text *t);
+
+#endif

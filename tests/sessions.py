@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+"""Sessions of a server: what stays and what does not, whose they are, forks, ends, limits, and workers
+that die in the middle."""
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+from harness import PATIENCE, TOP, Report, Server, eventually
+
+
+class Client:
+    def __init__(self, server, key=None):
+        self.port, self.key = server.port, key
+
+    def ask(self, method, path, body=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        with contextlib.closing(c):
+            c.request(method, path, None if body is None else json.dumps(body),
+                      {"Authorization": f"Bearer {self.key}"} if self.key else {})
+            answer = c.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+
+    def make(self, **what):
+        status, answer = self.ask("POST", "/v1/sessions", what)
+        assert status == 201, (status, answer)
+        return Session(self, answer["id"])
+
+
+class Session:
+    def __init__(self, client, number):
+        self.client, self.id = client, number
+
+    def ask(self, method="GET", more="", body=None):
+        return self.client.ask(method, f"/v1/sessions/{self.id}{more}", body)
+
+    def exec(self, code, **what):
+        return self.ask("POST", "/exec", {"code": code, **what})
+
+    def run(self, code, **what):
+        status, answer = self.exec(code, **what)
+        assert status == 200, (status, answer)
+        return answer
+
+    def value(self, code):
+        return self.run(code).get("result")
+
+    def fork(self, count=1):
+        status, answer = self.ask("POST", "/fork", {"count": count})
+        assert status == 201 and len(answer["sessions"]) == count, (status, answer)
+        return [Session(self.client, one["id"]) for one in answer["sessions"]]
+
+    def delete(self):
+        assert self.ask("DELETE") == (204, None)
+
+    def about(self):
+        status, answer = self.ask()
+        assert status == 200, (status, answer)
+        return answer
+
+
+# ---- what stays ----
+
+def stays(client):
+    s = client.make(language="python", env={"A": "b"}, files={"/tmp/given": "text"})
+    assert s.about()["state"] == "live" and s.about()["runs"] == 0, s.about()
+    answer = s.run("import json as j, os\nx = [1]\nos.mkdir('/tmp/d'); os.chdir('/tmp/d')\nprint(os.environ['A'], open('/tmp/given').read())")
+    assert answer["stdout"] == "b text\n" and "result" not in answer and answer["status"] == "ok", answer
+    assert s.value("x.append(2); open('f', 'w').write('kept')") == "4"
+    answer = s.run("print('out'); j.dumps(x), os.getcwd(), open('f').read()", args=["a"], stdin="in")
+    assert (answer["stdout"], answer["result"]) == ("out\n", "('[1, 2]', '/tmp/d', 'kept')"), answer
+    answer = s.run("1 / 0")
+    assert answer["status"] == "error" and answer["exit_code"] == 1 and "ZeroDivisionError" in answer["stderr"], answer
+    assert s.value("len(x)") == "2"
+    answer = s.run("open('out', 'w').write('file')", outputs=["out"])
+    assert answer["files"] == {"out": "file"}, answer
+    about = s.about()
+    assert about["state"] == "parked" and about["runs"] == 6 and 0.01 < about["memory_mb"] < 1, about
+    assert s.run("x", lang="py")["warnings"] == ["lang: unknown field"]
+    s.delete()
+    assert s.ask()[0] == s.exec("x")[0] == s.ask("DELETE")[0] == s.ask("POST", "/fork", {})[0] == 404
+
+
+def grows(client):
+    """What counts no more is given back, and what is large comes back whole."""
+    s = client.make()
+    s.run("import hashlib, random\nr = random.Random(1)\nb = bytearray(10 << 20)\n"
+          "for i in range(0, len(b), 65536): b[i:i + 65536] = r.randbytes(65536)")
+    size = s.about()["memory_mb"]
+    assert 10 < size < 12, size
+    expected = s.value("hashlib.sha256(b).hexdigest()")
+    for i in range(5):
+        s.run(f"b[{i}::4096] = bytes(len(b[{i}::4096]))")
+    assert s.about()["memory_mb"] < 2.2 * size, s.about()
+    assert s.value("len(b), hashlib.sha256(b).hexdigest() == %s" % expected) == "(10485760, False)"
+    s.run("b = None")
+    s.delete()
+
+
+def clocks(client):
+    s = client.make()
+    s.run("import time; before = time.monotonic()")
+    time.sleep(1.5)
+    assert s.value("time.monotonic() - before < 1.4 and abs(time.time() - %f) < 60" % time.time()) == "True"
+    s.delete()
+
+
+def many_ways(client, runs=40):
+    """Ordinary runs and sessions in the same workers know nothing of each other."""
+    made = [client.make() for _ in range(6)]
+    for s in made:
+        s.run(f"name = '{s.id}'; n = 0")
+
+    def one(i):
+        if i % 3 == 0:
+            status, answer = client.ask("POST", "/v1/exec", {"code": "import os\nprint('name' in globals(), os.path.exists('/tmp/mark'))"})
+            return status == 200 and answer["stdout"] == "False False\n", answer
+        s = made[i % len(made)]
+        answer = s.run("open('/tmp/mark', 'w').write(name); n += 1; name")
+        return answer["result"] == f"'{s.id}'", answer
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(one, range(runs)))
+    assert all(good for good, _ in results), [answer for good, answer in results if not good][:3]
+    counts = sum(int(s.value("n")) for s in made)
+    assert counts == sum(i % 3 != 0 for i in range(runs)), counts
+    for s in made:
+        s.delete()
+
+
+def in_turn(client):
+    """Execs of one session that come at the same time wait for each other; one too many is refused."""
+    s = client.make()
+    s.run("seen = []")
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(lambda i: s.exec(f"seen.append({i})"), range(10)))
+    assert all(status == 200 for status, _ in results), results
+    assert s.value("sorted(seen)") == str(list(range(10)))
+    s.delete()
+
+
+# ---- forks ----
+
+def forks(client):
+    s = client.make()
+    s.run("import os, random\nx = [1]\nrandom.seed(42)")
+    forked = s.fork(3)
+    assert len({f.id for f in forked} | {s.id}) == 4
+    for i, f in enumerate(forked):
+        f.run(f"x.append({i} + 10)")
+    assert [f.value("x") for f in forked] == ["[1, 10]", "[1, 11]", "[1, 12]"] and s.value("x") == "[1]"
+    deeper, = forked[0].fork()
+    s.delete()
+    forked[1].delete()
+    assert deeper.value("x") == "[1, 10]" and forked[2].value("x") == "[1, 12]"
+    draws = {f.value("os.urandom(8), random.random()") for f in (forked[0], forked[2], deeper)}
+    assert len(draws) == 3, draws
+    for f in (forked[0], forked[2], deeper):
+        f.delete()
+    fresh = client.make(env={"A": "b"})
+    one, = fresh.fork()
+    assert one.value("import os; os.environ['A']") == "'b'" and fresh.value("import os; os.environ['A']") == "'b'"
+    assert fresh.ask("POST", "/fork", {"count": 101})[0] == fresh.ask("POST", "/fork", {"count": 0})[0] == 400
+    one.delete()
+    fresh.delete()
+
+
+# ---- ends ----
+
+def ended(s, why):
+    assert s.about()["state"] == "ended" and why in s.about()["reason"], s.about()
+    for status, answer in s.exec("1"), s.ask("POST", "/fork", {}):
+        assert status == 410 and why in answer["error"], (status, answer)
+    s.delete()
+
+
+def ends(client):
+    s = client.make()
+    answer = s.run("import sys; print('bye'); sys.exit(3)")
+    assert (answer["stdout"], answer["exit_code"]) == ("bye\n", 3), answer
+    ended(s, "program has ended")
+    s = client.make()
+    answer = s.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert answer["status"] == "signal", answer
+    ended(s, "program has ended")
+    s = client.make()
+    assert s.run("while True: pass", timeout_seconds=1)["status"] == "timeout"
+    ended(s, "timeout")
+    for made, more in ({"on_timeout": "rollback"}, {}), ({}, {"on_timeout": "rollback"}):
+        s = client.make(**made)
+        s.run("x = 1")
+        assert s.run("x = 2\nwhile True: pass", timeout_seconds=1, **more)["status"] == "timeout"
+        assert s.value("x") == "1"
+        s.delete()
+    assert client.ask("POST", "/v1/sessions", {"on_timeout": "interrupt"})[0] == 400
+
+
+def leaves(server, client):
+    """A client that goes away is as a timeout; one that only waited is not missed."""
+    s, kept = client.make(), client.make(on_timeout="rollback")
+    for one in s, kept:
+        one.run("x = 1")
+        c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        before = server.metric("zeroboot_cancelled_total")
+        c.request("POST", f"/v1/sessions/{one.id}/exec", json.dumps({"code": "x = 2\nwhile True: pass"}))
+        eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+        c.close()
+        eventually(lambda: server.metric("zeroboot_cancelled_total") == before + 1)
+    ended(s, "went away")
+    assert kept.value("x") == "1"
+    kept.delete()
+
+
+def deleted_in_run(server, client):
+    s = client.make()
+    s.run("x = 1")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(s.exec, "while True: pass") for _ in range(2)]
+        eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+        s.delete()
+        assert sorted(run.result()[0] for run in runs) in ([404, 409], [409, 409]), [run.result() for run in runs]
+    assert s.ask()[0] == 404
+
+
+def killed(server, client):
+    """A worker that is killed in an exec: 500, and the session is as it was."""
+    s = client.make()
+    s.run("x = 1")
+    failures = server.metric("zeroboot_worker_failures_total")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        run = pool.submit(s.exec, "x = 2\nwhile True: pass")
+        eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+        while not run.done():
+            for pid in server.workers():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        status, answer = run.result()
+    assert status == 500 and "worker" in answer["error"], (status, answer)
+    assert server.metric("zeroboot_worker_failures_total") == failures + 1
+    assert s.value("x") == "1"
+    s.delete()
+
+
+# ---- what is refused ----
+
+def refused(client):
+    s = client.make()
+    for path in "/v1/sessions/none", f"/v1/sessions/{s.id[:-1]}", f"/v1/sessions/{s.id}x", f"/v1/sessions/{'0' * 36}":
+        assert client.ask("GET", path)[0] == client.ask("DELETE", path)[0] == 404, path
+        assert client.ask("POST", path + "/exec", {"code": "1"})[0] == 404, path
+    for more in "/template", "/interrupt", "/files/a", "/exec/more", "/":
+        assert s.ask("POST", more, {})[0] == 404, more
+    for method, more in ("PUT", ""), ("POST", ""), ("GET", "/exec"), ("DELETE", "/fork"):
+        assert s.ask(method, more, {})[0] == 405, (method, more)
+    for body in {"language": "none"}, {"idle_seconds": -1}, {"idle_seconds": "1"}, {"env": 1}, {"files": {"..": ""}}, []:
+        assert client.ask("POST", "/v1/sessions", body)[0] == 400, body
+    for body in {}, {"code": 1}, {"code": "1", "timeout_seconds": 0}, {"code": "1", "on_timeout": "never"}:
+        assert s.ask("POST", "/exec", body)[0] == 400, body
+    status, answer = s.exec("1", files={"/etc": "x"})
+    assert status == 400 and "/etc" in answer["error"], (status, answer)
+    assert s.value("6 * 7") == "42"
+    s.delete()
+
+
+def keys(server):
+    """A session is its key's alone."""
+    one, two = Client(server, "key-one-000000000000"), Client(server, "key-two-000000000000")
+    s = one.make()
+    s.run("secret = 1")
+    other = Session(two, s.id)
+    assert other.ask()[0] == other.ask("DELETE")[0] == other.exec("secret")[0] == other.ask("POST", "/fork", {})[0] == 404
+    assert [x["id"] for x in one.ask("GET", "/v1/sessions")[1]["sessions"]] == [s.id]
+    assert two.ask("GET", "/v1/sessions") == (200, {"sessions": []})
+    for path in "/v1/sessions", f"/v1/sessions/{s.id}":
+        assert Client(server).ask("GET", path)[0] == 401
+    assert s.value("secret") == "1"
+    # A fork costs one request for each copy.
+    status, answer = s.ask("POST", "/fork", {"count": 100})
+    assert status in (201, 429), (status, answer)
+    assert s.ask("POST", "/fork", {"count": 100})[0] == 429
+
+
+def limits(server):
+    client = Client(server)
+    made = [client.make() for _ in range(4)]
+    status, answer = client.ask("POST", "/v1/sessions", {})
+    assert status == 503 and "too many sessions" in answer["error"], (status, answer)
+    assert made[0].ask("POST", "/fork", {})[0] == 503
+    made.pop().delete()
+    s = made[0]
+    s.run("import os; x = 1")
+    status, answer = s.exec("x = os.urandom(5 << 20)")
+    assert status == 507 and "larger than 4 MiB" in answer["error"], (status, answer)
+    assert s.value("x") == "1"
+    for one in made:
+        one.run("import os; x = os.urandom(3 << 20)")
+    assert made[0].value("len(x)") == "3145728"
+    statuses = {one.exec("y = os.urandom(3 << 19)")[0] for one in made}
+    assert statuses == {507} or 507 in statuses, statuses
+    assert made[0].value("len(x)") == "3145728"
+    for one in made:
+        one.delete()
+    assert server.metric("zeroboot_sessions") == 0 and server.metric("zeroboot_sessions_bytes") == 0
+    idle = client.make(idle_seconds=1)
+    idle.run("x = 1")
+    eventually(lambda: idle.ask()[0] == 404)
+    assert server.metric("zeroboot_sessions_expired_total") == 1
+
+
+def ends_with_server():
+    """An exec that runs is waited for; sessions end with the server."""
+    with Server("--workers", "1") as server:
+        client = Client(server)
+        s = client.make()
+        s.run("import time")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            run = pool.submit(s.exec, "time.sleep(1); 'done'")
+            eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+            server.process.terminate()
+            status, answer = run.result()
+            assert status == 200 and answer["result"] == "'done'", (status, answer)
+        assert server.process.wait(PATIENCE) == 0
+        assert not server.unexpected(), server.unexpected()
+
+
+def nothing_left(server, client):
+    """After all that: no session, no memory of one, no run."""
+    for one in client.ask("GET", "/v1/sessions")[1]["sessions"]:
+        client.ask("DELETE", f"/v1/sessions/{one['id']}")
+    eventually(lambda: server.metric("zeroboot_concurrent_forks") == 0)
+    assert server.metric("zeroboot_sessions") == 0 and server.metric("zeroboot_sessions_bytes") == 0
+    assert threading.active_count() == 1
+
+
+def main():
+    report = Report("sessions")
+    os.chdir(TOP)
+    with Server("--workers", "2") as server:
+        client = Client(server)
+        report.check("variables, imports, files and the directory stay", stays, client)
+        report.check("what is large stays whole, what counts no more goes", grows, client)
+        report.check("the monotonic clock stands still between execs", clocks, client)
+        report.check("sessions and ordinary runs in the same workers know nothing of each other", many_ways, client)
+        report.check("execs of one session are one after the other", in_turn, client)
+        report.check("forks go on by themselves, with other random numbers", forks, client)
+        report.check("a program that ends, and an exec that is cut off", ends, client)
+        report.check("a client that goes away is as a timeout", leaves, server, client)
+        report.check("a session that is deleted while it runs", deleted_in_run, server, client)
+        report.check("a worker that is killed in an exec leaves the session as it was", killed, server, client)
+        report.check("what is wrong or not there is refused", refused, client)
+        report.check("nothing is left of those that are deleted", nothing_left, server, client)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(["key-one-000000000000", "key-two-000000000000"], file)
+        file.flush()
+        with Server("--workers", "1", environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": file.name}) as server:
+            report.check("a session belongs to the key that made it", keys, server)
+    with Server("--workers", "1", "--max-sessions", "4", "--session-memory", "4", "--sessions-memory", "12") as server:
+        report.check("there are so many, so large, for so long", limits, server)
+    report.check("a server that ends waits for an exec", ends_with_server)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
