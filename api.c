@@ -277,7 +277,7 @@ static void job_done(struct job *job)
 
 size_t api_held(const struct exchange *x)
 {
-	size_t sum = x->results.held + x->answer.text.room;
+	size_t sum = x->results.held + x->listed + x->answer.text.room;
 
 	if (x->mcp)
 		sum += mcp_http_held(x->mcp);
@@ -323,6 +323,15 @@ void api_answer(struct exchange *x, int status, const char *type,
 {
 	free_jobs(x);
 	end_body(x, status, type, extra);
+	x->finished(x);
+}
+
+void api_produce(struct exchange *x, struct producer *body)
+{
+	struct answer_head head = head_of(x, 200, "application/json", "");
+
+	answer_produce(&x->answer, &head, body);
+	check_answer(x);
 	x->finished(x);
 }
 

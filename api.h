@@ -39,6 +39,7 @@ struct exchange {
 	struct answer answer;
 	struct live live;         /* it is sent while its run goes on */
 	struct results results;   /* that it is made of */
+	size_t listed; /* bytes of what a list is made of */
 	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
@@ -78,11 +79,13 @@ void api_take_jobs(struct exchange *x);
 bool api_spend(struct exchange *x, size_t cost);
 /* Runs the jobs, or refuses them. */
 void api_submit(struct exchange *x);
-/* Instead: an error, or the body that is in x->answer. */
+/* Instead: an error, the body that is in x->answer (type NULL: none), or JSON that a
+ * producer makes. */
 void api_refuse(struct exchange *x, int status, const char *extra,
 		const char *message);
 void api_answer(struct exchange *x, int status, const char *type,
 		const char *extra);
+void api_produce(struct exchange *x, struct producer *body);
 
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,

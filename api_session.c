@@ -11,6 +11,7 @@
 #include "session.h"
 
 #define LISTED_MAX 1000
+#define SLICE 100 /* sessions that are told at a time */
 
 /* ---- what is told of one ---- */
 
@@ -51,7 +52,7 @@ static const struct field session_fields[] = {
 	{ .name = "idle_seconds",
 	  .type = FIELD_INTEGER,
 	  .required = true,
-	  .help = "Without an exec for so long it is deleted; 0: never." },
+	  .help = "Without a request for so long it is deleted; 0: never." },
 	{ .name = "warnings",
 	  .type = FIELD_STRINGS,
 	  .help = "When it was made: fields that are not known." },
@@ -104,9 +105,9 @@ static void put_time(struct text *t, const char *name, uint64_t wall_ns)
 /* One that has not run yet is as its template, which waits in a VM. */
 static const char *condition(const struct session *s)
 {
-	return s->ended                      ? "ended" :
-	       s->running || !s->state.count ? "live" :
-					       "parked";
+	return s->ended                ? "ended" :
+	       s->running || !s->begun ? "live" :
+					 "parked";
 }
 
 static void put_session(struct text *t, const struct session *s,
@@ -139,6 +140,79 @@ static void put_session(struct text *t, const struct session *s,
 	text_put(t, "}");
 }
 
+/* ---- a list of them ---- */
+
+/* As they were when it was asked for. */
+struct listing {
+	struct producer producer; /* first */
+	struct exchange *exchange;
+	size_t count, next, measured;
+	struct session sessions[];
+};
+
+/* The next of them, from *at on. True: there are more. */
+static bool put_some(const struct listing *l, size_t *at, struct text *t)
+{
+	size_t end = l->count - *at > SLICE ? *at + SLICE : l->count;
+
+	text_put(t, *at ? "" : "{\"sessions\":[");
+	for (; *at < end; ++*at) {
+		text_put(t, *at ? "," : "");
+		put_session(t, &l->sessions[*at], NULL);
+	}
+	text_put(t, end < l->count ? "" : "]}\n");
+	return end < l->count;
+}
+
+static bool produce_list(struct producer *p, struct text *t)
+{
+	struct listing *l = (struct listing *)p;
+
+	return put_some(l, &l->next, t);
+}
+
+static bool measure_list(struct producer *p, uint64_t *size)
+{
+	struct listing *l = (struct listing *)p;
+	struct text t = { 0 };
+	bool more = put_some(l, &l->measured, &t);
+
+	*size += t.size;
+	free(t.data);
+	return more;
+}
+
+static void drop_list(struct producer *p)
+{
+	struct listing *l = (struct listing *)p;
+
+	l->exchange->listed = 0;
+	free(l);
+}
+
+/* NULL: no memory. */
+static struct producer *list(struct exchange *x)
+{
+	const struct session *s = session_newest(x->owner);
+	size_t most = s ? s->share->sessions : 0, size;
+	struct listing *l;
+
+	if (most > LISTED_MAX)
+		most = LISTED_MAX;
+	size = sizeof(*l) + most * sizeof(*s);
+	l = malloc(size);
+	if (!l)
+		return NULL;
+	*l = (struct listing){ .producer = { .produce = produce_list,
+					     .measure = measure_list,
+					     .drop = drop_list },
+			       .exchange = x };
+	for (; l->count < most; s = session_next(s))
+		l->sessions[l->count++] = *s;
+	x->listed = size;
+	return &l->producer;
+}
+
 /* ---- GET, DELETE ---- */
 
 /* That the path names, of this key; NULL: answered. */
@@ -152,31 +226,37 @@ static struct session *find(struct exchange *x)
 	return s;
 }
 
+/* As find, of a request that has no body: it costs as much as one that has. */
+static struct session *find_paid(struct exchange *x)
+{
+	return api_spend(x, 1) ? find(x) : NULL;
+}
+
 void api_session_list(struct exchange *x, const char *body, size_t size)
 {
-	struct text *t = answer_begin(&x->answer);
-	const struct session *s = session_newest(x->owner);
+	struct producer *p;
 
 	(void)body;
 	(void)size;
-	text_put(t, "{\"sessions\":[");
-	for (int i = 0; s && i < LISTED_MAX; i++, s = session_next(s)) {
-		text_put(t, i ? "," : "");
-		put_session(t, s, NULL);
-	}
-	text_put(t, "]}\n");
-	api_answer(x, 200, "application/json", "");
+	if (!api_spend(x, 1))
+		return;
+	p = list(x);
+	if (p)
+		api_produce(x, p);
+	else
+		api_refuse(x, 500, "", "no memory for the answer");
 }
 
 void api_session_show(struct exchange *x, const char *body, size_t size)
 {
-	const struct session *s = find(x);
+	struct session *s = find_paid(x);
 	struct text *t;
 
 	(void)body;
 	(void)size;
 	if (!s)
 		return;
+	session_touch(s);
 	t = answer_begin(&x->answer);
 	put_session(t, s, NULL);
 	text_put(t, "\n");
@@ -185,7 +265,7 @@ void api_session_show(struct exchange *x, const char *body, size_t size)
 
 void api_session_delete(struct exchange *x, const char *body, size_t size)
 {
-	struct session *s = find(x);
+	struct session *s = find_paid(x);
 
 	(void)body;
 	(void)size;
@@ -193,10 +273,24 @@ void api_session_delete(struct exchange *x, const char *body, size_t size)
 		return;
 	session_delete(s);
 	answer_begin(&x->answer);
-	api_answer(x, 204, "application/json", "");
+	api_answer(x, 204, NULL, "");
 }
 
 /* ---- POST ---- */
+
+/* False: there is none, which is answered. */
+static bool has_room(struct exchange *x, size_t count, size_t bytes)
+{
+	int r = session_room(x->owner, count, bytes);
+
+	if (r == -EAGAIN)
+		api_refuse(x, 503, "Retry-After: 1\r\n",
+			   "there are too many sessions");
+	else if (r)
+		api_refuse(x, 507, "",
+			   "all sessions together have become too large");
+	return r == 0;
+}
 
 static void make(struct exchange *x, const struct request *q)
 {
@@ -204,11 +298,8 @@ static void make(struct exchange *x, const struct request *q)
 	struct session *s;
 	struct text *t;
 
-	if (!session_has_room(1)) {
-		api_refuse(x, 503, "Retry-After: 1\r\n",
-			   "there are too many sessions");
+	if (!has_room(x, 1, job->parts.room))
 		return;
-	}
 	s = session_make(x->owner, job->language, &job->parts);
 	if (!s) {
 		api_refuse(x, 500, "", "no memory");
@@ -231,18 +322,13 @@ static bool is_over(struct exchange *x, const struct session *s)
 
 static void fork_it(struct exchange *x, const struct request *q)
 {
-	const struct session *s = find(x);
+	struct session *s = find(x);
 	struct session *made[SESSION_COPIES_MAX];
 	uint32_t count = 0;
 	struct text *t;
 
-	if (!s || is_over(x, s))
+	if (!s || is_over(x, s) || !has_room(x, q->copies, 0))
 		return;
-	if (!session_has_room(q->copies)) {
-		api_refuse(x, 503, "Retry-After: 1\r\n",
-			   "there are too many sessions");
-		return;
-	}
 	while (count < q->copies && (made[count] = session_fork(s)))
 		count++;
 	if (count < q->copies) {

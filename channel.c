@@ -26,7 +26,9 @@ int channel_open(struct channel *c, int *other)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	*c = (struct channel){ .fd = pair[0] };
+	*c = (struct channel){ .fd = pair[0],
+			       .expected = ~0u,
+			       .saved_most = SIZE_MAX };
 	*other = pair[1];
 	return 0;
 }
@@ -129,11 +131,14 @@ int channel_run(struct channel *c, const struct run *run,
 	size_t more = sizeof(*run) + size;
 
 	c->head_size = sizeof(c->head) - sizeof(c->head.state);
-	if (state && state->count) {
+	if (run->session > RUN_SESSION_FIRST) {
 		c->head_size = sizeof(c->head);
-		more += sizeof(c->head.state) + state->size;
+		more += sizeof(c->head.state);
 		c->head.state = (struct part){ .kind = PART_STATE,
 					       .size = state->size };
+	}
+	if (state && state->count) {
+		more += state->size;
 		c->pieces = state->pieces;
 		c->piece_count = state->count;
 		c->state_size = state->size;
@@ -205,6 +210,24 @@ static int receive(struct channel *c, size_t want)
 	return 0;
 }
 
+static bool is_expected(const struct channel *c, const struct message *m)
+{
+	return (c->expected >> m->kind & 1) &&
+	       (m->kind != MESSAGE_SAVED || m->size <= c->saved_most);
+}
+
+/* As message_look; what may not come now breaks the rules as soon as it says what
+ * it is. */
+static int look(const struct channel *c, struct message *m, size_t *want)
+{
+	size_t size = c->in_size - c->in_at;
+	int r = message_look(c->in + c->in_at, size, FROM_WORKER, m, want);
+
+	if (r < 0 || size < sizeof(*m))
+		return r;
+	return is_expected(c, m) ? r : -EPROTO;
+}
+
 int channel_receive(struct channel *c, struct message *m, const char **body)
 {
 	size_t want = 0, before;
@@ -215,9 +238,7 @@ int channel_receive(struct channel *c, struct message *m, const char **body)
 		if (c->in && c->in_at == c->in_size)
 			forget_input(c); /* of the message before */
 		if (c->in) {
-			r = message_look(c->in + c->in_at,
-					 c->in_size - c->in_at, FROM_WORKER, m,
-					 &want);
+			r = look(c, m, &want);
 			*body = c->in + c->in_at + sizeof(*m);
 			c->in_at += r > 0 ? want : 0;
 			if (r)

@@ -10,7 +10,6 @@
 
 #define LINES (PAGE_BYTES / DELTA_LINE)
 #define UNIT 8ul /* of an offset */
-#define ROOM_STEP (64ul << 10)
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
 
 /* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
@@ -135,7 +134,7 @@ static int too_large(const struct delta *d, struct err *e)
 
 size_t delta_most(const struct delta *d)
 {
-	return 3 * d->limit + ROOM_STEP;
+	return 3 * d->limit + DELTA_SPARE;
 }
 
 static int grow(struct delta *d, size_t more, struct err *e)
@@ -148,7 +147,7 @@ static int grow(struct delta *d, size_t more, struct err *e)
 	if (room - d->size >= more)
 		return 0;
 	while (room - d->size < more)
-		room += room / 2 + ROOM_STEP;
+		room += room / 2 + DELTA_SPARE;
 	/* realloc would ask for a call that workers may not make. */
 	data = malloc(room);
 	if (!data)

@@ -30,6 +30,8 @@
 #include "err.h"
 #include "snapshot.h"
 
+#define DELTA_SPARE (64u << 10)
+
 struct delta {
 	const struct snapshot *snapshot;
 	uint64_t pages; /* of memory */
@@ -78,7 +80,7 @@ void delta_undo(struct delta *d);
  * is as it was. */
 int delta_compact(struct delta *d, struct err *e);
 /* Bytes that it has at most: with what counts no more, and what is about to be
- * added, three times its limit. */
+ * added, three times its limit, and DELTA_SPARE. */
 size_t delta_most(const struct delta *d);
 
 /* The last segment of one that is not empty: the only one, and whole, when half of

@@ -53,8 +53,7 @@ static int hear_result(struct member *m, struct member_news *n,
 
 	/* It cannot know the end of what it has not got; behind that a CANCEL may
 	 * still wait for room, which there is by now. */
-	if ((m->state != BUSY && m->state != CANCELLING) ||
-	    (channel_unsent(&m->channel) && member_go_on(m) != 1))
+	if (channel_unsent(&m->channel) && member_go_on(m) != 1)
 		return -EPROTO;
 	memcpy(r, body, sizeof(*r));
 	n->renewal = r->before;
@@ -92,8 +91,7 @@ static int hear_output(struct member *m, struct member_news *n,
 	int r;
 
 	memcpy(&about, body, sizeof(about));
-	if ((m->state != BUSY && m->state != CANCELLING) ||
-	    about.id != m->run_id || head->size == sizeof(about))
+	if (about.id != m->run_id || head->size == sizeof(about))
 		return -EPROTO;
 	beyond = head->size > m->credit ? head->size - m->credit : 0;
 	if (beyond > m->rest)
@@ -108,6 +106,15 @@ static int hear_output(struct member *m, struct member_news *n,
 	return r < 0 ? r : 1;
 }
 
+/* The state with so much more is one that a RUN may carry. */
+static bool may_become(const struct member *m, const struct saved *s,
+		       size_t size)
+{
+	size_t before = s->whole ? 0 : m->state_size;
+
+	return size && before + size <= m->state_most;
+}
+
 static int hear_saved(struct member *m, struct member_news *n,
 		      const struct message *head, const char *body)
 {
@@ -115,8 +122,8 @@ static int hear_saved(struct member *m, struct member_news *n,
 	const size_t size = head->size - sizeof(*s);
 
 	memcpy(s, body, sizeof(*s));
-	if (!m->owes_saved || s->id != m->run_id ||
-	    s->status >= SAVED_STATUSES || s->whole > 1)
+	if (s->id != m->run_id || s->status >= SAVED_STATUSES || s->whole > 1 ||
+	    (s->status == SAVED_DONE && !may_become(m, s, size)))
 		return -EPROTO;
 	m->owes_saved = false;
 	if (m->job) {
@@ -139,28 +146,44 @@ static int hear_saved(struct member *m, struct member_news *n,
 /* IDLE or WARM, once. */
 static int hear_renewal(bool *owes, struct member_news *n, const char *body)
 {
-	if (!*owes)
-		return -EPROTO;
 	*owes = false;
 	memcpy(&n->renewal, body, sizeof(n->renewal));
 	return take_renewal(&n->renewal);
+}
+
+/* The kinds that may come now. */
+static uint32_t expected(const struct member *m)
+{
+	uint32_t kinds = 1u << MESSAGE_FAILED;
+
+	if (m->owes_saved)
+		return kinds | 1u << MESSAGE_SAVED;
+	if (m->state == STARTING)
+		kinds |= 1u << MESSAGE_READY;
+	if (m->state == BUSY || m->state == CANCELLING)
+		kinds |= 1u << MESSAGE_RESULT | 1u << MESSAGE_OUTPUT;
+	if (m->owes_idle)
+		kinds |= 1u << MESSAGE_IDLE;
+	if (m->owes_warm)
+		kinds |= 1u << MESSAGE_WARM;
+	return kinds;
 }
 
 int member_hear(struct member *m, struct member_news *n)
 {
 	struct message head;
 	const char *body;
-	int r = channel_receive(&m->channel, &head, &body);
+	int r;
 
+	m->channel.expected = expected(m);
+	m->channel.saved_most = sizeof(struct saved) + m->state_most;
+	r = channel_receive(&m->channel, &head, &body);
 	if (r <= 0)
 		return r;
 	*n = (struct member_news){ .kind = head.kind };
-	if (m->owes_saved && n->kind != MESSAGE_SAVED &&
-	    n->kind != MESSAGE_FAILED)
-		return -EPROTO;
 	switch (n->kind) {
 	case MESSAGE_READY:
-		return m->state == STARTING ? 1 : -EPROTO;
+		return 1;
 	case MESSAGE_RESULT:
 		return hear_result(m, n, &head, body);
 	case MESSAGE_OUTPUT:
@@ -214,6 +237,9 @@ int member_run(struct member *m, uint64_t now)
 	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;
 	m->due = 0;
 	m->session = job->run_session != 0;
+	m->state_size = job->run_session > RUN_SESSION_FIRST ? job->state.size :
+							       0;
+	m->state_most = protocol_state_most((size_t)job->state_limit);
 	return channel_run(&m->channel, &run, &job->state, job->parts.data,
 			   job->parts.size);
 }

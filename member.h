@@ -38,6 +38,8 @@ struct member {
 	bool owes_idle, owes_warm; /* it may send these */
 	bool session;              /* the run is an exec of one */
 	bool owes_saved;           /* before anything else */
+	size_t state_size, state_most; /* bytes of its state: that it had; that
+					* it may have */
 	uint32_t renew_us;         /* what the last renewal took */
 	uint64_t run_id;           /* of the last run */
 	uint32_t credit, rest;     /* bytes of OUTPUT that it may still send */

@@ -59,17 +59,6 @@ void parts_end(struct parts *p, size_t size)
 	pad(p);
 }
 
-int parts_append(struct parts *p, const struct parts *other)
-{
-	if (!other->size)
-		return 0;
-	if (!reserve(p, other->size))
-		return -ENOMEM;
-	memcpy(p->data + p->size, other->data, other->size);
-	p->size += other->size;
-	return 0;
-}
-
 int parts_add(struct parts *p, enum part_kind kind, const char *name,
 	      size_t name_size, const void *data, size_t size)
 {

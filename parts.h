@@ -29,8 +29,6 @@ void parts_end(struct parts *p, size_t size);
 /* All of a part. 0 or -ENOMEM. */
 int parts_add(struct parts *p, enum part_kind kind, const char *name,
 	      size_t name_size, const void *data, size_t size);
-/* All parts of another list. 0 or -ENOMEM. */
-int parts_append(struct parts *p, const struct parts *other);
 /* Gives back room that nothing is in. */
 void parts_fit(struct parts *p);
 void parts_drop(struct parts *p);

@@ -65,6 +65,7 @@
 /* Bytes of pages that a session may have, and of its state: see delta_most(). */
 #define PROTOCOL_PAGES_MAX (256u << 20)
 #define PROTOCOL_STATE_MAX (3 * PROTOCOL_PAGES_MAX + (1u << 20))
+#define PROTOCOL_STATE_SPARE (64u << 10)
 
 #define PROTOCOL_PIECE_MAX (32u << 10) /* of an OUTPUT */
 #define PROTOCOL_REST_MAX (192u << 10) /* of those after the end */
@@ -233,6 +234,13 @@ int message_look(const void *data, size_t size, enum protocol_side from,
  */
 int part_take(const char **at, const char *end, enum protocol_side from,
 	      struct part_view *p);
+
+/* Bytes that a session's state may have, with so many of pages: a RUN carries no
+ * more, and with SAVED it becomes no more. */
+static inline size_t protocol_state_most(size_t pages)
+{
+	return 3 * pages + PROTOCOL_STATE_SPARE;
+}
 
 /* Bytes that a part without a name takes in a message. */
 static inline size_t part_room(size_t size)

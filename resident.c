@@ -4,6 +4,9 @@
 
 #include "control.h"
 
+_Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE,
+	       "the front end takes as much of a state as a worker makes");
+
 int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		   const char *state, size_t size, struct err *e)
 {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "discard.h"
 #include "loop.h"
 #include "metrics.h"
 #include "pool.h"
@@ -51,6 +50,11 @@ static void put_in(struct session *s)
 	all.newest = s;
 	if (!all.oldest)
 		all.oldest = s;
+	s->elder = s->share->newest;
+	if (s->elder)
+		s->elder->younger = s;
+	s->share->newest = s;
+	s->share->sessions++;
 	all.count++;
 }
 
@@ -65,36 +69,95 @@ static void take_out(struct session *s)
 	*(s->older ? &s->older->newer : &all.oldest) = s->newer;
 	if (all.looked == s)
 		all.looked = s->newer;
+	*(s->younger ? &s->younger->elder : &s->share->newest) = s->elder;
+	if (s->elder)
+		s->elder->younger = s->younger;
+	s->share->sessions--;
 	all.count--;
 }
 
-bool session_has_room(size_t count)
+/* Of most, of which all are there and own are the owner's. One key alone may have a
+ * half, two a third each: however much others have, there is some left. */
+static bool has_share(uint64_t owner, size_t own, size_t everybody, size_t more,
+		      size_t most)
 {
-	return count <= all.options.most &&
-	       all.count <= all.options.most - count;
+	if (!more)
+		return true;
+	if (everybody > most || more > most - everybody)
+		return false;
+	return !owner || own + more <= most - everybody;
 }
 
-static void touch(struct session *s)
+int session_room(uint64_t owner, size_t count, size_t bytes)
 {
-	s->used_ns = clock_wall();
+	const struct share *share = share_find(owner);
+
+	if (!has_share(owner, share ? share->sessions : 0, all.count, count,
+		       all.options.most))
+		return -EAGAIN;
+	return has_share(owner, share ? share->bytes : 0, state_total(), bytes,
+			 all.options.bytes_most) ?
+		       0 :
+		       -ENOSPC;
+}
+
+void session_touch(struct session *s)
+{
 	s->used = loop_clock(clock_mono());
 }
 
-struct session *session_make(uint64_t owner, int language, struct parts *first)
+static void use(struct session *s)
+{
+	s->used_ns = clock_wall();
+	session_touch(s);
+}
+
+static struct session *make(uint64_t owner, int language)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
+	s->share = share_of(owner);
+	if (!s->share) {
+		free(s);
+		return NULL;
+	}
 	id_make(s->id);
-	s->owner = owner;
 	s->language = language;
-	s->first = *first;
-	*first = (struct parts){ 0 };
-	touch(s);
+	use(s);
 	s->created_ns = s->used_ns;
 	put_in(s);
 	all.made++;
+	return s;
+}
+
+static int add(struct session *s, struct segment *segment, bool whole)
+{
+	segment_charge(segment, s->share);
+	return state_add(&s->state, segment, whole);
+}
+
+static int keep_first(struct session *s, struct parts *first)
+{
+	struct segment *segment;
+
+	if (!first->size)
+		return 0;
+	segment = segment_make(first->data, first->room, first->data,
+			       first->size);
+	*first = (struct parts){ 0 };
+	return segment ? add(s, segment, true) : -ENOMEM;
+}
+
+struct session *session_make(uint64_t owner, int language, struct parts *first)
+{
+	struct session *s = make(owner, language);
+
+	if (s && keep_first(s, first)) {
+		session_delete(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -104,27 +167,20 @@ struct session *session_find(const char *id, size_t size, uint64_t owner)
 
 	while (s && memcmp(s->id, id, size))
 		s = s->chained;
-	return s && s->owner == owner ? s : NULL;
+	return s && s->share->owner == owner ? s : NULL;
 }
 
-struct session *session_fork(const struct session *s)
+struct session *session_fork(struct session *s)
 {
-	struct parts first = { 0 };
-	struct session *copy;
+	struct session *copy = make(s->share->owner, s->language);
 
-	if (parts_append(&first, &s->first))
-		return NULL;
-	copy = session_make(s->owner, s->language, &first);
-	parts_drop(&first);
+	use(s);
 	if (!copy)
 		return NULL;
-	if (state_copy(&copy->state, &s->state)) {
-		session_delete(copy);
-		return NULL;
-	}
+	copy->state = state_copy(&s->state);
 	copy->idle_seconds = s->idle_seconds;
 	copy->rollback = s->rollback;
-	copy->forked = copy->state.count > 0;
+	copy->begun = copy->forked = s->begun;
 	all.forked++;
 	return copy;
 }
@@ -132,26 +188,21 @@ struct session *session_fork(const struct session *s)
 static void drop(struct session *s)
 {
 	take_out(s);
-	discard_parts(&s->first);
 	state_drop(&s->state);
+	share_drop(s->share);
 	free(s);
-}
-
-static struct session *owned(struct session *s, uint64_t owner)
-{
-	while (s && s->owner != owner)
-		s = s->older;
-	return s;
 }
 
 struct session *session_newest(uint64_t owner)
 {
-	return owned(all.newest, owner);
+	const struct share *share = share_find(owner);
+
+	return share ? share->newest : NULL;
 }
 
 struct session *session_next(const struct session *s)
 {
-	return owned(s->older, s->owner);
+	return s->elder;
 }
 
 /* ---- execs ---- */
@@ -168,8 +219,14 @@ static void end(struct session *s, const char *why)
 {
 	s->ended = why;
 	state_drop(&s->state);
-	discard_parts(&s->first);
 	all.ended++;
+}
+
+/* Whether what has come of an exec, which counts by now, may stay. */
+static bool may_keep(const struct session *s, size_t size)
+{
+	return has_share(s->share->owner, s->share->bytes, state_total() - size,
+			 size, all.options.bytes_most);
 }
 
 /* What an exec has made of it. */
@@ -178,17 +235,17 @@ static enum job_status commit(struct session *s, struct job *job)
 	struct segment *saved = job->saved;
 
 	job->saved = NULL;
-	if (state_total() > all.options.bytes_most) {
+	if (!may_keep(s, segment_held(saved))) {
 		job->message = "all sessions together have become too large";
 		segment_drop(saved);
 		return JOB_FULL;
 	}
-	if (state_add(&s->state, saved, job->whole)) {
+	if (add(s, saved, job->whole || !s->begun)) {
 		job->message = "no memory for the session's state";
 		return JOB_FAULT;
 	}
+	s->begun = true;
 	s->forked = false;
-	discard_parts(&s->first);
 	return JOB_DONE;
 }
 
@@ -223,39 +280,32 @@ static void exec_done(struct job *job)
 	all.full += status == JOB_FULL;
 	s->runs++;
 	s->running = NULL;
-	touch(s);
+	use(s);
 	start_next(s);
 	answer(job, status);
 }
 
-/* The first exec has what the session was made with, before what is its own. */
-static int add_first(const struct session *s, struct job *job)
+/* What it was made with comes before what is its first exec's own. */
+static bool fits(const struct session *s, const struct job *job)
 {
-	struct parts parts = { 0 };
-	int r = parts_append(&parts, &s->first);
-
-	if (r == 0)
-		r = parts_append(&parts, &job->parts);
-	if (r) {
-		parts_drop(&parts);
-		return r;
-	}
-	discard_parts(&job->parts);
-	job->parts = parts;
-	return 0;
+	return s->begun ||
+	       s->state.size + job->parts.size <= PROTOCOL_REQUEST_MAX;
 }
 
 static int start(struct session *s, struct job *job)
 {
-	int r = state_copy(&job->state, &s->state);
+	int r;
 
-	if (r == 0 && !s->state.count && s->first.size)
-		r = add_first(s, job);
-	if (r)
-		return r;
-	job->run_session = !s->state.count ? RUN_SESSION_FIRST :
-			   s->forked       ? RUN_SESSION_FORKED :
-					     RUN_SESSION_NEXT;
+	if (!fits(s, job)) {
+		job->message = "the request is too large, with the files that "
+			       "the session was made with";
+		answer(job, JOB_REJECTED);
+		return 0;
+	}
+	job->state = state_copy(&s->state);
+	job->run_session = !s->begun ? RUN_SESSION_FIRST :
+			   s->forked ? RUN_SESSION_FORKED :
+				       RUN_SESSION_NEXT;
 	job->state_limit = all.options.pages_most;
 	s->running = job;
 	r = pool_submit(job);
@@ -278,10 +328,12 @@ static void start_next(struct session *s)
 	while (s->waiting && !s->running) {
 		struct job *job = take_waiting(s);
 
-		if (s->ended)
+		if (s->ended) {
+			job->message = s->ended;
 			answer(job, JOB_ENDED);
-		else if (start(s, job))
+		} else if (start(s, job)) {
 			answer(job, JOB_REFUSED);
+		}
 	}
 }
 
@@ -293,7 +345,7 @@ int session_submit(struct session *s, struct job *job)
 	job->then = job->done;
 	job->done = exec_done;
 	job->rollback |= s->rollback;
-	touch(s);
+	use(s);
 	if (!s->running)
 		return start(s, job);
 	if (s->waiting_count >= SESSION_WAITING_MAX)

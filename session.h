@@ -25,21 +25,22 @@
 
 struct session {
 	struct session *chained;       /* in the table */
-	struct session *older, *newer; /* of all */
+	struct session *older, *newer; /* of all, */
+	struct session *elder, *younger; /* of its owner's */
 	char id[ID_SIZE];
-	uint64_t owner;
+	struct share *share; /* its owner's */
 	int language;
 	unsigned idle_seconds; /* until it is deleted; 0: never */
 	bool rollback;         /* an exec that is cut off leaves it as it was */
 	bool forked;           /* and has not run since */
+	bool begun;            /* it has run */
 	const char *ended;     /* why its program has; NULL: it has not */
-	struct parts first;    /* for its first exec */
-	struct state state;
+	struct state state;    /* before it has begun: parts, for its first exec */
 	struct job *running, *waiting;
 	unsigned waiting_count;
 	uint64_t runs;
-	uint64_t created_ns, used_ns; /* wall */
-	uint64_t used;                /* loop_clock */
+	uint64_t created_ns, used_ns; /* wall; used: by an exec or a fork */
+	uint64_t used;                /* by any request; loop_clock */
 };
 
 struct session_options {
@@ -53,13 +54,19 @@ void session_close(void);
 /* Those that nobody has used for too long go; now and then. */
 void session_tick(uint64_t now);
 
+/*
+ * Whether an owner may have so many more, with so many bytes. All have a share: no key
+ * may have more than the others have left. 0; -EAGAIN: there are too many; -ENOSPC:
+ * they are too large.
+ */
+int session_room(uint64_t owner, size_t count, size_t bytes);
 /* first: becomes its own. NULL: no memory. */
 struct session *session_make(uint64_t owner, int language, struct parts *first);
-/* Whether there may be so many more. */
-bool session_has_room(size_t count);
 struct session *session_find(const char *id, size_t size, uint64_t owner);
+/* It is asked about: that it is idle counts from now on. */
+void session_touch(struct session *s);
 /* Another one with the same state. NULL: no memory. */
-struct session *session_fork(const struct session *s);
+struct session *session_fork(struct session *s);
 /* What runs and what waits of it is answered, JOB_DELETED. */
 void session_delete(struct session *s);
 /* The newest of an owner, then the next older one; NULL: none. */

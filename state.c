@@ -2,9 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "discard.h"
+
+#define SHARES 256u
 
 struct segment {
 	unsigned users;
@@ -12,9 +13,64 @@ struct segment {
 	size_t size;
 	void *payload; /* it is in there */
 	size_t payload_size;
+	struct share *share; /* NULL: nobody's */
+};
+
+struct segments {
+	unsigned users;
+	size_t size; /* of this */
+	struct segment **all;
+	struct iovec pieces[];
 };
 
 static size_t total;
+static struct share *shares[SHARES];
+
+/* ---- owners ---- */
+
+static struct share **bucket(uint64_t owner)
+{
+	return &shares[(owner ^ owner >> 8 ^ owner >> 32) % SHARES];
+}
+
+struct share *share_find(uint64_t owner)
+{
+	struct share *s = *bucket(owner);
+
+	while (s && s->owner != owner)
+		s = s->chained;
+	return s;
+}
+
+struct share *share_of(uint64_t owner)
+{
+	struct share *s = share_find(owner);
+
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return NULL;
+		s->owner = owner;
+		s->chained = *bucket(owner);
+		*bucket(owner) = s;
+	}
+	s->users++;
+	return s;
+}
+
+void share_drop(struct share *s)
+{
+	struct share **at;
+
+	if (!s || --s->users)
+		return;
+	for (at = bucket(s->owner); *at != s;)
+		at = &(*at)->chained;
+	*at = s->chained;
+	free(s);
+}
+
+/* ---- segments ---- */
 
 struct segment *segment_make(void *payload, size_t payload_size,
 			     const char *data, size_t size)
@@ -30,22 +86,32 @@ struct segment *segment_make(void *payload, size_t payload_size,
 			       .size = size,
 			       .payload = payload,
 			       .payload_size = payload_size };
-	total += size;
+	total += payload_size;
 	return s;
+}
+
+void segment_charge(struct segment *s, struct share *share)
+{
+	s->share = share;
+	share->users++;
+	share->bytes += s->payload_size;
 }
 
 void segment_drop(struct segment *s)
 {
 	if (!s || --s->users)
 		return;
-	total -= s->size;
+	total -= s->payload_size;
+	if (s->share)
+		s->share->bytes -= s->payload_size;
+	share_drop(s->share);
 	discard(s->payload, s->payload_size);
 	free(s);
 }
 
-size_t segment_size(const struct segment *s)
+size_t segment_held(const struct segment *s)
 {
-	return s->size;
+	return s->payload_size;
 }
 
 size_t state_total(void)
@@ -53,74 +119,67 @@ size_t state_total(void)
 	return total;
 }
 
-/* Room for so many. */
-static int reserve(struct state *s, size_t count)
-{
-	struct iovec *pieces = malloc(count * sizeof(*pieces));
-	struct segment **segments = malloc(count * sizeof(struct segment *));
+/* ---- lists of them ---- */
 
-	if (!pieces || !segments) {
-		free(pieces);
-		free(segments);
-		return -ENOMEM;
-	}
-	if (s->count) {
-		memcpy(pieces, s->pieces, s->count * sizeof(*pieces));
-		memcpy(segments, s->segments,
-		       s->count * sizeof(struct segment *));
-	}
-	free(s->pieces);
-	free(s->segments);
-	s->pieces = pieces;
-	s->segments = segments;
-	return 0;
+/* Room for so many. NULL: no memory. */
+static struct segments *make_list(size_t count)
+{
+	size_t size = sizeof(struct segments) +
+		      count * (sizeof(struct iovec) + sizeof(struct segment *));
+	struct segments *list = malloc(size);
+
+	if (!list)
+		return NULL;
+	list->users = 1;
+	list->size = size;
+	list->all = (struct segment **)(void *)(list->pieces + count);
+	total += size;
+	return list;
 }
 
 static void append(struct state *s, struct segment *segment)
 {
-	s->pieces[s->count] = (struct iovec){ (void *)(uintptr_t)segment->data,
-					      segment->size };
-	s->segments[s->count++] = segment;
+	s->list->pieces[s->count] = (struct iovec){
+		(void *)(uintptr_t)segment->data, segment->size
+	};
+	s->list->all[s->count++] = segment;
 	s->size += segment->size;
 }
 
-int state_copy(struct state *to, const struct state *from)
+struct state state_copy(const struct state *from)
 {
-	*to = (struct state){ 0 };
-	if (!from->count)
-		return 0;
-	if (reserve(to, from->count))
-		return -ENOMEM;
-	for (size_t i = 0; i < from->count; i++) {
-		from->segments[i]->users++;
-		append(to, from->segments[i]);
-	}
-	return 0;
+	if (from->list)
+		from->list->users++;
+	return *from;
 }
 
 int state_add(struct state *s, struct segment *segment, bool whole)
 {
-	struct state alone = { 0 };
+	size_t kept = whole ? 0 : s->count;
+	struct state next = { .list = make_list(kept + 1) };
 
-	if (reserve(whole ? &alone : s, whole ? 1 : s->count + 1)) {
+	if (!next.list) {
 		segment_drop(segment);
 		return -ENOMEM;
 	}
-	if (!whole) {
-		append(s, segment);
-		return 0;
+	next.pieces = next.list->pieces;
+	for (size_t i = 0; i < kept; i++) {
+		s->list->all[i]->users++;
+		append(&next, s->list->all[i]);
 	}
-	append(&alone, segment);
+	append(&next, segment);
 	state_drop(s);
-	*s = alone;
+	*s = next;
 	return 0;
 }
 
 void state_drop(struct state *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		segment_drop(s->segments[i]);
-	free(s->pieces);
-	free(s->segments);
+	if (s->list && --s->list->users == 0) {
+		for (size_t i = 0; i < s->count; i++)
+			segment_drop(s->list->all[i]);
+		total -= s->list->size;
+		free(s->list);
+	}
 	*s = (struct state){ 0 };
 }

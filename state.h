@@ -7,32 +7,53 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
-struct segment; /* bytes, counted */
+/* What an owner has, of all that there is. */
+struct share {
+	struct share *chained;
+	uint64_t owner;
+	unsigned users;         /* sessions and segments */
+	size_t sessions;        /* kept by session.c, with */
+	struct session *newest; /* of them */
+	size_t bytes;           /* of the segments that are charged to it */
+};
 
-struct state {                /* zeroed: empty */
-	struct iovec *pieces; /* what the segments are */
-	struct segment **segments;
-	size_t count, size; /* of them; bytes of all */
+/* An owner's; made when there is none. NULL: no memory. share_drop undoes it. */
+struct share *share_of(uint64_t owner);
+/* The same, or NULL when there is none; nothing is to be undone. */
+struct share *share_find(uint64_t owner);
+void share_drop(struct share *s);
+
+struct segment; /* bytes, counted */
+struct segments;
+
+struct state { /* zeroed: empty; a copy has the same list */
+	struct segments *list;
+	const struct iovec *pieces; /* what its segments are */
+	size_t count, size;         /* of them; bytes of all */
 };
 
 /* Makes one of what a worker has sent: payload, of malloc's, is its own from now on,
  * whatever comes of it. NULL: no memory. */
 struct segment *segment_make(void *payload, size_t payload_size,
 			     const char *data, size_t size);
+/* From now on it counts as that owner's, too. */
+void segment_charge(struct segment *s, struct share *share);
 void segment_drop(struct segment *s);
-size_t segment_size(const struct segment *s);
+/* Bytes that it holds. */
+size_t segment_held(const struct segment *s);
 
-/* Another one with the same segments. 0 or -ENOMEM. */
-int state_copy(struct state *to, const struct state *from);
+/* Another one with the same segments. */
+struct state state_copy(const struct state *from);
 /* Appends a segment, which is its own from now on; whole: instead of all that is
  * there. 0 or -ENOMEM: it is as it was, and the segment gone. */
 int state_add(struct state *s, struct segment *segment, bool whole);
 /* Empties it. */
 void state_drop(struct state *s);
 
-/* Bytes of all segments that there are. */
+/* Bytes of all that there is: segments, with what they came in, and lists of them. */
 size_t state_total(void);
 
 #endif
