@@ -18,6 +18,7 @@ static struct {
 	struct session *newest, *oldest;
 	struct session *looked; /* where session_tick goes on */
 	unsigned count;
+	size_t waiting; /* bytes of execs that wait for another one */
 	uint64_t made, forked, ended, expired, full;
 } all;
 
@@ -314,19 +315,42 @@ static int start(struct session *s, struct job *job)
 	return r;
 }
 
-static struct job *take_waiting(struct session *s)
+static void put_waiting(struct session *s, struct job *job)
 {
-	struct job *job = s->waiting;
+	struct job **last = &s->waiting;
 
-	s->waiting = job->next_exec;
+	while (*last)
+		last = &(*last)->next_exec;
+	*last = job;
+	s->waiting_count++;
+	s->share->waiting += job->parts.room;
+	all.waiting += job->parts.room;
+}
+
+/* The one that *at is. */
+static struct job *take_waiting(struct session *s, struct job **at)
+{
+	struct job *job = *at;
+
+	*at = job->next_exec;
+	job->next_exec = NULL;
 	s->waiting_count--;
+	s->share->waiting -= job->parts.room;
+	all.waiting -= job->parts.room;
 	return job;
+}
+
+static bool may_wait(const struct session *s, const struct job *job)
+{
+	return s->waiting_count < SESSION_WAITING_MAX &&
+	       has_share(s->share->owner, s->share->waiting, all.waiting,
+			 job->parts.room, SESSION_WAITING_BYTES);
 }
 
 static void start_next(struct session *s)
 {
 	while (s->waiting && !s->running) {
-		struct job *job = take_waiting(s);
+		struct job *job = take_waiting(s, &s->waiting);
 
 		if (s->ended) {
 			job->message = s->ended;
@@ -339,8 +363,6 @@ static void start_next(struct session *s)
 
 int session_submit(struct session *s, struct job *job)
 {
-	struct job **last = &s->waiting;
-
 	job->session = s;
 	job->then = job->done;
 	job->done = exec_done;
@@ -348,23 +370,17 @@ int session_submit(struct session *s, struct job *job)
 	use(s);
 	if (!s->running)
 		return start(s, job);
-	if (s->waiting_count >= SESSION_WAITING_MAX)
+	if (!may_wait(s, job))
 		return -EAGAIN;
-	while (*last)
-		last = &(*last)->next_exec;
-	*last = job;
-	s->waiting_count++;
+	put_waiting(s, job);
 	return 0;
 }
 
 static bool cancel_waiting(struct session *s, const struct job *job)
 {
 	for (struct job **at = &s->waiting; *at; at = &(*at)->next_exec)
-		if (*at == job) {
-			*at = job->next_exec;
-			s->waiting_count--;
-			return true;
-		}
+		if (*at == job)
+			return take_waiting(s, at) == job;
 	return false;
 }
 
@@ -391,7 +407,7 @@ void session_delete(struct session *s)
 	struct job *running = s->running;
 
 	while (s->waiting)
-		answer(take_waiting(s), JOB_DELETED);
+		answer(take_waiting(s, &s->waiting), JOB_DELETED);
 	s->running = NULL;
 	if (running && pool_cancel(running))
 		answer(running, JOB_DELETED);

@@ -21,7 +21,8 @@
 
 #define SESSION_IDLE 600       /* seconds, unless it is said */
 #define SESSION_COPIES_MAX 100 /* of one, at a time */
-#define SESSION_WAITING_MAX 16 /* execs of one that wait */
+#define SESSION_WAITING_MAX 16 /* execs of one that wait, and */
+#define SESSION_WAITING_BYTES (256u << 20) /* of the requests of all */
 
 struct session {
 	struct session *chained;       /* in the table */

@@ -17,6 +17,7 @@ struct share {
 	unsigned users;         /* sessions and segments */
 	size_t sessions;        /* kept by session.c, with */
 	struct session *newest; /* of them */
+	size_t waiting;         /* bytes of execs that wait for another one */
 	size_t bytes;           /* of the segments that are charged to it */
 };
 

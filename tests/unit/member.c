@@ -414,9 +414,99 @@ static void output_of_nothing_that_is_streamed(void)
 	}
 }
 
+/* ---- what a session has become ---- */
+
+/* A worker that has run an exec of a session with so large a state and may have pages
+ * of 1 MiB. */
+static int open_saved(struct member *m, bool owes)
+{
+	int other = open_member(m, BUSY);
+
+	m->owes_saved = owes;
+	m->state_size = 1u << 20;
+	m->state_most = protocol_state_most(1u << 20);
+	return other;
+}
+
+/* What is said of the head of a SAVED of so many bytes, of which no more has come. */
+static int hear_head(bool owes, size_t size)
+{
+	struct message head = { MESSAGE_SAVED,
+				(uint32_t)(sizeof(struct saved) + size) };
+	struct member_news n;
+	struct member m;
+	int other = open_saved(&m, owes), r;
+
+	EQUAL(send(other, &head, sizeof(head), 0), sizeof(head));
+	r = member_hear(&m, &n);
+	CHECK(r == 0 || !m.channel.own);
+	close_member(&m, other);
+	return r;
+}
+
+static void saved_by_its_head(void)
+{
+	size_t most = protocol_state_most(1u << 20);
+
+	EQUAL(hear_head(true, most), 0);
+	EQUAL(hear_head(true, most + 8), -EPROTO);
+	EQUAL(hear_head(true, PROTOCOL_STATE_MAX), -EPROTO);
+	EQUAL(hear_head(false, 8), -EPROTO);
+	EQUAL(hear_head(false, most), -EPROTO);
+}
+
+/* What is said of a state that has become longer by so much, or has become that. */
+static int hear_saved(bool whole, size_t size)
+{
+	struct message head = { MESSAGE_SAVED,
+				(uint32_t)(sizeof(struct saved) + size) };
+	struct saved saved = { .id = RUN_ID, .whole = whole };
+	struct text t = { 0 };
+	struct member_news n;
+	struct member m;
+	int other = open_saved(&m, true), r = 0;
+	size_t sent = 0;
+
+	text_add(&t, &head, sizeof(head));
+	text_add(&t, &saved, sizeof(saved));
+	if (text_reserve(&t, size)) {
+		memset(t.data + t.size, 0, size);
+		t.size += size;
+	}
+	while (r == 0 && sent < t.size) {
+		size_t most = t.size - sent < 65536 ? t.size - sent : 65536;
+
+		EQUAL(send(other, t.data + sent, most, 0), most);
+		sent += most;
+		for (int i = 0; i < 3 && r == 0; i++)
+			r = member_hear(&m, &n);
+	}
+	if (r == 1)
+		EQUAL(n.state_size, size);
+	free(r == 1 ? n.payload : NULL);
+	free(t.data);
+	close_member(&m, other);
+	return r;
+}
+
+static void saved_within_what_a_run_carries(void)
+{
+	size_t most = protocol_state_most(1u << 20);
+
+	EQUAL(hear_saved(false, 8), 1);
+	EQUAL(hear_saved(false, 0), -EPROTO);
+	EQUAL(hear_saved(false, most - (1u << 20)), 1);
+	EQUAL(hear_saved(false, most - (1u << 20) + 8), -EPROTO);
+	EQUAL(hear_saved(true, most), 1);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
+		{ "a state that is not owed, or too large, is refused by its head",
+		  saved_by_its_head },
+		{ "a state is no larger than a run may carry",
+		  saved_within_what_a_run_carries },
 		{ "each message is taken in its states only",
 		  each_in_its_state },
 		{ "IDLE and WARM are taken once", once_each },
