@@ -349,7 +349,7 @@ static struct field session_fields[] = { { .name = "idle_seconds",
 					   .most = MAX_IDLE,
 					   .standard = SESSION_IDLE,
 					   .take = take_idle,
-					   .help = "Without an exec for so "
+					   .help = "Without a request for so "
 						   "long it is deleted; 0: "
 						   "never." },
 					 ON_TIMEOUT,
