@@ -39,7 +39,7 @@ struct exchange {
 	struct answer answer;
 	struct live live;         /* it is sent while its run goes on */
 	struct results results;   /* that it is made of */
-	size_t listed; /* bytes of what a list is made of */
+	size_t listed;            /* bytes of what a list is made of */
 	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;

@@ -105,9 +105,7 @@ static void put_time(struct text *t, const char *name, uint64_t wall_ns)
 /* One that has not run yet is as its template, which waits in a VM. */
 static const char *condition(const struct session *s)
 {
-	return s->ended                ? "ended" :
-	       s->running || !s->begun ? "live" :
-					 "parked";
+	return s->ended ? "ended" : s->running || !s->begun ? "live" : "parked";
 }
 
 static void put_session(struct text *t, const struct session *s,

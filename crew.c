@@ -249,6 +249,7 @@ void crew_end(struct member *m)
 	member_forget(m);
 	m->job = NULL;
 	m->owes_idle = m->owes_warm = m->owes_saved = false;
+	m->resident = NULL;
 	crew_move(m, STOPPED, clock_mono());
 }
 

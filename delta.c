@@ -9,7 +9,7 @@
 #include "tables.h"
 
 #define LINES (PAGE_BYTES / DELTA_LINE)
-#define UNIT 8ul /* of an offset */
+#define UNIT 8ul           /* of an offset */
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
 
 /* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and

@@ -48,6 +48,7 @@ struct job {
 	uint64_t state_limit;    /* bytes that its pages may have */
 	bool rollback;           /* what is cut off leaves it as it was */
 	struct state state;      /* of it, before */
+	struct member *stayed;   /* the worker that has had it last */
 	struct job *next_exec;
 	void (*then)(struct job *job); /* done, as its submitter has it */
 	void (*done)(struct job *job);

@@ -127,9 +127,17 @@ int machine_save(struct machine *m, struct delta *d, struct err *e)
 	return result;
 }
 
-int machine_resume(struct machine *m, const struct delta *d, struct err *e)
+int machine_go_on(struct machine *m, const struct delta *d, struct err *e)
 {
 	struct vm_state state;
+
+	m->mono_ns = delta_state(d, &state);
+	m->vm.seeded = false;
+	return vm_reset(&m->vm, &state, false, e);
+}
+
+int machine_resume(struct machine *m, const struct delta *d, struct err *e)
+{
 	uint64_t page = 0;
 	int r = 0;
 
@@ -156,9 +164,7 @@ int machine_resume(struct machine *m, const struct delta *d, struct err *e)
 	if (control_page(&m->vm)->large == ZB_LARGE_GIVEN &&
 	    vm_give_large(&m->vm))
 		return err_set(e, -ENOMEM, "its VM has no memory");
-	m->mono_ns = delta_state(d, &state);
-	m->vm.seeded = false;
-	return vm_reset(&m->vm, &state, false, e);
+	return machine_go_on(m, d, e);
 }
 
 int machine_renew(struct machine *m, bool keep, bool learn,

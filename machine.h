@@ -57,6 +57,8 @@ int machine_save(struct machine *m, struct delta *d, struct err *e);
 /* A VM that is as new gets that state. 0 or -errno: it must be renewed, or there is
  * none. */
 int machine_resume(struct machine *m, const struct delta *d, struct err *e);
+/* The same of a VM of which that state was saved last, and which has not run since. */
+int machine_go_on(struct machine *m, const struct delta *d, struct err *e);
 
 /*
  * After a run: the same VM as new, or another one. keep: it returned VM_EXIT and

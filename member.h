@@ -35,15 +35,17 @@ struct member {
 	bool warm;     /* its VM has been trained; of a RENEWING one: had been,
 			* and is kept */
 	bool training; /* it was told to, and has not been given a run since */
-	bool owes_idle, owes_warm; /* it may send these */
-	bool session;              /* the run is an exec of one */
-	bool owes_saved;           /* before anything else */
-	size_t state_size, state_most; /* bytes of its state: that it had; that
+	bool owes_idle, owes_warm;      /* it may send these */
+	bool session;                   /* the run is an exec of one */
+	bool owes_saved;                /* before anything else */
+	const struct session *resident; /* it was the last; its VM may still be
+					 * as that left it */
+	size_t state_size, state_most;  /* bytes of its state: that it had; that
 					* it may have */
-	uint32_t renew_us;         /* what the last renewal took */
-	uint64_t run_id;           /* of the last run */
-	uint32_t credit, rest;     /* bytes of OUTPUT that it may still send */
-	uint32_t due;              /* bytes of credit that it is not told yet */
+	uint32_t renew_us;              /* what the last renewal took */
+	uint64_t run_id;                /* of the last run */
+	uint32_t credit, rest; /* bytes of OUTPUT that it may still send */
+	uint32_t due;          /* bytes of credit that it is not told yet */
 	struct job *job;
 	struct parts parts; /* of a job that went before they were sent, */
 	struct state kept;  /* and of its session */

@@ -90,6 +90,7 @@ static void give(struct member *m, struct job *job)
 	m->crew->run_begun = now;
 	m->job = job;
 	m->run_id = id_number();
+	m->resident = NULL;
 	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
 		      GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;
@@ -219,6 +220,8 @@ static void hear_saved(struct member *m, const struct member_news *n)
 	size_t size = sizeof(n->saved) + n->state_size;
 
 	if (job && status == JOB_DONE) {
+		m->resident = job->session;
+		job->stayed = m;
 		job->whole = n->saved.whole;
 		job->saved =
 			segment_make(n->payload, size, n->state, n->state_size);
@@ -348,10 +351,20 @@ enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 	return count > most ? POOL_NEVER : POOL_FULL;
 }
 
+/* A session goes on where it was, if nobody has been there since. */
+static struct member *choose(const struct crew *c, const struct job *job)
+{
+	struct member *m = job->stayed;
+
+	return m && m->resident == job->session && crew_is_free(m) ?
+		       m :
+		       crew_choose(c);
+}
+
 int pool_submit(struct job *job)
 {
 	struct crew *c = catalog_crew(job->language);
-	struct member *m = crew_choose(c);
+	struct member *m = choose(c, job);
 	struct job *other;
 
 	job->node.lane = NULL;

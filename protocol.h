@@ -20,8 +20,9 @@
  *  from a worker
  *   READY      once, first of all: a VM is made; its pages are not warm.
  *   RESULT     struct result and parts, exactly one for each RUN, of its id. The
- *              VM is renewed afterwards.
- *   IDLE       struct renewal: the VM is renewed. Once after each RESULT, unless
+ *              VM is renewed afterwards; or stays as it is, if a session goes on.
+ *   IDLE       struct renewal: the VM is renewed, or stays (then it is not warm,
+ *              until TRAIN renews it, or the RUN of another session or of none). Once after each RESULT, unless
  *              the next RUN has come meanwhile: then its RESULT has the renewal.
  *   WARM       struct renewal: the VM has been warmed as far as it can be. Once
  *              after each TRAIN, unless a RUN has come meanwhile.

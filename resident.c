@@ -4,8 +4,16 @@
 
 #include "control.h"
 
-_Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE,
-	       "the front end takes as much of a state as a worker makes");
+_Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE, "the front end takes as "
+						    "much of a state as a "
+						    "worker makes");
+
+static void prepare(struct machine *m, const struct run *run)
+{
+	control_session(&m->vm);
+	if (run->session == RUN_SESSION_FORKED)
+		control_forked(&m->vm);
+}
 
 int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		   const char *state, size_t size, struct err *e)
@@ -22,12 +30,35 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		if (n == 0)
 			n = machine_resume(m, &r->delta, e);
 	}
-	if (n)
-		return n;
-	control_session(&m->vm);
-	if (run->session == RUN_SESSION_FORKED)
-		control_forked(&m->vm);
-	return 0;
+	if (n == 0)
+		prepare(m, run);
+	return n;
+}
+
+bool resident_is(const struct resident *r, const char *state, size_t size)
+{
+	typedef uint64_t word __attribute__((may_alias));
+	const word *a = (const void *)r->delta.data;
+	const word *b = (const void *)state;
+	uint64_t differing = 0;
+
+	if (!r->open || !size || r->delta.size != size)
+		return false;
+	/* In words: musl's memcmp goes byte by byte. Both are of segments, which are
+	 * aligned, as all on the channel is. */
+	for (size_t i = 0; i < size / 8; i++)
+		differing |= a[i] ^ b[i];
+	return !differing;
+}
+
+int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
+		   struct err *e)
+{
+	int n = machine_go_on(m, &r->delta, e);
+
+	if (n == 0)
+		prepare(m, run);
+	return n;
 }
 
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,

@@ -1,6 +1,7 @@
 /*
- * resident.h: a session in a worker's VM, for one exec: the VM, which is as new, is
- * brought to the session's state, and what it has become is saved.
+ * resident.h: a session in a worker's VM, for an exec: the VM, which is as new, is
+ * brought to the session's state, and what it has become is saved. The VM may stay as
+ * it is until the next exec, which goes on in it if its state is the one that was saved.
  */
 #ifndef ZEROBOOT_RESIDENT_H
 #define ZEROBOOT_RESIDENT_H
@@ -18,6 +19,11 @@ struct resident {
  * is no state of this template; -errno. Then the VM must be renewed. */
 int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		   const char *state, size_t size, struct err *e);
+/* Whether what was saved last is that state. */
+bool resident_is(const struct resident *r, const char *state, size_t size);
+/* The same as resident_begin, in a VM that has not run since that was saved. */
+int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
+		   struct err *e);
 /* After the exec, if the program goes on: what is to be kept. NULL and *result: why
  * not, as machine_save. Valid until the next call. */
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,

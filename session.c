@@ -278,6 +278,7 @@ static void exec_done(struct job *job)
 	struct session *s = job->session;
 	enum job_status status = settle(s, job);
 
+	s->worker = job->stayed;
 	all.full += status == JOB_FULL;
 	s->runs++;
 	s->running = NULL;
@@ -308,6 +309,7 @@ static int start(struct session *s, struct job *job)
 			   s->forked ? RUN_SESSION_FORKED :
 				       RUN_SESSION_NEXT;
 	job->state_limit = all.options.pages_most;
+	job->stayed = s->worker;
 	s->running = job;
 	r = pool_submit(job);
 	if (r)

@@ -19,14 +19,14 @@
 #include "state.h"
 #include "text.h"
 
-#define SESSION_IDLE 600       /* seconds, unless it is said */
-#define SESSION_COPIES_MAX 100 /* of one, at a time */
-#define SESSION_WAITING_MAX 16 /* execs of one that wait, and */
+#define SESSION_IDLE 600                   /* seconds, unless it is said */
+#define SESSION_COPIES_MAX 100             /* of one, at a time */
+#define SESSION_WAITING_MAX 16             /* execs of one that wait, and */
 #define SESSION_WAITING_BYTES (256u << 20) /* of the requests of all */
 
 struct session {
-	struct session *chained;       /* in the table */
-	struct session *older, *newer; /* of all, */
+	struct session *chained;         /* in the table */
+	struct session *older, *newer;   /* of all, */
 	struct session *elder, *younger; /* of its owner's */
 	char id[ID_SIZE];
 	struct share *share; /* its owner's */
@@ -36,8 +36,9 @@ struct session {
 	bool forked;           /* and has not run since */
 	bool begun;            /* it has run */
 	const char *ended;     /* why its program has; NULL: it has not */
-	struct state state;    /* before it has begun: parts, for its first exec */
+	struct state state; /* before it has begun: parts, for its first exec */
 	struct job *running, *waiting;
+	struct member *worker; /* that had its last exec */
 	unsigned waiting_count;
 	uint64_t runs;
 	uint64_t created_ns, used_ns; /* wall; used: by an exec or a fork */

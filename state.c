@@ -139,9 +139,9 @@ static struct segments *make_list(size_t count)
 
 static void append(struct state *s, struct segment *segment)
 {
-	s->list->pieces[s->count] = (struct iovec){
-		(void *)(uintptr_t)segment->data, segment->size
-	};
+	s->list->pieces[s->count] =
+		(struct iovec){ (void *)(uintptr_t)segment->data,
+				segment->size };
 	s->list->all[s->count++] = segment;
 	s->size += segment->size;
 }

@@ -61,6 +61,8 @@ struct slot {
 	bool settled;         /* the VM starts from files that nobody changes */
 	bool fresh;           /* VMs are used once */
 	bool warm;            /* this VM needs no training any more */
+	bool live; /* it has not been renewed after an exec: it is as its
+			       * session was saved */
 };
 
 /* ---- what it is told ---- */
@@ -225,7 +227,7 @@ static int send_letter(struct slot *s, struct letter *l)
 
 static struct renewal last_renewal(struct slot *s)
 {
-	struct renewal r = { .warm = s->warm,
+	struct renewal r = { .warm = s->warm && !s->live,
 			     .discarded = s->discarded,
 			     .us = s->renew_us };
 
@@ -407,6 +409,16 @@ static int renew(struct slot *s, bool ended, struct err *e)
 	return r ? r : vm_enter(&s->machine.vm, e);
 }
 
+/* Who is not of the session that the VM is still of needs one that is as new. */
+static int leave_session(struct slot *s, struct err *e)
+{
+	if (!s->live)
+		return 0;
+	s->live = false;
+	resident_end(&s->resident);
+	return renew(s, true, e);
+}
+
 /*
  * Runs the training until the VM is warm or a request comes. One that cannot be
  * trained or recycled is left as it is: it works, only slower.
@@ -464,8 +476,9 @@ static bool resume(struct slot *s, const struct run *run,
 		   const struct part_view *state, struct result *result,
 		   struct err *e)
 {
-	int r = resident_begin(&s->resident, &s->machine, run, state->data,
-			       state->size, e);
+	int r = s->live ? resident_go_on(&s->resident, &s->machine, run, e) :
+			  resident_begin(&s->resident, &s->machine, run,
+					 state->data, state->size, e);
 
 	if (r)
 		result->status = r == -ESTALE || r == -EINVAL ? RESULT_STALE :
@@ -649,9 +662,13 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	if (r || run.output_limit > ZB_OUTPUT_SIZE ||
 	    run.outputs_limit > PROTOCOL_FILES_MAX)
 		return err_set(e, -EPROTO, "request out of range");
+	if (s->live && !resident_is(&s->resident, state.data, state.size))
+		r = leave_session(s, e);
+	if (r)
+		return r;
 	inbox_drop(&s->inbox, m); /* they are there until more is received */
 	result.id = s->run_id = run.id;
-	result.recycled = s->machine.used && !s->fresh;
+	result.recycled = s->live || (s->machine.used && !s->fresh);
 	result.before = last_renewal(s);
 	s->phase = RUNNING;
 	used = enter(s, &run, &state, parts, (size_t)(end - parts), &result, e);
@@ -661,9 +678,12 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	r = answer(s, &run, &result, e);
 	if (r == 0 && result.alive)
 		r = save(s, &result);
+	if (used)
+		s->live = result.alive && result.kept;
+	s->renew_us = 0;
+	if (r || s->live)
+		return r ? r : be_ready(s);
 	resident_end(&s->resident);
-	if (r)
-		return r;
 	/* The answer is out; the VM is made ready while nobody waits for it, but
 	 * not before a front end that shares this CPU has passed it on. */
 	sched_yield();
@@ -682,6 +702,7 @@ static int settle(struct slot *s, struct err *e)
 
 	if (s->settled || !snapshot_is_loaded(&files))
 		return 0;
+	s->live = false;
 	resident_close(&s->resident);
 	machine_close(&s->machine);
 	snapshot_close(&s->snapshot);
@@ -706,10 +727,13 @@ static int wait_for_request(struct slot *s, struct err *e)
 		r = settle(s, e);
 	if (r)
 		return r;
-	if (!s->machine.used || inbox_pending(&s->inbox) ||
-	    poll(&p, 1, IDLE_MS) != 0 ||
-	    recycle_trim(&s->machine.recycle, &s->machine.vm) == 0)
+	if ((!s->machine.used && !s->live) || inbox_pending(&s->inbox) ||
+	    poll(&p, 1, IDLE_MS) != 0)
 		return 0;
+	r = leave_session(s, e);
+	if (r || !s->machine.used ||
+	    recycle_trim(&s->machine.recycle, &s->machine.vm) == 0)
+		return r;
 	return err_set(e, -EIO, "memory cannot be given back");
 }
 
@@ -732,6 +756,8 @@ static int serve_one(struct slot *s, struct err *e)
 	inbox_drop(&s->inbox, &m);
 	/* Or what is trained goes, and nobody is told. */
 	r = settle(s, e);
+	if (r == 0)
+		r = leave_session(s, e);
 	return r ? r : warm_up(s, e);
 }
 

@@ -503,7 +503,8 @@ static void saved_within_what_a_run_carries(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{ "a state that is not owed, or too large, is refused by its head",
+		{ "a state that is not owed, or too large, is refused by its "
+		  "head",
 		  saved_by_its_head },
 		{ "a state is no larger than a run may carry",
 		  saved_within_what_a_run_carries },
