@@ -8,14 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "control.h"
 #include "inbox.h"
 #include "jail.h"
+#include "letter.h"
 #include "machine.h"
 #include "host.h"
 #include "outbox.h"
@@ -156,75 +155,6 @@ static void stay_awake(struct slot *s)
 
 /* ---- what it says ---- */
 
-/* One message, put together of pieces that stay where they are. */
-struct letter {
-	struct message m;
-	struct part parts[4];
-	struct iovec v[20];
-	int part_count, count;
-};
-
-static void begin(struct letter *l, enum message_kind kind)
-{
-	l->m = (struct message){ .kind = kind };
-	l->v[0] = (struct iovec){ &l->m, sizeof(l->m) };
-	l->count = 1;
-	l->part_count = 0;
-}
-
-static void put(struct letter *l, const void *data, size_t size)
-{
-	if (!size)
-		return;
-	l->v[l->count++] = (struct iovec){ (void *)(uintptr_t)data, size };
-	l->m.size += (uint32_t)size;
-}
-
-/* Two pieces that make one part. One that is empty is left out. */
-static void put_part(struct letter *l, enum part_kind kind, const void *data,
-		     size_t size, const void *more, size_t more_size)
-{
-	static const char zero[8];
-	struct part *p = &l->parts[l->part_count];
-	size_t all = size + more_size;
-
-	if (!all)
-		return;
-	l->part_count++;
-	*p = (struct part){ .kind = kind, .size = all };
-	put(l, p, sizeof(*p));
-	put(l, data, size);
-	put(l, more, more_size);
-	put(l, zero, PADDED(all) - all);
-}
-
-static int send_letter(struct slot *s, struct letter *l)
-{
-	struct iovec *v = l->v;
-	int count = l->count;
-
-	while (count) {
-		struct msghdr message = { .msg_iov = v,
-					  .msg_iovlen = (size_t)count };
-		ssize_t n = sendmsg(s->inbox.fd, &message, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		while (count && (size_t)n >= v->iov_len) {
-			n -= (ssize_t)v->iov_len;
-			v++;
-			count--;
-		}
-		if (count) {
-			v->iov_base = (char *)v->iov_base + n;
-			v->iov_len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 static struct renewal last_renewal(struct slot *s)
 {
 	struct renewal r = { .warm = s->warm && !s->live,
@@ -240,12 +170,12 @@ static int tell(struct slot *s, enum message_kind kind)
 	struct renewal renewal;
 	struct letter l;
 
-	begin(&l, kind);
+	letter_begin(&l, kind);
 	if (kind != MESSAGE_READY) {
 		renewal = last_renewal(s);
-		put(&l, &renewal, sizeof(renewal));
+		letter_put(&l, &renewal, sizeof(renewal));
 	}
-	return send_letter(s, &l);
+	return letter_send(&l, s->inbox.fd);
 }
 
 /* The front end writes it to the log: it knows what it has said already. */
@@ -253,9 +183,9 @@ static int tell_failure(struct slot *s, const struct err *e)
 {
 	struct letter l;
 
-	begin(&l, MESSAGE_FAILED);
-	put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL, 0);
-	return send_letter(s, &l);
+	letter_begin(&l, MESSAGE_FAILED);
+	letter_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL, 0);
+	return letter_send(&l, s->inbox.fd);
 }
 
 int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
@@ -337,13 +267,13 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 	bool cut;
 	int n, r;
 
-	begin(&l, MESSAGE_RESULT);
-	put(&l, result, sizeof(*result));
+	letter_begin(&l, MESSAGE_RESULT);
+	letter_put(&l, result, sizeof(*result));
 	if (result->status == RESULT_FAULT ||
 	    result->status == RESULT_REFUSED ||
 	    result->status == RESULT_STALE) {
-		put_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1, NULL,
-			 0);
+		letter_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1,
+			    NULL, 0);
 	} else if (result->status != RESULT_CANCELLED) {
 		/* Of a streamed run nothing is there: it has been said. */
 		out = control_output(&s->machine.vm, 1, run->output_limit,
@@ -352,22 +282,22 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 				     &err_size, &err_total);
 		n = output_note(note, sizeof(note), out_total, err_total,
 				run->output_limit);
-		put_part(&l, PART_STDOUT, out, out_size, NULL, 0);
-		put_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
+		letter_part(&l, PART_STDOUT, out, out_size, NULL, 0);
+		letter_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
 		note_ending(s, run, result);
 		if (result->alive) {
 			value = control_result(&s->machine.vm, &value_size,
 					       &cut);
-			put_part(&l, PART_VALUE, value, value_size, NULL, 0);
+			letter_part(&l, PART_VALUE, value, value_size, NULL, 0);
 			result->cut |= cut ? RESULT_CUT_VALUE : 0;
 		}
 		if (result->status == RESULT_DONE && run->outputs_limit)
 			(void)outputs_gather(&s->machine, run->outputs_limit,
 					     &outputs);
 		result->left_out = outputs.missed;
-		put(&l, outputs.data, outputs.size);
+		letter_put(&l, outputs.data, outputs.size);
 	}
-	r = send_letter(s, &l);
+	r = letter_send(&l, s->inbox.fd);
 	free(outputs.data);
 	return r;
 }
@@ -496,17 +426,18 @@ static int save(struct slot *s, struct result *result)
 	int r;
 
 	segment = resident_save(&s->resident, &s->machine, &r, &e);
-	begin(&l, MESSAGE_SAVED);
-	put(&l, &saved, sizeof(saved));
+	letter_begin(&l, MESSAGE_SAVED);
+	letter_put(&l, &saved, sizeof(saved));
 	if (segment) {
 		saved.whole = segment->whole;
-		put(&l, segment, segment->size);
+		letter_put(&l, segment, segment->size);
 	} else {
 		saved.status = r == -ENOSPC ? SAVED_FULL : SAVED_FAILED;
 		result->kept = false;
-		put_part(&l, PART_MESSAGE, e.text, strlen(e.text) + 1, NULL, 0);
+		letter_part(&l, PART_MESSAGE, e.text, strlen(e.text) + 1, NULL,
+			    0);
 	}
-	return send_letter(s, &l);
+	return letter_send(&l, s->inbox.fd);
 }
 
 static void refuse(struct slot *s, struct result *result, struct err *e)

@@ -19,7 +19,7 @@ for name in "$@"; do
 	answer) target answer answer.c results.c content.c protocol.c job.c state.c discard.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
 	request) target request request.c field.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
-	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c parts.c protocol.c job.c discard.c loop.c clock.c id.c http.c \
+	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c parts.c protocol.c job.c state.c discard.c loop.c clock.c id.c http.c \
 		json.c text.c err.c ;;
 	auth) target auth auth.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
@@ -27,7 +27,7 @@ for name in "$@"; do
 	template) target template snapshot.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
 	image) target image image_file.c box.c cache.c clock.c crc32c.c stream.c store.c file.c err.c ;;
 	member) target member channel.c member.c state.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
-	worker) target worker worker.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
+	worker) target worker worker.c letter.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
 	delta) target delta delta.c tables.c crc32c.c sha256.c err.c ;;
 	box) target box defaults.c crc32c.c file.c err.c ;;
