@@ -120,7 +120,7 @@ void delta_clear(struct delta *d)
 {
 	free(d->data);
 	d->data = NULL;
-	d->size = d->room = d->last = d->live = 0;
+	d->size = d->room = d->last = d->count = d->live = 0;
 	memset(d->record, 0, d->pages * sizeof(*d->record));
 }
 
@@ -202,12 +202,13 @@ static void take_all(struct delta *d)
 	size_t segment = 0;
 
 	memset(d->record, 0, d->pages * sizeof(*d->record));
-	d->live = 0;
+	d->live = d->count = 0;
 	while (segment < d->size) {
 		const struct delta_segment *s = segment_at(d, segment);
 		size_t at = first_record(d, segment), end = segment + s->size;
 
 		d->last = segment;
+		d->count++;
 		for (; at < end;
 		     at += record_size((const void *)(d->data + at)))
 			take_record(d, at);
@@ -528,7 +529,10 @@ int delta_end(struct delta *d, struct err *e)
 	s->size = d->size - d->begun;
 	s->checksum = sum_up(s);
 	d->last = d->begun;
-	return d->size / 2 > d->live + SPARE ? delta_compact(d, e) : 0;
+	d->count++;
+	return d->size / 2 > d->live + SPARE || d->count > DELTA_SEGMENTS ?
+		       delta_compact(d, e) :
+		       0;
 }
 
 void delta_undo(struct delta *d)

@@ -31,6 +31,7 @@
 #include "snapshot.h"
 
 #define DELTA_SPARE (64u << 10)
+#define DELTA_SEGMENTS 256 /* that there come to be */
 
 struct delta {
 	const struct snapshot *snapshot;
@@ -41,7 +42,8 @@ struct delta {
 	char template[DELTA_TEMPLATE]; /* which it is */
 	uint8_t *data;                 /* the segments */
 	size_t size, room;
-	size_t last;        /* where the last segment is */
+	size_t last;        /* where the last segment is, */
+	size_t count;       /* how many there are */
 	size_t begun;       /* and one that is not ended */
 	size_t live, limit; /* bytes of records that count; at most */
 	uint32_t *record;   /* for each page: where its record is, in units of 8
@@ -84,7 +86,7 @@ int delta_compact(struct delta *d, struct err *e);
 size_t delta_most(const struct delta *d);
 
 /* The last segment of one that is not empty: the only one, and whole, when half of
- * the bytes before had come to count no more. */
+ * the bytes before had come to count no more, or there were too many. */
 const struct delta_segment *delta_last(const struct delta *d);
 
 /* The pages that differ, from *page on, which becomes the one behind it. False:

@@ -112,7 +112,8 @@ static bool may_become(const struct member *m, const struct saved *s,
 {
 	size_t before = s->whole ? 0 : m->state_size;
 
-	return size && before + size <= m->state_most;
+	return size && before + size <= m->state_most &&
+	       (s->whole || m->state_count < PROTOCOL_STATE_SEGMENTS);
 }
 
 static int hear_saved(struct member *m, struct member_news *n,
@@ -239,6 +240,7 @@ int member_run(struct member *m, uint64_t now)
 	m->session = job->run_session != 0;
 	m->state_size = job->run_session > RUN_SESSION_FIRST ? job->state.size :
 							       0;
+	m->state_count = job->state.count;
 	m->state_most = protocol_state_most((size_t)job->state_limit);
 	return channel_run(&m->channel, &run, &job->state, job->parts.data,
 			   job->parts.size);

@@ -40,8 +40,9 @@ struct member {
 	bool owes_saved;                /* before anything else */
 	const struct session *resident; /* it was the last; its VM may still be
 					 * as that left it */
-	size_t state_size, state_most;  /* bytes of its state: that it had; that
-					* it may have */
+	size_t state_count;             /* segments of its state, */
+	size_t state_size;              /* bytes, and */
+	size_t state_most;              /* those that it may come to have */
 	uint32_t renew_us;              /* what the last renewal took */
 	uint64_t run_id;                /* of the last run */
 	uint32_t credit, rest; /* bytes of OUTPUT that it may still send */

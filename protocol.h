@@ -67,6 +67,7 @@
 #define PROTOCOL_PAGES_MAX (256u << 20)
 #define PROTOCOL_STATE_MAX (3 * PROTOCOL_PAGES_MAX + (1u << 20))
 #define PROTOCOL_STATE_SPARE (64u << 10)
+#define PROTOCOL_STATE_SEGMENTS 256 /* of it */
 
 #define PROTOCOL_PIECE_MAX (32u << 10) /* of an OUTPUT */
 #define PROTOCOL_REST_MAX (192u << 10) /* of those after the end */

@@ -4,9 +4,11 @@
 
 #include "control.h"
 
-_Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE, "the front end takes as "
-						    "much of a state as a "
-						    "worker makes");
+_Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE &&
+		       DELTA_SEGMENTS == PROTOCOL_STATE_SEGMENTS,
+	       "the front end takes as "
+	       "much of a state as a "
+	       "worker makes");
 
 static void prepare(struct machine *m, const struct run *run)
 {

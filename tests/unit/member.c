@@ -455,8 +455,9 @@ static void saved_by_its_head(void)
 	EQUAL(hear_head(false, most), -EPROTO);
 }
 
-/* What is said of a state that has become longer by so much, or has become that. */
-static int hear_saved(bool whole, size_t size)
+/* What is said of a state of so many segments that has become longer by so much, or has
+ * become that. */
+static int hear_saved(size_t count, bool whole, size_t size)
 {
 	struct message head = { MESSAGE_SAVED,
 				(uint32_t)(sizeof(struct saved) + size) };
@@ -467,6 +468,7 @@ static int hear_saved(bool whole, size_t size)
 	int other = open_saved(&m, true), r = 0;
 	size_t sent = 0;
 
+	m.state_count = count;
 	text_add(&t, &head, sizeof(head));
 	text_add(&t, &saved, sizeof(saved));
 	if (text_reserve(&t, size)) {
@@ -493,11 +495,13 @@ static void saved_within_what_a_run_carries(void)
 {
 	size_t most = protocol_state_most(1u << 20);
 
-	EQUAL(hear_saved(false, 8), 1);
-	EQUAL(hear_saved(false, 0), -EPROTO);
-	EQUAL(hear_saved(false, most - (1u << 20)), 1);
-	EQUAL(hear_saved(false, most - (1u << 20) + 8), -EPROTO);
-	EQUAL(hear_saved(true, most), 1);
+	EQUAL(hear_saved(1, false, 8), 1);
+	EQUAL(hear_saved(1, false, 0), -EPROTO);
+	EQUAL(hear_saved(1, false, most - (1u << 20)), 1);
+	EQUAL(hear_saved(1, false, most - (1u << 20) + 8), -EPROTO);
+	EQUAL(hear_saved(1, true, most), 1);
+	EQUAL(hear_saved(PROTOCOL_STATE_SEGMENTS, false, 8), -EPROTO);
+	EQUAL(hear_saved(PROTOCOL_STATE_SEGMENTS, true, 8), 1);
 }
 
 int main(void)
