@@ -17,6 +17,9 @@ import time
 from harness import PATIENCE, TOP, Report, Server, eventually
 
 
+FRESH = 'zeroboot_forks_total{kind="fresh"}'
+
+
 class Client:
     def __init__(self, server, key=None):
         self.port, self.key = server.port, key
@@ -152,9 +155,12 @@ def in_turn(server, client):
     with concurrent.futures.ThreadPoolExecutor(17) as pool:
         execs = [pool.submit(s.exec, f"seen.append({i})") for i in range(17)]
         eventually(lambda: any(one.done() for one in execs))
+        fresh = server.metric(FRESH)
         running.close()
         statuses = [one.result()[0] for one in execs]
     assert sorted(statuses) == 16 * [200] + [503], statuses
+    # They go on in one VM: nobody else has wanted it.
+    assert server.metric(FRESH) <= fresh + 2, (fresh, server.metric(FRESH))
     assert s.value("sorted(seen)") == str([i for i in range(17) if statuses[i] == 200])
     s.delete()
 
