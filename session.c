@@ -77,16 +77,21 @@ static void take_out(struct session *s)
 	all.count--;
 }
 
-/* Of most, of which all are there and own are the owner's. One key alone may have a
- * half, two a third each: however much others have, there is some left. */
+/* Of most, of which everybody has so much and own is the owner's. A key may have no more
+ * than is left, so that there is some for the next, but its part in any case: others
+ * cannot take that from it. */
 static bool has_share(uint64_t owner, size_t own, size_t everybody, size_t more,
 		      size_t most)
 {
+	size_t part, left;
+
 	if (!more)
 		return true;
 	if (everybody > most || more > most - everybody)
 		return false;
-	return !owner || own + more <= most - everybody;
+	part = most / (share_count() + (share_find(owner) ? 1 : 2));
+	left = most - everybody;
+	return !owner || own + more <= (left > part ? left : part);
 }
 
 int session_room(uint64_t owner, size_t count, size_t bytes)

@@ -57,9 +57,9 @@ void session_close(void);
 void session_tick(uint64_t now);
 
 /*
- * Whether an owner may have so many more, with so many bytes. All have a share: no key
- * may have more than the others have left. 0; -EAGAIN: there are too many; -ENOSPC:
- * they are too large.
+ * Whether an owner may have so many more, with so many bytes. A key may have what is
+ * left, and its part of all in any case. 0; -EAGAIN: there are too many; -ENOSPC: they
+ * are too large.
  */
 int session_room(uint64_t owner, size_t count, size_t bytes);
 /* first: becomes its own. NULL: no memory. */

@@ -23,7 +23,7 @@ struct segments {
 	struct iovec pieces[];
 };
 
-static size_t total;
+static size_t total, share_total;
 static struct share *shares[SHARES];
 
 /* ---- owners ---- */
@@ -53,6 +53,7 @@ struct share *share_of(uint64_t owner)
 		s->owner = owner;
 		s->chained = *bucket(owner);
 		*bucket(owner) = s;
+		share_total++;
 	}
 	s->users++;
 	return s;
@@ -67,7 +68,13 @@ void share_drop(struct share *s)
 	for (at = bucket(s->owner); *at != s;)
 		at = &(*at)->chained;
 	*at = s->chained;
+	share_total--;
 	free(s);
+}
+
+size_t share_count(void)
+{
+	return share_total;
 }
 
 /* ---- segments ---- */

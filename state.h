@@ -26,6 +26,8 @@ struct share *share_of(uint64_t owner);
 /* The same, or NULL when there is none; nothing is to be undone. */
 struct share *share_find(uint64_t owner);
 void share_drop(struct share *s);
+/* How many there are. */
+size_t share_count(void);
 
 struct segment; /* bytes, counted */
 struct segments;
