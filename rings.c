@@ -27,8 +27,7 @@ void rings_open_input(struct rings *r)
 
 /* ---- output ---- */
 
-int rings_look(const struct rings *r, int *stream, const void **data,
-	       size_t *size)
+int rings_look(struct rings *r, int *stream, const void **data, size_t *size)
 {
 	static const gpa_t areas[2] = { ZB_STDOUT_GPA, ZB_STDERR_GPA };
 	const volatile struct zb_control *c = control_page(r->vm);
@@ -48,6 +47,7 @@ int rings_look(const struct rings *r, int *stream, const void **data,
 	waits = c->output[o.stream - 1].head - r->tail[o.stream - 1];
 	if (waits > ZB_RING_SIZE || o.size - r->part > waits)
 		return -EPROTO;
+	r->entry = o.size;
 	at = r->tail[o.stream - 1] % ZB_RING_SIZE;
 	*stream = (int)o.stream;
 	*data = r->vm->memory + areas[o.stream - 1] + at;
@@ -60,15 +60,10 @@ int rings_look(const struct rings *r, int *stream, const void **data,
 void rings_take(struct rings *r, int stream, size_t size)
 {
 	volatile struct zb_control *c = control_open(r->vm);
-	struct zb_order o;
 
-	memcpy(&o,
-	       r->vm->memory + ZB_ORDER_GPA +
-		       r->order % ZB_ORDER_COUNT * sizeof(o),
-	       sizeof(o));
 	r->tail[stream - 1] += size;
 	r->part += (uint32_t)size;
-	if (r->part >= o.size) {
+	if (r->part >= r->entry) {
 		r->part = 0;
 		r->order++;
 	}

@@ -17,8 +17,9 @@ struct rings {
 	struct vm *vm;
 	uint64_t tail[2]; /* of stdout and stderr: bytes taken */
 	uint64_t order;   /* entries of the order ring that are done */
-	uint32_t part;    /* bytes taken of the entry after them */
-	uint64_t input;   /* bytes brought */
+	uint32_t entry; /* bytes of the one after them, as rings_look found it, */
+	uint32_t part;  /* and of these taken */
+	uint64_t input; /* bytes brought */
 	bool input_ended;
 };
 
@@ -31,8 +32,7 @@ void rings_open_input(struct rings *r);
  * What comes next: 1: size bytes of a stream, 1 or 2, in place while the guest does
  * not run; 0: nothing; -EPROTO: the guest's counters are not what abi.h has them be.
  */
-int rings_look(const struct rings *r, int *stream, const void **data,
-	       size_t *size);
+int rings_look(struct rings *r, int *stream, const void **data, size_t *size);
 /* Of what rings_look has shown so much is taken, at least one byte. */
 void rings_take(struct rings *r, int stream, size_t size);
 
