@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authority.h"
 #include "catalog.h"
 #include "census.h"
 #include "clock.h"
@@ -673,8 +674,11 @@ int api_admit(struct exchange *x, const struct http_request *r)
 		copy_span(x->session, sizeof(x->session), name);
 	take_id(x, r->request_id);
 	x->cors = cors_lines(r->origin);
+	if (x->local && !auth_required() && !authority_ok(r->host))
+		return deny(x, 421, "",
+			    "Host: not a name of this server: see --host");
 	x->live.framing = r->old ? ANSWER_CLOSE : ANSWER_CHUNKS;
-	x->live.asked = r->events && x->path == METRICS_EXEC;
+	x->live.asked = r->events > r->json && x->path == METRICS_EXEC;
 	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
 	if (http_is(r->method, "OPTIONS"))

@@ -30,6 +30,7 @@ struct exchange {
 	size_t count, open;   /* jobs in all, not yet done */
 	struct text warnings; /* of a batch; see struct job */
 	bool batch, close, head_only, draining;
+	bool local; /* it comes to an address of this machine's alone */
 	struct auth_key *auth; /* valid while api_handle runs */
 	struct reading reading;
 	uint64_t owner; /* the key's id; 0: no keys are asked for */

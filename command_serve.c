@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authority.h"
 #include "command.h"
 #include "cors.h"
 #include "host.h"
@@ -132,6 +133,12 @@ static const struct option options[] = {
 	  .text = &serve.user,
 	  .help = "whom workers run as, when started as root (the account "
 		  "zeroboot, else 65534)" },
+	{ .name = "--host",
+	  .value = "NAME|*",
+	  .take = authority_allow,
+	  .help = "a name by which it may be called on a loopback address "
+		  "where it asks for no keys, beside addresses, localhost and "
+		  "names without a dot; up to 16 times" },
 	{ .name = "--cors",
 	  .value = "ORIGIN|*",
 	  .take = cors_allow,

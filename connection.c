@@ -348,6 +348,7 @@ static bool take_request(struct connection *c)
 	}
 	if (n == 0)
 		return false;
+	c->x.local = c->local;
 	if (r.chunked) {
 		n = http_dechunk(data + r.head_size, size - r.head_size,
 				 &c->chunks);

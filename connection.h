@@ -41,6 +41,7 @@ struct connection {
 	bool probed;    /* the first byte of its answer is out: see probe */
 	bool lingering; /* answered for the last time */
 	bool closed;    /* freed when no event is left for it */
+	bool local;     /* see listen.h */
 	uint64_t deadline; /* loop_clock */
 	char client[CLIENT_NAME_SIZE];
 };

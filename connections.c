@@ -28,13 +28,14 @@ static struct {
 	size_t output_total;
 } all;
 
-int connections_add(int fd, const char *client)
+int connections_add(int fd, const char *client, bool local)
 {
 	struct connection *c;
 	int r = connection_open(fd, client, &c);
 
 	if (r)
 		return r;
+	c->local = local;
 	c->next = all.all;
 	if (c->next)
 		c->next->previous = c;

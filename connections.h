@@ -15,8 +15,9 @@
  * output_total: bytes of output that may be held for clients. */
 void connections_open(int epoll, unsigned request_seconds,
 		      unsigned idle_seconds, size_t output_total);
-/* Takes over an accepted, non-blocking socket. 0 or -errno: fd stays open. */
-int connections_add(int fd, const char *client);
+/* Takes over an accepted, non-blocking socket. local: see listen.h. 0 or -errno: fd
+ * stays open. */
+int connections_add(int fd, const char *client, bool local);
 /* Sends what has been answered in the meantime; after each round of events. */
 void connections_work(void);
 /* Cuts off who is too slow; every some 100 ms. */

@@ -58,12 +58,20 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 				   "{\"code\":\"echo 2\",\"language\":\"sh\"}]}",
 		} },
 	},
-	[METRICS_MCP] = { /* not the API's: without an id */
+	[METRICS_MCP] = {
 		.path = SPAN("/mcp"),
 		.operations = { {
 			.method = SPAN("POST"),
 			.handle = mcp_http_post,
 			.takes = &mcp_http_message,
+			/* Without a schema: it is the protocol's. */
+			.statuses = { 200, 202, 403, BODY_ERRORS },
+			.no_error = 400,
+			.id = "mcp",
+			.summary = "The Model Context Protocol, for agents.",
+			.help = "A message a request.",
+			.example = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+				   "\"tools/list\"}",
 		} },
 	},
 	[METRICS_HEALTH] = {

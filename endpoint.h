@@ -32,8 +32,7 @@ struct operation {
 	/* All that it may answer, of which those from 400 on are errors, but for
 	 * one that is answered like a success. */
 	unsigned short statuses[ENDPOINT_STATUSES], no_error;
-	const char *id; /* NULL: it is not in the document */
-	const char *summary, *help;
+	const char *id, *summary, *help;
 	const char *example; /* of a body; may be NULL */
 };
 

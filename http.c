@@ -33,6 +33,7 @@ const char *http_status_text(int status)
 		const char *text;
 	} texts[] = {
 		{ 200, "OK" },
+		{ 201, "Created" },
 		{ 202, "Accepted" },
 		{ 204, "No Content" },
 		{ 304, "Not Modified" },
@@ -42,14 +43,18 @@ const char *http_status_text(int status)
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
 		{ 411, "Length Required" },
 		{ 413, "Content Too Large" },
 		{ 415, "Unsupported Media Type" },
+		{ 421, "Misdirected Request" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" },
 		{ 503, "Service Unavailable" },
 		{ 505, "HTTP Version Not Supported" },
+		{ 507, "Insufficient Storage" },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -318,21 +323,72 @@ static struct http_span trim(struct http_span v)
 	return v;
 }
 
+/* What stands before the next end, which is no part of a quoted text; *v is what is
+ * behind it. */
+static struct http_span take_until(struct http_span *v, char end)
+{
+	struct http_span part = { v->data, 0 };
+	bool quoted = false;
+	size_t i = 0;
+
+	for (; i < v->size && (quoted || v->data[i] != end); i++) {
+		if (v->data[i] == '"')
+			quoted = !quoted;
+		else if (quoted && v->data[i] == '\\' && i + 1 < v->size)
+			i++;
+	}
+	part.size = i;
+	i += i < v->size;
+	*v = (struct http_span){ v->data + i, v->size - i };
+	return trim(part);
+}
+
 static bool list_has(struct http_span v, const char *word)
 {
-	size_t at = 0;
-
-	while (at < v.size) {
-		struct http_span part = { v.data + at, 0 };
-
-		while (at < v.size && v.data[at] != ',')
-			at++;
-		part.size = (size_t)(v.data + at - part.data);
-		at++;
-		if (http_is_word(trim(part), word))
+	while (v.size)
+		if (http_is_word(take_until(&v, ','), word))
 			return true;
-	}
 	return false;
+}
+
+/* RFC 9110, 12.4.2: in thousandths. What is no weight is 0. */
+static int weight_of(struct http_span v)
+{
+	int weight = 0, unit = 1000;
+
+	for (size_t i = 0; i < v.size; i++) {
+		if (i == 1 ? v.data[i] != '.' :
+			     v.data[i] < '0' || v.data[i] > '9' || !unit)
+			return 0;
+		if (i == 1)
+			continue;
+		weight += (v.data[i] - '0') * unit;
+		unit /= 10;
+	}
+	return weight <= 1000 ? weight : 0;
+}
+
+/* RFC 9110, 12.5.1; a field may come in several lines. */
+static void take_accept(struct http_span v, struct http_request *r)
+{
+	while (v.size) {
+		struct http_span range = take_until(&v, ',');
+		struct http_span type = take_until(&range, ';'), part;
+		int weight = 1000, *to = NULL;
+
+		while (range.size) {
+			part = take_until(&range, ';');
+			if (part.size >= 2 && !strncasecmp(part.data, "q=", 2))
+				weight = weight_of((struct http_span){
+					part.data + 2, part.size - 2 });
+		}
+		if (http_is_word(type, "text/event-stream"))
+			to = &r->events;
+		else if (http_is_word(type, "application/json"))
+			to = &r->json;
+		if (to && *to < weight)
+			*to = weight;
+	}
 }
 
 /* RFC 9112, 5: a field of a head or a trailer. NULL, or what is wrong with it. */
@@ -376,11 +432,9 @@ static int header(struct http_span line, struct http_request *r)
 			return refuse(r, 400, "unknown Transfer-Encoding");
 		r->chunked = true;
 	} else if (http_is_word(name, "host")) {
-		if (r->has_host)
-			return refuse(r, 400, "repeated Host");
 		if (!host_ok(v))
 			return refuse(r, 400, "malformed Host");
-		r->has_host = true;
+		return take_once(&r->host, v, r, "repeated Host");
 	} else if (http_is_word(name, "connection")) {
 		r->close |= list_has(v, "close");
 	} else if (http_is_word(name, "expect")) {
@@ -394,8 +448,7 @@ static int header(struct http_span line, struct http_request *r)
 	} else if (http_is_word(name, "content-encoding")) {
 		r->encoded |= v.size && !http_is_word(v, "identity");
 	} else if (http_is_word(name, "accept")) {
-		r->events |= list_has(v, "text/event-stream") &&
-			     !list_has(v, "application/json");
+		take_accept(v, r);
 	} else if (http_is_word(name, "origin")) {
 		return take_once(&r->origin, v, r, "repeated Origin");
 	} else if (http_is_word(name, "x-request-id")) {
@@ -446,7 +499,7 @@ int http_parse(const char *data, size_t size, struct http_request *r)
 	/* RFC 9112, 6.1: a 1.0 sender cannot have meant it */
 	if (r->chunked && r->old)
 		return refuse(r, 400, "Transfer-Encoding in HTTP/1.0");
-	if (!r->has_host && !r->old) /* RFC 9112, 3.2 */
+	if (!r->host.data && !r->old) /* RFC 9112, 3.2 */
 		return refuse(r, 400, "no Host");
 	if (r->body_size > http_body_max())
 		return refuse(r, 413, http_body_complaint());

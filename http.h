@@ -29,17 +29,19 @@ struct http_span { /* a part of the buffer */
 struct http_request {
 	struct http_span method, path; /* path without query, or * */
 	struct http_span authorization, content_type, request_id, origin;
+	struct http_span host;  /* with its port; may be empty */
 	struct http_span known; /* If-None-Match */
 	struct http_span mcp_version;
 	size_t head_size; /* where the body begins */
 	uint64_t body_size;
 	bool old; /* HTTP/1.0 */
-	bool has_host, has_length, chunked;
+	bool has_length, chunked;
 	bool close;   /* the connection ends after the answer */
 	bool encoded; /* the body has a content encoding */
 	bool expect_continue;
-	bool events; /* server-sent events are accepted, and no JSON */
-	int status;  /* of a refusal */
+	/* Thousandths of a weight that Accept gives to server-sent events, to JSON. */
+	int events, json;
+	int status; /* of a refusal */
 	const char *reason;
 };
 

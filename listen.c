@@ -1,5 +1,6 @@
 #include "listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,6 +23,19 @@
 
 /* ---- addresses ---- */
 
+static bool is_loopback(const struct sockaddr_storage *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+
+	if (a->ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->ss_family == AF_INET6 &&
+	       (IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+		(IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) &&
+		 v6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET));
+}
+
 /* What is bound, with the port the kernel chose. */
 static void name_listener(struct listener *l)
 {
@@ -31,6 +45,7 @@ static void name_listener(struct listener *l)
 
 	if (getsockname(l->fd, (struct sockaddr *)&a, &size) < 0)
 		return;
+	l->local = is_loopback(&a);
 	if (a.ss_family == AF_UNIX) {
 		l->unix_socket = true;
 		snprintf(l->name, sizeof(l->name), "unix:%.*s",

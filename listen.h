@@ -17,6 +17,7 @@
 struct listener {
 	int fd;
 	bool unix_socket, inherited;
+	bool local;     /* a loopback address: who asks is on this machine */
 	char name[160]; /* the address as it is bound, for people */
 	char path[108]; /* of a Unix socket that is removed at the end */
 	int file; /* O_PATH of it: nobody else's has its number meanwhile */

@@ -16,16 +16,24 @@ struct mcp_exchange {
 
 static bool off;
 
+static const char *const jsonrpc[] = { "2.0", NULL };
+
 static const struct field message_fields[] = {
+	{ .name = "jsonrpc",
+	  .type = FIELD_WORD,
+	  .required = true,
+	  .words = jsonrpc,
+	  .help = "Its version." },
 	{ .name = "method",
 	  .type = FIELD_STRING,
-	  .help = "See the Model Context Protocol." },
+	  .help = "Such as tools/call." },
 	{ 0 },
 };
 
 const struct object mcp_http_message = {
 	.name = "Message",
-	.help = "JSON-RPC 2.0.",
+	.help = "JSON-RPC 2.0, with id and params as the Model Context "
+		"Protocol has them.",
 	.fields = message_fields,
 };
 

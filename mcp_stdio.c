@@ -20,12 +20,14 @@
 #define READ_SIZE ((size_t)65536)
 #define OUTPUT_MAX (1u << 20) /* bytes of each stream of one run */
 #define CALLS_MAX 32          /* at a time; each may have output to hold */
+#define HELD_MAX (16u << 20)  /* bytes of answers: nothing is read meanwhile */
 
 /* A request that is not answered yet. */
 struct call {
 	struct mcp_message message;
 	struct job *job; /* NULL: the answer is the message's */
 	struct pieces pieces;
+	size_t held; /* bytes, while its answer waits */
 	struct call *next;
 };
 
@@ -45,6 +47,7 @@ static struct {
 	struct call *taken;                  /* its message is being read */
 	struct call *running, *first, *last; /* and those with an answer */
 	unsigned open;                       /* jobs */
+	size_t held;                         /* bytes of those with an answer */
 	struct text sent; /* a slice of the first one's answer */
 	size_t at;
 } stdio;
@@ -64,6 +67,9 @@ static void free_call(struct call *c)
 static void queue_call(struct call *c)
 {
 	c->next = NULL;
+	c->held = sizeof(*c) + c->message.answer.room +
+		  (c->job ? c->job->payload_size : 0);
+	stdio.held += c->held;
 	if (stdio.last)
 		stdio.last->next = c;
 	else
@@ -126,6 +132,9 @@ static bool next_slice(void)
 	stdio.first = c->next;
 	if (!stdio.first)
 		stdio.last = NULL;
+	if (stdio.held > HELD_MAX)
+		loop_add(&stdio.take_task);
+	stdio.held -= c->held;
 	free_call(c);
 	return true;
 }
@@ -339,7 +348,7 @@ static void take_some(struct task *t)
 	char *end = NULL;
 
 	(void)t;
-	if (stdio.taken || stdio.broken)
+	if (stdio.taken || stdio.broken || stdio.held > HELD_MAX)
 		return;
 	if (stdio.size > stdio.searched)
 		end = memchr(stdio.line + stdio.searched, '\n',

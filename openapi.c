@@ -237,10 +237,12 @@ static const char *when(int status)
 	} texts[] = {
 		{ 200, "It was done." },
 		{ 201, "It was made." },
+		{ 202, "It wants no answer." },
 		{ 204, "It is deleted." },
 		{ 304, "The client has it: If-None-Match names it." },
 		{ 400, "The request is wrong: what, and where." },
 		{ 401, "No key, or an unknown one." },
+		{ 403, "Origin: not one that --cors names." },
 		{ 404, "There is no such session of this key." },
 		{ 409, "The session is being deleted." },
 		{ 410, "The session's program has ended: why." },
@@ -281,7 +283,7 @@ static void put_success(struct writer *w, const struct operation *o, int status)
 	if (o->document)
 		put(w, ",\"headers\":{\"ETag\":{\"schema\":{\"type\":"
 		       "\"string\"}}}");
-	if (status == 304 || status == 204) {
+	if (status == 304 || status == 204 || status == 202) {
 		put(w, "}");
 		return;
 	}
@@ -392,12 +394,12 @@ static void put_document(struct writer *w)
 	       "untrusted code in virtual machines that are forked in "
 	       "microseconds. Whatever has GET has HEAD, and every path has "
 	       "OPTIONS. Bytes are counted in UTF-8; an integer is written "
-	       "without a fraction.\",\"license\":{\"name\":\"Apache-2.0\","
-	       "\"identifier\":\"Apache-2.0\"}},\"servers\":[{\"url\":\"/\"}],"
-	       "\"paths\":{");
+	       "without a fraction. Without keys a server on a loopback "
+	       "address answers 421 to a Host that is not its own.\","
+	       "\"license\":{\"name\":\"Apache-2.0\",\"identifier\":"
+	       "\"Apache-2.0\"}},\"servers\":[{\"url\":\"/\"}],\"paths\":{");
 	for (int i = METRICS_OTHER + 1; i < METRICS_PATHS; i++) {
-		if (!endpoint_is_there((enum metrics_path)i) ||
-		    !endpoints[i].operations[0].id)
+		if (!endpoint_is_there((enum metrics_path)i))
 			continue;
 		put(w, i > METRICS_OTHER + 1 ? "," : "");
 		put_endpoint(w, &endpoints[i]);

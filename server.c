@@ -108,7 +108,8 @@ static void turn_away(int fd, const char *why)
 /* Some of those who wait; false: there is none left. */
 static bool accept_some(unsigned i)
 {
-	int fd = server.listeners[i].listener.fd;
+	const struct listener *l = &server.listeners[i].listener;
+	int fd = l->fd;
 
 	for (unsigned n = 0; n < ACCEPT_BURST && fd >= 0; n++) {
 		struct sockaddr_storage a = { 0 };
@@ -136,7 +137,7 @@ static bool accept_some(unsigned i)
 			setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one,
 				   sizeof(one));
 		name_client(name, &a);
-		if (connections_add(client, name))
+		if (connections_add(client, name, l->local))
 			turn_away(client, "no memory");
 	}
 	return true;

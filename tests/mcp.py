@@ -8,6 +8,8 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 from harness import PATIENCE, TOP, Report, Server, answers, eventually, post
 
@@ -172,15 +174,18 @@ def check_cancelled():
 
 
 def check_many():
-    """More than may be under way at a time: each has an answer."""
+    """32 may be under way at a time, whatever becomes of them; each other one is refused."""
     with Stdio() as s:
-        s.send(INITIALIZE, *(call(f"echo {i}", i, "run_shell") for i in range(1, 101)))
+        s.send(INITIALIZE, *(call("sleep 250", i, "run_shell", timeout_seconds=280) for i in range(32)))
+        s.send(*(call("echo late", i, "run_shell") for i in range(100, 200)))
         found = [s.answer() for _ in range(101)]
-        good = [a for a in found if a["id"] and not a["result"]["isError"]]
-        bad = [a for a in found if a["id"] and a["result"]["isError"]]
-        assert {a["id"] for a in found} == set(range(101)) and len(good) >= 32, len(good)
-        assert all(a["result"]["content"][0]["text"] == f"{a['id']}\n" for a in good)
-        assert all("the queue is full" in a["result"]["content"][0]["text"] for a in bad), bad
+        assert [a["id"] for a in found] == [0, *range(100, 200)], found
+        assert all("the queue is full" in a["result"]["content"][0]["text"] and a["result"]["isError"] for a in found[1:]), found
+        s.send(*({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": i}} for i in range(32)))
+        s.send(*(call(f"echo {i}", i, "run_shell") for i in range(200, 232)))
+        found = [s.answer() for _ in range(32)]
+        assert sorted(a["id"] for a in found) == list(range(200, 232)), found
+        assert all(a["result"]["content"][0]["text"] == f"{a['id']}\n" for a in found), found
 
 
 def check_gone():
@@ -199,6 +204,34 @@ def check_slow_reader():
         s.send(INITIALIZE, *(call("print('é' * 400000)", i) for i in range(1, 11)))
         found = [s.answer() for _ in range(11)]
         assert all(len(a["result"]["content"][0]["text"]) == 400001 for a in found[1:])
+
+
+def check_unread():
+    """Who reads no answers is not read from; then nothing is missing."""
+    asked, written = 20000, 0
+    line = data_of(request("tools/list", 7)) + b"\n"
+
+    def write():
+        nonlocal written
+        for _ in range(asked):
+            os.write(s.process.stdin.fileno(), line)
+            written += 1
+
+    with Stdio() as s:
+        s.send(INITIALIZE)
+        writer = threading.Thread(target=write)
+        writer.start()
+        before = -1
+        while written != before:
+            before = written
+            time.sleep(1)
+        assert written < asked
+        assert s.answer()["id"] == 0
+        for _ in range(asked):
+            assert s.answer()["id"] == 7
+        writer.join()
+        s.send(request("ping", 8))
+        assert s.answer()["id"] == 8
 
 
 def check_signal():
@@ -309,6 +342,8 @@ def check_http_full(server):
 def check_off(server):
     assert ask(server, request("ping")).status == 404
     assert server.ask(b"GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 404")
+    [document] = answers(server.ask(b"GET /v1/openapi.json HTTP/1.0\r\n\r\n"))
+    assert "/mcp" not in json.loads(document.body)["paths"]
 
 
 def client(*arguments):
@@ -331,6 +366,7 @@ def main():
     report.check("stdio: 100 calls at once", check_many)
     report.check("stdio: a client that has gone", check_gone)
     report.check("stdio: 10 large answers that wait", check_slow_reader)
+    report.check("stdio: answers that nobody reads are no more than some", check_unread)
     report.check("stdio: SIGTERM", check_signal)
     report.check("stdio: no templates", check_no_templates)
     report.check("stdio: tools are those of the templates", check_some_templates)

@@ -73,7 +73,7 @@ static void check_request(const struct http_request *r, const char *data,
 	assert(!memchr(r->path.data, ' ', r->path.size));
 	assert(!(r->chunked && r->has_length));
 	assert(!(r->chunked && r->old));
-	assert(r->has_host || r->old);
+	assert(r->host.data || r->old);
 	assert(r->has_length || r->body_size == 0);
 	assert(r->body_size <= http_body_max());
 	assert(r->status == 0);
@@ -111,7 +111,7 @@ static void check_prefix(const char *data, size_t size, size_t cut, int whole,
 		assert(p.head_size == r->head_size);
 		assert(p.body_size == r->body_size);
 		assert(p.old == r->old && p.close == r->close);
-		assert(p.has_host == r->has_host);
+		assert(!p.host.data == !r->host.data);
 		assert(p.has_length == r->has_length);
 		assert(p.chunked == r->chunked);
 		assert(p.expect_continue == r->expect_continue);

@@ -96,7 +96,7 @@ static int connect_one(void)
 
 	EQUAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	EQUAL(connections_add(pair[0], "test"), 0);
+	EQUAL(connections_add(pair[0], "test", true), 0);
 	EQUAL(send(pair[1], request, sizeof(request) - 1, 0),
 	      sizeof(request) - 1);
 	return pair[1];

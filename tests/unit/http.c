@@ -123,6 +123,53 @@ static void heads_have_an_end(void)
 	EQUAL(r.status, 431);
 }
 
+static void accept_has_weights(void)
+{
+	static const struct {
+		const char *lines;
+		int events, json;
+	} cases[] = {
+		{ "", 0, 0 },
+		{ "Accept: text/event-stream\r\n", 1000, 0 },
+		{ "Accept: Text/Event-Stream ; q=0.9\r\n", 900, 0 },
+		{ "Accept: text/event-stream;charset=utf-8;Q=0.25\r\n", 250,
+		  0 },
+		{ "Accept: text/event-stream;a=\",;q=0\";q=0.001\r\n", 1, 0 },
+		{ "Accept: text/event-stream;a=\"\\\",text/event-stream\r\n",
+		  1000, 0 },
+		{ "Accept: text/event-stream;q=0\r\n", 0, 0 },
+		{ "Accept: text/event-stream;q=1.000\r\n", 1000, 0 },
+		{ "Accept: text/event-stream;q=1.001\r\n", 0, 0 },
+		{ "Accept: text/event-stream;q=0.0001\r\n", 0, 0 },
+		{ "Accept: text/event-stream;q=.5\r\n", 0, 0 },
+		{ "Accept: text/event-stream;q=x\r\n", 0, 0 },
+		{ "Accept: text/event-stream;q=\r\n", 0, 0 },
+		{ "Accept: text/event-streams, */*, text/*\r\n", 0, 0 },
+		{ "Accept: application/json, text/event-stream\r\n", 1000,
+		  1000 },
+		{ "Accept: ,, text/event-stream;q=0.5 ,application/json;q=0.6"
+		  ",\r\n",
+		  500, 600 },
+		{ "Accept: application/json;q=0.1\r\nX: y\r\n"
+		  "Accept: text/event-stream\r\n",
+		  1000, 100 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		int size = sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n",
+				   cases[i].lines);
+		char *copy = copy_of(text, (size_t)size);
+		struct http_request r;
+
+		EQUAL(http_parse(copy, (size_t)size, &r), 1);
+		if (!EQUAL(r.events, cases[i].events) ||
+		    !EQUAL(r.json, cases[i].json))
+			printf("# %s\n", cases[i].lines);
+		free(copy);
+	}
+}
+
 /* ---- chunks ---- */
 
 static const struct chunked {
@@ -200,6 +247,7 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{ "heads, whole and cut at every byte", heads_in_beginnings },
 		{ "heads have an end", heads_have_an_end },
+		{ "Accept, with weights and what is none", accept_has_weights },
 		{ "chunked bodies, cut at every byte", bodies_in_pieces },
 		{ "a chunk is moved as it comes", chunks_move_as_they_come },
 	};
