@@ -122,7 +122,7 @@ def main():
     report.check("mypy --strict: the package, and who uses it", check_mypy, place)
     report.check("tsc --strict: who uses it, as ES module and CommonJS", check_tsc, place)
     with Server() as server, Server(environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": str(keys)}) as keyed, \
-            Server("--max-body", "1") as small:
+            Server("--max-body", "1", "--session-memory", "4") as small:
         python, fake = place / "venv/bin/python", Fake()
         environment = {**os.environ, "SERVER": url_of(server), "KEYED": url_of(keyed), "SMALL": url_of(small),
                        "FAKE": fake.url}

@@ -38,6 +38,29 @@ class AwaitedStream:
         return self.stream.result
 
 
+class AwaitedSession:
+    """An AsyncSession that is used like a Session."""
+
+    def __init__(self, session):
+        self.session = session
+        loop.run_until_complete(self.session.__aenter__())
+
+    def fork(self, *arguments):
+        return [AwaitedSession(one) for one in loop.run_until_complete(self.session.fork(*arguments))]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        loop.run_until_complete(self.session.__aexit__(*error))
+
+    def __getattr__(self, name):
+        if name in ("id", "language"):
+            return getattr(self.session, name)
+        return lambda *arguments, **options: loop.run_until_complete(
+            getattr(self.session, name)(*arguments, **options))
+
+
 class Awaited:
     """An AsyncSandbox that is used like a Sandbox."""
 
@@ -46,6 +69,16 @@ class Awaited:
 
     def stream(self, *arguments, **options):
         return AwaitedStream(self.sandbox.stream(*arguments, **options))
+
+    @classmethod
+    def class_session(cls, *arguments, **options):
+        return AwaitedSession(zeroboot.AsyncSandbox.session(*arguments, **options))
+
+    def session(self, *arguments, **options):
+        return AwaitedSession(self.sandbox.session(*arguments, **options))
+
+    def get_session(self, *arguments):
+        return AwaitedSession(loop.run_until_complete(self.sandbox.get_session(*arguments)))
 
     def __getattr__(self, name):
         return lambda *arguments, **options: loop.run_until_complete(
@@ -315,6 +348,112 @@ def check_stream_again(kind):
     assert metric(SERVER, "zeroboot_http_connections_total") - before == 2
 
 
+# ---- sessions ----
+
+def check_session(kind):
+    sandbox = kind(base_url=SERVER)
+    with sandbox.session() as s:
+        assert (len(s.id), s.language) == (36, "python")
+        r = s.run("import sys\nx = [1, len(sys.stdin.read())]\nprint('out')", stdin="abc")
+        assert (r.stdout, r.result, r.ok) == ("out\n", None, True), r
+        assert s.run("x.append(2)\nx").result == "[1, 3, 2]"
+        r = s.run("1 / 0")
+        assert (r.exit_code, r.status) == (1, "error") and "ZeroDivisionError" in r.stderr, r
+        assert sum(one.id == s.id for one in sandbox.sessions()) == 1
+        about = s.info()
+        assert (about.id, about.language, about.runs, about.idle_seconds, about.reason) == (s.id, "python", 3, 600, None), about
+        assert about.state in ("live", "parked") and about.memory_mb > 0 and about.created <= about.last_used, about
+        assert sandbox.get_session(s.id).run("x").result == "[1, 3, 2]"
+    assert all(one.id != s.id for one in sandbox.sessions())
+    for gone in s.run, s.fork:
+        assert raises(zeroboot.NotFoundError, gone, 1 if gone == s.fork else "1").status == 404
+    raises(zeroboot.NotFoundError, s.info)
+    raises(zeroboot.NotFoundError, s.delete)
+    s.close()
+    for no_id in s.id, "x", "", "../exec", "a b/\u00e9":
+        raises(zeroboot.NotFoundError, sandbox.get_session, no_id)
+
+
+def check_session_options(kind):
+    sandbox = kind(base_url=SERVER)
+    with sandbox.session("sh", idle_seconds=50, env={"A": "b c"}, files={"/tmp/f": EVERY_BYTE}) as s:
+        assert (s.language, s.info().idle_seconds) == ("sh", 50)
+        r = s.run("n=$((n + 1)); cat /tmp/f; echo $A $1 >out; exec 3<&0", args=["x"], binary=True, outputs=["out"])
+        assert r.stdout_bytes == EVERY_BYTE and r.files == {"out": b"b c x\n"}, r
+        assert s.run("echo $n $D; cat g", env={"D": "e"}, files={"g": "given"}).stdout == "1 e\ngiven"
+    raises(zeroboot.BadRequestError, sandbox.session, "cobol")
+    raises(zeroboot.BadRequestError, sandbox.session, on_timeout="never")
+
+
+def check_session_forks(kind):
+    with kind(base_url=SERVER).session() as s:
+        s.run("x = [1]")
+        a, b = s.fork(2)
+        with a, b:
+            a.run("x.append('a')")
+            b.run("x.append('b')")
+            assert [one.run("x").result for one in (s, a, b)] == ["[1]", "[1, 'a']", "[1, 'b']"]
+            assert len({s.id, a.id, b.id}) == 3
+        assert s.run("x").result == "[1]"
+        [c] = s.fork()
+        c.delete()
+
+
+def check_session_ends(kind):
+    sandbox = kind(base_url=SERVER)
+    with sandbox.session() as s:
+        assert s.run("import sys; sys.exit(3)").exit_code == 3
+        e = raises(zeroboot.SessionEndedError, s.run, "1")
+        assert e.status == 410 and e.message == "the session's program has ended" == s.info().reason, e
+        raises(zeroboot.SessionEndedError, s.fork)
+        assert s.info().state == "ended"
+    with sandbox.session(on_timeout="rollback") as s:
+        s.run("x = 1")
+        assert s.run("x = 2\nwhile True: pass", timeout=1).status == "timeout"
+        assert s.run("x").result == "1"
+        assert s.run("while True: pass", timeout=1, on_timeout="rollback").status == "timeout"
+    with sandbox.session() as s:
+        assert s.run("while True: pass", timeout=1).status == "timeout"
+        assert "timeout" in raises(zeroboot.SessionEndedError, s.run, "1").message
+    with kind(base_url=SMALL).session() as s:
+        s.run("x = 1")
+        e = raises(zeroboot.SessionTooLargeError, s.run, "import random; x = random.randbytes(8 << 20)")
+        assert e.status == 507 and isinstance(e, zeroboot.ServerError) and s.run("x").result == "1", e
+
+
+def check_session_keys(kind):
+    sandbox = kind("first-key", KEYED)
+    with sandbox.session() as s:
+        assert [one.id for one in sandbox.sessions()] == [s.id] and kind("second-key", KEYED).sessions() == []
+        raises(zeroboot.NotFoundError, kind("second-key", KEYED).get_session, s.id)
+        raises(zeroboot.AuthenticationError, kind("no-key", KEYED).get_session, s.id)
+        raises(zeroboot.AuthenticationError, kind(base_url=KEYED).session)
+
+
+def check_session_of_the_class(kind):
+    os.environ["ZEROBOOT_BASE_URL"] = SERVER
+    try:
+        with getattr(kind, "class_session", kind.session)("node") as s:
+            assert s.run("let x = 6 * 7; x").result == "42"
+            raises(zeroboot.SessionDeletedError, deleted_while_it_runs, kind, s)
+    finally:
+        del os.environ["ZEROBOOT_BASE_URL"]
+
+
+def deleted_while_it_runs(kind, s):
+    """From another thread, with a client of its own."""
+    def delete():
+        while metric(SERVER, "zeroboot_concurrent_forks") == 0:
+            time.sleep(0.01)
+        zeroboot.Sandbox(base_url=SERVER).get_session(s.id).delete()
+    thread = threading.Thread(target=delete)
+    thread.start()
+    try:
+        s.run("for (;;);", timeout=280)
+    finally:
+        thread.join()
+
+
 # ---- one of them ----
 
 def check_threads():
@@ -355,6 +494,26 @@ def check_cancel():
             await asyncio.sleep(0.01)
         assert (await sandbox.run("print(1)")).ok
     sandbox = zeroboot.AsyncSandbox(base_url=SERVER)
+    loop.run_until_complete(work())
+
+
+def check_awaited_session():
+    """By await too; it is not there before."""
+    async def work():
+        async with zeroboot.AsyncSandbox(base_url=SERVER) as sandbox:
+            making = sandbox.session()
+            try:
+                making.id
+            except zeroboot.ZerobootError:
+                pass
+            else:
+                raise AssertionError("it is made")
+            await making.close()
+            session = await making
+            assert await session is session and (await session.run("1")).result == "1"
+            runs = await asyncio.gather(*(session.run(f"{i} ** 2") for i in range(10)))
+            assert [r.result for r in runs] == [str(i ** 2) for i in range(10)]
+            await session.close()
     loop.run_until_complete(work())
 
 
@@ -438,6 +597,12 @@ BOTH = [
     ("a stream that its time cuts off", check_stream_timeout),
     ("a stream's errors", check_stream_errors),
     ("a stream is asked for again, on the same connection", check_stream_again),
+    ("a session keeps its state, is found, listed, and gone after `with`", check_session),
+    ("a session has options, and its runs have", check_session_options),
+    ("a session forks", check_session_forks),
+    ("a session that ends, goes back, is too large: errors of their kind", check_session_ends),
+    ("a session is its key's alone", check_session_keys),
+    ("a session of the class, deleted while it runs", check_session_of_the_class),
 ]
 asyncio.set_event_loop(loop)
 for name, function in BOTH:
@@ -446,6 +611,7 @@ for name, function in BOTH:
 report("python: threads share a client", check_threads)
 report("python, async: 30 runs at once", check_gather)
 report("python, async: a cancelled task ends its run", check_cancel)
+report("python, async: a session is awaited, and so are runs that wait for each other", check_awaited_session)
 report("python, async: a client is used in several loops", check_loops)
 report("python: answers cut at every byte, and bad ones", check_parser)
 report("python: events cut at every byte", check_events)

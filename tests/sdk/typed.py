@@ -1,7 +1,7 @@
 """What a user's mypy --strict sees."""
-from typing import Dict, List
+from typing import Dict, List, Optional
 
-from zeroboot import AsyncSandbox, Execution, Result, Sandbox
+from zeroboot import AsyncSandbox, AsyncSession, Execution, Result, Sandbox, Session, SessionInfo
 
 one: Result = Sandbox("key", "http://127.0.0.1:8080").run("1", "python", 10, files={"a": b""})
 some: List[Result] = Sandbox().run_batch(["1", Execution("2", memory_mb=100)])
@@ -11,6 +11,21 @@ Sandbox().run("1", languages="node")  # type: ignore[call-arg]
 
 for output in Sandbox().stream("1"):
     print(output.text, output.data.hex())
+
+
+with Sandbox.session("node", on_timeout="rollback") as session:
+    value: Optional[str] = session.run("1", timeout=5).result
+    forks: List[Session] = session.fork(2)
+    states: List[str] = [info.state for info in Sandbox().sessions()]
+    Sandbox().session(languages="node")  # type: ignore[call-arg]
+
+
+async def awaited() -> List[AsyncSession]:
+    async with AsyncSandbox().session() as session:
+        one: AsyncSession = await AsyncSandbox.session()
+        info: SessionInfo = await one.info()
+        print(info.id, (await session.run("1")).result)
+        return await session.fork()
 
 
 async def main() -> Result:

@@ -11,7 +11,9 @@ from .errors import AnswerTimeoutError, APIError, ConnectError, ConnectionLostEr
 from .events import Output, RunReader
 from .http1 import Answer
 from .models import Content, Execution, Result, result_of
+from .aio_session import AsyncSession, AsyncSessionMethod
 from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, is_stream, results_of
+from .session import SessionInfo, infos_of, path_of
 
 _HELD_MAX = 1 << 20  # bytes that nobody has taken yet; the sender waits then
 
@@ -178,13 +180,23 @@ class AsyncSandbox:
     def base_url(self) -> str:
         return self._settings.base_url
 
+    session = AsyncSessionMethod()
+
+    async def sessions(self) -> List[SessionInfo]:
+        """As Sandbox.sessions."""
+        return infos_of(decode(await self._ask("GET", "/v1/sessions")))
+
+    async def get_session(self, id: str) -> AsyncSession:
+        """As Sandbox.get_session."""
+        return AsyncSession(self, decode(await self._ask("GET", path_of(id))))
+
     async def run(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
                   args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
                   files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
                   memory_mb: Optional[int] = None, binary: bool = False) -> Result:
         """As Sandbox.run."""
         execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
-        body = await self._ask("/v1/exec", execution.to_json(), execution.seconds)
+        body = await self._ask("POST", "/v1/exec", execution.to_json(), execution.seconds)
         return result_of(decode(body), binary)
 
     async def run_batch(self, codes: Sequence[Union[str, Execution]], language: str = "python", timeout: int = 30, *,
@@ -196,7 +208,7 @@ class AsyncSandbox:
         template = Execution("", language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
         executions = executions_of(codes, template)
         seconds = sum(execution.seconds for execution in executions)
-        body = await self._ask("/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
+        body = await self._ask("POST", "/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
         return results_of(body, executions)
 
     def stream(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
@@ -204,12 +216,12 @@ class AsyncSandbox:
                files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
                memory_mb: Optional[int] = None, binary: bool = False) -> AsyncStream:
         """As Sandbox.stream."""
-        return AsyncStream(self._items(
-            Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)))
+        execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        return AsyncStream(self._items("/v1/exec", execution.to_json(), execution.seconds, binary))
 
     async def health(self) -> Dict[str, Any]:
         """As Sandbox.health."""
-        answer, body = await self._exchange(self._settings.get("/v1/health"), 0)
+        answer, body = await self._exchange(self._settings.request("GET", "/v1/health"), 0)
         return health_of(answer, body)
 
     async def close(self) -> None:
@@ -263,17 +275,18 @@ class AsyncSandbox:
             else:
                 link.close()
 
-    async def _items(self, execution: Execution) -> AsyncGenerator[Union[Output, Result], None]:
-        request = self._settings.post("/v1/exec", {**execution.to_json(), "stream": True})
+    async def _items(self, path: str, body: Dict[str, Any], seconds: float,
+                     binary: bool) -> AsyncGenerator[Union[Output, Result], None]:
+        request = self._settings.request("POST", path, {**body, "stream": True})
         attempt = 0
         while True:
             link = await self._take()
             kept = False
             try:
-                exchange = _Exchange(link, request, execution.seconds + self._settings.patience, each=True)
+                exchange = _Exchange(link, request, seconds + self._settings.patience, each=True)
                 part = await exchange.read()
                 if is_stream(exchange.answer):
-                    reader = RunReader(execution.binary)
+                    reader = RunReader(binary)
                     while part:
                         for item in reader.feed(part):
                             yield item
@@ -281,9 +294,9 @@ class AsyncSandbox:
                     reader.end()
                     kept = exchange.answer.keep
                     return
-                body = part + await exchange.read_all()
+                rest = part + await exchange.read_all()
                 kept = exchange.answer.keep
-                check(exchange.answer, body)
+                check(exchange.answer, rest)
                 raise ProtocolError("the answer is no stream")
             except APIError as e:
                 wait = self._settings.wait_before(attempt, e)
@@ -297,8 +310,8 @@ class AsyncSandbox:
             await asyncio.sleep(wait)
             attempt += 1
 
-    async def _ask(self, path: str, body: Any, seconds: float) -> bytes:
-        request = self._settings.post(path, body)
+    async def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0) -> bytes:
+        request = self._settings.request(method, path, body)
         attempt = 0
         while True:
             answer, data = await self._exchange(request, seconds)

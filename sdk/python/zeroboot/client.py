@@ -13,6 +13,7 @@ from .errors import (AnswerTimeoutError, APIError, ConnectError, ConnectionLostE
 from .events import Output, RunReader
 from .http1 import Answer
 from .models import Content, Execution, Result, result_of
+from .session import Session, SessionInfo, SessionMethod, infos_of, path_of
 from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, is_stream, results_of
 
 _READ_SIZE = 1 << 18
@@ -156,6 +157,16 @@ class Sandbox:
     def base_url(self) -> str:
         return self._settings.base_url
 
+    session = SessionMethod()
+
+    def sessions(self) -> List[SessionInfo]:
+        """The key's sessions, the newest first, at most 1,000."""
+        return infos_of(decode(self._ask("GET", "/v1/sessions")))
+
+    def get_session(self, id: str) -> Session:
+        """One that there is; else NotFoundError."""
+        return Session(self, decode(self._ask("GET", path_of(id))))
+
     def run(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
             args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
             files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
@@ -164,7 +175,7 @@ class Sandbox:
         those that match outputs come back. binary: stdout_bytes and stderr_bytes are
         what the program wrote, whatever bytes."""
         execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
-        body = self._ask("/v1/exec", execution.to_json(), execution.seconds)
+        body = self._ask("POST", "/v1/exec", execution.to_json(), execution.seconds)
         return result_of(decode(body), binary)
 
     def run_batch(self, codes: Sequence[Union[str, Execution]], language: str = "python", timeout: int = 30, *,
@@ -176,7 +187,7 @@ class Sandbox:
         template = Execution("", language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
         executions = executions_of(codes, template)
         seconds = sum(execution.seconds for execution in executions)
-        body = self._ask("/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
+        body = self._ask("POST", "/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
         return results_of(body, executions)
 
     def stream(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
@@ -184,12 +195,12 @@ class Sandbox:
                files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
                memory_mb: Optional[int] = None, binary: bool = False) -> Stream:
         """As run, but what the program writes comes while it runs."""
-        return Stream(self._items(
-            Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)))
+        execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        return Stream(self._items("/v1/exec", execution.to_json(), execution.seconds, binary))
 
     def health(self) -> Dict[str, Any]:
         """What the server says of itself: status, and the templates there are."""
-        answer, body = self._exchange(self._settings.get("/v1/health"), 0)
+        answer, body = self._exchange(self._settings.request("GET", "/v1/health"), 0)
         return health_of(answer, body)
 
     def close(self) -> None:
@@ -243,26 +254,27 @@ class Sandbox:
             else:
                 connection.close()
 
-    def _items(self, execution: Execution) -> Generator[Union[Output, Result], None, None]:
-        request = self._settings.post("/v1/exec", {**execution.to_json(), "stream": True})
+    def _items(self, path: str, body: Dict[str, Any], seconds: float,
+               binary: bool) -> Generator[Union[Output, Result], None, None]:
+        request = self._settings.request("POST", path, {**body, "stream": True})
         attempt = 0
         while True:
             connection = self._take()
             kept = False
             try:
-                exchange = _Exchange(connection, request, execution.seconds + self._settings.patience, each=True)
+                exchange = _Exchange(connection, request, seconds + self._settings.patience, each=True)
                 part = exchange.read()
                 if is_stream(exchange.answer):
-                    reader = RunReader(execution.binary)
+                    reader = RunReader(binary)
                     while part:
                         yield from reader.feed(part)
                         part = exchange.read()
                     reader.end()
                     kept = exchange.answer.keep
                     return
-                body = part + exchange.read_all()
+                rest = part + exchange.read_all()
                 kept = exchange.answer.keep
-                check(exchange.answer, body)
+                check(exchange.answer, rest)
                 raise ProtocolError("the answer is no stream")
             except APIError as e:
                 wait = self._settings.wait_before(attempt, e)
@@ -277,8 +289,8 @@ class Sandbox:
                 raise UnavailableError(503, "the client is closed")
             attempt += 1
 
-    def _ask(self, path: str, body: Any, seconds: float) -> bytes:
-        request = self._settings.post(path, body)
+    def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0) -> bytes:
+        request = self._settings.request(method, path, body)
         attempt = 0
         while True:
             answer, data = self._exchange(request, seconds)

@@ -1,5 +1,6 @@
 """What can go wrong. Who wants to know whether the code may have run asks which of
-these it was: after APIError (but 500) and ConnectError it has not."""
+these it was: after APIError (but ServerError and SessionDeletedError) and ConnectError it
+has not."""
 from __future__ import annotations
 
 from typing import Dict, Optional, Type
@@ -28,11 +29,19 @@ class AuthenticationError(APIError):
 
 
 class NotFoundError(APIError):
-    """404, 405: base_url leads to something else."""
+    """404, 405: there is no such session; or base_url leads to something else."""
 
 
 class TooLargeError(APIError):
     """413: more than the server's --max-body."""
+
+
+class SessionDeletedError(APIError):
+    """409: the session was deleted before its run had ended."""
+
+
+class SessionEndedError(APIError):
+    """410: the session's program has ended; message says why."""
 
 
 class RateLimitError(APIError):
@@ -45,6 +54,10 @@ class ServerError(APIError):
 
 class UnavailableError(ServerError):
     """503, after all retries: the server is full or ends. Nothing has run."""
+
+
+class SessionTooLargeError(ServerError):
+    """507: the session, or all of them, would be too large. It is as it was before."""
 
 
 class ConnectError(ZerobootError):
@@ -69,9 +82,12 @@ _BY_STATUS: Dict[int, Type[APIError]] = {
     401: AuthenticationError,
     404: NotFoundError,
     405: NotFoundError,
+    409: SessionDeletedError,
+    410: SessionEndedError,
     413: TooLargeError,
     429: RateLimitError,
     503: UnavailableError,
+    507: SessionTooLargeError,
 }
 
 

@@ -40,6 +40,7 @@ class Result:
     stdout_bytes: bytes = b""  # exact where the run was asked for with binary=True
     stderr_bytes: bytes = b""
     error: Optional[str] = None  # in a batch: why this one did not run
+    result: Optional[str] = None  # in a session: the value of the last expression, as text
 
     @property
     def ok(self) -> bool:
@@ -75,7 +76,7 @@ class Execution:
         if self.env:
             body["env"] = dict(self.env)
         if self.files:
-            body["files"] = {path: _content(data) for path, data in self.files.items()}
+            body["files"] = contents_of(self.files)
         if self.outputs:
             body["outputs"] = list(self.outputs)
         if self.memory_mb is not None:
@@ -94,6 +95,10 @@ def _content(data: Content) -> Any:
     if isinstance(data, str):
         return data
     return {"base64": base64.b64encode(bytes(data)).decode("ascii")}
+
+
+def contents_of(files: Mapping[str, Content]) -> Dict[str, Any]:
+    return {path: _content(data) for path, data in files.items()}
 
 
 def bytes_of(content: Any) -> bytes:
@@ -132,6 +137,7 @@ def result_of(answer: Any, binary: bool) -> Result:
             warnings=answer.get("warnings", []),
             stdout_bytes=out,
             stderr_bytes=err,
+            result=answer.get("result"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise ProtocolError(f"not the answer of a run: {e!r}") from e

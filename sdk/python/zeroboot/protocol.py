@@ -39,12 +39,11 @@ class Settings:
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
 
-    def post(self, path: str, body: Any) -> bytes:
+    def request(self, method: str, path: str, body: Any = None) -> bytes:
+        if body is None:
+            return request_bytes(self.target, method, path, self.headers, None)
         data = json.dumps(body, separators=(",", ":")).encode("ascii")
-        return request_bytes(self.target, "POST", path, {**self.headers, "Content-Type": "application/json"}, data)
-
-    def get(self, path: str) -> bytes:
-        return request_bytes(self.target, "GET", path, self.headers, None)
+        return request_bytes(self.target, method, path, {**self.headers, "Content-Type": "application/json"}, data)
 
     def wait_before(self, attempt: int, error: APIError) -> Optional[float]:
         """How long before it is asked once more; None: it is not. Only of answers

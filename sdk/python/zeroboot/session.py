@@ -1,0 +1,150 @@
+"""Sessions: programs that stay."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Type
+from urllib.parse import quote
+
+from .errors import NotFoundError, ProtocolError
+from .models import Content, Execution, Result, contents_of, result_of
+from .protocol import decode
+
+if TYPE_CHECKING:
+    from .client import Sandbox
+
+
+@dataclass
+class SessionInfo:
+    """How a session stands."""
+
+    id: str
+    language: str
+    state: str  # live: it can go on at once; parked: as well; ended: its program has
+    reason: Optional[str] = None  # why it has ended
+    memory_mb: float = 0.0  # that are kept of it
+    created: str = ""
+    last_used: str = ""
+    runs: int = 0
+    idle_seconds: int = 0  # it is deleted without a request for so long; 0: never
+    warnings: List[str] = field(default_factory=list)
+
+
+def info_of(answer: Any) -> SessionInfo:
+    try:
+        return SessionInfo(**{name: answer[name] for name in SessionInfo.__dataclass_fields__ if name in answer})
+    except TypeError as e:
+        raise ProtocolError(f"not the answer of a session: {e!r}") from e
+
+
+def infos_of(answer: Any) -> List[SessionInfo]:
+    if not isinstance(answer, dict) or not isinstance(answer.get("sessions"), list):
+        raise ProtocolError("not the answer of sessions")
+    return [info_of(one) for one in answer["sessions"]]
+
+
+def path_of(id: str) -> str:
+    return f"/v1/sessions/{quote(id, safe='')}"
+
+
+def making_of(language: str, idle_seconds: int, on_timeout: Optional[str], env: Optional[Mapping[str, str]],
+              files: Optional[Mapping[str, Content]]) -> Dict[str, Any]:
+    """The request that makes one."""
+    body: Dict[str, Any] = {"language": language, "idle_seconds": idle_seconds}
+    if on_timeout is not None:
+        body["on_timeout"] = on_timeout
+    if env:
+        body["env"] = dict(env)
+    if files:
+        body["files"] = contents_of(files)
+    return body
+
+
+def exec_of(execution: Execution, on_timeout: Optional[str]) -> Dict[str, Any]:
+    """The request of a run."""
+    body = execution.to_json()
+    del body["language"]
+    if on_timeout is not None:
+        body["on_timeout"] = on_timeout
+    return body
+
+
+class Session:
+    """A program that stays: what one run has set, imported, opened or written is there for
+    the next. `with` deletes it at its end. Runs are one after another; others wait."""
+
+    def __init__(self, sandbox: Sandbox, answer: Any, own: bool = False) -> None:
+        """own: the sandbox is the session's, and ends with it."""
+        info = info_of(answer)
+        self.id = info.id
+        self.language = info.language
+        self._sandbox = sandbox
+        self._own = own
+
+    def run(self, code: str, timeout: int = 30, *, stdin: Optional[Content] = None, args: Sequence[str] = (),
+            env: Optional[Mapping[str, str]] = None, files: Optional[Mapping[str, Content]] = None,
+            outputs: Sequence[str] = (), memory_mb: Optional[int] = None, binary: bool = False,
+            on_timeout: Optional[str] = None) -> Result:
+        """As Sandbox.run, in the session; result.result is the value of the last
+        expression. on_timeout, if not as the session was made: end or rollback."""
+        execution = Execution(code, "", timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        body = self._sandbox._ask("POST", self._path + "/exec", exec_of(execution, on_timeout), execution.seconds)
+        return result_of(decode(body), binary)
+
+    def fork(self, count: int = 1) -> List[Session]:
+        """So many sessions, at most 100, with all of this one's state, which goes on."""
+        answer = decode(self._sandbox._ask("POST", self._path + "/fork", {"count": count}))
+        infos_of(answer)
+        return [Session(self._sandbox, one) for one in answer["sessions"]]
+
+    def info(self) -> SessionInfo:
+        return info_of(decode(self._sandbox._ask("GET", self._path)))
+
+    def delete(self) -> None:
+        """What runs of it is cut off."""
+        self._sandbox._ask("DELETE", self._path)
+
+    def close(self) -> None:
+        """Deletes it, if it is still there."""
+        try:
+            self.delete()
+        except NotFoundError:
+            pass
+        finally:
+            if self._own:
+                self._sandbox.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException],
+                 traceback: Optional[TracebackType]) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} of {self.language}>"
+
+    @property
+    def _path(self) -> str:
+        return path_of(self.id)
+
+
+class _Maker:
+    def __init__(self, sandbox: Sandbox, own: bool) -> None:
+        self._sandbox = sandbox
+        self._own = own
+
+    def __call__(self, language: str = "python", *, idle_seconds: int = 600, on_timeout: Optional[str] = None,
+                 env: Optional[Mapping[str, str]] = None, files: Optional[Mapping[str, Content]] = None) -> Session:
+        """Makes a session. It is deleted without a request for idle_seconds; 0: never. A
+        run that its time cuts off ends it, unless on_timeout is rollback: then the
+        session is as it was before the run."""
+        body = making_of(language, idle_seconds, on_timeout, env, files)
+        return Session(self._sandbox, decode(self._sandbox._ask("POST", "/v1/sessions", body)), self._own)
+
+
+class SessionMethod:
+    """Sandbox.session: of one that there is, or of the class, which makes one for it."""
+
+    def __get__(self, sandbox: Optional[Sandbox], kind: Type[Sandbox]) -> _Maker:
+        return _Maker(kind() if sandbox is None else sandbox, sandbox is None)
