@@ -249,6 +249,61 @@ const tests = {
 		})().catch((e) => e);
 		assert(error instanceof zeroboot.ZerobootError, String(error));
 	},
+	"a session keeps its state, is found, listed, and gone when it is disposed of": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const s = await sandbox.session();
+		const r = await s.run("import sys\nx = [1, len(sys.stdin.read())]\nprint('out')", { stdin: "abc" });
+		assert.deepEqual([s.id.length, s.language, r.stdout, r.result, r.exit_code], [36, "python", "out\n", undefined, 0]);
+		assert.equal((await s.run("x.append(2)\nx")).result, "[1, 3, 2]");
+		assert.equal((await s.run("1 / 0")).status, "error");
+		assert.equal((await sandbox.sessions()).filter((one) => one.id === s.id).length, 1);
+		const about = await s.info();
+		assert.deepEqual([about.id, about.language, about.runs, about.idle_seconds, about.reason], [s.id, "python", 3, 600, undefined]);
+		assert(about.memory_mb > 0 && about.created <= about.last_used && ["live", "parked"].includes(about.state));
+		assert.equal((await (await sandbox.getSession(s.id)).run("x")).result, "[1, 3, 2]");
+		await s[Symbol.asyncDispose]();
+		for (const gone of [s.run("1"), s.fork(), s.info(), s.delete(), sandbox.getSession(s.id), sandbox.getSession("../exec")])
+			await raises(zeroboot.NotFoundError, gone);
+		await s.close();
+	},
+	"a session has options, its runs have, and it forks": async () => {
+		const options = { language: "sh", idle_seconds: 50, env: { A: "b c" }, files: { "/tmp/f": everyByte } };
+		const s = await new Sandbox(undefined, SERVER).session(options);
+		assert.deepEqual([s.language, (await s.info()).idle_seconds], ["sh", 50]);
+		const r = await s.run("n=$((n + 1)); cat /tmp/f; echo $A $1 >out", { args: ["x"], binary: true, outputs: ["out"] });
+		assert.deepEqual([...r.stdout_bytes], [...everyByte]);
+		assert.equal(Buffer.from(r.files.out).toString(), "b c x\n");
+		const [a, b] = await s.fork(2);
+		await a.run("n=a");
+		await b.run("n=b");
+		const texts = await Promise.all([s, a, b].map(async (one) => (await one.run("echo $n $D", { env: { D: "e" } })).stdout));
+		assert.deepEqual(texts, ["1 e\n", "a e\n", "b e\n"]);
+		await Promise.all([s, a, b].map((one) => one.close()));
+		await raises(zeroboot.BadRequestError, new Sandbox(undefined, SERVER).session({ language: "cobol" }));
+	},
+	"a session that ends, goes back, is too large, is deleted: errors of their kind": async () => {
+		process.env.ZEROBOOT_BASE_URL = SERVER;
+		const s = await Sandbox.session({ language: "node" });
+		delete process.env.ZEROBOOT_BASE_URL;
+		assert.equal((await s.run("process.exit(3)")).exit_code, 3);
+		const e = await raises(zeroboot.SessionEndedError, s.run("1"));
+		assert.deepEqual([e.status, e.reason], [410, (await s.info()).reason]);
+		await s.close();
+		const back = await new Sandbox(undefined, SERVER).session({ language: "node", on_timeout: "rollback" });
+		await back.run("let x = 1");
+		assert.equal((await back.run("x = 2; for (;;);", { timeout: 1 })).status, "timeout");
+		assert.equal((await back.run("x")).result, "1");
+		const forks = await metric("zeroboot_concurrent_forks");
+		const run = back.run("for (;;);", { timeout: 280 });
+		const refused = raises(zeroboot.SessionDeletedError, run);
+		await until(async () => (await metric("zeroboot_concurrent_forks")) > forks);
+		await back.delete();
+		await refused;
+		const small = await new Sandbox(undefined, SMALL).session();
+		const large = await raises(zeroboot.SessionTooLargeError, small.run("import random; x = random.randbytes(8 << 20)"));
+		assert(large.status === 507 && large instanceof zeroboot.ServerError);
+		await small.close();
+	},
 	"keys and addresses that are none": () => {
 		for (const [key, url] of [["a\nb"], ["ü"], ["k", "localhost"], ["k", "ftp://x"]])
 			assert.throws(() => new Sandbox(key, url), TypeError);

@@ -1,5 +1,5 @@
 // What a user's TypeScript sees.
-import { Sandbox, type Execution, type Result } from "@zeroboot/sdk";
+import { Sandbox, type Execution, type Result, type Session, type SessionInfo } from "@zeroboot/sdk";
 
 const sandbox = new Sandbox("key", "http://127.0.0.1:8080", { retries: 1 });
 const one: Promise<Result> = sandbox.run("1", { language: "node", timeout: 1, files: { a: new Uint8Array() } });
@@ -12,4 +12,12 @@ export async function texts(): Promise<string[]> {
 }
 // @ts-expect-error: no option of that name
 void sandbox.run("1", { languages: "node" });
+export async function values(): Promise<(string | undefined)[]> {
+	await using session: Session = await Sandbox.session({ language: "node", on_timeout: "rollback" });
+	const forks: Session[] = await session.fork(2);
+	const infos: SessionInfo[] = await sandbox.sessions();
+	// @ts-expect-error: the language is the session's
+	void session.run("1", { language: "sh" });
+	return [(await session.run("1", { timeout: 1 })).result, forks[0]?.id, infos[0]?.reason];
+}
 export const files: Promise<Uint8Array | undefined> = one.then((r) => r.files["a"]);

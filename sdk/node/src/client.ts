@@ -2,6 +2,7 @@ import { ApiError, errorOf, ProtocolError } from "./errors.js";
 import { Output, RunReader, Stream } from "./events.js";
 import { Answer, bodyOf, Transport } from "./http.js";
 import { Execution, Health, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
+import { Asker, infoOf, infosOf, makingOf, pathOf, Session, SessionInfo, SessionOptions } from "./session.js";
 
 const VERSION = "0.2.0";
 const BASE_URL = "http://127.0.0.1:8080";
@@ -65,6 +66,7 @@ export class Sandbox {
 	readonly baseUrl: string;
 	private readonly headers: Record<string, string>;
 	private readonly transport: Transport;
+	private readonly asker: Asker = (...request) => this.ask(...request);
 	private readonly options: Required<SandboxOptions>;
 
 	/** apiKey, baseUrl: else from ZEROBOOT_API_KEY, ZEROBOOT_BASE_URL. */
@@ -80,8 +82,8 @@ export class Sandbox {
 
 	/** Runs code. */
 	async run(code: string, options: RunOptions & Abortable = {}): Promise<Result> {
-		const body = await this.post("/v1/exec", requestOf(code, options), secondsOf(options), options.signal);
-		return resultOf(decode(body), options.binary);
+		const body = requestOf(code, options);
+		return resultOf(await this.ask("POST", "/v1/exec", body, secondsOf(options), options.signal), options.binary);
 	}
 
 	/** Runs several in parallel; results are in their order. What is not a string has
@@ -90,8 +92,8 @@ export class Sandbox {
 		const all = codes.map((code): Execution => (typeof code === "string" ? { ...options, code } : code));
 		const body = { executions: all.map((execution) => requestOf(execution.code, execution)) };
 		const seconds = all.reduce((sum, execution) => sum + secondsOf(execution), 0);
-		const answer = await this.post("/v1/exec/batch", body, seconds, options.signal);
-		const { results } = decode(answer) as { results?: unknown };
+		const answer = await this.ask("POST", "/v1/exec/batch", body, seconds, options.signal);
+		const { results } = answer as { results?: unknown };
 		if (!Array.isArray(results) || results.length !== all.length) throw new ProtocolError("not the answer of a batch");
 		return results.map((result, i) => resultOf(result, all[i]?.binary));
 	}
@@ -101,9 +103,30 @@ export class Sandbox {
 		return new Stream(this.items(code, options));
 	}
 
+	/** Makes a session: a program that stays. */
+	async session(options: SessionOptions & Abortable = {}): Promise<Session> {
+		const answer = await this.ask("POST", "/v1/sessions", makingOf(options), 0, options.signal);
+		return new Session(this.asker, infoOf(answer));
+	}
+
+	/** The same, of a sandbox that is its own. */
+	static session(options: SessionOptions & Abortable = {}): Promise<Session> {
+		return new Sandbox().session(options);
+	}
+
+	/** The key's sessions, the newest first, at most 1,000. */
+	async sessions(): Promise<SessionInfo[]> {
+		return infosOf(await this.ask("GET", "/v1/sessions"));
+	}
+
+	/** One that there is; else NotFoundError. */
+	async getSession(id: string): Promise<Session> {
+		return new Session(this.asker, infoOf(await this.ask("GET", pathOf(id))));
+	}
+
 	/** What the server says of itself: status, and the templates there are. */
 	async health(): Promise<Health> {
-		const answer = await this.ask("GET", "/v1/health", undefined, 0);
+		const answer = await this.send("GET", "/v1/health", undefined, 0);
 		const body = await bodyOf(answer);
 		if (answer.status !== 503) check(answer, body); // 503: not every template is ready
 		const health = decode(body) as Partial<Health> | null;
@@ -116,7 +139,7 @@ export class Sandbox {
 		this.transport.close();
 	}
 
-	private ask(method: string, path: string, body: string | undefined, seconds: number, signal?: AbortSignal, each = false) {
+	private send(method: string, path: string, body: string | undefined, seconds: number, signal?: AbortSignal, each = false) {
 		const headers = body === undefined ? this.headers : { ...this.headers, "Content-Type": "application/json" };
 		return this.transport.open({
 			...{ method, path, headers, seconds: seconds + this.options.patience },
@@ -126,14 +149,14 @@ export class Sandbox {
 		});
 	}
 
-	private async post(path: string, body: unknown, seconds: number, signal?: AbortSignal): Promise<string> {
-		const text = JSON.stringify(body);
+	private async ask(method: string, path: string, body?: unknown, seconds = 0, signal?: AbortSignal): Promise<unknown> {
+		const text = body === undefined ? undefined : JSON.stringify(body);
 		for (let attempt = 0; ; attempt++) {
-			const answer = await this.ask("POST", path, text, seconds, signal);
+			const answer = await this.send(method, path, text, seconds, signal);
 			const answered = await bodyOf(answer);
 			try {
 				check(answer, answered);
-				return answered;
+				return answered === "" ? undefined : decode(answered);
 			} catch (error) {
 				const wait = this.waitBefore(attempt, error);
 				if (wait === undefined) throw error;
@@ -145,7 +168,7 @@ export class Sandbox {
 	private async *items(code: string, options: RunOptions & Abortable): AsyncGenerator<Output | Result, void> {
 		const text = JSON.stringify({ ...requestOf(code, options), stream: true });
 		for (let attempt = 0; ; attempt++) {
-			const answer = await this.ask("POST", "/v1/exec", text, secondsOf(options), options.signal, true);
+			const answer = await this.send("POST", "/v1/exec", text, secondsOf(options), options.signal, true);
 			if (answer.status === 200 && answer.headers["content-type"]?.startsWith("text/event-stream")) {
 				const reader = new RunReader(options.binary ?? false);
 				for await (const part of answer.parts) yield* reader.feed(part);

@@ -1,5 +1,6 @@
 // What can go wrong. Who wants to know whether the code may have run asks which of
-// these it was: after ApiError (but 500) and ConnectError it has not.
+// these it was: after ApiError (but ServerError and SessionDeletedError) and ConnectError
+// it has not.
 
 /** Any error of this package. */
 export class ZerobootError extends Error {
@@ -26,16 +27,22 @@ export class ApiError extends ZerobootError {
 export class BadRequestError extends ApiError {}
 /** 401: no key, or not one of the server's. */
 export class AuthenticationError extends ApiError {}
-/** 404, 405: the base URL leads to something else. */
+/** 404, 405: there is no such session; or the base URL leads to something else. */
 export class NotFoundError extends ApiError {}
 /** 413: more than the server's --max-body. */
 export class TooLargeError extends ApiError {}
+/** 409: the session was deleted before its run had ended. */
+export class SessionDeletedError extends ApiError {}
+/** 410: the session's program has ended; reason says why. */
+export class SessionEndedError extends ApiError {}
 /** 429, after all retries. */
 export class RateLimitError extends ApiError {}
 /** 500 and above: the run may have begun. */
 export class ServerError extends ApiError {}
 /** 503, after all retries: the server is full or ends. Nothing has run. */
 export class UnavailableError extends ServerError {}
+/** 507: the session, or all of them, would be too large. It is as it was before. */
+export class SessionTooLargeError extends ServerError {}
 
 /** No connection. Nothing has run. */
 export class ConnectError extends ZerobootError {}
@@ -52,9 +59,12 @@ const byStatus = new Map<number, typeof ApiError>([
 	[401, AuthenticationError],
 	[404, NotFoundError],
 	[405, NotFoundError],
+	[409, SessionDeletedError],
+	[410, SessionEndedError],
 	[413, TooLargeError],
 	[429, RateLimitError],
 	[503, UnavailableError],
+	[507, SessionTooLargeError],
 ]);
 
 export function errorOf(status: number, reason: string, retryAfter?: number): ApiError {

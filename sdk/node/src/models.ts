@@ -31,6 +31,8 @@ export interface Result {
 	stderr_bytes: Uint8Array;
 	/** In a batch: why this one did not run. */
 	error?: string;
+	/** In a session: the value of the last expression, as text. */
+	result?: string;
 }
 
 /** What a run may have beside its code. */
@@ -78,6 +80,10 @@ function encode(content: Content): string | { base64: string } {
 	return { base64: bytes.toString("base64") };
 }
 
+export function contentsOf(files: Readonly<Record<string, Content>>): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(files).map(([path, data]) => [path, encode(data)]));
+}
+
 export function requestOf(code: string, options: RunOptions): Record<string, unknown> {
 	const { files } = options;
 	return {
@@ -87,7 +93,7 @@ export function requestOf(code: string, options: RunOptions): Record<string, unk
 		stdin: options.stdin === undefined ? undefined : encode(options.stdin),
 		args: options.args,
 		env: options.env,
-		files: files && Object.fromEntries(Object.entries(files).map(([path, data]) => [path, encode(data)])),
+		files: files && contentsOf(files),
 		outputs: options.outputs,
 		memory_mb: options.memory_mb,
 		encoding: options.binary ? "base64" : undefined,
@@ -135,5 +141,6 @@ export function resultOf(answer: unknown, binary = false): Result {
 		warnings: wire.warnings ?? [],
 		stdout_bytes: out,
 		stderr_bytes: err,
+		...(wire.result === undefined ? {} : { result: wire.result }),
 	};
 }
