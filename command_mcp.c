@@ -8,6 +8,9 @@
 #define REQUEST_SECONDS 30 /* nobody connects, */
 #define IDLE_SECONDS 75
 #define QUEUE_MAX 64
+#define SESSIONS_MAX 1000
+#define SESSION_MIB 64    /* of one, */
+#define SESSIONS_MIB 1024 /* of all: as serve has it */
 
 static struct server_options server = { .stdio = true, .minimum = 1 };
 static unsigned long workers, body, outputs;
@@ -51,6 +54,12 @@ static int run(int count, char **operands)
 	server.output_total = (size_t)1 << 30;
 	server.body_mib = (unsigned)body;
 	server.outputs_mib = (unsigned)outputs;
+	server.pages_mb = SESSION_MIB;
+	server.sessions = (struct session_options){
+		.most = SESSIONS_MAX,
+		.pages_most = (size_t)SESSION_MIB << 20,
+		.bytes_most = (size_t)SESSIONS_MIB << 20,
+	};
 	server.host = host_ask(&e);
 	return server.host ? server_run(&server) : command_failed(&e);
 }

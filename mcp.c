@@ -188,12 +188,15 @@ static void list_tools(struct parse *p)
 	text_put(&p->message->answer, "}}");
 }
 
-static int read_arguments(struct parse *p)
+static int read_arguments(struct parse *p, enum request_kind kind,
+			  enum mcp_kind wanted)
 {
 	struct request *q = p->request;
 	int r;
 
 	q->batch = false;
+	q->kind = kind;
+	q->copies = 1;
 	r = request_parse(q, p->arguments.size ? p->arguments.text : "{}",
 			  p->arguments.size ? p->arguments.size : 2, &p->e);
 	if (r == -ENOMEM)
@@ -203,7 +206,9 @@ static int read_arguments(struct parse *p)
 		return 0;
 	}
 	q->jobs[0]->base64 = false;
-	p->message->kind = MCP_RUN;
+	p->message->kind = wanted;
+	p->message->copies = q->copies;
+	memcpy(p->message->session, q->session, ID_SIZE);
 	return 0;
 }
 
@@ -211,9 +216,11 @@ static int call_tool(struct parse *p)
 {
 	char name[NAME_MAX_BYTES], what[NAME_MAX_BYTES + 32];
 	bool is_name = string_of(&p->name, name);
+	bool forks = is_name && !strcmp(name, MCP_TOOL_FORK);
+	bool ends = is_name && !strcmp(name, MCP_TOOL_END);
 	int language = is_name ? mcp_tool_language(name) : -1;
 
-	if (language < 0) {
+	if (language < 0 && !forks && !ends) {
 		snprintf(what, sizeof(what), "unknown tool: %s",
 			 is_name ? name : "no such name");
 		fail(p, INVALID_PARAMS, p->name.size ? what : "name: missing");
@@ -225,7 +232,9 @@ static int call_tool(struct parse *p)
 	}
 	p->request->given = true;
 	p->request->language = language;
-	return read_arguments(p);
+	return forks ? read_arguments(p, REQUEST_CALL_FORK, MCP_FORK) :
+	       ends  ? read_arguments(p, REQUEST_CALL_END, MCP_END) :
+		       read_arguments(p, REQUEST_CALL, MCP_RUN);
 }
 
 /* 0 or -EINVAL: they are no object. */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "http.h"
+#include "id.h"
 #include "pieces.h"
 #include "request.h"
 #include "text.h"
@@ -19,6 +20,8 @@ enum mcp_kind {
 	MCP_NOTHING, /* it wants no answer */
 	MCP_ANSWER,  /* it is there */
 	MCP_RUN,     /* the answer is what a job comes to */
+	MCP_FORK,    /* copies of a session are wanted: mcp_session.h */
+	MCP_END,     /* and its end */
 	MCP_CANCEL,  /* the request with this id is not wanted any more */
 };
 
@@ -29,6 +32,9 @@ struct mcp_message {
 	bool begins;  /* it has been an initialize that is answered */
 	char id[MCP_ID_MAX];
 	size_t id_size;
+	char session[ID_SIZE]; /* that it names; empty: none */
+	bool made;             /* it is new */
+	uint32_t copies;
 	struct text answer;
 };
 

@@ -5,7 +5,9 @@
 
 #include "api.h"
 #include "cors.h"
-#include "mcp.h"
+#include "mcp_session.h"
+
+#define SESSION_SECONDS 3600 /* that nobody uses: people think, too */
 
 struct mcp_exchange {
 	struct pieces pieces; /* first */
@@ -126,6 +128,16 @@ static void answer(struct exchange *x)
 		   says ? "" : "Content-Length: 0\r\n");
 }
 
+/* False: no memory. */
+static bool prepare(struct exchange *x)
+{
+	struct mcp_message *m = &x->mcp->message;
+
+	mcp_session_prepare(m, x->count ? x->jobs[0] : NULL, x->owner,
+			    SESSION_SECONDS);
+	return !m->answer.failed;
+}
+
 static void message_read(struct reading *r)
 {
 	struct exchange *x = r->context;
@@ -134,7 +146,7 @@ static void message_read(struct reading *r)
 	api_take_jobs(x);
 	if (!api_spend(x, 1)) {
 		mcp_http_drop(x);
-	} else if (no_memory) {
+	} else if (no_memory || !prepare(x)) {
 		mcp_http_drop(x);
 		api_refuse(x, 500, "", "no memory");
 	} else if (x->mcp->message.kind == MCP_RUN) {

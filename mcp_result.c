@@ -189,6 +189,8 @@ static void put_run(struct writer *w, const struct job *job)
 		put_text(w, "", job->out, job->out_size);
 	if (job->err_size)
 		put_text(w, "stderr:\\n", job->err, job->err_size);
+	if (job->value)
+		put_text(w, "result:\\n", job->value, job->value_size);
 	put_end(w, job);
 	if (job->cut)
 		put_line(w, "its output was cut: there was too much");
@@ -198,6 +200,16 @@ static void put_run(struct writer *w, const struct job *job)
 	put_files(w, job);
 	if (!*w->comma)
 		put_line(w, "no output");
+}
+
+/* A program that ends is all that ends a session here: see mcp_session.c. */
+static void put_session(struct writer *w, const struct mcp_message *m,
+			const struct job *job)
+{
+	if (job->status == JOB_DONE && !job->alive)
+		put_line(w, "the session has ended, with its program");
+	else if (m->made)
+		put_text(w, "session: ", m->session, strlen(m->session));
 }
 
 void mcp_result(struct pieces *p, const struct mcp_message *m,
@@ -213,7 +225,11 @@ void mcp_result(struct pieces *p, const struct mcp_message *m,
 	if (ran)
 		put_run(&w, job);
 	else
-		put_text(&w, "it did not run: ", results_failure(job),
-			 strlen(results_failure(job)));
+		put_text(&w,
+			 job->status == JOB_FULL ? "undone: " :
+						   "it did not run: ",
+			 results_failure(job), strlen(results_failure(job)));
+	if (m->session[0])
+		put_session(&w, m, job);
 	pieces_put(p, good ? "],\"isError\":false}}" : "],\"isError\":true}}");
 }

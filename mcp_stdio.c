@@ -13,9 +13,10 @@
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
-#include "mcp.h"
+#include "mcp_session.h"
 #include "pool.h"
 #include "reading.h"
+#include "session.h"
 
 #define READ_SIZE ((size_t)65536)
 #define OUTPUT_MAX (1u << 20) /* bytes of each stream of one run */
@@ -54,10 +55,16 @@ static struct {
 
 /* ---- calls ---- */
 
-static void free_call(struct call *c)
+static void drop_job(struct call *c)
 {
 	if (c->job)
 		job_free(c->job);
+	c->job = NULL;
+}
+
+static void free_call(struct call *c)
+{
+	drop_job(c);
 	free(c->message.answer.data);
 	pieces_free(&c->pieces);
 	free(c);
@@ -216,7 +223,8 @@ static void run(struct call *c)
 	stdio.running = c;
 	stdio.open++;
 	if (stdio.open <= CALLS_MAX && pool_admit(&job, 1, 0) == POOL_TAKEN &&
-	    pool_submit(job) == 0)
+	    (job->session ? session_submit(job->session, job) :
+			    pool_submit(job)) == 0)
 		return;
 	job->status = JOB_REFUSED;
 	job_done(job);
@@ -228,7 +236,8 @@ static void cancel(const struct mcp_message *m)
 		if (c->message.id_size != m->id_size ||
 		    memcmp(c->message.id, m->id, m->id_size))
 			continue;
-		if (!pool_cancel(c->job))
+		if (!(c->job->session ? session_cancel(c->job) :
+					pool_cancel(c->job)))
 			return;
 		remove_running(c);
 		free_call(c);
@@ -239,8 +248,13 @@ static void cancel(const struct mcp_message *m)
 static void handle(struct call *c)
 {
 	stdio.begun = stdio.begun || c->message.begins;
+	/* Its sessions end with it. */
+	mcp_session_prepare(&c->message, c->job, 0, 0);
+	if (c->message.answer.failed)
+		break_off("no memory for an answer");
 	switch (c->message.kind) {
 	case MCP_ANSWER:
+		drop_job(c);
 		queue_call(c);
 		break;
 	case MCP_RUN:
@@ -250,7 +264,7 @@ static void handle(struct call *c)
 		cancel(&c->message);
 		free_call(c);
 		break;
-	case MCP_NOTHING:
+	default:
 		free_call(c);
 		break;
 	}

@@ -9,9 +9,13 @@
 #define NAME_SIZE 64 /* with a NUL: more is too long for some clients */
 
 const char mcp_instructions[] =
-	"Each call runs a program in a virtual machine of its own, which is "
-	"there within a millisecond and gone afterwards: nothing is kept from "
-	"one call to the next, and there is no network. Print what you want to "
+	"Each call runs a program in a virtual machine of its own, without a "
+	"network, which is there within a millisecond. Without a session it is "
+	"gone afterwards, and nothing is kept. To work in steps, pass session "
+	"\"new\", and then the session that the result names: variables, "
+	"imports, files and the directory stay, and the value of a last "
+	"expression is shown. fork_session copies all of that, to try several "
+	"ways from one point; end_session frees it. Print what you want to "
 	"see. Give data in files or stdin; files that the program writes come "
 	"back when outputs names them, images as images.";
 
@@ -78,8 +82,32 @@ static const char schema[] =
 	"\"description\":\"Paths or patterns (*.png, out/**) of files that it "
 	"writes, to be returned.\"},"
 	"\"timeout_seconds\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":"
-	"300,\"default\":30,\"description\":\"It is ended after so long.\"}},"
+	"300,\"default\":30,\"description\":\"It is ended after so long; a "
+	"session is as it was before, then.\"},"
+	"\"session\":{\"type\":\"string\",\"description\":\"\\\"new\\\", or a "
+	"session that a result has named, of this language: the program goes "
+	"on where its last call ended. Without it nothing is kept.\"}},"
 	"\"required\":[\"code\"]}";
+
+/* Those that are not of a language. */
+static const char session_tools[] =
+	"{\"name\":\"" MCP_TOOL_FORK "\",\"title\":\"Fork a session\","
+	"\"description\":\"Copy a session with all of its state, within a "
+	"millisecond, to try several ways from one point. Returns the new "
+	"sessions, a line each; the session goes on as "
+	"well.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
+	"\"session\":{\"type\":\"string\"},\"count\":{\"type\":\"integer\","
+	"\"minimum\":1,\"maximum\":100,\"default\":1}},\"required\":["
+	"\"session\"]},\"annotations\":{\"readOnlyHint\":true,"
+	"\"openWorldHint\":"
+	"false}},"
+	"{\"name\":\"" MCP_TOOL_END "\",\"title\":\"End a session\","
+	"\"description\":\"Forget a session and all of its state.\","
+	"\"inputSchema\":{\"type\":\"object\",\"properties\":{\"session\":{"
+	"\"type\":\"string\"}},\"required\":[\"session\"]},\"annotations\":{"
+	"\"readOnlyHint\":false,\"destructiveHint\":true,\"idempotentHint\":"
+	"false,"
+	"\"openWorldHint\":false}}";
 
 static void write_tool(struct text *t, const char *name, const char *language)
 {
@@ -92,9 +120,11 @@ static void write_tool(struct text *t, const char *name, const char *language)
 	text_put(t, ",\"description\":\"Run ");
 	text_put(t, k ? k->what : "a program of this template");
 	text_put(t, " in a virtual machine of its own, without a network; "
-		    "nothing is kept between calls. Returns what it prints to "
-		    "stdout and stderr, its exit code if that is not 0, and "
-		    "the files that outputs names.\",\"inputSchema\":");
+		    "nothing is kept between calls but in a session. Returns "
+		    "what it prints to stdout and stderr, in a session also "
+		    "the value of a last expression, its exit code if that is "
+		    "not 0, and the files that outputs "
+		    "names.\",\"inputSchema\":");
 	text_put(t, schema);
 	/* Whatever a program does, the machine is gone afterwards. */
 	text_put(t, ",\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":"
@@ -117,5 +147,7 @@ void mcp_tools_write(struct text *t)
 		write_tool(t, name, language);
 		comma = ",";
 	}
+	text_put(t, comma);
+	text_put(t, *comma ? session_tools : "");
 	text_put(t, "]");
 }

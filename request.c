@@ -222,6 +222,26 @@ static int take_idle(struct json *j, struct reader *r, const struct field *f)
 	return field_integer(j, r, f, &parse_of(r)->request->idle_seconds);
 }
 
+/* What is too long to be one is none that there is. */
+static int take_session(struct json *j, struct reader *r, const struct field *f)
+{
+	struct request *q = parse_of(r)->request;
+	size_t size;
+	int n = field_measure(j, &size);
+
+	(void)f;
+	if (n)
+		return n;
+	if (size >= sizeof(q->session)) {
+		q->session[0] = '?';
+		return json_skip(j);
+	}
+	n = json_string(j, q->session, sizeof(q->session) - 1, &size);
+	if (n == 0)
+		q->session[size] = 0;
+	return n;
+}
+
 static int take_count(struct json *j, struct reader *r, const struct field *f)
 {
 	struct request *q = parse_of(r)->request;
@@ -387,6 +407,25 @@ const struct object request_fork = {
 	.fields = fork_fields,
 };
 
+static struct field call_fields[sizeof(exec_fields) / sizeof(exec_fields[0]) +
+				1] = {
+	{ .name = "session", .type = FIELD_STRING, .take = take_session }
+};
+
+static const struct field call_end_fields[] = { { .name = "session",
+						  .type = FIELD_STRING,
+						  .required = true,
+						  .take = take_session },
+						{ 0 } };
+
+static struct field call_fork_fields[3]; /* the same, and count */
+
+static const struct object calls[] = {
+	{ .name = "Call", .fields = call_fields },
+	{ .name = "CallFork", .fields = call_fork_fields },
+	{ .name = "CallEnd", .fields = call_end_fields },
+};
+
 static bool is_named(const struct field *f, const char *name)
 {
 	return !strcmp(f->name, name);
@@ -394,7 +433,7 @@ static bool is_named(const struct field *f, const char *name)
 
 void request_open(void)
 {
-	size_t session = 2, exec = 1;
+	size_t session = 2, exec = 1, call = 1;
 
 	for (const struct field *f = exec_fields; f->name; f++) {
 		if (is_named(f, "language") || is_named(f, "env") ||
@@ -402,7 +441,10 @@ void request_open(void)
 			session_fields[session++] = *f;
 		if (!is_named(f, "language") && !is_named(f, "stream"))
 			session_exec_fields[exec++] = *f;
+		call_fields[call++] = *f;
 	}
+	call_fork_fields[0] = call_end_fields[0];
+	call_fork_fields[1] = fork_fields[0];
 }
 
 static const struct object *const objects[REQUEST_KINDS] = {
@@ -410,6 +452,9 @@ static const struct object *const objects[REQUEST_KINDS] = {
 	[REQUEST_SESSION] = &request_session,
 	[REQUEST_SESSION_EXEC] = &request_session_exec,
 	[REQUEST_FORK] = &request_fork,
+	[REQUEST_CALL] = &calls[0],
+	[REQUEST_CALL_FORK] = &calls[1],
+	[REQUEST_CALL_END] = &calls[2],
 };
 
 static int add_job(struct parse *p)

@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "field.h"
+#include "id.h"
 #include "pool.h"
 
 #define REQUEST_BATCH_MAX 100
@@ -17,6 +18,11 @@ enum request_kind {
 	REQUEST_SESSION,
 	REQUEST_SESSION_EXEC,
 	REQUEST_FORK,
+	/* Of the Model Context Protocol: as REQUEST_EXEC, in a session or not; and
+	 * what is done to one. */
+	REQUEST_CALL,
+	REQUEST_CALL_FORK,
+	REQUEST_CALL_END,
 	REQUEST_KINDS
 };
 
@@ -37,6 +43,7 @@ struct request {
 	/* of a session that is to be made, whose job has its language and its
 	 * first parts; of a fork */
 	uint32_t idle_seconds, copies;
+	char session[ID_SIZE]; /* that a call names; empty: none */
 };
 
 /* What a body has, of one program and of a batch. */

@@ -15,7 +15,7 @@ from harness import PATIENCE, TOP, Report, Server, answers, eventually, post
 
 report = Report("mcp")
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-KEY = "a-key-of-the-tests"
+KEY, OTHER = "a-key-of-the-tests", "another-key-of-them"
 
 
 def request(method, number=1, **params):
@@ -24,6 +24,10 @@ def request(method, number=1, **params):
 
 def call(code, number=1, tool="run_python", **arguments):
     return request("tools/call", number, name=tool, arguments={"code": code, **arguments})
+
+
+def tool(name, number=1, **arguments):
+    return request("tools/call", number, name=name, arguments=arguments)
 
 
 INITIALIZE = request("initialize", 0, **HELLO)
@@ -42,6 +46,9 @@ TABLE = [
     (request("tools/call", name="n" * 10000), -32602), (request("tools/call", name="run_python"), -32602),
     (request("tools/call", name="run_python", arguments=[]), -32602), (call(5), -32602), (call("1", stdin=5), -32602),
     (call("1", files={"..": ""}), -32602), (call("1", language="node"), -32602), (call("1", timeout_seconds="x"), -32602),
+    (call("1", session=5), -32602), (tool("fork_session"), -32602), (tool("fork_session", session="x", count=101), -32602),
+    (tool("fork_session", session="x", count=0), -32602), (tool("fork_session", session=5), -32602), (tool("end_session", count=1), -32602),
+    (tool("fork_session", session="x"), 0), (tool("end_session", session="x" * 100), 0), (call("1", session="x"), 0), (call("1", session=""), 0),
     (request("ping"), 0), (request("ping", "ü\\ \n"), 0), (request("ping", -5), 0), (request("ping", 2 ** 70), 0),
     (request("ping", "x" * 254), 0), ({**request("tools/list"), "extra": [{}]}, 0), (request("tools/list", _meta={"a": 1}), 0),
     (b' {"method":"ping","params":{},"id":7,"jsonrpc":"2.0"} ', 0), (call("print(1)", _meta=1), 0),
@@ -188,6 +195,22 @@ def check_many():
         assert all(a["result"]["content"][0]["text"] == f"{a['id']}\n" for a in found), found
 
 
+def check_sessions_cancelled():
+    """A call in a session that is cancelled leaves it as it was, and one that waits for it comes next."""
+    with Stdio() as s:
+        s.send(INITIALIZE, call("x = 1", 1, session="new"))
+        s.answer()
+        number = s.answer()["result"]["content"][-1]["text"].split()[1]
+        s.send(call("x = 2\nwhile True: pass", "long", session=number, timeout_seconds=280), call("x", 3, session=number),
+               call("x", "waits", session=number))
+        s.send(*({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": i}} for i in ("waits", "long")))
+        answer = s.answer()
+        assert (answer["id"], answer["result"]["content"][0]["text"]) == (3, "result:\n1"), answer
+        s.send(call("while True: pass", 4, session=number, timeout_seconds=280), call("x", 5, session=number), tool("end_session", 6, session=number))
+        found = {a["id"]: a["result"]["content"][0]["text"] for a in (s.answer() for _ in range(3))}
+        assert found == {4: "it did not run: the session is being deleted", 5: "it did not run: the session is being deleted", 6: "ended"}, found
+
+
 def check_gone():
     """Who closes both ends ends it, whatever runs."""
     with Stdio() as s:
@@ -260,7 +283,7 @@ def check_some_templates():
                               stderr=subprocess.DEVNULL, input=b"\n".join(map(data_of, (
                                   INITIALIZE, request("tools/list"), call("echo own", 2, "run_my-own"), call("1", 3)))))
     found = {a["id"]: a for a in map(json.loads, done.stdout.splitlines())}
-    assert {t["name"] for t in found[1]["result"]["tools"]} == {"run_shell", "run_my-own"}, found[1]
+    assert {t["name"] for t in found[1]["result"]["tools"]} == {"run_shell", "run_my-own", "fork_session", "end_session"}, found[1]
     assert found[2]["result"]["content"][0]["text"] == "own\n" and found[3]["error"]["code"] == -32602, found
 
 
@@ -308,6 +331,36 @@ def check_http_keys(server):
     found = answers(server.ask(data + post(b"", "/mcp", b"Connection: close\r\n")))
     late = [a for a in found if a.status == 429]
     assert late and all("retry-after" in a.headers for a in late) and found[0].status == 200, len(late)
+
+
+def text_of(server, message, key=None):
+    """Of the last block of a result."""
+    return json.loads(ask(server, message, key=key).body)["result"]["content"][-1]["text"]
+
+
+def check_http_sessions(server):
+    """They are the key's, and the same as those of the API."""
+    number = text_of(server, call("x = 6 * 7", session="new"), KEY).removeprefix("session: ")
+    assert len(number) == 36 and text_of(server, call("x", session=number), KEY) == "result:\n42"
+    for message in call("x", session=number), tool("fork_session", session=number), tool("end_session", session=number):
+        assert text_of(server, message, OTHER).startswith("no such session"), message
+    listed = server.ask(f"GET /v1/sessions/{number} HTTP/1.0\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
+    about = json.loads(answers(listed)[0].body)
+    assert (about["runs"], about["idle_seconds"]) == (2, 3600), about
+    forks = text_of(server, tool("fork_session", session=number, count=3), KEY).split()[1:]
+    assert len(set(forks)) == 3 and [text_of(server, call("x", session=fork), KEY) for fork in forks] == ["result:\n42"] * 3
+    assert text_of(server, tool("end_session", session=number), KEY) == "ended"
+    assert text_of(server, call("x", session=number), KEY).startswith("no such session")
+
+
+def check_http_sessions_full(server):
+    """No more of them than there may be, nor larger ones."""
+    number = text_of(server, call("x = 1", session="new")).removeprefix("session: ")
+    assert text_of(server, tool("fork_session", session=number, count=2)) == "there are too many sessions: end_session ends one"
+    assert "undone: " in json.loads(ask(server, call("import random; x = random.randbytes(4 << 20)", session=number)).body)["result"]["content"][0]["text"]
+    other = text_of(server, tool("fork_session", session=number)).split()[1]
+    assert text_of(server, call("x", session="new")) == "there are too many sessions: end_session ends one"
+    assert text_of(server, call("x", session=other)) == "result:\n1"
 
 
 def check_http_gone(server):
@@ -363,7 +416,8 @@ def main():
     report.check("stdio: no message at all", check_nothing)
     report.check("stdio: a message of --max-body, and one over it", check_large)
     report.check("stdio: a call that is cancelled", check_cancelled)
-    report.check("stdio: 100 calls at once", check_many)
+    report.check("stdio: calls in a session that are cancelled, one that is ended", check_sessions_cancelled)
+    report.check("stdio: more calls than there may be", check_many)
     report.check("stdio: a client that has gone", check_gone)
     report.check("stdio: 10 large answers that wait", check_slow_reader)
     report.check("stdio: answers that nobody reads are no more than some", check_unread)
@@ -372,7 +426,7 @@ def main():
     report.check("stdio: tools are those of the templates", check_some_templates)
     with tempfile.TemporaryDirectory() as place:
         keys = pathlib.Path(place) / "keys.json"
-        keys.write_text(json.dumps([KEY]))
+        keys.write_text(json.dumps([KEY, OTHER]))
         with Server("--max-body", "1", "--cors", "http://good.example") as server:
             report.check("http: each kind of error, and what is none", check_http_table, server)
             report.check("http: methods, origins, revisions, types, sizes", check_http_head, server)
@@ -382,8 +436,10 @@ def main():
             report.line("http: the log has nothing else", server.unexpected() or None)
         with Server(environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": str(keys)}) as server:
             good = client("http", f"http://127.0.0.1:{server.port}/mcp", KEY) and good
+            report.check("http: sessions are their key's", check_http_sessions, server)
             report.check("http: keys and their rate", check_http_keys, server)
-        with Server("--workers", "1", "--max-queue", "0") as server:
+        with Server("--workers", "1", "--max-queue", "0", "--max-sessions", "2", "--session-memory", "2") as server:
+            report.check("http: sessions have limits", check_http_sessions_full, server)
             report.check("http: a queue that is full", check_http_full, server)
         with Server("--no-mcp") as server:
             report.check("http: --no-mcp", check_off, server)

@@ -38,14 +38,55 @@ const tests = {
 		assert(client.getInstructions().includes("virtual machine"));
 	},
 	"ping": () => client.ping(),
-	"a tool for each language, with a schema and hints": async () => {
+	"a tool for each language and two for sessions, with schemas and hints": async () => {
 		const { tools } = await client.listTools();
-		assert.deepEqual(tools.map((t) => t.name).sort(), ["run_javascript", "run_python", "run_shell"]);
-		for (const tool of tools) {
+		assert.deepEqual(tools.map((t) => t.name).sort(), ["end_session", "fork_session", "run_javascript", "run_python", "run_shell"]);
+		for (const tool of tools.filter((t) => t.name.startsWith("run_"))) {
 			assert.deepEqual(tool.inputSchema.required, ["code"]);
 			assert(tool.title && tool.description.length > 80 && tool.annotations.readOnlyHint);
-			for (const name of ["code", "stdin", "files", "outputs", "timeout_seconds"]) assert(tool.inputSchema.properties[name]);
+			for (const name of ["code", "stdin", "files", "outputs", "timeout_seconds", "session"]) assert(tool.inputSchema.properties[name]);
 		}
+		for (const tool of tools.filter((t) => t.name.endsWith("_session"))) {
+			assert.deepEqual(tool.inputSchema.required, ["session"]);
+			assert(tool.title && tool.description.length > 30 && tool.annotations.openWorldHint === false);
+		}
+	},
+	"a session keeps its state: values, files, directory, images": async () => {
+		const code = "import os; os.mkdir('/tmp/d'); os.chdir('/tmp/d'); x = [1]; x";
+		const first = texts(await call("run_python", { code, session: "new", files: { "/tmp/given": "text" } }));
+		assert.deepEqual([first[0], first[1].replace(/[0-9a-f-]{36}$/, "")], ["result:\n[1]", "session: "]);
+		const session = first[1].split(" ")[1];
+		const second = await call("run_python", { code: "print(open('/tmp/given').read()); x.append(2); x", session });
+		assert.deepEqual(texts(second), ["text\n", "result:\n[1, 2]"]);
+		const png = "open('a.png', 'wb').write(bytes.fromhex('89504e470d0a1a0a00ff')); open('a.csv', 'w').write('1')";
+		const { content } = await call("run_python", { code: png, outputs: ["*.png", "*.csv"], session });
+		assert.deepEqual(content.map((c) => c.type).sort(), ["image", "resource", "text"]);
+		const failed = await call("run_python", { code: "x.append(3); 1 / 0", session });
+		assert(failed.isError && texts(failed)[0].includes("ZeroDivisionError"));
+		const late = await call("run_python", { code: "x = 0\nwhile True: pass", timeout_seconds: 1, session });
+		assert.deepEqual(texts(late), ["timed out after 1 s"]);
+		assert.deepEqual(texts(await call("run_python", { code: "len(x), os.getcwd()", session })), ["result:\n(3, '/tmp/d')"]);
+		assert.deepEqual(texts(await call("run_shell", { code: "true", session })), ["the session is of another language"]);
+		assert.deepEqual(texts(await call("end_session", { session })), ["ended"]);
+		for (const name of ["run_python", "fork_session", "end_session"]) {
+			const gone = await call(name, { code: "1", session });
+			assert(gone.isError && texts(gone)[0].startsWith("no such session"), JSON.stringify(gone));
+		}
+	},
+	"a session forks, and ends with its program": async () => {
+		const [told] = texts(await call("run_javascript", { code: "let n = 1", session: "new" })).slice(-1);
+		const session = told.split(" ")[1];
+		const [list] = texts(await call("fork_session", { session, count: 2 }));
+		const [, a, b] = list.split("\n");
+		await call("run_javascript", { code: "n = 2", session: a });
+		await call("run_javascript", { code: "n = 3", session: b });
+		const values = await Promise.all([session, a, b].map((s) => call("run_javascript", { code: "n", session: s })));
+		assert.deepEqual(values.map((v) => texts(v)[0]), ["result:\n1", "result:\n2", "result:\n3"]);
+		const ended = await call("run_javascript", { code: "process.exit(4)", session: a });
+		assert.deepEqual(texts(ended), ["exit code 4", "the session has ended, with its program"]);
+		const over = await call("run_javascript", { code: "n", session: a });
+		assert.deepEqual([texts(over), over.isError], [["the session's program has ended"], true]);
+		for (const s of [session, a, b]) assert.deepEqual(texts(await call("end_session", { session: s })), ["ended"]);
 	},
 	"what each prints": async () => {
 		const results = await Promise.all([
