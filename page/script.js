@@ -19,8 +19,8 @@ const FAMILIES = {
 print("Hello from Python", sys.version.split()[0])
 print("in a machine of its own")
 `,
-			'A picture': `# Mandelbrot's set, as a PNG made by hand
-import numpy as np, struct, zlib
+			'A picture': `# Mandelbrot's set, as a bitmap made by hand
+import numpy as np, struct
 
 h, w = 360, 540
 y, x = np.mgrid[-1.2:1.2:h * 1j, -2.4:1.2:w * 1j]
@@ -29,17 +29,12 @@ for i in range(50):
     z = np.where(abs(z) < 4, z * z + c, z)
     n += abs(z) < 4
 t = (n / n.max())[..., None]
-rgb = (255 * np.clip([1.7, 0.9, 0.5] * t ** [0.5, 0.9, 1.6], 0, 1)).astype(np.uint8)
-rgb[n == n.max()] = 18
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-rows = b"".join(b"\\0" + row.tobytes() for row in rgb)
-with open("mandelbrot.png", "wb") as f:
-    f.write(b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-print(f"{w} x {h}, {len(rows):,} bytes before compression")
+bgr = (255 * np.clip([0.5, 0.9, 1.7] * t ** [1.6, 0.9, 0.5], 0, 1)).astype(np.uint8)
+bgr[n == n.max()] = 18
+head = struct.pack("<2s6I2H6I", b"BM", 54 + bgr.size, 0, 54, 40, w, h, 1, 24, *[0] * 6)
+with open("mandelbrot.bmp", "wb") as f:
+    f.write(head + bgr.tobytes())
+print(f"{w} x {h}, {bgr.size:,} bytes")
 `,
 			'Tables': `import pandas as pd
 
@@ -90,6 +85,7 @@ const OTHER = { tab: 4, examples: {} };
 const familyOf = (name) => FAMILIES[Object.keys(FAMILIES).find((f) => name.startsWith(f))] || OTHER;
 let language = '', key = sessionStorage.getItem('key') || '';
 const drafts = JSON.parse(sessionStorage.getItem('drafts') || '{}');
+const sessions = JSON.parse(sessionStorage.getItem('sessions') || '{}'); // their ids
 
 function choose(name) {
 	language = name;
@@ -100,6 +96,14 @@ function choose(name) {
 	editor.value = drafts[name] ?? family.examples[names[0]] ?? '';
 	editor.scrollTo(0, 0);
 	paint();
+	hold(name, sessions[name]);
+}
+
+// The state of a language is in this session, or in none.
+function hold(name, id) {
+	sessions[name] = id;
+	sessionStorage.setItem('sessions', JSON.stringify(sessions));
+	$('forget').hidden = !$('stay').checked || !sessions[language];
 }
 
 function keep() {
@@ -110,24 +114,20 @@ function keep() {
 
 async function askHealth() {
 	const says = $('health');
+	let text = 'no server';
 	try {
 		const { status, templates } = await (await fetch('v1/health')).json();
-		const names = Object.keys(templates), waits = names.filter((n) => !templates[n].ready);
-		const last = sessionStorage.getItem('language');
+		const names = Object.keys(templates), last = sessionStorage.getItem('language');
 		if (!language) {
+			choose([last, 'python', ...names].find((name) => names.includes(name)) || '');
 			$('langs').append(...names.map((name) => make('label', {},
-				make('input', { type: 'radio', name: 'language', value: name }), make('span', {}, name))));
-			choose(names.includes(last) ? last : names.includes('python') ? 'python' : names[0] || '');
-			const radio = $('langs').querySelector(`input[value="${CSS.escape(language)}"]`);
-			if (radio) radio.checked = true;
+				make('input', { type: 'radio', name: 'language', value: name, checked: name === language }), make('span', {}, name))));
 		}
-		says.className = status === 'ok' ? 'ok' : 'bad';
-		says.textContent = status === 'ok' ? 'ready' : `not ready: ${waits.join(', ')}`;
-	} catch {
-		says.className = 'bad';
-		says.textContent = 'no server';
-	}
-	if (says.className === 'bad') setTimeout(askHealth, 2000);
+		text = status === 'ok' ? 'ready' : `not ready: ${names.filter((n) => !templates[n].ready).join(', ')}`;
+	} catch {}
+	says.className = text === 'ready' ? 'ok' : 'bad';
+	says.textContent = text;
+	if (text !== 'ready') setTimeout(askHealth, 2000);
 }
 
 // ---- the editor ----
@@ -223,14 +223,11 @@ function print(stream, text) {
 	}
 	shown += text.length;
 	if (shown > SHOWN) text += '\n(the rest is not shown)';
-	if (last && last.dataset.stream === stream) {
-		last.firstChild.appendData(text);
-	} else {
-		const part = make('span', { className: stream === 'stderr' ? 'err' : '' }, text);
-		part.dataset.stream = stream;
-		log.append(part);
-	}
+	if (last?.className === stream) last.firstChild.appendData(text);
+	else log.append(make('span', { className: stream }, text));
 }
+
+const note = (text) => log.append(make('span', { className: 'say' }, text));
 
 function clear() {
 	log.replaceChildren();
@@ -246,22 +243,18 @@ function state(text, kind = '') {
 	$('state').className = kind;
 }
 
-const ms = (n) => (n < 10 ? n.toFixed(2) : n < 1000 ? n.toFixed(1) : Math.round(n).toLocaleString('en'));
-const figure = (name, value, unit) => make('div', {}, make('dt', {}, name), make('dd', {}, value, ' ', make('small', {}, unit)));
+const figure = (name, n, unit = 'ms') => make('div', {}, make('dt', {}, name),
+	make('dd', {}, n.toFixed(n < 10 ? 2 : n < 1000 ? 1 : 0), ' ', make('small', {}, unit)));
 
 function account(r) {
 	const rest = Math.max(r.total_time_ms - r.fork_time_ms - r.exec_time_ms, 0);
-	$('share').replaceChildren(...[r.fork_time_ms, r.exec_time_ms, rest].map((t) => {
-		const i = make('i');
-		i.style.flexGrow = t;
-		return i;
-	}));
-	$('figures').replaceChildren(figure('Fork', ms(r.fork_time_ms), 'ms'), figure('Run', ms(r.exec_time_ms), 'ms'), figure('Total', ms(r.total_time_ms), 'ms'),
-		...(r.usage ? [figure('CPU', ms(r.usage.cpu_ms), 'ms'), figure('Memory', r.usage.peak_memory_mb.toFixed(1), 'MB')] : []));
+	$('share').replaceChildren(...[r.fork_time_ms, r.exec_time_ms, rest].map((t) => make('i', { style: `flex-grow: ${t}` })));
+	$('figures').replaceChildren(figure('Fork', r.fork_time_ms), figure('Run', r.exec_time_ms), figure('Total', r.total_time_ms),
+		figure('CPU', r.usage.cpu_ms), figure('Memory', r.usage.peak_memory_mb, 'MB'));
 	$('figures').hidden = $('share').hidden = false;
 }
 
-const IMAGES = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', gif: 'gif', webp: 'webp', svg: 'svg+xml' };
+const IMAGES = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', gif: 'gif', webp: 'webp', bmp: 'bmp', svg: 'svg+xml' };
 
 function bring(files) {
 	for (const [path, content] of Object.entries(files)) {
@@ -278,10 +271,10 @@ function bring(files) {
 const ENDS = { ok: 'done', error: 'failed', timeout: 'out of time', out_of_memory: 'out of memory' };
 
 function finish(r) {
-	const note = (text) => log.append(make('span', { className: 'say' }, text));
 	const end = r.status === 'signal' ? `ended by ${r.signal}` : ENDS[r.status] || '';
 	print('stdout', r.stdout);
 	print('stderr', r.stderr);
+	if (r.result) print('value', r.result);
 	state(r.status === 'timeout' ? end : `${end ? `${end}, ` : ''}exit code ${r.exit_code}`, r.exit_code === 0 ? 'ok' : 'bad');
 	account(r);
 	bring(r.files || {});
@@ -295,14 +288,37 @@ function finish(r) {
 // ---- running ----
 
 async function request() {
-	const body = { code: editor.value, language, timeout_seconds: Math.max(1, parseInt($('limit').value, 10) || 30) };
+	const body = { code: editor.value, timeout_seconds: Math.max(1, parseInt($('limit').value, 10) || 30) };
 	const args = $('args').value, outputs = $('outputs').value.trim();
 	if ($('stdin').value) body.stdin = $('stdin').value;
 	if (args) body.args = args.replace(/\n$/, '').split('\n');
 	if (outputs) body.outputs = outputs.split(/[\s,]+/).filter(Boolean);
 	if (given.size) body.files = {};
 	for (const [name, file] of given) body.files[name] = { base64: await base64(file) };
-	return JSON.stringify(body);
+	return body;
+}
+
+function ask(method, path, body) {
+	const headers = { 'Content-Type': 'application/json', Accept: 'text/event-stream' };
+	if (key) headers.Authorization = `Bearer ${key}`;
+	return fetch(`v1/${path}`, { method, headers, body: body && JSON.stringify(body), signal: running?.signal });
+}
+
+// The answer to a run, in the session of its language if state is kept.
+async function send(name, body) {
+	if (!$('stay').checked) return ask('POST', 'exec', { ...body, language: name });
+	for (;;) {
+		const old = sessions[name];
+		if (!old) {
+			const made = await ask('POST', 'sessions', { language: name, on_timeout: 'rollback' });
+			if (!made.ok) return made;
+			hold(name, (await made.json()).id);
+		}
+		const answer = await ask('POST', `sessions/${sessions[name]}/exec`, body);
+		if (!old || ![404, 410].includes(answer.status)) return answer;
+		note(`The state is gone: ${(await answer.json()).error}. It starts anew.\n`);
+		hold(name);
+	}
 }
 
 // Server-sent events: calls take with each one's name and data.
@@ -313,8 +329,8 @@ async function events(stream, take) {
 		const whole = (text + piece.value).split('\n\n');
 		text = whole.pop();
 		for (const event of whole) {
-			const field = (name) => event.split('\n').filter((l) => l.startsWith(`${name}:`)).map((l) => l.slice(name.length + 1).trimStart()).join('\n');
-			if (field('data')) take(field('event'), JSON.parse(field('data')));
+			const [, name, data] = /^event: (.*)\ndata: (.*)/m.exec(event) || [];
+			if (data) take(name, JSON.parse(data));
 		}
 	}
 }
@@ -332,10 +348,8 @@ async function run() {
 	if (innerWidth < 861) $('result').scrollIntoView();
 	let wrong = null;
 	try {
-		const headers = { 'Content-Type': 'application/json', Accept: 'text/event-stream' };
-		if (key) headers.Authorization = `Bearer ${key}`;
-		const answer = await fetch('v1/exec', { method: 'POST', headers, body: await request(), signal: running.signal });
-		if ((answer.headers.get('Content-Type') || '').startsWith('text/event-stream')) {
+		const answer = await send(language, await request());
+		if (answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
 			let ended = false;
 			await events(answer.body, (name, data) => {
 				if (name === 'stdout' || name === 'stderr') {
@@ -360,7 +374,7 @@ async function run() {
 	running = null;
 	document.body.classList.remove('running');
 	$('run').textContent = 'Run';
-	if (wrong) askKey(key ? `The server does not know this one (${wrong}).` : ABOUT_KEYS, Boolean(key));
+	if (wrong) askKey(key ? `The server does not know this one (${wrong}).` : ABOUT_KEYS, !!key);
 }
 
 const ABOUT_KEYS = 'It is sent with each run, and forgotten with this tab.';
@@ -407,8 +421,20 @@ $('pick').onchange = () => {
 	$('pick').value = '';
 };
 $('copy').onclick = () => {
-	navigator.clipboard.writeText([...log.querySelectorAll('[data-stream]')].map((e) => e.textContent).join(''));
+	navigator.clipboard.writeText([...log.querySelectorAll(':not(.say)')].map((e) => e.textContent).join(''));
 	$('copy').textContent = 'Copied';
+};
+$('stay').checked = sessionStorage.getItem('stay');
+$('stay').onchange = () => {
+	sessionStorage.setItem('stay', $('stay').checked ? 1 : '');
+	hold(language, sessions[language]);
+};
+$('forget').onclick = () => {
+	ask('DELETE', `sessions/${sessions[language]}`).catch(() => {});
+	hold(language);
+	clear();
+	state('forgotten');
+	$('stay').focus();
 };
 $('key').onclick = () => askKey(ABOUT_KEYS, false);
 $('ask-no').onclick = () => $('ask').close();

@@ -83,7 +83,7 @@ def is_served(server):
     [answer] = answers(server.ask(b"GET / HTTP/1.0\r\n\r\n"))
     page = answer.body.decode()
     assert answer.status == 200 and answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert len(answer.body) < 30000, len(answer.body)
+    assert len(answer.body) < 30 << 10, len(answer.body)
     elsewhere = set(re.findall(r"https?://[\w.]+|url\(|@import|\bsrc=\"|<link[^>]*href=\"(?!data:)", page)) - {"http://www.w3.org", "http://localhost"}
     assert not elsewhere, elsewhere
     policy = answer.headers["content-security-policy"]
@@ -144,7 +144,7 @@ def streams(page):
     page.browser.click("#run")
     page.shows("#log", "caf\u00e9")
     assert page.running() and page.text("#log") == "out 1\nerr 1\nout 2\nerr 2\ncaf\u00e9"
-    assert page.browser.run("[...document.querySelectorAll('#log span')].map((e) => e.className)") == ["", "err", "", "err", ""]
+    assert page.browser.run("[...document.querySelectorAll('#log span')].map((e) => e.className)") == ["stdout", "stderr"] * 2 + ["stdout"]
     assert page.go("stopped").endswith("caf\u00e9")
     page.write("sh", "seq 50000")
     assert page.go("exit code 0") == "".join(f"{n}\n" for n in range(1, 50001))
@@ -183,7 +183,7 @@ def pictures(page):
     page.open().example("A picture")
     assert "540 x 360" in page.go("exit code 0")
     eventually(lambda: page.browser.run("const i = document.querySelector('#files img'); return i && i.complete && i.naturalWidth") == 540)
-    assert page.text("#files a") == "mandelbrot.png"
+    assert page.text("#files a") == "mandelbrot.bmp"
     page.write("sh", "echo '<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>' >a.svg; echo text >b.txt", outputs="*.svg *.txt")
     page.go("exit code 0")
     eventually(lambda: page.browser.run("[...document.querySelectorAll('#files img')].map((i) => i.naturalWidth)") == [9])
@@ -210,6 +210,59 @@ def remembers(page):
     assert page.go("exit code 0") == "mine\n"
 
 
+def told(page):
+    """How sessions stand, by the server."""
+    return json.loads(answers(page.server.ask(b"GET /v1/sessions HTTP/1.0\r\n\r\n"))[0].body)["sessions"]
+
+
+def keeps_state(page):
+    """Of each language its own, over a reload, until it is forgotten."""
+    browser = page.open().browser
+    page.write("python", "x = [1]\nprint('set')\nx")
+    assert page.go("exit code 0") == "set\n" and told(page) == []
+    browser.click("#stay")
+    assert page.text("#forget") is None
+    assert page.go("done, exit code 0") == "set\n[1]" and page.text("#log .value") == "[1]"
+    page.write(None, "x.append(2)\nlen(x)", outputs="")
+    assert page.go("exit code 0") == "2"
+    page.write("node", "let y = 7; y * 6")
+    assert page.text("#forget") is None and page.go("exit code 0") == "42" and page.text("#forget") == "Forget"
+    page.write("node", "console.log(y)")
+    assert page.go("exit code 0") == "7\n"
+    assert [one["language"] for one in told(page)] == ["node", "python"]
+    browser.open(f"http://127.0.0.1:{page.server.port}/")
+    page.shows("#health", "ready")
+    page.write("python", "x")
+    assert page.go("exit code 0") == "[1, 2]"
+    browser.click("#stay")
+    assert page.text("#forget") is None and "NameError" in page.go("exit code 1")
+    browser.click("#stay")
+    browser.click("#forget")
+    page.shows("#state", "forgotten")
+    eventually(lambda: [one["language"] for one in told(page)] == ["node"])
+    assert page.text("#forget") is None and browser.run(REACHED) == "stay"
+    page.write(None, "'x' in globals()")
+    assert page.go("exit code 0") == "False" and len(told(page)) == 2
+
+
+def starts_anew(page):
+    """Where the session has ended or is gone, it says so."""
+    page.open().write("sh", "n=1; exit 3")
+    page.browser.click("#stay")
+    page.go("failed, exit code 3")
+    page.write(None, "echo n=$n")
+    assert page.go("exit code 0") == "The state is gone: the session's program has ended. It starts anew.\nn=\n"
+    number = told(page)[0]["id"]
+    assert page.server.ask(f"DELETE /v1/sessions/{number} HTTP/1.0\r\n\r\n".encode()).startswith(b"HTTP/1.1 204")
+    assert page.go("exit code 0") == "The state is gone: no such session. It starts anew.\nn=\n"
+    page.write(None, "n=5")
+    page.go("exit code 0")
+    page.write(None, "n=6; sleep 200", limit="1")
+    page.go("out of time")
+    page.write(None, "echo n=$n", limit="30")
+    assert page.go("exit code 0") == "n=5\n"
+
+
 def asks_for_a_key(browser, server):
     page = Page(browser, server).open()
     assert browser.run("document.getElementById('key').hidden")
@@ -223,6 +276,11 @@ def asks_for_a_key(browser, server):
     page.ran("exit code 0")
     assert not browser.run("document.getElementById('ask').open") and not browser.run("document.getElementById('key').hidden")
     page.go("exit code 0")
+    browser.click("#stay")
+    page.write("python", "x = 6 * 7")
+    page.go("exit code 0")
+    page.write(None, "x")
+    assert page.go("exit code 0") == "42"
     assert KEY not in browser.run("document.documentElement.outerHTML")
 
 
@@ -237,7 +295,7 @@ def by_keyboard(page):
         reached.append(browser.run(REACHED))
         if len(reached) > 1 and reached[-1] in ("", reached[0]):
             break
-    assert {"python", "examples", "code", "Standard", "Files", "Arguments", "run", "log"} <= set(reached), reached
+    assert {"python", "examples", "code", "Standard", "Files", "Arguments", "run", "stay", "log"} <= set(reached), reached
     assert reached.index("code") < reached.index("run") < reached.index("log"), reached
     browser.run("document.getElementById('code').focus()")
     browser.press("Control+a", "Backspace", "for i in range(2):", "Enter", "print(i)", "Control+Enter")
@@ -248,11 +306,17 @@ def by_keyboard(page):
     assert page.browser.run("document.getElementById('code').value") == "for i in range(2):\n    print(i)\n    print('x')", page.browser.run("document.getElementById('code').value")
     browser.press("Escape", "Tab", "Enter", "Tab", "words", "Tab")
     assert browser.run("document.getElementById('stdin').value") == "words"
+    browser.run("document.getElementById('run').focus()")
+    browser.press("Tab", "Space", "Control+Enter")
+    page.ran("exit code 0")
+    browser.press("Tab", "Enter")
+    page.shows("#state", "forgotten")
 
 
 def has_names(page):
     """Whatever can be focused has a name, all that is text can be read."""
     page.open().write("sh", "echo x >a.txt", outputs="*.txt")
+    page.browser.click("#stay")
     page.go("exit code 0")
     page.browser.run("for (const d of document.querySelectorAll('details')) d.open = true; return 0")
     focusable = page.browser.run("return [...document.querySelectorAll('a, button, input, select, textarea, summary, [tabindex]')].filter((e) => e.checkVisibility())")
@@ -293,6 +357,13 @@ def photograph(page):
         page.write("python", "import json\n\ndef total(rows):\n    return sum(row['n'] for row in rows)\n\nprint('adding up')\nprint(total([{'n': 1}, {'m': 2}]))\n")
         page.go("failed")
         show(page, look, "error")
+        page.write("python", "import pandas as pd\n\nprint('a table')\npd.DataFrame({'n': [1, 2], 'square': [1, 4]})")
+        page.browser.click("#stay")
+        page.go("exit code 0")
+        show(page, look, "state")
+        page.browser.run("document.querySelector('#run').scrollIntoView(); return 0")
+        page.browser.picture(PICTURES / f"{look}-keep.png")
+        page.browser.click("#stay")
         page.write("sh", "echo 'this takes a while'; sleep 200")
         page.browser.click("#run")
         page.shows("#log", "a while")
@@ -323,13 +394,14 @@ def main():
                     "it runs programs in each language, and says how they ended and what they used": runs,
                     "standard error has another colour, and is text": errors, "a run that its time cuts off": times_out, "output comes while it runs": streams,
                     "Stop ends the run": stops, "standard input, arguments, files": given, "files come back, pictures as pictures": pictures,
-                    "every example runs": examples, "a reload loses nothing": remembers, "a keyboard alone": by_keyboard,
+                    "every example runs": examples, "a reload loses nothing": remembers,
+                    "state is kept for each language until it is forgotten": keeps_state, "a session that is gone starts anew, and says so": starts_anew, "a keyboard alone": by_keyboard,
                     "whatever can be focused has a name": has_names, "nothing is wider than the window": fits}.items():
                 report.check(name, check, page)
             for scheme in "light", "dark":
                 report.check(f"{scheme}: every text has the contrast that WCAG 2 wants", can_be_read, page, scheme)
             report.check(f"pictures in {PICTURES.relative_to(TOP)}", photograph, page)
-            report.check("the browser has nothing to complain of", quiet, browser)
+            report.check("the browser has nothing to complain of", quiet, browser, "410 (Gone)", "404 (Not Found)")
             with tempfile.NamedTemporaryFile("w", suffix=".json") as keys:
                 json.dump([KEY], keys)
                 keys.flush()
