@@ -144,10 +144,7 @@ static void count_job(const struct exchange *x, const struct job *job)
 /* What the log says about a single run. */
 static void note_run(struct exchange *x, const struct job *job)
 {
-	bool ready;
-	int memory;
-
-	x->language = catalog_describe(job->language, &ready, &memory);
+	x->language = catalog_name(job->language);
 	x->exit_code = job->status == JOB_TIMEOUT ? -1 : job->exit_code;
 	x->wait_ns = job->wait_ns;
 	x->fork_ns = job->fork_ns;
@@ -248,6 +245,12 @@ static void answer_failure(struct exchange *x, struct job *job)
 		  results_failure(job));
 	count_job(x, job);
 	free_jobs(x);
+}
+
+void api_fail(struct exchange *x)
+{
+	answer_failure(x, x->jobs[0]);
+	x->finished(x);
 }
 
 static void answer_jobs(struct exchange *x)

@@ -40,6 +40,7 @@ struct exchange {
 	struct answer answer;
 	struct live live;         /* it is sent while its run goes on */
 	struct results results;   /* that it is made of */
+	uint32_t copies;          /* of a session, once it has been read */
 	size_t listed;            /* bytes of what a list is made of */
 	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */
 	/* what the log and the metrics say about it */
@@ -80,6 +81,8 @@ void api_take_jobs(struct exchange *x);
 bool api_spend(struct exchange *x, size_t cost);
 /* Runs the jobs, or refuses them. */
 void api_submit(struct exchange *x);
+/* Answers with what its job has failed by. */
+void api_fail(struct exchange *x);
 /* Instead: an error, the body that is in x->answer (type NULL: none), or JSON that a
  * producer makes. */
 void api_refuse(struct exchange *x, int status, const char *extra,

@@ -53,6 +53,9 @@ static const struct field session_fields[] = {
 	  .type = FIELD_INTEGER,
 	  .required = true,
 	  .help = "Without a request for so long it is deleted; 0: never." },
+	{ .name = "saved",
+	  .type = FIELD_BOOLEAN,
+	  .help = "With --state: it is on the disk as it is now." },
 	{ .name = "warnings",
 	  .type = FIELD_STRINGS,
 	  .help = "When it was made: fields that are not known." },
@@ -111,13 +114,10 @@ static const char *condition(const struct session *s)
 static void put_session(struct text *t, const struct session *s,
 			const struct text *warnings)
 {
-	bool ready;
-	int memory;
+	const char *language = session_language(s);
 
 	text_format(t, "{\"id\":\"%s\",\"language\":", s->id);
-	text_json_string(
-		t, catalog_describe(s->language, &ready, &memory),
-		strlen(catalog_describe(s->language, &ready, &memory)));
+	text_json_string(t, language, strlen(language));
 	text_format(t, ",\"state\":\"%s\"", condition(s));
 	if (s->ended) {
 		text_put(t, ",\"reason\":");
@@ -125,11 +125,14 @@ static void put_session(struct text *t, const struct session *s,
 	}
 	text_put(t, ",\"memory_mb\":");
 	/* In thousandths of a MiB. */
-	text_put_ms(t, s->state.size / 4096 * 390625 / 100);
+	text_put_ms(t, session_size(s) / 4096 * 390625 / 100);
 	put_time(t, "created", s->created_ns);
 	put_time(t, "last_used", s->used_ns);
 	text_format(t, ",\"runs\":%llu,\"idle_seconds\":%u",
 		    (unsigned long long)s->runs, s->idle_seconds);
+	if (session_store_is_on())
+		text_put(t, session_store_has(s) ? ",\"saved\":true" :
+						   ",\"saved\":false");
 	if (warnings && warnings->size) {
 		text_put(t, ",\"warnings\":[");
 		text_add(t, warnings->data, warnings->size);
@@ -318,18 +321,17 @@ static bool is_over(struct exchange *x, const struct session *s)
 	return s->ended;
 }
 
-static void fork_it(struct exchange *x, const struct request *q)
+static void fork_it(struct exchange *x, struct session *s, uint32_t copies)
 {
-	struct session *s = find(x);
 	struct session *made[SESSION_COPIES_MAX];
 	uint32_t count = 0;
 	struct text *t;
 
-	if (!s || is_over(x, s) || !has_room(x, q->copies, 0))
+	if (is_over(x, s) || !has_room(x, copies, 0))
 		return;
-	while (count < q->copies && (made[count] = session_fork(s)))
+	while (count < copies && (made[count] = session_fork(s)))
 		count++;
-	if (count < q->copies) {
+	if (count < copies) {
 		while (count)
 			session_delete(made[--count]);
 		api_refuse(x, 500, "", "no memory");
@@ -345,6 +347,51 @@ static void fork_it(struct exchange *x, const struct request *q)
 	api_answer(x, 201, "application/json", "");
 }
 
+/* Its state is there, or cannot be had. */
+static void fetched(struct job *job)
+{
+	struct exchange *x = job->context;
+	struct session *s;
+
+	x->open = 0;
+	if (job->status != JOB_DONE) {
+		api_fail(x);
+		return;
+	}
+	s = find(x);
+	if (s)
+		fork_it(x, s, x->copies);
+}
+
+static void fork_or_fetch(struct exchange *x, uint32_t copies)
+{
+	struct session *s = find(x);
+	struct job *job;
+
+	if (!s || is_over(x, s))
+		return;
+	if (!session_is_away(s)) {
+		fork_it(x, s, copies);
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	x->jobs = job ? malloc(sizeof(*x->jobs)) : NULL;
+	if (!x->jobs) {
+		free(job);
+		api_refuse(x, 500, "", "no memory");
+		return;
+	}
+	*job = (struct job){ .fetch = true, .done = fetched, .context = x };
+	x->jobs[0] = job;
+	x->count = x->open = 1;
+	x->copies = copies;
+	if (session_submit(s, job)) {
+		x->open = 0;
+		api_refuse(x, 503, "Retry-After: 1\r\n",
+			   "too many requests wait for the session");
+	}
+}
+
 static void run(struct exchange *x)
 {
 	struct session *s = find(x);
@@ -352,7 +399,8 @@ static void run(struct exchange *x)
 	if (!s || is_over(x, s))
 		return;
 	x->jobs[0]->session = s;
-	x->jobs[0]->language = s->language;
+	/* For its place in a queue; see session.c. */
+	x->jobs[0]->language = s->language < 0 ? 0 : s->language;
 	api_submit(x);
 }
 
@@ -378,7 +426,7 @@ static void body_read(struct reading *reading)
 	else if (q.kind == REQUEST_SESSION)
 		make(x, &q);
 	else if (q.kind == REQUEST_FORK)
-		fork_it(x, &q);
+		fork_or_fetch(x, q.copies);
 	else
 		run(x);
 }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "sha256.h"
 
 #define DEFAULT_FILE "api_keys.json"
 #define TOKEN_NS (1000000000ull / AUTH_RATE)
@@ -21,7 +22,6 @@
 static struct {
 	char *path; /* NULL: no keys are asked for */
 	struct auth_keys keys;
-	uint64_t last_id;
 } state;
 
 static void take_breath(auth_pause *pause)
@@ -36,6 +36,21 @@ struct parse {
 	struct auth_keys *keys;
 	size_t room;
 };
+
+/* Nobody can tell the key by it. */
+static uint64_t id_of(const struct auth_key *key)
+{
+	char hex[SHA256_HEX + 1];
+	struct sha256 s;
+	uint64_t id;
+
+	sha256_begin(&s);
+	sha256_add(&s, key->text, key->size);
+	sha256_end(&s, hex);
+	hex[16] = 0;
+	id = strtoull(hex, NULL, 16);
+	return id ? id : 1;
+}
 
 static int take_key(struct json *j, void *context)
 {
@@ -75,6 +90,7 @@ static int take_key(struct json *j, void *context)
 			       "key %zu, at byte %zu: not 1 to %d visible "
 			       "ASCII characters",
 			       keys->count + 1, at, AUTH_KEY_SIZE);
+	key->id = id_of(key);
 	key->place = (unsigned)++keys->count;
 	return 0;
 }
@@ -229,7 +245,7 @@ static int read_file(const char *path, char **text, size_t *size,
 	return r;
 }
 
-/* A key that was there before keeps its number and its bucket. */
+/* A key that was there before keeps its bucket. */
 static void inherit(struct auth_key *key, uint64_t now)
 {
 	const struct auth_key *old = NULL;
@@ -237,7 +253,6 @@ static void inherit(struct auth_key *key, uint64_t now)
 	if (state.keys.count)
 		old = bsearch(key, state.keys.list, state.keys.count,
 			      sizeof(*key), compare);
-	key->id = old ? old->id : ++state.last_id;
 	key->tokens_ns = old ? old->tokens_ns : FULL_NS;
 	key->updated_ns = old ? old->updated_ns : now;
 }

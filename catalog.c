@@ -10,25 +10,32 @@
 #include "language.h"
 #include "waiting.h"
 
+#define ADOPTED_WORKERS 4
+
 static struct {
-	struct crew crews[CATALOG_MAX];
-	int count;
+	struct crew crews[CATALOG_CREWS];
+	int count;   /* languages; behind them */
+	int adopted; /* places of templates that are not */
 	unsigned minimum, maximum; /* workers of each */
 } catalog;
 
 int catalog_count(void)
 {
-	return catalog.count;
+	return catalog.count + catalog.adopted;
 }
 
 struct crew *catalog_crew(int language)
 {
-	return language < catalog.count ? &catalog.crews[language] : NULL;
+	return language < catalog_count() ? &catalog.crews[language] : NULL;
 }
 
 unsigned catalog_workers(void)
 {
-	return (unsigned)catalog.count * catalog.maximum;
+	unsigned sum = 0;
+
+	for (int i = 0; i < catalog_count(); i++)
+		sum += catalog.crews[i].maximum;
+	return sum;
 }
 
 static int find(const char *name, size_t size)
@@ -50,9 +57,9 @@ int catalog_find(const char *name, size_t size)
 
 const char *catalog_describe(int language, bool *ready, int *memory_mb)
 {
-	const struct crew *c = catalog_crew(language);
+	const struct crew *c = &catalog.crews[language];
 
-	if (!c)
+	if (language >= catalog.count)
 		return NULL;
 	*ready = crew_serves(c);
 	*memory_mb = c->memory_mb;
@@ -75,6 +82,53 @@ const char *catalog_reason(int language)
 	return c->complaint[0] ? c->complaint : NULL;
 }
 
+const char *catalog_name(int language)
+{
+	return catalog.crews[language].called;
+}
+
+/* ---- templates that are not a language's any more ---- */
+
+/* A place that nobody has any more, or a new one. */
+static struct crew *find_place(void)
+{
+	struct crew *c;
+
+	for (int i = catalog.count; (c = catalog_crew(i)); i++)
+		if (c->off)
+			return c;
+	return catalog.adopted < CATALOG_ADOPTED ?
+		       &catalog.crews[catalog.count + catalog.adopted] :
+		       NULL;
+}
+
+int catalog_adopt(const char *path, const char *language, const char *template)
+{
+	struct crew *c = find_place();
+
+	if (!c)
+		return -ENOSPC;
+	snprintf(c->path, sizeof(c->path), "%s", path);
+	snprintf(c->called, sizeof(c->called), "%s", language);
+	snprintf(c->name, sizeof(c->name), "%s@%.8s", language, template);
+	c->language = (int)(c - catalog.crews);
+	c->foreign = true;
+	if (c->off) {
+		crew_go_on(c);
+		return c->language;
+	}
+	if (crew_open(c, 1, ADOPTED_WORKERS))
+		return -ENOMEM;
+	waiting_add_queue(&c->queue);
+	catalog.adopted++;
+	return c->language;
+}
+
+void catalog_release(int language)
+{
+	crew_stop(&catalog.crews[language]);
+}
+
 /* ---- finding them ---- */
 
 static int add(const char *directory, const char *name, size_t size,
@@ -88,6 +142,7 @@ static int add(const char *directory, const char *name, size_t size,
 			       directory, CATALOG_MAX);
 	memcpy(c->name, name, size);
 	c->name[size] = 0;
+	memcpy(c->called, c->name, size + 1);
 	if (image_template(c->path, directory, name, size))
 		return err_set(e, -ENAMETOOLONG, "%s: path too long", c->name);
 	if (stat(c->path, &st) == 0 && !S_ISREG(st.st_mode))
@@ -110,7 +165,7 @@ static int add_name(const char *name, size_t size, void *context)
 {
 	const struct place *p = context;
 
-	if (size >= sizeof(catalog.crews[0].name) || find(name, size) >= 0)
+	if (size >= sizeof(catalog.crews[0].called) || find(name, size) >= 0)
 		return 0;
 	/* It is a label in the metrics and a word in requests and logs. */
 	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -140,10 +195,11 @@ int catalog_open(const char *directory, unsigned minimum, unsigned maximum,
 
 void catalog_close(void)
 {
-	while (catalog.count > 0) {
-		struct crew *c = &catalog.crews[--catalog.count];
+	for (int i = catalog_count() - 1; i >= 0; i--) {
+		struct crew *c = &catalog.crews[i];
 
 		crew_reap(c, true);
 		crew_close(c);
 	}
+	catalog.count = catalog.adopted = 0;
 }

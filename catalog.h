@@ -10,7 +10,9 @@
 
 #include "err.h"
 
-#define CATALOG_MAX 16 /* languages */
+#define CATALOG_MAX 16     /* languages */
+#define CATALOG_ADOPTED 16 /* templates that are not a language's any more */
+#define CATALOG_CREWS (CATALOG_MAX + CATALOG_ADOPTED)
 
 struct crew;
 
@@ -26,6 +28,16 @@ int catalog_count(void);
 struct crew *catalog_crew(int language);
 /* How many workers there may be in all. */
 unsigned catalog_workers(void);
+
+/*
+ * A crew of a template that some of a language's sessions are of, but not the language
+ * any more: nobody finds it by its name. Its number or -errno; catalog_release ends it,
+ * when nothing of it runs or waits.
+ */
+int catalog_adopt(const char *path, const char *language, const char *template);
+void catalog_release(int language);
+/* What sessions call it, and runs. */
+const char *catalog_name(int language);
 
 /* The number of a language, by one of its names, or -1. */
 int catalog_find(const char *name, size_t size);

@@ -54,6 +54,16 @@ static uint64_t memory(void)
 	return sum;
 }
 
+/* That one, or the one behind it that is there. */
+static const struct crew *next_crew(int *language)
+{
+	const struct crew *c;
+
+	while ((c = catalog_crew(*language)) && c->off)
+		++*language;
+	return c;
+}
+
 static unsigned count_warm(const struct crew *c)
 {
 	unsigned warm = 0;
@@ -67,7 +77,7 @@ void census_log(void)
 {
 	const struct crew *c;
 
-	for (int l = 0; (c = catalog_crew(l)); l++)
+	for (int l = 0; (c = next_crew(&l)); l++)
 		log_event("info",
 			  "state of %s: workers: %u ready, %u busy, %u "
 			  "starting, %u missing, %u at most, %u warm",
@@ -94,7 +104,7 @@ static void put_workers(struct text *t)
 	metrics_series(t, name, "gauge",
 		       "Worker processes by state; stopped: missing of the "
 		       "minimum.");
-	for (int l = 0; (c = catalog_crew(l)); l++)
+	for (int l = 0; (c = next_crew(&l)); l++)
 		for (int s = 0; s < MEMBER_STATES; s++)
 			text_format(t, "%s{language=\"%s\",state=\"%s\"} %u\n",
 				    name, c->name, states[s],
@@ -102,12 +112,12 @@ static void put_workers(struct text *t)
 						   c->count[s]);
 	name = "zeroboot_workers_maximum";
 	metrics_series(t, name, "gauge", "How many there may be.");
-	for (int l = 0; (c = catalog_crew(l)); l++)
+	for (int l = 0; (c = next_crew(&l)); l++)
 		text_format(t, "%s{language=\"%s\"} %u\n", name, c->name,
 			    c->maximum);
 	name = "zeroboot_workers_warm";
 	metrics_series(t, name, "gauge", "Workers whose VM has been trained.");
-	for (int l = 0; (c = catalog_crew(l)); l++)
+	for (int l = 0; (c = next_crew(&l)); l++)
 		text_format(t, "%s{language=\"%s\"} %u\n", name, c->name,
 			    count_warm(c));
 }
@@ -119,7 +129,7 @@ static void put_loads(struct text *t)
 
 	metrics_series(t, name, "gauge",
 		       "From a worker's start to its first VM, last time.");
-	for (int l = 0; (c = catalog_crew(l)); l++)
+	for (int l = 0; (c = next_crew(&l)); l++)
 		text_format(t, "%s{language=\"%s\"} %.6f\n", name, c->name,
 			    (double)c->load_ns / 1e9);
 }

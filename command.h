@@ -15,7 +15,7 @@ extern const struct command command_serve, command_exec, command_image,
 /* All of them. */
 extern const struct command command_top;
 /* Of processes that the server starts. */
-extern const struct command command_worker, command_load;
+extern const struct command command_worker, command_load, command_keep;
 
 /* Page tables cover 2 MiB each. */
 static inline uint64_t memory_of_mb(unsigned long mb)

@@ -5,8 +5,10 @@
 
 #include "command.h"
 #include "jail.h"
+#include "keeper.h"
 #include "load.h"
 #include "protocol.h"
+#include "template.h"
 #include "worker.h"
 
 static struct worker_options worker;
@@ -30,6 +32,9 @@ static const struct option worker_rows[] = {
 	  .value = "MIB",
 	  .number = { &worker.pages_mb, 0, PROTOCOL_PAGES_MAX >> 20, 0 },
 	  .help = "that a session has" },
+	{ .name = "--foreign",
+	  .flag = &template_any_maker,
+	  .help = "its template is of whoever's making" },
 	{ .name = "--fresh",
 	  .flag = &worker.fresh,
 	  .help = "a VM runs one request "
@@ -53,7 +58,7 @@ const struct command command_worker = {
 };
 
 static struct load_options load;
-static bool build, keep;
+static bool build, keep, store;
 
 static const struct option load_rows[] = {
 	{ .name = "--host",
@@ -68,6 +73,12 @@ static const struct option load_rows[] = {
 	  .help = "its image's name" },
 	{ .name = "--build", .flag = &build, .help = "make it of the image" },
 	{ .name = "--keep", .flag = &keep, .help = "write it to FILE" },
+	{ .name = "--store",
+	  .flag = &store,
+	  .help = "write both to FILE and IMAGE" },
+	{ .name = "--foreign",
+	  .flag = &template_any_maker,
+	  .help = "of whoever's making" },
 	{ 0 }
 };
 
@@ -88,7 +99,10 @@ static int run_load(int count, char **operands)
 	load.copy = given(2);
 	load.source = given(3);
 	load.pipe = given(4);
-	load.job = build ? LOAD_BUILD : keep ? LOAD_KEEP : LOAD_LOAD;
+	load.job = build ? LOAD_BUILD :
+		   keep	 ? LOAD_KEEP :
+		   store ? LOAD_STORE :
+			   LOAD_LOAD;
 	_exit(load_main(&load));
 }
 
@@ -100,5 +114,19 @@ const struct command command_load = {
 	.run = run_load,
 	.least = 1,
 	.most = 1,
+	.inner = true,
+};
+
+static int run_keep(int count, char **operands)
+{
+	(void)count;
+	(void)operands;
+	_exit(keeper_main(jail_file(0), jail_file(1)));
+}
+
+const struct command command_keep = {
+	.name = "keep",
+	.summary = "Write and read sessions for zeroboot serve.",
+	.run = run_keep,
 	.inner = true,
 };

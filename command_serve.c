@@ -118,6 +118,11 @@ static const struct option options[] = {
 	  .value = "MIB",
 	  .number = { &states, 1, 1 << 20, 1024 },
 	  .help = "what is kept of all sessions" },
+	{ .name = "--state",
+	  .value = "DIR",
+	  .text = &serve.sessions.directory,
+	  .help = "where sessions are kept that are not in use: they survive "
+		  "the server" },
 	{ .name = "--log",
 	  .value = "logfmt|json",
 	  .take = take_log,

@@ -104,6 +104,11 @@ static void set_training(struct member *m, bool training)
 	crews.training += training ? 1 : -1u;
 }
 
+bool crew_is_outdated(const struct member *m)
+{
+	return m->generation != m->crew->generation;
+}
+
 bool crew_is_free(const struct member *m)
 {
 	return m->state == READY || m->state == RENEWING;
@@ -168,7 +173,7 @@ void crew_set_warm(struct member *m, bool warm)
 static pid_t execute(const struct crew *c, int channel)
 {
 	int files[1 + LOAD_FILES] = { channel };
-	const char *argv[12] = { "zeroboot", "worker" }, *user = jail_user();
+	const char *argv[14] = { "zeroboot", "worker" }, *user = jail_user();
 	char pages[16];
 	int n = 2;
 
@@ -181,6 +186,8 @@ static pid_t execute(const struct crew *c, int channel)
 	snprintf(pages, sizeof(pages), "%u", crews.pages_mb);
 	argv[n++] = "--pages";
 	argv[n++] = pages;
+	if (c->foreign)
+		argv[n++] = "--foreign";
 	argv[n++] = "--host";
 	argv[n++] = crews.host;
 	argv[n++] = "--template";
@@ -228,6 +235,7 @@ static bool start(struct member *m, uint64_t now)
 
 	m->not_before = now + RESTART_NS;
 	m->started = now;
+	m->generation = m->crew->generation;
 	m->deadline = loop_clock(now) + START_NS;
 	r = spawn(m);
 	if (r) {
@@ -340,18 +348,45 @@ static void fill(struct task *t)
 	}
 }
 
+static void open_stock(struct crew *c)
+{
+	c->stock = (struct stock){ .path = c->path,
+				   .host = crews.host,
+				   .context = c,
+				   .loaded = crews.loaded,
+				   .failed = crews.failed,
+				   .noted = crews.noted,
+				   .foreign = c->foreign };
+	stock_open(&c->stock);
+}
+
+void crew_stop(struct crew *c)
+{
+	for (unsigned i = 0; i < c->maximum; i++)
+		if (c->members[i].state != STOPPED)
+			crew_end(&c->members[i]);
+	stock_close(&c->stock);
+	loop_remove(&c->filling);
+	c->short_since = 0;
+	c->off = true;
+}
+
+void crew_go_on(struct crew *c)
+{
+	crew_reap(c, true);
+	for (unsigned i = 0; i < c->maximum; i++)
+		c->members[i].not_before = 0;
+	c->template[0] = c->complaint[0] = 0;
+	c->off = c->failed = false;
+	open_stock(c);
+}
+
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum)
 {
 	c->members = calloc(maximum, sizeof(*c->members));
 	if (!c->members)
 		return -ENOMEM;
-	c->stock.path = c->path;
-	c->stock.host = crews.host;
-	c->stock.context = c;
-	c->stock.loaded = crews.loaded;
-	c->stock.failed = crews.failed;
-	c->stock.noted = crews.noted;
-	stock_open(&c->stock);
+	open_stock(c);
 	c->filling.run = fill;
 	c->minimum = minimum;
 	c->maximum = maximum;

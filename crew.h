@@ -28,8 +28,13 @@ struct free_list {
 };
 
 struct crew {
-	char name[64], path[PATH_MAX];
+	char name[96], path[PATH_MAX]; /* name: in metrics and the log */
+	char called[64];               /* by requests and answers */
 	int language; /* its number: catalog.h */
+	bool foreign; /* its template may be of another zeroboot's making */
+	bool off;     /* it has no workers, and wants none: crew_stop */
+	char template[SHA256_HEX + 1]; /* its template's name, and */
+	unsigned generation; /* how often that has become another */
 	int memory_mb;
 	struct stock stock; /* what workers start from */
 	struct queue queue;
@@ -66,6 +71,10 @@ extern struct crews crews;
 /* crew has its name and path; nothing is started yet. 0 or -ENOMEM. */
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum);
 void crew_close(struct crew *c);
+/* Ends its workers, which run nothing, and lets go of its template. */
+void crew_stop(struct crew *c);
+/* The same with another name and path, and the same members. */
+void crew_go_on(struct crew *c);
 
 /* Starts what is missing of the minimum, one in a turn of the loop, some at a
  * time. */
@@ -87,6 +96,8 @@ void crew_move(struct member *m, enum member_state state, uint64_t now);
 void crew_set_warm(struct member *m, bool warm);
 /* It takes a run now, if not at once. */
 bool crew_is_free(const struct member *m);
+/* Its VMs are of a template that others have taken the place of. */
+bool crew_is_outdated(const struct member *m);
 /* How many do. */
 unsigned crew_free(const struct crew *c);
 /* There is a worker that has once been ready. */

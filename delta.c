@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "crc32c.h"
-#include "sha256.h"
 #include "tables.h"
 
 #define LINES (PAGE_BYTES / DELTA_LINE)
@@ -70,15 +69,11 @@ static int mark_pages(struct delta *d)
 
 static void name_template(struct delta *d)
 {
-	char hex[SHA256_HEX + 1];
-	struct sha256 s;
+	char name[SHA256_HEX + 1];
 
 	_Static_assert(SHA256_HEX == DELTA_TEMPLATE, "its name");
-	sha256_begin(&s);
-	sha256_add(&s, &d->snapshot->template.head,
-		   sizeof(d->snapshot->template.head));
-	sha256_end(&s, hex);
-	memcpy(d->template, hex, DELTA_TEMPLATE);
+	template_name(&d->snapshot->template.head, name);
+	memcpy(d->template, name, DELTA_TEMPLATE);
 }
 
 int delta_open(struct delta *d, const struct snapshot *s, size_t limit,

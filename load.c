@@ -1,6 +1,9 @@
 #include "load.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -228,6 +231,39 @@ static int keep(struct load *l)
 	return r == -ENOTDIR ? 0 : r; /* a box: nobody keeps one in it */
 }
 
+/* ---- store ---- */
+
+/* Of files that are there: that they are. */
+static int sync_names(struct load *l)
+{
+	char path[PATH_MAX];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "%s", l->options->name);
+	fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return r ? fail(l, r, "") : 0;
+}
+
+/* The image first: a template that is there has one. */
+static int store(struct load *l)
+{
+	const struct load_options *o = l->options;
+	struct stat st;
+	int image = l->options->copy, r = 0;
+
+	umask(077);
+	if (image < 0 || lseek(image, 0, SEEK_END) == 0)
+		image = o->source;
+	if (stat(o->image, &st) < 0)
+		r = template_keep(o->image, image, l->e);
+	if (r == 0)
+		r = template_keep(o->name, o->memory, l->e);
+	return r ? r : sync_names(l);
+}
+
 int load_main(const struct load_options *o)
 {
 	struct err e = { "" };
@@ -235,7 +271,7 @@ int load_main(const struct load_options *o)
 	int r, status;
 
 	/* One that writes a file takes that away at its end. */
-	prctl(PR_SET_PDEATHSIG, o->job == LOAD_KEEP ? SIGTERM : SIGKILL, 0, 0,
+	prctl(PR_SET_PDEATHSIG, o->job >= LOAD_KEEP ? SIGTERM : SIGKILL, 0, 0,
 	      0);
 	/* Workers that start have more of a hurry; for a template they wait. */
 	if (o->job != LOAD_BUILD)
@@ -246,6 +282,7 @@ int load_main(const struct load_options *o)
 	else
 		r = o->job == LOAD_LOAD  ? load(&l) :
 		    o->job == LOAD_BUILD ? build(&l) :
+		    o->job == LOAD_STORE ? store(&l) :
 					   keep(&l);
 	status = o->job == LOAD_LOAD ? load_status(&l, r) : r != 0;
 	(void)!write(o->pipe, e.text, strlen(e.text));

@@ -3,7 +3,8 @@
  * what takes long. One loads: it reads a template and its image, checks all of
  * them, and fills two other files, one of memory (the template), one with the image.
  * One builds: it makes a template of an image, in memory. One keeps: it writes such
- * a template where it belongs, and names an image that was unpacked.
+ * a template where it belongs, and names an image that was unpacked. One stores: it
+ * copies a template and its image to where sessions find them (origin.h).
  */
 #ifndef ZEROBOOT_LOAD_H
 #define ZEROBOOT_LOAD_H
@@ -21,7 +22,7 @@ enum load_file {
 
 #define LOAD_WORDS_MAX 512 /* why it fails, into its pipe */
 
-enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_KEEP };
+enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_KEEP, LOAD_STORE };
 
 struct load_options {
 	enum load_job job;

@@ -45,7 +45,7 @@ static const struct command *const commands[] = {
 	&command_doctor, &command_completion,
 	&command_manual, &command_pack,
 	&command_mcp,    &command_worker,
-	&command_load,   NULL
+	&command_load,   &command_keep,     NULL
 };
 
 const struct command command_top = {

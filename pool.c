@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "catalog.h"
@@ -99,6 +100,14 @@ static void give(struct member *m, struct job *job)
 	sent(m, member_run(m, now));
 }
 
+/* It is free, and its template is not its language's any more. */
+static void retire(struct member *m)
+{
+	crew_end(m);
+	m->not_before = 0;
+	crew_fill(m->crew);
+}
+
 /* A worker is free: the next in turn for its language gets it. */
 static void dispatch(struct member *m)
 {
@@ -106,6 +115,10 @@ static void dispatch(struct member *m)
 
 	if (!crew_is_free(m))
 		return;
+	if (crew_is_outdated(m)) {
+		retire(m);
+		return;
+	}
 	job = waiting_take(&m->crew->queue);
 	if (job)
 		give(m, job);
@@ -332,7 +345,7 @@ static void member_ready(struct watch *w, uint32_t events)
 enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 			     uint64_t owner)
 {
-	size_t counts[CATALOG_MAX] = { 0 }, size = 0, waiting = 0;
+	size_t counts[CATALOG_CREWS] = { 0 }, size = 0, waiting = 0;
 	size_t most = waiting_most();
 	const struct crew *c;
 
@@ -356,9 +369,12 @@ static struct member *choose(const struct crew *c, const struct job *job)
 {
 	struct member *m = job->stayed;
 
-	return m && m->resident == job->session && crew_is_free(m) ?
-		       m :
-		       crew_choose(c);
+	if (m && m->crew == c && m->resident == job->session &&
+	    crew_is_free(m) && !crew_is_outdated(m))
+		return m;
+	while ((m = crew_choose(c)) && job->session && crew_is_outdated(m))
+		retire(m);
+	return m;
 }
 
 int pool_submit(struct job *job)
@@ -495,6 +511,11 @@ static void template_loaded(struct stock *s)
 	struct crew *c = s->context;
 
 	c->memory_mb = stock_memory_mb(s);
+	/* Sessions of the one before would not fit into what comes. */
+	if (strcmp(c->template, s->now.name)) {
+		c->generation += c->template[0] != 0;
+		snprintf(c->template, sizeof(c->template), "%s", s->now.name);
+	}
 	/* What failed before it was there says nothing: runs wait for a start. */
 	c->served = clock_mono();
 	crew_fill(c);
@@ -527,8 +548,10 @@ void pool_reap(uint64_t now)
 	struct crew *c;
 
 	for (int i = 0; (c = catalog_crew(i)); i++) {
-		stock_tick(&c->stock, now);
 		crew_reap(c, false);
+		if (c->off)
+			continue;
+		stock_tick(&c->stock, now);
 		crew_fill(c);
 	}
 }
@@ -539,6 +562,8 @@ void pool_tick(uint64_t now)
 
 	pool_reap(now);
 	for (int i = 0; (c = catalog_crew(i)); i++) {
+		if (c->off)
+			continue;
 		end_hung(c, now);
 		crew_shrink(c, now);
 		demand_watch(c);

@@ -419,9 +419,11 @@ static int open_pool(const struct server_options *o, struct err *e)
 
 static int start(const struct server_options *o, struct err *e)
 {
+	struct session_options sessions = o->sessions;
 	sigset_t held;
 	int r;
 
+	sessions.host = o->host;
 	hold_signals(&held);
 	server.stdio = o->stdio;
 	drain_seconds = o->drain_seconds;
@@ -446,7 +448,9 @@ static int start(const struct server_options *o, struct err *e)
 	if (r)
 		return err_set(e, r, "no memory");
 	request_open();
-	session_open(&o->sessions);
+	r = session_open(&sessions, server.epoll, e);
+	if (r)
+		return r;
 	http_set_body_max(o->body_mib);
 	api_set_outputs_max(o->outputs_mib);
 	if (o->no_page)
@@ -560,7 +564,9 @@ int server_run(const struct server_options *o)
 	close_listeners();
 	if (o->stdio)
 		mcp_stdio_close();
+	session_drain();
 	connections_close();
+	session_close();
 	reading_close();
 	reload_close();
 	pool_close();

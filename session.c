@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "clock.h"
+#include "delta_segment.h"
 #include "loop.h"
 #include "metrics.h"
+#include "origin.h"
 #include "pool.h"
 
 #define BUCKETS 4096u
+#define INTERNED 64
 #define TICK_MOST 256 /* sessions that are looked at in a tick */
 
 static struct {
@@ -19,12 +23,26 @@ static struct {
 	struct session *looked; /* where session_tick goes on */
 	unsigned count;
 	size_t waiting; /* bytes of execs that wait for another one */
+	bool draining;
 	uint64_t made, forked, ended, expired, full;
 } all;
 
-void session_open(const struct session_options *o)
+int session_open(const struct session_options *o, int epoll, struct err *e)
 {
 	all.options = *o;
+	return o->directory ? session_store_open(o->directory, o->host, epoll,
+						 e) :
+			      0;
+}
+
+void session_drain(void)
+{
+	all.draining = true;
+}
+
+void session_close(void)
+{
+	session_store_close();
 }
 
 /* FNV-1a. */
@@ -94,6 +112,26 @@ static bool has_share(uint64_t owner, size_t own, size_t everybody, size_t more,
 	return !owner || own + more <= (left > part ? left : part);
 }
 
+/* Whether an owner's sessions may have so many bytes more, of which counted are among
+ * those of all by now. What is on the disk goes, if need be. */
+static bool has_memory(uint64_t owner, size_t bytes, size_t counted)
+{
+	for (;;) {
+		const struct share *share = share_find(owner);
+		size_t own = share ? share->bytes : 0;
+		size_t most = all.options.bytes_most;
+		size_t everybody =
+			state_total() + session_store_held() - counted;
+		bool full = everybody > most || bytes > most - everybody;
+
+		if (has_share(owner, own, everybody, bytes, most))
+			return true;
+		if (bytes > most ||
+		    !session_store_evict(full ? NULL : share))
+			return false;
+	}
+}
+
 int session_room(uint64_t owner, size_t count, size_t bytes)
 {
 	const struct share *share = share_find(owner);
@@ -101,10 +139,17 @@ int session_room(uint64_t owner, size_t count, size_t bytes)
 	if (!has_share(owner, share ? share->sessions : 0, all.count, count,
 		       all.options.most))
 		return -EAGAIN;
-	return has_share(owner, share ? share->bytes : 0, state_total(), bytes,
-			 all.options.bytes_most) ?
-		       0 :
-		       -ENOSPC;
+	return has_memory(owner, bytes, 0) ? 0 : -ENOSPC;
+}
+
+int session_may_hold(struct session *s, size_t bytes)
+{
+	size_t most = protocol_state_most(all.options.pages_most);
+
+	if (!s->begun)
+		most = PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX;
+	return bytes <= most && has_memory(s->share->owner, bytes, 0) ? 0 :
+									-ENOSPC;
 }
 
 void session_touch(struct session *s)
@@ -116,9 +161,11 @@ static void use(struct session *s)
 {
 	s->used_ns = clock_wall();
 	session_touch(s);
+	session_store_used(s);
 }
 
-static struct session *make(uint64_t owner, int language)
+/* id: NULL: a new one. */
+static struct session *make(const char *id, uint64_t owner, int language)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
@@ -129,12 +176,15 @@ static struct session *make(uint64_t owner, int language)
 		free(s);
 		return NULL;
 	}
-	id_make(s->id);
+	if (id)
+		memcpy(s->id, id, ID_SIZE);
+	else
+		id_make(s->id);
 	s->language = language;
 	use(s);
 	s->created_ns = s->used_ns;
 	put_in(s);
-	all.made++;
+	all.made += !id;
 	return s;
 }
 
@@ -158,13 +208,57 @@ static int keep_first(struct session *s, struct parts *first)
 
 struct session *session_make(uint64_t owner, int language, struct parts *first)
 {
-	struct session *s = make(owner, language);
+	struct session *s = make(NULL, owner, language);
 
 	if (s && keep_first(s, first)) {
 		session_delete(s);
 		return NULL;
 	}
+	if (s)
+		session_store_changed(s);
 	return s;
+}
+
+/* Names and reasons that come from files: few, and told for as long as anybody lists
+ * sessions. */
+static const char *intern(const char *text)
+{
+	static char *known[INTERNED];
+	size_t i = 0;
+
+	while (i < INTERNED && known[i] && strcmp(known[i], text))
+		i++;
+	if (i < INTERNED && !known[i])
+		known[i] = strdup(text);
+	return i < INTERNED && known[i] ? known[i] : "unknown";
+}
+
+struct session *session_find_again(const char *id, uint64_t owner)
+{
+	return make(id, owner, -1);
+}
+
+void session_name_language(struct session *s, const char *name)
+{
+	if (s->language < 0)
+		s->called = intern(name);
+}
+
+const char *session_language(const struct session *s)
+{
+	return s->language >= 0 ? catalog_name(s->language) :
+	       s->called	? s->called :
+				  "";
+}
+
+bool session_is_away(const struct session *s)
+{
+	return s->stored.away;
+}
+
+size_t session_size(const struct session *s)
+{
+	return s->stored.away ? s->stored.size : s->state.size;
 }
 
 struct session *session_find(const char *id, size_t size, uint64_t owner)
@@ -178,24 +272,29 @@ struct session *session_find(const char *id, size_t size, uint64_t owner)
 
 struct session *session_fork(struct session *s)
 {
-	struct session *copy = make(s->share->owner, s->language);
+	struct session *copy = make(NULL, s->share->owner, s->language);
 
 	use(s);
 	if (!copy)
 		return NULL;
+	session_name_language(copy, session_language(s));
+	copy->origin = origin_copy(s->origin);
 	copy->state = state_copy(&s->state);
 	copy->idle_seconds = s->idle_seconds;
 	copy->rollback = s->rollback;
 	copy->begun = copy->forked = s->begun;
 	all.forked++;
+	session_store_changed(copy);
 	return copy;
 }
 
 static void drop(struct session *s)
 {
+	session_store_forget(s);
 	take_out(s);
 	state_drop(&s->state);
 	share_drop(s->share);
+	origin_drop(s->origin);
 	free(s);
 }
 
@@ -226,13 +325,25 @@ static void end(struct session *s, const char *why)
 	s->ended = why;
 	state_drop(&s->state);
 	all.ended++;
+	session_store_changed(s);
 }
 
-/* Whether what has come of an exec, which counts by now, may stay. */
-static bool may_keep(const struct session *s, size_t size)
+void session_end_as(struct session *s, const char *why)
 {
-	return has_share(s->share->owner, s->share->bytes, state_total() - size,
-			 size, all.options.bytes_most);
+	s->ended = intern(why);
+}
+
+/* Which template it is of, as its first segment says. */
+static void note_origin(struct session *s)
+{
+	const struct iovec *first = s->state.pieces;
+	struct delta_segment head;
+
+	if (s->origin || !session_store_is_on() ||
+	    first->iov_len < sizeof(head))
+		return;
+	memcpy(&head, first->iov_base, sizeof(head));
+	s->origin = origin_of(head.template, session_language(s));
 }
 
 /* What an exec has made of it. */
@@ -241,7 +352,8 @@ static enum job_status commit(struct session *s, struct job *job)
 	struct segment *saved = job->saved;
 
 	job->saved = NULL;
-	if (!may_keep(s, segment_held(saved))) {
+	if (!has_memory(s->share->owner, segment_held(saved),
+			segment_held(saved))) {
 		job->message = "all sessions together have become too large";
 		segment_drop(saved);
 		return JOB_FULL;
@@ -252,6 +364,8 @@ static enum job_status commit(struct session *s, struct job *job)
 	}
 	s->begun = true;
 	s->forked = false;
+	note_origin(s);
+	session_store_changed(s);
 	return JOB_DONE;
 }
 
@@ -299,10 +413,33 @@ static bool fits(const struct session *s, const struct job *job)
 	       s->state.size + job->parts.size <= PROTOCOL_REQUEST_MAX;
 }
 
+/* The crew that can run it. False: there is none, which is answered. */
+static bool find_crew(struct session *s, struct job *job)
+{
+	const char *why = "the session's language is not served any more";
+	int crew = s->origin	    ? origin_crew(s->origin, s->language, &why) :
+		   s->language >= 0 ? s->language :
+				      -ESTALE;
+
+	if (crew >= 0) {
+		job->language = crew;
+		return true;
+	}
+	job->message = why;
+	answer(job, crew == -ESTALE ? JOB_ENDED : JOB_UNSERVED);
+	return false;
+}
+
 static int start(struct session *s, struct job *job)
 {
 	int r;
 
+	if (job->fetch) {
+		answer(job, JOB_DONE);
+		return 0;
+	}
+	if (!find_crew(s, job))
+		return 0;
 	if (!fits(s, job)) {
 		job->message = "the request is too large, with the files that "
 			       "the session was made with";
@@ -356,7 +493,7 @@ static bool may_wait(const struct session *s, const struct job *job)
 
 static void start_next(struct session *s)
 {
-	while (s->waiting && !s->running) {
+	while (s->waiting && !s->running && (s->ended || !s->stored.away)) {
 		struct job *job = take_waiting(s, &s->waiting);
 
 		if (s->ended) {
@@ -375,12 +512,35 @@ int session_submit(struct session *s, struct job *job)
 	job->done = exec_done;
 	job->rollback |= s->rollback;
 	use(s);
-	if (!s->running)
+	if (!s->running && !s->stored.away)
 		return start(s, job);
 	if (!may_wait(s, job))
 		return -EAGAIN;
 	put_waiting(s, job);
+	if (s->stored.away)
+		session_store_fetch(s);
 	return 0;
+}
+
+void session_fetched(struct session *s, int r)
+{
+	bool lost = r == -EILSEQ || r == -ESTALE || r == -ENOENT;
+
+	if (lost)
+		session_end_as(s, "the session's file is damaged");
+	if (r == 0 || lost) {
+		start_next(s);
+		return;
+	}
+	while (s->waiting) {
+		struct job *job = take_waiting(s, &s->waiting);
+
+		job->message = r == -ENOSPC ? "all sessions together have "
+					      "become too large" :
+					      "the session cannot be read from "
+					      "the disk";
+		answer(job, r == -ENOSPC ? JOB_FULL : JOB_FAULT);
+	}
 }
 
 static bool cancel_waiting(struct session *s, const struct job *job)
@@ -403,7 +563,7 @@ bool session_cancel(struct job *job)
 	if (!pool_cancel(job))
 		return false;
 	s->running = NULL;
-	if (begun && !job->rollback)
+	if (begun && !job->rollback && !all.draining)
 		end(s, "the session's program was ended: its client went away");
 	start_next(s);
 	return true;
@@ -427,13 +587,15 @@ void session_tick(uint64_t now)
 {
 	uint64_t clock = loop_clock(now);
 
+	session_store_tick(now);
 	for (int i = 0; i < TICK_MOST; i++) {
 		struct session *s = all.looked ? all.looked : all.oldest;
 
 		if (!s)
 			return;
 		all.looked = s->newer;
-		if (!s->running && s->idle_seconds &&
+		session_store_mark(s);
+		if (!s->running && !s->waiting && s->idle_seconds &&
 		    clock > s->used + s->idle_seconds * 1000000000ull) {
 			all.expired++;
 			drop(s);
@@ -441,12 +603,6 @@ void session_tick(uint64_t now)
 		if (!all.looked)
 			return;
 	}
-}
-
-void session_close(void)
-{
-	while (all.newest)
-		session_delete(all.newest);
 }
 
 void session_metrics(struct text *t)
@@ -466,4 +622,5 @@ void session_metrics(struct text *t)
 		      "Sessions deleted because nobody used them.");
 	metrics_value(t, "zeroboot_sessions_full_total", "counter", all.full,
 		      "Execs after which a session was too large to be kept.");
+	session_store_metrics(t);
 }

@@ -16,6 +16,7 @@
 #include "id.h"
 #include "job.h"
 #include "parts.h"
+#include "session_store.h"
 #include "state.h"
 #include "text.h"
 
@@ -30,13 +31,17 @@ struct session {
 	struct session *elder, *younger; /* of its owner's */
 	char id[ID_SIZE];
 	struct share *share; /* its owner's */
-	int language;
+	int language;        /* -1: it is not served any more */
+	const char *called;  /* its name then */
+	struct origin *origin; /* its template, when that is kept; or NULL */
+	struct stored stored;
 	unsigned idle_seconds; /* until it is deleted; 0: never */
 	bool rollback;         /* an exec that is cut off leaves it as it was */
 	bool forked;           /* and has not run since */
 	bool begun;            /* it has run */
 	const char *ended;     /* why its program has; NULL: it has not */
-	struct state state; /* before it has begun: parts, for its first exec */
+	struct state state; /* before it has begun: parts, for its first exec;
+			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;
 	struct member *worker; /* that had its last exec */
 	unsigned waiting_count;
@@ -49,9 +54,16 @@ struct session_options {
 	unsigned most;     /* sessions */
 	size_t pages_most; /* bytes that the pages of one may have */
 	size_t bytes_most; /* of the states of all */
+	const char *directory; /* that they are kept in; NULL: nowhere */
+	const char *host;      /* of this host; see host.h */
 };
 
-void session_open(const struct session_options *o);
+/* epoll: the loop's. Catalog and keys are there. 0 or -errno. */
+int session_open(const struct session_options *o, int epoll, struct err *e);
+/* Execs that are broken off from now on are because the server ends: their sessions are
+ * as they were before. */
+void session_drain(void);
+/* What is to be kept is on the disk. Jobs may still come to their ends. */
 void session_close(void);
 /* Those that nobody has used for too long go; now and then. */
 void session_tick(uint64_t now);
@@ -67,6 +79,12 @@ struct session *session_make(uint64_t owner, int language, struct parts *first);
 struct session *session_find(const char *id, size_t size, uint64_t owner);
 /* It is asked about: that it is idle counts from now on. */
 void session_touch(struct session *s);
+/* Its state is not in memory: it can be forked once an exec, or a job that only
+ * waits for that (job->fetch), has found it there. */
+bool session_is_away(const struct session *s);
+const char *session_language(const struct session *s);
+/* Bytes of its state. */
+size_t session_size(const struct session *s);
 /* Another one with the same state. NULL: no memory. */
 struct session *session_fork(struct session *s);
 /* What runs and what waits of it is answered, JOB_DELETED. */
@@ -82,5 +100,18 @@ int session_submit(struct session *s, struct job *job);
 bool session_cancel(struct job *job);
 
 void session_metrics(struct text *t);
+
+/* ---- for session_store.c ---- */
+
+/* As it was before the server was started anew. NULL: no memory. */
+struct session *session_find_again(const char *id, uint64_t owner);
+/* What it says of its language, when that is not served. */
+void session_name_language(struct session *s, const char *name);
+/* It has ended, which is not to be written. */
+void session_end_as(struct session *s, const char *why);
+/* So much more of it may be in memory: 0 or -ENOSPC. */
+int session_may_hold(struct session *s, size_t bytes);
+/* Its state is there again, or cannot be had: -errno. */
+void session_fetched(struct session *s, int r);
 
 #endif

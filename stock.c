@@ -64,6 +64,7 @@ int stock_memory_mb(const struct stock *s)
 	struct template t;
 	int mb = 0;
 
+	template_any_maker = s->foreign;
 	if (template_read(&t, s->now.files[LOAD_FILE], s->path, NULL) == 0) {
 		mb = (int)(t.head.memory_size >> 20);
 		template_close(&t);
@@ -224,21 +225,19 @@ static int execute(struct stock *s, enum stock_work work, const char *image,
 	const char *how = work == STOCK_BUILDING ? "--build" : "--keep";
 	const struct stock_set *set = work == STOCK_KEEPING ? &s->now :
 							      &s->next;
-	const char *const argv[] = { "zeroboot",
-				     "load",
-				     "--host",
-				     s->host,
-				     "--image",
-				     image,
-				     work == STOCK_LOADING ? s->path : how,
-				     work == STOCK_LOADING ? NULL : s->path,
-				     NULL };
-	int pipe[2],
-		files[] = { file, memory, copy, set->files[LOAD_SOURCE], -1 };
+	const char *argv[10] = { "zeroboot", "load",	"--host",
+				 s->host,    "--image", image };
+	int n = 6, pipe[2],
+	    files[] = { file, memory, copy, set->files[LOAD_SOURCE], -1 };
 	pid_t pid;
 
 	_Static_assert(sizeof(files) / sizeof(files[0]) == JAIL_FILES_MAX,
 		       "as command_load takes them");
+	if (s->foreign)
+		argv[n++] = "--foreign";
+	if (work != STOCK_LOADING)
+		argv[n++] = how;
+	argv[n] = s->path;
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return -errno;
 	files[4] = pipe[1];
@@ -258,6 +257,16 @@ static void cannot(struct stock *s, int r)
 {
 	say(s, "%s: %s", s->path, strerror(-r));
 	give_up(s);
+}
+
+/* Its name is its head's. */
+static void name_template(struct stock_set *set, int file)
+{
+	struct template_head h;
+
+	set->name[0] = 0;
+	if (file_read_at(file, &h, sizeof(h), 0) == 0)
+		template_name(&h, set->name);
 }
 
 /* next has template and image. */
@@ -282,6 +291,7 @@ static void begin_load(struct stock *s)
 		   (set->plain || set->made) && set->files[LOAD_MEMORY] >= 0;
 	if (!s->early)
 		return;
+	name_template(set, set->files[LOAD_FILE]);
 	s->now = s->next;
 	s->next = nothing;
 	s->loaded(s);
@@ -466,6 +476,7 @@ static void end_load(struct stock *s, int status)
 	shut(&set->image);
 	set->loaded = true;
 	set->whole = status == 0;
+	name_template(set, set->files[LOAD_MEMORY]);
 	if (set == &s->next) {
 		drop(&s->now);
 		s->now = s->next;
@@ -606,6 +617,7 @@ void stock_tick(struct stock *s, uint64_t now)
 	struct file_version version, image;
 	int status;
 
+	template_any_maker = s->foreign;
 	if (s->pid && waitpid(s->pid, &status, WNOHANG) == s->pid)
 		end(s, status);
 	version = file_look(s->path);

@@ -23,6 +23,7 @@
 #include "file.h"
 #include "image_find.h"
 #include "load.h"
+#include "sha256.h"
 
 /* A template that is loaded, or is being so. */
 struct stock_set {
@@ -32,6 +33,7 @@ struct stock_set {
 	struct file_version image_version;
 	char image_path[PATH_MAX];
 	struct image_id id; /* of the image */
+	char name[SHA256_HEX + 1]; /* of the template: template_name() */
 	bool plain;         /* the image can be used where it is */
 	bool made;          /* by us, in memory */
 	bool loaded;
@@ -54,6 +56,7 @@ struct stock {
 	bool early;                  /* it loads now, not next */
 	int pipe;                    /* its last words */
 	bool keep;                   /* what is loaded is to be kept */
+	bool foreign; /* the template may be of another zeroboot's making */
 	uint64_t started;            /* the process that builds */
 	bool outdated;               /* and builds of what is gone */
 	char reason[LOAD_WORDS_MAX]; /* what was wrong with the last load */

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +23,16 @@
 _Static_assert(sizeof(struct template_head) == HEAD_SIZE, "head");
 
 uint32_t template_maker;
+bool template_any_maker;
+
+void template_name(const struct template_head *h, char name[SHA256_HEX + 1])
+{
+	struct sha256 s;
+
+	sha256_begin(&s);
+	sha256_add(&s, h, sizeof(*h));
+	sha256_end(&s, name);
+}
 
 bool template_is_useless(int r)
 {
@@ -226,10 +238,15 @@ int template_write(int fd, const struct template_content *c)
 
 static int copy(int to, int from)
 {
-	char *buffer = malloc(COPY_CHUNK);
+	char *buffer;
 	struct stat st;
-	int r = buffer ? 0 : -ENOMEM;
+	int r;
 
+	/* The same blocks of the disk, where that can be. */
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	buffer = malloc(COPY_CHUNK);
+	r = buffer ? 0 : -ENOMEM;
 	if (r == 0 && fstat(from, &st) < 0)
 		r = -errno;
 	for (uint64_t at = 0, size; r == 0 && at < (uint64_t)st.st_size;
@@ -289,7 +306,7 @@ static int check_versions(const struct template_head *h, const char *name,
 			       "%s: guest ABI version %u, this zeroboot has "
 			       "%u: make it anew",
 			       name, h->abi_version, ZB_ABI_VERSION);
-	if (h->maker != template_maker)
+	if (h->maker != template_maker && !template_any_maker)
 		return err_set(e, -EINVAL,
 			       "%s: made by another zeroboot, with a kernel or "
 			       "agent of its own: make it anew",

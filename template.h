@@ -27,6 +27,7 @@
 #include "cpu.h"
 #include "err.h"
 #include "image_find.h"
+#include "sha256.h"
 
 #define TEMPLATE_VERSION 5
 #define TEMPLATE_TRAINING_MAX 16384
@@ -75,6 +76,12 @@ struct template
 /* What this program brings along, as a number: its kernel and agents are in each
  * template. Set once (maker.h); templates of another one are of no use. */
 extern uint32_t template_maker;
+/* Those of others are taken, too, if only their guest's ABI is ours: what sessions
+ * are of is kept. */
+extern bool template_any_maker;
+
+/* What tells it from all others, which sessions go by: SHA-256 of its head, in hex. */
+void template_name(const struct template_head *h, char name[SHA256_HEX + 1]);
 
 /* What to do about a file for which opening or loading it gave this error: it can
  * be made anew. */

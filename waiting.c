@@ -5,7 +5,7 @@
 #include "catalog.h"
 
 static struct {
-	struct queue *queues[CATALOG_MAX];
+	struct queue *queues[CATALOG_CREWS];
 	int queue_count;
 	unsigned most, count;
 	size_t parts_size;

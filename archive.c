@@ -1,0 +1,505 @@
+#include "archive.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "discard.h"
+#include "file.h"
+#include "jail.h"
+#include "keeper.h"
+#include "loop.h"
+#include "text.h"
+
+#define SLICE (256u << 10) /* bytes that are moved in a turn */
+#define PIECES 64          /* of a state, at a time */
+#define HELD_MS 3000       /* the directory by keepers of a server that is gone */
+
+/* A keeper. */
+struct link {
+	struct watch watch; /* first */
+	int fd;             /* -1: there is none */
+	pid_t pid;
+	bool output;     /* watched for that, too */
+	struct text out; /* orders, and the head of what is written */
+	size_t sent;     /* bytes of them and of the state behind them */
+};
+
+static struct {
+	int epoll, directory;
+	struct archive_events events;
+	struct link writer, reader;
+	bool writing, reading;
+	struct state state; /* that is being written */
+	/* What is being read: an answer, the bytes it announces, another one. */
+	struct keeper_answer answer;
+	size_t answer_size;
+	char *payload;
+	size_t size, taken; /* of the payload */
+} archive = { .directory = -1, .writer.fd = -1, .reader.fd = -1 };
+
+/* ---- the directory ---- */
+
+static void nap(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+/* The keepers of a server that was killed have it until they are done. */
+static int lock(const char *path, struct err *e)
+{
+	for (int waited = 0; flock(archive.directory, LOCK_EX | LOCK_NB) < 0;
+	     waited += 20) {
+		if (errno != EWOULDBLOCK || waited >= HELD_MS)
+			return err_set(e, -errno, "state: %s: %s", path,
+				       errno == EWOULDBLOCK ?
+					       "another server uses it" :
+					       strerror(errno));
+		nap(20);
+	}
+	return 0;
+}
+
+int archive_open(const char *path, int epoll,
+		 const struct archive_events *events, struct err *e)
+{
+	archive.epoll = epoll;
+	archive.events = *events;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "state: %s: %s", path,
+			       strerror(errno));
+	archive.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (archive.directory < 0 ||
+	    faccessat(archive.directory, ".", R_OK | W_OK | X_OK, AT_EACCESS))
+		return err_set(e, -errno, "state: %s: %s", path,
+			       strerror(errno));
+	return lock(path, e);
+}
+
+static void visit_file(const char *name, archive_visit *visit)
+{
+	int fd = openat(archive.directory, name,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct session_record record;
+	struct err e = { "" };
+	struct stat st = { 0 };
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		r = err_set(&e, -errno, "%s: %s", name, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		r = err_set(&e, -EINVAL, "%s: not a session", name);
+	else if ((r = file_read_at(fd, &record, sizeof(record), 0)))
+		err_set(&e, r, "%s: not a session", name);
+	else
+		r = record_check(&record, name, (uint64_t)st.st_size, &e);
+	if (fd >= 0)
+		close(fd);
+	visit(&record, r,
+	      (uint64_t)st.st_mtim.tv_sec * 1000000000 +
+		      (uint64_t)st.st_mtim.tv_nsec,
+	      &e);
+}
+
+/* What somebody who was killed has begun to write. */
+static bool is_draft(const char *name)
+{
+	const char *ending = strrchr(name, '.');
+	char whole[RECORD_NAME], id[ID_SIZE];
+
+	if (!ending || strcmp(ending, ".tmp"))
+		return false;
+	snprintf(whole, sizeof(whole), "%.*s", (int)(ending - name), name);
+	return record_named(whole, id);
+}
+
+/* The names of all, into text, one behind the other. */
+static void list(struct text *names)
+{
+	int fd = openat(archive.directory, ".", O_RDONLY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char id[ID_SIZE], name[RECORD_NAME] = "";
+
+	while (d && (entry = readdir(d))) {
+		if (is_draft(entry->d_name))
+			unlinkat(archive.directory, entry->d_name, 0);
+		if (!record_named(entry->d_name, id))
+			continue;
+		record_name(name, id);
+		text_add(names, name, sizeof(name));
+	}
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+int archive_each(archive_visit *visit)
+{
+	struct text names = { 0 };
+
+	list(&names);
+	if (names.failed) {
+		free(names.data);
+		return -ENOMEM;
+	}
+	if (names.size)
+		qsort(names.data, names.size / RECORD_NAME, RECORD_NAME,
+		      compare);
+	for (size_t at = 0; at < names.size; at += RECORD_NAME)
+		visit_file(names.data + at, visit);
+	free(names.data);
+	return 0;
+}
+
+/* ---- keepers ---- */
+
+static void watch_output(struct link *l, bool output)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | (output ? EPOLLOUT : 0), .data.ptr = l
+	};
+
+	if (l->output != output)
+		epoll_ctl(archive.epoll, EPOLL_CTL_MOD, l->fd, &event);
+	l->output = output;
+}
+
+/* 0 or -errno. */
+static int start(struct link *l)
+{
+	const char *const argv[] = { "zeroboot", "keep", NULL };
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = l };
+	int pair[2], files[2];
+
+	if (l->fd >= 0)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	files[0] = pair[1];
+	files[1] = archive.directory;
+	l->pid = jail_spawn((char *const *)(uintptr_t)argv, files, 2);
+	close(pair[1]);
+	if (l->pid < 0 ||
+	    epoll_ctl(archive.epoll, EPOLL_CTL_ADD, pair[0], &event) < 0) {
+		int r = l->pid < 0 ? (int)l->pid : -errno;
+
+		close(pair[0]);
+		return r;
+	}
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	l->fd = pair[0];
+	l->output = false;
+	return 0;
+}
+
+/* It ends when it has done what has gone to it. */
+static void stop(struct link *l)
+{
+	if (l->fd < 0)
+		return;
+	epoll_ctl(archive.epoll, EPOLL_CTL_DEL, l->fd, NULL);
+	close(l->fd);
+	l->fd = -1;
+	waitpid(l->pid, NULL, 0);
+	free(l->out.data);
+	l->out = (struct text){ 0 };
+	l->sent = 0;
+}
+
+static void end_write(int r)
+{
+	archive.writing = false;
+	state_drop(&archive.state);
+	archive.events.written(r);
+}
+
+static void end_read(int r)
+{
+	char *payload = archive.payload;
+
+	archive.reading = false;
+	archive.payload = NULL;
+	if (r) {
+		discard(payload, archive.size);
+		payload = NULL;
+	}
+	archive.events.read(r, payload, archive.size);
+}
+
+static void fail(struct link *l, int r)
+{
+	kill(l->pid, SIGKILL);
+	stop(l);
+	if (l == &archive.writer && archive.writing)
+		end_write(r);
+	if (l == &archive.reader && archive.reading)
+		end_read(r);
+}
+
+/* What is to go next, at most SLICE bytes; how many parts of it. */
+static int next_pieces(const struct link *l, struct iovec *to)
+{
+	size_t skip = l->sent, room = SLICE;
+	const struct state *s = l == &archive.writer ? &archive.state : NULL;
+	int n = 0;
+
+	for (size_t i = 0; room && n < PIECES; i++) {
+		struct iovec v;
+
+		if (i == 0)
+			v = (struct iovec){ l->out.data, l->out.size };
+		else if (s && i <= s->count)
+			v = s->pieces[i - 1];
+		else
+			break;
+		if (skip >= v.iov_len) {
+			skip -= v.iov_len;
+			continue;
+		}
+		v.iov_base = (char *)v.iov_base + skip;
+		v.iov_len -= skip;
+		skip = 0;
+		v.iov_len = v.iov_len < room ? v.iov_len : room;
+		room -= v.iov_len;
+		to[n++] = v;
+	}
+	return n;
+}
+
+static void send_some(struct link *l)
+{
+	struct iovec pieces[PIECES];
+	struct msghdr m = { .msg_iov = pieces };
+	ssize_t n;
+
+	m.msg_iovlen = (size_t)next_pieces(l, pieces);
+	if (m.msg_iovlen == 0) {
+		l->out.size = l->sent = 0;
+		watch_output(l, false);
+		return;
+	}
+	n = sendmsg(l->fd, &m, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		fail(l, -EIO);
+		return;
+	}
+	l->sent += n > 0 ? (size_t)n : 0;
+	watch_output(l, true);
+}
+
+/* 1: so much has come; 0: not yet; -errno. */
+static int take(struct link *l, void *to, size_t size, size_t *taken)
+{
+	size_t left = size - *taken;
+	ssize_t n;
+
+	if (left == 0)
+		return 1;
+	n = recv(l->fd, (char *)to + *taken, left < SLICE ? left : SLICE, 0);
+	if (n == 0)
+		return -EIO;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	*taken += (size_t)n;
+	return *taken == size;
+}
+
+static void writer_ready(struct link *l)
+{
+	struct keeper_answer a;
+	size_t taken = 0;
+	int r = take(l, &a, sizeof(a), &taken);
+
+	/* It is short, and goes by one call. */
+	if (r < 0 || (taken && (r == 0 || !archive.writing))) {
+		fail(l, r < 0 ? r : -EIO);
+	} else if (r) {
+		l->out.size = l->sent = 0;
+		watch_output(l, false);
+		end_write(a.result);
+	}
+}
+
+/* The answer that announces it, or why there is none. */
+static void begin_payload(struct link *l)
+{
+	struct keeper_answer *a = &archive.answer;
+
+	archive.answer_size = 0;
+	if (a->result)
+		end_read(a->result);
+	else if (a->size != archive.size)
+		fail(l, -ESTALE); /* or it would all have to be taken */
+	else if (!(archive.payload = malloc(archive.size)))
+		fail(l, -ENOMEM);
+}
+
+static void reader_ready(struct link *l)
+{
+	int r;
+
+	if (archive.payload && archive.taken < archive.size)
+		r = take(l, archive.payload, archive.size, &archive.taken);
+	else
+		r = take(l, &archive.answer, sizeof(archive.answer),
+			 &archive.answer_size);
+	if (r < 0 || !archive.reading)
+		fail(l, r < 0 ? r : -EIO);
+	else if (r && !archive.payload)
+		begin_payload(l);
+	else if (r && archive.answer_size)
+		end_read(archive.answer.result);
+}
+
+static void ready(struct watch *w, uint32_t events)
+{
+	struct link *l = (struct link *)w;
+
+	if (l->fd >= 0 && events & EPOLLOUT)
+		send_some(l);
+	if (l->fd < 0 || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	if (l == &archive.writer)
+		writer_ready(l);
+	else
+		reader_ready(l);
+}
+
+static int order(struct link *l, enum keeper_work work, const char *name,
+		 uint64_t size, uint64_t wall_ns)
+{
+	struct keeper_order o = { .work = work,
+				  .size = size,
+				  .wall_ns = wall_ns };
+	int r;
+
+	l->watch.ready = ready;
+	r = start(l);
+	if (r)
+		return r;
+	snprintf(o.name, sizeof(o.name), "%s", name);
+	if (!text_reserve(&l->out, sizeof(o) + sizeof(struct session_record))) {
+		l->out.failed = false;
+		return -ENOMEM;
+	}
+	text_add(&l->out, &o, sizeof(o));
+	return 0;
+}
+
+bool archive_is_writing(void)
+{
+	return archive.writing;
+}
+
+bool archive_is_reading(void)
+{
+	return archive.reading;
+}
+
+int archive_write(const struct session_record *record,
+		  const struct state *state)
+{
+	struct link *l = &archive.writer;
+	char name[RECORD_NAME];
+	int r;
+
+	record_name(name, record->id);
+	r = order(l, KEEPER_WRITE, name, sizeof(*record) + state->size, 0);
+	if (r)
+		return r;
+	text_add(&l->out, record, sizeof(*record));
+	archive.state = state_copy(state);
+	archive.writing = true;
+	watch_output(l, true);
+	return 0;
+}
+
+int archive_read(const char *id, size_t size)
+{
+	char name[RECORD_NAME];
+	int r;
+
+	record_name(name, id);
+	r = order(&archive.reader, KEEPER_READ, name, 0, 0);
+	if (r)
+		return r;
+	archive.reading = true;
+	archive.payload = NULL;
+	archive.size = sizeof(struct session_record) + size;
+	archive.taken = archive.answer_size = 0;
+	send_some(&archive.reader);
+	return 0;
+}
+
+void archive_remove_file(const char *name)
+{
+	if (order(&archive.reader, KEEPER_REMOVE, name, 0, 0) == 0)
+		send_some(&archive.reader);
+}
+
+void archive_remove(const char *id)
+{
+	char name[RECORD_NAME];
+
+	record_name(name, id);
+	archive_remove_file(name);
+}
+
+void archive_touch(const char *id, uint64_t wall_ns)
+{
+	char name[RECORD_NAME];
+
+	record_name(name, id);
+	if (order(&archive.reader, KEEPER_TOUCH, name, 0, wall_ns) == 0)
+		send_some(&archive.reader);
+}
+
+void archive_wait(int ms)
+{
+	struct link *links[] = { &archive.writer, &archive.reader };
+	struct pollfd p[2];
+
+	for (int i = 0; i < 2; i++)
+		p[i] = (struct pollfd){ links[i]->fd,
+					links[i]->output ? POLLIN | POLLOUT :
+							   POLLIN,
+					0 };
+	poll(p, 2, ms);
+	/* POLL* have the values of EPOLL*. */
+	for (int i = 0; i < 2; i++)
+		if (p[i].revents)
+			ready(&links[i]->watch, (uint32_t)p[i].revents);
+}
+
+void archive_close(void)
+{
+	/* What the writer has not got all of it gives up; the orders of the other
+	 * one are short. */
+	while (archive.reader.fd >= 0 && archive.reader.output)
+		archive_wait(100);
+	stop(&archive.writer);
+	stop(&archive.reader);
+	state_drop(&archive.state);
+	discard(archive.payload, archive.size);
+	if (archive.directory >= 0)
+		close(archive.directory);
+	archive.directory = -1;
+}

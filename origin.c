@@ -1,0 +1,442 @@
+#include "origin.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "archive.h"
+#include "catalog.h"
+#include "clock.h"
+#include "crew.h"
+#include "file.h"
+#include "jail.h"
+#include "log.h"
+#include "template.h"
+
+#define PLACE "templates"          /* in the directory */
+#define SPARE_NS 30000000000ull    /* nobody is of it: it may be wanted again */
+#define AGAIN_NS 5000000000ull     /* after one could not be kept */
+#define IMAGE_NAME 48
+
+struct origin {
+	struct origin *next;
+	char name[SHA256_HEX + 1];
+	char language[64];
+	char image[IMAGE_NAME]; /* its file's name, once it is kept */
+	unsigned users;
+	uint64_t left; /* by the last of them */
+	bool kept;
+	int crew;      /* for it alone; -1: there is none */
+	char why[512]; /* it is of no use; empty: it is not known to be */
+};
+
+static struct {
+	char directory[PATH_MAX];
+	const char *host;
+	struct origin *first;
+	struct origin *keeping; /* by this process: */
+	pid_t pid;
+	int words; /* its last ones */
+	uint64_t not_before;
+	bool failed; /* the last time */
+} all;
+
+static void put_path(char path[PATH_MAX], const char *name, const char *ending)
+{
+	/* There is room: origin_open has seen to it. */
+	if (snprintf(path, PATH_MAX, "%s/%s%s", all.directory, name, ending) >=
+	    PATH_MAX)
+		path[0] = 0;
+}
+
+static void name_image(char name[IMAGE_NAME], const struct image_id *id)
+{
+	snprintf(name, IMAGE_NAME, "%016llx-%llx.img",
+		 (unsigned long long)id->checksum, (unsigned long long)id->size);
+}
+
+/* ---- those that there are ---- */
+
+static struct origin *find(const char *name)
+{
+	struct origin *o = all.first;
+
+	while (o && memcmp(o->name, name, SHA256_HEX))
+		o = o->next;
+	return o;
+}
+
+static struct origin *make(const char *name, const char *language)
+{
+	struct origin *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	memcpy(o->name, name, SHA256_HEX);
+	snprintf(o->language, sizeof(o->language), "%s", language);
+	o->crew = -1;
+	o->next = all.first;
+	all.first = o;
+	return o;
+}
+
+struct origin *origin_of(const char *name, const char *language)
+{
+	struct origin *o = find(name);
+
+	if (!o)
+		o = make(name, language);
+	/* What was found in the directory has none yet. */
+	if (o && !o->language[0])
+		snprintf(o->language, sizeof(o->language), "%s", language);
+	return origin_copy(o);
+}
+
+struct origin *origin_copy(struct origin *o)
+{
+	if (o)
+		o->users++;
+	return o;
+}
+
+void origin_drop(struct origin *o)
+{
+	if (o && --o->users == 0)
+		o->left = clock_mono();
+}
+
+const char *origin_name(const struct origin *o)
+{
+	return o->name;
+}
+
+const char *origin_language(const struct origin *o)
+{
+	return o->language;
+}
+
+/* ---- who runs it ---- */
+
+static bool has_it(int language, const struct origin *o)
+{
+	const struct crew *c = language < 0 ? NULL : catalog_crew(language);
+
+	return c && !c->off && !memcmp(c->template, o->name, SHA256_HEX);
+}
+
+/* A language that has it, this one if it does. -1: none. */
+static int find_language(const struct origin *o, int language)
+{
+	bool ready;
+	int memory;
+
+	if (has_it(language, o))
+		return language;
+	for (int i = 0; catalog_describe(i, &ready, &memory); i++)
+		if (has_it(i, o))
+			return i;
+	return -1;
+}
+
+/* Whether this program can run what is kept. */
+static bool is_useful(struct origin *o, const char *path)
+{
+	struct template t;
+	struct err e = { "" };
+
+	template_any_maker = true;
+	if (template_open(&t, path, &e) == 0)
+		template_close(&t);
+	else
+		snprintf(o->why, sizeof(o->why),
+			 "the session's template is of no use any more: %s",
+			 e.text + (strncmp(e.text, path, strlen(path)) ?
+					   0 :
+					   strlen(path) + 2));
+	template_any_maker = false;
+	return !o->why[0];
+}
+
+int origin_crew(struct origin *o, int language, const char **why)
+{
+	int crew = find_language(o, language);
+	char path[PATH_MAX];
+
+	if (crew >= 0 || o->crew >= 0)
+		return crew >= 0 ? crew : o->crew;
+	*why = o->why;
+	if (o->why[0])
+		return -ESTALE;
+	*why = "the session's template is not there any more";
+	if (!o->kept)
+		return -ESTALE;
+	put_path(path, o->name, ".zbt");
+	*why = o->why;
+	if (!is_useful(o, path))
+		return -ESTALE;
+	*why = "too many templates are in use";
+	crew = catalog_adopt(path, o->language, o->name);
+	if (crew < 0)
+		return -EAGAIN;
+	o->crew = crew;
+	return crew;
+}
+
+static bool is_idle(int crew)
+{
+	const struct crew *c = catalog_crew(crew);
+
+	return !c->queue.turn && !c->count[BUSY] && !c->count[CANCELLING];
+}
+
+/* ---- keeping ---- */
+
+/* A template that is loaded, with its image. */
+static const struct stock_set *find_set(const struct origin *o)
+{
+	int language = find_language(o, -1);
+	const struct stock_set *set;
+
+	if (language < 0)
+		return NULL;
+	set = &catalog_crew(language)->stock.now;
+	return set->loaded && set->files[LOAD_MEMORY] >= 0 ? set : NULL;
+}
+
+static int execute(const struct origin *o, const struct stock_set *set)
+{
+	char path[PATH_MAX], image[PATH_MAX];
+	const char *const argv[] = { "zeroboot", "load",    "--host",
+				     all.host,	 "--image", image,
+				     "--store",	 path,	    NULL };
+	int pipe[2], files[] = { -1, set->files[LOAD_MEMORY],
+				 set->files[LOAD_IMAGE],
+				 set->files[LOAD_SOURCE], -1 };
+
+	put_path(path, o->name, ".zbt");
+	put_path(image, o->image, "");
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return -errno;
+	files[4] = pipe[1];
+	all.pid = jail_spawn((char *const *)(uintptr_t)argv, files, 5);
+	close(pipe[1]);
+	all.words = pipe[0];
+	if (all.pid > 0)
+		return 0;
+	close(pipe[0]);
+	return (int)all.pid;
+}
+
+static void complain(const char *why)
+{
+	if (!all.failed)
+		log_event("warning", "sessions' template not kept: %s", why);
+	all.failed = true;
+	all.not_before = clock_mono() + AGAIN_NS;
+}
+
+/* What sessions are of and is not kept, if it can be now. */
+static struct origin *next_to_keep(const struct stock_set **set)
+{
+	for (struct origin *o = all.first; o; o = o->next)
+		if (o->users && !o->kept && (*set = find_set(o)))
+			return o;
+	return NULL;
+}
+
+static void begin(uint64_t now)
+{
+	const struct stock_set *set = NULL;
+	struct origin *o = now < all.not_before ? NULL : next_to_keep(&set);
+	int r;
+
+	if (!o)
+		return;
+	name_image(o->image, &set->id);
+	r = execute(o, set);
+	if (r)
+		complain(strerror(-r));
+	else
+		all.keeping = o;
+}
+
+static void end(int status)
+{
+	char words[LOAD_WORDS_MAX] = "";
+	ssize_t n = read(all.words, words, sizeof(words) - 1);
+
+	close(all.words);
+	words[n > 0 ? n : 0] = 0;
+	all.keeping->kept = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (all.keeping->kept)
+		all.failed = false;
+	else
+		complain(words[0] ? words : "its process ended");
+	all.keeping = NULL;
+}
+
+/* ---- those that nobody is of ---- */
+
+static bool has_image(const char *image)
+{
+	for (const struct origin *o = all.first; o; o = o->next)
+		if ((o->kept || o == all.keeping) && !strcmp(o->image, image))
+			return true;
+	return false;
+}
+
+static void remove_file(const char *name, const char *ending)
+{
+	char file[PATH_MAX];
+
+	snprintf(file, sizeof(file), PLACE "/%s%s", name, ending);
+	archive_remove_file(file);
+}
+
+/* It is in nobody's hands. */
+static void forget(struct origin **at)
+{
+	struct origin *o = *at;
+
+	*at = o->next;
+	if (o->kept)
+		remove_file(o->name, ".zbt");
+	if (o->kept && !has_image(o->image))
+		remove_file(o->image, "");
+	free(o);
+}
+
+static void tidy(uint64_t now, uint64_t spare)
+{
+	struct origin **at = &all.first;
+
+	while (*at) {
+		struct origin *o = *at;
+
+		/* Its language has it again, or nobody wants it. */
+		if (o->crew >= 0 && is_idle(o->crew) &&
+		    (find_language(o, -1) >= 0 || !o->users)) {
+			catalog_release(o->crew);
+			o->crew = -1;
+		}
+		if (!o->users && o->crew < 0 && o != all.keeping &&
+		    now >= o->left + spare)
+			forget(at);
+		else
+			at = &o->next;
+	}
+}
+
+void origin_tick(uint64_t now)
+{
+	int status;
+
+	if (all.keeping && waitpid(all.pid, &status, WNOHANG) == all.pid)
+		end(status);
+	if (!all.keeping)
+		begin(now);
+	tidy(now, SPARE_NS);
+}
+
+bool origin_is_busy(void)
+{
+	const struct stock_set *set;
+
+	return all.keeping || (!all.failed && next_to_keep(&set));
+}
+
+/* ---- start and end ---- */
+
+/* One that is kept, as far as its head can be read. */
+static void take(const char *name)
+{
+	char path[PATH_MAX];
+	struct template_head h;
+	struct origin *o;
+	int fd;
+
+	put_path(path, name, "");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	o = fd < 0 ? NULL : make(name, "");
+	if (o)
+		o->kept = true;
+	if (o && file_read_at(fd, &h, sizeof(h), 0) == 0)
+		name_image(o->image, &h.image);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool is_template(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == SHA256_HEX &&
+	       !strcmp(name + SHA256_HEX, ".zbt");
+}
+
+/* Templates first, then what none of them needs goes: drafts, too. */
+static void look(DIR *d, bool templates)
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	rewinddir(d);
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (templates && is_template(entry->d_name))
+			take(entry->d_name);
+		if (templates || is_template(entry->d_name) ||
+		    has_image(entry->d_name))
+			continue;
+		put_path(path, entry->d_name, "");
+		unlink(path);
+	}
+}
+
+int origin_open(const char *directory, const char *host, struct err *e)
+{
+	int n = snprintf(all.directory, sizeof(all.directory), "%s/" PLACE,
+			 directory);
+	DIR *d;
+
+	all.host = host;
+	if (n < 0 || n >= PATH_MAX - 2 * NAME_MAX)
+		return err_set(e, -ENAMETOOLONG, "state: %s: path too long",
+			       directory);
+	if (mkdir(all.directory, 0700) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "state: %s: %s", all.directory,
+			       strerror(errno));
+	d = opendir(all.directory);
+	if (!d)
+		return err_set(e, -errno, "state: %s: %s", all.directory,
+			       strerror(errno));
+	look(d, true);
+	look(d, false);
+	closedir(d);
+	return 0;
+}
+
+/* Workers have ended, and sessions are no more: those that are not of one go. */
+void origin_close(void)
+{
+	if (all.keeping) {
+		kill(all.pid, SIGTERM);
+		waitpid(all.pid, NULL, 0);
+		close(all.words);
+		all.keeping = NULL;
+	}
+	tidy(clock_mono(), 0);
+	while (all.first) {
+		struct origin *o = all.first;
+
+		all.first = o->next;
+		free(o);
+	}
+}

@@ -1,0 +1,68 @@
+#include "session_record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crc32c.h"
+
+uint32_t record_checksum(const struct session_record *r)
+{
+	struct session_record head = *r;
+
+	head.checksum = 0;
+	return crc32c(0, &head, sizeof(head));
+}
+
+void record_name(char name[RECORD_NAME], const char *id)
+{
+	snprintf(name, RECORD_NAME, "%s" RECORD_ENDING, id);
+}
+
+bool record_named(const char *name, char id[ID_SIZE])
+{
+	if (strlen(name) != ID_SIZE - 1 + strlen(RECORD_ENDING) ||
+	    strspn(name, "0123456789abcdef-") != ID_SIZE - 1 ||
+	    strcmp(name + ID_SIZE - 1, RECORD_ENDING))
+		return false;
+	memcpy(id, name, ID_SIZE - 1);
+	id[ID_SIZE - 1] = 0;
+	return true;
+}
+
+/* A string that ends in its field. */
+#define ends(field) (memchr(field, 0, sizeof(field)) != NULL)
+
+static bool is_name(const char *template, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!template[i] || !strchr("0123456789abcdef", template[i]))
+			return false;
+	return true;
+}
+
+int record_check(const struct session_record *r, const char *name,
+		 uint64_t file_size, struct err *e)
+{
+	char id[ID_SIZE];
+
+	if (file_size < sizeof(*r) ||
+	    memcmp(r->magic, RECORD_MAGIC, sizeof(r->magic)))
+		return err_set(e, -EINVAL, "%s: not a session", name);
+	if (r->version != RECORD_VERSION)
+		return err_set(e, -ESTALE,
+			       "%s: version %u, this zeroboot reads %u", name,
+			       r->version, RECORD_VERSION);
+	if (record_checksum(r) != r->checksum)
+		return err_set(e, -EINVAL, "%s: damaged", name);
+	if (file_size - sizeof(*r) != r->size || r->size % 8)
+		return err_set(e, -EINVAL, "%s: damaged: cut off", name);
+	if (!record_named(name, id) || !ends(r->id) || strcmp(r->id, id) ||
+	    !ends(r->language) || !ends(r->ended))
+		return err_set(e, -EINVAL, "%s: holds what a session may not",
+			       name);
+	if (r->flags & RECORD_BEGUN && !r->ended[0] &&
+	    (!is_name(r->template, sizeof(r->template)) || !r->size))
+		return err_set(e, -EINVAL, "%s: holds what a session may not",
+			       name);
+	return 0;
+}

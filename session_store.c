@@ -1,0 +1,527 @@
+#include "session_store.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "archive.h"
+#include "catalog.h"
+#include "clock.h"
+#include "discard.h"
+#include "guest/abi.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "origin.h"
+#include "session.h"
+
+#define SETTLE_NS 200000000ull /* from a change to its writing; and, of what */
+#define COST 8                 /* takes long, so many times that */
+#define AGAIN_NS 2000000000ull /* after the disk has refused one */
+#define LOOKS 1024             /* sessions that are looked at for one */
+#define COMPLAINTS 10          /* about files, at a start */
+#define END_TRIES 3            /* that fail, and the rest is lost at an end */
+#define TOUCH_NS 5000000000ull /* between two marks that it was used */
+
+struct list {
+	struct session *first, *last;
+	size_t count;
+};
+
+static struct {
+	bool on;
+	struct list lists[STORED_LISTS];
+	struct session *writing; /* NULL: it is deleted, or none is */
+	struct session *reading;
+	char written_id[ID_SIZE];
+	uint64_t begun;      /* what is being written */
+	uint64_t not_before; /* the next one */
+	bool refused;        /* the last one was */
+	size_t held;         /* see session_store_held */
+	size_t there, away;
+	unsigned complaints;
+	uint64_t written, failed, read, evicted, damaged;
+} store;
+
+bool session_store_is_on(void)
+{
+	return store.on;
+}
+
+size_t session_store_held(void)
+{
+	return store.held;
+}
+
+/* ---- lists ---- */
+
+static void take_out(struct session *s)
+{
+	struct stored *t = &s->stored;
+	struct list *l = &store.lists[t->list];
+
+	if (t->list == STORED_NOWHERE)
+		return;
+	*(t->before ? &t->before->stored.after : &l->first) = t->after;
+	*(t->after ? &t->after->stored.before : &l->last) = t->before;
+	t->before = t->after = NULL;
+	t->list = STORED_NOWHERE;
+	l->count--;
+}
+
+static void append(struct session *s, enum stored_list to)
+{
+	struct stored *t = &s->stored;
+	struct list *l = &store.lists[to];
+
+	take_out(s);
+	t->list = to;
+	t->before = l->last;
+	*(l->last ? &l->last->stored.after : &l->first) = s;
+	l->last = s;
+	l->count++;
+}
+
+/* ---- writing ---- */
+
+static void fill(struct session_record *r, const struct session *s)
+{
+	*r = (struct session_record){
+		.magic = RECORD_MAGIC,
+		.version = RECORD_VERSION,
+		.abi_version = ZB_ABI_VERSION,
+		.size = s->state.size,
+		.owner = s->share->owner,
+		.created_ns = s->created_ns,
+		.used_ns = s->used_ns,
+		.runs = s->runs,
+		.idle_seconds = s->idle_seconds,
+		.flags = (s->rollback ? RECORD_ROLLBACK : 0) |
+			 (s->begun ? RECORD_BEGUN : 0) |
+			 (s->forked ? RECORD_FORKED : 0),
+	};
+	memcpy(r->id, s->id, ID_SIZE);
+	snprintf(r->language, sizeof(r->language), "%s", session_language(s));
+	snprintf(r->ended, sizeof(r->ended), "%s", s->ended ? s->ended : "");
+	if (s->origin)
+		memcpy(r->template, origin_name(s->origin),
+		       sizeof(r->template));
+}
+
+static void put_unsaved(struct session *s, uint64_t now)
+{
+	s->stored.due = now + SETTLE_NS + COST * s->stored.cost;
+	append(s, STORED_UNSAVED);
+}
+
+void session_store_changed(struct session *s)
+{
+	if (!store.on)
+		return;
+	if (s == store.writing)
+		s->stored.changed = true;
+	else if (s->stored.list != STORED_UNSAVED)
+		put_unsaved(s, clock_mono());
+}
+
+bool session_store_has(const struct session *s)
+{
+	return s->stored.there && s->stored.list != STORED_UNSAVED &&
+	       s != store.writing;
+}
+
+/* On the disk and in memory. */
+static void put_spare(struct session *s)
+{
+	if (s->state.size)
+		append(s, STORED_SPARE);
+}
+
+static void complain(int r)
+{
+	store.failed++;
+	store.not_before = clock_mono() + AGAIN_NS;
+	if (!store.refused)
+		log_event("warning",
+			  "sessions cannot be written, and stay in memory: %s",
+			  strerror(-r));
+	store.refused = true;
+}
+
+static void note_written(struct session *s, uint64_t now)
+{
+	store.written++;
+	if (store.refused)
+		log_event("info", "sessions are written again");
+	store.refused = false;
+	store.not_before = 0;
+	store.there += !s->stored.there;
+	s->stored.there = true;
+	s->stored.size = s->state.size;
+	s->stored.cost = now - store.begun;
+	s->stored.touched = s->used;
+}
+
+static void write_next(uint64_t now);
+
+static void written(int r)
+{
+	struct session *s = store.writing;
+	uint64_t now = clock_mono();
+
+	store.writing = NULL;
+	if (!s) {
+		archive_remove(store.written_id);
+	} else if (r) {
+		complain(r);
+		put_unsaved(s, now);
+	} else {
+		bool changed = s->stored.changed;
+
+		note_written(s, now);
+		if (changed)
+			put_unsaved(s, now);
+		else
+			put_spare(s);
+	}
+	write_next(now);
+}
+
+/* One that is due. Of many some are looked at. */
+static struct session *find_due(uint64_t now)
+{
+	struct session *s = store.lists[STORED_UNSAVED].first;
+
+	for (int i = 0; s && i < LOOKS && now < s->stored.due; i++)
+		s = s->stored.after;
+	return s && now >= s->stored.due ? s : NULL;
+}
+
+static void write_one(struct session *s, uint64_t now)
+{
+	struct session_record record;
+	int r;
+
+	take_out(s);
+	fill(&record, s);
+	memcpy(store.written_id, s->id, ID_SIZE);
+	store.writing = s;
+	store.begun = now;
+	s->stored.changed = false;
+	r = archive_write(&record, &s->state);
+	if (r == 0)
+		return;
+	store.writing = NULL;
+	complain(r);
+	put_unsaved(s, now);
+}
+
+static void write_next(uint64_t now)
+{
+	struct session *s;
+
+	if (!store.on || archive_is_writing() || now < store.not_before)
+		return;
+	s = find_due(now);
+	if (s)
+		write_one(s, now);
+}
+
+/* ---- memory ---- */
+
+void session_store_used(struct session *s)
+{
+	if (s->stored.list == STORED_SPARE)
+		append(s, STORED_SPARE);
+}
+
+bool session_store_evict(const struct share *of)
+{
+	struct session *s = store.lists[STORED_SPARE].first;
+
+	for (int i = 0; s && i < LOOKS; i++, s = s->stored.after) {
+		if (s->running || s->waiting || (of && s->share != of))
+			continue;
+		take_out(s);
+		state_drop(&s->state);
+		s->stored.away = true;
+		store.away++;
+		store.evicted++;
+		return true;
+	}
+	return false;
+}
+
+/* ---- reading ---- */
+
+static void read_next(void);
+
+/* What has come is what was written of this session. */
+static bool is_of(const struct session *s, const struct session_record *r)
+{
+	return !strcmp(r->id, s->id) && r->owner == s->share->owner &&
+	       r->size == s->stored.size &&
+	       (r->flags & RECORD_BEGUN) == (s->begun ? RECORD_BEGUN : 0) &&
+	       (!s->origin || !memcmp(r->template, origin_name(s->origin),
+				      sizeof(r->template)));
+}
+
+static int take_state(struct session *s, char *payload, size_t size)
+{
+	const size_t head = sizeof(struct session_record);
+	struct segment *segment =
+		segment_make(payload, size, payload + head, size - head);
+
+	if (!segment)
+		return -ENOMEM;
+	segment_charge(segment, s->share);
+	return state_add(&s->state, segment, true);
+}
+
+static void fetched(struct session *s, int r)
+{
+	if (r == 0) {
+		s->stored.away = false;
+		store.away--;
+		store.read++;
+		put_spare(s);
+	} else if (r == -EILSEQ || r == -ESTALE || r == -ENOENT) {
+		store.damaged++;
+		log_event("warning", "session %s: its file %s", s->id,
+			  r == -EILSEQ ? "is damaged" :
+			  r == -ESTALE ? "is of another session" :
+					 "is gone");
+	}
+	session_fetched(s, r);
+}
+
+static void have_read(int r, char *payload, size_t size)
+{
+	struct session *s = store.reading;
+
+	store.reading = NULL;
+	store.held = 0;
+	if (!s || (r == 0 && !is_of(s, (const void *)payload))) {
+		discard(payload, size);
+		r = -ESTALE;
+	} else if (r == 0) {
+		r = take_state(s, payload, size);
+	}
+	if (s)
+		fetched(s, r);
+	read_next();
+}
+
+static void read_next(void)
+{
+	struct session *s;
+
+	while (!archive_is_reading() &&
+	       (s = store.lists[STORED_WANTED].first)) {
+		int r = session_may_hold(s, s->stored.size);
+
+		take_out(s);
+		if (r == 0) {
+			store.reading = s;
+			store.held = s->stored.size;
+			r = archive_read(s->id, s->stored.size);
+		}
+		if (r == 0)
+			continue;
+		store.reading = NULL;
+		store.held = 0;
+		session_fetched(s, r);
+	}
+}
+
+void session_store_fetch(struct session *s)
+{
+	if (s == store.reading || s->stored.list == STORED_WANTED)
+		return;
+	append(s, STORED_WANTED);
+	read_next();
+}
+
+void session_store_forget(struct session *s)
+{
+	take_out(s);
+	store.away -= s->stored.away;
+	store.there -= s->stored.there;
+	if (s == store.reading)
+		store.reading = NULL;
+	if (s == store.writing)
+		store.writing = NULL; /* removed when it is there */
+	else if (s->stored.there)
+		archive_remove(s->id);
+}
+
+/* ---- what there is at the start ---- */
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...);
+
+static void say(const char *format, ...)
+{
+	struct err e;
+	va_list list;
+
+	store.damaged++;
+	if (store.complaints++ >= COMPLAINTS)
+		return;
+	va_start(list, format);
+	vsnprintf(e.text, sizeof(e.text), format, list);
+	va_end(list);
+	log_event("warning", "state: %s", e.text);
+}
+
+/* Its use is so old, by the time of day. */
+static uint64_t age_of(const struct session_record *r, uint64_t touched)
+{
+	uint64_t now = clock_wall();
+
+	if (touched < r->used_ns)
+		touched = r->used_ns;
+	return touched < now ? now - touched : 0;
+}
+
+static void restore(struct session *s, const struct session_record *r,
+		    uint64_t age)
+{
+	s->language = catalog_find(r->language, strlen(r->language));
+	s->idle_seconds = r->idle_seconds;
+	s->rollback = r->flags & RECORD_ROLLBACK;
+	s->begun = r->flags & RECORD_BEGUN;
+	s->forked = r->flags & RECORD_FORKED;
+	s->runs = r->runs;
+	s->created_ns = r->created_ns;
+	s->used_ns = r->used_ns;
+	/* It may lie before the clock's beginning: all of it is modulo 2^64. */
+	s->used = loop_clock(clock_mono()) - age;
+	s->stored.there = true;
+	s->stored.touched = s->used;
+	s->stored.size = r->size;
+	s->stored.away = r->size > 0;
+	store.there++;
+	store.away += s->stored.away;
+}
+
+static void found(const struct session_record *r, int problem, uint64_t touched,
+		  const struct err *e)
+{
+	uint64_t age = problem ? 0 : age_of(r, touched);
+	struct session *s;
+
+	if (problem) {
+		say("%s; left as it is", e->text);
+		return;
+	}
+	if (r->idle_seconds && age > r->idle_seconds * 1000000000ull) {
+		archive_remove(r->id);
+		return;
+	}
+	s = session_find_again(r->id, r->owner);
+	if (s && r->flags & RECORD_BEGUN && !r->ended[0])
+		s->origin = origin_of(r->template, r->language);
+	if (!s || (r->flags & RECORD_BEGUN && !r->ended[0] && !s->origin)) {
+		say("%s: no memory", r->id);
+		return;
+	}
+	restore(s, r, age);
+	session_name_language(s, r->language);
+	if (r->ended[0])
+		session_end_as(s, r->ended);
+	else if (s->begun && r->abi_version != ZB_ABI_VERSION)
+		session_end_as(s, "the session is of another version of the "
+				  "server");
+}
+
+int session_store_open(const char *directory, const char *host, int epoll,
+		       struct err *e)
+{
+	const struct archive_events events = { written, have_read };
+	int r = archive_open(directory, epoll, &events, e);
+
+	if (r == 0)
+		r = origin_open(directory, host, e);
+	if (r)
+		return r;
+	store.on = true;
+	if (archive_each(found))
+		return err_set(e, -ENOMEM, "no memory");
+	if (store.complaints > COMPLAINTS)
+		log_event("warning", "state: %u more files are of no use",
+			  store.complaints - COMPLAINTS);
+	if (store.there)
+		log_event("info", "%zu sessions are there", store.there);
+	return 0;
+}
+
+/* ---- time and end ---- */
+
+void session_store_mark(struct session *s)
+{
+	uint64_t now = clock_mono();
+
+	if (!s->stored.there || s == store.writing ||
+	    (int64_t)(s->used - s->stored.touched) < (int64_t)TOUCH_NS)
+		return;
+	s->stored.touched = s->used;
+	archive_touch(s->id, clock_wall() - (loop_clock(now) - s->used));
+}
+
+void session_store_tick(uint64_t now)
+{
+	if (!store.on)
+		return;
+	origin_tick(now);
+	write_next(now);
+}
+
+/* Writes all, unless the disk takes no more. */
+void session_store_close(void)
+{
+	const struct list *unsaved = &store.lists[STORED_UNSAVED];
+	unsigned failed = 0;
+
+	if (!store.on)
+		return;
+	while ((unsaved->count || archive_is_writing() || origin_is_busy()) &&
+	       failed < END_TRIES) {
+		uint64_t before = store.failed;
+
+		store.not_before = 0;
+		for (struct session *s = unsaved->first; s; s = s->stored.after)
+			s->stored.due = 0;
+		session_store_tick(clock_mono());
+		archive_wait(20);
+		failed += store.failed > before;
+	}
+	if (unsaved->count)
+		log_event("warning", "%zu sessions could not be written",
+			  unsaved->count);
+	store.on = false;
+	origin_close();
+	archive_close();
+}
+
+void session_store_metrics(struct text *t)
+{
+	if (!store.on)
+		return;
+	metrics_value(t, "zeroboot_sessions_stored", "gauge", store.there,
+		      "Sessions that have a file.");
+	metrics_value(t, "zeroboot_sessions_away", "gauge", store.away,
+		      "Those whose state is only there.");
+	metrics_value(t, "zeroboot_sessions_unsaved", "gauge",
+		      store.lists[STORED_UNSAVED].count +
+			      archive_is_writing(),
+		      "Sessions that are not on the disk as they are.");
+	metrics_value(t, "zeroboot_sessions_written_total", "counter",
+		      store.written, "Times that a session was written.");
+	metrics_value(t, "zeroboot_sessions_write_failures_total", "counter",
+		      store.failed, "... that one could not be.");
+	metrics_value(t, "zeroboot_sessions_read_total", "counter", store.read,
+		      "Times that a session came back from the disk.");
+	metrics_value(t, "zeroboot_sessions_damaged_total", "counter",
+		      store.damaged, "Files that are of no use.");
+}
