@@ -24,6 +24,7 @@ static struct {
 	unsigned count;
 	size_t waiting; /* bytes of execs that wait for another one */
 	bool draining;
+	struct session *held; /* their execs wait until memory is free */
 	uint64_t made, forked, ended, expired, full;
 } all;
 
@@ -288,9 +289,36 @@ struct session *session_fork(struct session *s)
 	return copy;
 }
 
+/* Its execs wait for memory. */
+static void hold(struct session *s)
+{
+	struct session **last = &all.held;
+
+	if (s->held)
+		return;
+	while (*last)
+		last = &(*last)->next_held;
+	*last = s;
+	s->held = true;
+}
+
+static void let_go(struct session *s)
+{
+	struct session **at = &all.held;
+
+	if (!s->held)
+		return;
+	while (*at != s)
+		at = &(*at)->next_held;
+	*at = s->next_held;
+	s->next_held = NULL;
+	s->held = false;
+}
+
 static void drop(struct session *s)
 {
 	session_store_forget(s);
+	let_go(s);
 	take_out(s);
 	state_drop(&s->state);
 	share_drop(s->share);
@@ -352,8 +380,10 @@ static enum job_status commit(struct session *s, struct job *job)
 	struct segment *saved = job->saved;
 
 	job->saved = NULL;
+	/* What is being written is about to make room: see may_run. */
 	if (!has_memory(s->share->owner, segment_held(saved),
-			segment_held(saved))) {
+			segment_held(saved)) &&
+	    !session_store_is_behind()) {
 		job->message = "all sessions together have become too large";
 		segment_drop(saved);
 		return JOB_FULL;
@@ -459,6 +489,18 @@ static int start(struct session *s, struct job *job)
 	return r;
 }
 
+/* Sessions have more memory than they may until some have been written; what runs
+ * adds to that, and others wait. */
+static bool may_run(void)
+{
+	const size_t most = all.options.bytes_most;
+
+	while (state_total() + session_store_held() > most)
+		if (!session_store_evict(NULL))
+			return !session_store_is_behind();
+	return true;
+}
+
 static void put_waiting(struct session *s, struct job *job)
 {
 	struct job **last = &s->waiting;
@@ -494,6 +536,10 @@ static bool may_wait(const struct session *s, const struct job *job)
 static void start_next(struct session *s)
 {
 	while (s->waiting && !s->running && (s->ended || !s->stored.away)) {
+		if (!s->ended && !may_run()) {
+			hold(s);
+			return;
+		}
 		struct job *job = take_waiting(s, &s->waiting);
 
 		if (s->ended) {
@@ -512,14 +558,26 @@ int session_submit(struct session *s, struct job *job)
 	job->done = exec_done;
 	job->rollback |= s->rollback;
 	use(s);
-	if (!s->running && !s->stored.away)
+	if (!s->running && !s->waiting && !s->stored.away && may_run())
 		return start(s, job);
 	if (!may_wait(s, job))
 		return -EAGAIN;
 	put_waiting(s, job);
 	if (s->stored.away)
 		session_store_fetch(s);
+	else if (!s->running)
+		hold(s);
 	return 0;
+}
+
+void session_go_on(void)
+{
+	while (all.held && may_run()) {
+		struct session *s = all.held;
+
+		let_go(s);
+		start_next(s);
+	}
 }
 
 void session_fetched(struct session *s, int r)

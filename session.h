@@ -43,6 +43,8 @@ struct session {
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;
+	struct session *next_held; /* of those that wait for memory */
+	bool held;
 	struct member *worker; /* that had its last exec */
 	unsigned waiting_count;
 	uint64_t runs;
@@ -111,6 +113,8 @@ void session_name_language(struct session *s, const char *name);
 void session_end_as(struct session *s, const char *why);
 /* So much more of it may be in memory: 0 or -ENOSPC. */
 int session_may_hold(struct session *s, size_t bytes);
+/* What waits for memory may go on, if there is some. */
+void session_go_on(void);
 /* Its state is there again, or cannot be had: -errno. */
 void session_fetched(struct session *s, int r);
 

@@ -38,6 +38,7 @@ static struct {
 	uint64_t begun;      /* what is being written */
 	uint64_t not_before; /* the next one */
 	bool refused;        /* the last one was */
+	bool hurry;          /* memory is wanted: all are due */
 	size_t held;         /* see session_store_held */
 	size_t there, away;
 	unsigned complaints;
@@ -149,6 +150,9 @@ static void complain(int r)
 	store.refused = true;
 }
 
+static void write_next(uint64_t now);
+static void read_next(void);
+
 static void note_written(struct session *s, uint64_t now)
 {
 	store.written++;
@@ -163,7 +167,15 @@ static void note_written(struct session *s, uint64_t now)
 	s->stored.touched = s->used;
 }
 
-static void write_next(uint64_t now);
+bool session_store_is_behind(void)
+{
+	if (!store.on || store.refused ||
+	    (!store.lists[STORED_UNSAVED].count && !store.writing))
+		return false;
+	store.hurry = true;
+	write_next(clock_mono());
+	return true;
+}
 
 static void written(int r)
 {
@@ -186,6 +198,8 @@ static void written(int r)
 			put_spare(s);
 	}
 	write_next(now);
+	read_next();
+	session_go_on();
 }
 
 /* One that is due. Of many some are looked at. */
@@ -193,6 +207,8 @@ static struct session *find_due(uint64_t now)
 {
 	struct session *s = store.lists[STORED_UNSAVED].first;
 
+	if (store.hurry)
+		return s;
 	for (int i = 0; s && i < LOOKS && now < s->stored.due; i++)
 		s = s->stored.after;
 	return s && now >= s->stored.due ? s : NULL;
@@ -208,6 +224,7 @@ static void write_one(struct session *s, uint64_t now)
 	memcpy(store.written_id, s->id, ID_SIZE);
 	store.writing = s;
 	store.begun = now;
+	store.hurry = false;
 	s->stored.changed = false;
 	r = archive_write(&record, &s->state);
 	if (r == 0)
@@ -254,8 +271,6 @@ bool session_store_evict(const struct share *of)
 }
 
 /* ---- reading ---- */
-
-static void read_next(void);
 
 /* What has come is what was written of this session. */
 static bool is_of(const struct session *s, const struct session_record *r)
@@ -321,6 +336,8 @@ static void read_next(void)
 	       (s = store.lists[STORED_WANTED].first)) {
 		int r = session_may_hold(s, s->stored.size);
 
+		if (r && session_store_is_behind())
+			return;
 		take_out(s);
 		if (r == 0) {
 			store.reading = s;

@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+"""Sessions that are kept in a directory (--state): what a server that ends, or is killed, leaves to the next
+one; files that are damaged, hostile or of another version; a full disk; memory that is less than they have."""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import PATIENCE, TOP, Report, Server, eventually
+from sessions import Client, Session
+
+HEAD, VERSION, ABI, SUM, STATE_SUM, SIZE = 512, 8, 12, 16, 20, 24
+UNSAVED = "zeroboot_sessions_unsaved"
+
+
+def crc32c(data, crc=0, table=[]):
+    if not table:
+        for i in range(256):
+            for _ in range(8):
+                i = i >> 1 ^ (0x82f63b78 if i & 1 else 0)
+            table.append(i)
+    crc ^= 0xffffffff
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
+    return crc ^ 0xffffffff
+
+
+def sealed(data):
+    """A file with checksums that are right."""
+    data = bytearray(data)
+    struct.pack_into("<I", data, STATE_SUM, crc32c(data[HEAD:]))
+    struct.pack_into("<I", data, SUM, 0)
+    struct.pack_into("<I", data, SUM, crc32c(data[:HEAD]))
+    return bytes(data)
+
+
+class Place:
+    """A directory for sessions, and templates to serve: those of sh alone, which are small, if not told."""
+
+    def __init__(self, top, name, all_languages=False):
+        self.state = top / name
+        self.templates = TOP / "templates"
+        if not all_languages:
+            self.templates = top / f"{name}.templates"
+            self.templates.mkdir()
+            for file in "sh.img", "sh.zbt":
+                os.symlink(TOP / "templates" / file, self.templates / file)
+
+    def serve(self, *options, **more):
+        return Server("--workers", "1", "--state", self.state, *options, templates=self.templates, **more)
+
+    def file(self, s):
+        return self.state / f"{s.id}.zbs"
+
+    def kept(self):
+        return sorted(f.name for f in (self.state / "templates").iterdir())
+
+
+def saved(server):
+    eventually(lambda: server.metric(UNSAVED) == 0)
+
+
+def kill(server):
+    server.process.kill()
+    server.process.wait(PATIENCE)
+
+
+def again(server, s):
+    return Session(Client(server, s.client.key), s.id)
+
+
+def make(client, value="1", **what):
+    s = client.make(language="sh", **what)
+    s.run(f"x={value}")
+    return s
+
+
+def value(s):
+    return s.run("echo $x")["stdout"].strip()
+
+
+# ---- restarts ----
+
+def restart(top):
+    place = Place(top, "restart", all_languages=True)
+    codes = {"python": ("import json\nx = [41]", "x[0] + 1, json.dumps(x)", "(42, '[41]')"),
+             "node": ("let x = 41", "x + 1", "42"), "sh": ("x=41; cd /tmp; echo kept > f", "echo $((x + 1)) $(cat f)", "42 kept\n")}
+    with place.serve() as server:
+        client = Client(server)
+        made = {language: client.make(language=language, idle_seconds=1000) for language in codes}
+        fresh = client.make(language="sh", files={"/tmp/given": "text"}, env={"A": "b"})
+        for language, s in made.items():
+            s.run(codes[language][0])
+        about = {s.id: s.about() for s in [*made.values(), fresh]}
+        listed = [s["id"] for s in client.ask("GET", "/v1/sessions")[1]["sessions"]]
+    assert not server.unexpected(), server.unexpected()
+    assert place.state.stat().st_mode & 0o777 == 0o700
+    assert all(place.file(s).stat().st_mode & 0o777 == 0o600 for s in made.values())
+    assert not list(place.state.glob("*.tmp")), list(place.state.iterdir())
+    with place.serve() as server:
+        client = Client(server)
+        # The newest first, to the millisecond.
+        assert [s["id"][:13] for s in client.ask("GET", "/v1/sessions")[1]["sessions"]] == [number[:13] for number in listed]
+        for number, before in about.items():
+            after = again(server, Session(client, number)).about()
+            assert after["saved"] and {**before, "saved": 1, "memory_mb": 0} == {**after, "saved": 1, "memory_mb": 0}, (before, after)
+        for language, s in made.items():
+            answer = again(server, s).run(codes[language][1])
+            assert codes[language][2] in (answer.get("result"), answer["stdout"]), answer
+        assert again(server, fresh).run("echo $A $(cat /tmp/given)")["stdout"] == "b text\n"
+        forked, = again(server, made["node"]).fork()
+        assert forked.value("x") == "41"
+    assert not server.unexpected(), server.unexpected()
+
+
+def killed(top):
+    """What was answered and is on the disk is there, whatever the server was doing when it was killed."""
+    place = Place(top, "killed")
+    with place.serve() as server:
+        s = make(Client(server), "1")
+        saved(server)
+        assert s.about()["saved"]
+        s.run("x=2")
+        kill(server)
+    for i in range(3, 6):
+        with place.serve() as server:
+            s = again(server, s)
+            before = int(value(s))
+            assert before in (i - 2, i - 1), before
+            s.run(f"x={i - 1}; y=$(head -c 3000000 /dev/zero | tr '\\0' {i})")
+            saved(server)
+            s.run(f"x={i}; y=$(head -c 3000000 /dev/zero | tr '\\0' {i})")
+            kill(server)
+    with place.serve() as server:
+        s = again(server, s)
+        assert value(s) in ("4", "5")
+        assert s.run("echo ${#y} ${y:0:1}${y: -1}")["stdout"] in ("3000000 44\n", "3000000 55\n")
+        saved(server)
+        assert not list(place.state.glob("*.tmp")), list(place.state.iterdir())
+
+
+def ends(top):
+    """What is over is over after a restart: sessions that have ended, were deleted, or not used for too long."""
+    place = Place(top, "ends")
+    with place.serve() as server:
+        client = Client(server)
+        ended, deleted, kept = make(client), make(client), make(client)
+        late = make(client, idle_seconds=2)
+        ended.run("exit 3")
+        saved(server)
+        assert place.file(deleted).exists()
+        deleted.delete()
+        eventually(lambda: not place.file(deleted).exists())
+    eventually(lambda: time_since(place.file(late)) > 2.5)
+    with place.serve() as server:
+        ended, deleted, late, kept = (again(server, s) for s in (ended, deleted, late, kept))
+        about = ended.about()
+        assert about["state"] == "ended" and "program has ended" in about["reason"], about
+        assert ended.exec("echo")[0] == 410 and deleted.ask()[0] == late.ask()[0] == 404
+        eventually(lambda: not place.file(late).exists())
+        assert value(kept) == "1"
+        ended.delete()
+        kept.delete()
+        eventually(lambda: not list(place.state.glob("*.zbs")))
+    # Nobody is of it any more.
+    assert place.kept() == [], place.kept()
+
+
+def time_since(path):
+    return time.time() - path.stat().st_mtime
+
+
+def keys(top):
+    place = Place(top, "keys")
+    one, two = "key-one-000000000000", "key-two-000000000000"
+    file = top / "keys.json"
+    environment = {**os.environ, "ZEROBOOT_API_KEYS_FILE": str(file)}
+    file.write_text(json.dumps([one, two]))
+    with place.serve(environment=environment) as server:
+        s = make(Client(server, one))
+        saved(server)
+    assert one.encode() not in place.file(s).read_bytes()
+    file.write_text(json.dumps(["key-new-000000000000", two]))
+    with place.serve(environment=environment) as server:
+        assert Session(Client(server, two), s.id).ask()[0] == 404 and again(server, s).ask()[0] == 401
+        file.write_text(json.dumps([two, one]))
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: again(server, s).ask()[0] != 401)
+        assert value(again(server, s)) == "1"
+        assert Session(Client(server, two), s.id).ask()[0] == 404
+
+
+# ---- files that are not as they were ----
+
+def refused(top):
+    place = Place(top, "refused")
+    with place.serve() as server:
+        client = Client(server)
+        made = [make(client, str(i)) for i in range(10)]
+    whole = {s.id: bytearray(place.file(s).read_bytes()) for s in made}
+    good, abi, version, cut, state, head, hostile, huge, other, fifo = made
+
+    def spoil(s, data):
+        place.file(s).write_bytes(data)
+
+    def patched(s, at, form, number):
+        data = whole[s.id]
+        struct.pack_into(form, data, at, number)
+        return data
+    spoil(abi, sealed(patched(abi, ABI, "<I", 1)))
+    spoil(version, sealed(patched(version, VERSION, "<I", 77)))
+    spoil(cut, whole[cut.id][:-8])
+    whole[state.id][-100] ^= 1
+    spoil(state, whole[state.id])
+    whole[head.id][200] ^= 1
+    spoil(head, whole[head.id])
+    spoil(hostile, sealed(whole[hostile.id][:HEAD + 200] + bytes(range(256)) * ((len(whole[hostile.id]) - HEAD - 200) // 256)
+                          + bytes((len(whole[hostile.id]) - HEAD - 200) % 256)))
+    spoil(huge, sealed(patched(huge, SIZE, "<Q", 1 << 62)))
+    spoil(other, whole[good.id])
+    place.file(fifo).unlink()
+    os.mkfifo(place.file(fifo))
+    (place.state / f"{'0' * 36}.zbs").mkdir()
+    (place.state / "notes").write_text("somebody's")
+    (place.state / f"{good.id}.zbs.tmp").write_text("half")
+    with place.serve() as server:
+        now = {s.id: again(server, s) for s in made}
+        # Listed, as its head can be read.
+        for s, why in (abi, "another version"), (state, "damaged"), (hostile, ""):
+            status, answer = now[s.id].exec("echo $x")
+            assert status == 410 and why in answer["error"], (status, answer)
+        for s in version, cut, head, huge, other, fifo:
+            assert now[s.id].exec("echo $x")[0] == 404, s.id
+        assert now[abi.id].about()["state"] == "ended"
+        assert value(now[good.id]) == "0"
+        said = server.unexpected()
+        assert not said, said
+        assert sum(b"left as it is" in line for line in server.logged().splitlines()) == 7
+        assert server.metric("zeroboot_sessions_damaged_total") == 8
+        now[state.id].delete()
+        eventually(lambda: not place.file(state).exists())
+    assert all(place.file(s).exists() for s in made if s is not state) and (place.state / "notes").exists()
+    assert not list(place.state.glob("*.tmp"))
+
+
+def places(top):
+    """Where sessions cannot be kept is said at the start."""
+    file = top / "file"
+    file.write_text("")
+    shared = Place(top, "shared")
+    script = 'mount -t tmpfs -o ro none /mnt && exec "$0" "$@"'
+    command = [TOP / "zeroboot", "serve", "--listen", "127.0.0.1:0", "--templates", shared.templates, "--state"]
+    with shared.serve():
+        for prefix, state, why in ([], file, "Not a directory"), ([], top / "none/none", "No such file"), ([], shared.state, "another server"), \
+                (["unshare", "-m", "sh", "-c", script], "/mnt", "Read-only"):
+            done = subprocess.run([*prefix, *command, state], capture_output=True, text=True, timeout=PATIENCE)
+            assert done.returncode == 1 and why in done.stderr and done.stderr.count("\n") == 1, (state, done)
+
+
+# ---- templates ----
+
+def kept_template(top):
+    """A session goes on with the template it was made with, whatever its language has by now."""
+    place = Place(top, "template")
+    new = place.templates / "new"
+
+    def replace():
+        subprocess.run([TOP / "zeroboot", "template", "build", "-o", new, TOP / "templates/sh.img"], check=True, capture_output=True,
+                       timeout=PATIENCE)
+        new.rename(place.templates / "sh.zbt")
+    with place.serve() as server:
+        s = make(Client(server))
+        saved(server)
+        eventually(lambda: len(place.kept()) == 2)
+        # While it serves: those that are made from then on are of the new one.
+        replace()
+        second = s
+        while first_name(place, second) == first_name(place, s):
+            second = make(Client(server))
+            saved(server)
+        assert value(s) == "1" and value(second) == "1"
+        saved(server)
+        eventually(lambda: len([name for name in place.kept() if name.endswith(".zbt")]) == 2)
+    replace()
+    with place.serve() as server:
+        s, second = again(server, s), again(server, second)
+        assert value(s) == "1" and value(second) == "1"
+        second.delete()
+    assert place.kept() == sorted([first_name(place, s) + ".zbt", *(n for n in place.kept() if n.endswith(".img"))]), place.kept()
+    for file in (place.state / "templates").iterdir():
+        file.unlink()
+    with place.serve() as server:
+        s = again(server, s)
+        status, answer = s.exec("echo $x")
+        assert status == 410 and "template is not there" in answer["error"], (status, answer)
+        # Another one is made all the same.
+        assert value(make(Client(server))) == "1"
+
+
+def first_name(place, s):
+    """The name of the template that a session's file says."""
+    return place.file(s).read_bytes()[136:200].decode()
+
+
+# ---- memory and disk ----
+
+def less_memory(top):
+    """Those that were not used for longest are on the disk alone, and come back whole."""
+    place = Place(top, "memory", all_languages=True)
+    with place.serve("--session-memory", "4", "--sessions-memory", "8") as server:
+        client = Client(server)
+        made = []
+        for i in range(8):
+            made.append(client.make(language="python"))
+            made[i].run(f"import hashlib, os; n = {i}; x = os.urandom(2 << 20); h = hashlib.sha256(x).digest()")
+            saved(server)
+            assert server.metric("zeroboot_sessions_bytes") <= 8 << 20
+        assert server.metric("zeroboot_sessions_away") >= 4
+        assert made[0].about()["memory_mb"] > 2 and made[0].about()["state"] == "parked"
+        forked, = made[0].fork()
+        for i, s in enumerate([*made, forked]):
+            assert s.value("n, hashlib.sha256(x).digest() == h") == f"({i % 8}, True)"
+        made[1].delete()
+        saved(server)
+        assert not server.unexpected(), server.unexpected()
+        damaged = made[2]
+        for s in made[3:]:
+            s.value("n")
+            saved(server)
+        data = bytearray(place.file(damaged).read_bytes())
+        data[-5000] ^= 1
+        place.file(damaged).write_bytes(data)
+        status, answer = damaged.ask("POST", "/fork", {})
+        assert status == 410 and "damaged" in answer["error"], (status, answer)
+        assert damaged.exec("n")[0] == 410
+
+
+def full_disk(top):
+    """Execs are answered, sessions stay in memory, it is said once, nothing half is left."""
+    place = Place(top, "full")
+    script = 'mount -t tmpfs -o size=70m none /mnt && exec "$0" "$@"'
+    place.state = "/mnt/state"
+    with place.serve(prefix=["unshare", "-m", "sh", "-c", script]) as server:
+        root = pathlib.Path(f"/proc/{server.process.pid}/root/mnt")
+        client = Client(server)
+        s = make(client)
+        saved(server)
+        eventually(lambda: len(list((root / "state/templates").iterdir())) == 2)
+        with open(root / "filler", "wb") as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(1 << 16))
+                filler.flush()
+        others = [make(client, str(i)) for i in range(3)]
+        s.run("x=2")
+        eventually(lambda: server.metric("zeroboot_sessions_write_failures_total") >= 2)
+        assert value(s) == "2" and not s.about()["saved"]
+        assert [value(other) for other in others] == ["0", "1", "2"]
+        assert not list((root / "state").glob("*.tmp"))
+        assert server.logged().count(b"cannot be written") == 1, server.unexpected()
+        (root / "filler").unlink()
+        saved(server)
+        assert s.about()["saved"] and server.logged().count(b"written again") == 1
+        assert len(list((root / "state").glob("*.zbs"))) == 4
+
+
+def many(top):
+    """What there is is found by the heads of files."""
+    place = Place(top, "many")
+    with place.serve() as server:
+        s = Client(server).make(language="sh")
+    data = bytearray(place.file(s).read_bytes())
+    for i in range(2000):
+        number = f"{i:08x}{s.id[8:]}"
+        data[32:32 + 36] = number.encode()
+        (place.state / f"{number}.zbs").write_bytes(sealed(data))
+    with place.serve() as server:
+        client = Client(server)
+        assert server.metric("zeroboot_sessions") == server.metric("zeroboot_sessions_stored") == 2001
+        assert server.metric("zeroboot_sessions_bytes") == 0
+        assert value(make(client)) == "1"
+        assert Session(client, f"{1234:08x}{s.id[8:]}").run("echo here")["stdout"] == "here\n"
+        assert not server.unexpected(), server.unexpected()
+
+
+def main():
+    report = Report("session_store")
+    os.chdir(TOP)
+    room = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(dir=room) as directory:
+        top = pathlib.Path(directory)
+        report.check("sessions of all languages survive a restart", restart, top)
+        report.check("a server that is killed", killed, top)
+        report.check("what is over stays so", ends, top)
+        report.check("a key has its sessions again", keys, top)
+        report.check("files that are damaged, hostile, or of another version", refused, top)
+        report.check("a directory that cannot be used", places, top)
+        report.check("the template they are of is kept", kept_template, top)
+        report.check("with less memory than they have", less_memory, top)
+        report.check("a full disk", full_disk, top)
+        report.check("many of them", many, top)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
