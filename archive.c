@@ -24,7 +24,7 @@
 
 #define SLICE (256u << 10) /* bytes that are moved in a turn */
 #define PIECES 64          /* of a state, at a time */
-#define HELD_MS 3000       /* the directory by keepers of a server that is gone */
+#define HELD_MS 3000 /* the directory by keepers of a server that is gone */
 
 /* A keeper. */
 struct link {
@@ -63,9 +63,9 @@ static int lock(const char *path, struct err *e)
 	     waited += 20) {
 		if (errno != EWOULDBLOCK || waited >= HELD_MS)
 			return err_set(e, -errno, "state: %s: %s", path,
-				       errno == EWOULDBLOCK ?
-					       "another server uses it" :
-					       strerror(errno));
+				       errno == EWOULDBLOCK ? "another server "
+							      "uses it" :
+							      strerror(errno));
 		nap(20);
 	}
 	return 0;

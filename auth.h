@@ -25,7 +25,7 @@ typedef void auth_pause(struct json *j);
 struct auth_key {
 	char text[AUTH_KEY_SIZE];
 	size_t size;
-	unsigned place;      /* in the file, from 1 */
+	unsigned place; /* in the file, from 1 */
 	uint64_t id; /* never 0; the same whenever and wherever it is read: a part
 		      * of its SHA-256 */
 	uint64_t tokens_ns;  /* what may be spent, as time at AUTH_RATE */

@@ -14,8 +14,8 @@
 
 static struct {
 	struct crew crews[CATALOG_CREWS];
-	int count;   /* languages; behind them */
-	int adopted; /* places of templates that are not */
+	int count;                 /* languages; behind them */
+	int adopted;               /* places of templates that are not */
 	unsigned minimum, maximum; /* workers of each */
 } catalog;
 

@@ -100,7 +100,7 @@ static int run_load(int count, char **operands)
 	load.source = given(3);
 	load.pipe = given(4);
 	load.job = build ? LOAD_BUILD :
-		   keep	 ? LOAD_KEEP :
+		   keep  ? LOAD_KEEP :
 		   store ? LOAD_STORE :
 			   LOAD_LOAD;
 	_exit(load_main(&load));

@@ -30,11 +30,11 @@ struct free_list {
 struct crew {
 	char name[96], path[PATH_MAX]; /* name: in metrics and the log */
 	char called[64];               /* by requests and answers */
-	int language; /* its number: catalog.h */
+	int language;                  /* its number: catalog.h */
 	bool foreign; /* its template may be of another zeroboot's making */
 	bool off;     /* it has no workers, and wants none: crew_stop */
 	char template[SHA256_HEX + 1]; /* its template's name, and */
-	unsigned generation; /* how often that has become another */
+	unsigned generation;           /* how often that has become another */
 	int memory_mb;
 	struct stock stock; /* what workers start from */
 	struct queue queue;

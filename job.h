@@ -46,10 +46,10 @@ struct job {
 	struct session *session; /* of which it is an exec; or NULL */
 	uint32_t run_session;    /* RUN_SESSION_* */
 	uint64_t state_limit;    /* bytes that its pages may have */
-	bool fetch; /* nothing is to be run: its session's state is wanted */
-	bool rollback;           /* what is cut off leaves it as it was */
-	struct state state;      /* of it, before */
-	struct member *stayed;   /* the worker that has had it last */
+	bool fetch;    /* nothing is to be run: its session's state is wanted */
+	bool rollback; /* what is cut off leaves it as it was */
+	struct state state;    /* of it, before */
+	struct member *stayed; /* the worker that has had it last */
 	struct job *next_exec;
 	void (*then)(struct job *job); /* done, as its submitter has it */
 	void (*done)(struct job *job);

@@ -110,9 +110,8 @@ static int finish(int fd, struct session_record *head, const char *draft,
 
 	head->checksum = record_checksum(head);
 	r = file_write_at(fd, head, sizeof(*head), 0);
-	if (r == 0 &&
-	    (fsync(fd) < 0 ||
-	     renameat(keeper.directory, draft, keeper.directory, name) < 0))
+	if (r == 0 && (fsync(fd) < 0 || renameat(keeper.directory, draft,
+						 keeper.directory, name) < 0))
 		r = -errno;
 	return r ? r : sync_directory();
 }

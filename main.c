@@ -39,13 +39,11 @@ static void print_more(FILE *to)
 }
 
 static const struct command *const commands[] = {
-	&command_serve,  &command_exec,
-	&command_image,  &command_template,
-	&command_run,    &command_bench,
-	&command_doctor, &command_completion,
-	&command_manual, &command_pack,
-	&command_mcp,    &command_worker,
-	&command_load,   &command_keep,     NULL
+	&command_serve,    &command_exec,       &command_image,
+	&command_template, &command_run,        &command_bench,
+	&command_doctor,   &command_completion, &command_manual,
+	&command_pack,     &command_mcp,        &command_worker,
+	&command_load,     &command_keep,       NULL
 };
 
 const struct command command_top = {

@@ -31,7 +31,7 @@ struct member {
 	struct channel channel;
 	pid_t pid; /* 0: none; of a stopped one: not reaped yet */
 	enum member_state state;
-	bool extra;    /* beyond the minimum */
+	bool extra;          /* beyond the minimum */
 	unsigned generation; /* of its crew's template */
 	bool warm;     /* its VM has been trained; of a RENEWING one: had been,
 			* and is kept */

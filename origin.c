@@ -21,9 +21,9 @@
 #include "log.h"
 #include "template.h"
 
-#define PLACE "templates"          /* in the directory */
-#define SPARE_NS 30000000000ull    /* nobody is of it: it may be wanted again */
-#define AGAIN_NS 5000000000ull     /* after one could not be kept */
+#define PLACE "templates"       /* in the directory */
+#define SPARE_NS 30000000000ull /* nobody is of it: it may be wanted again */
+#define AGAIN_NS 5000000000ull  /* after one could not be kept */
 #define IMAGE_NAME 48
 
 struct origin {
@@ -60,7 +60,8 @@ static void put_path(char path[PATH_MAX], const char *name, const char *ending)
 static void name_image(char name[IMAGE_NAME], const struct image_id *id)
 {
 	snprintf(name, IMAGE_NAME, "%016llx-%llx.img",
-		 (unsigned long long)id->checksum, (unsigned long long)id->size);
+		 (unsigned long long)id->checksum,
+		 (unsigned long long)id->size);
 }
 
 /* ---- those that there are ---- */
@@ -215,11 +216,11 @@ static int execute(const struct origin *o, const struct stock_set *set)
 {
 	char path[PATH_MAX], image[PATH_MAX];
 	const char *const argv[] = { "zeroboot", "load",    "--host",
-				     all.host,	 "--image", image,
-				     "--store",	 path,	    NULL };
-	int pipe[2], files[] = { -1, set->files[LOAD_MEMORY],
-				 set->files[LOAD_IMAGE],
-				 set->files[LOAD_SOURCE], -1 };
+				     all.host,   "--image", image,
+				     "--store",  path,      NULL };
+	int pipe[2],
+		files[] = { -1, set->files[LOAD_MEMORY], set->files[LOAD_IMAGE],
+			    set->files[LOAD_SOURCE], -1 };
 
 	put_path(path, o->name, ".zbt");
 	put_path(image, o->image, "");

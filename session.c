@@ -31,9 +31,9 @@ static struct {
 int session_open(const struct session_options *o, int epoll, struct err *e)
 {
 	all.options = *o;
-	return o->directory ? session_store_open(o->directory, o->host, epoll,
-						 e) :
-			      0;
+	return o->directory ?
+		       session_store_open(o->directory, o->host, epoll, e) :
+		       0;
 }
 
 void session_drain(void)
@@ -127,8 +127,7 @@ static bool has_memory(uint64_t owner, size_t bytes, size_t counted)
 
 		if (has_share(owner, own, everybody, bytes, most))
 			return true;
-		if (bytes > most ||
-		    !session_store_evict(full ? NULL : share))
+		if (bytes > most || !session_store_evict(full ? NULL : share))
 			return false;
 	}
 }
@@ -248,7 +247,7 @@ void session_name_language(struct session *s, const char *name)
 const char *session_language(const struct session *s)
 {
 	return s->language >= 0 ? catalog_name(s->language) :
-	       s->called	? s->called :
+	       s->called        ? s->called :
 				  "";
 }
 
@@ -447,7 +446,7 @@ static bool fits(const struct session *s, const struct job *job)
 static bool find_crew(struct session *s, struct job *job)
 {
 	const char *why = "the session's language is not served any more";
-	int crew = s->origin	    ? origin_crew(s->origin, s->language, &why) :
+	int crew = s->origin ? origin_crew(s->origin, s->language, &why) :
 		   s->language >= 0 ? s->language :
 				      -ESTALE;
 

@@ -30,9 +30,9 @@ struct session {
 	struct session *older, *newer;   /* of all, */
 	struct session *elder, *younger; /* of its owner's */
 	char id[ID_SIZE];
-	struct share *share; /* its owner's */
-	int language;        /* -1: it is not served any more */
-	const char *called;  /* its name then */
+	struct share *share;   /* its owner's */
+	int language;          /* -1: it is not served any more */
+	const char *called;    /* its name then */
 	struct origin *origin; /* its template, when that is kept; or NULL */
 	struct stored stored;
 	unsigned idle_seconds; /* until it is deleted; 0: never */
@@ -53,9 +53,9 @@ struct session {
 };
 
 struct session_options {
-	unsigned most;     /* sessions */
-	size_t pages_most; /* bytes that the pages of one may have */
-	size_t bytes_most; /* of the states of all */
+	unsigned most;         /* sessions */
+	size_t pages_most;     /* bytes that the pages of one may have */
+	size_t bytes_most;     /* of the states of all */
 	const char *directory; /* that they are kept in; NULL: nowhere */
 	const char *host;      /* of this host; see host.h */
 };

@@ -34,12 +34,12 @@ enum stored_list {
 struct stored {
 	struct session *before, *after; /* in its list: */
 	enum stored_list list;
-	bool there;      /* it has a file */
-	bool away;       /* its state is only there */
-	bool changed;    /* while it is being written */
-	size_t size;     /* of its state, in the file */
-	uint64_t due;    /* when it is to be written; monotonic */
-	uint64_t cost;   /* what that took, last time */
+	bool there;       /* it has a file */
+	bool away;        /* its state is only there */
+	bool changed;     /* while it is being written */
+	size_t size;      /* of its state, in the file */
+	uint64_t due;     /* when it is to be written; monotonic */
+	uint64_t cost;    /* what that took, last time */
 	uint64_t touched; /* its file's time; loop_clock */
 };
 

@@ -225,7 +225,7 @@ static int execute(struct stock *s, enum stock_work work, const char *image,
 	const char *how = work == STOCK_BUILDING ? "--build" : "--keep";
 	const struct stock_set *set = work == STOCK_KEEPING ? &s->now :
 							      &s->next;
-	const char *argv[10] = { "zeroboot", "load",	"--host",
+	const char *argv[10] = { "zeroboot", "load",    "--host",
 				 s->host,    "--image", image };
 	int n = 6, pipe[2],
 	    files[] = { file, memory, copy, set->files[LOAD_SOURCE], -1 };

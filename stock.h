@@ -32,10 +32,10 @@ struct stock_set {
 	struct file_version version; /* of the template's file; 0: it has none */
 	struct file_version image_version;
 	char image_path[PATH_MAX];
-	struct image_id id; /* of the image */
+	struct image_id id;        /* of the image */
 	char name[SHA256_HEX + 1]; /* of the template: template_name() */
-	bool plain;         /* the image can be used where it is */
-	bool made;          /* by us, in memory */
+	bool plain;                /* the image can be used where it is */
+	bool made;                 /* by us, in memory */
 	bool loaded;
 	bool whole; /* with a copy of its image */
 };
@@ -50,15 +50,15 @@ struct stock {
 	void (*failed)(struct stock *s); /* see reason; unless stock_ready(),
 					  * workers that have started must end */
 	void (*noted)(struct stock *s, const char *level); /* for the log */
-	struct stock_set now, next;  /* what workers start from; what comes */
-	enum stock_work work;        /* what the process does, */
-	pid_t pid;                   /* 0: there is none; */
-	bool early;                  /* it loads now, not next */
-	int pipe;                    /* its last words */
-	bool keep;                   /* what is loaded is to be kept */
-	bool foreign; /* the template may be of another zeroboot's making */
-	uint64_t started;            /* the process that builds */
-	bool outdated;               /* and builds of what is gone */
+	struct stock_set now, next; /* what workers start from; what comes */
+	enum stock_work work;       /* what the process does, */
+	pid_t pid;                  /* 0: there is none; */
+	bool early;                 /* it loads now, not next */
+	int pipe;                   /* its last words */
+	bool keep;                  /* what is loaded is to be kept */
+	bool foreign;     /* the template may be of another zeroboot's making */
+	uint64_t started; /* the process that builds */
+	bool outdated;    /* and builds of what is gone */
 	char reason[LOAD_WORDS_MAX]; /* what was wrong with the last load */
 	char why[LOAD_WORDS_MAX]; /* it is made anew; empty: it was not there */
 	/* What was loaded last, or was to be. */
