@@ -310,21 +310,33 @@ static bool good_records(const struct delta *d, const struct delta_segment *s,
 	return left == 0;
 }
 
+int delta_look(const struct delta_segment *s, uint64_t size, struct err *e)
+{
+	const size_t head = sizeof(*s);
+
+	if (size < head || memcmp(s->magic, DELTA_MAGIC, sizeof(s->magic)))
+		return err_set(e, -EINVAL, "not a session's state");
+	if (s->version != DELTA_VERSION || s->abi_version != ZB_ABI_VERSION)
+		return err_set(e, -ESTALE,
+			       "a session of another version of zeroboot");
+	if (s->size < head || s->size > size || s->size % UNIT ||
+	    s->vectors_size > s->size - head)
+		return err_set(e, -EINVAL, "damaged");
+	return 0;
+}
+
 /* What starts at an offset in data; *size: how long it is. */
 static int check_segment(const struct delta *d, size_t at, size_t *size,
 			 struct err *e)
 {
 	const struct delta_segment *s = segment_at(d, at);
-	size_t left = d->size - at, head = sizeof(*s);
+	const size_t head = sizeof(*s);
 	const uint8_t *body = (const uint8_t *)(s + 1);
+	int r = delta_look(s, d->size - at, e);
 
-	if (left < head || memcmp(s->magic, DELTA_MAGIC, sizeof(s->magic)))
-		return err_set(e, -EINVAL, "not a session's state");
-	if (s->version != DELTA_VERSION || s->abi_version != ZB_ABI_VERSION)
-		return err_set(e, -ESTALE,
-			       "a session of another version of zeroboot");
-	if (s->size < head || s->size > left || s->size % UNIT ||
-	    s->vectors_size > s->size - head || sum_up(s) != s->checksum)
+	if (r)
+		return r;
+	if (sum_up(s) != s->checksum)
 		return err_set(e, -EINVAL, "damaged");
 	if (memcmp(s->template, d->template, DELTA_TEMPLATE))
 		return err_set(e, -ESTALE,

@@ -57,6 +57,10 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 void delta_close(struct delta *d);
 void delta_clear(struct delta *d);
 
+/* What the head of a segment says by itself, of size bytes that start with it: 0,
+ * -EINVAL or -ESTALE as below. */
+int delta_look(const struct delta_segment *s, uint64_t size, struct err *e);
+
 /*
  * Appends segments that come from elsewhere, after looking at every byte of them
  * that means something. 0; -EINVAL: it is none, or holds what it may not; -ESTALE:

@@ -147,6 +147,14 @@ static int find_language(const struct origin *o, int language)
 	return -1;
 }
 
+bool origin_is_known(const char *name)
+{
+	struct origin wanted = { .users = 0 };
+
+	memcpy(wanted.name, name, SHA256_HEX);
+	return find(name) || find_language(&wanted, -1) >= 0;
+}
+
 /* Whether this program can run what is kept. */
 static bool is_useful(struct origin *o, const char *path)
 {

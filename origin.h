@@ -21,6 +21,8 @@ void origin_close(void);
 /* The template of this name (template_name), which a language's sessions are of; made
  * when there is none. NULL: no memory. origin_drop undoes it. */
 struct origin *origin_of(const char *name, const char *language);
+/* There is one, or a language has it. */
+bool origin_is_known(const char *name);
 struct origin *origin_copy(struct origin *o);
 void origin_drop(struct origin *o);
 const char *origin_name(const struct origin *o);

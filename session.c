@@ -6,6 +6,7 @@
 
 #include "catalog.h"
 #include "clock.h"
+#include "crew.h"
 #include "delta_segment.h"
 #include "loop.h"
 #include "metrics.h"
@@ -360,17 +361,32 @@ void session_end_as(struct session *s, const char *why)
 	s->ended = intern(why);
 }
 
-/* Which template it is of, as its first segment says. */
+static void set_origin(struct session *s, const char *template)
+{
+	origin_drop(s->origin);
+	s->origin = origin_of(template, session_language(s));
+}
+
+/* The template that its first exec will have made it of: that is kept from now on. */
+static void expect_origin(struct session *s, int crew)
+{
+	const char *template = catalog_crew(crew)->template;
+
+	if (!s->begun && session_store_is_on() && template[0])
+		set_origin(s, template);
+}
+
+/* ... as its first segment says, whatever was expected. */
 static void note_origin(struct session *s)
 {
 	const struct iovec *first = s->state.pieces;
 	struct delta_segment head;
 
-	if (s->origin || !session_store_is_on() ||
-	    first->iov_len < sizeof(head))
+	if (!session_store_is_on() || first->iov_len < sizeof(head))
 		return;
 	memcpy(&head, first->iov_base, sizeof(head));
-	s->origin = origin_of(head.template, session_language(s));
+	if (origin_is_known(head.template))
+		set_origin(s, head.template);
 }
 
 /* What an exec has made of it. */
@@ -411,8 +427,11 @@ static enum job_status settle(struct session *s, struct job *job)
 			end(s, "the session's program was ended by a timeout");
 		return JOB_TIMEOUT;
 	case JOB_STALE:
-		end(s, "the session belongs to another template, or another "
-		       "version of the server");
+		/* What is on the disk stays. */
+		state_drop(&s->state);
+		s->ended = "the session belongs to another template, or "
+			   "another version of the server";
+		all.ended++;
 		return JOB_STALE;
 	default:
 		return job->status;
@@ -446,11 +465,12 @@ static bool fits(const struct session *s, const struct job *job)
 static bool find_crew(struct session *s, struct job *job)
 {
 	const char *why = "the session's language is not served any more";
-	int crew = s->origin ? origin_crew(s->origin, s->language, &why) :
-		   s->language >= 0 ? s->language :
-				      -ESTALE;
+	int crew = s->language >= 0 ? s->language : -ESTALE;
 
+	if (s->begun && s->origin)
+		crew = origin_crew(s->origin, s->language, &why);
 	if (crew >= 0) {
+		expect_origin(s, crew);
 		job->language = crew;
 		return true;
 	}

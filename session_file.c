@@ -15,14 +15,25 @@ static int read_all(int fd, const char *path, size_t most, struct delta *d,
 		    struct err *e)
 {
 	struct err why = { "" };
+	struct delta_segment head;
 	struct stat st;
 	uint8_t *bytes;
 	int r;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, "%s: no regular file", path);
-	if (st.st_size <= 0 || (uint64_t)st.st_size > most)
+	/* Its head first: somebody's large file is none of ours. */
+	if ((uint64_t)st.st_size < sizeof(head) ||
+	    file_read_at(fd, &head, sizeof(head), 0))
 		return err_set(e, -EINVAL, "%s: not a session's state", path);
+	r = delta_look(&head, (uint64_t)st.st_size, &why);
+	if (r == 0 && head.size != (uint64_t)st.st_size)
+		r = err_set(&why, -EINVAL, "damaged");
+	if (r)
+		return err_set(e, r, "%s: %s", path, why.text);
+	if ((uint64_t)st.st_size > most)
+		return err_set(e, -ENOSPC,
+			       "%s: larger than a session may be", path);
 	bytes = malloc((size_t)st.st_size);
 	if (!bytes)
 		return err_set(e, -ENOMEM, "%s: no memory", path);

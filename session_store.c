@@ -129,7 +129,7 @@ void session_store_changed(struct session *s)
 bool session_store_has(const struct session *s)
 {
 	return s->stored.there && s->stored.list != STORED_UNSAVED &&
-	       s != store.writing;
+	       !s->stored.writing;
 }
 
 /* On the disk and in memory. */
@@ -183,6 +183,8 @@ static void written(int r)
 	uint64_t now = clock_mono();
 
 	store.writing = NULL;
+	if (s)
+		s->stored.writing = false;
 	if (!s) {
 		archive_remove(store.written_id);
 	} else if (r) {
@@ -225,11 +227,13 @@ static void write_one(struct session *s, uint64_t now)
 	store.writing = s;
 	store.begun = now;
 	store.hurry = false;
+	s->stored.writing = true;
 	s->stored.changed = false;
 	r = archive_write(&record, &s->state);
 	if (r == 0)
 		return;
 	store.writing = NULL;
+	s->stored.writing = false;
 	complain(r);
 	put_unsaved(s, now);
 }

@@ -36,7 +36,8 @@ struct stored {
 	enum stored_list list;
 	bool there;       /* it has a file */
 	bool away;        /* its state is only there */
-	bool changed;     /* while it is being written */
+	bool writing;     /* it is being written, */
+	bool changed;     /* and has changed meanwhile */
 	size_t size;      /* of its state, in the file */
 	uint64_t due;     /* when it is to be written; monotonic */
 	uint64_t cost;    /* what that took, last time */

@@ -110,6 +110,11 @@ session() {
 		session 'x'
 		[ "$status" -eq 1 ] || { echo "cut at $n"; false; }
 	done
+	cp "$file.good" "$file"
+	truncate -s 700M "$file"
+	session 'x'
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == "zeroboot: $file: damaged" ]]
 	: >"$file"
 	session 'x'
 	[ "$status" -eq 1 ]
