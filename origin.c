@@ -208,7 +208,7 @@ static bool is_idle(int crew)
 
 /* ---- keeping ---- */
 
-/* A template that is loaded, with its image. */
+/* A template with its image, both to be read as they are. */
 static const struct stock_set *find_set(const struct origin *o)
 {
 	int language = find_language(o, -1);
@@ -217,7 +217,7 @@ static const struct stock_set *find_set(const struct origin *o)
 	if (language < 0)
 		return NULL;
 	set = &catalog_crew(language)->stock.now;
-	return set->loaded && set->files[LOAD_MEMORY] >= 0 ? set : NULL;
+	return set->loaded || set->plain ? set : NULL;
 }
 
 static int execute(const struct origin *o, const struct stock_set *set)
@@ -226,8 +226,11 @@ static int execute(const struct origin *o, const struct stock_set *set)
 	const char *const argv[] = { "zeroboot", "load",    "--host",
 				     all.host,   "--image", image,
 				     "--store",  path,      NULL };
+	/* What is just being loaded is where it came from. */
+	bool loaded = set->loaded;
 	int pipe[2],
-		files[] = { -1, set->files[LOAD_MEMORY], set->files[LOAD_IMAGE],
+		files[] = { -1, set->files[loaded ? LOAD_MEMORY : LOAD_FILE],
+			    loaded ? set->files[LOAD_IMAGE] : -1,
 			    set->files[LOAD_SOURCE], -1 };
 
 	put_path(path, o->name, ".zbt");

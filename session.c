@@ -433,6 +433,13 @@ static enum job_status settle(struct session *s, struct job *job)
 			   "another version of the server";
 		all.ended++;
 		return JOB_STALE;
+	case JOB_UNSERVED:
+		/* Its own template's crew: nobody can put that right. */
+		if (catalog_crew(job->language)->foreign) {
+			job->message = "the session's template is damaged";
+			return JOB_ENDED;
+		}
+		return JOB_UNSERVED;
 	default:
 		return job->status;
 	}

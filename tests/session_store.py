@@ -293,6 +293,13 @@ def kept_template(top):
         assert value(s) == "1" and value(second) == "1"
         second.delete()
     assert place.kept() == sorted([first_name(place, s) + ".zbt", *(n for n in place.kept() if n.endswith(".img"))]), place.kept()
+    file = place.state / "templates" / (first_name(place, s) + ".zbt")
+    data = bytearray(file.read_bytes())
+    data[-5000] ^= 1
+    file.write_bytes(data)
+    with place.serve() as server:
+        status, answer = again(server, s).exec("echo $x")
+        assert status == 410 and "template is damaged" in answer["error"], (status, answer)
     for file in (place.state / "templates").iterdir():
         file.unlink()
     with place.serve() as server:
@@ -301,6 +308,27 @@ def kept_template(top):
         assert status == 410 and "template is not there" in answer["error"], (status, answer)
         # Another one is made all the same.
         assert value(make(Client(server))) == "1"
+
+
+def upgraded(top):
+    """A zeroboot with another kernel or agent runs templates that are not its own, if only their guest's ABI is."""
+    place = Place(top, "upgraded")
+    with place.serve() as server:
+        s = make(Client(server))
+    program = (TOP / "zeroboot").read_bytes()
+    comment = b"executes this file as a script."
+    assert program.count(comment) == 1
+    with tempfile.TemporaryDirectory(dir=TOP / "build") as directory:
+        other = pathlib.Path(directory) / "zeroboot"
+        other.write_bytes(program.replace(comment, comment.replace(b"executes", b"Executes")))
+        other.chmod(0o755)
+        with place.serve(program=other) as server:
+            s = again(server, s)
+            assert b"made by another zeroboot" in server.logged()
+            assert value(s) == "1" and value(make(Client(server), "2")) == "2"
+            s.run("x=3")
+    with place.serve() as server:
+        assert value(again(server, s)) == "3"
 
 
 def first_name(place, s):
@@ -403,6 +431,7 @@ def main():
         report.check("files that are damaged, hostile, or of another version", refused, top)
         report.check("a directory that cannot be used", places, top)
         report.check("the template they are of is kept", kept_template, top)
+        report.check("a server of another version goes on with it", upgraded, top)
         report.check("with less memory than they have", less_memory, top)
         report.check("a full disk", full_disk, top)
         report.check("many of them", many, top)
