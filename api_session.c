@@ -363,10 +363,29 @@ static void fetched(struct job *job)
 		fork_it(x, s, x->copies);
 }
 
+int api_session_fetch(struct exchange *x, struct session *s,
+		      void (*done)(struct job *job))
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	x->jobs = job ? malloc(sizeof(*x->jobs)) : NULL;
+	if (!x->jobs) {
+		free(job);
+		return -ENOMEM;
+	}
+	*job = (struct job){ .fetch = true, .done = done, .context = x };
+	x->jobs[0] = job;
+	x->count = x->open = 1;
+	if (session_submit(s, job) == 0)
+		return 0;
+	x->open = 0;
+	return -EAGAIN;
+}
+
 static void fork_or_fetch(struct exchange *x, uint32_t copies)
 {
 	struct session *s = find(x);
-	struct job *job;
+	int r;
 
 	if (!s || is_over(x, s))
 		return;
@@ -374,22 +393,13 @@ static void fork_or_fetch(struct exchange *x, uint32_t copies)
 		fork_it(x, s, copies);
 		return;
 	}
-	job = calloc(1, sizeof(*job));
-	x->jobs = job ? malloc(sizeof(*x->jobs)) : NULL;
-	if (!x->jobs) {
-		free(job);
-		api_refuse(x, 500, "", "no memory");
-		return;
-	}
-	*job = (struct job){ .fetch = true, .done = fetched, .context = x };
-	x->jobs[0] = job;
-	x->count = x->open = 1;
 	x->copies = copies;
-	if (session_submit(s, job)) {
-		x->open = 0;
+	r = api_session_fetch(x, s, fetched);
+	if (r == -EAGAIN)
 		api_refuse(x, 503, "Retry-After: 1\r\n",
 			   "too many requests wait for the session");
-	}
+	else if (r)
+		api_refuse(x, 500, "", "no memory");
 }
 
 static void run(struct exchange *x)

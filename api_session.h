@@ -10,6 +10,11 @@ void api_session_list(struct exchange *x, const char *body, size_t size);
 void api_session_show(struct exchange *x, const char *body, size_t size);
 void api_session_delete(struct exchange *x, const char *body, size_t size);
 
+/* Has the state of one that is away (session.h) read; then done is called, by a job of
+ * the exchange's. 0, -EAGAIN or -ENOMEM. */
+int api_session_fetch(struct exchange *x, struct session *s,
+		      void (*done)(struct job *job));
+
 extern const struct object api_session_answer, api_sessions_answer,
 	api_forks_answer;
 

@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "cors.h"
+#include "api_session.h"
 #include "mcp_session.h"
 
 #define SESSION_SECONDS 3600 /* that nobody uses: people think, too */
@@ -138,6 +139,32 @@ static bool prepare(struct exchange *x)
 	return !m->answer.failed;
 }
 
+static void starve(struct exchange *x)
+{
+	mcp_http_drop(x);
+	api_refuse(x, 500, "", "no memory");
+}
+
+/* What is to be copied is there, or the answer says that it is not. */
+static void fetched(struct job *job)
+{
+	struct exchange *x = job->context;
+
+	x->open = 0;
+	if (prepare(x))
+		answer(x);
+	else
+		starve(x);
+}
+
+/* False: nothing has to be fetched, or cannot be. */
+static bool fetch(struct exchange *x)
+{
+	struct session *s = mcp_session_away(&x->mcp->message, x->owner);
+
+	return s && api_session_fetch(x, s, fetched) == 0;
+}
+
 static void message_read(struct reading *r)
 {
 	struct exchange *x = r->context;
@@ -146,9 +173,10 @@ static void message_read(struct reading *r)
 	api_take_jobs(x);
 	if (!api_spend(x, 1)) {
 		mcp_http_drop(x);
+	} else if (!no_memory && fetch(x)) {
+		return;
 	} else if (no_memory || !prepare(x)) {
-		mcp_http_drop(x);
-		api_refuse(x, 500, "", "no memory");
+		starve(x);
 	} else if (x->mcp->message.kind == MCP_RUN) {
 		api_submit(x);
 	} else {

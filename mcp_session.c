@@ -108,6 +108,10 @@ static void copy(struct mcp_message *m, uint64_t owner)
 
 	if (!s || !has_room(m, owner, m->copies))
 		return;
+	if (session_is_away(s)) {
+		say(m, "the session cannot be read from the disk now", false);
+		return;
+	}
 	begin(m);
 	text_put(&m->answer, "sessions:");
 	for (uint32_t i = 0; i < m->copies && (made = session_fork(s)); i++)
@@ -123,6 +127,16 @@ static void forget(struct mcp_message *m, uint64_t owner)
 		return;
 	session_delete(s);
 	say(m, "ended", true);
+}
+
+struct session *mcp_session_away(const struct mcp_message *m, uint64_t owner)
+{
+	struct session *s =
+		m->kind == MCP_FORK ?
+			session_find(m->session, strlen(m->session), owner) :
+			NULL;
+
+	return s && !s->ended && session_is_away(s) ? s : NULL;
 }
 
 void mcp_session_prepare(struct mcp_message *m, struct job *job, uint64_t owner,

@@ -7,6 +7,9 @@
 
 #define MCP_SESSION_NEW "new" /* instead of one that there is */
 
+/* The session that is to be read from the disk first (api_session_fetch); NULL: none. */
+struct session *mcp_session_away(const struct mcp_message *m, uint64_t owner);
+
 /*
  * Does what a message that has been read asks for: a run's job has its session then;
  * what is no run, or cannot be one, has its answer. idle_seconds: of what it makes.

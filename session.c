@@ -273,7 +273,9 @@ struct session *session_find(const char *id, size_t size, uint64_t owner)
 
 struct session *session_fork(struct session *s)
 {
-	struct session *copy = make(NULL, s->share->owner, s->language);
+	struct session *copy = s->stored.away ?
+				       NULL :
+				       make(NULL, s->share->owner, s->language);
 
 	use(s);
 	if (!copy)

@@ -351,6 +351,13 @@ def less_memory(top):
             assert server.metric("zeroboot_sessions_bytes") <= 8 << 20
         assert server.metric("zeroboot_sessions_away") >= 4
         assert made[0].about()["memory_mb"] > 2 and made[0].about()["state"] == "parked"
+        called = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                  "params": {"name": "fork_session", "arguments": {"session": made[1].id}}}
+        status, answer = client.ask("POST", "/mcp", called)
+        assert status == 200 and not answer["result"]["isError"], answer
+        copied = Session(client, answer["result"]["content"][0]["text"].split()[-1])
+        assert copied.value("n, hashlib.sha256(x).digest() == h") == "(1, True)"
+        copied.delete()
         forked, = made[0].fork()
         for i, s in enumerate([*made, forked]):
             assert s.value("n, hashlib.sha256(x).digest() == h") == f"({i % 8}, True)"
