@@ -7,6 +7,7 @@
 #include "catalog.h"
 #include "json.h"
 #include "mcp.h"
+#include "session.h"
 
 int catalog_find(const char *name, size_t size)
 {
@@ -52,6 +53,8 @@ static void fill(struct job *job, const char *data, size_t size)
 	job->err = data + half;
 	job->err_size = size - half;
 	job->left_out = size % 2;
+	job->value = size % 4 ? data : NULL;
+	job->value_size = half;
 	if (job->status != JOB_DONE || !size)
 		return;
 	parts_add(&files, PART_BYTES, data, size % 200, data, size);
@@ -108,8 +111,20 @@ static void read_one(struct mcp_message *m, const char *body, size_t size,
 		check_result(m, q.jobs[0]);
 	}
 	assert(m->kind != MCP_CANCEL || m->id_size);
+	assert(memchr(m->session, 0, sizeof(m->session)));
+	if (m->kind == MCP_FORK || m->kind == MCP_END)
+		assert(begun && m->id_size && m->copies >= 1 &&
+		       m->copies <= SESSION_COPIES_MAX);
 	jobs_drop(q.jobs, q.count);
 	free(q.warnings.data);
+}
+
+int LLVMFuzzerInitialize(int *count, char ***words)
+{
+	(void)count;
+	(void)words;
+	request_open();
+	return 0;
 }
 
 /* The first byte says whether initialize has been answered. */
