@@ -18,6 +18,8 @@ export interface SessionInfo {
 	runs: number;
 	/** It is deleted without a request for so long; 0: never. */
 	idle_seconds: number;
+	/** The server's disk has it as it is; not there: it has no --state. */
+	saved?: boolean;
 	warnings?: string[];
 }
 

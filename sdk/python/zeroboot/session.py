@@ -27,6 +27,7 @@ class SessionInfo:
     last_used: str = ""
     runs: int = 0
     idle_seconds: int = 0  # it is deleted without a request for so long; 0: never
+    saved: Optional[bool] = None  # the server's disk has it as it is; None: it has no --state
     warnings: List[str] = field(default_factory=list)
 
 
