@@ -1,14 +1,19 @@
 """A native fork server: two processes that have imported everything; each forks
-for a request, runs the snippet in the child and answers. Usage: fork_server.py PORT"""
+for a request, runs the snippet in the child and answers. Usage: fork_server.py PORT
+[STATE]: a file of Python whose names the snippets find."""
 import gc
 import json
 import os
+import pathlib
 import select
 import signal
 import socket
 import sys
 
 from rival import http_answer, listen, run, take_request
+
+
+names = {}
 
 
 def answer(body):
@@ -18,7 +23,7 @@ def answer(body):
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.write(writer, run(code))
+        os.write(writer, run(code, names))
         os._exit(0)
     os.close(writer)
     parts = []
@@ -58,6 +63,8 @@ def serve(port):
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
     os.setpgrp()
+    for state in sys.argv[2:]:
+        exec(pathlib.Path(state).read_text(), names)
     gc.collect()
     gc.freeze()
     os.fork()

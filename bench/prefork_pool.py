@@ -16,7 +16,7 @@ def serve_one(listener):
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     request = take_request(connection, b"")
     if request:
-        connection.sendall(http_answer(run(json.loads(request[0])["code"])))
+        connection.sendall(http_answer(run(json.loads(request[0])["code"], {})))
     connection.close()
     os._exit(0)
 

@@ -40,14 +40,14 @@ def http_answer(body):
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def run(code):
-    """The answer to a request, as JSON."""
+def run(code, names):
+    """The answer to a request, as JSON. names: that are there already."""
     out, err, exit_code = io.StringIO(), io.StringIO(), 0
     random.seed()
     numpy.random.seed()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            exec(compile(code, "main.py", "exec"), {"__name__": "__main__"})
+            exec(compile(code, "main.py", "exec"), {"__name__": "__main__", **names})
         except SystemExit as e:
             exit_code = e.code or 0
         except BaseException:

@@ -63,18 +63,21 @@ def preloaded():
     return "".join(f"import {name}\n" for name in sum(names, ()))
 
 
-def python_rival(name):
+def python_rival(name, state=None):
     """With the interpreter of the image, natively, and the modules that the guest has."""
     port, root = free_port(), TOP / "build/python-root"
     (root / "tmp/bench").mkdir(exist_ok=True)
     (root / "tmp/bench/preload.py").write_text(preloaded())
     for file in ("rival.py", name):
         (root / "tmp/bench" / file).write_text((HERE / file).read_text())
+    more = [] if state is None else ["/tmp/bench/state"]
+    for file in more:
+        (root / file[1:]).write_text(state)
     devices = root / "dev"
     for device, minor in (("null", 3), ("urandom", 9)):
         if not (devices / device).exists():
             os.mknod(devices / device, 0o020666, os.makedev(1, minor))
-    return rival(["/usr/bin/python3", f"/tmp/bench/{name}", str(port)], port, root)
+    return rival(["/usr/bin/python3", f"/tmp/bench/{name}", str(port), *more], port, root)
 
 
 def node_rival(kind):
@@ -89,7 +92,7 @@ def node_rival(kind):
 def clean():
     for root in (TOP / "build/python-root", TOP / "build/node-root"):
         for path in ("dev/null", "dev/urandom", "tmp/bench/rival.py", "tmp/bench/preload.py", "tmp/bench/fork_server.py",
-                     "tmp/bench/prefork_pool.py", "tmp/node_rival.js"):
+                     "tmp/bench/prefork_pool.py", "tmp/bench/state", "tmp/node_rival.js"):
             (root / path).unlink(missing_ok=True)
         if (root / "tmp/bench").exists():
             (root / "tmp/bench").rmdir()
