@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Sessions of a server in random sequences of what can become of them: execs, forks, workers
+that others have had, clients that go away, timeouts, workers that are killed, deletions. What
+each session has said in all its execs is what an interpreter says natively that is fed the
+same code. session_model.py [--rounds N] [--seed S] [LANGUAGE...]"""
+import argparse
+import collections
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+import time
+
+from harness import PATIENCE, TOP, Report, Server, eventually
+from sequences import LANGUAGES, make_root, native, same
+from sessions import Client
+
+WORKERS = 2
+STEPS = 20  # of a sequence
+SESSIONS = 4  # at a time
+KEYS = ["key-of-others-000000000000", *(f"key-{i}-000000000000" for i in range(16))]
+# What must leave no trace: it is cut off.
+LOOPS = {"python": "a = 'wrong'\nopen('a', 'w').write('wrong')\nwhile True: pass",
+         "node": "var a = 'wrong'; require('fs').writeFileSync('a', 'wrong'); for (;;) ;",
+         "sh": "a=wrong; echo wrong >a; while :; do :; done"}
+ENDS = {"python": "import sys; sys.exit()", "node": "process.exit()", "sh": "exit"}
+
+
+class Keyed(Client):
+    """Waits where its key has had too many requests."""
+
+    def ask(self, *what):
+        while (answer := super().ask(*what))[0] == 429:
+            time.sleep(0.1)
+        return answer
+
+
+class Model:
+    """A session, and what it has been told and has said."""
+
+    def __init__(self, session, history):
+        self.session, self.history = session, history
+
+    def exec(self, maker, code):
+        answer = self.session.run(code, timeout_seconds=200)
+        self.history.append((code, [answer["stdout"], answer.get("result", ""), answer["exit_code"],
+                                    maker.error(answer["stderr"])]))
+
+
+class Sequence:
+    def __init__(self, server, language, seed):
+        self.server, self.language = server, language
+        self.random = random.Random(f"{language} {seed}")
+        self.maker = LANGUAGES[language](self.random)
+        self.client = Keyed(server, KEYS[1 + self.random.randrange(len(KEYS) - 1)])
+        self.sessions, self.over = [], []
+        self.done = collections.Counter()
+
+    def run(self):
+        steps = {self.exec: 10, self.make: 1, self.fork: 2, self.park: 3, self.delete: 1, self.leave: 1, self.kill: 1,
+                 self.time_out: 0.3, self.end: 0.5, self.steal: 1}
+        self.make()
+        for step in self.random.choices(list(steps), steps.values(), k=STEPS):
+            if not self.sessions:
+                self.make()
+            step()
+            self.done[step.__name__] += 1
+        for one in self.sessions:
+            one.exec(self.maker, self.maker.snippet())
+            one.session.delete()
+        return self.over + self.sessions
+
+    def any(self):
+        return self.random.choice(self.sessions)
+
+    def make(self):
+        if len(self.sessions) == SESSIONS:
+            return
+        session = self.client.make(language=self.language)
+        session.run(self.maker.prelude)
+        self.sessions.append(Model(session, []))
+        self.sessions[-1].exec(self.maker, self.maker.first)
+
+    def exec(self):
+        self.any().exec(self.maker, self.maker.snippet())
+
+    def fork(self):
+        one = self.any()
+        for copy in one.session.fork(self.random.randint(1, 2)):
+            self.sessions.append(Model(copy, one.history[:]))
+        while len(self.sessions) > SESSIONS:
+            self.delete()
+
+    def delete(self):
+        one = self.any()
+        one.session.delete()
+        assert one.session.ask()[0] == one.session.exec("1")[0] == 404
+        self.sessions.remove(one)
+        self.over.append(one)
+
+    def end(self):
+        """Its program ends, and with it the session."""
+        one = self.any()
+        one.session.run(ENDS[self.language])
+        assert one.session.exec("1")[0] == 410
+        one.session.delete()
+        self.sessions.remove(one)
+        self.over.append(one)
+
+    def park(self):
+        """Runs have all workers meanwhile."""
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            for status, answer in pool.map(lambda _: self.client.ask("POST", "/v1/exec", {
+                    "language": self.language, "code": self.maker.prelude}), range(WORKERS)):
+                assert status == 200 and answer["exit_code"] == 0, (status, answer)
+
+    def steal(self):
+        """To another key there is no such session."""
+        other = Keyed(self.server, KEYS[0])
+        path = f"/v1/sessions/{self.any().session.id}"
+        for method, more, body in ("GET", "", None), ("DELETE", "", None), ("POST", "/exec", {"code": "a"}), ("POST", "/fork", {}):
+            assert other.ask(method, path + more, body)[0] == 404, more
+        assert other.ask("GET", "/v1/sessions") == (200, {"sessions": []})
+
+    def leave(self):
+        """The client goes away, before the exec or in it."""
+        one = self.any()
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
+        body = {"code": LOOPS[self.language], "on_timeout": "rollback"}
+        connection.request("POST", f"/v1/sessions/{one.session.id}/exec", json.dumps(body),
+                           {"Authorization": f"Bearer {self.client.key}"})
+        time.sleep(self.random.uniform(0, 0.05))
+        connection.close()
+
+    def time_out(self):
+        answer = self.any().session.run(LOOPS[self.language], on_timeout="rollback", timeout_seconds=1)
+        assert answer["status"] == "timeout", answer
+
+    def kill(self):
+        """Workers of this language, until one was killed in the exec."""
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            run = pool.submit(self.any().session.exec, LOOPS[self.language], timeout_seconds=200)
+            while not run.done():
+                for pid in self.server.workers():
+                    with contextlib.suppress(OSError):
+                        if f"/{self.language}.zbt".encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                            os.kill(pid, signal.SIGKILL)
+                time.sleep(0.05)
+            status, answer = run.result()
+            assert status == 500 and "worker" in answer["error"], (status, answer)
+
+
+def problem(language, top, models):
+    """What a session has said that is not said natively, or None."""
+    for model in models:
+        if not model.history:
+            continue
+        wanted = native(top, LANGUAGES[language], [code for code, _ in model.history])
+        for n, ((_, got), want) in enumerate(zip(model.history, wanted)):
+            if not same(got, want):
+                codes = "\n---\n".join(code for code, _ in model.history[:n + 1])
+                return f"{codes}\nnatively: {want}\nsession:  {got}"
+    return None
+
+
+def run_language(report, server, language, seeds):
+    top = make_root("session_model", language)
+    done = collections.Counter()
+    execs, failed = 0, False
+    for seed in seeds:
+        sequence = Sequence(server, language, seed)
+        try:
+            models = sequence.run()
+            wrong = problem(language, top, models)
+        except Exception as e:
+            models, wrong = [], repr(e)
+        done += sequence.done
+        execs += sum(len(model.history) for model in models)
+        if wrong:
+            failed = True
+            report.line(f"{language}: {seed}", wrong)
+    if not failed:
+        report.line(f"{language}: {len(seeds)} random sequences of what becomes of sessions; they say what is said natively", None)
+    print(f"# {language}: {execs} execs; {dict(done)}", flush=True)
+
+
+def nothing_left(server):
+    # One that a client left is deleted when its worker has stopped.
+    eventually(lambda: server.metric("zeroboot_concurrent_forks") == 0)
+    left = server.metric("zeroboot_sessions"), server.metric("zeroboot_sessions_bytes")
+    assert left == (0, 0), left
+    assert not [line for line in server.unexpected() if "worker" not in line], server.unexpected()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("languages", nargs="*", default=list(LANGUAGES))
+    options = parser.parse_args()
+    report = Report("session_model")
+    os.chdir(TOP)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as keys:
+        json.dump(KEYS, keys)
+        keys.flush()
+        with Server("--workers", str(WORKERS), "--max-sessions", "1000",
+                    environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": keys.name}) as server:
+            seeds = range(options.seed, options.seed + options.rounds)
+            with concurrent.futures.ThreadPoolExecutor(len(options.languages)) as pool:
+                for one in [pool.submit(run_language, report, server, language, seeds) for language in options.languages]:
+                    one.result()
+            report.check("nothing is left of them", nothing_left, server)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
