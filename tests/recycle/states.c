@@ -2,10 +2,13 @@
  * states.c: proves that a VM's state can be kept and brought to another VM. After
  * each run its state is saved, a second VM is brought to it, and every byte of
  * memory and every register of the two is the same; the second one is then made as
- * its template again, which is proved, too.
+ * its template again, which is proved, too. So it is after each exec of a session
+ * that goes on in its VM.
  *
- * states TEMPLATE EVERY FILE...: of each FILE's snippets (recycle.c) each EVERYth.
+ * states TEMPLATE EVERY FILE...: of each FILE's snippets (recycle.c) each EVERYth; of
+ * these each third as an exec.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 #include "host.h"
 #include "machine.h"
 #include "maker.h"
+#include "protocol.h"
 #include "snippets.h"
 #include "tables.h"
 
@@ -27,7 +31,7 @@ struct subject {
 	struct snapshot snapshot;
 	struct machine first, second;
 	struct delta saved, kept;
-	unsigned recycled, with_tables, states;
+	unsigned recycled, with_tables, states, execs;
 };
 
 static int die(const struct err *e)
@@ -91,12 +95,17 @@ static bool same_page(const uint8_t *a, const uint8_t *b)
 }
 
 /* Random bytes are fresh in each VM. */
+static bool is_random(gpa_t at)
+{
+	return at >= ZB_RANDOM_GPA && at < ZB_RANDOM_GPA + ZB_RANDOM_SIZE;
+}
+
 static bool same_memory(struct subject *s, const char *name)
 {
 	for (uint64_t page = 0; page < s->saved.pages; page++) {
 		uint64_t at = page * PAGE_BYTES;
 
-		if (bit_is_set(s->saved.apart, page) ||
+		if (is_random(at) ||
 		    same_page(s->first.vm.memory + at,
 			      s->second.vm.memory + at))
 			continue;
@@ -168,6 +177,90 @@ static bool prove(struct subject *s, const struct snippet *snippet)
 	return good;
 }
 
+/* ---- sessions ---- */
+
+static int request(struct machine *m, const struct snippet *snippet)
+{
+	struct part head = { .kind = PART_CODE, .size = snippet->size };
+	size_t size = part_room(snippet->size);
+	char *parts = calloc(1, size);
+	int r;
+
+	if (!parts)
+		return -ENOMEM;
+	memcpy(parts, &head, sizeof(head));
+	memcpy(parts + sizeof(head), snippet->code, snippet->size);
+	r = machine_request(m, parts, size, ZB_OUTPUT_SIZE);
+	free(parts);
+	return r;
+}
+
+/* What the first VM goes on with is what the second one would. */
+static bool prove_state(struct subject *s, const char *name)
+{
+	struct err e = { "" };
+
+	if (machine_save(&s->first, &s->saved, &e)) {
+		printf("# %s: not saved: %s\n", name, e.text);
+		return false;
+	}
+	s->execs++;
+	delta_clear(&s->kept);
+	if (delta_add(&s->kept, s->saved.data, s->saved.size, &e) ||
+	    machine_go_on(&s->first, &s->saved, &e))
+		die(&e);
+	return bring(s, name);
+}
+
+static bool end_session(struct subject *s, const char *name)
+{
+	enum recycle_result result;
+	struct err e = { "" };
+
+	delta_clear(&s->saved);
+	delta_clear(&s->kept);
+	if (machine_renew(&s->first, true, false, &result, &e) == 0)
+		return true;
+	printf("# %s: its session's VM: not the template: %s\n", name, e.text);
+	return false;
+}
+
+/* An exec of the session, of which the program may end by it. */
+static bool prove_exec(struct subject *s, const struct snippet *snippet)
+{
+	struct err e = { "" };
+	enum vm_event event;
+
+	control_session(&s->first.vm);
+	s->first.vm.keeps = true;
+	if (request(&s->first, snippet))
+		return false;
+	event = machine_run(&s->first, clock_mono() + TIMEOUT_NS, &e);
+	if (event == VM_READY)
+		return prove_state(s, snippet->name);
+	if (event != VM_EXIT)
+		printf("# %s: event %d: %s\n", snippet->name, event, e.text);
+	return end_session(s, snippet->name) && event == VM_EXIT;
+}
+
+static bool prove_session(struct subject *s, const char *path, unsigned every)
+{
+	char *text = read_file(path), *at = text;
+	struct snippet snippet;
+	unsigned n = 0, bad = 0;
+
+	while (next(&at, &snippet))
+		if (n++ % every == 0 && !snippet.any_end)
+			bad += !prove_exec(s, &snippet);
+	bad += !end_session(s, path);
+	printf("%s - states: %s: a VM that goes on between execs is as one "
+	       "that is brought to its state\n",
+	       bad ? "not ok" : "ok", path);
+	fflush(stdout);
+	free(text);
+	return !bad;
+}
+
 static bool prove_file(struct subject *s, const char *path, unsigned every)
 {
 	char *text = read_file(path), *at = text;
@@ -206,10 +299,13 @@ int main(int argc, char **argv)
 	    delta_open(&s.kept, &s.snapshot, LIMIT, &e))
 		die(&e);
 	s.first.verify = s.second.verify = true;
-	for (int i = 3; i < argc; i++)
+	for (int i = 3; i < argc; i++) {
 		ok &= prove_file(&s, argv[i], (unsigned)atoi(argv[2]));
-	printf("# %u states, %u with page tables, %u times recycled\n",
-	       s.states, s.with_tables, s.recycled);
+		ok &= prove_session(&s, argv[i], 3 * (unsigned)atoi(argv[2]));
+	}
+	printf("# %u states, %u after execs, %u with page tables, %u times "
+	       "recycled\n",
+	       s.states, s.execs, s.with_tables, s.recycled);
 	machine_close(&s.first);
 	machine_close(&s.second);
 	return ok ? 0 : 1;
