@@ -142,12 +142,16 @@ class Sequence:
         answer = self.any().session.run(LOOPS[self.language], on_timeout="rollback", timeout_seconds=1)
         assert answer["status"] == "timeout", answer
 
+    def workers(self, state):
+        return self.server.metric(f'zeroboot_workers{{language="{self.language}",state="{state}"}}')
+
     def kill(self):
-        """Workers of this language, until one was killed in the exec."""
+        """All workers of this language in the exec; none that only starts, or there are soon no more."""
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             run = pool.submit(self.any().session.exec, LOOPS[self.language], timeout_seconds=200)
             while not run.done():
-                for pid in self.server.workers():
+                eventually(lambda: run.done() or self.workers("busy") and not self.workers("starting"))
+                for pid in () if run.done() else self.server.workers():
                     with contextlib.suppress(OSError):
                         if f"/{self.language}.zbt".encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
                             os.kill(pid, signal.SIGKILL)

@@ -105,9 +105,8 @@ static bool same_memory(struct subject *s, const char *name)
 	for (uint64_t page = 0; page < s->saved.pages; page++) {
 		uint64_t at = page * PAGE_BYTES;
 
-		if (is_random(at) ||
-		    same_page(s->first.vm.memory + at,
-			      s->second.vm.memory + at))
+		if (is_random(at) || same_page(s->first.vm.memory + at,
+					       s->second.vm.memory + at))
 			continue;
 		printf("# %s: the page at %#llx differs\n", name,
 		       (unsigned long long)at);
