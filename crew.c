@@ -24,8 +24,9 @@
 #define IDLE_NS 10000000000ull /* free for so long, one is not needed */
 #define STARTS_PER_CPU 4       /* at once, of the minimum */
 #define WARM_PER_CPU 4         /* free ones, ahead of demand */
-#define CALM_NS 30000000       /* without a run's beginning or end */
-#define WAKE_US 60             /* what another worker takes to wake up */
+#define RESIDENT_NS 1000000000ull /* for a session's next exec */
+#define CALM_NS 30000000          /* without a run's beginning or end */
+#define WAKE_US 60                /* what another worker takes to wake up */
 
 struct crews crews;
 
@@ -257,7 +258,7 @@ void crew_end(struct member *m)
 	member_forget(m);
 	m->job = NULL;
 	m->owes_idle = m->owes_warm = m->owes_saved = false;
-	m->resident = NULL;
+	m->resident = 0;
 	crew_move(m, STOPPED, clock_mono());
 }
 
@@ -455,10 +456,17 @@ void crew_shrink(struct crew *c, uint64_t now)
 	crews.removed++;
 }
 
-static struct member *cold_one(const struct free_list *l)
+/* A session's next exec may come soon, and goes on in the VM of the one before. */
+static bool is_awaited(const struct member *m, uint64_t now)
+{
+	return m->resident && now - m->free_since < RESIDENT_NS;
+}
+
+static struct member *cold_one(const struct free_list *l, uint64_t now)
 {
 	for (struct member *m = l->first; m; m = m->next)
-		if (m->state == READY && !m->training && !m->owes_warm)
+		if (m->state == READY && !m->training && !m->owes_warm &&
+		    !is_awaited(m, now))
 			return m;
 	return NULL;
 }
@@ -484,6 +492,7 @@ static bool may_train(const struct crew *c)
 struct member *crew_train(struct crew *c)
 {
 	unsigned most = crews.cpus > 1 ? crews.cpus / 2 : 1;
+	uint64_t now = clock_mono();
 	struct member *m;
 
 	/* Their VMs go once it is. */
@@ -493,15 +502,16 @@ struct member *crew_train(struct crew *c)
 	    c->free[WARM].count + c->free[WARM_EXTRA].count + c->training >=
 		    WARM_PER_CPU * crews.cpus)
 		return NULL;
-	m = cold_one(&c->free[COLD]);
+	m = cold_one(&c->free[COLD], now);
 	if (!m)
-		m = cold_one(&c->free[COLD_EXTRA]);
+		m = cold_one(&c->free[COLD_EXTRA], now);
 	if (!m)
 		return NULL;
 	take_out(m); /* it is taken last now */
 	append(list_of(m), m);
 	set_training(m, true);
-	m->deadline = loop_clock(clock_mono()) + OWED_NS;
+	m->resident = 0;
+	m->deadline = loop_clock(now) + OWED_NS;
 	return m;
 }
 

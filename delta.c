@@ -29,6 +29,51 @@ _Static_assert(sizeof(struct kvm_regs) == sizeof(uint64_t) * 18, "KVM's "
 								 "registers in "
 								 "KVM's order");
 
+/* ---- two pages ---- */
+
+/* The page that will be compared next, and the template's. */
+struct ahead {
+	const uint8_t *now, *then;
+};
+
+/* Which lines of two pages differ. Line by line the CPU is told to get the pages
+ * that come next: its own guesses end at a page's end. */
+static inline __attribute__((always_inline)) uint64_t
+differing_lines(const uint8_t *now, const uint8_t *then,
+		const struct ahead *next)
+{
+	typedef uint64_t half
+		__attribute__((vector_size(32), may_alias, aligned(8)));
+	const half *a = (const half *)now, *b = (const half *)then;
+	const half zero = { 0 };
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < LINES; i++) {
+		half d = (a[2 * i] ^ (then ? b[2 * i] : zero)) |
+			 (a[2 * i + 1] ^ (then ? b[2 * i + 1] : zero));
+
+		__builtin_prefetch(next->now + i * DELTA_LINE);
+		__builtin_prefetch(next->then + i * DELTA_LINE);
+		mask |= (uint64_t)((d[0] | d[1] | d[2] | d[3]) != 0) << i;
+	}
+	return mask;
+}
+
+/* then: NULL: zero. */
+static uint64_t compare(const uint8_t *now, const uint8_t *then,
+			const struct ahead *next)
+{
+	return then ? differing_lines(now, then, next) :
+		      differing_lines(now, NULL, next);
+}
+
+__attribute__((target("avx2"))) static uint64_t
+compare_avx2(const uint8_t *now, const uint8_t *then, const struct ahead *next)
+{
+	return then ? differing_lines(now, then, next) :
+		      differing_lines(now, NULL, next);
+}
+
 /* ---- what it is about ---- */
 
 static void mark_range(uint64_t *bits, gpa_t from, gpa_t to)
@@ -85,11 +130,13 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	d->snapshot = s;
 	d->pages = s->memory_size / PAGE_BYTES;
 	d->limit = limit;
+	d->compare = __builtin_cpu_supports("avx2") ? compare_avx2 : compare;
 	d->tables = calloc(words, 8);
 	d->fixed = calloc(words, 8);
 	d->apart = calloc(words, 8);
+	d->changed = calloc(words, 8);
 	d->record = calloc(d->pages, sizeof(*d->record));
-	if (!d->tables || !d->fixed || !d->apart || !d->record) {
+	if (!d->tables || !d->fixed || !d->apart || !d->changed || !d->record) {
 		delta_close(d);
 		return err_set(e, -ENOMEM, "no memory");
 	}
@@ -106,6 +153,7 @@ void delta_close(struct delta *d)
 	free(d->tables);
 	free(d->fixed);
 	free(d->apart);
+	free(d->changed);
 	free(d->record);
 	free(d->data);
 	memset(d, 0, sizeof(*d));
@@ -373,19 +421,6 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
 
 /* ---- saving ---- */
 
-/* Which lines differ; NULL: the template's are zero. */
-static uint64_t compare(const uint8_t *now, const uint8_t *then)
-{
-	static const uint8_t zero[DELTA_LINE];
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < LINES; i++)
-		if (!same_line(now + i * DELTA_LINE,
-			       then ? then + i * DELTA_LINE : zero))
-			mask |= 1ull << i;
-	return mask;
-}
-
 /* The record says the same. */
 static bool says(const struct delta_record *r, uint64_t mask,
 		 const uint8_t *now)
@@ -447,6 +482,7 @@ int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 	if (!good_registers(&head.registers))
 		return err_set(e, -EPERM, "registers that no program can have");
 	d->begun = d->size;
+	memset(d->changed, 0, (d->pages + 63) / 64 * 8);
 	memcpy(head.template, d->template, DELTA_TEMPLATE);
 	head.vectors_size = put_vectors(d, d->data + d->begun + sizeof(head),
 					&state->xsave);
@@ -476,25 +512,78 @@ static int append(struct delta *d, const struct delta_record *head,
 			       "page %#llx is not what a program may change",
 			       (unsigned long long)head->page);
 	segment_at(d, d->begun)->records++;
+	bit_set(d->changed, head->page);
 	take_record(d, d->size);
 	d->size = at;
 	return d->live > d->limit ? too_large(d, e) : 0;
 }
 
-int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e)
+static const uint8_t *template_page(const struct delta *d, uint64_t page)
 {
 	const struct snapshot *s = d->snapshot;
+
+	return bit_is_set(s->used, page) ? s->memory + page * PAGE_BYTES : NULL;
+}
+
+static int put(struct delta *d, uint64_t page, const uint8_t *now,
+	       const struct ahead *next, struct err *e)
+{
 	const struct delta_record *before = record_of(d, page);
 	struct delta_record head = {
 		.page = page,
-		.mask = compare(now, bit_is_set(s->used, page) ?
-					     s->memory + page * PAGE_BYTES :
-					     NULL)
+		.mask = d->compare(now, template_page(d, page), next)
 	};
 
 	if (before ? says(before, head.mask, now) : !head.mask)
 		return 0;
 	return append(d, &head, now, e);
+}
+
+int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e)
+{
+	struct ahead none = { now, now };
+
+	return put(d, page, now, &none, e);
+}
+
+/* The first page from *page on that is told; false: there is none. */
+static bool next_told(const struct delta *d, const uint64_t *pages,
+		      uint64_t *page)
+{
+	uint64_t word = *page / 64, bits;
+
+	if (*page >= d->pages)
+		return false;
+	bits = pages[word] & ~d->apart[word] & ~0ull << *page % 64;
+	while (!bits && ++word < (d->pages + 63) / 64)
+		bits = pages[word] & ~d->apart[word];
+	*page = word * 64 + (bits ? (uint64_t)__builtin_ctzll(bits) : 0);
+	return bits;
+}
+
+int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
+		  struct err *e)
+{
+	uint64_t page = 0;
+	bool more = next_told(d, pages, &page);
+	int r = 0;
+
+	while (more && r == 0) {
+		const uint8_t *now = memory + page * PAGE_BYTES;
+		uint64_t after = page + 1;
+		struct ahead next = { now, now };
+
+		more = next_told(d, pages, &after);
+		if (more) {
+			next.now = memory + after * PAGE_BYTES;
+			next.then = template_page(d, after);
+		}
+		if (!next.then)
+			next.then = next.now;
+		r = put(d, page, now, &next, e);
+		page = after;
+	}
+	return r;
 }
 
 int delta_compact(struct delta *d, struct err *e)

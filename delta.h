@@ -33,12 +33,18 @@
 #define DELTA_SPARE (64u << 10)
 #define DELTA_SEGMENTS 256 /* that there come to be */
 
+struct ahead;
+
 struct delta {
 	const struct snapshot *snapshot;
+	/* for this CPU */
+	uint64_t (*compare)(const uint8_t *now, const uint8_t *then,
+			    const struct ahead *next);
 	uint64_t pages; /* of memory */
 	/* a bit for each: the template's page tables; those pages that are never
 	 * in it; those that are no part of the state */
 	uint64_t *tables, *fixed, *apart;
+	uint64_t *changed; /* those that were told of since delta_begin, and had */
 	char template[DELTA_TEMPLATE]; /* which it is */
 	uint8_t *data;                 /* the segments */
 	size_t size, room;
@@ -73,12 +79,15 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e);
  * A state is saved: begun with the registers, told each page that may differ from
  * the template, in ascending order, and ended. What was told before and has not
  * changed since is not written again. 0; -EPERM: no program can have done that, or
- * none may; -ENOSPC: it grows too large; -ENOMEM. After an error of delta_put or
- * delta_end delta_undo makes it as it was before.
+ * none may; -ENOSPC: it grows too large; -ENOMEM. After an error of delta_put,
+ * delta_put_all or delta_end delta_undo makes it as it was before.
  */
 int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 		struct err *e);
 int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e);
+/* Tells it of those pages with a bit set that are a part of the state. */
+int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
+		  struct err *e);
 int delta_end(struct delta *d, struct err *e);
 void delta_undo(struct delta *d);
 

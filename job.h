@@ -49,7 +49,8 @@ struct job {
 	bool fetch;    /* nothing is to be run: its session's state is wanted */
 	bool rollback; /* what is cut off leaves it as it was */
 	struct state state;    /* of it, before */
-	struct member *stayed; /* the worker that has had it last */
+	struct member *stayed; /* the worker that has had it last, */
+	uint64_t stayed_run;   /* in that run, which has saved its state */
 	struct job *next_exec;
 	void (*then)(struct job *job); /* done, as its submitter has it */
 	void (*done)(struct job *job);

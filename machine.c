@@ -111,20 +111,19 @@ int machine_save(struct machine *m, struct delta *d, struct err *e)
 	result = delta_begin(d, &now, m->mono_ns, e);
 	if (result)
 		return result;
-	for (uint64_t i = 0; i < r->words; i++)
-		for (uint64_t bits = r->log[i] & ~d->apart[i];
-		     bits && result == 0; bits &= bits - 1) {
-			uint64_t page =
-				i * 64 + (uint64_t)__builtin_ctzll(bits);
-
-			result = delta_put(d, page,
-					   m->vm.memory + page * PAGE_BYTES, e);
-		}
+	result = delta_put_all(d, r->log, m->vm.memory, e);
 	if (result == 0)
 		result = delta_end(d, e);
 	if (result)
 		delta_undo(d);
 	return result;
+}
+
+int machine_rest(struct machine *m, const struct delta *d, struct err *e)
+{
+	return recycle_age(&m->recycle, &m->vm, d->changed) ?
+		       err_set(e, -EIO, "its log cannot be kept") :
+		       0;
 }
 
 int machine_go_on(struct machine *m, const struct delta *d, struct err *e)

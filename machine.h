@@ -54,6 +54,9 @@ enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e);
  * was.
  */
 int machine_save(struct machine *m, struct delta *d, struct err *e);
+/* After that, if the VM is to go on: what its execs leave alone is not looked at each
+ * time. 0, or -errno: it must be replaced. */
+int machine_rest(struct machine *m, const struct delta *d, struct err *e);
 /* A VM that is as new gets that state. 0 or -errno: it must be renewed, or there is
  * none. */
 int machine_resume(struct machine *m, const struct delta *d, struct err *e);

@@ -62,6 +62,8 @@ static int hear_result(struct member *m, struct member_news *n,
 	    r->ended >= RESULT_ENDS || r->cut > RESULT_CUTS || r->alive > 1 ||
 	    (r->alive && r->status != RESULT_DONE) ||
 	    (!m->session && (r->alive || r->status == RESULT_STALE)) ||
+	    (r->status == RESULT_AWAY &&
+	     (!m->stays || head->size > sizeof(*r))) ||
 	    (r->status == RESULT_CANCELLED && m->state != CANCELLING) ||
 	    take_renewal(&n->renewal) < 0)
 		return -EPROTO;
@@ -231,8 +233,10 @@ int member_run(struct member *m, uint64_t now)
 			   .memory_mb = job->memory_mb,
 			   .stream = job->stream,
 			   .outputs_limit = job->outputs_limit,
-			   .session = job->run_session,
-			   .state_limit = job->state_limit };
+			   .session = m->stays ? RUN_SESSION_STAYED :
+						 job->run_session,
+			   .state_limit = job->state_limit,
+			   .stayed = m->stays ? job->stayed_run : 0 };
 
 	m->credit = run.stream;
 	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;
@@ -242,8 +246,8 @@ int member_run(struct member *m, uint64_t now)
 							       0;
 	m->state_count = job->state.count;
 	m->state_most = protocol_state_most((size_t)job->state_limit);
-	return channel_run(&m->channel, &run, &job->state, job->parts.data,
-			   job->parts.size);
+	return channel_run(&m->channel, &run, m->stays ? NULL : &job->state,
+			   job->parts.data, job->parts.size);
 }
 
 int member_cancel(struct member *m)

@@ -39,8 +39,9 @@ struct member {
 	bool owes_idle, owes_warm;      /* it may send these */
 	bool session;                   /* the run is an exec of one */
 	bool owes_saved;                /* before anything else */
-	const struct session *resident; /* it was the last; its VM may still be
-					 * as that left it */
+	uint64_t resident; /* the last run, of a session: its VM may still be as
+			    * that has saved it; 0: it is not */
+	bool stays;        /* which is told instead of sending the state */
 	size_t state_count;             /* segments of its state, */
 	size_t state_size;              /* bytes, and */
 	size_t state_most;              /* those that it may come to have */

@@ -91,7 +91,9 @@ static void give(struct member *m, struct job *job)
 	m->crew->run_begun = now;
 	m->job = job;
 	m->run_id = id_number();
-	m->resident = NULL;
+	m->stays = job->run_session == RUN_SESSION_NEXT && m->resident &&
+		   m->resident == job->stayed_run;
+	m->resident = 0;
 	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
 		      GRACE_NS;
 	job->wait_ns = now - job->submitted_ns;
@@ -201,11 +203,32 @@ static void end_run(struct member *m, enum job_status status)
 	dispatch(m);
 }
 
+/* Its session's VM was renewed before the run came: it is sent once more, with the
+ * state. */
+static void send_again(struct member *m)
+{
+	struct job *job = m->job;
+
+	m->job = NULL;
+	crew_move(m, RENEWING, clock_mono());
+	if (!job) {
+		dispatch(m);
+		return;
+	}
+	running--;
+	give(m, job);
+}
+
 static void hear_result(struct member *m, const struct member_news *n)
 {
 	struct job *job = m->job;
 	uint64_t now = clock_mono();
 
+	if (n->result.status == RESULT_AWAY) {
+		take_renewal(m, &n->renewal);
+		send_again(m);
+		return;
+	}
 	if (job)
 		take_results(job, n);
 	if (n->result.recycled)
@@ -233,8 +256,9 @@ static void hear_saved(struct member *m, const struct member_news *n)
 	size_t size = sizeof(n->saved) + n->state_size;
 
 	if (job && status == JOB_DONE) {
-		m->resident = job->session;
+		m->resident = m->run_id;
 		job->stayed = m;
+		job->stayed_run = m->run_id;
 		job->whole = n->saved.whole;
 		job->saved =
 			segment_make(n->payload, size, n->state, n->state_size);
@@ -369,8 +393,9 @@ static struct member *choose(const struct crew *c, const struct job *job)
 {
 	struct member *m = job->stayed;
 
-	if (m && m->crew == c && m->resident == job->session &&
-	    crew_is_free(m) && !crew_is_outdated(m))
+	if (m && m->crew == c && m->resident &&
+	    m->resident == job->stayed_run && crew_is_free(m) &&
+	    !crew_is_outdated(m))
 		return m;
 	while ((m = crew_choose(c)) && job->session && crew_is_outdated(m))
 		retire(m);

@@ -41,6 +41,8 @@
  * front end has it, as bytes that it does not look into. The state goes by the
  * channel as all else does, so that a worker needs no descriptor that comes later:
  * what has been sent is the front end's own copy, which nobody can edit afterwards.
+ * A worker that has had nothing else since it has saved a state is told to go on with
+ * that (run.stayed), and answers RESULT_AWAY when it has renewed its VM meanwhile.
  *
  * Whoever sends anything else (a kind that is not in use, the other side's, out
  * of its state or its bounds, parts that do not fill the message) has broken the
@@ -105,13 +107,14 @@ struct run {
 	uint32_t outputs_limit; /* bytes of files that are returned */
 	uint32_t session;       /* RUN_SESSION_*; 0: it is not of a session */
 	uint64_t state_limit;   /* bytes that the session's pages may have */
+	uint64_t stayed;        /* the run that has saved the state, or 0 */
 };
 
 #define RUN_SESSION_FIRST 1u /* exec of its session: there is no state yet */
-#define RUN_SESSION_NEXT 2u  /* with PART_STATE */
-#define RUN_SESSION_FORKED                                                     \
-	3u /* the same, of a session that was forked and has not run since */
-#define RUN_SESSIONS 4u
+#define RUN_SESSION_STAYED 2u /* the state is as run.stayed has saved it */
+#define RUN_SESSION_NEXT 3u   /* with PART_STATE, as those that follow */
+#define RUN_SESSION_FORKED 4u /* it was forked and has not run since */
+#define RUN_SESSIONS 5u
 
 struct about { /* a run */
 	uint64_t id;
@@ -145,6 +148,7 @@ enum result_status {
 	RESULT_REFUSED, /* it cannot be run as it is; PART_MESSAGE says why */
 	RESULT_CANCELLED,
 	RESULT_STALE, /* the session's state is none; PART_MESSAGE says why */
+	RESULT_AWAY,  /* of RUN_SESSION_STAYED: it is not here; nothing was run */
 	RESULT_STATUSES
 };
 

@@ -553,13 +553,57 @@ int recycle_find(struct recycle *r, struct vm *vm)
 		const struct vm_write *w = &vm->writes[i];
 
 		for (gpa_t at = w->gpa / PAGE; at * PAGE < w->gpa + w->size;
-		     at++)
+		     at++) {
 			recycle_bring(r, at);
+			bit_set(r->log, at);
+		}
 	}
 	vm->write_count = 0;
-	for (uint64_t i = 0; i < r->words; i++)
-		r->log[i] |= r->brought[i];
 	return 0;
+}
+
+/* Of a word's pages those that no exec has written for so long that they should
+ * leave the log. */
+static uint64_t left_alone(struct recycle *r, uint64_t word, uint64_t changed)
+{
+	uint64_t bits = r->log[word], came = bits & ~r->logged[word];
+	uint64_t known = r->kept[word], leave = 0;
+
+	for (; bits; bits &= bits - 1) {
+		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
+		uint64_t bit = bits & -bits;
+
+		if ((changed | came) & bit)
+			note_write(r, page, came & known & bit);
+		if ((uint16_t)(r->run - r->written[page]) + 1 >=
+		    r->patience[page])
+			leave |= bit;
+	}
+	return leave & ~r->tables[word];
+}
+
+int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed)
+{
+	uint64_t below = r->snapshot->large_gpa / PAGE / 64, any = 0;
+
+	r->run++;
+	r->came = 0;
+	for (uint64_t i = 0; i < below; i++)
+		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
+							  ~r->logged[i]);
+	for (uint64_t i = 0; i < below; i++) {
+		uint64_t leave;
+
+		if (!r->log[i])
+			continue;
+		leave = left_alone(r, i, changed[i]);
+		r->logged[i] = r->log[i] & ~leave;
+		r->log[i] = leave;
+		r->brought[i] |= leave;
+		any |= leave;
+	}
+	r->any_brought |= any != 0;
+	return any ? leave_log(r, vm) : 0;
 }
 
 void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some)

@@ -72,8 +72,13 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm);
  * that decide how addresses are translated and events delivered: it cannot have.
  */
 bool recycle_is_ordinary(const struct recycle *r, const struct vm *vm);
-/* All pages that may differ from the template, into r->log. 0 or -errno. */
+/* The pages that may not be as they were when the state was saved last, or brought,
+ * into r->log. 0 or -errno. */
 int recycle_find(struct recycle *r, struct vm *vm);
+/* After that, and when the state was saved: as after a run, pages that nobody has
+ * changed for long leave KVM's log. They differ from the template all the same. 0, or
+ * -errno: vm must be destroyed. */
+int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed);
 /* Undoes what control_write() has a list of. 0 or -errno. */
 int recycle_undo_writes(struct recycle *r, struct vm *vm);
 /* The host writes into the page: recycling puts it back. */

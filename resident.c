@@ -1,7 +1,5 @@
 #include "resident.h"
 
-#include <string.h>
-
 #include "control.h"
 
 _Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE &&
@@ -37,22 +35,6 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 	return n;
 }
 
-bool resident_is(const struct resident *r, const char *state, size_t size)
-{
-	typedef uint64_t word __attribute__((may_alias));
-	const word *a = (const void *)r->delta.data;
-	const word *b = (const void *)state;
-	uint64_t differing = 0;
-
-	if (!r->open || !size || r->delta.size != size)
-		return false;
-	/* In words: musl's memcmp goes byte by byte. Both are of segments, which are
-	 * aligned, as all on the channel is. */
-	for (size_t i = 0; i < size / 8; i++)
-		differing |= a[i] ^ b[i];
-	return !differing;
-}
-
 int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
 		   struct err *e)
 {
@@ -68,6 +50,11 @@ const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 {
 	*result = machine_save(m, &r->delta, e);
 	return *result ? NULL : delta_last(&r->delta);
+}
+
+int resident_rest(struct resident *r, struct machine *m, struct err *e)
+{
+	return machine_rest(m, &r->delta, e);
 }
 
 void resident_end(struct resident *r)

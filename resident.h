@@ -19,8 +19,6 @@ struct resident {
  * is no state of this template; -errno. Then the VM must be renewed. */
 int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		   const char *state, size_t size, struct err *e);
-/* Whether what was saved last is that state. */
-bool resident_is(const struct resident *r, const char *state, size_t size);
 /* The same as resident_begin, in a VM that has not run since that was saved. */
 int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
 		   struct err *e);
@@ -28,6 +26,8 @@ int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
  * not, as machine_save. Valid until the next call. */
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 					  int *result, struct err *e);
+/* After that, if the VM is to stay as it is. 0 or -errno, as machine_rest. */
+int resident_rest(struct resident *r, struct machine *m, struct err *e);
 /* Nothing is kept from exec to exec but room; and that goes, too, with the
  * snapshot. */
 void resident_end(struct resident *r);

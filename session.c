@@ -455,6 +455,7 @@ static void exec_done(struct job *job)
 	enum job_status status = settle(s, job);
 
 	s->worker = job->stayed;
+	s->saved_run = status == JOB_DONE ? job->stayed_run : 0;
 	all.full += status == JOB_FULL;
 	s->runs++;
 	s->running = NULL;
@@ -510,6 +511,7 @@ static int start(struct session *s, struct job *job)
 				       RUN_SESSION_NEXT;
 	job->state_limit = all.options.pages_most;
 	job->stayed = s->worker;
+	job->stayed_run = s->saved_run;
 	s->running = job;
 	r = pool_submit(job);
 	if (r)

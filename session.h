@@ -45,7 +45,8 @@ struct session {
 	struct job *running, *waiting;
 	struct session *next_held; /* of those that wait for memory */
 	bool held;
-	struct member *worker; /* that had its last exec */
+	struct member *worker; /* that had its last exec, which has saved */
+	uint64_t saved_run;    /* its state in that run; 0: it has not */
 	unsigned waiting_count;
 	uint64_t runs;
 	uint64_t created_ns, used_ns; /* wall; used: by an exec or a fork */

@@ -44,8 +44,9 @@ enum phase { WAITING, TRAINING, RUNNING, RENEWING };
 struct slot {
 	enum phase phase;
 	struct inbox inbox;
-	int broken;      /* why no more can be received; 0: it can */
-	uint64_t run_id; /* of what runs */
+	int broken;         /* why no more can be received; 0: it can */
+	uint64_t run_id;    /* of what runs, */
+	uint64_t saved_run; /* and of what the session was saved after */
 	struct vmm vmm;
 	struct snapshot snapshot;
 	struct machine machine;
@@ -274,7 +275,8 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 	    result->status == RESULT_STALE) {
 		letter_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1,
 			    NULL, 0);
-	} else if (result->status != RESULT_CANCELLED) {
+	} else if (result->status != RESULT_CANCELLED &&
+		   result->status != RESULT_AWAY) {
 		/* Of a streamed run nothing is there: it has been said. */
 		out = control_output(&s->machine.vm, 1, run->output_limit,
 				     &out_size, &out_total);
@@ -381,7 +383,7 @@ static int warm_up(struct slot *s, struct err *e)
 static int check_parts(const struct run *run, const char **at, const char *end,
 		       struct part_view *state)
 {
-	bool stateful = run->session > RUN_SESSION_FIRST;
+	bool stateful = run->session >= RUN_SESSION_NEXT;
 	struct part_view p;
 	const char *next;
 	int codes = 0, r = 0;
@@ -429,6 +431,7 @@ static int save(struct slot *s, struct result *result)
 	letter_begin(&l, MESSAGE_SAVED);
 	letter_put(&l, &saved, sizeof(saved));
 	if (segment) {
+		s->saved_run = result->id;
 		saved.whole = segment->whole;
 		letter_put(&l, segment, segment->size);
 	} else {
@@ -508,6 +511,11 @@ static bool enter(struct slot *s, const struct run *run,
 
 	if (order == VM_ORDER_END) {
 		result->status = RESULT_CANCELLED;
+		result->kept = true;
+		return false;
+	}
+	if (run->session == RUN_SESSION_STAYED && !s->live) {
+		result->status = RESULT_AWAY;
 		result->kept = true;
 		return false;
 	}
@@ -593,7 +601,7 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	if (r || run.output_limit > ZB_OUTPUT_SIZE ||
 	    run.outputs_limit > PROTOCOL_FILES_MAX)
 		return err_set(e, -EPROTO, "request out of range");
-	if (s->live && !resident_is(&s->resident, state.data, state.size))
+	if (run.session != RUN_SESSION_STAYED || run.stayed != s->saved_run)
 		r = leave_session(s, e);
 	if (r)
 		return r;
@@ -612,6 +620,8 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	if (used)
 		s->live = result.alive && result.kept;
 	s->renew_us = 0;
+	if (r == 0 && s->live)
+		r = resident_rest(&s->resident, &s->machine, e);
 	if (r || s->live)
 		return r ? r : be_ready(s);
 	resident_end(&s->resident);

@@ -165,6 +165,22 @@ def in_turn(server, client):
     s.delete()
 
 
+def goes_on(server, client):
+    """Runs that have other workers leave a session's VM as it is: what has page tables of its own would
+    need a new one, where paging is shadowed."""
+    s = client.make()
+    s.run("import os; pid = os.fork(); pid or os._exit(0); os.waitpid(pid, 0)")
+
+    def undisturbed():
+        before = server.metric(FRESH)
+        for _ in range(4):
+            s.run("1")
+            assert client.ask("POST", "/v1/exec", {"code": "print(1)"})[0] == 200
+        return server.metric(FRESH) == before
+    eventually(undisturbed)
+    s.delete()
+
+
 # ---- forks ----
 
 def forks(client):
@@ -440,6 +456,7 @@ def main():
         report.check("the monotonic clock stands still between execs", clocks, client)
         report.check("sessions and ordinary runs in the same workers know nothing of each other", many_ways, client)
         report.check("execs of one session are one after the other", in_turn, server, client)
+        report.check("a session goes on in its VM while others have other ones", goes_on, server, client)
         report.check("forks go on by themselves, with other random numbers", forks, client)
         report.check("a program that ends, and an exec that is cut off", ends, client)
         report.check("a client that goes away is as a timeout", leaves, server, client)

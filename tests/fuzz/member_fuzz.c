@@ -87,6 +87,8 @@ static void check_news(const struct member *m, enum member_state before,
 		assert(!channel_unsent(&m->channel));
 		assert(n->result.id == m->run_id && n->result.exit_code < 256);
 		assert(n->result.status < RESULT_STATUSES);
+		assert(m->stays || n->result.status != RESULT_AWAY);
+		assert(m->session || !n->result.alive);
 		assert(m->owes_idle && !m->owes_warm);
 		assert(!n->payload || m->job);
 		break;
@@ -94,6 +96,11 @@ static void check_news(const struct member *m, enum member_state before,
 		assert(before == BUSY || before == CANCELLING);
 		assert(m->rest <= PROTOCOL_REST_MAX);
 		mix(n->files, (size_t)(n->files_end - n->files));
+		break;
+	case MESSAGE_SAVED:
+		assert(before == BUSY || before == CANCELLING);
+		assert(m->session && !m->owes_saved);
+		mix(&n->saved, sizeof(n->saved));
 		break;
 	case MESSAGE_IDLE:
 		assert(!m->owes_idle);
@@ -120,7 +127,8 @@ static void move_on(struct member *m, const struct member_news *n)
 	if (n->kind == MESSAGE_READY ||
 	    (n->kind == MESSAGE_IDLE && m->state == RENEWING))
 		m->state = READY;
-	if (n->kind == MESSAGE_RESULT) {
+	if ((n->kind == MESSAGE_RESULT && !n->result.alive) ||
+	    n->kind == MESSAGE_SAVED) {
 		m->state = RENEWING;
 		m->job = NULL;
 	}
@@ -142,6 +150,8 @@ static void tell(struct member *m, uint8_t what)
 			parts_add(&job.parts, PART_CODE, NULL, 0, "print(1)",
 				  8);
 		m->run_id = 1;
+		job.run_session = what & 4 ? RUN_SESSION_NEXT : 0;
+		m->stays = (what & 12) == 12;
 		member_run(m, 1);
 		break;
 	case 1:

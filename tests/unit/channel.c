@@ -189,7 +189,7 @@ static size_t arrived(int other)
 /* However much the socket takes. */
 static void large_requests_in_slices(void)
 {
-	static char parts[SENT_MAX * 8], got[sizeof(parts) + 64];
+	static char parts[SENT_MAX * 8], got[sizeof(parts) + 128];
 	size_t at = 0, calls = 1, more;
 	int other, r, large = 1 << 24;
 	struct channel c;
@@ -263,7 +263,7 @@ static void inbox_splits(void)
 {
 	struct text t = { 0 };
 
-	put(&t, MESSAGE_RUN, 40 + 16 + 8);
+	put(&t, MESSAGE_RUN, 56 + 16 + 8);
 	put(&t, MESSAGE_TRAIN, 0);
 	put(&t, MESSAGE_CANCEL, 8);
 	put(&t, MESSAGE_INTERRUPT, 16);
@@ -271,7 +271,7 @@ static void inbox_splits(void)
 		inbox_split(&t, cut, PIECE_MAX);
 	inbox_split(&t, 1, 1);
 	for (int i = 0; i < 3; i++) {
-		put(&t, MESSAGE_RUN, 40 + 16 + (4u << 20));
+		put(&t, MESSAGE_RUN, 56 + 16 + (4u << 20));
 		put(&t, MESSAGE_CANCEL, 8);
 		inbox_split(&t, 1 + unit_random(100), PIECE_MAX);
 	}

@@ -114,6 +114,32 @@ static void once_each(void)
 	}
 }
 
+/* That the session is not there is said of a run that was told it is, without more. */
+static void away_if_it_was_to_be_there(void)
+{
+	static const char body[sizeof(struct result) + 24];
+
+	for (int i = 0; i < 8; i++) {
+		bool session = i & 1, stays = i & 2, more = i & 4;
+		struct message head = {
+			MESSAGE_RESULT, sizeof(struct result) + (more ? 24 : 0)
+		};
+		struct result r = { .id = RUN_ID, .status = RESULT_AWAY };
+		struct member_news n;
+		struct member m;
+		int other = open_member(&m, BUSY);
+
+		m.session = session || stays;
+		m.stays = stays;
+		EQUAL(send(other, &head, sizeof(head), 0), sizeof(head));
+		EQUAL(send(other, &r, sizeof(r), 0), sizeof(r));
+		if (more)
+			EQUAL(send(other, body, 24, 0), 24);
+		EQUAL(member_hear(&m, &n), stays && !more ? 1 : -EPROTO);
+		close_member(&m, other);
+	}
+}
+
 static void fields_in_their_bounds(void)
 {
 	for (uint32_t v = 0; v < 300; v++) {
@@ -515,6 +541,8 @@ int main(void)
 		{ "each message is taken in its states only",
 		  each_in_its_state },
 		{ "IDLE and WARM are taken once", once_each },
+		{ "that a session is not there is said where it was to be",
+		  away_if_it_was_to_be_there },
 		{ "a result's fields are within their bounds",
 		  fields_in_their_bounds },
 		{ "a result is not taken before its request is out",
