@@ -403,9 +403,11 @@ class module(type(sys)):
 
 
 def read_all(fd):
-    parts = []
-    while data := os.read(fd, 1 << 20):
+    """Mostly little: what is large would be mapped for each read."""
+    parts, size = [], 4000
+    while data := os.read(fd, size):
         parts.append(data)
+        size = 4000 if len(data) < size else 1 << 20
     return b"".join(parts)
 
 
