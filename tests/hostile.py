@@ -7,9 +7,15 @@ The guest is tests/hostile; one server with one worker, recycling on. With an
 argument HOST:PORT, that server is asked: it needs hostile.zbt and one worker.
 With nested paging (paging.h in the top folder) a VM whose page tables were
 written may be used again; --nested allows it.
+
+So it is when the attack is an exec of a session, which stops behind it, is saved or
+refused, and goes on: then a run finds the template, and after the session has gone
+on in that run's VM another one does.
 Usage: hostile.py [--nested] [HOST:PORT] [PART OF A NAME]...
 """
+import itertools
 import json
+import os
 import re
 import sys
 import time
@@ -18,6 +24,7 @@ import urllib.request
 
 from harness import PATIENCE, TOP, Report, Server
 
+SESSIONS_EACH = int(os.environ.get("SESSIONS_EACH", 6))  # of the attacks, in sessions
 SECONDS = 1  # of a run that is to be cut off, or may be; any other has PATIENCE
 
 # Machine code that needs a privilege, or makes an odd thing of the CPU: by its
@@ -98,6 +105,15 @@ class Guest:
             return e.code, json.load(e)["error"], ""
         return answer["exit_code"], answer["stdout"], answer["stderr"]
 
+    def post(self, path, body):
+        """Status and answer."""
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=3 * PATIENCE) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as e:
+            return e.code, json.load(e)
+
     def ask_live(self, code):
         """What a streamed run came to: the last event's data, or the refusal's."""
         body = {"code": code, "language": "hostile", "timeout_seconds": PATIENCE, "stream": True}
@@ -163,6 +179,37 @@ class Suite:
             raise ValueError("the VM was thrown away")
         if self.guest.restarts() != restarts:
             raise ValueError("the worker ended")
+
+    def unharmed(self):
+        """Runs in the same worker see the template."""
+        self.honest("cpu")
+        self.honest("check")
+
+    def session(self, outcome, request):
+        """The attack as an exec, and one that goes on behind it."""
+        restarts = self.guest.restarts()
+        status, session = self.guest.post("/v1/sessions", {"language": "hostile"})
+        if status != 201:
+            raise ValueError(f"no session: {status} {session}")
+        path, seen = f"/v1/sessions/{session['id']}/exec", []
+        for code in request, "goes on", "has ended":
+            seen.append(self.guest.post(path, {"code": code, "timeout_seconds": SECONDS, "on_timeout": "rollback"}))
+            self.unharmed()
+        for status, answer in seen:
+            if status not in (200, 410, 500) or (status == 500) != ("error" in answer and status != 410):
+                raise ValueError(f"{seen}")
+        statuses = [status for status, _ in seen]
+        if outcome == "kept" and statuses != [200, 200, 410] and seen[0][1].get("status") != "signal":
+            raise ValueError(f"it does not go on: {seen}")
+        if self.guest.restarts() != restarts:
+            raise ValueError("the worker ended")
+
+    def sessions(self):
+        """Some of all attacks."""
+        yield from itertools.islice(self.attacks(), 0, None, SESSIONS_EACH)
+        for offset in range(0, 216, 8 * SESSIONS_EACH):
+            for value in "0", "100001", "ffffffffffffffff":
+                yield "any", f"control {offset:x} {value}", f"the control page at {offset}: {value}"
 
     def listed(self):
         code, out, _ = self.guest.ask("list")
@@ -236,10 +283,19 @@ def run(suite, report, only):
             report.check(name, suite.attack, outcome, request)
     if only:
         return
+    report.check("a session's attacks, and what goes on behind them", in_sessions, suite)
     report.check("each field of the control page with each kind of value", suite.controls)
     report.check("every hypercall code that is none", suite.hypercalls)
     report.check("rings whose counters cannot be", suite.rings)
     report.check("no mapping is left of tables that are gone", suite.ghosts)
+
+
+def in_sessions(suite):
+    for outcome, request, name in suite.sessions():
+        try:
+            suite.session(outcome, request)
+        except Exception as e:
+            raise ValueError(f"{name}: {e}") from e
 
 
 def check_log(server, began):

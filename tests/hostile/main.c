@@ -11,12 +11,22 @@
 u64 *scratch, *page_a, *page_b;
 static char request[4096];
 
-_Noreturn void end(int code)
+static bool session;
+
+/* Of a run; or of an exec, and then of the one that comes. */
+static _Noreturn void leave(void)
 {
-	control->exit_code = (u32)code;
+	if (session)
+		hypercall(ZB_HC_READY);
 	hypercall(ZB_HC_EXIT);
 	for (;;)
 		;
+}
+
+_Noreturn void end(int code)
+{
+	control->exit_code = (u32)code;
+	leave();
 }
 
 volatile u64 *entry_of(u64 table, u64 va, int level)
@@ -146,7 +156,7 @@ static int obey(char *what)
 		u64 value = strtoul(next, NULL, 16);
 
 		*(volatile u64 *)((u64)control + (offset & 0xff8)) = value;
-		hypercall(ZB_HC_EXIT);
+		leave();
 	}
 	if (!strncmp(what, "rings ", 6)) {
 		/* rings ENTRY COUNT BYTES HYPERCALL: so many such entries of the
@@ -198,7 +208,10 @@ int main(void)
 		n = read(fd, request, sizeof(request) - 1);
 	if (n < 0)
 		return 7;
+	session = control->flags & ZB_FLAG_SESSION;
 	request[n] = 0;
 	request[strcspn(request, "\n")] = 0;
-	return obey(request);
+	if (!session)
+		return obey(request);
+	end(obey(request));
 }
