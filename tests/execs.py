@@ -442,6 +442,13 @@ def sh_errors_end_an_exec(s):
     says(s, "echo still", out="still\n")
 
 
+def sh_children_give_up(s):
+    """An error of arithmetic in a child ends the child."""
+    got = s.run("a='x y'\ncat <<END\n$((a + 1))\nEND\necho $?")
+    assert (got.code, got.out) == (0, "1\n") and got.err.count("\n") == 1 and "x y" in got.err, got
+    says(s, "echo $?", "0\n")
+
+
 def sh_interrupts(s):
     same(interrupted(s, "x=1; echo go; while true; do :; done"), code=130, out="go\n")
     same(interrupted(s, "echo go; sleep 1000; echo not"), code=130, out="go\n")
@@ -499,6 +506,7 @@ CASES = {
     "sh": {
         "variables, functions, directory, descriptors and jobs stay": sh_state_stays,
         "errors end their exec, of syntax too": sh_errors_end_an_exec,
+        "an error in a child is the child's": sh_children_give_up,
         "SIGINT ends the exec, or runs its trap": sh_interrupts,
         "exit ends the session": sh_ends,
         "the generators of a copy are its own": sh_forks,

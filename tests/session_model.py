@@ -148,6 +148,7 @@ class Sequence:
     def kill(self):
         """All workers of this language in the exec; none that only starts, or there are soon no more."""
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            killed = set()
             run = pool.submit(self.any().session.exec, LOOPS[self.language], timeout_seconds=200)
             while not run.done():
                 eventually(lambda: run.done() or self.workers("busy") and not self.workers("starting"))
@@ -155,7 +156,8 @@ class Sequence:
                     with contextlib.suppress(OSError):
                         if f"/{self.language}.zbt".encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
                             os.kill(pid, signal.SIGKILL)
-                time.sleep(0.05)
+                            killed.add(pid)
+                eventually(lambda: killed.isdisjoint(self.server.workers()))
             status, answer = run.result()
             assert status == 500 and "worker" in answer["error"], (status, answer)
 

@@ -340,8 +340,12 @@ static void report(void)
 
 	fflush(stdout);
 	fflush(stderr);
-	if (write(request, says, sizeof(says)) < 0)
-		die("the end of an exec cannot be told");
+	if (write(request, says, sizeof(says)) >= 0)
+		return;
+	/* A child that has given up what it did, which is all that it was for. */
+	if (errno == EPERM)
+		exit_shell(last_command_exit_value);
+	die("the end of an exec cannot be told");
 }
 
 /* bash has given up what it did. What ends a shell ends the session, what ends only
