@@ -274,12 +274,15 @@ fuzz:
 	./deploy/setup.sh test
 	./tests/fuzz/run.sh $(FUZZ_SECONDS)
 
-# A mixture of runs in both languages, ordinary and hostile.
+# Mixtures of runs, ordinary and hostile, and of what is done with sessions.
 SOAK_REQUESTS ?= 200000
+SOAK_SESSIONS ?= 50000
 soak:
 	./deploy/setup.sh test
 	$(MAKE) all templates
 	SOAK_REQUESTS=$(SOAK_REQUESTS) python3 tests/soak.py
+	SOAK_SESSIONS=$(SOAK_SESSIONS) python3 tests/session_soak.py
+	python3 tests/session_model.py --rounds 100
 
 # CPython's own tests, natively and in the guest; MODULES='test_os test_io' for some.
 compat: all build/python-root/.done
