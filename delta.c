@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "lines.h"
 #include "tables.h"
 
-#define LINES (PAGE_BYTES / DELTA_LINE)
 #define UNIT 8ul           /* of an offset */
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
 
@@ -24,55 +24,11 @@
 _Static_assert(sizeof(struct delta_segment) == 280 &&
 		       sizeof(struct delta_record) == 16,
 	       "layout changed: raise DELTA_VERSION");
-_Static_assert(LINES == 64, "a bit for each line of a page");
+_Static_assert(DELTA_LINE == LINE_BYTES && LINES == 64, "a bit for each line "
+							"of a page");
 _Static_assert(sizeof(struct kvm_regs) == sizeof(uint64_t) * 18, "KVM's "
 								 "registers in "
 								 "KVM's order");
-
-/* ---- two pages ---- */
-
-/* The page that will be compared next, and the template's. */
-struct ahead {
-	const uint8_t *now, *then;
-};
-
-/* Which lines of two pages differ. Line by line the CPU is told to get the pages
- * that come next: its own guesses end at a page's end. */
-static inline __attribute__((always_inline)) uint64_t
-differing_lines(const uint8_t *now, const uint8_t *then,
-		const struct ahead *next)
-{
-	typedef uint64_t half
-		__attribute__((vector_size(32), may_alias, aligned(8)));
-	const half *a = (const half *)now, *b = (const half *)then;
-	const half zero = { 0 };
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < LINES; i++) {
-		half d = (a[2 * i] ^ (then ? b[2 * i] : zero)) |
-			 (a[2 * i + 1] ^ (then ? b[2 * i + 1] : zero));
-
-		__builtin_prefetch(next->now + i * DELTA_LINE);
-		__builtin_prefetch(next->then + i * DELTA_LINE);
-		mask |= (uint64_t)((d[0] | d[1] | d[2] | d[3]) != 0) << i;
-	}
-	return mask;
-}
-
-/* then: NULL: zero. */
-static uint64_t compare(const uint8_t *now, const uint8_t *then,
-			const struct ahead *next)
-{
-	return then ? differing_lines(now, then, next) :
-		      differing_lines(now, NULL, next);
-}
-
-__attribute__((target("avx2"))) static uint64_t
-compare_avx2(const uint8_t *now, const uint8_t *then, const struct ahead *next)
-{
-	return then ? differing_lines(now, then, next) :
-		      differing_lines(now, NULL, next);
-}
 
 /* ---- what it is about ---- */
 
@@ -130,7 +86,7 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	d->snapshot = s;
 	d->pages = s->memory_size / PAGE_BYTES;
 	d->limit = limit;
-	d->compare = __builtin_cpu_supports("avx2") ? compare_avx2 : compare;
+	d->compare = lines_compare();
 	d->tables = calloc(words, 8);
 	d->fixed = calloc(words, 8);
 	d->apart = calloc(words, 8);
@@ -213,24 +169,61 @@ static size_t record_size(const struct delta_record *r)
 	return sizeof(*r) + (size_t)__builtin_popcountll(r->mask) * DELTA_LINE;
 }
 
-static const struct delta_record *record_of(const struct delta *d,
-					    uint64_t page)
+static const struct delta_record *record_at(const struct delta *d, uint32_t at)
 {
-	uint32_t at = d->record[page];
-
 	return at ? (const void *)(d->data + at * UNIT) : NULL;
 }
 
-/* The record at an offset is its page's from now on. */
+/* A page's last record, from which earlier ones are found. */
+static const struct delta_record *record_of(const struct delta *d,
+					    uint64_t page)
+{
+	return record_at(d, d->record[page]);
+}
+
+/* All lines of which a record or one before it says something. */
+static uint64_t lines_known(const struct delta *d, const struct delta_record *r)
+{
+	uint64_t mask = 0;
+
+	for (; r; r = record_at(d, r->earlier))
+		mask |= r->mask;
+	return mask;
+}
+
+/* Where what counts of these lines is. */
+static void find_lines(const struct delta *d, const struct delta_record *r,
+		       const uint8_t *lines[LINES])
+{
+	uint64_t known = 0;
+
+	for (; r; r = record_at(d, r->earlier)) {
+		const uint8_t *line = (const uint8_t *)(r + 1);
+
+		for (uint64_t m = r->mask; m; m &= m - 1, line += DELTA_LINE)
+			if (!(known & m & -m))
+				lines[__builtin_ctzll(m)] = line;
+		known |= r->mask;
+	}
+}
+
+static size_t lines_size(uint64_t mask)
+{
+	return sizeof(struct delta_record) +
+	       (size_t)__builtin_popcountll(mask) * DELTA_LINE;
+}
+
+/* The record at an offset is its page's last from now on. */
 static void take_record(struct delta *d, size_t at)
 {
 	const struct delta_record *r = (const void *)(d->data + at);
 	const struct delta_record *before = record_of(d, r->page);
+	uint64_t known = lines_known(d, before);
 
 	if (before)
-		d->live -= record_size(before);
+		d->live -= lines_size(known);
 	d->record[r->page] = (uint32_t)(at / UNIT);
-	d->live += record_size(r);
+	d->live += lines_size(known | r->mask);
 }
 
 static size_t first_record(const struct delta *d, size_t segment)
@@ -239,24 +232,24 @@ static size_t first_record(const struct delta *d, size_t segment)
 	       segment_at(d, segment)->vectors_size;
 }
 
-/* Which records count, of segments that were looked at. */
+/* What is in a segment that was looked at counts. */
+static void take_segment(struct delta *d, size_t segment)
+{
+	const struct delta_segment *s = segment_at(d, segment);
+	size_t at = first_record(d, segment), end = segment + s->size;
+
+	d->last = segment;
+	d->count++;
+	for (; at < end; at += record_size((const void *)(d->data + at)))
+		take_record(d, at);
+}
+
 static void take_all(struct delta *d)
 {
-	size_t segment = 0;
-
 	memset(d->record, 0, d->pages * sizeof(*d->record));
 	d->live = d->count = 0;
-	while (segment < d->size) {
-		const struct delta_segment *s = segment_at(d, segment);
-		size_t at = first_record(d, segment), end = segment + s->size;
-
-		d->last = segment;
-		d->count++;
-		for (; at < end;
-		     at += record_size((const void *)(d->data + at)))
-			take_record(d, at);
-		segment = end;
-	}
+	for (size_t at = 0; at < d->size; at += segment_at(d, at)->size)
+		take_segment(d, at);
 }
 
 static uint32_t sum_up(const struct delta_segment *s)
@@ -269,18 +262,6 @@ static uint32_t sum_up(const struct delta_segment *s)
 }
 
 /* ---- from elsewhere ---- */
-
-/* All that is compared in words: musl's memcmp goes byte by byte. */
-static bool same_line(const void *a, const void *b)
-{
-	typedef uint64_t word __attribute__((may_alias));
-	const word *x = a, *y = b;
-	uint64_t differing = 0;
-
-	for (size_t i = 0; i < DELTA_LINE / sizeof(word); i++)
-		differing |= x[i] ^ y[i];
-	return !differing;
-}
 
 static const uint8_t *line_of(const struct delta_record *r, unsigned line)
 {
@@ -349,7 +330,7 @@ static bool good_records(const struct delta *d, const struct delta_segment *s,
 		size = record_size(r);
 		/* A lower bound that page 0 is not above either. */
 		if (size > left || r->page <= above || r->page >= d->pages ||
-		    !may_hold(d, r))
+		    r->earlier != d->record[r->page] || !may_hold(d, r))
 			return false;
 		above = r->page;
 		at += size;
@@ -408,12 +389,13 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
 		memcpy(d->data + d->size, bytes, size);
 		d->size += size;
 	}
-	for (; r == 0 && at < d->size; at += part)
+	for (; r == 0 && at < d->size; at += part) {
 		r = check_segment(d, at, &part, e);
-	if (r == 0) {
-		take_all(d);
-		r = d->live > d->limit ? too_large(d, e) : 0;
+		if (r == 0)
+			take_segment(d, at);
 	}
+	if (r == 0 && d->live > d->limit)
+		r = too_large(d, e);
 	if (r)
 		delta_clear(d);
 	return r;
@@ -421,21 +403,23 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
 
 /* ---- saving ---- */
 
-/* The record says the same. */
-static bool says(const struct delta_record *r, uint64_t mask,
-		 const uint8_t *now)
+/* The lines that are not as they were when they were told of last. differing: from
+ * the template's. */
+static uint64_t changed_lines(const struct delta *d,
+			      const struct delta_record *r, const uint8_t *now,
+			      uint64_t differing)
 {
-	const uint8_t *line = (const uint8_t *)(r + 1);
+	uint64_t known = lines_known(d, r), changed = differing & ~known;
+	const uint8_t *lines[LINES];
 
-	if (r->mask != mask)
-		return false;
-	for (; mask; mask &= mask - 1, line += DELTA_LINE) {
-		unsigned i = (unsigned)__builtin_ctzll(mask);
+	find_lines(d, r, lines);
+	for (; known; known &= known - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(known);
 
-		if (!same_line(line, now + i * DELTA_LINE))
-			return false;
+		if (!lines_same(lines[i], now + i * DELTA_LINE))
+			changed |= 1ull << i;
 	}
-	return true;
+	return changed;
 }
 
 /* Registers as they may be in a delta, of any that a vCPU shows. */
@@ -526,22 +510,23 @@ static const uint8_t *template_page(const struct delta *d, uint64_t page)
 }
 
 static int put(struct delta *d, uint64_t page, const uint8_t *now,
-	       const struct ahead *next, struct err *e)
+	       const struct lines_ahead *next, struct err *e)
 {
-	const struct delta_record *before = record_of(d, page);
 	struct delta_record head = {
-		.page = page,
+		.page = (uint32_t)page,
+		.earlier = d->record[page],
 		.mask = d->compare(now, template_page(d, page), next)
 	};
 
-	if (before ? says(before, head.mask, now) : !head.mask)
-		return 0;
-	return append(d, &head, now, e);
+	if (head.earlier)
+		head.mask =
+			changed_lines(d, record_of(d, page), now, head.mask);
+	return head.mask ? append(d, &head, now, e) : 0;
 }
 
 int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e)
 {
-	struct ahead none = { now, now };
+	struct lines_ahead none = { now, now };
 
 	return put(d, page, now, &none, e);
 }
@@ -571,7 +556,7 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 	while (more && r == 0) {
 		const uint8_t *now = memory + page * PAGE_BYTES;
 		uint64_t after = page + 1;
-		struct ahead next = { now, now };
+		struct lines_ahead next = { now, now };
 
 		more = next_told(d, pages, &after);
 		if (more) {
@@ -586,13 +571,38 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 	return r;
 }
 
+/* A page's record with all that counts and differs from the template; how long it
+ * is. */
+static size_t merge(const struct delta *d, uint64_t page, uint8_t *to)
+{
+	static const uint8_t zero[DELTA_LINE];
+	const struct delta_record *r = record_of(d, page);
+	struct delta_record *merged = (void *)to;
+	const uint8_t *then = template_page(d, page);
+	const uint8_t *lines[LINES];
+	size_t at = sizeof(*merged);
+
+	*merged = (struct delta_record){ .page = (uint32_t)page };
+	find_lines(d, r, lines);
+	for (uint64_t m = lines_known(d, r); m; m &= m - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(m);
+
+		if (lines_same(lines[i], then ? then + i * DELTA_LINE : zero))
+			continue;
+		memcpy(to + at, lines[i], DELTA_LINE);
+		at += DELTA_LINE;
+		merged->mask |= 1ull << i;
+	}
+	return merged->mask ? at : 0;
+}
+
 int delta_compact(struct delta *d, struct err *e)
 {
 	const struct delta_segment *last = segment_at(d, d->last);
 	size_t head = sizeof(*last) + last->vectors_size;
-	uint8_t *data = malloc(head + d->live);
+	size_t room = head + d->live, at = head, size;
+	uint8_t *data = malloc(room);
 	struct delta_segment *whole = (void *)data;
-	size_t at = head;
 
 	if (!data)
 		return err_set(e, -ENOMEM, "no memory");
@@ -600,19 +610,17 @@ int delta_compact(struct delta *d, struct err *e)
 	whole->whole = 1;
 	whole->records = 0;
 	for (uint64_t page = 0; page < d->pages; page++) {
-		const struct delta_record *r = record_of(d, page);
-
-		if (!r || !r->mask)
+		if (!d->record[page])
 			continue;
-		memcpy(data + at, r, record_size(r));
-		at += record_size(r);
-		whole->records++;
+		size = merge(d, page, data + at);
+		whole->records += size > 0;
+		at += size;
 	}
 	whole->size = at;
 	free(d->data);
 	d->data = data;
 	d->size = at;
-	d->room = head + d->live;
+	d->room = room;
 	take_all(d);
 	whole->checksum = sum_up(whole);
 	return 0;
@@ -646,42 +654,31 @@ const struct delta_segment *delta_last(const struct delta *d)
 
 bool delta_next(const struct delta *d, uint64_t *page)
 {
-	while (*page < d->pages) {
-		const struct delta_record *r = record_of(d, (*page)++);
-
-		if (r && r->mask)
+	while (*page < d->pages)
+		if (d->record[(*page)++])
 			return true;
-	}
 	return false;
 }
 
 void delta_write(const struct delta *d, uint64_t page, void *to)
 {
 	const struct delta_record *r = record_of(d, page);
-	const uint8_t *line;
+	const uint8_t *lines[LINES];
 
-	if (!r)
-		return;
-	line = (const uint8_t *)(r + 1);
-	for (uint64_t mask = r->mask; mask; mask &= mask - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(mask);
+	find_lines(d, r, lines);
+	for (uint64_t m = lines_known(d, r); m; m &= m - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(m);
 
-		memcpy((uint8_t *)to + i * DELTA_LINE, line, DELTA_LINE);
-		line += DELTA_LINE;
+		memcpy((uint8_t *)to + i * DELTA_LINE, lines[i], DELTA_LINE);
 	}
 }
 
 bool delta_has_tables(const struct delta *d)
 {
 	for (uint64_t i = 0; i < (d->pages + 63) / 64; i++)
-		for (uint64_t some = d->tables[i]; some; some &= some - 1) {
-			unsigned bit = (unsigned)__builtin_ctzll(some);
-			const struct delta_record *r =
-				record_of(d, i * 64 + bit);
-
-			if (r && r->mask)
+		for (uint64_t some = d->tables[i]; some; some &= some - 1)
+			if (d->record[i * 64 + (uint64_t)__builtin_ctzll(some)])
 				return true;
-		}
 	return false;
 }
 

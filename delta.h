@@ -2,12 +2,11 @@
  * delta.h: what a VM has become since it was its template: the state of a session.
  *
  * A delta is bytes, the same in memory, on the channel and in a file: segments, one
- * behind the other, each with the registers of its time and the pages that have
- * changed since the segment before it. Of a page there is a mask of its lines of 64
- * bytes that differ from the template's, and those lines; the last record of a page
- * counts, and one with no lines says that it is the template's again. A segment
- * that is marked as whole stands for all before it. So a state is kept by keeping a
- * segment, and a fork shares them.
+ * behind the other, each with the registers of its time and what has changed of pages
+ * since the segment before it: lines of 64 bytes, and a mask of which they are. What
+ * was said last of a line counts; of which nothing was said, it is the template's. A
+ * segment that is marked as whole stands for all before it. So a state is kept by
+ * keeping a segment, and a fork shares them.
  *
  * What a delta may hold is what a program can do at CPL3: general registers, flags,
  * FS.base, GS.base, vectors, memory. Everything else comes from the template. A page
@@ -28,18 +27,15 @@
 
 #include "delta_segment.h"
 #include "err.h"
+#include "lines.h"
 #include "snapshot.h"
 
 #define DELTA_SPARE (64u << 10)
 #define DELTA_SEGMENTS 256 /* that there come to be */
 
-struct ahead;
-
 struct delta {
 	const struct snapshot *snapshot;
-	/* for this CPU */
-	uint64_t (*compare)(const uint8_t *now, const uint8_t *then,
-			    const struct ahead *next);
+	lines_compare_call *compare; /* for this CPU */
 	uint64_t pages; /* of memory */
 	/* a bit for each: the template's page tables; those pages that are never
 	 * in it; those that are no part of the state */
@@ -52,8 +48,8 @@ struct delta {
 	size_t count;       /* how many there are */
 	size_t begun;       /* and one that is not ended */
 	size_t live, limit; /* bytes of records that count; at most */
-	uint32_t *record;   /* for each page: where its record is, in units of 8
-			     * bytes; 0: there is none */
+	uint32_t *record;   /* for each page: where its last record is, in units
+			     * of 8 bytes; 0: there is none */
 };
 
 /* An empty one: the template's own state. limit: bytes that it may have. snapshot
@@ -102,10 +98,10 @@ size_t delta_most(const struct delta *d);
  * the bytes before had come to count no more, or there were too many. */
 const struct delta_segment *delta_last(const struct delta *d);
 
-/* The pages that differ, from *page on, which becomes the one behind it. False:
+/* The pages that are told of, from *page on, which becomes the one behind it. False:
  * there is none. */
 bool delta_next(const struct delta *d, uint64_t *page);
-/* Writes those lines of a page that differ; the others are as the template's
+/* Writes those lines of a page that may differ; the others are as the template's
  * there. */
 void delta_write(const struct delta *d, uint64_t page, void *to);
 /* Page tables of the template are among them. */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define DELTA_MAGIC "ZBDELTA\n"
-#define DELTA_VERSION 1
+#define DELTA_VERSION 2
 #define DELTA_TEMPLATE 64 /* SHA-256 of the template's head, in hex */
 #define DELTA_LINE 64ul   /* bytes of a line; a page has as many lines */
 
@@ -35,10 +35,13 @@ struct delta_segment {
 	struct delta_registers registers;
 };
 
-/* Its lines follow. */
+/* Its lines follow. What a page's last record that has a line says of it is what
+ * counts; a line in none is as the template's. */
 struct delta_record {
-	uint64_t page; /* gpa / 4096 */
-	uint64_t mask; /* bit n: line n differs from the template's */
+	uint32_t page;    /* gpa / 4096 */
+	uint32_t earlier; /* bytes / 8 from the state's beginning to the page's
+			   * record before; 0: there is none */
+	uint64_t mask;    /* bit n: line n follows */
 };
 
 #endif

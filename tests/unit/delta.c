@@ -136,7 +136,7 @@ static void changes_come_and_go(void)
 
 	start(&d);
 	EQUAL(delta_open(&other, &template, LIMIT, &e), 0);
-	for (int exec = 0; exec < 50; exec++) {
+	for (int exec = 0; exec < 200; exec++) {
 		const struct delta_segment *last;
 
 		for (unsigned i = unit_random(60); i; i--)
@@ -355,7 +355,7 @@ static void hostile(void)
 #define VECTORS sizeof(struct delta_segment)
 #define RECORD (VECTORS + 576)
 		{ "nothing", HEAD(mono_ns), 1, 0 },
-		{ "another version", HEAD(version), 2 | 7ull << 32, -ESTALE },
+		{ "another version", HEAD(version), 3 | 7ull << 32, -ESTALE },
 		{ "no kept lines", HEAD(records), 0, -EINVAL },
 		{ "more records", HEAD(records), 3, -EINVAL },
 		{ "many records", HEAD(records), ~0ull, -EINVAL },
@@ -381,6 +381,8 @@ static void hostile(void)
 		{ "no memory", RECORD, PAGES, -EINVAL },
 		{ "far from it", RECORD, ~0ull, -EINVAL },
 		{ "not in order", RECORD, FIRST + 5, -EINVAL },
+		{ "after none", RECORD, FIRST | 1ull << 32, -EINVAL },
+		{ "after itself", RECORD, FIRST | (RECORD / 8) << 32, -EINVAL },
 		{ "a line less", RECORD + 8, 0, -EINVAL },
 		{ "all lines", RECORD + 8, ~0ull, -EINVAL },
 		{ "another line", RECORD + 8, 1ull << 63, 0 },
