@@ -36,7 +36,7 @@
 struct delta {
 	const struct snapshot *snapshot;
 	lines_compare_call *compare; /* for this CPU */
-	uint64_t pages; /* of memory */
+	uint64_t pages;              /* of memory */
 	/* a bit for each: the template's page tables; those pages that are never
 	 * in it; those that are no part of the state */
 	uint64_t *tables, *fixed, *apart;

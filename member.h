@@ -36,17 +36,17 @@ struct member {
 	bool warm;     /* its VM has been trained; of a RENEWING one: had been,
 			* and is kept */
 	bool training; /* it was told to, and has not been given a run since */
-	bool owes_idle, owes_warm;      /* it may send these */
-	bool session;                   /* the run is an exec of one */
-	bool owes_saved;                /* before anything else */
+	bool owes_idle, owes_warm; /* it may send these */
+	bool session;              /* the run is an exec of one */
+	bool owes_saved;           /* before anything else */
 	uint64_t resident; /* the last run, of a session: its VM may still be as
 			    * that has saved it; 0: it is not */
 	bool stays;        /* which is told instead of sending the state */
-	size_t state_count;             /* segments of its state, */
-	size_t state_size;              /* bytes, and */
-	size_t state_most;              /* those that it may come to have */
-	uint32_t renew_us;              /* what the last renewal took */
-	uint64_t run_id;                /* of the last run */
+	size_t state_count;    /* segments of its state, */
+	size_t state_size;     /* bytes, and */
+	size_t state_most;     /* those that it may come to have */
+	uint32_t renew_us;     /* what the last renewal took */
+	uint64_t run_id;       /* of the last run */
 	uint32_t credit, rest; /* bytes of OUTPUT that it may still send */
 	uint32_t due;          /* bytes of credit that it is not told yet */
 	struct job *job;
