@@ -110,7 +110,7 @@ struct run {
 	uint64_t stayed;        /* the run that has saved the state, or 0 */
 };
 
-#define RUN_SESSION_FIRST 1u /* exec of its session: there is no state yet */
+#define RUN_SESSION_FIRST 1u  /* exec of its session: there is no state yet */
 #define RUN_SESSION_STAYED 2u /* the state is as run.stayed has saved it */
 #define RUN_SESSION_NEXT 3u   /* with PART_STATE, as those that follow */
 #define RUN_SESSION_FORKED 4u /* it was forked and has not run since */
@@ -148,7 +148,7 @@ enum result_status {
 	RESULT_REFUSED, /* it cannot be run as it is; PART_MESSAGE says why */
 	RESULT_CANCELLED,
 	RESULT_STALE, /* the session's state is none; PART_MESSAGE says why */
-	RESULT_AWAY,  /* of RUN_SESSION_STAYED: it is not here; nothing was run */
+	RESULT_AWAY, /* of RUN_SESSION_STAYED: it is not here; nothing was run */
 	RESULT_STATUSES
 };
 
