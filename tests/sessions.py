@@ -107,6 +107,11 @@ def grows(client):
     assert s.value("len(b), hashlib.sha256(b).hexdigest() == %s" % expected) == "(10485760, False)"
     s.run("b = None")
     s.delete()
+    s = client.make()
+    s.run("b = bytes(range(256)) * 40000; b = bytearray(b)")
+    size = s.about()["memory_mb"]
+    assert 9 < size < 11, size
+    s.delete()
 
 
 def clocks(client):

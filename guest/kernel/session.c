@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "hypercall.h"
+#include "mm/frame.h"
 #include "mm/user.h"
 #include "task/clock.h"
 #include "task/process.h"
@@ -114,6 +115,8 @@ void session_stop(void)
 {
 	if (at_report)
 		at_report();
+	/* What has been freed would be kept. */
+	frames_scrub();
 	process_account(ZB_STATUS_EXITED);
 	stop(ZB_STATUS_EXITED);
 }

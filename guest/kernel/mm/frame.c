@@ -355,12 +355,16 @@ bool frame_shared(gpa_t gpa)
 
 void frames_scrub(void)
 {
-	for (u64 i = 0; i < frame_count; i++) {
-		if (test_bit(used_bits, i) || test_bit(zero_bits, i))
-			continue;
-		memset(gpa_to_ptr(i * PAGE_SIZE), 0, PAGE_SIZE);
-		set_bit(zero_bits, i);
-	}
+	for (u64 w = 0; w * 64 < frame_count; w++)
+		for (u64 some = ~(used_bits[w] | zero_bits[w]); some;
+		     some &= some - 1) {
+			u64 i = w * 64 + (u64)__builtin_ctzll(some);
+
+			if (i >= frame_count)
+				return;
+			memset(gpa_to_ptr(i * PAGE_SIZE), 0, PAGE_SIZE);
+			set_bit(zero_bits, i);
+		}
 }
 
 gpa_t frames_first(void)
