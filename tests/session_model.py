@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Sessions of a server in random sequences of what can become of them: execs, forks, workers
-that others have had, clients that go away, timeouts, workers that are killed, deletions. What
-each session has said in all its execs is what an interpreter says natively that is fed the
-same code. session_model.py [--rounds N] [--seed S] [LANGUAGE...]"""
+that others have had, clients that go away, timeouts, workers that are killed, deletions, and in
+the middle a server that ends and another one on the same disk. What each session has said in all
+its execs is what an interpreter says natively that is fed the same code.
+session_model.py [--rounds N] [--seed S] [LANGUAGE...]"""
 import argparse
 import collections
 import concurrent.futures
@@ -22,7 +23,7 @@ from sequences import LANGUAGES, make_root, native, same
 from sessions import Client
 
 WORKERS = 2
-STEPS = 20  # of a sequence
+STEPS = 10  # of a sequence, before and after
 SESSIONS = 4  # at a time
 KEYS = ["key-of-others-000000000000", *(f"key-{i}-000000000000" for i in range(16))]
 # What must leave no trace: it is cut off.
@@ -61,27 +62,40 @@ class Model:
 
 
 class Sequence:
-    def __init__(self, server, language, seed):
-        self.server, self.language = server, language
+    def __init__(self, language, seed):
+        self.language, self.seed, self.wrong = language, seed, None
         self.random = random.Random(f"{language} {seed}")
         self.maker = LANGUAGES[language](self.random)
-        self.client = Keyed(server, KEYS[1 + self.random.randrange(len(KEYS) - 1)])
+        self.key = KEYS[1 + self.random.randrange(len(KEYS) - 1)]
         self.sessions, self.over = [], []
         self.done = collections.Counter()
 
-    def run(self):
+    def go(self, server):
+        """Some steps, with all the sessions that there were."""
+        self.server, self.client = server, Keyed(server, self.key)
+        for one in self.sessions:
+            one.session.client = self.client
+        try:
+            self.step_on()
+        except Exception as e:
+            self.wrong = repr(e)
+
+    def step_on(self):
         steps = {self.exec: 10, self.make: 1, self.fork: 2, self.park: 3, self.delete: 1, self.leave: 1, self.kill: 1,
                  self.time_out: 0.3, self.end: 0.5, self.steal: 1}
-        self.make()
         for step in self.random.choices(list(steps), steps.values(), k=STEPS):
             if not self.sessions:
                 self.make()
             step()
             self.done[step.__name__] += 1
-        for one in self.sessions:
-            one.exec(self.maker, self.maker.snippet())
-            one.session.delete()
-        return self.over + self.sessions
+
+    def end_all(self):
+        try:
+            while self.sessions:
+                self.any().exec(self.maker, self.maker.snippet())
+                self.delete()
+        except Exception as e:
+            self.wrong = repr(e)
 
     def any(self):
         return self.random.choice(self.sessions)
@@ -182,24 +196,18 @@ def problem(language, top, models):
     return None
 
 
-def run_language(report, server, language, seeds):
+def judge(report, language, sequences):
     top = make_root("session_model", language)
-    done = collections.Counter()
-    execs, failed = 0, False
-    for seed in seeds:
-        sequence = Sequence(server, language, seed)
-        try:
-            models = sequence.run()
-            wrong = problem(language, top, models)
-        except Exception as e:
-            models, wrong = [], repr(e)
+    done, execs, failed = collections.Counter(), 0, False
+    for sequence in sequences:
+        wrong = sequence.wrong or problem(language, top, sequence.over)
         done += sequence.done
-        execs += sum(len(model.history) for model in models)
+        execs += sum(len(model.history) for model in sequence.over)
         if wrong:
             failed = True
-            report.line(f"{language}: {seed}", wrong)
+            report.line(f"{language}: {sequence.seed}", wrong)
     if not failed:
-        report.line(f"{language}: {len(seeds)} random sequences of what becomes of sessions; they say what is said natively", None)
+        report.line(f"{language}: {len(sequences)} random sequences of what becomes of sessions; they say what is said natively", None)
     print(f"# {language}: {execs} execs; {dict(done)}", flush=True)
 
 
@@ -211,24 +219,34 @@ def nothing_left(server):
     assert not [line for line in server.unexpected() if "worker" not in line], server.unexpected()
 
 
+def all_of(sequences, do):
+    """Those of a language one after the other, as a kill is of all its workers."""
+    with concurrent.futures.ThreadPoolExecutor(len(sequences)) as pool:
+        list(pool.map(lambda some: [do(one) for one in some], sequences.values()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("languages", nargs="*", default=list(LANGUAGES))
     options = parser.parse_args()
     report = Report("session_model")
     os.chdir(TOP)
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as keys:
-        json.dump(KEYS, keys)
-        keys.flush()
-        with Server("--workers", str(WORKERS), "--max-sessions", "1000",
-                    environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": keys.name}) as server:
-            seeds = range(options.seed, options.seed + options.rounds)
-            with concurrent.futures.ThreadPoolExecutor(len(options.languages)) as pool:
-                for one in [pool.submit(run_language, report, server, language, seeds) for language in options.languages]:
-                    one.result()
+    seeds = range(options.seed, options.seed + options.rounds)
+    sequences = {language: [Sequence(language, seed) for seed in seeds] for language in options.languages}
+    with tempfile.TemporaryDirectory() as directory:
+        (pathlib.Path(directory) / "keys.json").write_text(json.dumps(KEYS))
+        start = lambda: Server("--workers", str(WORKERS), "--max-sessions", "1000", "--state", f"{directory}/state",
+                               environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": f"{directory}/keys.json"})
+        with start() as server:
+            all_of(sequences, lambda one: one.go(server))
+        with start() as server:
+            all_of(sequences, lambda one: one.go(server))
+            all_of(sequences, lambda one: one.end_all())
             report.check("nothing is left of them", nothing_left, server)
+    for language in sequences:
+        judge(report, language, sequences[language])
     return 1 if report.failed else 0
 
 
