@@ -12,6 +12,7 @@
 #include "cors.h"
 #include "document.h"
 #include "id.h"
+#include "judge.h"
 #include "loop.h"
 #include "mcp_http.h"
 #include "request.h"
@@ -111,6 +112,11 @@ void api_error(struct exchange *x, int status, const char *extra,
 
 static void free_jobs(struct exchange *x)
 {
+	judge_free(x->judge);
+	x->judge = NULL;
+	if (x->common)
+		job_free(x->common);
+	x->common = NULL;
 	jobs_drop(x->jobs, x->count);
 	free(x->warnings.data);
 	x->warnings = (struct text){ 0 };
@@ -133,7 +139,7 @@ static void count_job(const struct exchange *x, const struct job *job)
 	metrics.signals += job->ended == ENDED_SIGNAL;
 	metrics.out_of_memory += job->ended == ENDED_MEMORY;
 	metrics.cut += job->cut != 0;
-	metrics.cpu_ns += job->cpu_ns;
+	metrics.cpu_ns += job->cpu_ns - job->spent_cpu_ns;
 	metrics.calls += job->calls;
 	histogram_add(&metrics.wait, job->wait_ns);
 	histogram_add(&metrics.fork, job->fork_ns);
@@ -160,6 +166,8 @@ static void take_results(struct exchange *x)
 				       .batch = x->batch,
 				       .warnings = x->warnings,
 				       .total_ns = x->total_ns };
+	judge_free(x->judge);
+	x->judge = NULL;
 	x->jobs = NULL;
 	x->count = 0;
 	x->warnings = (struct text){ 0 };
@@ -292,6 +300,10 @@ size_t api_held(const struct exchange *x)
 
 void api_abandon(struct exchange *x)
 {
+	if (x->judge && x->open) {
+		metrics.cancelled += judge_cancel(x->judge);
+		x->open = 0;
+	}
 	for (size_t i = 0; i < x->count && x->open; i++) {
 		if (!(x->jobs[i]->session ? session_cancel(x->jobs[i]) :
 					    pool_cancel(x->jobs[i])))
@@ -303,6 +315,7 @@ void api_abandon(struct exchange *x)
 		reading_cancel(&x->reading);
 		x->jobs = x->reading.request.jobs;
 		x->count = x->reading.request.count;
+		x->common = x->reading.request.common;
 		x->warnings = x->reading.request.warnings;
 	}
 	free_jobs(x);
@@ -359,7 +372,10 @@ bool api_spend(struct exchange *x, size_t cost)
 /* Whether every run finds a worker or a place to wait; false: answered. */
 static bool find_room(struct exchange *x)
 {
-	enum pool_verdict v = pool_admit(x->jobs, x->count, x->owner);
+	/* Of runs with a common beginning others follow as some end. */
+	enum pool_verdict v = x->common ?
+				      pool_admit(&x->common, 1, x->owner) :
+				      pool_admit(x->jobs, x->count, x->owner);
 
 	if (v == POOL_TAKEN)
 		return true;
@@ -375,25 +391,51 @@ static bool find_room(struct exchange *x)
 	return false;
 }
 
-void api_submit(struct exchange *x)
+static void prepare(struct exchange *x, struct job *job)
 {
 	uint32_t limit = (uint32_t)(BATCH_OUTPUT_MAX / x->count);
 
+	job->done = job_done;
+	job->context = x;
+	job->submitted_ns = x->start_ns;
+	job->output_limit = limit < OUTPUT_MAX ? limit : OUTPUT_MAX;
+	if (job->wants_files)
+		job->outputs_limit = limit < outputs_max ? limit : outputs_max;
+	job->wrote = job_wrote;
+}
+
+/* One program over many inputs. */
+static void submit_inputs(struct exchange *x)
+{
+	prepare(x, x->common);
+	for (size_t i = 0; i < x->count; i++) {
+		x->jobs[i]->wants_files = x->common->wants_files;
+		prepare(x, x->jobs[i]);
+	}
+	x->judge = judge_make(x->common, x->jobs, x->count);
+	if (!x->judge) {
+		api_refuse(x, 500, "", "no memory");
+		return;
+	}
+	x->common = NULL;
+	x->open = x->count;
+	judge_submit(x->judge);
+}
+
+void api_submit(struct exchange *x)
+{
 	if (!find_room(x))
 		return;
 	x->executions = (unsigned)x->count;
+	if (x->common) {
+		submit_inputs(x);
+		return;
+	}
 	x->open = x->count + 1; /* one for ourselves, until all are handed in */
 	for (size_t i = 0; i < x->count; i++) {
 		struct job *job = x->jobs[i];
 
-		job->done = job_done;
-		job->context = x;
-		job->submitted_ns = x->start_ns;
-		job->output_limit = limit < OUTPUT_MAX ? limit : OUTPUT_MAX;
-		if (job->wants_files)
-			job->outputs_limit = limit < outputs_max ? limit :
-								   outputs_max;
-		job->wrote = job_wrote;
+		prepare(x, job);
 		if (x->live.asked)
 			live_ask(&x->live, &x->answer, job);
 		if ((job->session ? session_submit(job->session, job) :
@@ -415,6 +457,7 @@ void api_take_jobs(struct exchange *x)
 	x->batch = q->batch;
 	x->jobs = q->jobs;
 	x->count = q->count;
+	x->common = q->common;
 	x->warnings = q->warnings;
 	*q = (struct request){ 0 };
 	if (x->owner) /* keys may have been read again meanwhile */

@@ -17,6 +17,7 @@
 #define API_OUTPUTS_MIB 8 /* of files that a run returns, unless it is set */
 #define API_ID_MAX 128    /* of an X-Request-Id that is taken over */
 
+struct judge;
 struct mcp_exchange;
 
 /* One request under way; its jobs are answered one by one. */
@@ -28,6 +29,8 @@ struct exchange {
 	void *context;
 	struct job **jobs;
 	size_t count, open;   /* jobs in all, not yet done */
+	struct job *common;   /* what they have in common; or NULL */
+	struct judge *judge;  /* who runs them then */
 	struct text warnings; /* of a batch; see struct job */
 	bool batch, close, head_only, draining;
 	bool local; /* it comes to an address of this machine's alone */

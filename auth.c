@@ -185,15 +185,18 @@ int auth_find(const struct auth_keys *keys, const char *value, size_t size)
 
 unsigned auth_spend(struct auth_key *key, unsigned cost, uint64_t now)
 {
-	uint64_t price = cost * TOKEN_NS, gained = now - key->updated_ns;
+	int64_t price = (int64_t)(cost * TOKEN_NS), full = (int64_t)FULL_NS;
+	int64_t needed = price < full ? price : full;
+	uint64_t gained = now - key->updated_ns;
 
-	if (gained > FULL_NS - key->tokens_ns)
-		key->tokens_ns = FULL_NS;
+	if (gained > (uint64_t)(full - key->tokens_ns))
+		key->tokens_ns = full;
 	else
-		key->tokens_ns += gained;
+		key->tokens_ns += (int64_t)gained;
 	key->updated_ns = now;
-	if (key->tokens_ns < price)
-		return (unsigned)((price - key->tokens_ns + SECOND_NS - 1) /
+	if (key->tokens_ns < needed)
+		return (unsigned)((uint64_t)(needed - key->tokens_ns +
+					     (int64_t)SECOND_NS - 1) /
 				  SECOND_NS);
 	key->tokens_ns -= price;
 	return 0;
@@ -253,7 +256,7 @@ static void inherit(struct auth_key *key, uint64_t now)
 	if (state.keys.count)
 		old = bsearch(key, state.keys.list, state.keys.count,
 			      sizeof(*key), compare);
-	key->tokens_ns = old ? old->tokens_ns : FULL_NS;
+	key->tokens_ns = old ? old->tokens_ns : (int64_t)FULL_NS;
 	key->updated_ns = old ? old->updated_ns : now;
 }
 

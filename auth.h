@@ -28,7 +28,8 @@ struct auth_key {
 	unsigned place; /* in the file, from 1 */
 	uint64_t id; /* never 0; the same whenever and wherever it is read: a part
 		      * of its SHA-256 */
-	uint64_t tokens_ns;  /* what may be spent, as time at AUTH_RATE */
+	int64_t tokens_ns; /* what may be spent, as time at AUTH_RATE; less than
+			      * nothing after more than a bucket was */
 	uint64_t updated_ns; /* CLOCK_MONOTONIC */
 };
 
@@ -52,8 +53,9 @@ void auth_keys_free(struct auth_keys *keys);
  * Takes a time that depends on the value's length and the number of keys only.
  */
 int auth_find(const struct auth_keys *keys, const char *value, size_t size);
-/* Takes cost requests (1 to AUTH_CAPACITY) from a key's bucket: 0, or the
- * seconds, rounded up, after which they will be there. */
+/* Takes cost requests from a key's bucket: 0, or the seconds, rounded up, after which
+ * they will be there. More than AUTH_CAPACITY take a full one, and what is missing is
+ * waited for by whatever comes next. */
 unsigned auth_spend(struct auth_key *key, unsigned cost, uint64_t now);
 
 /* ---- the server's keys ---- */

@@ -131,7 +131,7 @@ int channel_run(struct channel *c, const struct run *run,
 	size_t more = sizeof(*run) + size;
 
 	c->head_size = sizeof(c->head) - sizeof(c->head.state);
-	if (run->session >= RUN_SESSION_NEXT) {
+	if (run_has_state(run->session)) {
 		c->head_size = sizeof(c->head);
 		more += sizeof(c->head.state);
 		c->head.state = (struct part){ .kind = PART_STATE,

@@ -247,6 +247,12 @@ void control_session(struct vm *vm)
 	control_open(vm)->flags |= ZB_FLAG_SESSION;
 }
 
+void control_ask(struct vm *vm)
+{
+	vm->keeps = vm->asks = true;
+	control_open(vm)->flags |= ZB_FLAG_ASK;
+}
+
 void control_forked(struct vm *vm)
 {
 	control_open(vm)->flags |= ZB_FLAG_FORKED;

@@ -81,6 +81,8 @@ const void *control_result(const struct vm *vm, size_t *size, bool *cut);
 void control_forked(struct vm *vm);
 /* What the VM runs from now on are the execs of a session: see abi.h. */
 void control_session(struct vm *vm);
+/* The run stops for its standard input: see abi.h. */
+void control_ask(struct vm *vm);
 /* All system calls are logged from now on. */
 void control_trace(struct vm *vm);
 

@@ -259,6 +259,7 @@ void crew_end(struct member *m)
 	m->job = NULL;
 	m->owes_idle = m->owes_warm = m->owes_saved = false;
 	m->resident = 0;
+	m->base = 0;
 	crew_move(m, STOPPED, clock_mono());
 }
 

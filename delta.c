@@ -68,6 +68,17 @@ static int mark_pages(struct delta *d)
 	return r;
 }
 
+void delta_keep_output(struct delta *d, bool keep)
+{
+	gpa_t end = ZB_STDERR_GPA + ZB_OUTPUT_SIZE;
+
+	for (gpa_t at = ZB_STDOUT_GPA; at < end; at += PAGE_BYTES)
+		if (keep)
+			bit_clear(d->apart, at / PAGE_BYTES);
+		else
+			bit_set(d->apart, at / PAGE_BYTES);
+}
+
 static void name_template(struct delta *d)
 {
 	char name[SHA256_HEX + 1];
@@ -117,6 +128,8 @@ void delta_close(struct delta *d)
 
 void delta_clear(struct delta *d)
 {
+	if (!d->data)
+		return;
 	free(d->data);
 	d->data = NULL;
 	d->size = d->room = d->last = d->count = d->live = 0;

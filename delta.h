@@ -14,7 +14,8 @@
  * top-level entries, and the tables beneath them are never in it: whoever could
  * write one could get to CPL0, which recycling relies on not to happen. The areas
  * of requests and output, and the random bytes, are not a part of the state: they
- * are put back to the template's when a state is saved.
+ * are put back to the template's when a state is saved; but for output in the middle of
+ * a run.
  *
  * The bytes are hostile when they come from elsewhere.
  */
@@ -57,6 +58,9 @@ struct delta {
 int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	       struct err *e);
 void delta_close(struct delta *d);
+/* Whether what the program has written is a part of the state: of one in the middle of
+ * a run. */
+void delta_keep_output(struct delta *d, bool keep);
 void delta_clear(struct delta *d);
 
 /* What the head of a segment says by itself, of size bytes that start with it: 0,

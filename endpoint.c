@@ -48,10 +48,12 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.method = SPAN("POST"),
 			.handle = api_exec,
 			.takes = &request_batch,
+			.or_takes = &request_inputs,
 			.gives = &results_many,
 			.statuses = { 200, BODY_ERRORS },
 			.id = "execBatch",
-			.summary = "Run several programs at the same time.",
+			.summary = "Run several programs, or one over many "
+				   "inputs, at the same time.",
 			.help = "Each in a virtual machine of its own. The results "
 				"are in the order of the request.",
 			.example = "{\"executions\":[{\"code\":\"print(1)\"},"

@@ -26,6 +26,7 @@ struct operation {
 	const struct document *(*document)(void);
 	/* Of JSON; what takes something asks for a key where there are keys. */
 	const struct object *takes, *gives;
+	const struct object *or_takes; /* instead of that; or NULL */
 	bool keyed;         /* it asks for a key though it takes nothing */
 	const char *type;   /* what it answers, if not JSON */
 	const char *events; /* which, where it can answer as it comes */

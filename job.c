@@ -19,6 +19,21 @@ void job_keep(struct job *job, char *payload, size_t size)
 	output += size;
 }
 
+void job_lose(struct job *job)
+{
+	output -= job->payload_size;
+	job->payload = job->own_text = NULL;
+	job->payload_size = 0;
+}
+
+void job_forget_results(struct job *job)
+{
+	discard(job->payload, job->payload_size);
+	free(job->own_text);
+	job_lose(job);
+	job->message = NULL;
+}
+
 void job_keep_text(struct job *job, char *payload, const char *text)
 {
 	job->own_text = payload;

@@ -44,8 +44,14 @@ struct job {
 	struct parts parts;      /* its code and what comes with it */
 	struct text warnings;    /* JSON strings, for the answer; mostly none */
 	struct session *session; /* of which it is an exec; or NULL */
-	uint32_t run_session;    /* RUN_SESSION_* */
+	uint32_t run_session;    /* RUN_SESSION_*, RUN_* */
 	uint64_t state_limit;    /* bytes that its pages may have */
+	struct judge *judge;     /* of which it is an input; or NULL */
+	bool own_arguments;      /* instead of those that all inputs have */
+	bool made;               /* its parts are what it runs with */
+	bool alone;              /* no other input has the same beginning */
+	uint64_t base;           /* the number of that; 0: none */
+	uint64_t spent_ns, spent_cpu_ns; /* by that, of its time */
 	bool fetch;    /* nothing is to be run: its session's state is wanted */
 	bool rollback; /* what is cut off leaves it as it was */
 	struct state state;    /* of it, before */
@@ -63,6 +69,7 @@ struct job {
 	enum result_end ended;
 	unsigned cut; /* RESULT_CUT_* */
 	uint64_t cpu_ns, memory, calls;
+	bool asks;             /* of a beginning: it has come to its end */
 	bool alive;            /* the session goes on, */
 	struct segment *saved; /* with this more of its state, */
 	bool whole;            /* which is all of it */
@@ -81,8 +88,19 @@ struct job {
 	struct job *next_dropped;
 };
 
+/* How long it may run, in ms. */
+static inline uint32_t job_time_left(const struct job *job)
+{
+	uint64_t spent = job->spent_ns / 1000000;
+
+	return spent < job->timeout_ms ? job->timeout_ms - (uint32_t)spent : 1;
+}
 /* It has this output, which becomes its own. */
 void job_keep(struct job *job, char *payload, size_t size);
+/* Its output is somebody else's. */
+void job_lose(struct job *job);
+/* It is run again. */
+void job_forget_results(struct job *job);
 /* What there is to say of it is this, in payload, which becomes its own. */
 void job_keep_text(struct job *job, char *payload, const char *text);
 /* Nobody needs its parts any more. */

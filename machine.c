@@ -166,27 +166,43 @@ int machine_resume(struct machine *m, const struct delta *d, struct err *e)
 	return machine_go_on(m, d, e);
 }
 
-int machine_renew(struct machine *m, bool keep, bool learn,
-		  enum recycle_result *result, struct err *e)
+/* To what recycle.h has been told of, or another one. */
+static int put_back(struct machine *m, bool keep, uint64_t mono_ns,
+		    enum recycle_result *result, struct err *e)
 {
-	*result = RECYCLE_UNFINISHED;
-	if (learn)
-		control_learn(&m->vm);
-	if (keep)
-		*result = recycle_vm(&m->recycle, &m->vm);
+	*result = keep ? recycle_vm(&m->recycle, &m->vm) : RECYCLE_UNFINISHED;
 	if (*result != RECYCLE_DONE) {
 		machine_drop(m);
 		return machine_make(m, e);
 	}
 	if (m->verify && recycle_verify(&m->recycle, &m->vm, e))
 		return -EILSEQ;
-	if (learn)
-		recycle_learn(&m->recycle);
 	m->used = true;
-	m->vm.keeps = false;
-	m->mono_ns = m->snapshot->mono_ns;
+	m->vm.keeps = m->vm.asks = false;
+	m->mono_ns = mono_ns;
 	control_seed(&m->vm);
 	return 0;
+}
+
+int machine_renew(struct machine *m, bool keep, bool learn,
+		  enum recycle_result *result, struct err *e)
+{
+	int r;
+
+	if (learn)
+		control_learn(&m->vm);
+	recycle_rebase(&m->recycle, NULL);
+	r = put_back(m, keep, m->snapshot->mono_ns, result, e);
+	if (r == 0 && learn && *result == RECYCLE_DONE)
+		recycle_learn(&m->recycle);
+	return r;
+}
+
+int machine_rewind(struct machine *m, const struct base *b,
+		   enum recycle_result *result, struct err *e)
+{
+	recycle_rebase(&m->recycle, b);
+	return put_back(m, true, b->mono_ns, result, e);
 }
 
 int machine_train(struct machine *m, enum recycle_result *result, struct err *e)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base.h"
 #include "delta.h"
 #include "recycle.h"
 #include "snapshot.h"
@@ -71,6 +72,12 @@ int machine_go_on(struct machine *m, const struct delta *d, struct err *e);
  */
 int machine_renew(struct machine *m, bool keep, bool learn,
 		  enum recycle_result *result, struct err *e);
+
+/* The same, to a state that the VM was brought to before the run. b stays until the
+ * machine is renewed otherwise. Unless it is RECYCLE_DONE the VM is as machine_make
+ * leaves one. */
+int machine_rewind(struct machine *m, const struct base *b,
+		   enum recycle_result *result, struct err *e);
 
 /*
  * Runs the snapshot's training once and renews the VM. RECYCLE_DONE: it is

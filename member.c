@@ -46,6 +46,17 @@ static int take_parts(struct member_news *n, const char *at, const char *end)
 	return r;
 }
 
+/* Whether a run of that kind can come to this. */
+static bool may_be(uint32_t session, const struct result *r)
+{
+	if (r->status == RESULT_ASKS)
+		return session == RUN_BEGINNING && r->alive;
+	if (r->status == RESULT_STALE && !session)
+		return false;
+	return !r->alive ||
+	       (r->status == RESULT_DONE && session && session < RUN_BEGINNING);
+}
+
 static int hear_result(struct member *m, struct member_news *n,
 		       const struct message *head, const char *body)
 {
@@ -60,8 +71,7 @@ static int hear_result(struct member *m, struct member_news *n,
 	if (r->id != m->run_id || r->status >= RESULT_STATUSES ||
 	    r->exit_code > 255 || r->recycled > 1 || r->kept > 1 ||
 	    r->ended >= RESULT_ENDS || r->cut > RESULT_CUTS || r->alive > 1 ||
-	    (r->alive && r->status != RESULT_DONE) ||
-	    (!m->session && (r->alive || r->status == RESULT_STALE)) ||
+	    !may_be(m->session, r) ||
 	    (r->status == RESULT_AWAY &&
 	     (!m->stays || head->size > sizeof(*r))) ||
 	    (r->status == RESULT_CANCELLED && m->state != CANCELLING) ||
@@ -228,22 +238,25 @@ int member_run(struct member *m, uint64_t now)
 	const struct job *job = m->job;
 	struct run run = { .id = m->run_id,
 			   .sent_ns = now,
-			   .timeout_ms = job->timeout_ms,
+			   .timeout_ms = job_time_left(job),
 			   .output_limit = job->output_limit,
 			   .memory_mb = job->memory_mb,
 			   .stream = job->stream,
 			   .outputs_limit = job->outputs_limit,
-			   .session = m->stays ? RUN_SESSION_STAYED :
-						 job->run_session,
+			   .session = !m->stays ? job->run_session :
+				      job->base ? RUN_AGAIN :
+						  RUN_SESSION_STAYED,
 			   .state_limit = job->state_limit,
-			   .stayed = m->stays ? job->stayed_run : 0 };
+			   .stayed = m->stays ? job->stayed_run : 0,
+			   .spent_ns = job->spent_ns,
+			   .spent_cpu_ns = job->spent_cpu_ns };
 
 	m->credit = run.stream;
 	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;
 	m->due = 0;
-	m->session = job->run_session != 0;
-	m->state_size = job->run_session > RUN_SESSION_FIRST ? job->state.size :
-							       0;
+	m->session = run.session;
+	m->base = job->base;
+	m->state_size = run_has_state(job->run_session) ? job->state.size : 0;
 	m->state_count = job->state.count;
 	m->state_most = protocol_state_most((size_t)job->state_limit);
 	return channel_run(&m->channel, &run, m->stays ? NULL : &job->state,
@@ -292,6 +305,7 @@ int member_credit(struct member *m, uint32_t bytes)
 int member_train(struct member *m)
 {
 	m->owes_warm = true;
+	m->base = 0;
 	return channel_send(&m->channel, MESSAGE_TRAIN, NULL, 0);
 }
 

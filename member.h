@@ -37,10 +37,11 @@ struct member {
 			* and is kept */
 	bool training; /* it was told to, and has not been given a run since */
 	bool owes_idle, owes_warm; /* it may send these */
-	bool session;              /* the run is an exec of one */
+	uint32_t session;          /* what the run is: RUN_* */
 	bool owes_saved;           /* before anything else */
 	uint64_t resident; /* the last run, of a session: its VM may still be as
 			    * that has saved it; 0: it is not */
+	uint64_t base;     /* with which its last run began: see job.h */
 	bool stays;        /* which is told instead of sending the state */
 	size_t state_count;    /* segments of its state, */
 	size_t state_size;     /* bytes, and */

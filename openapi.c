@@ -317,7 +317,13 @@ static void put_operation(struct writer *w, const struct operation *o)
 	if (o->takes) {
 		put(w, ",\"requestBody\":{\"required\":true,\"content\":{"
 		       "\"application/json\":{\"schema\":{");
+		put(w, o->or_takes ? "\"anyOf\":[{" : "");
 		put_reference(w, o->takes);
+		if (o->or_takes) {
+			put(w, "},{");
+			put_reference(w, o->or_takes);
+			put(w, "}]");
+		}
 		put(w, "}");
 		if (o->example)
 			put(w, ",\"example\":");

@@ -22,6 +22,7 @@
 #define UNSERVED_NS 2000000000ull /* without a worker until runs are refused */
 
 static unsigned running;
+static bool draining;
 
 static void finish(struct job *job, enum job_status status)
 {
@@ -91,8 +92,9 @@ static void give(struct member *m, struct job *job)
 	m->crew->run_begun = now;
 	m->job = job;
 	m->run_id = id_number();
-	m->stays = job->run_session == RUN_SESSION_NEXT && m->resident &&
-		   m->resident == job->stayed_run;
+	m->stays = (job->run_session == RUN_SESSION_NEXT && m->resident &&
+		    m->resident == job->stayed_run) ||
+		   (job->run_session == RUN_BRANCH && m->base == job->base);
 	m->resident = 0;
 	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
 		      GRACE_NS;
@@ -145,6 +147,7 @@ static void take_results(struct job *job, const struct member_news *n)
 	job->message = n->text.data;
 	job->value = n->value.data;
 	job->value_size = n->value.size;
+	job->asks = n->result.status == RESULT_ASKS;
 	job->alive = n->result.alive;
 	job->files = n->files;
 	job->files_end = n->files_end;
@@ -210,6 +213,7 @@ static void send_again(struct member *m)
 	struct job *job = m->job;
 
 	m->job = NULL;
+	m->base = 0;
 	crew_move(m, RENEWING, clock_mono());
 	if (!job) {
 		dispatch(m);
@@ -481,9 +485,15 @@ static void drain_some(struct task *t)
 
 void pool_drain(void)
 {
-	static struct task draining = { .run = drain_some };
+	static struct task task = { .run = drain_some };
 
-	loop_add(&draining);
+	draining = true;
+	loop_add(&task);
+}
+
+bool pool_draining(void)
+{
+	return draining;
 }
 
 unsigned pool_running(void)

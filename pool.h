@@ -49,6 +49,8 @@ void pool_reap(uint64_t now);
 void pool_tick(uint64_t now);
 /* Answers all that is queued with JOB_DRAINED, in slices. */
 void pool_drain(void);
+/* That has been asked for. */
+bool pool_draining(void);
 /* Nothing runs and nothing waits. */
 bool pool_idle(void);
 /* Runs under way. */

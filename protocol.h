@@ -44,6 +44,12 @@
  * A worker that has had nothing else since it has saved a state is told to go on with
  * that (run.stayed), and answers RESULT_AWAY when it has renewed its VM meanwhile.
  *
+ * Several runs with a common beginning: one RUN (run.session RUN_BEGINNING) stops when
+ * its program asks for standard input, which its RESULT says, and is SAVED like an exec.
+ * Each of the others (RUN_BRANCH) goes on from that state with its own standard input. A
+ * worker whose last RUN was the beginning, or a branch, has the state: RUN_AGAIN is the
+ * same without it, and where it has gone meanwhile the RESULT is RESULT_AWAY, too.
+ *
  * Whoever sends anything else (a kind that is not in use, the other side's, out
  * of its state or its bounds, parts that do not fill the message) has broken the
  * protocol. That costs the worker: the front end kills it and says so in the log
@@ -53,6 +59,7 @@
 #ifndef ZEROBOOT_PROTOCOL_H
 #define ZEROBOOT_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -105,16 +112,27 @@ struct run {
 	uint32_t memory_mb;    /* that the program may use; 0: all */
 	uint32_t stream; /* bytes of OUTPUT that may come; 0: it is not streamed */
 	uint32_t outputs_limit; /* bytes of files that are returned */
-	uint32_t session;       /* RUN_SESSION_*; 0: it is not of a session */
-	uint64_t state_limit;   /* bytes that the session's pages may have */
-	uint64_t stayed;        /* the run that has saved the state, or 0 */
+	uint32_t session; /* RUN_SESSION_*, RUN_*; 0: it begins and ends by itself */
+	uint64_t state_limit; /* bytes that the session's pages may have */
+	uint64_t stayed;      /* the run that has saved the state, or 0 */
+	uint64_t spent_ns, spent_cpu_ns; /* before it was branched off */
 };
 
 #define RUN_SESSION_FIRST 1u  /* exec of its session: there is no state yet */
 #define RUN_SESSION_STAYED 2u /* the state is as run.stayed has saved it */
-#define RUN_SESSION_NEXT 3u   /* with PART_STATE, as those that follow */
-#define RUN_SESSION_FORKED 4u /* it was forked and has not run since */
-#define RUN_SESSIONS 5u
+#define RUN_SESSION_NEXT 3u   /* with PART_STATE */
+#define RUN_SESSION_FORKED                                                     \
+	4u               /* the same; it was forked and has not run since */
+#define RUN_BEGINNING 5u /* of several runs */
+#define RUN_BRANCH 6u    /* one of them: PART_STATE, PART_STDIN, PART_OUTPUT */
+#define RUN_AGAIN 7u     /* the same, from the state that is there */
+#define RUN_SESSIONS 8u
+
+static inline bool run_has_state(uint32_t session)
+{
+	return session == RUN_SESSION_NEXT || session == RUN_SESSION_FORKED ||
+	       session == RUN_BRANCH;
+}
 
 struct about { /* a run */
 	uint64_t id;
@@ -148,7 +166,9 @@ enum result_status {
 	RESULT_REFUSED, /* it cannot be run as it is; PART_MESSAGE says why */
 	RESULT_CANCELLED,
 	RESULT_STALE, /* the session's state is none; PART_MESSAGE says why */
-	RESULT_AWAY, /* of RUN_SESSION_STAYED: it is not here; nothing was run */
+	RESULT_AWAY, /* of RUN_SESSION_STAYED, RUN_AGAIN: it is not here; nothing was
+		      * run */
+	RESULT_ASKS, /* a beginning is over: SAVED follows */
 	RESULT_STATUSES
 };
 
@@ -192,7 +212,7 @@ enum saved_status {
 
 /* The kinds of a request are those of guest/abi.h. */
 enum part_kind {
-	PART_CODE = 1, /* one in each RUN */
+	PART_CODE = 1, /* one in each RUN but a branch */
 	PART_STDIN,
 	PART_ARGUMENT,
 	PART_ENVIRONMENT, /* name=value */

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "control.h"
 #include "tables.h"
 
@@ -144,6 +145,7 @@ void recycle_renew(struct recycle *r)
 	memset(r->kept, 0, r->words * 8);
 	memset(r->brought, 0, r->words * 8);
 	r->any_brought = false;
+	r->base = NULL;
 	r->kept_pages = 0;
 }
 
@@ -177,6 +179,8 @@ void recycle_close(struct recycle *r)
 /* NULL: zero. */
 static const uint8_t *pristine_page(const struct recycle *r, uint64_t page)
 {
+	if (r->base && r->base->pages[page])
+		return r->base->pages[page];
 	return bit_is_set(r->snapshot->used, page) ? r->pristine + page * PAGE :
 						     NULL;
 }
@@ -296,6 +300,8 @@ static uint64_t unused(const struct recycle *r, uint64_t word, unsigned runs)
 	uint64_t some = r->kept[word] & ~(r->usual[word] | r->tables[word]);
 	uint64_t old = 0;
 
+	if (r->base)
+		some &= ~r->base->held[word];
 	for (; some; some &= some - 1) {
 		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(some);
 
@@ -350,6 +356,18 @@ int recycle_trim(struct recycle *r, struct vm *vm)
 	return shrink(r, vm, share(r, IDLE_SHARE));
 }
 
+/* Of what the host wrote, and what is the template's by now, pages that the base has. */
+static void restore_held(const struct recycle *r, struct vm *vm,
+			 const struct vm_write *w)
+{
+	uint64_t page = w->gpa / PAGE;
+
+	for (; page * PAGE < w->gpa + w->size; page++)
+		if (page < vm->large_gpa / PAGE && r->base->pages[page])
+			memcpy(vm->memory + page * PAGE, r->base->pages[page],
+			       PAGE);
+}
+
 /*
  * What the host wrote is in no log: control_write() has kept a list. Of a large
  * request (whole pages) the VM keeps some for the next one; the others go, and are
@@ -374,6 +392,8 @@ int recycle_undo_writes(struct recycle *r, struct vm *vm)
 			size = WRITES_KEPT;
 		}
 		memcpy(vm->memory + gpa, r->pristine + gpa, size);
+		if (r->base)
+			restore_held(r, vm, &vm->writes[i]);
 	}
 	vm->write_count = 0;
 	return 0;
@@ -537,6 +557,24 @@ static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
 
 /* ---- states of sessions ---- */
 
+void recycle_rebase(struct recycle *r, const struct base *base)
+{
+	const struct base *held = base ? base : r->base;
+
+	for (uint64_t i = 0; held && i < r->words; i++) {
+		uint64_t new = held->held[i] & ~r->kept[i];
+
+		/* They are the VM's own. */
+		r->kept[i] |= new;
+		r->kept_pages += (uint64_t)__builtin_popcountll(new);
+		if (!base && held->held[i]) {
+			r->brought[i] |= held->held[i];
+			r->any_brought = true;
+		}
+	}
+	r->base = base;
+}
+
 void recycle_bring(struct recycle *r, uint64_t page)
 {
 	bit_set(r->brought, page);
@@ -667,9 +705,15 @@ static bool settled(const struct vm *vm, const struct vm_state *then)
 	       !e->nmi.injected && !e->nmi.pending;
 }
 
+/* Registers that the VM is to have. */
+static const struct vm_state *pristine_state(const struct recycle *r)
+{
+	return r->base ? &r->base->state : r->snapshot->state;
+}
+
 bool recycle_is_ordinary(const struct recycle *r, const struct vm *vm)
 {
-	const struct vm_state *then = r->snapshot->state;
+	const struct vm_state *then = pristine_state(r);
 
 	return same_system(&vm->run->s.regs.sregs, &then->sregs) &&
 	       settled(vm, then);
@@ -690,7 +734,7 @@ enum recycle_result recycle_vm(struct recycle *r, struct vm *vm)
 	 * CPL0 (docs/architecture.md): XCR0 and MSRs are the template's. With
 	 * nested paging such writes are put back, so that says nothing.
 	 */
-	return vm_reset(vm, r->snapshot->state, vm->nested_paging, &e) ?
+	return vm_reset(vm, pristine_state(r), vm->nested_paging, &e) ?
 		       RECYCLE_FAILED :
 		       RECYCLE_DONE;
 }
@@ -713,10 +757,14 @@ static bool same_page(const uint8_t *a, const uint8_t *b)
 static int verify_memory(const struct recycle *r, const struct vm *vm,
 			 struct err *e)
 {
-	for (uint64_t at = 0; at < vm->memory_size; at += PAGE)
-		if (!same_page(vm->memory + at, r->pristine + at))
+	for (uint64_t at = 0; at < vm->memory_size; at += PAGE) {
+		const uint8_t *then = r->base ? r->base->pages[at / PAGE] :
+						NULL;
+
+		if (!same_page(vm->memory + at, then ? then : r->pristine + at))
 			return err_set(e, -EILSEQ, "the page at %#llx differs",
 				       (unsigned long long)at);
+	}
 	return 0;
 }
 
@@ -744,7 +792,7 @@ int recycle_verify(const struct recycle *r, struct vm *vm, struct err *e)
 			   err_set(e, -ENOMEM, "no memory");
 
 	if (result == 0)
-		result = verify_state(now, r->snapshot->state, e);
+		result = verify_state(now, pristine_state(r), e);
 	if (result == 0)
 		result = verify_memory(r, vm, e);
 	free(now);

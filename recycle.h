@@ -27,11 +27,13 @@
 #include "vmm.h"
 
 struct ahead;
+struct base;
 
 /* What recycling needs beside the VM; one for each VM. */
 struct recycle {
 	const struct snapshot *snapshot;
 	const uint8_t *pristine; /* its memory */
+	const struct base *base; /* what VMs are put back to instead, or NULL */
 	/* for this CPU */
 	bool (*restore_page)(uint8_t *page, const uint8_t *pristine,
 			     const struct ahead *next);
@@ -66,6 +68,11 @@ void recycle_renew(struct recycle *r);
  * recycle_renew called for the next.
  */
 enum recycle_result recycle_vm(struct recycle *r, struct vm *vm);
+
+/* From now on the VM, which has been brought to that state and has run since, is made
+ * equal to it instead; it must stay. NULL: to the template again, unless there is no
+ * such VM any more. */
+void recycle_rebase(struct recycle *r, const struct base *base);
 
 /*
  * For states of sessions (delta.h). Whether a program can have made the registers

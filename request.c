@@ -426,6 +426,41 @@ static const struct object calls[] = {
 	{ .name = "CallEnd", .fields = call_end_fields },
 };
 
+static int take_input(struct json *j, struct reader *r, const struct field *f);
+
+/* Of one input, and of what all have; the rest of each is an execution's. */
+static struct field input_fields[5];
+static struct field inputs_fields[sizeof(exec_fields) / sizeof(exec_fields[0])];
+
+static const struct object request_input = {
+	.name = "Input",
+	.help = "What one run has of its own.",
+	.fields = input_fields,
+};
+
+static const struct field inputs_field = { .name = "inputs",
+					   .type = FIELD_OBJECTS,
+					   .required = true,
+					   .least_count = 1,
+					   .count = REQUEST_INPUTS_MAX,
+					   .of = &request_input,
+					   .take = take_input,
+					   .help = "A run for each. One with "
+						   "args (instead of those "
+						   "that all "
+						   "have), env or files "
+						   "(beside them) runs "
+						   "whole." };
+
+const struct object request_inputs = {
+	.name = "Inputs",
+	.help = "One program over many inputs. It runs once up to where it "
+		"asks "
+		"for its standard input, and goes on from there for each input "
+		"in a copy.",
+	.fields = inputs_fields,
+};
+
 static bool is_named(const struct field *f, const char *name)
 {
 	return !strcmp(f->name, name);
@@ -433,7 +468,7 @@ static bool is_named(const struct field *f, const char *name)
 
 void request_open(void)
 {
-	size_t session = 2, exec = 1, call = 1;
+	size_t session = 2, exec = 1, call = 1, input = 0, inputs = 0;
 
 	for (const struct field *f = exec_fields; f->name; f++) {
 		if (is_named(f, "language") || is_named(f, "env") ||
@@ -442,9 +477,15 @@ void request_open(void)
 		if (!is_named(f, "language") && !is_named(f, "stream"))
 			session_exec_fields[exec++] = *f;
 		call_fields[call++] = *f;
+		if (is_named(f, "stdin") || is_named(f, "args") ||
+		    is_named(f, "env") || is_named(f, "files"))
+			input_fields[input++] = *f;
+		if (!is_named(f, "stdin") && !is_named(f, "stream"))
+			inputs_fields[inputs++] = *f;
 	}
 	call_fork_fields[0] = call_end_fields[0];
 	call_fork_fields[1] = fork_fields[0];
+	inputs_fields[inputs] = inputs_field;
 }
 
 static const struct object *const objects[REQUEST_KINDS] = {
@@ -457,27 +498,35 @@ static const struct object *const objects[REQUEST_KINDS] = {
 	[REQUEST_CALL_END] = &calls[2],
 };
 
-static int add_job(struct parse *p)
+static struct job *make_job(const struct request *q)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->language = q->given ? q->language : catalog_find("python", 6);
+	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
+	job->node.owner = q->owner;
+	return job;
+}
+
+static int add_job(struct parse *p, size_t most)
 {
 	struct request *q = p->request;
-	struct job **bigger, *job;
+	struct job **bigger;
 
-	if (q->count == REQUEST_BATCH_MAX)
-		return err_set(p->reader.e, -EINVAL, "executions: more than %d",
-			       REQUEST_BATCH_MAX);
+	if (q->count == most)
+		return err_set(p->reader.e, -EINVAL, "%s: more than %zu",
+			       p->reader.list, most);
 	bigger = realloc(q->jobs, (q->count + 1) * sizeof(*bigger));
 	if (!bigger)
 		return field_no_memory(&p->reader);
 	q->jobs = bigger;
-	job = calloc(1, sizeof(*job));
-	if (!job)
+	p->job = make_job(q);
+	if (!p->job)
 		return field_no_memory(&p->reader);
-	q->jobs[q->count++] = job;
-	job->language = q->given ? q->language : catalog_find("python", 6);
-	job->timeout_ms = DEFAULT_TIMEOUT * 1000;
-	job->node.owner = q->owner;
-	p->job = job;
-	p->reader.warnings = &job->warnings;
+	q->jobs[q->count++] = p->job;
+	p->reader.warnings = &p->job->warnings;
 	return 0;
 }
 
@@ -485,7 +534,7 @@ static int parse_execution(struct json *j, struct parse *p)
 {
 	const struct object *object = objects[p->request->kind];
 	char name[32] = "body";
-	int n = add_job(p);
+	int n = add_job(p, REQUEST_BATCH_MAX);
 
 	if (n)
 		return n;
@@ -537,16 +586,96 @@ const struct object request_batch = {
 	.fields = batch_fields,
 };
 
+/* ---- inputs ---- */
+
+static bool has_field(const struct parse *p, const char *name)
+{
+	for (size_t i = 0; input_fields[i].name; i++)
+		if (is_named(&input_fields[i], name))
+			return p->reader.seen >> i & 1;
+	return false;
+}
+
+static int take_input(struct json *j, struct reader *r, const struct field *f)
+{
+	struct request *q = parse_of(r)->request;
+	struct parse p = {
+		.reader = { .list = f->name, .index = q->count, .e = r->e },
+		.request = q,
+	};
+	char name[32];
+	int n = add_job(&p, REQUEST_INPUTS_MAX);
+
+	if (n)
+		return n;
+	snprintf(name, sizeof(name), "%s[%zu]", f->name, p.reader.index);
+	n = field_object(j, &p.reader, &request_input, name);
+	parts_fit(&p.job->parts);
+	p.job->own_arguments = has_field(&p, "args");
+	return n;
+}
+
+static int parse_inputs(struct json *j, struct parse *p)
+{
+	struct request *q = p->request;
+	int n;
+
+	p->job = q->common = make_job(q);
+	if (!p->job)
+		return field_no_memory(&p->reader);
+	p->reader.warnings = &q->warnings;
+	n = field_object(j, &p->reader, &request_inputs, "body");
+	if (n == 0)
+		n = json_end(j);
+	if (n == 0)
+		n = field_complete(&p->reader, &request_inputs);
+	if (n == 0 && p->job->language < 0)
+		n = field_bad(&p->reader, "language",
+			      "missing, and python is not served here");
+	if (n == 0 && q->count == 0)
+		n = field_bad(&p->reader, "inputs", "empty");
+	return n;
+}
+
+/* Which of two objects a body is, as far as it is one. */
+struct look {
+	bool inputs, executions;
+};
+
+static int look_at_member(struct json *j, const char *key, size_t size,
+			  void *context)
+{
+	struct look *look = context;
+
+	look->inputs |= size == 6 && !memcmp(key, "inputs", 6);
+	look->executions |= size == 10 && !memcmp(key, "executions", 10);
+	return json_skip(j);
+}
+
+static bool has_inputs(struct json j)
+{
+	struct look look = { false, false };
+	struct err ignored;
+
+	j.e = &ignored;
+	return json_peek(&j) == JSON_OBJECT &&
+	       json_object(&j, look_at_member, &look) == 0 && look.inputs &&
+	       !look.executions;
+}
+
 static int parse_batch(struct json *j, struct parse *p)
 {
 	int n;
 
+	if (has_inputs(*j))
+		return parse_inputs(j, p);
 	p->reader.warnings = &p->request->warnings;
 	n = field_object(j, &p->reader, &request_batch, "body");
 	if (n == 0)
 		n = json_end(j);
-	if (n == 0)
-		n = field_complete(&p->reader, &request_batch);
+	if (n == 0 && !p->reader.seen)
+		n = field_bad(&p->reader, "executions",
+			      "missing, and there are no inputs");
 	if (n == 0 && p->request->count == 0)
 		n = field_bad(&p->reader, "executions", "empty");
 	return n;

@@ -12,6 +12,7 @@
 #include "pool.h"
 
 #define REQUEST_BATCH_MAX 100
+#define REQUEST_INPUTS_MAX 1000
 
 enum request_kind {
 	REQUEST_EXEC,
@@ -39,6 +40,9 @@ struct request {
 	/* for each execution one; done and context are the caller's to set */
 	struct job **jobs;
 	size_t count;
+	/* Or for each input: this is the program, and the parts of jobs are what
+	 * each has beside it. NULL: there are none. */
+	struct job *common;
 	struct text warnings; /* of a batch itself, as a job's */
 	/* of a session that is to be made, whose job has its language and its
 	 * first parts; of a fork */
@@ -47,7 +51,7 @@ struct request {
 };
 
 /* What a body has, of one program and of a batch. */
-extern const struct object request_exec, request_batch;
+extern const struct object request_exec, request_batch, request_inputs;
 extern const struct object request_session, request_session_exec, request_fork;
 
 /* Before the first of them is used. */

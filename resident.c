@@ -10,7 +10,12 @@ _Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE &&
 
 static void prepare(struct machine *m, const struct run *run)
 {
-	control_session(&m->vm);
+	if (run->session == RUN_BEGINNING)
+		control_ask(&m->vm);
+	else if (run->session < RUN_BEGINNING)
+		control_session(&m->vm);
+	else if (!m->vm.large_given)
+		m->vm.keeps = false; /* nobody looks at what it leaves */
 	if (run->session == RUN_SESSION_FORKED)
 		control_forked(&m->vm);
 }
@@ -25,11 +30,11 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 	if (n)
 		return n;
 	r->open = true;
-	if (run->session != RUN_SESSION_FIRST) {
+	delta_keep_output(&r->delta, run->session >= RUN_BEGINNING);
+	if (run_has_state(run->session))
 		n = delta_add(&r->delta, state, size, e);
-		if (n == 0)
-			n = machine_resume(m, &r->delta, e);
-	}
+	if (n == 0 && r->delta.size)
+		n = machine_resume(m, &r->delta, e);
 	if (n == 0)
 		prepare(m, run);
 	return n;
@@ -38,11 +43,30 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
 		   struct err *e)
 {
-	int n = machine_go_on(m, &r->delta, e);
+	/* One that was put back has its registers. */
+	int n = m->recycle.base ? 0 : machine_go_on(m, &r->delta, e);
 
 	if (n == 0)
 		prepare(m, run);
 	return n;
+}
+
+bool resident_is_there(const struct resident *r)
+{
+	return r->open && r->delta.size;
+}
+
+bool resident_rewind(struct resident *r, struct machine *m,
+		     enum recycle_result *result, int *error, struct err *e)
+{
+	*error = 0;
+	if (!r->based)
+		(void)base_open(&r->base, &r->delta);
+	r->based = true;
+	if (!r->base.pages)
+		return false;
+	*error = machine_rewind(m, &r->base, result, e);
+	return true;
 }
 
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,
@@ -59,12 +83,15 @@ int resident_rest(struct resident *r, struct machine *m, struct err *e)
 
 void resident_end(struct resident *r)
 {
+	base_close(&r->base);
+	r->based = false;
 	if (r->open)
 		delta_clear(&r->delta);
 }
 
 void resident_close(struct resident *r)
 {
+	resident_end(r);
 	if (r->open)
 		delta_close(&r->delta);
 	r->open = false;

@@ -2,17 +2,21 @@
  * resident.h: a session in a worker's VM, for an exec: the VM, which is as new, is
  * brought to the session's state, and what it has become is saved. The VM may stay as
  * it is until the next exec, which goes on in it if its state is the one that was saved.
+ * The same for what several runs begin with; after each of them the VM is put back to that.
  */
 #ifndef ZEROBOOT_RESIDENT_H
 #define ZEROBOOT_RESIDENT_H
 
+#include "base.h"
 #include "delta.h"
 #include "machine.h"
 #include "protocol.h"
 
 struct resident {
 	struct delta delta; /* of the VM's state */
+	struct base base;   /* the same, when runs begin with it */
 	bool open;          /* for this snapshot */
+	bool based; /* there is a base, or it is known that there is none */
 };
 
 /* The VM's next run is that exec. state: what it had, if any. 0; -ESTALE, -EINVAL: it
@@ -22,6 +26,12 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 /* The same as resident_begin, in a VM that has not run since that was saved. */
 int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
 		   struct err *e);
+/* Whether there is a state, be it that the VM is not as it was then any more. */
+bool resident_is_there(const struct resident *r);
+/* A branch has ended: the VM is put back to where it began. False: it cannot be, and is
+ * to be renewed. */
+bool resident_rewind(struct resident *r, struct machine *m,
+		     enum recycle_result *result, int *error, struct err *e);
 /* After the exec, if the program goes on: what is to be kept. NULL and *result: why
  * not, as machine_save. Valid until the next call. */
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,

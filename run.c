@@ -89,6 +89,8 @@ static int finish(struct vm *vm, uint64_t timeout_ms, bool input,
 	case VM_READY:
 		return session ? control_exit_code(vm) :
 				 err_set(e, -EPROTO, "guest: asked for work");
+	case VM_ASKS:
+		return err_set(e, -EPROTO, "guest: asked for input");
 	case VM_CANCELLED:
 		return 128 + SIGINT;
 	case VM_FAULT:

@@ -153,6 +153,11 @@ int session_may_hold(struct session *s, size_t bytes)
 									-ENOSPC;
 }
 
+size_t session_pages_most(void)
+{
+	return all.options.pages_most;
+}
+
 void session_touch(struct session *s)
 {
 	s->used = loop_clock(clock_mono());

@@ -77,6 +77,8 @@ void session_tick(uint64_t now);
  * are too large.
  */
 int session_room(uint64_t owner, size_t count, size_t bytes);
+/* Bytes that the pages of one may have. */
+size_t session_pages_most(void);
 /* first: becomes its own. NULL: no memory. */
 struct session *session_make(uint64_t owner, int language, struct parts *first);
 struct session *session_find(const char *id, size_t size, uint64_t owner);

@@ -17,6 +17,11 @@ static inline bool bit_is_set(const uint64_t *bits, uint64_t n)
 	return bits[n / 64] >> (n % 64) & 1;
 }
 
+static inline void bit_clear(uint64_t *bits, uint64_t n)
+{
+	bits[n / 64] &= ~(1ull << (n % 64));
+}
+
 static inline void bit_set(uint64_t *bits, uint64_t n)
 {
 	bits[n / 64] |= 1ull << (n % 64);

@@ -91,6 +91,7 @@ struct vm {
 	 * be read until a run asks for it; memory_size: there is none. */
 	gpa_t large_gpa;
 	bool large_given, large_logged;
+	bool asks;  /* the run may stop for its standard input: control_ask */
 	bool keeps; /* what the run leaves there is needed: it is to be logged */
 	uint64_t preempt_entry, text_start, text_end;
 	bool completed;  /* the last hypercall: see vm_complete */

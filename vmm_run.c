@@ -302,6 +302,10 @@ static bool handle_exit(struct vm *vm, uint64_t deadline, enum vm_event *event,
 	case ZB_HC_READY:
 		*event = VM_READY;
 		return true;
+	case ZB_HC_ASK:
+		*event = vm->asks ? VM_ASKS : fault(vm, e);
+		vm->asks = false;
+		return true;
 	case ZB_HC_EXIT:
 		*event = VM_EXIT;
 		return true;

@@ -10,6 +10,7 @@
 
 enum vm_event {
 	VM_READY,     /* the agent waits for a request */
+	VM_ASKS,      /* the program wants its standard input: control_ask */
 	VM_EXIT,      /* the program ended */
 	VM_TIMEOUT,   /* the deadline passed */
 	VM_CANCELLED, /* an order has ended it: see struct vm_orders */

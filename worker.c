@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "errand.h"
 #include "inbox.h"
 #include "jail.h"
 #include "letter.h"
@@ -252,7 +253,7 @@ static void note_ending(struct slot *s, const struct run *run,
 	if (result->status != RESULT_TIMEOUT)
 		return;
 	result->ended = ENDED_EXIT;
-	result->cpu_ns = vm->ran_ns;
+	result->cpu_ns = vm->ran_ns + run->spent_cpu_ns;
 	result->memory = memory_in_use(vm, run);
 }
 
@@ -275,6 +276,8 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 	    result->status == RESULT_STALE) {
 		letter_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1,
 			    NULL, 0);
+	} else if (result->status == RESULT_ASKS) {
+		note_ending(s, run, result); /* its output is in the state */
 	} else if (result->status != RESULT_CANCELLED &&
 		   result->status != RESULT_AWAY) {
 		/* Of a streamed run nothing is there: it has been said. */
@@ -344,11 +347,28 @@ static int renew(struct slot *s, bool ended, struct err *e)
 /* Who is not of the session that the VM is still of needs one that is as new. */
 static int leave_session(struct slot *s, struct err *e)
 {
-	if (!s->live)
-		return 0;
+	int r = s->live ? renew(s, true, e) : 0;
+
 	s->live = false;
 	resident_end(&s->resident);
-	return renew(s, true, e);
+	return r;
+}
+
+/* The VM after a branch: as at its beginning, or as renew leaves it. */
+static int rewind_branch(struct slot *s, bool ended, struct err *e)
+{
+	enum recycle_result result;
+	int r;
+
+	if (!ended || s->fresh ||
+	    !resident_rewind(&s->resident, &s->machine, &result, &r, e))
+		return renew(s, ended, e);
+	s->live = r == 0 && result == RECYCLE_DONE;
+	if (s->live)
+		return 0;
+	s->discarded = result;
+	s->warm = !machine_can_train(&s->machine);
+	return r ? r : vm_enter(&s->machine.vm, e);
 }
 
 /*
@@ -378,29 +398,19 @@ static int warm_up(struct slot *s, struct err *e)
 
 /* ---- runs ---- */
 
-/* The run's parts, of which one is code. *state: what is for the session; *at: where
- * the parts for the guest begin. */
-static int check_parts(const struct run *run, const char **at, const char *end,
-		       struct part_view *state)
+/* It needs what is here by now. */
+static bool goes_on(const struct slot *s, const struct run *run)
 {
-	bool stateful = run->session >= RUN_SESSION_NEXT;
-	struct part_view p;
-	const char *next;
-	int codes = 0, r = 0;
+	return run->session == RUN_AGAIN ||
+	       (run->session == RUN_SESSION_STAYED &&
+		run->stayed == s->saved_run);
+}
 
-	if (run->session >= RUN_SESSIONS ||
-	    run->state_limit > PROTOCOL_PAGES_MAX)
-		return -EPROTO;
-	if (stateful && (part_take(at, end, FROM_FRONT_END, state) != 1 ||
-			 state->kind != PART_STATE))
-		return -EPROTO;
-	next = *at;
-	while ((r = part_take(&next, end, FROM_FRONT_END, &p)) == 1) {
-		codes += p.kind == PART_CODE;
-		if (p.kind == PART_STATE)
-			return -EPROTO;
-	}
-	return r || codes != 1 ? -EPROTO : 0;
+static bool is_away(const struct slot *s, const struct run *run)
+{
+	return run->session == RUN_AGAIN ?
+		       !resident_is_there(&s->resident) :
+		       run->session == RUN_SESSION_STAYED && !s->live;
 }
 
 /* Brings the VM to the session. False: result says why not. */
@@ -502,10 +512,11 @@ static void end_exec(struct slot *s, struct result *result, struct err *e)
 }
 
 /* False: the VM was not used. */
-static bool enter(struct slot *s, const struct run *run,
-		  const struct part_view *state, const char *parts, size_t size,
+static bool enter(struct slot *s, const struct errand *errand,
 		  struct result *result, struct err *e)
 {
+	const struct run *run = &errand->run;
+	const size_t size = (size_t)(errand->end - errand->parts);
 	int order = look_for_orders(s, INBOX_PEEK);
 	uint64_t start;
 
@@ -514,14 +525,15 @@ static bool enter(struct slot *s, const struct run *run,
 		result->kept = true;
 		return false;
 	}
-	if (run->session == RUN_SESSION_STAYED && !s->live) {
+	if (is_away(s, run)) {
 		result->status = RESULT_AWAY;
 		result->kept = true;
 		return false;
 	}
-	if (run->session && !resume(s, run, state, result, e))
+	if (run->session && !resume(s, run, &errand->state, result, e))
 		return true;
-	if (machine_request(&s->machine, parts, size, run->output_limit) < 0) {
+	if (machine_request(&s->machine, errand->parts, size,
+			    run->output_limit) < 0) {
 		err_set(e, -E2BIG,
 			"the request does not fit into the memory of its VM");
 		result->status = RESULT_REFUSED;
@@ -551,8 +563,13 @@ static bool enter(struct slot *s, const struct run *run,
 	case VM_CANCELLED:
 		result->status = RESULT_CANCELLED;
 		break;
+	case VM_ASKS:
+		result->status = RESULT_ASKS;
+		result->alive = 1;
+		result->kept = !s->fresh;
+		break;
 	case VM_READY:
-		if (run->session) {
+		if (run->session && run->session < RUN_BEGINNING) {
 			end_exec(s, result, e);
 			break;
 		}
@@ -562,7 +579,7 @@ static bool enter(struct slot *s, const struct run *run,
 		result->status = RESULT_FAULT;
 		break;
 	}
-	result->exec_ns = clock_mono() - start;
+	result->exec_ns = clock_mono() - start + run->spent_ns;
 	result->exits = s->machine.vm.exits;
 	if (run->stream)
 		close_stream(s, result, e);
@@ -589,32 +606,28 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 		     struct err *e)
 {
 	struct result result = { 0 };
-	const char *parts = body + sizeof(struct run), *end = body + m->size;
-	struct part_view state = { 0 };
-	struct run run;
+	struct errand errand;
 	uint64_t start;
-	bool used;
-	int r;
+	bool used, branch;
+	int r = errand_take(&errand, body, m->size);
 
-	memcpy(&run, body, sizeof(run));
-	r = check_parts(&run, &parts, end, &state);
-	if (r || run.output_limit > ZB_OUTPUT_SIZE ||
-	    run.outputs_limit > PROTOCOL_FILES_MAX)
-		return err_set(e, -EPROTO, "request out of range");
-	if (run.session != RUN_SESSION_STAYED || run.stayed != s->saved_run)
+	if (r)
+		return err_set(e, r, "request out of range");
+	branch = errand.run.session >= RUN_BRANCH;
+	if (!goes_on(s, &errand.run))
 		r = leave_session(s, e);
 	if (r)
 		return r;
 	inbox_drop(&s->inbox, m); /* they are there until more is received */
-	result.id = s->run_id = run.id;
+	result.id = s->run_id = errand.run.id;
 	result.recycled = s->live || (s->machine.used && !s->fresh);
 	result.before = last_renewal(s);
 	s->phase = RUNNING;
-	used = enter(s, &run, &state, parts, (size_t)(end - parts), &result, e);
+	used = enter(s, &errand, &result, e);
 	if (s->broken)
 		return s->broken;
 	s->phase = RENEWING;
-	r = answer(s, &run, &result, e);
+	r = answer(s, &errand.run, &result, e);
 	if (r == 0 && result.alive)
 		r = save(s, &result);
 	if (used)
@@ -624,12 +637,15 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 		r = resident_rest(&s->resident, &s->machine, e);
 	if (r || s->live)
 		return r ? r : be_ready(s);
-	resident_end(&s->resident);
+	if (!branch)
+		resident_end(&s->resident);
 	/* The answer is out; the VM is made ready while nobody waits for it, but
 	 * not before a front end that shares this CPU has passed it on. */
 	sched_yield();
 	start = clock_mono();
-	if (used)
+	if (used && branch)
+		r = rewind_branch(s, result.kept, e);
+	else if (used)
 		r = renew(s, result.kept, e);
 	s->renew_us = (uint32_t)((clock_mono() - start) / 1000);
 	return r ? r : be_ready(s);

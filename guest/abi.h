@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 9
+#define ZB_ABI_VERSION 10
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -100,6 +100,7 @@
 #define ZB_HC_OUTPUT                                                           \
 	6 /* the rings were empty and are not any more, or one is full */
 #define ZB_HC_LARGE 7 /* the run wants the large part of memory */
+#define ZB_HC_ASK 8   /* the program asks for its standard input: ZB_FLAG_ASK */
 
 /* Where the agent, which comes in the request area at boot, becomes a file. */
 #define ZB_AGENT_PATH "/run/zeroboot/agent"
@@ -125,6 +126,8 @@
 	32 /* the exec is the first one of a copy of its session, which must
 	    * not draw the numbers that others do; the guest clears it */
 #define ZB_FLAG_INPUT 64 /* standard input comes by control.input */
+#define ZB_FLAG_ASK                                                            \
+	128 /* the run stops once for its standard input: see below */
 
 /* control.large (IN): whether the guest may use its memory from control.large_gpa
  * on. A host that keeps it apart gives it to the runs that ask for it, in pages
@@ -162,6 +165,16 @@
  * cleared parts, room_used, memory_limit and outputs_limit, so that they hold for
  * one exec. With ZB_STATUS_REFUSED the exec has not begun (files of it may be
  * there). ZB_HC_EXIT: the program has ended, and the session with it.
+ */
+
+/*
+ * Standard input on demand: the first operation on it, by whatever thread or process,
+ * that could tell what is in it ends with ZB_HC_ASK, the whole VM standing still,
+ * control.cpu_ns and control.mono_ns as they are then, output where it was written.
+ * The request has done its part, and parts and room_used are cleared. Returning from
+ * it the run goes on, with a request of which the guest takes ZB_PART_STDIN and
+ * ZB_PART_OUTPUT, the IN fields that a run is given, and mono_ns as the guest left it.
+ * The output areas must be as they were.
  */
 
 /* Of preempt_rip in struct zb_control, for entry.S. */

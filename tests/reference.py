@@ -93,7 +93,7 @@ def main():
             report.check(f"{section}: block {number + 1}", check, folder, commands, kind, answer)
         report.line("the server has nothing to say about it", server.unexpected() or None)
         document = subprocess.run(["curl", "-s", f"127.0.0.1:{server.port}/v1/openapi.json"], capture_output=True, check=True).stdout
-    for name in "Execution", "Batch":
+    for name in "Execution", "Batch", "Inputs":
         missing = json.loads(document)["components"]["schemas"][name]["properties"].keys() - fields
         report.line(f"every field of {name} is shown", missing or None)
     return 1 if report.failed else 0

@@ -6,6 +6,8 @@
 
 /* Reads control's limits; at boot and in every fork. */
 void host_start(void);
+/* After a stop in the middle of a run: what was written counts. */
+void host_go_on(void);
 /* stream 1 or 2; bytes past the limit are counted and dropped. */
 void output_write(int stream, const void *buf, size_t n);
 /* Whether somebody takes output as it comes. Then it goes this way instead: */

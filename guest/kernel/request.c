@@ -20,6 +20,7 @@
 /* ---- parts ---- */
 
 static bool (*take_parts)(void);
+static bool asked; /* the run has stopped for its standard input */
 
 void request_on_parts(bool (*take)(void))
 {
@@ -125,7 +126,7 @@ static void take_room(void)
 		panic("request: no frames at %lx", room);
 	for (u64 i = 0; i < count; i++)
 		frame_take_zero(room + i * PAGE_SIZE);
-	if (session_open())
+	if (session_open() || asked)
 		clear_ends();
 }
 
@@ -154,7 +155,9 @@ static bool take_more(void)
 		control->room_used = 0;
 		return false;
 	}
-	return !(control->parts || session_open()) || take_parts();
+	return !(control->parts || session_open() ||
+		 control->flags & ZB_FLAG_ASK) ||
+	       take_parts();
 }
 
 /* ---- the snapshot ---- */
@@ -230,6 +233,22 @@ static void wait_for_first(void)
 	if (!session_open())
 		host_exit(1, ZB_STATUS_REFUSED);
 	wait_for_next(session_stop_refused);
+}
+
+void request_ask(void)
+{
+	asked = true;
+	control->parts = 0;
+	control->room_used = 0;
+	find_room();
+	clock_stop();
+	control->cpu_ns = usage_cpu_of_run();
+	hypercall(ZB_HC_ASK);
+	clock_resume();
+	random_reseed();
+	host_go_on();
+	if (control->room_used)
+		take_room();
 }
 
 bool request_wait(void)

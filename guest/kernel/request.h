@@ -27,6 +27,8 @@ void request_code(const u8 **code, size_t *size);
  * request_wait returns. It is asked for all of a session's; false: the request is
  * refused, and nothing of it is in use. */
 void request_on_parts(bool (*take)(void));
+/* The run stops, and goes on with a further request, whose parts are the caller's. */
+void request_ask(void);
 /* The part at *at, which moves on; false: there is none left. From 0 on. */
 bool request_next(u64 *at, struct request_part *p);
 /* Whether there are parts of this kind. */

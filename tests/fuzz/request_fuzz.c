@@ -1,6 +1,7 @@
 /*
  * request_fuzz.c: what request.c takes of a body is a list of parts that a worker
- * takes, with one code in it, within its bounds; it does not depend on pauses.
+ * takes, with one code in it, or in what all have in common, within its bounds; it does not
+ * depend on pauses.
  */
 #include "fuzz.h"
 
@@ -33,7 +34,7 @@ static void check_part(const struct part_view *p)
 	assert(p->kind == PART_FILE || p->kind == PART_OUTPUT || !p->name_size);
 }
 
-static void check_job(const struct job *job)
+static void check_job(const struct job *job, int codes_most)
 {
 	const char *at = job->parts.data, *end = at + job->parts.size;
 	struct part_view p;
@@ -45,7 +46,7 @@ static void check_job(const struct job *job)
 		codes += p.kind == PART_CODE;
 		check_part(&p);
 	}
-	assert(r == 0 && codes == 1);
+	assert(r == 0 && codes == codes_most);
 }
 
 static int parse(struct request *q, const char *body, size_t size,
@@ -54,19 +55,28 @@ static int parse(struct request *q, const char *body, size_t size,
 	int r = request_parse(q, body, size, e);
 
 	assert(r == 0 || r == -EINVAL);
-	assert(q->count <= REQUEST_BATCH_MAX);
+	assert(q->count <=
+	       (q->common ? REQUEST_INPUTS_MAX : REQUEST_BATCH_MAX));
+	if (r == 0 && q->common)
+		check_job(q->common, 1);
 	for (size_t i = 0; r == 0 && i < q->count; i++)
-		check_job(q->jobs[i]);
+		check_job(q->jobs[i], !q->common);
 	return r;
+}
+
+static void drop_job(struct job *job)
+{
+	parts_drop(&job->parts);
+	free(job->warnings.data);
+	free(job);
 }
 
 static void drop(struct request *q)
 {
-	for (size_t i = 0; i < q->count; i++) {
-		parts_drop(&q->jobs[i]->parts);
-		free(q->jobs[i]->warnings.data);
-		free(q->jobs[i]);
-	}
+	for (size_t i = 0; i < q->count; i++)
+		drop_job(q->jobs[i]);
+	if (q->common)
+		drop_job(q->common);
 	free(q->jobs);
 	free(q->warnings.data);
 }
@@ -84,7 +94,7 @@ static void same(const struct request *a, const struct request *b)
 				   *y = &b->jobs[i]->parts;
 
 		assert(x->size == y->size &&
-		       !memcmp(x->data, y->data, x->size));
+		       (!x->size || !memcmp(x->data, y->data, x->size)));
 	}
 }
 

@@ -159,10 +159,13 @@ static void write_rings(const struct machine *m)
 	assert(m->vm.stream->move(m->vm.stream->context, &e) <= 1);
 }
 
+static bool may_ask;
+
 static enum vm_event outcome(const struct machine *m)
 {
-	static const enum vm_event events[] = { VM_EXIT, VM_EXIT, VM_TIMEOUT,
-						VM_FAULT, VM_READY };
+	static const enum vm_event events[] = { VM_EXIT,  VM_EXIT,  VM_TIMEOUT,
+						VM_FAULT, VM_READY, VM_ASKS };
+	enum vm_event event = events[calls % 6];
 
 	assert(m->orders && m->orders->fd == WORKER_CHANNEL);
 	for (unsigned ticks = ++calls % 4; ticks; ticks--) {
@@ -173,7 +176,8 @@ static enum vm_event outcome(const struct machine *m)
 			return VM_CANCELLED;
 		write_rings(m);
 	}
-	return events[calls % 5];
+	/* What may ask is known to the VM. */
+	return event == VM_ASKS && !may_ask ? VM_FAULT : event;
 }
 
 int machine_request(struct machine *m, const char *parts, size_t size,
@@ -300,6 +304,7 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		sum ^= (uint8_t)state[i];
 	(void)sum;
 	err_set(e, -EIO, "what it says");
+	may_ask = run->session == RUN_BEGINNING;
 	return results[++calls % 4];
 }
 
@@ -307,8 +312,25 @@ int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
 		   struct err *e)
 {
 	(void)r, (void)m;
-	assert(run->session > RUN_SESSION_FIRST);
+	assert(run->session > RUN_SESSION_FIRST &&
+	       run->session != RUN_BEGINNING);
+	may_ask = false;
 	return ++calls % 4 ? 0 : err_set(e, -EIO, "what it says");
+}
+
+bool resident_is_there(const struct resident *r)
+{
+	(void)r;
+	return ++calls % 3;
+}
+
+bool resident_rewind(struct resident *r, struct machine *m,
+		     enum recycle_result *result, int *error, struct err *e)
+{
+	(void)r, (void)m;
+	*result = ++calls % 5 ? RECYCLE_DONE : RECYCLE_GREW;
+	*error = calls % 97 ? 0 : err_set(e, -EIO, "what it says");
+	return calls % 3;
 }
 
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,

@@ -67,6 +67,23 @@ static void to_the_nanosecond(void)
 	}
 }
 
+static void more_than_a_bucket(void)
+{
+	struct auth_key k = full_key();
+
+	EQUAL(auth_spend(&k, 1, now), 0);
+	/* It takes a full one, */
+	EQUAL(auth_spend(&k, 10 * AUTH_CAPACITY, now), 1);
+	now += SECOND;
+	EQUAL(auth_spend(&k, 10 * AUTH_CAPACITY, now), 0);
+	/* and what follows waits for what was missing. */
+	EQUAL(auth_spend(&k, 1, now), 10);
+	EQUAL(auth_spend(&k, 1, now + 9 * SECOND), 1);
+	EQUAL(auth_spend(&k, AUTH_CAPACITY, now + 10 * SECOND), 0);
+	EQUAL(auth_spend(&k, 1, now + 10 * SECOND), 1);
+	now += 10 * SECOND;
+}
+
 static void the_wait_is_right(void)
 {
 	struct auth_key k = full_key(), later;
@@ -245,6 +262,8 @@ int main(void)
 		{ "a bucket has 100 requests, however long it was left",
 		  a_full_bucket },
 		{ "a request is there to the nanosecond", to_the_nanosecond },
+		{ "more than a bucket has takes a full one, and is waited for",
+		  more_than_a_bucket },
 		{ "what Retry-After says is enough and not too much",
 		  the_wait_is_right },
 		{ "a key never has more than its rate",

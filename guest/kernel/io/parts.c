@@ -28,6 +28,15 @@ static struct pipe *input(void)
 	return pipe && !pipe->writers ? pipe : NULL;
 }
 
+static bool fill(struct pipe *pipe, const struct request_part *p)
+{
+	if (!pipe_fill(pipe, p->data, p->size, p->frames))
+		return true;
+	drop(p);
+	host_refuse("stdin: no memory");
+	return false;
+}
+
 /* A program that keeps no standard input of its own has no use for it. */
 static bool take_input(const struct request_part *p)
 {
@@ -37,13 +46,33 @@ static bool take_input(const struct request_part *p)
 		drop(p);
 		return true;
 	}
-	if (!pipe_fill(pipe, p->data, p->size, p->frames)) {
-		pipe_filled(pipe);
-		return true;
+	if (!fill(pipe, p))
+		return false;
+	pipe_filled(pipe);
+	return true;
+}
+
+/* Nobody can wait for what comes: whoever wanted to look has come here first. */
+static void ask(struct pipe *pipe)
+{
+	struct request_part p;
+	u64 at = 0;
+
+	request_ask();
+	while (control->parts && request_next(&at, &p)) {
+		if (p.kind != ZB_PART_STDIN)
+			drop(&p);
+		else if (!fill(pipe, &p))
+			host_exit(1, ZB_STATUS_REFUSED);
 	}
-	drop(p);
-	host_refuse("stdin: no memory");
-	return false;
+}
+
+static void ask_later(void)
+{
+	struct pipe *pipe = input();
+
+	if (pipe)
+		pipe->ask = ask;
 }
 
 /* What an exec has left unread is not the next one's. */
@@ -116,6 +145,8 @@ static bool take_parts(void)
 	request_start_here();
 	if (session_open())
 		clear_input();
+	if (control->flags & ZB_FLAG_ASK)
+		ask_later();
 	while (control->parts && request_next(&at, &p)) {
 		if (p.kind != ZB_PART_STDIN && p.kind != ZB_PART_FILE)
 			continue;

@@ -133,8 +133,18 @@ void pipe_drained(struct pipe *p, bool was_full)
 	ready(p, O_RDONLY, READY_WRITE);
 }
 
+static void look_into(struct pipe *p)
+{
+	void (*ask)(struct pipe *) = p->ask;
+
+	p->ask = NULL;
+	if (ask)
+		ask(p);
+}
+
 long pipe_wait_read(struct pipe *p, bool nonblock)
 {
+	look_into(p);
 	while (pipe_empty(p) || p->held) {
 		if (!p->writers && !p->held)
 			return 0;
@@ -158,6 +168,7 @@ static long broken_pipe(void)
 
 long pipe_wait_write(struct pipe *p, bool nonblock)
 {
+	look_into(p);
 	for (;;) {
 		if (!p->readers)
 			return broken_pipe();
@@ -268,6 +279,7 @@ long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	(void)pos;
 	if (n && !p->readers)
 		return broken_pipe();
+	look_into(p);
 	/* also a packet, where what is there is none, as on Linux */
 	done = slot_extend(p, from, n % PAGE_SIZE);
 	if (done)
@@ -327,6 +339,7 @@ u32 pipe_poll(struct file *f)
 	struct pipe *p = behind(f);
 	u32 mode = f->flags & O_ACCMODE, events = 0;
 
+	look_into(p);
 	if (mode != O_WRONLY) {
 		events |= pipe_empty(p) ? 0 : READY_READ;
 		/* a FIFO's reader has no end to see before a writer came */
@@ -348,10 +361,12 @@ static long pipe_stat(struct file *f, struct stat *st)
 
 long pipe_ioctl(struct file *f, u64 command, u64 argument)
 {
-	s32 n = (s32)queued(behind(f));
+	s32 n;
 
 	if ((u32)command != FIONREAD)
 		return -ENOTTY;
+	look_into(behind(f));
+	n = (s32)queued(behind(f));
 	return copy_to_user(argument, &n, sizeof(n));
 }
 
@@ -399,6 +414,7 @@ long pipe_command(struct file *f, u32 command, u64 argument)
 {
 	struct pipe *p = behind(f);
 
+	look_into(p);
 	if (command == F_GETPIPE_SZ)
 		return (long)(p->room * PAGE_SIZE);
 	return command == F_SETPIPE_SZ ? resize(p, (u32)argument) : -EINVAL;

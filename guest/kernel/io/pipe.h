@@ -24,6 +24,8 @@ struct pipe {
 	struct file *files;              /* all open ends, by file->next_end */
 	struct waitq reading, writing, opening;
 	u64 inode;
+	void (*ask)(struct pipe *p); /* fills it, before anybody can tell what
+				      * is in it; NULL: it is as it is */
 	bool held; /* a splice is writing out the first slot */
 };
 

@@ -1,0 +1,456 @@
+#include "judge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "catalog.h"
+#include "clock.h"
+#include "crew.h"
+#include "loop.h"
+#include "metrics.h"
+#include "pool.h"
+#include "request.h"
+#include "results.h"
+#include "session.h"
+
+#define SLICE_NS 200000 /* of handing in */
+
+struct line { /* of jobs, by next_exec */
+	struct job *first, **end;
+};
+
+enum stage {
+	BEFORE,    /* the beginning is to be handed in */
+	BEGINNING, /* it is under way */
+	BEGUN,     /* it has ended, somehow */
+	BRANCHING, /* what shares it may go on, if anything does */
+};
+
+struct judge {
+	struct task task;   /* first */
+	struct job *common; /* and the beginning */
+	struct job **jobs;
+	size_t count;
+	enum stage stage;
+	struct line alone, sharing; /* not handed in yet */
+	struct line ended;          /* nobody has been told */
+	size_t running, left;       /* of jobs: handed in, not told */
+	struct state state;         /* in which each branch begins, */
+	uint64_t number;            /* and its number, never used again */
+};
+
+/* ---- lines ---- */
+
+static void line_open(struct line *l)
+{
+	*l = (struct line){ NULL, &l->first };
+}
+
+static void line_add(struct line *l, struct job *job)
+{
+	job->next_exec = NULL;
+	*l->end = job;
+	l->end = &job->next_exec;
+}
+
+static void line_put_first(struct line *l, struct job *job)
+{
+	job->next_exec = l->first;
+	l->first = job;
+	if (!job->next_exec)
+		l->end = &job->next_exec;
+}
+
+static struct job *line_take(struct line *l)
+{
+	struct job *job = l->first;
+
+	if (!job)
+		return NULL;
+	l->first = job->next_exec;
+	if (!l->first)
+		l->end = &l->first;
+	return job;
+}
+
+/* ---- what each is made of ---- */
+
+/* Adds parts: not those of the kind skip, and of no other kind than only, where these are
+ * not 0. 0 or -ENOMEM. */
+static int add_parts(struct parts *to, const struct parts *from, uint32_t skip,
+		     uint32_t only)
+{
+	const char *at = from->data, *end = at + from->size;
+	struct part_view p;
+	int r = 0;
+
+	while (r == 0 && at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (p.kind != skip && (!only || p.kind == only))
+			r = parts_add(to, p.kind, p.name, p.name_size, p.data,
+				      p.size);
+	return r;
+}
+
+static bool has_own(const struct job *job, const struct job *common)
+{
+	const char *at = job->parts.data, *end = at + job->parts.size;
+	struct part_view p;
+	struct parts arguments = { 0 };
+	bool any;
+
+	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (p.kind != PART_STDIN)
+			return true;
+	if (!job->own_arguments)
+		return false;
+	any = add_parts(&arguments, &common->parts, 0, PART_ARGUMENT) ||
+	      arguments.size;
+	parts_drop(&arguments);
+	return any;
+}
+
+/* Of a job that runs by itself. 0 or -ENOMEM. */
+static int make_whole(struct judge *j, struct job *job)
+{
+	struct parts all = { 0 };
+	int r = add_parts(&all, &j->common->parts,
+			  job->own_arguments ? PART_ARGUMENT : 0, 0);
+
+	if (r == 0)
+		r = add_parts(&all, &job->parts, PART_OUTPUT, 0);
+	if (r) {
+		parts_drop(&all);
+		return r;
+	}
+	job_forget_parts(job);
+	job->parts = all;
+	job->run_session = 0;
+	job->base = 0;
+	job->spent_ns = job->spent_cpu_ns = 0;
+	return 0;
+}
+
+static int make_branch(struct judge *j, struct job *job)
+{
+	job->state = state_copy(&j->state);
+	job->base = j->number;
+	job->run_session = RUN_BRANCH;
+	job->state_limit = j->common->state_limit;
+	job->spent_ns = j->common->exec_ns;
+	job->spent_cpu_ns = j->common->cpu_ns;
+	return add_parts(&job->parts, &j->common->parts, 0, PART_OUTPUT);
+}
+
+/* The parts of one that is handed in for the first time. 0 or -ENOMEM. */
+static int make(struct judge *j, struct job *job)
+{
+	int r;
+
+	if (job->made)
+		return 0;
+	r = job->alone ? make_whole(j, job) : make_branch(j, job);
+	job->made = r == 0;
+	return r;
+}
+
+/* ---- ends ---- */
+
+/* False: that was the last, and there may be no judge any more. */
+static bool end(struct judge *j, struct job *job, enum job_status status)
+{
+	bool more = --j->left > 0;
+
+	job->status = status;
+	job->then(job);
+	return more;
+}
+
+/* The same of all in it. */
+static bool end_line(struct judge *j, struct line *l, enum job_status status)
+{
+	struct job *job;
+
+	while ((job = line_take(l)))
+		if (!end(j, job, status))
+			return false;
+	return true;
+}
+
+static void put_back(struct judge *j, struct job *job)
+{
+	line_put_first(job->alone ? &j->alone : &j->sharing, job);
+}
+
+/* Tells of those that have ended, but who are to be handed in again. As end. */
+static bool end_some(struct judge *j)
+{
+	struct job *job;
+
+	while ((job = line_take(&j->ended))) {
+		/* Others had more right to its place. */
+		if (job->status == JOB_REFUSED && j->running) {
+			put_back(j, job);
+		} else if (job->status == JOB_STALE && !job->alone) {
+			job_forget_results(job);
+			job->alone = true;
+			job->made = false;
+			put_back(j, job);
+		} else if (!end(j, job, job->status)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void input_done(struct job *job)
+{
+	struct judge *j = job->judge;
+
+	j->running--;
+	line_add(&j->ended, job);
+	loop_add(&j->task);
+}
+
+/* ---- the beginning ---- */
+
+static void beginning_done(struct job *job)
+{
+	struct judge *j = job->judge;
+
+	j->stage = BEGUN;
+	loop_add(&j->task);
+}
+
+static void run_whole(struct judge *j)
+{
+	struct job *job;
+
+	while ((job = line_take(&j->sharing))) {
+		job->alone = true;
+		line_add(&j->alone, job);
+	}
+}
+
+/* What came of the beginning is what comes of each. */
+static void copy(struct job *to, const struct job *from)
+{
+	to->exit_code = from->exit_code;
+	to->ended = from->ended;
+	to->cut = from->cut;
+	to->cpu_ns = to->spent_cpu_ns = from->cpu_ns;
+	to->memory = from->memory;
+	to->calls = from->calls;
+	to->left_out = from->left_out;
+	to->files = from->files;
+	to->files_end = from->files_end;
+	to->out = from->out;
+	to->out_size = from->out_size;
+	to->err = from->err;
+	to->err_size = from->err_size;
+	to->message = from->message;
+	to->wait_ns = from->wait_ns;
+	to->fork_ns = from->fork_ns;
+	to->exec_ns = from->exec_ns;
+}
+
+/* As end. Whoever is the last to be told of has what all of them point to. */
+static bool copy_to_all(struct judge *j)
+{
+	struct job *from = j->common, *last = NULL;
+
+	for (struct job *job = j->sharing.first; job; job = job->next_exec) {
+		copy(job, from);
+		last = job;
+	}
+	if (last && from->payload)
+		job_keep(last, from->payload, from->payload_size);
+	if (last)
+		last->own_text = from->own_text;
+	job_lose(from);
+	return end_line(j, &j->sharing, from->status);
+}
+
+/* Its state becomes where the others begin. False: it cannot be kept. */
+static bool keep(struct judge *j)
+{
+	struct segment *saved = j->common->saved;
+	uint64_t owner = j->common->node.owner;
+
+	j->common->saved = NULL;
+	if (session_room(owner, 0, segment_held(saved))) {
+		segment_drop(saved);
+		return false;
+	}
+	return state_add(&j->state, saved, true) == 0;
+}
+
+/* As end. */
+static bool take_beginning(struct judge *j)
+{
+	struct job *common = j->common;
+
+	j->stage = BRANCHING;
+	if (results_ran(common))
+		metrics.cpu_ns += common->cpu_ns;
+	if (!common->asks)
+		return copy_to_all(j);
+	if (common->status != JOB_DONE || !keep(j))
+		run_whole(j);
+	return true;
+}
+
+/* ---- handing in ---- */
+
+/* As many as there may be workers, and the same again to follow them. */
+static size_t running_most(const struct judge *j)
+{
+	size_t most = 2ul * catalog_crew(j->common->language)->maximum;
+
+	return most < REQUEST_BATCH_MAX ? most : REQUEST_BATCH_MAX;
+}
+
+/* As end. *wait: there is no place now. */
+static bool hand_in(struct judge *j, struct job *job, bool *wait)
+{
+	int r = make(j, job);
+
+	job->submitted_ns = clock_mono();
+	j->running++;
+	if (r == 0)
+		r = pool_submit(job);
+	if (r == 0)
+		return true;
+	j->running--;
+	*wait = r == -EAGAIN && (j->running || j->stage == BEGINNING);
+	if (!*wait)
+		return end(j, job, r == -EAGAIN ? JOB_REFUSED : JOB_FAULT);
+	put_back(j, job);
+	return true;
+}
+
+/* As end. */
+static bool begin(struct judge *j)
+{
+	j->stage = BEGINNING;
+	if (pool_submit(j->common) == 0)
+		return true;
+	j->common->status = JOB_REFUSED;
+	j->stage = BRANCHING;
+	return copy_to_all(j);
+}
+
+static struct job *next(struct judge *j)
+{
+	struct job *job = line_take(&j->alone);
+
+	return job || j->stage != BRANCHING ? job : line_take(&j->sharing);
+}
+
+static bool end_all(struct judge *j, enum job_status status)
+{
+	return end_line(j, &j->alone, status) &&
+	       (j->stage == BEGINNING || end_line(j, &j->sharing, status));
+}
+
+/* One thing after the other, none of which is done from within another. */
+static void go_on(struct task *t)
+{
+	struct judge *j = (struct judge *)t;
+	uint64_t stop = clock_mono() + SLICE_NS;
+	bool wait = false;
+	struct job *job;
+
+	if (!end_some(j) || (j->stage == BEGUN && !take_beginning(j)))
+		return;
+	if (pool_draining()) {
+		end_all(j, JOB_DRAINED);
+		return;
+	}
+	if (j->stage == BEFORE && !begin(j))
+		return;
+	while (!wait && j->running < running_most(j) && (job = next(j))) {
+		if (!hand_in(j, job, &wait))
+			return;
+		if (clock_mono() > stop) {
+			loop_add(t);
+			return;
+		}
+	}
+}
+
+/* ---- all of it ---- */
+
+static void take_job(struct judge *j, struct job *job)
+{
+	const struct job *common = j->common;
+
+	job->judge = j;
+	job->then = job->done;
+	job->done = input_done;
+	job->language = common->language;
+	job->timeout_ms = common->timeout_ms;
+	job->memory_mb = common->memory_mb;
+	job->base64 = common->base64;
+	job->alone = has_own(job, common);
+	line_add(job->alone ? &j->alone : &j->sharing, job);
+}
+
+struct judge *judge_make(struct job *common, struct job **jobs, size_t count)
+{
+	static uint64_t numbers;
+	struct judge *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	*j = (struct judge){ .task.run = go_on,
+			     .common = common,
+			     .jobs = jobs,
+			     .count = count,
+			     .left = count,
+			     .number = ++numbers };
+	line_open(&j->alone);
+	line_open(&j->sharing);
+	line_open(&j->ended);
+	common->judge = j;
+	common->done = beginning_done;
+	common->run_session = RUN_BEGINNING;
+	common->base = j->number; /* whoever has run it, has it */
+	return j;
+}
+
+void judge_submit(struct judge *j)
+{
+	struct job *first;
+
+	j->common->state_limit = session_pages_most();
+	for (size_t i = 0; i < j->count; i++)
+		take_job(j, j->jobs[i]);
+	first = j->sharing.first;
+	/* One that is for nobody else is no beginning. */
+	if (!first || !first->next_exec) {
+		j->stage = BRANCHING;
+		run_whole(j);
+	}
+	loop_add(&j->task);
+}
+
+size_t judge_cancel(struct judge *j)
+{
+	loop_remove(&j->task);
+	if (j->stage == BEGINNING)
+		pool_cancel(j->common);
+	for (size_t i = 0; i < j->count && j->running; i++)
+		if (pool_cancel(j->jobs[i]))
+			j->running--;
+	return j->left;
+}
+
+void judge_free(struct judge *j)
+{
+	if (!j)
+		return;
+	loop_remove(&j->task);
+	state_drop(&j->state);
+	job_free(j->common);
+	free(j);
+}
