@@ -36,6 +36,7 @@ struct judge {
 	struct line ended;          /* nobody has been told */
 	size_t running, left;       /* of jobs: handed in, not told */
 	struct state state;         /* in which each branch begins, */
+	struct share *share;        /* whose owner it is charged to */
 	uint64_t number;            /* and its number, never used again */
 };
 
@@ -277,10 +278,12 @@ static bool keep(struct judge *j)
 	uint64_t owner = j->common->node.owner;
 
 	j->common->saved = NULL;
-	if (session_room(owner, 0, segment_held(saved))) {
+	j->share = share_of(owner);
+	if (!j->share || !session_may_keep(owner, segment_held(saved))) {
 		segment_drop(saved);
 		return false;
 	}
+	segment_charge(saved, j->share);
 	return state_add(&j->state, saved, true) == 0;
 }
 
@@ -451,6 +454,7 @@ void judge_free(struct judge *j)
 		return;
 	loop_remove(&j->task);
 	state_drop(&j->state);
+	share_drop(j->share);
 	job_free(j->common);
 	free(j);
 }

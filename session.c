@@ -153,6 +153,11 @@ int session_may_hold(struct session *s, size_t bytes)
 									-ENOSPC;
 }
 
+bool session_may_keep(uint64_t owner, size_t bytes)
+{
+	return has_memory(owner, bytes, bytes);
+}
+
 size_t session_pages_most(void)
 {
 	return all.options.pages_most;

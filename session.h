@@ -79,6 +79,8 @@ void session_tick(uint64_t now);
 int session_room(uint64_t owner, size_t count, size_t bytes);
 /* Bytes that the pages of one may have. */
 size_t session_pages_most(void);
+/* Whether an owner may have so much of what is there, and counted, by now. */
+bool session_may_keep(uint64_t owner, size_t bytes);
 /* first: becomes its own. NULL: no memory. */
 struct session *session_make(uint64_t owner, int language, struct parts *first);
 struct session *session_find(const char *id, size_t size, uint64_t owner);
