@@ -219,7 +219,7 @@ FLOORS := kernel syscalls hypercall log random string, \
           net/*, \
           main syscall fault operand system compare audit
 GROUPS := mm/page mm/pool, \
-          mm/map mm/advise mm/protect, \
+          mm/map mm/advise mm/resident mm/protect, \
           task/* patch, \
           fs/file fs/descriptor fs/lock fs/owner, \
           io/tty io/line io/echo io/tty_output io/termios io/tty_control io/pty, \

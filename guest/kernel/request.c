@@ -5,6 +5,7 @@
 #include "hypercall.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/resident.h"
 #include "patch.h"
 #include "random.h"
 #include "session.h"
@@ -222,6 +223,7 @@ static void wait_for_first(void)
 	control->want_tick = 0;
 	patch_close();
 	mm_settle();
+	mm_learn_resident();
 	frames_scrub();
 	find_room();
 	hypercall(ZB_HC_READY);

@@ -9,6 +9,7 @@
 #include "mm/count.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/resident.h"
 #include "task/process.h"
 #include "task/terminal.h"
 #include "task/usage.h"

@@ -3,6 +3,7 @@
 #include "fs/quota.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/resident.h"
 #include "task/numbers.h"
 #include "task/process.h"
 

@@ -7,6 +7,7 @@
 #include "mm/page.h"
 #include "mm/pool.h"
 #include "mm/pte.h"
+#include "mm/resident.h"
 #include "mm/user.h"
 #include "syscalls.h"
 
@@ -213,75 +214,9 @@ long sys_msync(u64 addr, u64 size, u64 flags)
 
 /* ---- what /proc shows ---- */
 
-#define SMALL (1ul << 20) /* mappings of the pool that count as touched */
-
 u64 mm_mapped_pages(void)
 {
 	return space->pages;
-}
-
-/* Of what the pool has handed out to big mappings, as much as nobody has
- * touched. */
-static u64 untouched_pages(void)
-{
-	u64 pages = 0;
-
-	for (const struct vma *v = vma_next(space->pool_start);
-	     v && v->start < space->pool_end; v = vma_after(v))
-		if (v->pool && v->end - v->start > SMALL)
-			pages += (v->end - v->start) / PAGE_SIZE -
-				 pool_touched(v->start, v->end);
-	return pages;
-}
-
-/* One by one, where more than one process has memory. */
-static u64 count_resident(void)
-{
-	struct vma_pages c;
-	u64 pages = 0;
-
-	for (const struct vma *v = vma_next(0); v; v = vma_after(v)) {
-		vma_pages(v, &c);
-		pages += c.own + c.file + c.image;
-	}
-	return pages;
-}
-
-u64 mm_resident_pages(void)
-{
-	u64 used = frames_total() - frames_available();
-
-	if (spaces->next || !space->pool_end)
-		return count_resident();
-	return used - MIN(used, untouched_pages());
-}
-
-void mm_note_peak(u64 size)
-{
-	if (size > SMALL)
-		mm_peak_pages();
-}
-
-void mm_forget_peak(void)
-{
-	space->peak = space->peak_before = 0;
-}
-
-u64 mm_peak_since(void)
-{
-	space->peak = MAX(space->peak, mm_resident_pages());
-	return space->peak;
-}
-
-u64 mm_peak_pages(void)
-{
-	return MAX(mm_peak_since(), space->peak_before);
-}
-
-void mm_start_peak(void)
-{
-	space->peak_before = MAX(space->peak_before, space->peak);
-	space->peak = 0;
 }
 
 /* The object's name, or what Linux calls such memory. */

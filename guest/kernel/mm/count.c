@@ -7,6 +7,7 @@
 #include "mm/pte.h"
 
 #define SMALL (1ul << 20) /* mappings of the pool that count as touched */
+#define SAMPLE 64         /* pages that stand for all of one that is larger */
 
 static void add_page(struct vma_pages *c, u64 pte)
 {
@@ -42,7 +43,8 @@ void vma_pages(const struct vma *v, struct vma_pages *c)
 		return;
 	}
 	c->tables = size >> TABLE_SHIFT;
-	c->own = size > SMALL ? pool_touched(v->start, v->end) :
+	c->own = size > SMALL ? pool_touched(v->start, v->end,
+					     size / PAGE_SIZE / SAMPLE) :
 				size / PAGE_SIZE;
 }
 

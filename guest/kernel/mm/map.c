@@ -7,6 +7,7 @@
 #include "mm/page.h"
 #include "mm/pool.h"
 #include "mm/pte.h"
+#include "mm/resident.h"
 #include "mm/shared.h"
 #include "syscalls.h"
 

@@ -44,16 +44,6 @@ void mm_settle(void);
 
 /* What /proc/PID/maps calls a mapping; bytes, at most size. */
 size_t vma_name(const struct vma *v, char *buf, size_t size);
-/* Pages in use, now and at most, and mapped. Of big mappings of the pool only
- * what is not all zero counts, by a sample. */
-u64 mm_resident_pages(void);
-u64 mm_peak_pages(void);
-/* A new peak is measured beside it. */
-void mm_start_peak(void);
-u64 mm_peak_since(void);
-void mm_forget_peak(void); /* it counts from here on */
-/* Memory of this size is about to go. */
-void mm_note_peak(u64 size);
 u64 mm_mapped_pages(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include "mm/pte.h"
 
 #define BATCH 256 /* pages that are taken back at a time */
-#define SAMPLE 64 /* pages that stand for all of a mapping */
 
 static u64 cursor; /* where taking back goes on */
 
@@ -187,27 +186,38 @@ static u64 take_some_back(void)
 	return taken;
 }
 
-u64 pool_touched(u64 start, u64 end)
+/* One word of each line: of what is touched some are not zero. */
+static bool looks_touched(const void *page)
 {
-	u64 pages = (end - start) / PAGE_SIZE;
-	u64 step = MAX(pages / SAMPLE, 1ul), looked = 0, touched = 0;
+	u64 any = 0;
 
-	for (u64 a = start; a < end; a += step * PAGE_SIZE, looked++) {
-		const void *page = large_memory(a);
-		const u64 *pte;
+	for (size_t i = 0; i < PAGE_SIZE / 8 && !any; i += 16)
+		any = ((const u64 *)page)[i] | ((const u64 *)page)[i + 8];
+	return any;
+}
 
-		if (page && tables_loaded(&space->tables))
-			page = (const void *)a;
-		if (page) {
-			touched += !page_is_zero(page);
-			continue;
-		}
-		pte = pte_find(a, false);
-		touched += frame_displaced(gpa_of(a)) ?
-				   (*pte & PTE_P) != 0 :
-				   !page_is_zero(content(a, pte));
-	}
-	return looked ? touched * pages / looked : 0;
+static bool is_touched(u64 addr)
+{
+	const void *page = large_memory(addr);
+	const u64 *pte;
+
+	if (page)
+		return looks_touched(tables_loaded(&space->tables) ?
+					     (const void *)addr :
+					     page);
+	pte = pte_find(addr, false);
+	if (frame_displaced(gpa_of(addr)))
+		return *pte & PTE_P;
+	return looks_touched(content(addr, pte));
+}
+
+u64 pool_touched(u64 start, u64 end, u64 step)
+{
+	u64 looked = 0, touched = 0;
+
+	for (u64 a = start; a < end; a += step * PAGE_SIZE, looked++)
+		touched += is_touched(a);
+	return looked ? touched * ((end - start) / PAGE_SIZE) / looked : 0;
 }
 
 /* ---- the end of a pool ---- */

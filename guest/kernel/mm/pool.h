@@ -36,8 +36,8 @@ void pool_restore(u64 start, u64 end);
 /* Makes ordinary mappings of all that the pool has handed out, for good: what
  * two spaces have must be theirs page by page. */
 void pool_dissolve(void);
-/* Pages of [start, end) that hold something but zeroes; looks at a sample of
- * them when there are many. */
-u64 pool_touched(u64 start, u64 end);
+/* Pages of [start, end) that hold something but zeroes, as every one in step pages
+ * lets guess. */
+u64 pool_touched(u64 start, u64 end, u64 step);
 
 #endif

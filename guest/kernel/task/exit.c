@@ -10,6 +10,7 @@
 #include "host.h"
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/resident.h"
 #include "mm/space.h"
 #include "syscalls.h"
 #include "task/futex.h"

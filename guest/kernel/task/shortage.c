@@ -3,6 +3,7 @@
 
 #include "mm/frame.h"
 #include "mm/map.h"
+#include "mm/resident.h"
 #include "mm/space.h"
 #include "task/process.h"
 

@@ -5,6 +5,7 @@
 #include <linux/times.h>
 
 #include "mm/map.h"
+#include "mm/resident.h"
 #include "mm/user.h"
 #include "syscalls.h"
 #include "task/deadline.h"
