@@ -167,7 +167,7 @@ static int send_state(int fd, const struct session_record *head)
 
 static int read_file(const struct keeper_order *o)
 {
-	struct session_record head;
+	struct session_record head = { .size = 0 };
 	int fd = openat(keeper.directory, o->name,
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;

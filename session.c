@@ -23,7 +23,8 @@ static struct {
 	struct session *newest, *oldest;
 	struct session *looked; /* where session_tick goes on */
 	unsigned count;
-	size_t waiting; /* bytes of execs that wait for another one */
+	size_t waiting;   /* bytes of execs that wait for another one */
+	unsigned running; /* sessions of which an exec is */
 	bool draining;
 	struct session *held; /* their execs wait until memory is free */
 	uint64_t made, forked, ended, expired, full;
@@ -143,14 +144,24 @@ int session_room(uint64_t owner, size_t count, size_t bytes)
 	return has_memory(owner, bytes, 0) ? 0 : -ENOSPC;
 }
 
+/* Sessions are about to be written, and can be evicted then. */
+static bool makes_room(void)
+{
+	return session_store_is_behind() ||
+	       (all.running && session_store_works());
+}
+
 int session_may_hold(struct session *s, size_t bytes)
 {
 	size_t most = protocol_state_most(all.options.pages_most);
 
 	if (!s->begun)
 		most = PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX;
-	return bytes <= most && has_memory(s->share->owner, bytes, 0) ? 0 :
-									-ENOSPC;
+	if (bytes > most || bytes > all.options.bytes_most)
+		return -ENOSPC;
+	if (has_memory(s->share->owner, bytes, 0))
+		return 0;
+	return makes_room() ? -EAGAIN : -ENOSPC;
 }
 
 bool session_may_keep(uint64_t owner, size_t bytes)
@@ -401,16 +412,24 @@ static void note_origin(struct session *s)
 		set_origin(s, head.template);
 }
 
+/* It will be written, and can be evicted then: see may_run. */
+static bool may_exceed(const struct session *s, size_t bytes)
+{
+	const size_t most = all.options.bytes_most;
+
+	return session_store_works() && bytes <= most &&
+	       s->state.size <= most - bytes;
+}
+
 /* What an exec has made of it. */
 static enum job_status commit(struct session *s, struct job *job)
 {
 	struct segment *saved = job->saved;
 
 	job->saved = NULL;
-	/* What is being written is about to make room: see may_run. */
 	if (!has_memory(s->share->owner, segment_held(saved),
 			segment_held(saved)) &&
-	    !session_store_is_behind()) {
+	    !may_exceed(s, segment_held(saved))) {
 		job->message = "all sessions together have become too large";
 		segment_drop(saved);
 		return JOB_FULL;
@@ -459,6 +478,13 @@ static enum job_status settle(struct session *s, struct job *job)
 
 static void start_next(struct session *s);
 
+static void set_running(struct session *s, struct job *job)
+{
+	all.running -= s->running != NULL;
+	all.running += job != NULL;
+	s->running = job;
+}
+
 static void exec_done(struct job *job)
 {
 	struct session *s = job->session;
@@ -468,7 +494,7 @@ static void exec_done(struct job *job)
 	s->saved_run = status == JOB_DONE ? job->stayed_run : 0;
 	all.full += status == JOB_FULL;
 	s->runs++;
-	s->running = NULL;
+	set_running(s, NULL);
 	use(s);
 	start_next(s);
 	answer(job, status);
@@ -522,10 +548,10 @@ static int start(struct session *s, struct job *job)
 	job->state_limit = all.options.pages_most;
 	job->stayed = s->worker;
 	job->stayed_run = s->saved_run;
-	s->running = job;
+	set_running(s, job);
 	r = pool_submit(job);
 	if (r)
-		s->running = NULL;
+		set_running(s, NULL);
 	return r;
 }
 
@@ -537,7 +563,7 @@ static bool may_run(void)
 
 	while (state_total() + session_store_held() > most)
 		if (!session_store_evict(NULL))
-			return !session_store_is_behind();
+			return !makes_room();
 	return true;
 }
 
@@ -660,7 +686,7 @@ bool session_cancel(struct job *job)
 		return cancel_waiting(s, job);
 	if (!pool_cancel(job))
 		return false;
-	s->running = NULL;
+	set_running(s, NULL);
 	if (begun && !job->rollback && !all.draining)
 		end(s, "the session's program was ended: its client went away");
 	start_next(s);
@@ -673,7 +699,7 @@ void session_delete(struct session *s)
 
 	while (s->waiting)
 		answer(take_waiting(s, &s->waiting), JOB_DELETED);
-	s->running = NULL;
+	set_running(s, NULL);
 	if (running && pool_cancel(running))
 		answer(running, JOB_DELETED);
 	drop(s);

@@ -116,7 +116,7 @@ struct session *session_find_again(const char *id, uint64_t owner);
 void session_name_language(struct session *s, const char *name);
 /* It has ended, which is not to be written. */
 void session_end_as(struct session *s, const char *why);
-/* So much more of it may be in memory: 0 or -ENOSPC. */
+/* So much more of it may be in memory: 0; -EAGAIN: not yet; -ENOSPC: never. */
 int session_may_hold(struct session *s, size_t bytes);
 /* What waits for memory may go on, if there is some. */
 void session_go_on(void);

@@ -32,8 +32,8 @@ static int read_all(int fd, const char *path, size_t most, struct delta *d,
 	if (r)
 		return err_set(e, r, "%s: %s", path, why.text);
 	if ((uint64_t)st.st_size > most)
-		return err_set(e, -ENOSPC,
-			       "%s: larger than a session may be", path);
+		return err_set(e, -ENOSPC, "%s: larger than a session may be",
+			       path);
 	bytes = malloc((size_t)st.st_size);
 	if (!bytes)
 		return err_set(e, -ENOMEM, "%s: no memory", path);

@@ -167,9 +167,14 @@ static void note_written(struct session *s, uint64_t now)
 	s->stored.touched = s->used;
 }
 
+bool session_store_works(void)
+{
+	return store.on && !store.refused;
+}
+
 bool session_store_is_behind(void)
 {
-	if (!store.on || store.refused ||
+	if (!session_store_works() ||
 	    (!store.lists[STORED_UNSAVED].count && !store.writing))
 		return false;
 	store.hurry = true;
@@ -340,7 +345,7 @@ static void read_next(void)
 	       (s = store.lists[STORED_WANTED].first)) {
 		int r = session_may_hold(s, s->stored.size);
 
-		if (r && session_store_is_behind())
+		if (r == -EAGAIN)
 			return;
 		take_out(s);
 		if (r == 0) {
@@ -496,6 +501,8 @@ void session_store_tick(uint64_t now)
 		return;
 	origin_tick(now);
 	write_next(now);
+	read_next();
+	session_go_on();
 }
 
 /* Writes all, unless the disk takes no more. */

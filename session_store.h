@@ -63,6 +63,8 @@ void session_store_forget(struct session *s);
 /* One goes that is on the disk and was not used for longest, of that owner's or, NULL,
  * of all. False: there is none. */
 bool session_store_evict(const struct share *of);
+/* It takes what is written. */
+bool session_store_works(void);
 /* There is something that can be written, and then be evicted: it is, without delay. */
 bool session_store_is_behind(void);
 /* Bytes that are taken for what is being read. */
