@@ -71,22 +71,6 @@ static int lock(const char *path, struct err *e)
 	return 0;
 }
 
-int archive_open(const char *path, int epoll,
-		 const struct archive_events *events, struct err *e)
-{
-	archive.epoll = epoll;
-	archive.events = *events;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_set(e, -errno, "state: %s: %s", path,
-			       strerror(errno));
-	archive.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (archive.directory < 0 ||
-	    faccessat(archive.directory, ".", R_OK | W_OK | X_OK, AT_EACCESS))
-		return err_set(e, -errno, "state: %s: %s", path,
-			       strerror(errno));
-	return lock(path, e);
-}
-
 static void visit_file(const char *name, archive_visit *visit)
 {
 	int fd = openat(archive.directory, name,
@@ -182,6 +166,8 @@ static void watch_output(struct link *l, bool output)
 	l->output = output;
 }
 
+static void ready(struct watch *w, uint32_t events);
+
 /* 0 or -errno. */
 static int start(struct link *l)
 {
@@ -205,6 +191,7 @@ static int start(struct link *l)
 		return r;
 	}
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	l->watch.ready = ready;
 	l->fd = pair[0];
 	l->output = false;
 	return 0;
@@ -391,7 +378,6 @@ static int order(struct link *l, enum keeper_work work, const char *name,
 				  .wall_ns = wall_ns };
 	int r;
 
-	l->watch.ready = ready;
 	r = start(l);
 	if (r)
 		return r;
@@ -402,6 +388,33 @@ static int order(struct link *l, enum keeper_work work, const char *name,
 	}
 	text_add(&l->out, &o, sizeof(o));
 	return 0;
+}
+
+/* ---- what is asked of them ---- */
+
+int archive_open(const char *path, int epoll,
+		 const struct archive_events *events, struct err *e)
+{
+	int r;
+
+	archive.epoll = epoll;
+	archive.events = *events;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "state: %s: %s", path,
+			       strerror(errno));
+	archive.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (archive.directory < 0 ||
+	    faccessat(archive.directory, ".", R_OK | W_OK | X_OK, AT_EACCESS))
+		return err_set(e, -errno, "state: %s: %s", path,
+			       strerror(errno));
+	r = lock(path, e);
+	if (r)
+		return r;
+	/* Now: a copy of a process that has much memory takes long. */
+	r = start(&archive.writer);
+	if (r == 0)
+		r = start(&archive.reader);
+	return r ? err_set(e, r, "state: %s", strerror(-r)) : 0;
 }
 
 bool archive_is_writing(void)
