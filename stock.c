@@ -286,9 +286,11 @@ static void begin_load(struct stock *s)
 		cannot(s, r);
 		return;
 	}
-	/* Not from one that was of no use before. */
-	s->early = !stock_ready(s) && (set->made || !s->reason[0]) &&
-		   (set->plain || set->made) && set->files[LOAD_MEMORY] >= 0;
+	/* Not from one that was of no use before, nor from one that has lain with
+	 * sessions for who knows how long. */
+	s->early = !stock_ready(s) && !s->foreign &&
+		   (set->made || !s->reason[0]) && (set->plain || set->made) &&
+		   set->files[LOAD_MEMORY] >= 0;
 	if (!s->early)
 		return;
 	name_template(set, set->files[LOAD_FILE]);
