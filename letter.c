@@ -2,13 +2,15 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 void letter_begin(struct letter *l, enum message_kind kind)
 {
 	l->m = (struct message){ .kind = kind };
-	l->v[0] = (struct iovec){ &l->m, sizeof(l->m) };
-	l->count = 1;
+	l->v[0] = (struct iovec){ NULL, 0 };
+	l->v[1] = (struct iovec){ &l->m, sizeof(l->m) };
+	l->count = 2;
 	l->part_count = 0;
 }
 
@@ -37,10 +39,30 @@ void letter_part(struct letter *l, enum part_kind kind, const void *data,
 	letter_put(l, zero, PADDED(all) - all);
 }
 
+bool letter_hold(const struct letter *l, struct letter_held *held)
+{
+	if (sizeof(l->m) + l->m.size > sizeof(held->bytes))
+		return false;
+	held->size = 0;
+	for (int i = 1; i < l->count; i++) {
+		memcpy(held->bytes + held->size, l->v[i].iov_base,
+		       l->v[i].iov_len);
+		held->size += l->v[i].iov_len;
+	}
+	return true;
+}
+
+void letter_follow(struct letter *l, struct letter_held *held)
+{
+	l->v[0] = (struct iovec){ held->bytes, held->size };
+	held->size = 0;
+}
+
 int letter_send(struct letter *l, int fd)
 {
-	struct iovec *v = l->v;
-	int count = l->count;
+	int first = l->v[0].iov_len ? 0 : 1;
+	struct iovec *v = l->v + first;
+	int count = l->count - first;
 
 	while (count) {
 		struct msghdr message = { .msg_iov = v,

@@ -52,6 +52,7 @@ struct slot {
 	struct snapshot snapshot;
 	struct machine machine;
 	struct resident resident; /* a session, while it is here */
+	struct letter_held held; /* the RESULT of its exec, until it is saved */
 	struct vm_orders orders;
 	struct vm_stream stream; /* of a streamed run, and */
 	struct outbox outbox;    /* where its output goes */
@@ -266,8 +267,8 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 	size_t out_size, err_size, value_size;
 	const void *out, *err, *value;
 	struct letter l;
+	int n, r = 0;
 	bool cut;
-	int n, r;
 
 	letter_begin(&l, MESSAGE_RESULT);
 	letter_put(&l, result, sizeof(*result));
@@ -302,7 +303,9 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 		result->left_out = outputs.missed;
 		letter_put(&l, outputs.data, outputs.size);
 	}
-	r = letter_send(&l, s->inbox.fd);
+	/* Nobody is answered before it is saved. */
+	if (!result->alive || !letter_hold(&l, &s->held))
+		r = letter_send(&l, s->inbox.fd);
 	free(outputs.data);
 	return r;
 }
@@ -439,6 +442,7 @@ static int save(struct slot *s, struct result *result)
 
 	segment = resident_save(&s->resident, &s->machine, &r, &e);
 	letter_begin(&l, MESSAGE_SAVED);
+	letter_follow(&l, &s->held);
 	letter_put(&l, &saved, sizeof(saved));
 	if (segment) {
 		s->saved_run = result->id;
