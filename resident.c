@@ -40,15 +40,9 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 	return n;
 }
 
-int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
-		   struct err *e)
+void resident_go_on(struct machine *m, const struct run *run)
 {
-	/* One that was put back has its registers. */
-	int n = m->recycle.base ? 0 : machine_go_on(m, &r->delta, e);
-
-	if (n == 0)
-		prepare(m, run);
-	return n;
+	prepare(m, run);
 }
 
 bool resident_is_there(const struct resident *r)
@@ -78,7 +72,9 @@ const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 
 int resident_rest(struct resident *r, struct machine *m, struct err *e)
 {
-	return machine_rest(m, &r->delta, e);
+	int n = machine_rest(m, &r->delta, e);
+
+	return n ? n : machine_go_on(m, &r->delta, e);
 }
 
 void resident_end(struct resident *r)

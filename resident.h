@@ -23,9 +23,8 @@ struct resident {
  * is no state of this template; -errno. Then the VM must be renewed. */
 int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 		   const char *state, size_t size, struct err *e);
-/* The same as resident_begin, in a VM that has not run since that was saved. */
-int resident_go_on(struct resident *r, struct machine *m, const struct run *run,
-		   struct err *e);
+/* The same in a VM that rests. */
+void resident_go_on(struct machine *m, const struct run *run);
 /* Whether there is a state, be it that the VM is not as it was then any more. */
 bool resident_is_there(const struct resident *r);
 /* A branch has ended: the VM is put back to where it began. False: it cannot be, and is
@@ -36,7 +35,8 @@ bool resident_rewind(struct resident *r, struct machine *m,
  * not, as machine_save. Valid until the next call. */
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 					  int *result, struct err *e);
-/* After that, if the VM is to stay as it is. 0 or -errno, as machine_rest. */
+/* After that, if the VM is to stay as it is until it goes on. 0 or -errno: it must be
+ * replaced. */
 int resident_rest(struct resident *r, struct machine *m, struct err *e);
 /* Nothing is kept from exec to exec but room; and that goes, too, with the
  * snapshot. */

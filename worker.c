@@ -421,10 +421,14 @@ static bool resume(struct slot *s, const struct run *run,
 		   const struct part_view *state, struct result *result,
 		   struct err *e)
 {
-	int r = s->live ? resident_go_on(&s->resident, &s->machine, run, e) :
-			  resident_begin(&s->resident, &s->machine, run,
-					 state->data, state->size, e);
+	int r;
 
+	if (s->live) {
+		resident_go_on(&s->machine, run);
+		return true;
+	}
+	r = resident_begin(&s->resident, &s->machine, run, state->data,
+			   state->size, e);
 	if (r)
 		result->status = r == -ESTALE || r == -EINVAL ? RESULT_STALE :
 								RESULT_FAULT;
@@ -637,7 +641,7 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	if (used)
 		s->live = result.alive && result.kept;
 	s->renew_us = 0;
-	if (r == 0 && s->live)
+	if (r == 0 && used && s->live)
 		r = resident_rest(&s->resident, &s->machine, e);
 	if (r || s->live)
 		return r ? r : be_ready(s);
