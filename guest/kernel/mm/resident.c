@@ -9,7 +9,7 @@
 #define SMALL (1ul << 20) /* mappings of the pool that count as touched */
 /* Looks at a big mapping: at one that was there before the snapshot, now and then;
  * before the snapshot; and at one that has come after it. */
-#define FEW 4
+#define FEW 2
 #define MANY 256
 #define SOME 32
 #define KNOWN_MAX 16
