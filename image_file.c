@@ -250,7 +250,9 @@ static int open_fd(struct image *image, int fd, const char *path,
 	if (image_plain(fd, offset, size))
 		return map(image, fd, path, offset, size, e);
 	r = unpack(fd, offset, size, &unpacked, path, e);
-	if (r == 0 && fstat(unpacked, &st) == 0)
+	if (r == 0 && fstat(unpacked, &st) < 0)
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (r == 0)
 		r = map(image, unpacked, path, 0, (uint64_t)st.st_size, e);
 	if (r == 0 && kept)
 		keep(image, unpacked, path);

@@ -101,7 +101,7 @@ static void prefer_unpacked(struct image_place *place,
 			    const struct image_id *id)
 {
 	struct image_place copy;
-	struct image_id there;
+	struct image_id there = { 0 };
 
 	if (place->plain ||
 	    cache_path(copy.path, place->path, id->checksum, ".img") ||
@@ -119,7 +119,7 @@ static void prefer_unpacked(struct image_place *place,
 static int find_named(struct image_place *place, const char *template,
 		      const struct image_id *id, struct err *e)
 {
-	struct image_id found;
+	struct image_id found = { 0 };
 	int r = image_beside(place->path, template);
 
 	if (r)
@@ -149,7 +149,7 @@ static bool find_any(struct image_place *place, const char *directory,
 
 	while (d && !found && (entry = readdir(d))) {
 		size_t size = strlen(entry->d_name);
-		struct image_id there;
+		struct image_id there = { 0 };
 		int n;
 
 		if (size <= ENDING ||
@@ -213,7 +213,7 @@ static bool cached_template(char path[PATH_MAX], const char *box,
 			    const char *name, size_t size)
 {
 	struct image_place place;
-	struct image_id id;
+	struct image_id id = { 0 };
 	int n = snprintf(place.path, sizeof(place.path), "%s/%.*s.img", box,
 			 (int)size, name);
 
