@@ -242,6 +242,7 @@ def check_unread():
 
     with Stdio() as s:
         s.send(INITIALIZE)
+        assert s.answer()["id"] == 0
         writer = threading.Thread(target=write)
         writer.start()
         before = -1
@@ -249,7 +250,6 @@ def check_unread():
             before = written
             time.sleep(1)
         assert written < asked
-        assert s.answer()["id"] == 0
         for _ in range(asked):
             assert s.answer()["id"] == 7
         writer.join()
