@@ -85,6 +85,15 @@ const tests = {
 		assert.deepEqual(results.map((r) => r.exit_code), [0, 0, 0, 4]);
 		assert.deepEqual(results.map((r) => Buffer.from(r.stdout_bytes).toString("hex")), ["610a", "6f776e0a", "ff", ""]);
 	},
+	"one program over many inputs": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const code = "import sys, os; sys.stdout.buffer.write(sys.stdin.buffer.readline()); print(sys.argv[1:], os.environ.get('A'), file=sys.stderr)";
+		const inputs = ["1 ü", Uint8Array.of(255), { stdin: everyByte.buffer.slice(1, 4), args: ["y"], env: { A: "b" } }];
+		const results = await sandbox.runInputs(code, inputs, { args: ["x"], binary: true });
+		assert.deepEqual(results.map((r) => Buffer.from(r.stdout_bytes).toString("hex")), ["3120c3bc", "ff", "010203"]);
+		assert.deepEqual(results.map((r) => r.stderr), ["['x'] None\n", "['x'] None\n", "['y'] b\n"]);
+		await raises(zeroboot.BadRequestError, sandbox.runInputs("1", []));
+	},
 	"health": async () => {
 		const health = await new Sandbox(undefined, SERVER).health();
 		assert(health.status === "ok" && health.templates.python.ready);

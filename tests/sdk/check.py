@@ -7,7 +7,7 @@ import time
 import urllib.request
 
 import zeroboot
-from zeroboot import Execution
+from zeroboot import Execution, Input
 from zeroboot.events import EventParser
 from zeroboot.http1 import Answer
 
@@ -154,6 +154,17 @@ def check_batch(kind):
          Execution("import sys; sys.stdout.buffer.write(b'\\xff')", binary=True), "raise SystemExit(4)"], stdin="a\n")
     assert [r.exit_code for r in results] == [0, 0, 0, 4], results
     assert [r.stdout_bytes for r in results] == [b"a\n", b"own\n", b"\xff", b""], results
+
+
+def check_inputs(kind):
+    sandbox = kind(base_url=SERVER)
+    code = "import sys, os; print(os.environ.get('A'), end=' ', flush=True)\nline = sys.stdin.buffer.readline(); sys.stdout.buffer.write(line); print(sys.argv[1:], file=sys.stderr)"
+    results = sandbox.run_inputs(code, ["1 \u00fc", b"\xff", Input("3", args=["y"], env={"A": "b"})], args=["x"], timeout=10, binary=True)
+    assert [r.stdout_bytes for r in results] == ["None 1 \u00fc".encode(), b"None \xff", b"b 3"], results
+    assert [r.stderr for r in results] == ["['x']\n", "['x']\n", "['y']\n"] and all(r.ok for r in results), results
+    assert [r.stdout for r in sandbox.run_inputs("read x; echo $((x * x))", ["0", "1", "2"], "sh")] == ["0\n", "1\n", "4\n"]
+    assert [r.exit_code for r in sandbox.run_inputs("print(1 // int(input()))", ["1", "0"])] == [0, 1]
+    raises(zeroboot.BadRequestError, sandbox.run_inputs, "1", [])
 
 
 def check_health(kind):
@@ -576,6 +587,7 @@ BOTH = [
     ("output that is not UTF-8", check_binary),
     ("timeout, signal, memory limit, output that is cut", check_ends),
     ("a batch, of strings and of executions with their own options", check_batch),
+    ("one program over many inputs", check_inputs),
     ("health", check_health),
     ("what the server refuses is an error of its kind", check_refusals),
     ("keys", check_keys),

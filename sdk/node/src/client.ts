@@ -1,7 +1,7 @@
 import { ApiError, errorOf, ProtocolError } from "./errors.js";
 import { Output, RunReader, Stream } from "./events.js";
 import { Answer, bodyOf, Transport } from "./http.js";
-import { Execution, Health, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
+import { Content, Execution, Health, Input, inputOf, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
 import { Asker, infoOf, infosOf, makingOf, pathOf, Session, SessionInfo, SessionOptions } from "./session.js";
 
 const VERSION = "0.2.0";
@@ -49,6 +49,12 @@ function decode(body: string): unknown {
 	}
 }
 
+function resultsOf(answer: unknown, all: readonly RunOptions[]): Result[] {
+	const { results } = (answer ?? {}) as { results?: unknown };
+	if (!Array.isArray(results) || results.length !== all.length) throw new ProtocolError("not the answer of a batch");
+	return results.map((result, i) => resultOf(result, all[i]?.binary));
+}
+
 function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
 	return new Promise((resolve) => {
 		const done = () => {
@@ -93,9 +99,20 @@ export class Sandbox {
 		const body = { executions: all.map((execution) => requestOf(execution.code, execution)) };
 		const seconds = all.reduce((sum, execution) => sum + secondsOf(execution), 0);
 		const answer = await this.ask("POST", "/v1/exec/batch", body, seconds, options.signal);
-		const { results } = answer as { results?: unknown };
-		if (!Array.isArray(results) || results.length !== all.length) throw new ProtocolError("not the answer of a batch");
-		return results.map((result, i) => resultOf(result, all[i]?.binary));
+		return resultsOf(answer, all);
+	}
+
+	/** Runs one program over many inputs, at most 1,000: it begins once, and where it first
+	 * asks for standard input each goes on from there, in parallel. Results are in their
+	 * order, and as if each had been run by itself. */
+	async runInputs(
+		code: string,
+		inputs: readonly (Content | Input)[],
+		options: Omit<RunOptions, "stdin"> & Abortable = {},
+	): Promise<Result[]> {
+		const body = { ...requestOf(code, options), inputs: inputs.map(inputOf) };
+		const seconds = secondsOf(options) * (inputs.length + 1);
+		return resultsOf(await this.ask("POST", "/v1/exec/batch", body, seconds, options.signal), inputs.map(() => options));
 	}
 
 	/** As run, but what the program writes comes while it runs. */

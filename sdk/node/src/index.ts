@@ -19,4 +19,4 @@ export {
 export { Sandbox, type Abortable, type SandboxOptions } from "./client.js";
 export { Session, type OnTimeout, type SessionInfo, type SessionOptions, type SessionRunOptions } from "./session.js";
 export { Stream, type Output } from "./events.js";
-export type { Content, Execution, Health, Result, RunOptions, Usage } from "./models.js";
+export type { Content, Execution, Health, Input, Result, RunOptions, Usage } from "./models.js";

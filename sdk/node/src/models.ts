@@ -58,6 +58,10 @@ export interface Execution extends RunOptions {
 	code: string;
 }
 
+/** One of the inputs of a program: arguments in place of those of all, variables and files
+ * beside theirs. */
+export type Input = Pick<RunOptions, "stdin" | "args" | "env" | "files">;
+
 export interface Health {
 	status: "ok" | "degraded";
 	templates: Record<string, { ready: boolean; memory_mb: number; reason?: string }>;
@@ -82,6 +86,12 @@ function encode(content: Content): string | { base64: string } {
 
 export function contentsOf(files: Readonly<Record<string, Content>>): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(files).map(([path, data]) => [path, encode(data)]));
+}
+
+export function inputOf(input: Content | Input): unknown {
+	const isContent = typeof input === "string" || input instanceof ArrayBuffer || ArrayBuffer.isView(input);
+	const { stdin, args, env, files } = isContent ? { stdin: input as Content } : (input as Input);
+	return { stdin: stdin === undefined ? undefined : encode(stdin), args, env, files: files && contentsOf(files) };
 }
 
 export function requestOf(code: string, options: RunOptions): Record<string, unknown> {

@@ -10,9 +10,10 @@ from typing import Any, AsyncGenerator, Dict, List, Mapping, Optional, Sequence,
 from .errors import AnswerTimeoutError, APIError, ConnectError, ConnectionLostError, ProtocolError, ZerobootError
 from .events import Output, RunReader
 from .http1 import Answer
-from .models import Content, Execution, Result, result_of
+from .models import Content, Execution, Input, Result, result_of
 from .aio_session import AsyncSession, AsyncSessionMethod
-from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, is_stream, results_of
+from .protocol import (IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, inputs_of, is_stream,
+                       results_of)
 from .session import SessionInfo, infos_of, path_of
 
 _HELD_MAX = 1 << 20  # bytes that nobody has taken yet; the sender waits then
@@ -210,6 +211,16 @@ class AsyncSandbox:
         seconds = sum(execution.seconds for execution in executions)
         body = await self._ask("POST", "/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
         return results_of(body, executions)
+
+    async def run_inputs(self, code: str, inputs: Sequence[Union[Content, Input]], language: str = "python", timeout: int = 30, *,
+                         args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
+                         files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
+                         memory_mb: Optional[int] = None, binary: bool = False) -> List[Result]:
+        """As Sandbox.run_inputs."""
+        execution = Execution(code, language, timeout, None, args, env, files, outputs, memory_mb, binary)
+        seconds = execution.seconds * (len(inputs) + 1)
+        body = await self._ask("POST", "/v1/exec/batch", inputs_of(execution, inputs), seconds)
+        return results_of(body, [execution] * len(inputs))
 
     def stream(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
                args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,

@@ -12,9 +12,10 @@ from .errors import (AnswerTimeoutError, APIError, ConnectError, ConnectionLostE
                      ZerobootError)
 from .events import Output, RunReader
 from .http1 import Answer
-from .models import Content, Execution, Result, result_of
+from .models import Content, Execution, Input, Result, result_of
 from .session import Session, SessionInfo, SessionMethod, infos_of, path_of
-from .protocol import IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, is_stream, results_of
+from .protocol import (IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, inputs_of, is_stream,
+                       results_of)
 
 _READ_SIZE = 1 << 18
 
@@ -189,6 +190,18 @@ class Sandbox:
         seconds = sum(execution.seconds for execution in executions)
         body = self._ask("POST", "/v1/exec/batch", {"executions": [e.to_json() for e in executions]}, seconds)
         return results_of(body, executions)
+
+    def run_inputs(self, code: str, inputs: Sequence[Union[Content, Input]], language: str = "python", timeout: int = 30, *,
+                   args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,
+                   files: Optional[Mapping[str, Content]] = None, outputs: Sequence[str] = (),
+                   memory_mb: Optional[int] = None, binary: bool = False) -> List[Result]:
+        """Runs one program over many inputs, at most 1,000: it begins once, and where it first
+        asks for standard input each goes on from there, in parallel. Results are in
+        their order, and as if each had been run by itself."""
+        execution = Execution(code, language, timeout, None, args, env, files, outputs, memory_mb, binary)
+        seconds = execution.seconds * (len(inputs) + 1)
+        body = self._ask("POST", "/v1/exec/batch", inputs_of(execution, inputs), seconds)
+        return results_of(body, [execution] * len(inputs))
 
     def stream(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
                args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,

@@ -91,6 +91,29 @@ class Execution:
         return min(self.timeout, TIMEOUT_MAX)
 
 
+@dataclass
+class Input:
+    """One of the inputs of a program: standard input, arguments in place of those of all,
+    variables and files beside theirs."""
+
+    stdin: Optional[Content] = None
+    args: Optional[Sequence[str]] = None
+    env: Optional[Mapping[str, str]] = None
+    files: Optional[Mapping[str, Content]] = None
+
+    def to_json(self) -> Dict[str, Any]:
+        body: Dict[str, Any] = {}
+        if self.stdin is not None:
+            body["stdin"] = _content(self.stdin)
+        if self.args is not None:
+            body["args"] = list(self.args)
+        if self.env:
+            body["env"] = dict(self.env)
+        if self.files:
+            body["files"] = contents_of(self.files)
+        return body
+
+
 def _content(data: Content) -> Any:
     if isinstance(data, str):
         return data
