@@ -126,7 +126,7 @@ static void free_jobs(struct exchange *x)
 
 static void count_job(const struct exchange *x, const struct job *job)
 {
-	if (job->status == JOB_TIMEOUT)
+	if (job->status == JOB_TIMEOUT || (results_ran(job) && job->overran))
 		metrics.timeout++;
 	else if (job->status == JOB_DONE && job->exit_code == 0)
 		metrics.success++;
@@ -240,24 +240,20 @@ static void answer_call(struct exchange *x)
 	check_answer(x);
 }
 
-static void answer_failure(struct exchange *x, struct job *job)
+void api_fail(struct exchange *x, int status)
 {
 	static const int statuses[] = {
 		[JOB_REJECTED] = 400, [JOB_FAULT] = 500,    [JOB_DRAINED] = 503,
 		[JOB_REFUSED] = 503,  [JOB_UNSERVED] = 503, [JOB_FULL] = 507,
 		[JOB_STALE] = 410,    [JOB_ENDED] = 410,    [JOB_DELETED] = 409,
 	};
-	int status = statuses[job->status];
+	struct job *job = x->jobs[0];
 
+	status = status ? status : statuses[job->status];
 	api_error(x, status, status == 503 ? "Retry-After: 1\r\n" : "",
 		  results_failure(job));
 	count_job(x, job);
 	free_jobs(x);
-}
-
-void api_fail(struct exchange *x)
-{
-	answer_failure(x, x->jobs[0]);
 	x->finished(x);
 }
 
@@ -265,6 +261,8 @@ static void answer_jobs(struct exchange *x)
 {
 	struct job *first = x->jobs[0];
 
+	if (x->told)
+		return x->told(x);
 	if (!x->batch && results_ran(first))
 		note_run(x, first);
 	if (x->mcp)
@@ -274,7 +272,7 @@ static void answer_jobs(struct exchange *x)
 	else if (x->batch || results_ran(first))
 		answer_results(x);
 	else
-		answer_failure(x, first);
+		return api_fail(x, 0);
 	x->finished(x);
 }
 
@@ -343,9 +341,9 @@ void api_answer(struct exchange *x, int status, const char *type,
 	x->finished(x);
 }
 
-void api_produce(struct exchange *x, struct producer *body)
+void api_produce(struct exchange *x, const char *type, struct producer *body)
 {
-	struct answer_head head = head_of(x, 200, "application/json", "");
+	struct answer_head head = head_of(x, 200, type, "");
 
 	answer_produce(&x->answer, &head, body);
 	check_answer(x);
@@ -682,6 +680,11 @@ static int admit_key(struct exchange *x, const struct http_request *r)
 	return 0;
 }
 
+static bool takes_body(const struct operation *o)
+{
+	return o->takes || o->takes_bytes;
+}
+
 /* A run asks for a key, a body of JSON, and a server that goes on. */
 static int admit_run(struct exchange *x, const struct http_request *r)
 {
@@ -689,13 +692,17 @@ static int admit_run(struct exchange *x, const struct http_request *r)
 		return -1;
 	if (!r->has_length && !r->chunked) {
 		x->close = true; /* what follows may be the body after all */
-		return deny(x, 411, "", "a POST needs a Content-Length");
+		return deny(x, 411, "",
+			    x->operation->takes ? "a POST needs a "
+						  "Content-Length" :
+						  "a PUT needs a "
+						  "Content-Length");
 	}
 	/* RFC 9110, 15.5.16: with what would have been taken. */
 	if (r->encoded)
 		return deny(x, 415, "Accept-Encoding: identity\r\n",
 			    "the body must have no Content-Encoding");
-	if (!type_ok(r->content_type))
+	if (!x->operation->takes_bytes && !type_ok(r->content_type))
 		return deny(x, 415, "Accept: application/json\r\n",
 			    "the body must be application/json");
 	if (x->draining)
@@ -714,7 +721,7 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	copy_span(x->method, sizeof(x->method), r->method);
 	copy_span(x->target, sizeof(x->target), r->path);
 	x->head_only = http_is(r->method, "HEAD");
-	x->path = endpoint_find(r->path, &name);
+	x->path = endpoint_find(r->path, &name, &x->rest);
 	x->session[0] = 0;
 	if (name.size == ID_SIZE - 1)
 		copy_span(x->session, sizeof(x->session), name);
@@ -724,7 +731,9 @@ int api_admit(struct exchange *x, const struct http_request *r)
 		return deny(x, 421, "",
 			    "Host: not a name of this server: see --host");
 	x->live.framing = r->old ? ANSWER_CLOSE : ANSWER_CHUNKS;
-	x->live.asked = r->events > r->json && x->path == METRICS_EXEC;
+	x->live.asked =
+		r->events > r->json &&
+		(x->path == METRICS_EXEC || x->path == METRICS_SESSION_EXEC);
 	if (x->path == METRICS_OTHER && !http_is(r->path, "*"))
 		return deny(x, 404, "", "no such path");
 	if (http_is(r->method, "OPTIONS"))
@@ -739,7 +748,7 @@ int api_admit(struct exchange *x, const struct http_request *r)
 		if (problem)
 			return deny(x, x->status, "", problem);
 	}
-	if (x->operation->takes)
+	if (takes_body(x->operation))
 		return admit_run(x, r);
 	if (x->operation->keyed)
 		return admit_key(x, r);
@@ -757,7 +766,8 @@ void api_handle(struct exchange *x, const char *body, size_t body_size)
 
 	/* The time of a run counts from here: all of the request is read. */
 	x->start_ns = clock_mono();
-	if (!o->takes)
+	/* Who has to do with the path reads that first. */
+	if (!takes_body(o) && !x->rest.size)
 		x->read(x);
 	if (o->document)
 		answer_document(x, o->document());

@@ -26,6 +26,8 @@ struct exchange {
 	void (*progress)(
 		struct exchange *x); /* there is more of a live answer */
 	void (*finished)(struct exchange *x); /* answer is complete */
+	void (*told)(struct exchange *x);     /* instead of results: its job has
+					   * ended; or NULL */
 	void *context;
 	struct job **jobs;
 	size_t count, open;   /* jobs in all, not yet done */
@@ -49,6 +51,9 @@ struct exchange {
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
 	char session[ID_SIZE]; /* that the path names; empty: none can be it */
+	/* Of the path, what is behind that: encoded, and where the request lies, which
+	 * whoever moves it has to correct. */
+	struct http_span rest;
 	const struct operation *operation; /* that is asked for, admitted */
 	bool known; /* the client has the document that it asks for */
 	int status, exit_code;
@@ -84,15 +89,15 @@ void api_take_jobs(struct exchange *x);
 bool api_spend(struct exchange *x, size_t cost);
 /* Runs the jobs, or refuses them. */
 void api_submit(struct exchange *x);
-/* Answers with what its job has failed by. */
-void api_fail(struct exchange *x);
-/* Instead: an error, the body that is in x->answer (type NULL: none), or JSON that a
+/* Instead: an error, the body that is in x->answer (type NULL: none), or one that a
  * producer makes. */
 void api_refuse(struct exchange *x, int status, const char *extra,
 		const char *message);
 void api_answer(struct exchange *x, int status, const char *type,
 		const char *extra);
-void api_produce(struct exchange *x, struct producer *body);
+void api_produce(struct exchange *x, const char *type, struct producer *body);
+/* Why its job has no result; status 0: the job's. */
+void api_fail(struct exchange *x, int status);
 
 /* Writes an error answer into x->answer; does not call finished. */
 void api_error(struct exchange *x, int status, const char *extra_header,

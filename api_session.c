@@ -233,6 +233,13 @@ static struct session *find_paid(struct exchange *x)
 	return api_spend(x, 1) ? find(x) : NULL;
 }
 
+static bool is_over(struct exchange *x, const struct session *s)
+{
+	if (s->ended)
+		api_refuse(x, 410, "", s->ended);
+	return s->ended;
+}
+
 void api_session_list(struct exchange *x, const char *body, size_t size)
 {
 	struct producer *p;
@@ -243,7 +250,7 @@ void api_session_list(struct exchange *x, const char *body, size_t size)
 		return;
 	p = list(x);
 	if (p)
-		api_produce(x, p);
+		api_produce(x, "application/json", p);
 	else
 		api_refuse(x, 500, "", "no memory for the answer");
 }
@@ -262,6 +269,22 @@ void api_session_show(struct exchange *x, const char *body, size_t size)
 	put_session(t, s, NULL);
 	text_put(t, "\n");
 	api_answer(x, 200, "application/json", "");
+}
+
+void api_session_interrupt(struct exchange *x, const char *body, size_t size)
+{
+	struct session *s = find_paid(x);
+	struct text *t;
+
+	(void)body;
+	(void)size;
+	if (!s || is_over(x, s))
+		return;
+	session_interrupt(s);
+	t = answer_begin(&x->answer);
+	put_session(t, s, NULL);
+	text_put(t, "\n");
+	api_answer(x, 202, "application/json", "");
 }
 
 void api_session_delete(struct exchange *x, const char *body, size_t size)
@@ -307,18 +330,11 @@ static void make(struct exchange *x, const struct request *q)
 		return;
 	}
 	s->idle_seconds = q->idle_seconds;
-	s->rollback = job->rollback;
+	s->on_timeout = job->on_timeout;
 	t = answer_begin(&x->answer);
 	put_session(t, s, &job->warnings);
 	text_put(t, "\n");
 	api_answer(x, 201, "application/json", "");
-}
-
-static bool is_over(struct exchange *x, const struct session *s)
-{
-	if (s->ended)
-		api_refuse(x, 410, "", s->ended);
-	return s->ended;
 }
 
 static void fork_it(struct exchange *x, struct session *s, uint32_t copies)
@@ -355,7 +371,7 @@ static void fetched(struct job *job)
 
 	x->open = 0;
 	if (job->status != JOB_DONE) {
-		api_fail(x);
+		api_fail(x, 0);
 		return;
 	}
 	s = find(x);
@@ -429,6 +445,7 @@ static void body_read(struct reading *reading)
 	int r = reading->result;
 
 	api_take_jobs(x);
+	x->live.asked = q.stream;
 	if (!api_spend(x, cost(&q)))
 		return;
 	if (r)
@@ -452,6 +469,7 @@ void api_session_body(struct exchange *x, const char *body, size_t size)
 	x->reading = (struct reading){
 		.request = { .kind = kinds[x->path],
 			     .owner = x->owner,
+			     .stream = x->live.asked,
 			     .idle_seconds = SESSION_IDLE,
 			     .copies = 1 },
 		.body = body,

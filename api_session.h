@@ -8,6 +8,7 @@
 void api_session_body(struct exchange *x, const char *body, size_t size);
 void api_session_list(struct exchange *x, const char *body, size_t size);
 void api_session_show(struct exchange *x, const char *body, size_t size);
+void api_session_interrupt(struct exchange *x, const char *body, size_t size);
 void api_session_delete(struct exchange *x, const char *body, size_t size);
 
 /* Has the state of one that is away (session.h) read; then done is called, by a job of

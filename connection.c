@@ -381,6 +381,8 @@ static bool take_request(struct connection *c)
 	/* A large body is read in more than one turn. */
 	if (body > READING_AT_ONCE && !keep_input(c))
 		return true;
+	if (c->x.rest.data)
+		c->x.rest.data += c->in.data + c->in.at - data;
 	api_handle(&c->x, c->in.data + c->in.at + r.head_size, body);
 	return true;
 }

@@ -346,15 +346,17 @@ bool control_next_output(const struct vm *vm, uint64_t *at,
 		return false;
 	memcpy(&o, list + *at, sizeof(o));
 	*at += sizeof(o);
-	pages = o.left_out ? 0 : PAGE_UP(o.size) / ZB_PAGE_SIZE;
-	if (o.name_size > PROTOCOL_NAME_MAX ||
-	    (!o.left_out && o.size > PROTOCOL_FILES_MAX) ||
-	    PADDED(o.name_size) + pages * sizeof(gpa_t) > end - *at)
+	if (o.kind > ZB_OUTPUT_ENTRY_OTHER || o.name_size > PROTOCOL_NAME_MAX ||
+	    (o.kind == ZB_OUTPUT_FILE && o.size > PROTOCOL_FILES_MAX))
+		return false;
+	pages = o.kind ? 0 : PAGE_UP(o.size) / ZB_PAGE_SIZE;
+	if (PADDED(o.name_size) + pages * sizeof(gpa_t) > end - *at)
 		return false;
 	f->name = (const char *)list + *at;
 	f->name_size = o.name_size;
 	f->size = o.size;
-	f->left_out = o.left_out;
+	f->left_out = o.kind == ZB_OUTPUT_LEFT_OUT;
+	f->entry = o.kind >= ZB_OUTPUT_ENTRY;
 	*at += PADDED(o.name_size);
 	f->pages = list + *at;
 	*at += pages * sizeof(gpa_t);

@@ -64,6 +64,7 @@ struct control_output_file {
 	size_t name_size;
 	uint64_t size;
 	bool left_out;
+	bool entry; /* of a directory: there is nothing but what abi.h has */
 	const void *pages; /* where they are: gpa_t, not aligned */
 };
 bool control_next_output(const struct vm *vm, uint64_t *at,

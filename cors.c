@@ -83,8 +83,8 @@ const char *cors_permissions(struct http_span origin)
 {
 	if (!cors_allows(origin))
 		return "";
-	return "Access-Control-Allow-Methods: GET, HEAD, POST, DELETE, "
-	       "OPTIONS\r\n"
+	return "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, "
+	       "DELETE, OPTIONS\r\n"
 	       "Access-Control-Allow-Headers: Authorization, Content-Type, "
 	       "X-Request-Id, MCP-Protocol-Version\r\n"
 	       "Access-Control-Max-Age: 3600\r\n";

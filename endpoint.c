@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api.h"
+#include "api_files.h"
 #include "mcp_http.h"
 #include "openapi.h"
 #include "api_session.h"
@@ -18,6 +19,11 @@
 /* What a request with a body meets before anybody looks into it. */
 #define BODY_ERRORS 400, 401, 408, 411, 413, 415, 429, 431, 500, 503
 
+#define EVENTS(result)                                                         \
+	"With stream, server-sent events: stdout and stderr, objects with "    \
+	"text or base64; the last one is result, " result ", or error, an "    \
+	"Error."
+
 const struct endpoint endpoints[METRICS_PATHS] = {
 	[METRICS_OTHER] = { .path = SPAN("other") },
 	[METRICS_EXEC] = {
@@ -28,10 +34,7 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.handle = api_exec,
 			.takes = &request_exec,
 			.gives = &results_one,
-			.events = "With stream, server-sent events: stdout and "
-				  "stderr, objects with text or base64; the "
-				  "last one is result, a Result, or error, an "
-				  "Error.",
+			.events = EVENTS("a Result"),
 			.statuses = { 200, BODY_ERRORS },
 			.id = "exec",
 			.summary = "Run a program.",
@@ -174,6 +177,7 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.handle = api_session_body,
 			.takes = &request_session_exec,
 			.gives = &results_exec,
+			.events = EVENTS("an ExecResult"),
 			.statuses = { 200, BODY_ERRORS, 404, 409, 410, 507 },
 			.id = "execInSession",
 			.summary = "Run code in a session.",
@@ -197,6 +201,57 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.example = "{\"count\":3}",
 		} },
 	},
+	[METRICS_SESSION_INTERRUPT] = {
+		.path = SPAN("/v1/sessions/{id}/interrupt"),
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = api_session_interrupt,
+			.gives = &api_session_answer,
+			.keyed = true,
+			.statuses = { 202, 401, 404, 410, 429 },
+			.id = "interruptSession",
+			.summary = "Send SIGINT to what runs in a session.",
+			.help = "As ^C does. Where nothing runs, nothing is done.",
+		} },
+	},	[METRICS_SESSION_FILES] = {
+		.path = SPAN("/v1/sessions/{id}/files/{path}"),
+		.operations = { {
+			.method = SPAN("GET"),
+			.handle = api_files_get,
+			.gives = &api_files_answer,
+			.gives_bytes = true,
+			.keyed = true,
+			.statuses = { 200, 400, 401, 404, 409, 410, 413, 429,
+				      500, 503 },
+			.id = "getSessionFile",
+			.summary = "A file of a session, or what a directory "
+				   "has.",
+			.help = "The session stays as it is, and nothing of "
+				"its program runs. A file has "
+				"application/octet-stream.",
+		}, {
+			.method = SPAN("PUT"),
+			.handle = api_files_put,
+			.takes_bytes = true,
+			.keyed = true,
+			.statuses = { 204, 400, 401, 404, 408, 409, 410, 411,
+				      413, 415, 429, 431, 500, 503, 507 },
+			.id = "putSessionFile",
+			.summary = "Write a file of a session.",
+			.help = "With the directories that it lacks; instead "
+				"of what it was. Nothing of the program runs.",
+		}, {
+			.method = SPAN("DELETE"),
+			.handle = api_files_delete,
+			.keyed = true,
+			.statuses = { 204, 400, 401, 404, 409, 410, 429, 500,
+				      503, 507 },
+			.id = "deleteSessionFile",
+			.summary = "Delete a file of a session.",
+			.help = "A directory is refused.",
+		} },
+	},
+
 };
 
 static bool no_page;
@@ -224,35 +279,56 @@ static bool same(struct http_span a, const struct http_span *b)
 }
 
 #define PARAMETER "{id}"
+#define REST "{path}"
 
-/* A row's path, with anything but a slash where it has a parameter. */
-static bool matches(struct http_span path, const struct http_span *row,
-		    struct http_span *name)
+static bool ends_with(const struct http_span *row, const char *text)
 {
-	const char *at = strstr(row->data, PARAMETER), *end;
-	size_t before, after;
+	size_t size = strlen(text);
+
+	return row->size >= size &&
+	       !memcmp(row->data + row->size - size, text, size);
+}
+
+/* A row's path, with anything but a slash where it has a parameter, and anything at
+ * its end if it is open. */
+static bool matches(struct http_span path, const struct http_span *row,
+		    struct http_span *name, struct http_span *rest)
+{
+	const char *at = strstr(row->data, PARAMETER), *end, *slash;
+	bool open = ends_with(row, REST);
+	struct http_span tail;
+	size_t before;
 
 	if (!at)
 		return same(path, row);
 	before = (size_t)(at - row->data);
-	after = row->size - before - strlen(PARAMETER);
-	if (path.size <= before + after ||
-	    memcmp(path.data, row->data, before) ||
-	    memcmp(path.data + path.size - after, at + strlen(PARAMETER),
-		   after))
+	if (path.size <= before || memcmp(path.data, row->data, before))
 		return false;
-	*name = (struct http_span){ path.data + before,
-				    path.size - before - after };
-	end = memchr(name->data, '/', name->size);
-	return !end;
+	end = path.data + path.size;
+	name->data = path.data + before;
+	slash = memchr(name->data, '/', (size_t)(end - name->data));
+	name->size = (size_t)((slash ? slash : end) - name->data);
+	*rest = (struct http_span){ name->data + name->size,
+				    (size_t)(end - name->data) - name->size };
+	tail.data = at + strlen(PARAMETER);
+	tail.size = row->size - before - strlen(PARAMETER) -
+		    (open ? strlen(REST) : 0);
+	if (name->size == 0 || rest->size < tail.size ||
+	    (!open && rest->size > tail.size) ||
+	    memcmp(rest->data, tail.data, tail.size))
+		return false;
+	rest->data += tail.size;
+	rest->size -= tail.size;
+	return true;
 }
 
-enum metrics_path endpoint_find(struct http_span path, struct http_span *name)
+enum metrics_path endpoint_find(struct http_span path, struct http_span *name,
+				struct http_span *rest)
 {
 	for (int i = METRICS_OTHER + 1; i < METRICS_PATHS; i++) {
 		const struct endpoint *e = &endpoints[i];
 
-		if (matches(path, &e->path, name))
+		if (matches(path, &e->path, name, rest))
 			return endpoint_is_there(i) ? (enum metrics_path)i :
 						      METRICS_OTHER;
 		for (int n = 0; n < ENDPOINT_NAMES && e->names[n].size; n++)
@@ -287,7 +363,7 @@ static bool allows(enum metrics_path path, const char *method)
 
 const char *endpoint_allow(enum metrics_path path)
 {
-	static const char *const methods[] = { "GET", "HEAD", "POST",
+	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT",
 					       "DELETE" };
 	static char line[64];
 	int n = snprintf(line, sizeof(line), "Allow: ");

@@ -28,6 +28,8 @@ struct operation {
 	const struct object *takes, *gives;
 	const struct object *or_takes; /* instead of that; or NULL */
 	bool keyed;         /* it asks for a key though it takes nothing */
+	bool takes_bytes;   /* of any type, instead of JSON */
+	bool gives_bytes;   /* as well as JSON */
 	const char *type;   /* what it answers, if not JSON */
 	const char *events; /* which, where it can answer as it comes */
 	/* All that it may answer, of which those from 400 on are errors, but for
@@ -50,8 +52,9 @@ extern const struct endpoint endpoints[METRICS_PATHS];
 void endpoint_hide_page(void);
 bool endpoint_is_there(enum metrics_path path);
 const char *endpoint_path(enum metrics_path path);
-/* *name: what a path has where its row has {id}. */
-enum metrics_path endpoint_find(struct http_span path, struct http_span *name);
+/* *name, *rest: what a path has where its row has {id}, and {path} at its end. */
+enum metrics_path endpoint_find(struct http_span path, struct http_span *name,
+				struct http_span *rest);
 /* NULL: there is no such operation. */
 const struct operation *endpoint_operation(enum metrics_path path,
 					   struct http_span method);

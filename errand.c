@@ -19,6 +19,9 @@ static int check_parts(const struct errand *e)
 		     p.kind != PART_OUTPUT))
 			return -EPROTO;
 	}
+	/* A session's program need not be in it. */
+	if (codes == 0 && run_is_next(e->run.session))
+		return r ? -EPROTO : 0;
 	return r || codes != (e->run.session < RUN_BRANCH) ? -EPROTO : 0;
 }
 

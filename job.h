@@ -26,6 +26,15 @@ enum job_status {
 	JOB_DELETED, /* it is being deleted */
 };
 
+/* What becomes of a session when an exec is cut off, by its time or because its client
+ * goes away. */
+enum overrun {
+	OVERRUN_UNSAID,
+	OVERRUN_END,       /* its program ends */
+	OVERRUN_ROLLBACK,  /* it is as it was before the exec */
+	OVERRUN_INTERRUPT, /* the program gets SIGINT; it ends if it goes on */
+};
+
 /* Owned by the caller, who frees it after done or cancel. */
 struct job {
 	struct queue_node node; /* first; its owner is set by the caller */
@@ -52,8 +61,14 @@ struct job {
 	bool alone;              /* no other input has the same beginning */
 	uint64_t base;           /* the number of that; 0: none */
 	uint64_t spent_ns, spent_cpu_ns; /* by that, of its time */
-	bool fetch;    /* nothing is to be run: its session's state is wanted */
-	bool rollback; /* what is cut off leaves it as it was */
+	bool fetch; /* nothing is to be run: its session's state is wanted */
+	bool apart; /* no exec: it has to do with files alone, */
+	bool look;  /* which it leaves as they are */
+	enum overrun on_timeout; /* of the session */
+	uint32_t grace_ms; /* to go on after SIGINT at its timeout; 0: none */
+	uint32_t signal;   /* to have when it begins; 0: none */
+	uint64_t give_up;  /* when it is cut off, as nobody waits for it; 0: not
+			     * before its time. loop_clock */
 	struct state state;    /* of it, before */
 	struct member *stayed; /* the worker that has had it last, */
 	uint64_t stayed_run;   /* in that run, which has saved its state */
@@ -66,6 +81,7 @@ struct job {
 	/* results, valid in done */
 	enum job_status status;
 	int exit_code;
+	bool overran; /* it ended in time because it was interrupted */
 	enum result_end ended;
 	unsigned cut; /* RESULT_CUT_* */
 	uint64_t cpu_ns, memory, calls;
@@ -75,6 +91,8 @@ struct job {
 	bool whole;            /* which is all of it */
 	const char *value;     /* in payload; or NULL */
 	size_t value_size;
+	const char *entries; /* of a directory: see api_files.c; or NULL */
+	size_t entries_size;
 	unsigned left_out;               /* files, beside those named */
 	const char *files, *files_end;   /* parts, some of which are */
 	const char *out, *err, *message; /* in payload, or constant */

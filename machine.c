@@ -85,13 +85,29 @@ int machine_code(struct machine *m, const void *code, size_t size,
 	return prepare(m, control_code(&m->vm, code, size), output_limit);
 }
 
+static enum vm_event run(struct machine *m, uint64_t deadline, struct err *e)
+{
+	enum vm_event event = vm_run(&m->vm, deadline, e);
+
+	m->mono_ns = clock_mono() + (uint64_t)m->vm.mono_offset;
+	return event;
+}
+
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e)
 {
+	m->vm.exits = 0;
+	return run(m, deadline, e);
+}
+
+enum vm_event machine_interrupt(struct machine *m, int signal,
+				uint64_t deadline, struct err *e)
+{
+	uint64_t ran_ns = m->vm.ran_ns;
 	enum vm_event event;
 
-	m->vm.exits = 0;
-	event = vm_run(&m->vm, deadline, e);
-	m->mono_ns = clock_mono() + (uint64_t)m->vm.mono_offset;
+	control_open(&m->vm)->signal = (uint32_t)signal;
+	event = run(m, deadline, e);
+	m->vm.ran_ns += ran_ns;
 	return event;
 }
 

@@ -47,6 +47,9 @@ int machine_code(struct machine *m, const void *code, size_t size,
 		 uint32_t output_limit);
 /* Runs the request, as vm_run. */
 enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e);
+/* After VM_TIMEOUT: its program gets a signal and goes on. */
+enum vm_event machine_interrupt(struct machine *m, int signal,
+				uint64_t deadline, struct err *e);
 
 /*
  * After a run that ended, with whatever came of it: the VM's state becomes that of

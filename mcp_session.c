@@ -81,7 +81,7 @@ static struct session *make(struct mcp_message *m, int language, uint64_t owner,
 	}
 	s->idle_seconds = idle_seconds;
 	/* An agent cannot know how far a run came that was cut off. */
-	s->rollback = true;
+	s->on_timeout = OVERRUN_ROLLBACK;
 	memcpy(m->session, s->id, ID_SIZE);
 	m->made = true;
 	return s;

@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "discard.h"
 #include "recycle_result.h"
+
+/* Between signals: all that are told while a worker does not look find room. */
+#define SIGNAL_NS 50000000ull
 
 /* ---- what it says ---- */
 
@@ -34,10 +38,11 @@ static int take_parts(struct member_news *n, const char *at, const char *end)
 				return -EPROTO;
 			continue;
 		}
-		to = p.kind == PART_STDOUT ? &n->out :
-		     p.kind == PART_STDERR ? &n->err :
-		     p.kind == PART_VALUE  ? &n->value :
-					     &n->text;
+		to = p.kind == PART_STDOUT  ? &n->out :
+		     p.kind == PART_STDERR  ? &n->err :
+		     p.kind == PART_VALUE   ? &n->value :
+		     p.kind == PART_ENTRIES ? &n->entries :
+					      &n->text;
 		if (to->data ||
 		    (to == &n->text && (!p.size || p.data[p.size - 1])))
 			return -EPROTO;
@@ -57,6 +62,12 @@ static bool may_be(uint32_t session, const struct result *r)
 	       (r->status == RESULT_DONE && session && session < RUN_BEGINNING);
 }
 
+static bool is_text_alone(const struct member_news *n)
+{
+	return n->text.data && !n->out.data && !n->err.data && !n->value.data &&
+	       !n->entries.data;
+}
+
 static int hear_result(struct member *m, struct member_news *n,
 		       const struct message *head, const char *body)
 {
@@ -71,7 +82,7 @@ static int hear_result(struct member *m, struct member_news *n,
 	if (r->id != m->run_id || r->status >= RESULT_STATUSES ||
 	    r->exit_code > 255 || r->recycled > 1 || r->kept > 1 ||
 	    r->ended >= RESULT_ENDS || r->cut > RESULT_CUTS || r->alive > 1 ||
-	    !may_be(m->session, r) ||
+	    r->overran > 1 || !may_be(m->session, r) ||
 	    (r->status == RESULT_AWAY &&
 	     (!m->stays || head->size > sizeof(*r))) ||
 	    (r->status == RESULT_CANCELLED && m->state != CANCELLING) ||
@@ -150,7 +161,7 @@ static int hear_saved(struct member *m, struct member_news *n,
 		return 1;
 	}
 	if (take_parts(n, body + sizeof(*s), body + head->size) == 0 &&
-	    n->text.data && !n->out.data && !n->err.data && !n->value.data)
+	    is_text_alone(n))
 		return 1;
 	discard(n->payload, head->size);
 	return -EPROTO;
@@ -209,10 +220,7 @@ int member_hear(struct member *m, struct member_news *n)
 		return hear_renewal(&m->owes_warm, n, body);
 	default: /* FAILED */
 		r = take_parts(n, body, body + head.size);
-		return r < 0 || n->out.data || n->err.data || n->value.data ||
-				       !n->text.data ?
-			       -EPROTO :
-			       1;
+		return r < 0 || !is_text_alone(n) ? -EPROTO : 1;
 	}
 }
 
@@ -249,11 +257,15 @@ int member_run(struct member *m, uint64_t now)
 			   .state_limit = job->state_limit,
 			   .stayed = m->stays ? job->stayed_run : 0,
 			   .spent_ns = job->spent_ns,
-			   .spent_cpu_ns = job->spent_cpu_ns };
+			   .spent_cpu_ns = job->spent_cpu_ns,
+			   .grace_ms = job->grace_ms,
+			   .look = job->look };
 
 	m->credit = run.stream;
 	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;
 	m->due = 0;
+	m->signal = job->signal;
+	m->signalled = 0;
 	m->session = run.session;
 	m->base = job->base;
 	m->state_size = run_has_state(job->run_session) ? job->state.size : 0;
@@ -277,14 +289,26 @@ int member_cancel(struct member *m)
 				    sizeof(about)));
 }
 
-int member_interrupt(struct member *m, uint32_t signal)
+/* One message at a time: what comes due meanwhile is in the next. */
+int member_remind(struct member *m)
 {
-	struct interrupt i = { .id = m->run_id, .signal = signal };
+	struct interrupt i = { .id = m->run_id, .signal = m->signal };
+	uint64_t now = clock_mono();
 
+	if (m->signal == 0 || channel_unsent(&m->channel) ||
+	    (m->signalled && now < m->signalled + SIGNAL_NS))
+		return 1;
+	m->signal = 0;
+	m->signalled = now;
 	return channel_send(&m->channel, MESSAGE_INTERRUPT, &i, sizeof(i));
 }
 
-/* One message at a time: what comes due meanwhile is in the next. */
+int member_interrupt(struct member *m, uint32_t signal)
+{
+	m->signal = signal;
+	return member_remind(m);
+}
+
 static int send_credit(struct member *m)
 {
 	struct credit c = { .id = m->run_id, .bytes = m->due };
@@ -313,5 +337,7 @@ int member_go_on(struct member *m)
 {
 	int r = sent(m, channel_flush(&m->channel));
 
+	if (r == 1)
+		r = member_remind(m);
 	return r == 1 ? send_credit(m) : r;
 }

@@ -50,6 +50,8 @@ struct member {
 	uint64_t run_id;       /* of the last run */
 	uint32_t credit, rest; /* bytes of OUTPUT that it may still send */
 	uint32_t due;          /* bytes of credit that it is not told yet */
+	uint32_t signal;       /* for its program, which it is not told yet */
+	uint64_t signalled;    /* when it was told of one last */
 	struct job *job;
 	struct parts parts; /* of a job that went before they were sent, */
 	struct state kept;  /* and of its session */
@@ -68,7 +70,8 @@ struct member_news {
 	struct result result;
 	struct renewal renewal; /* of a RESULT: the one before the run */
 	struct saved saved;
-	struct part_view out, err, value, text; /* text ends with a NUL */
+	struct part_view out, err, value, entries;
+	struct part_view text; /* ends with a NUL */
 	const char *state; /* of SAVED_DONE: what the session has more now */
 	size_t state_size;
 	const char *files, *files_end; /* all parts: of a RESULT some may be
@@ -86,8 +89,10 @@ int member_hear(struct member *m, struct member_news *n);
 int member_run(struct member *m, uint64_t now);
 /* Nobody wants what runs any more, of which the job may go. As member_run. */
 int member_cancel(struct member *m);
-/* A signal for the program that runs. As member_run. */
+/* A signal for the program that runs. One that comes soon after another is told later:
+ * member_remind. As member_run. */
 int member_interrupt(struct member *m, uint32_t signal);
+int member_remind(struct member *m);
 /* So many more bytes of OUTPUT may come of the run. */
 int member_credit(struct member *m, uint32_t bytes);
 /* What was kept of a job that is gone is not sent any more. */

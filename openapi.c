@@ -237,20 +237,22 @@ static const char *when(int status)
 	} texts[] = {
 		{ 200, "It was done." },
 		{ 201, "It was made." },
-		{ 202, "It wants no answer." },
+		{ 202, "It was taken." },
 		{ 204, "It is deleted." },
 		{ 304, "The client has it: If-None-Match names it." },
 		{ 400, "The request is wrong: what, and where." },
 		{ 401, "No key, or an unknown one." },
 		{ 403, "Origin: not one that --cors names." },
-		{ 404, "There is no such session of this key." },
+		{ 404, "There is no such session of this key, or no such file "
+		       "in it." },
 		{ 409, "The session is being deleted." },
 		{ 410, "The session's program has ended: why." },
 		{ 507, "The session, or all of them, have become too large: "
 		       "it is as it was before." },
 		{ 408, "The request did not arrive in time." },
 		{ 411, "The body has no length." },
-		{ 413, "The body is larger than --max-body." },
+		{ 413, "The body is larger than --max-body, or the file than "
+		       "--max-outputs." },
 		{ 415, "The body is no JSON, by its type, or is encoded." },
 		{ 429, "More than 100 requests a second for this key." },
 		{ 431, "The headers are too large." },
@@ -283,7 +285,9 @@ static void put_success(struct writer *w, const struct operation *o, int status)
 	if (o->document)
 		put(w, ",\"headers\":{\"ETag\":{\"schema\":{\"type\":"
 		       "\"string\"}}}");
-	if (status == 304 || status == 204 || status == 202) {
+	/* 202 beside 200 is instead of an answer. */
+	if (status == 304 || status == 204 ||
+	    (status == 202 && o->statuses[0] != 202)) {
 		put(w, "}");
 		return;
 	}
@@ -297,6 +301,8 @@ static void put_success(struct writer *w, const struct operation *o, int status)
 								  "\"string\"" :
 								  "");
 	put(w, "}}");
+	if (o->gives_bytes)
+		put(w, ",\"application/octet-stream\":{}");
 	if (o->events) {
 		put(w, ",\"text/event-stream\":{\"schema\":{\"type\":"
 		       "\"string\"");
@@ -330,6 +336,9 @@ static void put_operation(struct writer *w, const struct operation *o)
 		put(w, o->example ? o->example : "");
 		put(w, "}}}");
 	}
+	if (o->takes_bytes)
+		put(w, ",\"requestBody\":{\"required\":true,\"content\":{"
+		       "\"application/octet-stream\":{}}}");
 	put(w, ",\"responses\":{");
 	for (int i = 0; i < ENDPOINT_STATUSES && o->statuses[i]; i++) {
 		unsigned short status = o->statuses[i];
@@ -343,14 +352,35 @@ static void put_operation(struct writer *w, const struct operation *o)
 	put(w, "}}");
 }
 
+/* One that the path has. */
+static void put_parameter(struct writer *w, const struct endpoint *e,
+			  const char *name, const char *help)
+{
+	const char *at = strstr(e->path.data, name);
+
+	if (!at || at[-1] != '{')
+		return;
+	if (strchr(e->path.data, '{') != at - 1)
+		put(w, ",");
+	put(w, "{\"in\":\"path\",\"required\":true,\"schema\":{\"type\":"
+	       "\"string\"}");
+	put_member(w, "\"name\":", name);
+	put_member(w, "\"description\":", help);
+	put(w, "}");
+}
+
 static void put_endpoint(struct writer *w, const struct endpoint *e)
 {
 	put_string(w, e->path.data);
 	put(w, ":{");
 	if (strchr(e->path.data, '{'))
-		put(w, "\"parameters\":[{\"name\":\"id\",\"in\":\"path\","
-		       "\"required\":true,\"schema\":{\"type\":\"string\"}"
-		       "}],");
+		put(w, "\"parameters\":[");
+	put_parameter(w, e, "id", "Of a session.");
+	put_parameter(w, e, "path",
+		      "Of a file, percent-encoded where it must be: relative "
+		      "to the program's directory, or with a slash in front.");
+	if (strchr(e->path.data, '{'))
+		put(w, "],");
 	put(w, "\"description\":\"");
 	for (int i = 0; i < ENDPOINT_NAMES && e->names[i].size; i++)
 		text_format(&w->t, "%s%s", i ? ", " : "Also ",

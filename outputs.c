@@ -9,6 +9,11 @@
 #include "protocol.h"
 
 _Static_assert(PROTOCOL_FILES == ZB_OUTPUTS_MAX, "files of a result");
+_Static_assert(sizeof(struct entry) == sizeof(struct zb_output) &&
+		       PROTOCOL_ENTRIES_MAX == ZB_OUTPUTS_SIZE &&
+		       ENTRY_FILE == ZB_OUTPUT_ENTRY &&
+		       ENTRY_OTHER == ZB_OUTPUT_ENTRY_OTHER,
+	       "entries are told as they are listed");
 
 /* What the list comes to, as far as it keeps the bounds. */
 struct sum {
@@ -20,6 +25,8 @@ struct sum {
 static bool admit(struct sum *s, const struct control_output_file *f,
 		  uint64_t limit)
 {
+	if (f->entry)
+		return false;
 	if (f->left_out && s->left_out++ == PROTOCOL_LEFT_OUT_MAX)
 		return false;
 	if (!f->left_out) {
@@ -56,6 +63,27 @@ static char *put(const struct machine *m, const struct control_output_file *f,
 	return data + PADDED(head.size);
 }
 
+/* A directory's entries stand in the list as they are told. */
+static int gather_entries(const struct machine *m, struct outputs *o)
+{
+	struct part head = { .kind = PART_ENTRIES };
+	struct control_output_file f;
+	uint64_t at = 0;
+
+	while (control_next_output(&m->vm, &at, &f) && f.entry)
+		head.size = at;
+	if (!head.size)
+		return 0;
+	o->size = part_room(head.size);
+	o->data = malloc(o->size);
+	if (!o->data)
+		return -ENOMEM;
+	memcpy(o->data, &head, sizeof(head));
+	memcpy(o->data + sizeof(head),
+	       control_at(&m->vm, ZB_OUTPUTS_GPA, head.size), head.size);
+	return 0;
+}
+
 int outputs_gather(const struct machine *m, uint64_t limit, struct outputs *o)
 {
 	const volatile struct zb_control *c = control_page(&m->vm);
@@ -65,6 +93,9 @@ int outputs_gather(const struct machine *m, uint64_t limit, struct outputs *o)
 	char *to;
 
 	*o = (struct outputs){ .missed = c->outputs_missed };
+	if (control_next_output(&m->vm, &at, &f) && f.entry)
+		return gather_entries(m, o);
+	at = 0;
 	while (control_next_output(&m->vm, &at, &f) && admit(&s, &f, limit))
 		;
 	if (!s.room)

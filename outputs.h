@@ -13,7 +13,7 @@ struct outputs {
 	uint32_t missed; /* files that are left out and not named */
 };
 
-/* After VM_EXIT. At most ZB_OUTPUTS_MAX files and limit bytes of them, whatever the
+/* After VM_EXIT, or that of an exec. A directory's entries, or at most ZB_OUTPUTS_MAX files and limit bytes of them, whatever the
  * list says. 0 or -ENOMEM: none is returned. */
 int outputs_gather(const struct machine *m, uint64_t limit, struct outputs *o);
 

@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -96,12 +97,13 @@ static void give(struct member *m, struct job *job)
 		    m->resident == job->stayed_run) ||
 		   (job->run_session == RUN_BRANCH && m->base == job->base);
 	m->resident = 0;
-	m->deadline = loop_clock(now) + (uint64_t)job->timeout_ms * 1000000 +
-		      GRACE_NS;
+	m->deadline = loop_clock(now) + GRACE_NS +
+		      ((uint64_t)job->timeout_ms + job->grace_ms) * 1000000;
 	job->wait_ns = now - job->submitted_ns;
 	job->member = m;
 	running++;
-	sent(m, member_run(m, now));
+	if (sent(m, member_run(m, now)) && job->signal)
+		sent(m, member_remind(m));
 }
 
 /* It is free, and its template is not its language's any more. */
@@ -147,8 +149,11 @@ static void take_results(struct job *job, const struct member_news *n)
 	job->message = n->text.data;
 	job->value = n->value.data;
 	job->value_size = n->value.size;
+	job->entries = n->entries.data;
+	job->entries_size = n->entries.size;
 	job->asks = n->result.status == RESULT_ASKS;
 	job->alive = n->result.alive;
+	job->overran = n->result.overran;
 	job->files = n->files;
 	job->files_end = n->files_end;
 	job->left_out = n->result.left_out;
@@ -453,6 +458,30 @@ void pool_credit(struct job *job, uint32_t bytes)
 		watch_output(m, true);
 }
 
+void pool_interrupt(struct job *job, uint32_t signal)
+{
+	struct member *m = job->member;
+
+	/* Also for a run that is to begin once more. */
+	job->signal = signal;
+	/* That the worker is gone is heard, not seen here. */
+	if (m && member_interrupt(m, signal) == 0)
+		watch_output(m, true);
+}
+
+void pool_leave(struct job *job, struct job *alone, uint64_t patience_ns)
+{
+	struct member *m = job->member;
+
+	*alone = *job;
+	*job = (struct job){ .language = alone->language };
+	m->job = alone;
+	alone->give_up = loop_clock(clock_mono()) + patience_ns;
+	pool_interrupt(alone, SIGINT);
+	if (alone->stream)
+		pool_credit(alone, alone->stream);
+}
+
 bool pool_cancel(struct job *job)
 {
 	if (job->member) {
@@ -541,6 +570,24 @@ static void end_hung(struct crew *c, uint64_t now)
 	}
 }
 
+/* What is told of what runs a while later: signals, and that it is over. */
+static void remind(struct crew *c, uint64_t now)
+{
+	for (unsigned i = 0; i < c->maximum; i++) {
+		struct member *m = &c->members[i];
+		struct job *job = m->job;
+
+		if (m->state != BUSY || !job || m->owes_saved)
+			continue;
+		if (job->give_up && loop_clock(now) > job->give_up) {
+			cancel_run(m);
+			finish(job, JOB_TIMEOUT);
+		} else if (m->signal && member_remind(m) == 0) {
+			watch_output(m, true);
+		}
+	}
+}
+
 static void template_loaded(struct stock *s)
 {
 	struct crew *c = s->context;
@@ -600,6 +647,7 @@ void pool_tick(uint64_t now)
 		if (c->off)
 			continue;
 		end_hung(c, now);
+		remind(c, now);
 		crew_shrink(c, now);
 		demand_watch(c);
 		if (crew_serves(c))

@@ -41,6 +41,13 @@ enum pool_verdict pool_admit(struct job *const *jobs, size_t count,
 int pool_submit(struct job *job);
 /* Of a streamed one so many more bytes may come. No effect when it has ended. */
 void pool_credit(struct job *job, uint32_t bytes);
+/* A signal for its program; if it has not begun, then as soon as it does. */
+void pool_interrupt(struct job *job, uint32_t signal);
+/*
+ * What runs has nobody who waits for it: job goes, alone has all of it from now on.
+ * It gets SIGINT, and if it goes on for so long, it is over with JOB_TIMEOUT.
+ */
+void pool_leave(struct job *job, struct job *alone, uint64_t patience_ns);
 /* The job is not wanted any more; done is not called. False: it has ended. */
 bool pool_cancel(struct job *job);
 /* Processes have ended: others take their place. */

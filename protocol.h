@@ -63,11 +63,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTOCOL_REQUEST_MAX (32u << 20) /* bytes of a request's parts, and */
-#define PROTOCOL_HEADS_MAX (2u << 20)    /* of their heads and names */
-#define PROTOCOL_FILES_MAX (32u << 20)   /* of files that a run returns */
-#define PROTOCOL_NAME_MAX 4095           /* bytes of a part's name */
-#define PROTOCOL_FILES 64                /* that a result has, and */
+#define PROTOCOL_REQUEST_MAX (32u << 20)  /* bytes of a request's parts, and */
+#define PROTOCOL_HEADS_MAX (2u << 20)     /* of their heads and names */
+#define PROTOCOL_FILES_MAX (32u << 20)    /* of files that a run returns */
+#define PROTOCOL_NAME_MAX 4095            /* bytes of a part's name */
+#define PROTOCOL_ENTRIES_MAX (448u << 10) /* of a directory's entries */
+#define PROTOCOL_FILES 64                 /* that a result has, and */
 #define PROTOCOL_LEFT_OUT_MAX 8 /* files that a result names as left out */
 #define PROTOCOL_OUTPUT_MAX ((1u << 20) + 4096) /* of stdout, of stderr */
 #define PROTOCOL_TEXT_MAX 512                   /* of a message for people */
@@ -116,6 +117,9 @@ struct run {
 	uint64_t state_limit; /* bytes that the session's pages may have */
 	uint64_t stayed;      /* the run that has saved the state, or 0 */
 	uint64_t spent_ns, spent_cpu_ns; /* before it was branched off */
+	uint32_t grace_ms; /* at timeout_ms the program gets SIGINT, and so long
+			    * after that; 0: it is cut off at once */
+	uint32_t look;     /* 1: what it does to its session is not kept */
 };
 
 #define RUN_SESSION_FIRST 1u  /* exec of its session: there is no state yet */
@@ -132,6 +136,12 @@ static inline bool run_has_state(uint32_t session)
 {
 	return session == RUN_SESSION_NEXT || session == RUN_SESSION_FORKED ||
 	       session == RUN_BRANCH;
+}
+
+/* An exec of a session that has begun. */
+static inline bool run_is_next(uint32_t session)
+{
+	return session >= RUN_SESSION_STAYED && session <= RUN_SESSION_FORKED;
 }
 
 struct about { /* a run */
@@ -175,7 +185,8 @@ enum result_status {
 struct result {
 	uint64_t id;
 	uint32_t status;       /* enum result_status */
-	uint32_t exit_code;    /* 0-255 */
+	uint32_t exit_code;    /* 0-255; if it was refused, the errno of a file
+				* or 1 */
 	uint32_t recycled;     /* 1: the VM had run before */
 	uint32_t kept;         /* 1: the same VM is to be used again */
 	struct renewal before; /* the one before the run */
@@ -189,6 +200,8 @@ struct result {
 	uint64_t cpu_ns;   /* of all processes */
 	uint64_t memory;   /* bytes in use, at most */
 	uint64_t calls;    /* system calls */
+	uint32_t overran;  /* 1: its time was over, and it got SIGINT */
+	uint32_t reserved;
 };
 
 enum result_end { ENDED_EXIT, ENDED_SIGNAL, ENDED_MEMORY, RESULT_ENDS };
@@ -212,12 +225,15 @@ enum saved_status {
 
 /* The kinds of a request are those of guest/abi.h. */
 enum part_kind {
-	PART_CODE = 1, /* one in each RUN but a branch */
+	PART_CODE = 1, /* one in each RUN but a branch; of a session that has
+			* begun there may be none */
 	PART_STDIN,
 	PART_ARGUMENT,
 	PART_ENVIRONMENT, /* name=value */
 	PART_FILE,        /* name: its path */
 	PART_OUTPUT,      /* name: a path or pattern of files to return */
+	PART_LOOK,        /* name: a file to return, or a directory to list */
+	PART_REMOVE,      /* name: a file that is to go */
 	PART_STATE,       /* of a session: not for the guest */
 	/* of a worker */
 	PART_STDOUT,
@@ -227,6 +243,7 @@ enum part_kind {
 	PART_BYTES,    /* any bytes */
 	PART_LEFT_OUT, /* name: of a file that is not returned */
 	PART_VALUE,    /* of a session's exec, as text */
+	PART_ENTRIES,  /* of a directory: struct entry and names */
 	PART_KINDS
 };
 
@@ -236,6 +253,17 @@ struct part {
 	uint32_t name_size;
 	uint64_t size;
 };
+
+/* Of a directory; the name follows, padded to 8 bytes. */
+struct entry {
+	uint64_t size; /* of a file */
+	uint32_t name_size;
+	uint32_t kind; /* ENTRY_* */
+};
+#define ENTRY_FILE 2
+#define ENTRY_DIRECTORY 3
+#define ENTRY_LINK 4
+#define ENTRY_OTHER 5
 
 #define PADDED(size) (((size) + 7) & ~(size_t)7)
 

@@ -213,7 +213,7 @@ static int take_on_timeout(struct json *j, struct reader *r,
 	unsigned word = 0;
 	int n = field_word(j, r, f, &word);
 
-	parse_of(r)->job->rollback = word == 1;
+	parse_of(r)->job->on_timeout = (enum overrun)(OVERRUN_END + word);
 	return n;
 }
 
@@ -350,7 +350,9 @@ const struct object request_exec = {
 	.fields = exec_fields,
 };
 
-static const char *const on_timeouts[] = { "end", "rollback", NULL };
+/* As enum overrun has them. */
+static const char *const on_timeouts[] = { "end", "rollback", "interrupt",
+					   NULL };
 
 /* What sessions have beside what a program has, or not: in a table of their own. */
 #define ON_TIMEOUT                                                             \
@@ -359,9 +361,10 @@ static const char *const on_timeouts[] = { "end", "rollback", NULL };
 		.words = on_timeouts, .take = take_on_timeout,                 \
 		.help = "What becomes of the session when an exec is cut "     \
 			"off, by "                                             \
-			"its timeout or because its client goes away: its "    \
-			"program "                                             \
-			"ends, or it is as it was before the exec."            \
+			"its timeout or because its client goes away: end: "   \
+			"its program ends. rollback: it is as it was before "  \
+			"the exec. interrupt: SIGINT, as ^C sends it; the "    \
+			"program ends if the exec goes on for 2 seconds."      \
 	}
 
 static struct field session_fields[] = { { .name = "idle_seconds",
@@ -474,7 +477,7 @@ void request_open(void)
 		if (is_named(f, "language") || is_named(f, "env") ||
 		    is_named(f, "files"))
 			session_fields[session++] = *f;
-		if (!is_named(f, "language") && !is_named(f, "stream"))
+		if (!is_named(f, "language"))
 			session_exec_fields[exec++] = *f;
 		call_fields[call++] = *f;
 		if (is_named(f, "stdin") || is_named(f, "args") ||

@@ -188,6 +188,13 @@ const struct object results_many = {
 
 /* ---- how it ended ---- */
 
+/* Its time was over before it was. */
+static bool is_late(const struct job *job)
+{
+	return job->status == JOB_TIMEOUT ||
+	       (job->status == JOB_DONE && job->overran);
+}
+
 bool results_ran(const struct job *job)
 {
 	return job->status == JOB_DONE || job->status == JOB_TIMEOUT;
@@ -298,7 +305,7 @@ static bool is_line_open(const struct job *job)
 /* What stderr has on top, inside its string. */
 static void put_timeout(struct text *t, const struct job *job)
 {
-	if (job->status != JOB_TIMEOUT || job->base64)
+	if (!is_late(job) || job->base64)
 		return;
 	text_format(t, "%sExecution timed out after %us",
 		    is_line_open(job) ? "\\n" : "", job->timeout_ms / 1000);
@@ -306,7 +313,7 @@ static void put_timeout(struct text *t, const struct job *job)
 
 const char *results_status(const struct job *job)
 {
-	if (job->status == JOB_TIMEOUT)
+	if (is_late(job))
 		return statuses[TIMEOUT];
 	if (job->ended == ENDED_MEMORY)
 		return statuses[OUT_OF_MEMORY];
@@ -651,7 +658,7 @@ void results_open(struct results *r)
 	r->held = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		r->held += r->jobs[i]->payload_size;
-		if (r->jobs[i]->base64 && r->jobs[i]->status == JOB_TIMEOUT)
+		if (r->jobs[i]->base64 && is_late(r->jobs[i]))
 			(void)fold_timeout(r->jobs[i]);
 	}
 }

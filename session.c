@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -305,7 +306,7 @@ struct session *session_fork(struct session *s)
 	copy->origin = origin_copy(s->origin);
 	copy->state = state_copy(&s->state);
 	copy->idle_seconds = s->idle_seconds;
-	copy->rollback = s->rollback;
+	copy->on_timeout = s->on_timeout;
 	copy->begun = copy->forked = s->begun;
 	all.forked++;
 	session_store_changed(copy);
@@ -439,14 +440,20 @@ static enum job_status commit(struct session *s, struct job *job)
 		return JOB_FAULT;
 	}
 	s->begun = true;
-	s->forked = false;
+	/* The program has not been there. */
+	s->forked = s->forked && job->apart;
 	note_origin(s);
 	session_store_changed(s);
 	return JOB_DONE;
 }
 
+static const char left[] = "the session's program was ended: its client went "
+			   "away";
+
 static enum job_status settle(struct session *s, struct job *job)
 {
+	if (job->look && job->status == JOB_DONE)
+		return JOB_DONE;
 	switch (job->status) {
 	case JOB_DONE:
 		if (job->alive)
@@ -454,8 +461,11 @@ static enum job_status settle(struct session *s, struct job *job)
 		end(s, "the session's program has ended");
 		return JOB_DONE;
 	case JOB_TIMEOUT:
-		if (!job->rollback)
-			end(s, "the session's program was ended by a timeout");
+		if (job->on_timeout != OVERRUN_ROLLBACK)
+			end(s, job->context ? "the session's program was ended "
+					      "by a "
+					      "timeout" :
+					      left);
 		return JOB_TIMEOUT;
 	case JOB_STALE:
 		/* What is on the disk stays. */
@@ -493,7 +503,7 @@ static void exec_done(struct job *job)
 	s->worker = job->stayed;
 	s->saved_run = status == JOB_DONE ? job->stayed_run : 0;
 	all.full += status == JOB_FULL;
-	s->runs++;
+	s->runs += !job->apart;
 	set_running(s, NULL);
 	use(s);
 	start_next(s);
@@ -622,7 +632,10 @@ int session_submit(struct session *s, struct job *job)
 	job->session = s;
 	job->then = job->done;
 	job->done = exec_done;
-	job->rollback |= s->rollback;
+	if (job->on_timeout == OVERRUN_UNSAID)
+		job->on_timeout = s->on_timeout;
+	if (job->on_timeout == OVERRUN_INTERRUPT)
+		job->grace_ms = SESSION_GRACE_MS;
 	use(s);
 	if (!s->running && !s->waiting && !s->stored.away && may_run())
 		return start(s, job);
@@ -675,6 +688,42 @@ static bool cancel_waiting(struct session *s, const struct job *job)
 	return false;
 }
 
+void session_interrupt(struct session *s)
+{
+	session_touch(s);
+	if (s->running)
+		pool_interrupt(s->running, SIGINT);
+}
+
+/* ---- without a client ---- */
+
+static void discard_output(struct job *job, const char *parts, const char *end)
+{
+	pool_credit(job,
+		    (uint32_t)((size_t)(end - parts) + sizeof(struct about)));
+}
+
+static void forget(struct job *job)
+{
+	job_forget_parts(job);
+	job_free(job);
+}
+
+/* What runs goes on without its client, for a moment. False: no memory. */
+static bool leave(struct session *s, struct job *job)
+{
+	struct job *alone = calloc(1, sizeof(*alone));
+
+	if (!alone)
+		return false;
+	pool_leave(job, alone, SESSION_GRACE_MS * 1000000ull);
+	alone->context = NULL;
+	alone->then = forget;
+	alone->wrote = discard_output;
+	s->running = alone;
+	return true;
+}
+
 bool session_cancel(struct job *job)
 {
 	struct session *s = job->session;
@@ -684,11 +733,14 @@ bool session_cancel(struct job *job)
 		return false;
 	if (s->running != job)
 		return cancel_waiting(s, job);
+	if (begun && job->on_timeout == OVERRUN_INTERRUPT && !all.draining &&
+	    leave(s, job))
+		return true;
 	if (!pool_cancel(job))
 		return false;
 	set_running(s, NULL);
-	if (begun && !job->rollback && !all.draining)
-		end(s, "the session's program was ended: its client went away");
+	if (begun && job->on_timeout != OVERRUN_ROLLBACK && !all.draining)
+		end(s, left);
 	start_next(s);
 	return true;
 }

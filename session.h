@@ -22,6 +22,7 @@
 
 #define SESSION_IDLE 600                   /* seconds, unless it is said */
 #define SESSION_COPIES_MAX 100             /* of one, at a time */
+#define SESSION_GRACE_MS 2000              /* after an interrupt, to end */
 #define SESSION_WAITING_MAX 16             /* execs of one that wait, and */
 #define SESSION_WAITING_BYTES (256u << 20) /* of the requests of all */
 
@@ -35,11 +36,11 @@ struct session {
 	const char *called;    /* its name then */
 	struct origin *origin; /* its template, when that is kept; or NULL */
 	struct stored stored;
-	unsigned idle_seconds; /* until it is deleted; 0: never */
-	bool rollback;         /* an exec that is cut off leaves it as it was */
-	bool forked;           /* and has not run since */
-	bool begun;            /* it has run */
-	const char *ended;     /* why its program has; NULL: it has not */
+	unsigned idle_seconds;   /* until it is deleted; 0: never */
+	enum overrun on_timeout; /* for execs that do not say */
+	bool forked;             /* and has not run since */
+	bool begun;              /* it has run */
+	const char *ended;       /* why its program has; NULL: it has not */
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;
@@ -103,6 +104,8 @@ struct session *session_next(const struct session *s);
 /* An exec, in its turn: job->done is called. 0; -EAGAIN: there is no place for it;
  * -ENOMEM. */
 int session_submit(struct session *s, struct job *job);
+/* SIGINT for what runs, if anything does. */
+void session_interrupt(struct session *s);
 /* The client is gone; as pool_cancel. */
 bool session_cancel(struct job *job);
 

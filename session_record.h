@@ -17,9 +17,10 @@
 #define RECORD_ENDING ".zbs" /* of its name, behind the session's id */
 #define RECORD_NAME 48       /* bytes that a name takes, with a NUL */
 
-#define RECORD_ROLLBACK 1u /* an exec that is cut off leaves it as it was */
-#define RECORD_BEGUN 2u    /* it has run */
-#define RECORD_FORKED 4u   /* and has not since it was forked */
+#define RECORD_ROLLBACK 1u  /* an exec that is cut off leaves it as it was */
+#define RECORD_BEGUN 2u     /* it has run */
+#define RECORD_FORKED 4u    /* and has not since it was forked */
+#define RECORD_INTERRUPT 8u /* what is cut off gets SIGINT first */
 
 struct session_record {
 	char magic[8];

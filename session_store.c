@@ -98,7 +98,10 @@ static void fill(struct session_record *r, const struct session *s)
 		.used_ns = s->used_ns,
 		.runs = s->runs,
 		.idle_seconds = s->idle_seconds,
-		.flags = (s->rollback ? RECORD_ROLLBACK : 0) |
+		.flags = (s->on_timeout == OVERRUN_ROLLBACK ? RECORD_ROLLBACK :
+			  s->on_timeout == OVERRUN_INTERRUPT ?
+							      RECORD_INTERRUPT :
+							      0) |
 			 (s->begun ? RECORD_BEGUN : 0) |
 			 (s->forked ? RECORD_FORKED : 0),
 	};
@@ -415,7 +418,9 @@ static void restore(struct session *s, const struct session_record *r,
 {
 	s->language = catalog_find(r->language, strlen(r->language));
 	s->idle_seconds = r->idle_seconds;
-	s->rollback = r->flags & RECORD_ROLLBACK;
+	s->on_timeout = r->flags & RECORD_ROLLBACK  ? OVERRUN_ROLLBACK :
+			r->flags & RECORD_INTERRUPT ? OVERRUN_INTERRUPT :
+						      OVERRUN_UNSAID;
 	s->begun = r->flags & RECORD_BEGUN;
 	s->forked = r->flags & RECORD_FORKED;
 	s->runs = r->runs;

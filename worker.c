@@ -29,7 +29,7 @@
 #define SETTLE_MS 100 /* between looks whether the template is loaded */
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
 
-_Static_assert(PART_CODE == ZB_PART_CODE && PART_OUTPUT == ZB_PART_OUTPUT,
+_Static_assert(PART_CODE == ZB_PART_CODE && PART_REMOVE == ZB_PART_REMOVE,
 	       "the kinds of a request's parts are the guest's");
 
 _Static_assert((int)ENDED_SIGNAL == ZB_STATUS_SIGNALLED &&
@@ -468,6 +468,7 @@ static void refuse(struct slot *s, struct result *result, struct err *e)
 	control_log(&s->machine.vm, line, sizeof(line));
 	err_set(e, -EINVAL, "%s", line);
 	result->status = RESULT_REFUSED;
+	result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
 }
 
 static int move_output(void *context, struct err *e)
@@ -507,7 +508,8 @@ static void close_stream(struct slot *s, struct result *result, struct err *e)
 }
 
 /* An exec of a session has ended, and its program goes on. */
-static void end_exec(struct slot *s, struct result *result, struct err *e)
+static void end_exec(struct slot *s, const struct run *run,
+		     struct result *result, struct err *e)
 {
 	if (control_refused(&s->machine.vm)) {
 		refuse(s, result, e);
@@ -515,7 +517,7 @@ static void end_exec(struct slot *s, struct result *result, struct err *e)
 	}
 	result->status = RESULT_DONE;
 	result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
-	result->alive = 1;
+	result->alive = !run->look;
 	result->kept = !s->fresh;
 }
 
@@ -526,6 +528,7 @@ static bool enter(struct slot *s, const struct errand *errand,
 	const struct run *run = &errand->run;
 	const size_t size = (size_t)(errand->end - errand->parts);
 	int order = look_for_orders(s, INBOX_PEEK);
+	enum vm_event event;
 	uint64_t start;
 
 	if (order == VM_ORDER_END) {
@@ -556,8 +559,15 @@ static bool enter(struct slot *s, const struct errand *errand,
 	start = clock_mono();
 	/* From the front end's having the request: the wake-up is in it. */
 	result->fork_ns = start > run->sent_ns ? start - run->sent_ns : 0;
-	switch (machine_run(&s->machine,
-			    start + (uint64_t)run->timeout_ms * 1000000, e)) {
+	event = machine_run(&s->machine,
+			    start + (uint64_t)run->timeout_ms * 1000000, e);
+	if (event == VM_TIMEOUT && run->grace_ms) {
+		result->overran = 1;
+		event = machine_interrupt(
+			&s->machine, SIGINT,
+			clock_mono() + (uint64_t)run->grace_ms * 1000000, e);
+	}
+	switch (event) {
 	case VM_EXIT:
 		result->status = RESULT_DONE;
 		result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
@@ -578,7 +588,7 @@ static bool enter(struct slot *s, const struct errand *errand,
 		break;
 	case VM_READY:
 		if (run->session && run->session < RUN_BEGINNING) {
-			end_exec(s, result, e);
+			end_exec(s, run, result, e);
 			break;
 		}
 		err_set(e, -EIO, "guest: asked for work in the middle of it");

@@ -151,6 +151,8 @@
 #define ZB_PART_ENVIRONMENT 4 /* name=value in the data */
 #define ZB_PART_FILE 5        /* name: its path */
 #define ZB_PART_OUTPUT 6      /* name: a path or pattern of files to return */
+#define ZB_PART_LOOK 7   /* name: a file to return, or a directory to list */
+#define ZB_PART_REMOVE 8 /* name: a file that is to go */
 
 /* Arguments and variables of a request: how many, and bytes of them, each with a
  * NUL. */
@@ -164,7 +166,9 @@
  * fields that a run is given, and mono_ns as the guest left it. The guest has
  * cleared parts, room_used, memory_limit and outputs_limit, so that they hold for
  * one exec. With ZB_STATUS_REFUSED the exec has not begun (files of it may be
- * there). ZB_HC_EXIT: the program has ended, and the session with it.
+ * there); exit_code is the errno of a part that names a file, or 1. ZB_HC_EXIT: the
+ * program has ended, and the session with it. Of an exec without ZB_PART_CODE the other
+ * parts are served, and nothing of the program runs.
  */
 
 /*
@@ -199,13 +203,20 @@ struct zb_part {
 };
 
 /* The head of a file that matched, in the list at ZB_OUTPUTS_GPA; its path follows,
- * padded to 8 bytes, and then the gpa of each of its pages: in memory or in the
- * image, 0: zeroes. Of one that is left out there are no pages. */
+ * padded to 8 bytes, and then, of ZB_OUTPUT_FILE, the gpa of each of its pages: in
+ * memory or in the image, 0: zeroes. Of a directory that is listed: its entries, each
+ * with its name. */
 struct zb_output {
 	uint64_t size;
 	uint32_t name_size;
-	uint32_t left_out;
+	uint32_t kind; /* ZB_OUTPUT_* */
 };
+#define ZB_OUTPUT_FILE 0
+#define ZB_OUTPUT_LEFT_OUT 1
+#define ZB_OUTPUT_ENTRY 2           /* a regular file */
+#define ZB_OUTPUT_ENTRY_DIRECTORY 3 /* size is 0 of these */
+#define ZB_OUTPUT_ENTRY_LINK 4
+#define ZB_OUTPUT_ENTRY_OTHER 5
 
 /* What waits in a ring: head and tail only rise; head - tail of it wait. Who takes
  * keeps a tail of its own and reads head once. */

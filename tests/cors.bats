@@ -20,7 +20,7 @@ ask_from() { # origin, curl's arguments
 		[ "$(ask_from $origin -X OPTIONS -H 'Access-Control-Request-Method: POST' "$(url /v1/exec)")" = 204 ]
 		head_has "Access-Control-Allow-Origin: $origin"
 		head_has 'Vary: Origin'
-		head_has 'Access-Control-Allow-Methods: GET, HEAD, POST, DELETE, OPTIONS'
+		head_has 'Access-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE, OPTIONS'
 		head_has 'Access-Control-Allow-Headers: Authorization, Content-Type, X-Request-Id, MCP-Protocol-Version'
 		head_has 'Access-Control-Max-Age: 3600'
 		head_has 'Allow: POST, OPTIONS'

@@ -115,7 +115,7 @@ case("PUT /exec with a body", "PUT /exec HTTP/1.1\r\nHost: a\r\nContent-Length: 
 case("POST /metrics with a chunked body", "POST /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
      E(405, allow="GET, HEAD, OPTIONS"))
 for path, allow in {"/health": "GET, HEAD, OPTIONS", "/v1/metrics?x": "GET, HEAD, OPTIONS", "/v1/exec": "POST, OPTIONS", "/exec/batch": "POST, OPTIONS",
-                    "*": "GET, HEAD, POST, DELETE, OPTIONS", "http://a/exec": "POST, OPTIONS"}.items():
+                    "*": "GET, HEAD, POST, PUT, DELETE, OPTIONS", "http://a/exec": "POST, OPTIONS"}.items():
     case(f"OPTIONS {path}", get(f"OPTIONS {path} HTTP/1.1"), E(204, allow=allow))
 case("OPTIONS of an unknown path", get("OPTIONS /nope HTTP/1.1"), E(404))
 case("OPTIONS with a body", get("OPTIONS /exec HTTP/1.1", "Host: a\r\nContent-Length: 4\r\n") + "GET ", E(204))

@@ -22,7 +22,7 @@ from harness import PATIENCE, Report, Server, answers, eventually, receive, send
 PLACE = faults.PLACE = faults.TOP / "build/tests/protocol"
 
 RUN, TRAIN, CANCEL, INTERRUPT, CREDIT, READY, RESULT, IDLE, WARM, FAILED, OUTPUT, SAVED = range(1, 13)
-STDOUT, STDERR, MESSAGE = 8, 9, 10
+STDOUT, STDERR, MESSAGE = 10, 11, 12
 CHANNEL = 0  # the descriptor, in a worker
 BROKE = b"it broke the rules of its channel"
 libc = ctypes.CDLL(None, use_errno=True)
@@ -46,7 +46,7 @@ def renewal(warm=1, discarded=0):
 
 def result(number, status=0, exit_code=0, recycled=1, kept=1, parts=b"", discarded=0):
     return message(RESULT, struct.pack("<QIIII", number, status, exit_code, recycled, kept)
-                   + renewal(discarded=discarded) + struct.pack("<QQQIIIIQQQ", 1, 2, 1, 0, 0, 0, 0, 1, 1, 1) + parts)
+                   + renewal(discarded=discarded) + struct.pack("<QQQIIIIQQQII", 1, 2, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0) + parts)
 
 
 @contextlib.contextmanager

@@ -240,7 +240,7 @@ def ends(client):
         assert s.run("x = 2\nwhile True: pass", timeout_seconds=1, **more)["status"] == "timeout"
         assert s.value("x") == "1"
         s.delete()
-    assert client.ask("POST", "/v1/sessions", {"on_timeout": "interrupt"})[0] == 400
+    assert client.ask("POST", "/v1/sessions", {"on_timeout": "never"})[0] == 400
 
 
 def leaves(server, client):
@@ -286,7 +286,8 @@ def killed(server, client):
         status, answer = run.result()
     assert status == 500 and "worker" in answer["error"], (status, answer)
     assert server.metric("zeroboot_worker_failures_total") == failures + 1
-    assert s.value("x") == "1"
+    # A worker that was killed last may not be missed yet.
+    eventually(lambda: s.exec("x")[1].get("result") == "1")
     s.delete()
 
 
@@ -297,7 +298,7 @@ def refused(client):
     for path in "/v1/sessions/none", f"/v1/sessions/{s.id[:-1]}", f"/v1/sessions/{s.id}x", f"/v1/sessions/{'0' * 36}":
         assert client.ask("GET", path)[0] == client.ask("DELETE", path)[0] == 404, path
         assert client.ask("POST", path + "/exec", {"code": "1"})[0] == 404, path
-    for more in "/template", "/interrupt", "/files/a", "/exec/more", "/":
+    for more in "/template", "/files", "/exec/more", "/":
         assert s.ask("POST", more, {})[0] == 404, more
     for method, more in ("PUT", ""), ("POST", ""), ("GET", "/exec"), ("DELETE", "/fork"):
         assert s.ask(method, more, {})[0] == 405, (method, more)

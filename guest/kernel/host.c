@@ -150,4 +150,5 @@ void host_refuse(const char *format, ...)
 	n = n < 0 ? 0 : MIN(n, (int)sizeof(line) - 1);
 	memcpy((void *)control->log, line, (size_t)n);
 	control->log_size = (u32)n;
+	control->exit_code = 1;
 }

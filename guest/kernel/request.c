@@ -204,7 +204,7 @@ static void give_room_back(void)
 /* How the exec before is told, and the next one is started. */
 static void wait_for_next(void (*stop)(void))
 {
-	for (;; stop = session_stop_refused) {
+	for (;;) {
 		give_room_back();
 		find_room();
 		stop();
@@ -212,7 +212,11 @@ static void wait_for_next(void (*stop)(void))
 		random_reseed();
 		host_start();
 		usage_start_exec();
-		if (take_more())
+		if (!take_more())
+			stop = session_stop_refused;
+		else if (control->parts && !request_has(ZB_PART_CODE))
+			stop = session_stop_served;
+		else
 			return;
 	}
 }

@@ -5,6 +5,7 @@
 #include "mm/frame.h"
 #include "mm/user.h"
 #include "task/clock.h"
+#include "task/kill.h"
 #include "task/process.h"
 
 #define SAYS 8 /* bytes before the text */
@@ -30,6 +31,8 @@ bool session_reported(void)
 void session_begin(void)
 {
 	opened = control->flags & ZB_FLAG_SESSION;
+	if (opened)
+		kill_hold();
 }
 
 void session_at_report(void (*call)(void))
@@ -121,8 +124,13 @@ void session_stop(void)
 	stop(ZB_STATUS_EXITED);
 }
 
+void session_stop_served(void)
+{
+	control->exit_code = 0;
+	session_stop();
+}
+
 void session_stop_refused(void)
 {
-	control->exit_code = 1;
 	stop(ZB_STATUS_REFUSED);
 }

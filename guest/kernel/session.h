@@ -23,6 +23,8 @@ long session_report(const void *buf, size_t n);
 bool session_reported(void);
 /* Tells the host of the exec that was reported. Returns with the next request. */
 void session_stop(void);
+/* The same of one that had no code. */
+void session_stop_served(void);
 /* The same of one that was refused, for what host_refuse() said. */
 void session_stop_refused(void);
 /* Something to do before the host is told of an exec. */

@@ -96,7 +96,7 @@ static void short_ones_split_anywhere(void)
 	struct text t = { 0 };
 
 	put(&t, MESSAGE_READY, 0);
-	put(&t, MESSAGE_RESULT, 104);
+	put(&t, MESSAGE_RESULT, sizeof(struct result));
 	put(&t, MESSAGE_IDLE, 16);
 	put(&t, MESSAGE_READY, 0);
 	put(&t, MESSAGE_WARM, 16);
@@ -112,7 +112,7 @@ static void long_ones_split_at_random(void)
 {
 	/* Around what fits into the buffer that all share, and the largest. */
 	static const size_t sizes[] = { 65512,   65520, 65528, 65536,  131072,
-					2105888, 104,   70000, 131064, 16 };
+					2105888, 112,   70000, 131064, 16 };
 	struct text t = { 0 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

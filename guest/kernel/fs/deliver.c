@@ -29,13 +29,18 @@ void request_start_here(void)
 	remember(&start_root, vfs_root());
 }
 
-long request_find(const char *path, struct walk *w)
+static long find(const char *path, bool follow, struct walk *w)
 {
 	if (path[0] == '/')
-		return vfs_resolve(start_root, path, true,
+		return vfs_resolve(start_root, path, follow,
 				   RESOLVE_NO_MAGICLINKS | RESOLVE_IN_ROOT, w);
-	return vfs_resolve(start, path, true,
+	return vfs_resolve(start, path, follow,
 			   RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH, w);
+}
+
+long request_find(const char *path, struct walk *w)
+{
+	return find(path, true, w);
 }
 
 static long add(struct walk *w, u32 mode)
@@ -109,18 +114,27 @@ static long fill(struct node *n, const struct request_part *p)
 	return r < 0 ? r : r < (long)p->size ? -ENOSPC : 0;
 }
 
+/* Its path, for kfree. 0 or -errno. */
+static long path_of(const struct request_part *p, char **path)
+{
+	if (!p->name_size || p->name_size >= PATH_MAX)
+		return -ENAMETOOLONG;
+	*path = kmalloc(p->name_size + 1);
+	if (!*path)
+		return -ENOMEM;
+	memcpy(*path, p->name, p->name_size);
+	(*path)[p->name_size] = 0;
+	return 0;
+}
+
 /* The file's node, emptied. */
 static long open_for(const struct request_part *p, struct node **n)
 {
 	char *path;
-	long r;
+	long r = path_of(p, &path);
 
-	if (!p->name_size || p->name_size >= PATH_MAX)
-		return -ENAMETOOLONG;
-	path = kmalloc(p->name_size + 1);
-	if (!path)
-		return -ENOMEM;
-	memcpy(path, p->name, p->name_size);
+	if (r)
+		return r;
 	r = reach(path, n);
 	kfree(path);
 	return r;
@@ -135,5 +149,27 @@ long file_deliver(const struct request_part *p)
 		return fill(n, p);
 	if (p->frames)
 		frames_free(ptr_to_gpa(p->data), PAGE_UP(p->size) / PAGE_SIZE);
+	return r;
+}
+
+static long remove(const char *path)
+{
+	struct walk w;
+	long r = find(path, false, &w);
+
+	if (r || !w.node)
+		return r ? r : -ENOENT;
+	return path_remove(&w);
+}
+
+long file_remove(const struct request_part *p)
+{
+	char *path;
+	long r = path_of(p, &path);
+
+	if (r)
+		return r;
+	r = remove(path);
+	kfree(path);
 	return r;
 }

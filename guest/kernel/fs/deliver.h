@@ -15,4 +15,7 @@ long request_find(const char *path, struct walk *w);
  * freed. 0 or -errno. */
 long file_deliver(const struct request_part *p);
 
+/* The file that the part names goes. 0 or -errno. */
+long file_remove(const struct request_part *p);
+
 #endif

@@ -10,6 +10,7 @@
 #include "request.h"
 #include "session.h"
 #include "syscalls.h"
+#include "task/kill.h"
 #include "task/process.h"
 
 #define RDEV(major, minor) ((major) << 8 | (minor)) /* of small numbers */
@@ -97,11 +98,11 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 	if (stage != CODE)
 		return strings_read(buf, n, pos);
 	request_code(&code, &size);
-	if (*pos >= size)
-		return 0;
-	n = MIN(n, size - *pos);
+	n = MIN(n, size - MIN(*pos, size));
 	memcpy(buf, code + *pos, n);
 	*pos += n;
+	if (*pos >= size && session_open())
+		kill_release();
 	return (long)n;
 }
 
@@ -117,6 +118,7 @@ static long request_write(struct file *f, const void *buf, size_t n, u64 *pos)
 		return session_report(buf, n);
 	stage = UNREAD;
 	*pos = 0;
+	kill_hold();
 	return 0;
 }
 

@@ -186,7 +186,7 @@ static long remove_directory(struct walk *w)
 	return dir_remove(w->parent, w->name, w->name_size);
 }
 
-static long remove_file(struct walk *w)
+long path_remove(struct walk *w)
 {
 	long r;
 
@@ -214,7 +214,7 @@ long sys_unlinkat(u64 fd, u64 path, u64 flags)
 		return r;
 	if (!w.node)
 		return -ENOENT;
-	return flags & AT_REMOVEDIR ? remove_directory(&w) : remove_file(&w);
+	return flags & AT_REMOVEDIR ? remove_directory(&w) : path_remove(&w);
 }
 
 long sys_unlink(u64 path)

@@ -36,7 +36,7 @@ static struct {
 	u32 taken, named;
 	/* the entry that dir_list has given */
 	char name[NAME_MAX + 1];
-	u32 name_size;
+	u32 name_size, type;
 	bool found;
 } s;
 
@@ -148,18 +148,18 @@ static bool is_listed(const char *path, u32 size)
 		at += sizeof(o);
 		if (o.name_size == size && !memcmp(at, path, size))
 			return true;
-		if (!o.left_out)
+		if (o.kind == ZB_OUTPUT_FILE)
 			at += PAGE_UP(o.size) / PAGE_SIZE * sizeof(gpa_t);
 	}
 	return false;
 }
 
 /* The head and the name; the pages of those that are returned come behind. */
-static void list(const struct node *n, const char *path, bool left_out)
+static void list(u64 size, const char *path, u32 kind)
 {
-	struct zb_output o = { .size = n->size,
+	struct zb_output o = { .size = size,
 			       .name_size = (u32)strlen(path),
-			       .left_out = left_out };
+			       .kind = kind };
 
 	memcpy(list_end(), &o, sizeof(o));
 	s.used += sizeof(o);
@@ -172,7 +172,7 @@ static void list(const struct node *n, const char *path, bool left_out)
 static void leave_out(const struct node *n, const char *path)
 {
 	if (s.named++ < NAMED_MAX)
-		list(n, path, true);
+		list(n->size, path, ZB_OUTPUT_LEFT_OUT);
 	else
 		control->outputs_missed++;
 }
@@ -190,7 +190,7 @@ static void take(const struct node *n, const char *path)
 	}
 	s.taken++;
 	s.left -= n->size;
-	list(n, path, false);
+	list(n->size, path, ZB_OUTPUT_FILE);
 	for (u64 i = 0; i < pages; i++) {
 		gpa_t place = data_place(n, i);
 
@@ -204,12 +204,13 @@ static void take(const struct node *n, const char *path)
 static bool emit(void *context, const char *name, u32 size, u64 ino, u32 mode,
 		 u64 following)
 {
-	(void)context, (void)ino, (void)mode, (void)following;
+	(void)context, (void)ino, (void)following;
 	if (s.found)
 		return false;
 	memcpy(s.name, name, size);
 	s.name[size] = 0;
 	s.name_size = size;
+	s.type = mode & S_IFMT;
 	s.found = true;
 	return true;
 }
@@ -298,6 +299,13 @@ static void collect(const struct request_part *p)
 		take(w.node, s.pattern);
 }
 
+static void begin(void)
+{
+	s.used = s.entries = 0;
+	s.taken = s.named = 0;
+	s.left = control->outputs_limit;
+}
+
 static void collect_all(void)
 {
 	struct request_part p;
@@ -305,13 +313,68 @@ static void collect_all(void)
 
 	if (!request_has(ZB_PART_OUTPUT))
 		return;
-	s.used = s.entries = 0;
-	s.taken = s.named = 0;
-	s.left = control->outputs_limit;
+	begin();
 	while (request_next(&at, &p))
 		if (p.kind == ZB_PART_OUTPUT)
 			collect(&p);
 	control->outputs_size = s.used;
+}
+
+/* ---- one that is looked at ---- */
+
+/* The entry that was found, if there is room for it. */
+static void list_entry(struct node *dir)
+{
+	u64 size = sizeof(struct zb_output) + padded(s.name_size);
+	struct node *n = NULL;
+	u32 kind = s.type == S_IFREG ? ZB_OUTPUT_ENTRY :
+		   s.type == S_IFDIR ? ZB_OUTPUT_ENTRY_DIRECTORY :
+		   s.type == S_IFLNK ? ZB_OUTPUT_ENTRY_LINK :
+				       ZB_OUTPUT_ENTRY_OTHER;
+
+	if (s.used + size > ZB_OUTPUTS_SIZE) {
+		control->outputs_missed++;
+		return;
+	}
+	if (kind == ZB_OUTPUT_ENTRY)
+		n = dir_lookup(dir, s.name, s.name_size);
+	list(n ? n->size : 0, s.name, kind);
+}
+
+static void list_directory(struct node *dir)
+{
+	u64 position = FIRST_ENTRY;
+
+	while (s.entries++ < ENTRIES_MAX) {
+		s.found = false;
+		dir_list(dir, &position, emit, NULL);
+		if (!s.found)
+			return;
+		list_entry(dir);
+	}
+}
+
+long outputs_look(const struct request_part *p)
+{
+	struct walk w;
+	long r;
+
+	if (!p->name_size || p->name_size >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(s.pattern, p->name, p->name_size);
+	s.pattern[p->name_size] = 0;
+	r = request_find(s.pattern, &w);
+	if (r || !w.node)
+		return r ? r : -ENOENT;
+	if (w.node->ops || (!is_dir(w.node) && node_type(w.node) != S_IFREG))
+		return -EINVAL;
+	begin();
+	if (is_dir(w.node))
+		list_directory(w.node);
+	else
+		take(w.node, s.pattern);
+	control->outputs_size = s.used;
+	return 0;
 }
 
 /* What has been written is there, whatever the end is. */

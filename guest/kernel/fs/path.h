@@ -30,6 +30,8 @@ long path_node(s32 fd, u64 path, bool follow, bool empty_ok, struct node **n);
 long path_new(s32 fd, u64 path, struct walk *w);
 /* Gives a new node this name, its first; NULL: there was no room for it. */
 long path_add(struct walk *w, struct node *n);
+/* What is there and no directory loses its name. */
+long path_remove(struct walk *w);
 /* The node of an open descriptor; NULL: it has none, or is not open. */
 struct node *fd_node(u64 fd);
 /* The running process's working directory. */

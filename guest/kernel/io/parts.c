@@ -7,6 +7,7 @@
 
 #include "fs/deliver.h"
 #include "fs/descriptor.h"
+#include "fs/outputs.h"
 #include "host.h"
 #include "io/pipe.h"
 #include "mm/frame.h"
@@ -107,14 +108,33 @@ static const char *reason(long error)
 	}
 }
 
+static void refuse_file(const char *before, const struct request_part *p,
+			long error, const char *why)
+{
+	host_refuse("%s%.*s: %s", before,
+		    (int)MIN(p->name_size, ZB_LOG_SIZE / 2u), p->name, why);
+	control->exit_code = (u32)-error;
+}
+
 static bool take_file(const struct request_part *p)
 {
 	long r = file_deliver(p);
 
 	if (r)
-		host_refuse("files: %.*s: %s",
-			    (int)MIN(p->name_size, ZB_LOG_SIZE / 2u), p->name,
-			    reason(r));
+		refuse_file("files: ", p, r, reason(r));
+	return r == 0;
+}
+
+/* One that is asked for by itself. */
+static bool serve_file(const struct request_part *p)
+{
+	long r = p->kind == ZB_PART_LOOK ? outputs_look(p) : file_remove(p);
+
+	if (r)
+		refuse_file("", p, r,
+			    r == -ENOENT ? "is not there" :
+			    r == -EINVAL ? "is no regular file" :
+					   reason(r));
 	return r == 0;
 }
 
@@ -148,6 +168,8 @@ static bool take_parts(void)
 	if (control->flags & ZB_FLAG_ASK)
 		ask_later();
 	while (control->parts && request_next(&at, &p)) {
+		if (p.kind == ZB_PART_LOOK || p.kind == ZB_PART_REMOVE)
+			good = good && serve_file(&p);
 		if (p.kind != ZB_PART_STDIN && p.kind != ZB_PART_FILE)
 			continue;
 		if (!good)

@@ -79,15 +79,32 @@ static long send_group(s32 group, const struct sigqueue_info *info)
 	return r;
 }
 
+static bool held;
+static u32 given; /* the last one, since they are not held */
+
+void kill_hold(void)
+{
+	if (given)
+		control->signal = given;
+	given = 0;
+	held = true;
+}
+
+void kill_release(void)
+{
+	held = false;
+}
+
 void kill_by_host(void)
 {
 	struct sigqueue_info info = { .signo = (s32)control->signal,
 				      .code = SI_KERNEL };
 	s32 group = first_process->group;
 
-	if (!info.signo)
+	if (!info.signo || held)
 		return;
 	control->signal = 0;
+	given = (u32)info.signo;
 	if (!valid((u64)info.signo))
 		return;
 	for (struct process *p = processes; p; p = p->all_next)

@@ -17,5 +17,9 @@ long kill_scope(s32 pid, u32 scope, u64 signo, u64 info);
 /* Sends the signal that the host has for the program, if it has one, as a
  * terminal does: to all of the first process's group. */
 void kill_by_host(void);
+/* Of a session they are for what runs: until an exec has its code they wait, and when it
+ * is read again, whatever has come meanwhile comes once more. */
+void kill_hold(void);
+void kill_release(void);
 
 #endif
