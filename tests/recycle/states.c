@@ -3,7 +3,8 @@
  * each run its state is saved, a second VM is brought to it, and every byte of
  * memory and every register of the two is the same; the second one is then made as
  * its template again, which is proved, too. So it is after each exec of a session
- * that goes on in its VM.
+ * that goes on in its VM. The second one is also put back to that state after it has run
+ * more from there, and is as it was.
  *
  * states TEMPLATE EVERY FILE...: of each FILE's snippets (recycle.c) each EVERYth; of
  * these each third as an exec.
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base.h"
 #include "clock.h"
 #include "control.h"
 #include "delta.h"
@@ -26,13 +28,14 @@
 #define TIMEOUT_NS 120000000000ull
 #define LIMIT (1ul << 30)
 #define IDLE_EXECS 24
+#define REWINDS 2
 
 struct subject {
 	struct vmm vmm;
 	struct snapshot snapshot;
 	struct machine first, second;
 	struct delta saved, kept;
-	unsigned recycled, with_tables, states, execs;
+	unsigned recycled, with_tables, states, execs, bases, rewound;
 };
 
 static int die(const struct err *e)
@@ -195,9 +198,45 @@ static int request(struct machine *m, const struct snippet *snippet)
 	return r;
 }
 
-/* What the first VM goes on with is what the second one would. */
-static bool prove_state(struct subject *s, const char *name, bool only_save)
+/* The second VM runs more from the state that is kept, some times, and is put back to
+ * it each time, which machine_rewind proves; then it is its template's again. */
+static bool rewind_state(struct subject *s, const struct snippet *more)
 {
+	enum recycle_result result = RECYCLE_DONE;
+	struct base base;
+	struct err e = { "" };
+	bool good = true;
+
+	/* Node has some of the large part in its sessions. */
+	if (base_open(&base, &s->kept))
+		return true;
+	s->bases++;
+	if (machine_resume(&s->second, &s->kept, &e))
+		die(&e);
+	for (int i = 0; good && i < REWINDS && result == RECYCLE_DONE; i++) {
+		enum vm_event event;
+
+		control_session(&s->second.vm);
+		if (request(&s->second, more))
+			return false;
+		event = machine_run(&s->second, clock_mono() + TIMEOUT_NS, &e);
+		/* It may have stopped where it is to go on. */
+		good = (event == VM_READY || event == VM_EXIT) &&
+		       vm_complete(&s->second.vm) == 0 &&
+		       machine_rewind(&s->second, &base, &result, &e) == 0;
+		s->rewound += good && result == RECYCLE_DONE;
+	}
+	if (!good || machine_renew(&s->second, true, false, &result, &e))
+		printf("# %s: not put back: %s\n", more->name, e.text);
+	base_close(&base);
+	return good && !e.text[0];
+}
+
+/* What the first VM goes on with is what the second one would. */
+static bool prove_state(struct subject *s, const struct snippet *snippet,
+			bool only_save)
+{
+	const char *name = snippet->name;
 	struct err e = { "" };
 
 	if (machine_save(&s->first, &s->saved, &e)) {
@@ -213,7 +252,7 @@ static bool prove_state(struct subject *s, const char *name, bool only_save)
 	if (delta_add(&s->kept, s->saved.data, s->saved.size, &e) ||
 	    machine_go_on(&s->first, &s->saved, &e))
 		die(&e);
-	return bring(s, name);
+	return bring(s, name) && rewind_state(s, snippet);
 }
 
 static bool end_session(struct subject *s, const char *name)
@@ -242,7 +281,7 @@ static bool prove_exec(struct subject *s, const struct snippet *snippet,
 		return false;
 	event = machine_run(&s->first, clock_mono() + TIMEOUT_NS, &e);
 	if (event == VM_READY)
-		return prove_state(s, snippet->name, only_run);
+		return prove_state(s, snippet, only_run);
 	if (event != VM_EXIT)
 		printf("# %s: event %d: %s\n", snippet->name, event, e.text);
 	return end_session(s, snippet->name) && event == VM_EXIT;
@@ -322,6 +361,10 @@ int main(int argc, char **argv)
 	printf("# %u states, %u after execs, %u with page tables, %u times "
 	       "recycled\n",
 	       s.states, s.execs, s.with_tables, s.recycled);
+	ok &= !s.bases == !s.rewound;
+	printf("%s - states: a VM is put back to a state after what runs from "
+	       "it\n# %u times\n",
+	       !s.bases == !s.rewound ? "ok" : "not ok", s.rewound);
 	machine_close(&s.first);
 	machine_close(&s.second);
 	return ok ? 0 : 1;
