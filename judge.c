@@ -191,7 +191,9 @@ static bool end_some(struct judge *j)
 		/* Others had more right to its place. */
 		if (job->status == JOB_REFUSED && j->running) {
 			put_back(j, job);
-		} else if (job->status == JOB_STALE && !job->alone) {
+		} else if (!job->alone && (job->status == JOB_STALE ||
+					   job->status == JOB_REJECTED)) {
+			/* By itself it may be taken. */
 			job_forget_results(job);
 			job->alone = true;
 			job->made = false;

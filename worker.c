@@ -24,7 +24,7 @@
 #include "resident.h"
 
 #define STATE_ROOM                                                             \
-	11 /* times the bytes of a session's pages: see delta_most() */
+	12 /* times the bytes of a session's pages: see delta_most() */
 #define AWAKE_NS 200000
 #define SETTLE_MS 100 /* between looks whether the template is loaded */
 #define IDLE_MS 10000 /* without a request: what the VM has learnt can go */
@@ -702,7 +702,7 @@ static int wait_for_request(struct slot *s, struct err *e)
 		r = settle(s, e);
 	if (r)
 		return r;
-	if ((!s->machine.used && !s->live) || inbox_pending(&s->inbox) ||
+	if ((!s->machine.used && !resident_is_there(&s->resident)) || inbox_pending(&s->inbox) ||
 	    poll(&p, 1, IDLE_MS) != 0)
 		return 0;
 	r = leave_session(s, e);
