@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "clock.h"
 #include "control.h"
 #include "errand.h"
@@ -210,54 +211,6 @@ int output_note(char *buf, size_t size, uint64_t out_total, uint64_t err_total,
 	return n;
 }
 
-static uint64_t at_most(uint64_t said, uint64_t most)
-{
-	return said < most ? said : most;
-}
-
-/* Of a guest that has not come to its accounts. What is beyond a limit is not free
- * there and not in use. */
-static uint64_t memory_in_use(const struct vm *vm, const struct run *run)
-{
-	uint64_t all = vm->memory_size;
-	uint64_t unused = control_page(vm)->frames_free;
-
-	if (run->memory_mb)
-		all = at_most((uint64_t)run->memory_mb << 20, all);
-	unused = at_most(unused, all / ZB_PAGE_SIZE) * ZB_PAGE_SIZE +
-		 ZB_FRAMES_GPA;
-	return all > unused ? all - unused : 0;
-}
-
-static void note_ending(struct slot *s, const struct run *run,
-			struct result *result)
-{
-	const struct vm *vm = &s->machine.vm;
-	const volatile struct zb_control *then =
-		(const volatile struct zb_control *)(s->snapshot.memory +
-						     ZB_CONTROL_GPA);
-	uint64_t out, err;
-	struct control_usage u;
-	size_t size;
-
-	control_usage(vm, &u);
-	control_output(vm, 1, run->output_limit, &size, &out);
-	control_output(vm, 2, run->output_limit, &size, &err);
-	result->cut = (out > run->output_limit ? RESULT_CUT_STDOUT : 0) |
-		      (err > run->output_limit ? RESULT_CUT_STDERR : 0);
-	result->ended = u.status < RESULT_ENDS ? u.status : ENDED_EXIT;
-	/* One CPU, and a call takes longer than a nanosecond: what a guest says
-	 * beyond that is not counted. */
-	result->calls = at_most(u.calls - then->syscalls, result->exec_ns);
-	result->cpu_ns = at_most(u.cpu_ns, result->exec_ns);
-	result->memory = at_most(u.memory, vm->memory_size);
-	if (result->status != RESULT_TIMEOUT)
-		return;
-	result->ended = ENDED_EXIT;
-	result->cpu_ns = vm->ran_ns + run->spent_cpu_ns;
-	result->memory = memory_in_use(vm, run);
-}
-
 static int answer(struct slot *s, const struct run *run, struct result *result,
 		  const struct err *e)
 {
@@ -278,7 +231,8 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 		letter_part(&l, PART_MESSAGE, e->text, strlen(e->text) + 1,
 			    NULL, 0);
 	} else if (result->status == RESULT_ASKS) {
-		note_ending(s, run, result); /* its output is in the state */
+		account_run(&s->machine.vm, &s->snapshot, run,
+			    result); /* its output is in the state */
 	} else if (result->status != RESULT_CANCELLED &&
 		   result->status != RESULT_AWAY) {
 		/* Of a streamed run nothing is there: it has been said. */
@@ -290,7 +244,7 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 				run->output_limit);
 		letter_part(&l, PART_STDOUT, out, out_size, NULL, 0);
 		letter_part(&l, PART_STDERR, err, err_size, note, (size_t)n);
-		note_ending(s, run, result);
+		account_run(&s->machine.vm, &s->snapshot, run, result);
 		if (result->alive) {
 			value = control_result(&s->machine.vm, &value_size,
 					       &cut);
@@ -702,8 +656,8 @@ static int wait_for_request(struct slot *s, struct err *e)
 		r = settle(s, e);
 	if (r)
 		return r;
-	if ((!s->machine.used && !resident_is_there(&s->resident)) || inbox_pending(&s->inbox) ||
-	    poll(&p, 1, IDLE_MS) != 0)
+	if ((!s->machine.used && !resident_is_there(&s->resident)) ||
+	    inbox_pending(&s->inbox) || poll(&p, 1, IDLE_MS) != 0)
 		return 0;
 	r = leave_session(s, e);
 	if (r || !s->machine.used ||

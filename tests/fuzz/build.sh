@@ -27,7 +27,7 @@ for name in "$@"; do
 	template) target template snapshot.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
 	image) target image image_file.c box.c cache.c clock.c crc32c.c stream.c store.c file.c err.c ;;
 	member) target member channel.c member.c state.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
-	worker) target worker worker.c errand.c letter.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
+	worker) target worker worker.c account.c errand.c letter.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
 	delta) target delta delta.c lines.c tables.c crc32c.c sha256.c err.c ;;
 	box) target box defaults.c crc32c.c file.c err.c ;;
