@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit sessions judge session_store session_api svm appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences session_model session_soak hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
+suites=(unit sessions judge session_store session_api svm appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences session_model session_soak session_damage hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
