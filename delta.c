@@ -9,6 +9,7 @@
 #include "tables.h"
 
 #define UNIT 8ul           /* of an offset */
+#define KEPT (2ul << 20)   /* bytes of room */
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
 
 /* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
@@ -128,11 +129,15 @@ void delta_close(struct delta *d)
 
 void delta_clear(struct delta *d)
 {
-	if (!d->data)
+	if (!d->size)
 		return;
-	free(d->data);
-	d->data = NULL;
-	d->size = d->room = d->last = d->count = d->live = 0;
+	/* The next one is mostly as large, and its pages are there. */
+	if (d->room > KEPT) {
+		free(d->data);
+		d->data = NULL;
+		d->room = 0;
+	}
+	d->size = d->last = d->count = d->live = 0;
 	memset(d->record, 0, d->pages * sizeof(*d->record));
 }
 

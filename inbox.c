@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #define ROOM (256u << 10) /* without a request that needs more */
+#define KEPT (2u << 20)   /* as long as they follow each other */
 #define BEHIND 4096       /* bytes that may come behind one */
 
 int inbox_open(struct inbox *in, int fd)
@@ -37,7 +38,7 @@ static int make_room(struct inbox *in, size_t want)
 {
 	if (want > in->room)
 		return move(in, want + BEHIND);
-	if (in->room > ROOM && in->size - in->at + want <= ROOM)
+	if (in->room > KEPT && in->size - in->at + want <= ROOM)
 		return move(in, ROOM);
 	if (in->at && (in->at == in->size || want > in->room - in->at)) {
 		memmove(in->data, in->data + in->at, in->size - in->at);
@@ -80,6 +81,11 @@ void inbox_drop(struct inbox *in, const struct message *m)
 	in->at += sizeof(*m) + m->size;
 	if (in->at == in->size)
 		in->at = in->size = 0;
+}
+
+int inbox_trim(struct inbox *in)
+{
+	return in->room > ROOM && !inbox_pending(in) ? move(in, ROOM) : 0;
 }
 
 bool inbox_pending(const struct inbox *in)

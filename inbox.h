@@ -34,6 +34,8 @@ int inbox_look(struct inbox *in, enum inbox_effort effort, struct message *m,
 	       const char **body);
 void inbox_drop(struct inbox *in, const struct message *m);
 
+/* Gives back what large requests have needed, if nothing waits. 0 or -ENOMEM. */
+int inbox_trim(struct inbox *in);
 /* Something has come already that was not looked at. */
 bool inbox_pending(const struct inbox *in);
 

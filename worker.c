@@ -660,6 +660,9 @@ static int wait_for_request(struct slot *s, struct err *e)
 	    inbox_pending(&s->inbox) || poll(&p, 1, IDLE_MS) != 0)
 		return 0;
 	r = leave_session(s, e);
+	resident_close(&s->resident);
+	if (r == 0)
+		r = inbox_trim(&s->inbox);
 	if (r || !s->machine.used ||
 	    recycle_trim(&s->machine.recycle, &s->machine.vm) == 0)
 		return r;

@@ -205,9 +205,11 @@ def nothing_left(server):
 
 
 def same(server, first, last):
-    eventually(lambda: sample(server).worker < first.worker + WORKER_MB)
+    # Workers give back what runs have used when they have had nothing to do for some time; connections are
+    # closed when the server has heard of it.
+    eventually(lambda: (now := sample(server)).worker < first.worker + WORKER_MB and now.descriptors <= first.descriptors)
     assert last.front_end < first.front_end + FRONT_END_MB, (first, last)
-    assert last.descriptors <= first.descriptors and last.worker_descriptors <= first.worker_descriptors + 1, (first, last)
+    assert last.worker_descriptors <= first.worker_descriptors + 1, (first, last)
     assert last.processes == first.processes, (first, last)
 
 

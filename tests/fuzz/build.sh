@@ -29,7 +29,7 @@ for name in "$@"; do
 	member) target member channel.c member.c state.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c account.c errand.c letter.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
-	delta) target delta delta.c lines.c tables.c crc32c.c sha256.c err.c ;;
+	delta) target delta delta.c lines.c tables.c crc32c.c err.c ;;
 	box) target box defaults.c crc32c.c file.c err.c ;;
 	inflate) target inflate inflate.c ;;
 	tar) target tar tar.c pax.c unpack.c tree.c store.c stream.c inflate.c progress.c file.c clock.c err.c ;;

@@ -25,6 +25,14 @@ static struct snapshot template;
 static uint8_t *good;
 static size_t good_size;
 
+/* The one that there is. */
+void template_name(const struct template_head *h, char name[SHA256_HEX + 1])
+{
+	(void)h;
+	memset(name, 'a', SHA256_HEX);
+	name[SHA256_HEX] = 0;
+}
+
 static void put_entry(gpa_t table, unsigned index, uint64_t entry)
 {
 	memcpy(memory + table + index * 8ul, &entry, 8);
