@@ -2,8 +2,8 @@
 """Sessions: what an exec, a fork and a resume take, beside a one-shot exec, a new VM and
 a native fork server in the same minutes; and what parked sessions hold.
 
-sessions.py [--rounds N] [--many N]   medians of rounds in turns; then so many parked
-                                      sessions, 10,000 unless said, 0: none
+sessions.py [--rounds N] [--many N]   medians of rounds in turns, 0: none; then so many
+                                      parked sessions, 10,000 unless said, 0: none
 """
 import argparse
 import concurrent.futures
@@ -262,7 +262,8 @@ def main():
             measure_hundred(figures, server, clients[0], fresh)
             measure_held(figures, server, clients[0])
         print("\r" + " " * 20 + "\r", end="", file=sys.stderr)
-        show(figures)
+        if options.rounds:
+            show(figures)
         if options.many:
             measure_many(figures, single, clients[1], options.many)
             show_many(figures, options.many)
