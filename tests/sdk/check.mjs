@@ -313,6 +313,46 @@ const tests = {
 		assert(large.status === 507 && large instanceof zeroboot.ServerError);
 		await small.close();
 	},
+	"a session streams, and is interrupted": async () => {
+		const s = await new Sandbox(undefined, SERVER).session({ on_timeout: "interrupt" });
+		const stream = s.stream("print('é')\nx = 1\nx + 1");
+		for await (const output of stream) assert.equal(output.text, "é\n");
+		assert.equal(stream.result.result, "2");
+		const spins = s.stream("print('on', flush=True)\nwhile True: x += 1", { timeout: 280 });
+		const texts = [];
+		for await (const output of spins) if (texts.push(output.text) === 1) await s.interrupt();
+		assert(texts[0] === "on\n" && texts.join("").includes("KeyboardInterrupt"));
+		assert.equal(spins.result.exit_code, 130);
+		for await (const _ of s.stream("y = 1; print('on', flush=True)\nwhile True: pass", { timeout: 280 })) break;
+		assert.equal((await s.run("x > 1, y")).result, "(True, 1)");
+		await s.interrupt();
+		await s.close();
+	},
+	"a session's files, byte by byte": async () => {
+		const s = await new Sandbox(undefined, SERVER).session();
+		await s.run("import os; os.makedirs('/tmp/d/sub'); os.chdir('/tmp/d')");
+		for (const [path, data] of [["a ü?%#.bin", everyByte], ["/tmp/d/sub/deep/b", new Uint8Array()], ["sub/c", everyByte.buffer]]) {
+			await s.writeFile(path, data);
+			assert.deepEqual([...(await s.readFile(path))], [...new Uint8Array(data)], path);
+		}
+		await s.writeFile("./text", "ü");
+		assert.equal((await s.run("open('text').read()")).result, "'ü'");
+		const found = (await s.listFiles()).sort((a, b) => (a.name < b.name ? -1 : 1));
+		const file = (name, size) => ({ name, type: "file", size });
+		assert.deepEqual(found, [file("a ü?%#.bin", 768), { name: "sub", type: "directory" }, file("text", 2)]);
+		assert.deepEqual([(await s.listFiles(".")).length, (await s.listFiles("/tmp/d/sub")).length], [3, 2]);
+		await s.deleteFile("text");
+		await raises(zeroboot.NotFoundError, s.readFile("text"));
+		await raises(zeroboot.NotFoundError, s.deleteFile("text"));
+		await raises(zeroboot.ZerobootError, s.readFile("sub"));
+		await raises(zeroboot.ZerobootError, s.listFiles("sub/c"));
+		for (const bad of ["../x", "..", ".", "sub", ""]) {
+			await raises(zeroboot.BadRequestError, s.writeFile(bad, "x"));
+			await raises(zeroboot.BadRequestError, s.deleteFile(bad));
+		}
+		assert.equal((await s.info()).runs, 2);
+		await s.close();
+	},
 	"keys and addresses that are none": () => {
 		for (const [key, url] of [["a\nb"], ["ü"], ["k", "localhost"], ["k", "ftp://x"]])
 			assert.throws(() => new Sandbox(key, url), TypeError);

@@ -45,6 +45,9 @@ class AwaitedSession:
         self.session = session
         loop.run_until_complete(self.session.__aenter__())
 
+    def stream(self, *arguments, **options):
+        return AwaitedStream(self.session.stream(*arguments, **options))
+
     def fork(self, *arguments):
         return [AwaitedSession(one) for one in loop.run_until_complete(self.session.fork(*arguments))]
 
@@ -432,6 +435,55 @@ def check_session_ends(kind):
         assert e.status == 507 and isinstance(e, zeroboot.ServerError) and s.run("x").result == "1", e
 
 
+def check_session_streams(kind):
+    """It comes while it runs; an interrupt, and who leaves, ends the run and not the session."""
+    with kind(base_url=SERVER).session(on_timeout="interrupt") as s:
+        stream = s.stream("print('é')\nx = 1\nx + 1")
+        assert [output.text for output in stream] == ["é\n"] and stream.result.result == "2", stream.result
+        stream = s.stream("print('on', flush=True)\nwhile True: x += 1", timeout=280)
+        assert next(stream).text == "on\n"
+        s.interrupt()
+        assert "KeyboardInterrupt" in "".join(output.text for output in stream) and stream.result.exit_code == 130, stream.result
+        stream = s.stream("y = 1; print('on', flush=True)\nwhile True: pass", timeout=280)
+        assert next(stream).text == "on\n"
+        stream.close()
+        assert s.run("x > 1, y").result == "(True, 1)"
+        r = s.run("while True: pass", timeout=1)
+        assert (r.status, r.exit_code) == ("timeout", 130), r
+        s.interrupt()
+        assert s.run("raise SystemExit(3)").exit_code == 3
+        raises(zeroboot.SessionEndedError, next, s.stream("1"))
+        raises(zeroboot.SessionEndedError, s.interrupt)
+
+
+def check_session_files(kind):
+    with kind(base_url=SERVER).session() as s:
+        s.run("import os; os.makedirs('/tmp/d/sub'); os.chdir('/tmp/d'); os.symlink('x', 'link')")
+        for path, data in (("a \u00fc?%#.bin", EVERY_BYTE), ("/tmp/d/sub/deep/b", b""), ("sub/c", bytearray(b"\xff"))):
+            s.write_file(path, data)
+            assert s.read_file(path) == bytes(data), path
+        s.write_file("text", "\u00fc")
+        assert s.read_file("./text") == "\u00fc".encode() and s.run("open('text').read()").result == "'\u00fc'"
+        found = {one.name: (one.type, one.size) for one in s.list_files()}
+        assert found == {"a \u00fc?%#.bin": ("file", 768), "sub": ("directory", None), "text": ("file", 2), "link": ("link", None)}, found
+        assert {one.name for one in s.list_files("/tmp/d/sub")} == {"deep", "c"} and len(s.list_files(".")) == 4
+        s.delete_file("text")
+        raises(zeroboot.NotFoundError, s.read_file, "text")
+        raises(zeroboot.NotFoundError, s.delete_file, "text")
+        raises(zeroboot.NotFoundError, s.list_files, "none")
+        raises(zeroboot.ZerobootError, s.read_file, "sub")
+        raises(zeroboot.ZerobootError, s.list_files, "sub/c")
+        for bad in "../x", "..", "sub", "":
+            raises(zeroboot.BadRequestError, s.write_file, bad, b"")
+            raises(zeroboot.BadRequestError, s.delete_file, bad)
+        assert s.info().runs == 2
+    with kind(base_url=SMALL).session() as s:
+        raises(zeroboot.TooLargeError, s.write_file, "a", bytes(2 << 20))
+        for i in range(4):
+            s.write_file(f"f{i}", os.urandom(700000))
+        raises(zeroboot.SessionTooLargeError, lambda: [s.write_file(f"g{i}", os.urandom(900000)) for i in range(6)])
+
+
 def check_session_keys(kind):
     sandbox = kind("first-key", KEYED)
     with sandbox.session() as s:
@@ -613,6 +665,8 @@ BOTH = [
     ("a session has options, and its runs have", check_session_options),
     ("a session forks", check_session_forks),
     ("a session that ends, goes back, is too large: errors of their kind", check_session_ends),
+    ("a session streams, and is interrupted", check_session_streams),
+    ("a session's files, byte by byte", check_session_files),
     ("a session is its key's alone", check_session_keys),
     ("a session of the class, deleted while it runs", check_session_of_the_class),
 ]

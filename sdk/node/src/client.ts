@@ -1,8 +1,8 @@
 import { ApiError, errorOf, ProtocolError } from "./errors.js";
 import { Output, RunReader, Stream } from "./events.js";
-import { Answer, bodyOf, Transport } from "./http.js";
+import { Answer, bytesOf, Transport } from "./http.js";
 import { Content, Execution, Health, Input, inputOf, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
-import { Asker, infoOf, infosOf, makingOf, pathOf, Session, SessionInfo, SessionOptions } from "./session.js";
+import { Client, infoOf, infosOf, makingOf, pathOf, Session, SessionInfo, SessionOptions, type Bytes } from "./session.js";
 
 const VERSION = "0.2.0";
 const BASE_URL = "http://127.0.0.1:8080";
@@ -18,6 +18,8 @@ export interface SandboxOptions {
 	/** Not where the server wants a wait of more than so many seconds: 30. */
 	maxRetryWait?: number;
 }
+
+type Body = string | Uint8Array | undefined;
 
 /** Ends what is under way, a run included. */
 export interface Abortable {
@@ -35,10 +37,10 @@ function messageOf(body: string): string {
 }
 
 /** Raises what an answer that is not 2xx says. */
-function check(answer: Answer, body: string): void {
+function check(answer: Answer, data: Buffer): void {
 	if (answer.status >= 200 && answer.status < 300) return;
 	const after = answer.headers["retry-after"];
-	throw errorOf(answer.status, messageOf(body), after && /^\d{1,9}$/.test(after) ? Number(after) : undefined);
+	throw errorOf(answer.status, messageOf(data.toString()), after && /^\d{1,9}$/.test(after) ? Number(after) : undefined);
 }
 
 function decode(body: string): unknown {
@@ -72,7 +74,11 @@ export class Sandbox {
 	readonly baseUrl: string;
 	private readonly headers: Record<string, string>;
 	private readonly transport: Transport;
-	private readonly asker: Asker = (...request) => this.ask(...request);
+	private readonly client: Client = {
+		ask: (...request) => this.ask(...request),
+		askBytes: (...request) => this.askBytes(...request),
+		stream: (...request) => new Stream(this.items(...request)),
+	};
 	private readonly options: Required<SandboxOptions>;
 
 	/** apiKey, baseUrl: else from ZEROBOOT_API_KEY, ZEROBOOT_BASE_URL. */
@@ -117,13 +123,13 @@ export class Sandbox {
 
 	/** As run, but what the program writes comes while it runs. */
 	stream(code: string, options: RunOptions & Abortable = {}): Stream {
-		return new Stream(this.items(code, options));
+		return new Stream(this.items("/v1/exec", requestOf(code, options), options));
 	}
 
 	/** Makes a session: a program that stays. */
 	async session(options: SessionOptions & Abortable = {}): Promise<Session> {
 		const answer = await this.ask("POST", "/v1/sessions", makingOf(options), 0, options.signal);
-		return new Session(this.asker, infoOf(answer));
+		return new Session(this.client, infoOf(answer));
 	}
 
 	/** The same, of a sandbox that is its own. */
@@ -138,15 +144,15 @@ export class Sandbox {
 
 	/** One that there is; else NotFoundError. */
 	async getSession(id: string): Promise<Session> {
-		return new Session(this.asker, infoOf(await this.ask("GET", pathOf(id))));
+		return new Session(this.client, infoOf(await this.ask("GET", pathOf(id))));
 	}
 
 	/** What the server says of itself: status, and the templates there are. */
 	async health(): Promise<Health> {
 		const answer = await this.send("GET", "/v1/health", undefined, 0);
-		const body = await bodyOf(answer);
-		if (answer.status !== 503) check(answer, body); // 503: not every template is ready
-		const health = decode(body) as Partial<Health> | null;
+		const data = await bytesOf(answer);
+		if (answer.status !== 503) check(answer, data); // 503: not every template is ready
+		const health = decode(data.toString()) as Partial<Health> | null;
 		if (!health?.templates) throw new ProtocolError("not the answer of a zeroboot server");
 		return health as Health;
 	}
@@ -156,8 +162,9 @@ export class Sandbox {
 		this.transport.close();
 	}
 
-	private send(method: string, path: string, body: string | undefined, seconds: number, signal?: AbortSignal, each = false) {
-		const headers = body === undefined ? this.headers : { ...this.headers, "Content-Type": "application/json" };
+	private send(method: string, path: string, body: Body, seconds: number, signal?: AbortSignal, each = false) {
+		const type = typeof body === "string" ? "application/json" : "application/octet-stream";
+		const headers = body === undefined ? this.headers : { ...this.headers, "Content-Type": type };
 		return this.transport.open({
 			...{ method, path, headers, seconds: seconds + this.options.patience },
 			...{ each, connectSeconds: this.options.connectTimeout },
@@ -168,12 +175,17 @@ export class Sandbox {
 
 	private async ask(method: string, path: string, body?: unknown, seconds = 0, signal?: AbortSignal): Promise<unknown> {
 		const text = body === undefined ? undefined : JSON.stringify(body);
+		const { data } = await this.askBytes(method, path, text, seconds, signal);
+		return data.length === 0 ? undefined : decode(new TextDecoder().decode(data));
+	}
+
+	private async askBytes(method: string, path: string, body?: Body, seconds = 0, signal?: AbortSignal): Promise<Bytes> {
 		for (let attempt = 0; ; attempt++) {
-			const answer = await this.send(method, path, text, seconds, signal);
-			const answered = await bodyOf(answer);
+			const answer = await this.send(method, path, body, seconds, signal);
+			const data = await bytesOf(answer);
 			try {
-				check(answer, answered);
-				return answered === "" ? undefined : decode(answered);
+				check(answer, data);
+				return { type: answer.headers["content-type"] ?? "", data };
 			} catch (error) {
 				const wait = this.waitBefore(attempt, error);
 				if (wait === undefined) throw error;
@@ -182,17 +194,17 @@ export class Sandbox {
 		}
 	}
 
-	private async *items(code: string, options: RunOptions & Abortable): AsyncGenerator<Output | Result, void> {
-		const text = JSON.stringify({ ...requestOf(code, options), stream: true });
+	private async *items(path: string, body: object, options: RunOptions & Abortable): AsyncGenerator<Output | Result, void> {
+		const text = JSON.stringify({ ...body, stream: true });
 		for (let attempt = 0; ; attempt++) {
-			const answer = await this.send("POST", "/v1/exec", text, secondsOf(options), options.signal, true);
+			const answer = await this.send("POST", path, text, secondsOf(options), options.signal, true);
 			if (answer.status === 200 && answer.headers["content-type"]?.startsWith("text/event-stream")) {
 				const reader = new RunReader(options.binary ?? false);
 				for await (const part of answer.parts) yield* reader.feed(part);
 				reader.end();
 				return;
 			}
-			const answered = await bodyOf(answer);
+			const answered = await bytesOf(answer);
 			try {
 				check(answer, answered);
 			} catch (error) {

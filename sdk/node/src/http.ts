@@ -11,7 +11,7 @@ export interface Request {
 	method: string;
 	path: string;
 	headers: Record<string, string>;
-	body?: string;
+	body?: string | Uint8Array;
 	/** That the answer may take, or each part of it. */
 	seconds: number;
 	each?: boolean;
@@ -27,10 +27,10 @@ export interface Answer {
 	parts: AsyncGenerator<Buffer, void>;
 }
 
-export async function bodyOf(answer: Answer): Promise<string> {
+export async function bytesOf(answer: Answer): Promise<Buffer> {
 	const parts: Buffer[] = [];
 	for await (const part of answer.parts) parts.push(part);
-	return Buffer.concat(parts).toString();
+	return Buffer.concat(parts);
 }
 
 /** A request that is sent, and why it ends early. */

@@ -17,6 +17,6 @@ export {
 	ZerobootError,
 } from "./errors.js";
 export { Sandbox, type Abortable, type SandboxOptions } from "./client.js";
-export { Session, type OnTimeout, type SessionInfo, type SessionOptions, type SessionRunOptions } from "./session.js";
+export { Session, type FileEntry, type OnTimeout, type SessionInfo, type SessionOptions, type SessionRunOptions } from "./session.js";
 export { Stream, type Output } from "./events.js";
 export type { Content, Execution, Health, Input, Result, RunOptions, Usage } from "./models.js";

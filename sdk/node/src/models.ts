@@ -84,6 +84,11 @@ function encode(content: Content): string | { base64: string } {
 	return { base64: bytes.toString("base64") };
 }
 
+export function bytesOf(content: Content): Uint8Array {
+	if (typeof content === "string") return Buffer.from(content);
+	return content instanceof ArrayBuffer ? new Uint8Array(content) : content;
+}
+
 export function contentsOf(files: Readonly<Record<string, Content>>): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(files).map(([path, data]) => [path, encode(data)]));
 }

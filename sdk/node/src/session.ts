@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Sessions: programs that stay.
-import { NotFoundError, ProtocolError } from "./errors.js";
-import { Content, contentsOf, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
+import { NotFoundError, ProtocolError, ZerobootError } from "./errors.js";
+import { Stream } from "./events.js";
+import { bytesOf, Content, contentsOf, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
 
 /** How a session stands. */
 export interface SessionInfo {
@@ -23,9 +24,17 @@ export interface SessionInfo {
 	warnings?: string[];
 }
 
-/** What becomes of a session when a run is cut off: its program ends, or it is as it was
- * before the run. */
-export type OnTimeout = "end" | "rollback";
+/** What becomes of a session when a run is cut off: its program ends, it is as it was before
+ * the run, or the run gets SIGINT, as by ^C. */
+export type OnTimeout = "end" | "rollback" | "interrupt";
+
+/** One of a directory. */
+export interface FileEntry {
+	name: string;
+	type: "file" | "directory" | "link" | "other";
+	/** Of a file. */
+	size?: number;
+}
 
 export interface SessionOptions {
 	/** python unless said otherwise. */
@@ -43,8 +52,17 @@ export interface SessionRunOptions extends Omit<RunOptions, "language"> {
 	on_timeout?: OnTimeout;
 }
 
-/** Sends a request, and checks the answer: a Sandbox's. */
-export type Asker = (method: string, path: string, body?: unknown, seconds?: number, signal?: AbortSignal) => Promise<unknown>;
+export interface Bytes {
+	type: string;
+	data: Uint8Array;
+}
+
+/** Sends requests and checks answers: a Sandbox's. */
+export interface Client {
+	ask(method: string, path: string, body?: unknown, seconds?: number, signal?: AbortSignal): Promise<unknown>;
+	askBytes(method: string, path: string, body?: Uint8Array): Promise<Bytes>;
+	stream(path: string, body: object, options: RunOptions & { signal?: AbortSignal }): Stream;
+}
 
 export function infoOf(answer: unknown): SessionInfo {
 	const info = answer as Partial<SessionInfo> | null;
@@ -62,9 +80,21 @@ export function pathOf(id: string): string {
 	return `/v1/sessions/${encodeURIComponent(id)}`;
 }
 
+/** As one segment, which is not a dot or two: those a URL takes for its own. */
+function filePathOf(id: string, path: string): string {
+	return `${pathOf(id)}/files/${encodeURIComponent(/^\.\.?$/.test(path) ? `./${path}` : path)}`;
+}
+
+const isListing = ({ type }: Bytes) => type.startsWith("application/json");
+
 /** The request that makes one. */
 export function makingOf({ language, idle_seconds, on_timeout, env, files }: SessionOptions): unknown {
 	return { language: language ?? "python", idle_seconds, on_timeout, env, files: files && contentsOf(files) };
+}
+
+/** The request of a run. */
+function execOf(code: string, options: SessionRunOptions): object {
+	return { ...requestOf(code, options), language: undefined, on_timeout: options.on_timeout };
 }
 
 /** A program that stays: what one run has set, imported, opened or written is there for
@@ -74,7 +104,7 @@ export class Session {
 	readonly language: string;
 
 	constructor(
-		private readonly ask: Asker,
+		private readonly client: Client,
 		info: SessionInfo,
 	) {
 		this.id = info.id;
@@ -83,24 +113,57 @@ export class Session {
 
 	/** As Sandbox.run, in the session; `result` is the value of the last expression. */
 	async run(code: string, options: SessionRunOptions & { signal?: AbortSignal } = {}): Promise<Result> {
-		const body = { ...requestOf(code, options), language: undefined, on_timeout: options.on_timeout };
 		const path = `${pathOf(this.id)}/exec`;
-		return resultOf(await this.ask("POST", path, body, secondsOf(options), options.signal), options.binary);
+		const answer = await this.client.ask("POST", path, execOf(code, options), secondsOf(options), options.signal);
+		return resultOf(answer, options.binary);
+	}
+
+	/** As run, but what the program writes comes while it runs. */
+	stream(code: string, options: SessionRunOptions & { signal?: AbortSignal } = {}): Stream {
+		return this.client.stream(`${pathOf(this.id)}/exec`, execOf(code, options), options);
+	}
+
+	/** What runs gets SIGINT, as by ^C. */
+	async interrupt(): Promise<void> {
+		await this.client.ask("POST", `${pathOf(this.id)}/interrupt`, {});
+	}
+
+	/** Relative to where the program is, or absolute. Waits for what runs. */
+	async readFile(path: string): Promise<Uint8Array> {
+		const answer = await this.client.askBytes("GET", filePathOf(this.id, path));
+		if (isListing(answer)) throw new ZerobootError(`${path}: a directory: listFiles has what is in it`);
+		return answer.data;
+	}
+
+	/** With the directories that it lacks. */
+	async writeFile(path: string, data: Content): Promise<void> {
+		await this.client.askBytes("PUT", filePathOf(this.id, path), bytesOf(data));
+	}
+
+	async deleteFile(path: string): Promise<void> {
+		await this.client.askBytes("DELETE", filePathOf(this.id, path));
+	}
+
+	/** Of a directory, in no order; without a path of that in which the program is. */
+	async listFiles(path = ""): Promise<FileEntry[]> {
+		const answer = await this.client.askBytes("GET", filePathOf(this.id, path));
+		if (!isListing(answer)) throw new ZerobootError(`${path}: no directory`);
+		return (JSON.parse(new TextDecoder().decode(answer.data)) as { entries: FileEntry[] }).entries;
 	}
 
 	/** So many sessions, at most 100, with all of this one's state, which goes on. */
 	async fork(count = 1): Promise<Session[]> {
-		const answer = await this.ask("POST", `${pathOf(this.id)}/fork`, { count });
-		return infosOf(answer).map((info) => new Session(this.ask, info));
+		const answer = await this.client.ask("POST", `${pathOf(this.id)}/fork`, { count });
+		return infosOf(answer).map((info) => new Session(this.client, info));
 	}
 
 	async info(): Promise<SessionInfo> {
-		return infoOf(await this.ask("GET", pathOf(this.id)));
+		return infoOf(await this.client.ask("GET", pathOf(this.id)));
 	}
 
 	/** What runs of it is cut off. */
 	async delete(): Promise<void> {
-		await this.ask("DELETE", pathOf(this.id));
+		await this.client.ask("DELETE", pathOf(this.id));
 	}
 
 	/** Deletes it, if it is still there. */

@@ -9,11 +9,11 @@ from .errors import (AnswerTimeoutError, APIError, AuthenticationError, BadReque
 from .events import Output
 from .models import Content, Execution, Input, Result, Usage
 from .protocol import VERSION as __version__
-from .session import Session, SessionInfo
+from .session import FileEntry, Session, SessionInfo
 
 __all__ = [
     "APIError", "AnswerTimeoutError", "AsyncSandbox", "AsyncSession", "AsyncStream", "AuthenticationError", "BadRequestError",
-    "ConnectError", "ConnectionLostError", "Content", "Execution", "Input", "NotFoundError", "Output", "ProtocolError", "RateLimitError",
+    "ConnectError", "ConnectionLostError", "Content", "Execution", "FileEntry", "Input", "NotFoundError", "Output", "ProtocolError", "RateLimitError",
     "Result", "Sandbox", "ServerError", "Session", "SessionDeletedError", "SessionEndedError", "SessionInfo",
     "SessionTooLargeError", "Stream", "TooLargeError", "UnavailableError", "Usage", "ZerobootError", "__version__",
 ]

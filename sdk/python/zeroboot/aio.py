@@ -228,7 +228,7 @@ class AsyncSandbox:
                memory_mb: Optional[int] = None, binary: bool = False) -> AsyncStream:
         """As Sandbox.stream."""
         execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
-        return AsyncStream(self._items("/v1/exec", execution.to_json(), execution.seconds, binary))
+        return self._stream("/v1/exec", execution.to_json(), execution.seconds, binary)
 
     async def health(self) -> Dict[str, Any]:
         """As Sandbox.health."""
@@ -286,6 +286,9 @@ class AsyncSandbox:
             else:
                 link.close()
 
+    def _stream(self, path: str, body: Dict[str, Any], seconds: float, binary: bool) -> AsyncStream:
+        return AsyncStream(self._items(path, body, seconds, binary))
+
     async def _items(self, path: str, body: Dict[str, Any], seconds: float,
                      binary: bool) -> AsyncGenerator[Union[Output, Result], None]:
         request = self._settings.request("POST", path, {**body, "stream": True})
@@ -322,13 +325,17 @@ class AsyncSandbox:
             attempt += 1
 
     async def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0) -> bytes:
+        return (await self._ask_answer(method, path, body, seconds))[1]
+
+    async def _ask_answer(self, method: str, path: str, body: Any = None,
+                          seconds: float = 0) -> Tuple[Answer, bytes]:
         request = self._settings.request(method, path, body)
         attempt = 0
         while True:
             answer, data = await self._exchange(request, seconds)
             try:
                 check(answer, data)
-                return data
+                return answer, data
             except APIError as e:
                 wait = self._settings.wait_before(attempt, e)
                 if wait is None or self._closed:

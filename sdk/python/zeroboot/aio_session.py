@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Dict, Generator, List, Mapping, Optional,
 from .errors import NotFoundError, ZerobootError
 from .models import Content, Execution, Result, result_of
 from .protocol import decode
-from .session import SessionInfo, exec_of, info_of, infos_of, making_of, path_of
+from .session import (FileEntry, SessionInfo, data_of, entries_of, exec_of, file_of, file_path_of, info_of, infos_of,
+                      making_of, path_of)
 
 if TYPE_CHECKING:
-    from .aio import AsyncSandbox
+    from .aio import AsyncSandbox, AsyncStream
 
 
 class AsyncSession:
@@ -40,6 +41,36 @@ class AsyncSession:
         execution = Execution(code, "", timeout, stdin, args, env, files, outputs, memory_mb, binary)
         body = await self._sandbox._ask("POST", self._path + "/exec", exec_of(execution, on_timeout), execution.seconds)
         return result_of(decode(body), binary)
+
+    def stream(self, code: str, timeout: int = 30, *, stdin: Optional[Content] = None, args: Sequence[str] = (),
+               env: Optional[Mapping[str, str]] = None, files: Optional[Mapping[str, Content]] = None,
+               outputs: Sequence[str] = (), memory_mb: Optional[int] = None, binary: bool = False,
+               on_timeout: Optional[str] = None) -> AsyncStream:
+        """As Session.stream."""
+        execution = Execution(code, "", timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        return self._sandbox._stream(self._path + "/exec", exec_of(execution, on_timeout), execution.seconds, binary)
+
+    async def interrupt(self) -> None:
+        """As Session.interrupt."""
+        await self._sandbox._ask("POST", self._path + "/interrupt", {})
+
+    async def read_file(self, path: str) -> bytes:
+        """As Session.read_file."""
+        answer, body = await self._sandbox._ask_answer("GET", file_path_of(self.id, path))
+        return file_of(answer, body, path)
+
+    async def write_file(self, path: str, data: Content) -> None:
+        """As Session.write_file."""
+        await self._sandbox._ask("PUT", file_path_of(self.id, path), data_of(data))
+
+    async def delete_file(self, path: str) -> None:
+        """As Session.delete_file."""
+        await self._sandbox._ask("DELETE", file_path_of(self.id, path))
+
+    async def list_files(self, path: str = "") -> List[FileEntry]:
+        """As Session.list_files."""
+        answer, body = await self._sandbox._ask_answer("GET", file_path_of(self.id, path))
+        return entries_of(answer, body, path)
 
     async def fork(self, count: int = 1) -> List[AsyncSession]:
         """As Session.fork."""

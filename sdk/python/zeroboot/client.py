@@ -209,7 +209,7 @@ class Sandbox:
                memory_mb: Optional[int] = None, binary: bool = False) -> Stream:
         """As run, but what the program writes comes while it runs."""
         execution = Execution(code, language, timeout, stdin, args, env, files, outputs, memory_mb, binary)
-        return Stream(self._items("/v1/exec", execution.to_json(), execution.seconds, binary))
+        return self._stream("/v1/exec", execution.to_json(), execution.seconds, binary)
 
     def health(self) -> Dict[str, Any]:
         """What the server says of itself: status, and the templates there are."""
@@ -267,6 +267,9 @@ class Sandbox:
             else:
                 connection.close()
 
+    def _stream(self, path: str, body: Dict[str, Any], seconds: float, binary: bool) -> Stream:
+        return Stream(self._items(path, body, seconds, binary))
+
     def _items(self, path: str, body: Dict[str, Any], seconds: float,
                binary: bool) -> Generator[Union[Output, Result], None, None]:
         request = self._settings.request("POST", path, {**body, "stream": True})
@@ -303,13 +306,17 @@ class Sandbox:
             attempt += 1
 
     def _ask(self, method: str, path: str, body: Any = None, seconds: float = 0) -> bytes:
+        return (self._ask_answer(method, path, body, seconds))[1]
+
+    def _ask_answer(self, method: str, path: str, body: Any = None,
+                    seconds: float = 0) -> Tuple[Answer, bytes]:
         request = self._settings.request(method, path, body)
         attempt = 0
         while True:
             answer, data = self._exchange(request, seconds)
             try:
                 check(answer, data)
-                return data
+                return answer, data
             except APIError as e:
                 wait = self._settings.wait_before(attempt, e)
                 if wait is None or self._closed.wait(wait):

@@ -40,10 +40,13 @@ class Settings:
             self.headers["Authorization"] = f"Bearer {key}"
 
     def request(self, method: str, path: str, body: Any = None) -> bytes:
+        """body: bytes as they are, anything else as JSON."""
         if body is None:
             return request_bytes(self.target, method, path, self.headers, None)
-        data = json.dumps(body, separators=(",", ":")).encode("ascii")
-        return request_bytes(self.target, method, path, {**self.headers, "Content-Type": "application/json"}, data)
+        raw = isinstance(body, bytes)
+        data = body if raw else json.dumps(body, separators=(",", ":")).encode("ascii")
+        kind = "application/octet-stream" if raw else "application/json"
+        return request_bytes(self.target, method, path, {**self.headers, "Content-Type": kind}, data)
 
     def wait_before(self, attempt: int, error: APIError) -> Optional[float]:
         """How long before it is asked once more; None: it is not. Only of answers

@@ -6,12 +6,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Type
 from urllib.parse import quote
 
-from .errors import NotFoundError, ProtocolError
+from .errors import NotFoundError, ProtocolError, ZerobootError
+from .http1 import Answer
 from .models import Content, Execution, Result, contents_of, result_of
 from .protocol import decode
 
 if TYPE_CHECKING:
-    from .client import Sandbox
+    from .client import Sandbox, Stream
+
+
+@dataclass
+class FileEntry:
+    """One of a directory."""
+
+    name: str
+    type: str  # file, directory, link, other
+    size: Optional[int] = None  # of a file
 
 
 @dataclass
@@ -46,6 +56,30 @@ def infos_of(answer: Any) -> List[SessionInfo]:
 
 def path_of(id: str) -> str:
     return f"/v1/sessions/{quote(id, safe='')}"
+
+
+def file_path_of(id: str, path: str) -> str:
+    return f"{path_of(id)}/files/{quote(path, safe='', errors='surrogateescape')}"
+
+
+def data_of(content: Content) -> bytes:
+    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
+
+
+def file_of(answer: Answer, body: bytes, path: str) -> bytes:
+    if answer.headers.get("content-type", "").startswith("application/json"):
+        raise ZerobootError(f"{path}: a directory: list_files() has what is in it")
+    return body
+
+
+def entries_of(answer: Answer, body: bytes, path: str) -> List[FileEntry]:
+    if not answer.headers.get("content-type", "").startswith("application/json"):
+        raise ZerobootError(f"{path}: no directory")
+    found = decode(body)
+    try:
+        return [FileEntry(one["name"], one["type"], one.get("size")) for one in found["entries"]]
+    except (KeyError, TypeError) as e:
+        raise ProtocolError(f"not the answer of a directory: {e!r}") from e
 
 
 def making_of(language: str, idle_seconds: int, on_timeout: Optional[str], env: Optional[Mapping[str, str]],
@@ -87,10 +121,39 @@ class Session:
             outputs: Sequence[str] = (), memory_mb: Optional[int] = None, binary: bool = False,
             on_timeout: Optional[str] = None) -> Result:
         """As Sandbox.run, in the session; result.result is the value of the last
-        expression. on_timeout, if not as the session was made: end or rollback."""
+        expression. on_timeout, if not as the session was made: end, rollback, interrupt."""
         execution = Execution(code, "", timeout, stdin, args, env, files, outputs, memory_mb, binary)
         body = self._sandbox._ask("POST", self._path + "/exec", exec_of(execution, on_timeout), execution.seconds)
         return result_of(decode(body), binary)
+
+    def stream(self, code: str, timeout: int = 30, *, stdin: Optional[Content] = None, args: Sequence[str] = (),
+               env: Optional[Mapping[str, str]] = None, files: Optional[Mapping[str, Content]] = None,
+               outputs: Sequence[str] = (), memory_mb: Optional[int] = None, binary: bool = False,
+               on_timeout: Optional[str] = None) -> Stream:
+        """As run, but what the program writes comes while it runs."""
+        execution = Execution(code, "", timeout, stdin, args, env, files, outputs, memory_mb, binary)
+        return self._sandbox._stream(self._path + "/exec", exec_of(execution, on_timeout), execution.seconds, binary)
+
+    def interrupt(self) -> None:
+        """What runs gets SIGINT, as by ^C."""
+        self._sandbox._ask("POST", self._path + "/interrupt", {})
+
+    def read_file(self, path: str) -> bytes:
+        """Relative to where the program is, or absolute. Waits for what runs."""
+        answer, body = self._sandbox._ask_answer("GET", file_path_of(self.id, path))
+        return file_of(answer, body, path)
+
+    def write_file(self, path: str, data: Content) -> None:
+        """With the directories that it lacks."""
+        self._sandbox._ask("PUT", file_path_of(self.id, path), data_of(data))
+
+    def delete_file(self, path: str) -> None:
+        self._sandbox._ask("DELETE", file_path_of(self.id, path))
+
+    def list_files(self, path: str = "") -> List[FileEntry]:
+        """Of a directory, in no order; without a path of that in which the program is."""
+        answer, body = self._sandbox._ask_answer("GET", file_path_of(self.id, path))
+        return entries_of(answer, body, path)
 
     def fork(self, count: int = 1) -> List[Session]:
         """So many sessions, at most 100, with all of this one's state, which goes on."""
@@ -138,8 +201,8 @@ class _Maker:
     def __call__(self, language: str = "python", *, idle_seconds: int = 600, on_timeout: Optional[str] = None,
                  env: Optional[Mapping[str, str]] = None, files: Optional[Mapping[str, Content]] = None) -> Session:
         """Makes a session. It is deleted without a request for idle_seconds; 0: never. A
-        run that its time cuts off ends it, unless on_timeout is rollback: then the
-        session is as it was before the run."""
+        run that its time cuts off ends it, unless on_timeout is rollback (the session is
+        as it was before the run) or interrupt (the run gets SIGINT, as by ^C)."""
         body = making_of(language, idle_seconds, on_timeout, env, files)
         return Session(self._sandbox, decode(self._sandbox._ask("POST", "/v1/sessions", body)), self._own)
 
