@@ -16,6 +16,8 @@ for output in Sandbox().stream("1"):
 with Sandbox.session("node", on_timeout="rollback") as session:
     value: Optional[str] = session.run("1", timeout=5).result
     forks: List[Session] = session.fork(2)
+    data: bytes = session.read_file("a") + b"".join(output.data for output in session.stream("1"))
+    sizes: List[Optional[int]] = [entry.size for entry in session.list_files()]
     states: List[str] = [info.state for info in Sandbox().sessions()]
     Sandbox().session(languages="node")  # type: ignore[call-arg]
 

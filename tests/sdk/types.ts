@@ -18,6 +18,10 @@ export async function values(): Promise<(string | undefined)[]> {
 	const infos: SessionInfo[] = await sandbox.sessions();
 	// @ts-expect-error: the language is the session's
 	void session.run("1", { language: "sh" });
+	for await (const output of session.stream("1", { on_timeout: "interrupt" })) console.log(output.text);
+	await session.writeFile("a", new Uint8Array(1));
+	const sizes: (number | undefined)[] = (await session.listFiles()).map((file) => file.size);
+	console.log(sizes, (await session.readFile("a")).length);
 	return [(await session.run("1", { timeout: 1 })).result, forks[0]?.id, infos[0]?.reason];
 }
 export const files: Promise<Uint8Array | undefined> = one.then((r) => r.files["a"]);
