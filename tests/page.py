@@ -232,6 +232,10 @@ def keeps_state(page):
     assert [one["language"] for one in told(page)] == ["node", "python"]
     browser.open(f"http://127.0.0.1:{page.server.port}/")
     page.shows("#health", "ready")
+    page.write("python", "x.append(3)\nimport time\nprint('on', flush=True)\ntime.sleep(200)")
+    browser.click("#run")
+    page.shows("#log", "on")
+    assert page.running() and page.go("stopped") == "on\n"
     page.write("python", "x")
     assert page.go("exit code 0") == "[1, 2]"
     browser.click("#stay")
