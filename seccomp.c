@@ -128,6 +128,7 @@ static const struct rule rules[] = {
 	{ SYS_read, { { 0 } } },
 	{ SYS_close, { { 0 } } },
 	{ SYS_mremap, { { 0 } } },
+	{ SYS_madvise, { IS(2, MADV_DONTDUMP) } }, /* shadow of much memory */
 	{ SYS_rt_sigprocmask, { { 0 } } },
 	{ SYS_rt_sigaction, { { 0 } } },
 	{ SYS_sigaltstack, { { 0 } } },
