@@ -384,6 +384,9 @@ int api_session_fetch(struct exchange *x, struct session *s,
 {
 	struct job *job = calloc(1, sizeof(*job));
 
+	/* That of the request, which is read. */
+	jobs_drop(x->jobs, x->count);
+	x->count = 0;
 	x->jobs = job ? malloc(sizeof(*x->jobs)) : NULL;
 	if (!x->jobs) {
 		free(job);
