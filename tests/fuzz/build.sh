@@ -21,10 +21,10 @@ for name in "$@"; do
 	request) target request request.c field.c content.c parts.c protocol.c http.c json.c text.c err.c ;;
 	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c parts.c protocol.c job.c state.c discard.c loop.c clock.c id.c http.c \
 		json.c text.c err.c ;;
-	auth) target auth auth.c json.c text.c err.c ;;
+	auth) target auth auth.c sha256.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
-	template) target template snapshot.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c cpu.c err.c ;;
+	template) target template snapshot.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c sha256.c cpu.c err.c ;;
 	image) target image image_file.c box.c cache.c clock.c crc32c.c stream.c store.c file.c err.c ;;
 	member) target member channel.c member.c state.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c account.c errand.c letter.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \

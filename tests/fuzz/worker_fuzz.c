@@ -202,6 +202,14 @@ enum vm_event machine_run(struct machine *m, uint64_t deadline, struct err *e)
 	return outcome(m);
 }
 
+/* Once in a run, when its time is over. */
+enum vm_event machine_interrupt(struct machine *m, int signal,
+				uint64_t deadline, struct err *e)
+{
+	assert(signal == SIGINT);
+	return machine_run(m, deadline, e);
+}
+
 int machine_renew(struct machine *m, bool keep, bool learn,
 		  enum recycle_result *result, struct err *e)
 {
