@@ -141,7 +141,7 @@ static void do_nothing(struct task *t)
 	(void)t;
 }
 
-void connections_work(void)
+void connections_answer(void)
 {
 	while (all.done) {
 		struct connection *c = all.done;
@@ -156,6 +156,11 @@ void connections_work(void)
 			break;
 		}
 	}
+}
+
+void connections_work(void)
+{
+	connections_answer();
 	bound_output();
 	if (loop_drained())
 		free_dead();

@@ -168,10 +168,11 @@ static bool fetch(struct exchange *x)
 static void message_read(struct reading *r)
 {
 	struct exchange *x = r->context;
+	const struct mcp_message *m = &x->mcp->message;
 	bool no_memory = r->result == -ENOMEM;
 
 	api_take_jobs(x);
-	if (!api_spend(x, 1)) {
+	if (!api_spend(x, m->kind == MCP_FORK ? m->copies : 1)) {
 		mcp_http_drop(x);
 	} else if (!no_memory && fetch(x)) {
 		return;

@@ -22,11 +22,17 @@ static void end(struct mcp_message *m, bool good)
 		 good ? "\"}],\"isError\":false}}" : "\"}],\"isError\":true}}");
 }
 
-/* what: constant, as it stands in a string of JSON. */
 static void say(struct mcp_message *m, const char *what, bool good)
 {
+	char part[256];
+	size_t size = strlen(what), at = 0;
+
 	begin(m);
-	text_put(&m->answer, what);
+	while (at < size) {
+		size_t n = json_escape(part, sizeof(part), what, size, &at);
+
+		text_add(&m->answer, part, n);
+	}
 	end(m, good);
 }
 

@@ -533,6 +533,7 @@ static void serve(void)
 		}
 		connections_work();
 		loop_slices();
+		connections_answer();
 		check_ready();
 		log_flush();
 	}

@@ -419,7 +419,22 @@ def check_continue(server, head, body, *statuses):
             assert s.recv(4096) == b"", "not closed"
 
 
+def check_slices(server):
+    """What is read in slices is answered when it is read, not at the next tick, which
+    comes after 100 ms."""
+    body = '{"no": "%s"}' % ("a" * 100000)
+    took = []
+    with server.connect() as s:
+        for _ in range(20):
+            started = time.monotonic()
+            send(s, post(f"Content-Length: {len(body)}\r\n", body).encode())
+            assert answers(s.recv(4096))[0].status == 400
+            took.append(time.monotonic() - started)
+    assert min(took) < 0.09, took
+
+
 def run_others(report, server, whole):
+    report.check("a body of 100 kB is answered at once", check_slices, server)
     for (name, request, *_), data in zip(cases, whole):
         if name in ("chunked: a trailer", "all kinds at once", "headers: tabs and spaces around values", "Connection: 'close'"):
             report.check(f"a byte a packet: {name}", check_bytes, server, request, data)

@@ -331,6 +331,10 @@ def check_http_keys(server):
     found = answers(server.ask(data + post(b"", "/mcp", b"Connection: close\r\n")))
     late = [a for a in found if a.status == 429]
     assert late and all("retry-after" in a.headers for a in late) and found[0].status == 200, len(late)
+    # A fork costs one for each copy; the capacity is 100.
+    fork = post(data_of(tool("fork_session", session="x", count=50)), "/mcp", f"Authorization: Bearer {KEY}\r\n".encode())
+    found = answers(server.ask(fork * 8 + post(b"", "/mcp", b"Connection: close\r\n")))
+    assert [a.status for a in found[:8]].count(429) >= 5, found
 
 
 def text_of(server, message, key=None):
