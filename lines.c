@@ -14,9 +14,9 @@ differing(const uint8_t *now, const uint8_t *then,
 	const half zero = { 0 };
 	uint64_t mask = 0;
 
-	for (unsigned i = 0; i < LINES; i++) {
-		half d = (a[2 * i] ^ (then ? b[2 * i] : zero)) |
-			 (a[2 * i + 1] ^ (then ? b[2 * i + 1] : zero));
+	for (size_t i = 0; i < LINES; i++) {
+		half d = (a[2 * i] ^ (b ? b[2 * i] : zero)) |
+			 (a[2 * i + 1] ^ (b ? b[2 * i + 1] : zero));
 
 		__builtin_prefetch(next->now + i * LINE_BYTES);
 		__builtin_prefetch(next->then + i * LINE_BYTES);
