@@ -2,6 +2,7 @@
 
 #include "control.h"
 
+/* NOLINTNEXTLINE(misc-redundant-expression): of two headers */
 _Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE &&
 		       DELTA_SEGMENTS == PROTOCOL_STATE_SEGMENTS,
 	       "the front end takes as "
