@@ -30,11 +30,13 @@ struct snippet {
 /* The next line, without its end; false: there is none. */
 static bool take_line(struct piece *rest, struct piece *line)
 {
-	const char *end = memchr(rest->at, '\n', rest->size);
-	size_t size = end ? (size_t)(end - rest->at) : rest->size;
+	const char *end;
+	size_t size;
 
 	if (rest->size == 0)
 		return false;
+	end = memchr(rest->at, '\n', rest->size);
+	size = end ? (size_t)(end - rest->at) : rest->size;
 	*line = (struct piece){ rest->at, size };
 	size += end != NULL;
 	rest->at += size;
