@@ -15,7 +15,6 @@
 #include "pool.h"
 
 #define BUCKETS 4096u
-#define INTERNED 64
 #define TICK_MOST 256 /* sessions that are looked at in a tick */
 
 static struct {
@@ -99,19 +98,24 @@ static void take_out(struct session *s)
 	all.count--;
 }
 
+/* Of most, an owner's: there is one for each key, and one for the next. */
+static size_t part_of(uint64_t owner, size_t most)
+{
+	return most / (share_count() + (share_find(owner) ? 1 : 2));
+}
+
 /* Of most, of which everybody has so much and own is the owner's. A key may have no more
  * than is left, so that there is some for the next, but its part in any case: others
  * cannot take that from it. */
 static bool has_share(uint64_t owner, size_t own, size_t everybody, size_t more,
 		      size_t most)
 {
-	size_t part, left;
+	size_t part = part_of(owner, most), left;
 
 	if (!more)
 		return true;
 	if (everybody > most || more > most - everybody)
 		return false;
-	part = most / (share_count() + (share_find(owner) ? 1 : 2));
 	left = most - everybody;
 	return !owner || own + more <= (left > part ? left : part);
 }
@@ -242,18 +246,12 @@ struct session *session_make(uint64_t owner, int language, struct parts *first)
 	return s;
 }
 
-/* Names and reasons that come from files: few, and told for as long as anybody lists
- * sessions. */
-static const char *intern(const char *text)
+/* A text of its own, which drop frees. */
+static const char *keep_text(char **kept, const char *text)
 {
-	static char *known[INTERNED];
-	size_t i = 0;
-
-	while (i < INTERNED && known[i] && strcmp(known[i], text))
-		i++;
-	if (i < INTERNED && !known[i])
-		known[i] = strdup(text);
-	return i < INTERNED && known[i] ? known[i] : "unknown";
+	free(*kept);
+	*kept = strdup(text);
+	return *kept ? *kept : "unknown";
 }
 
 struct session *session_find_again(const char *id, uint64_t owner)
@@ -264,7 +262,7 @@ struct session *session_find_again(const char *id, uint64_t owner)
 void session_name_language(struct session *s, const char *name)
 {
 	if (s->language < 0)
-		s->called = intern(name);
+		s->called = keep_text(&s->name, name);
 }
 
 const char *session_language(const struct session *s)
@@ -347,6 +345,8 @@ static void drop(struct session *s)
 	state_drop(&s->state);
 	share_drop(s->share);
 	origin_drop(s->origin);
+	free(s->name);
+	free(s->reason);
 	free(s);
 }
 
@@ -382,7 +382,7 @@ static void end(struct session *s, const char *why)
 
 void session_end_as(struct session *s, const char *why)
 {
-	s->ended = intern(why);
+	s->ended = keep_text(&s->reason, why);
 }
 
 static void set_origin(struct session *s, const char *template)
@@ -413,13 +413,19 @@ static void note_origin(struct session *s)
 		set_origin(s, head.template);
 }
 
-/* It will be written, and can be evicted then: see may_run. */
+/* It will be written, and can be evicted then: see may_run. All keys wait for that when
+ * it is more than there may be, so that only those within their parts may. */
 static bool may_exceed(const struct session *s, size_t bytes)
 {
+	const struct share *share = s->share;
 	const size_t most = all.options.bytes_most;
 
-	return session_store_works() && bytes <= most &&
-	       s->state.size <= most - bytes;
+	if (!session_store_works() || bytes > most ||
+	    s->state.size > most - bytes)
+		return false;
+	return !share->owner || share_count() == 1 ||
+	       state_total() + session_store_held() <= most ||
+	       share->bytes + bytes <= part_of(share->owner, most);
 }
 
 /* What an exec has made of it. */
@@ -468,7 +474,7 @@ static enum job_status settle(struct session *s, struct job *job)
 					      left);
 		return JOB_TIMEOUT;
 	case JOB_STALE:
-		/* What is on the disk stays. */
+		session_store_leave(s);
 		state_drop(&s->state);
 		s->ended = "the session belongs to another template, or "
 			   "another version of the server";

@@ -41,6 +41,7 @@ struct session {
 	bool forked;             /* and has not run since */
 	bool begun;              /* it has run */
 	const char *ended;       /* why its program has; NULL: it has not */
+	char *name, *reason;     /* called and ended, when they are of a file */
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;

@@ -20,6 +20,7 @@
 #define COST 8                 /* takes long, so many times that */
 #define AGAIN_NS 2000000000ull /* after the disk has refused one */
 #define LOOKS 1024             /* sessions that are looked at for one */
+#define ASKED 16               /* keys of them that have no room */
 #define COMPLAINTS 10          /* about files, at a start */
 #define END_TRIES 3            /* that fail, and the rest is lost at an end */
 #define TOUCH_NS 5000000000ull /* between two marks that it was used */
@@ -115,6 +116,8 @@ static void fill(struct session_record *r, const struct session *s)
 
 static void put_unsaved(struct session *s, uint64_t now)
 {
+	if (s->stored.left)
+		return;
 	s->stored.due = now + SETTLE_NS + COST * s->stored.cost;
 	append(s, STORED_UNSAVED);
 }
@@ -127,6 +130,14 @@ void session_store_changed(struct session *s)
 		s->stored.changed = true;
 	else if (s->stored.list != STORED_UNSAVED)
 		put_unsaved(s, clock_mono());
+}
+
+void session_store_leave(struct session *s)
+{
+	s->stored.left = true;
+	s->stored.changed = false;
+	if (s->stored.list != STORED_NOWHERE)
+		take_out(s);
 }
 
 bool session_store_has(const struct session *s)
@@ -265,21 +276,33 @@ void session_store_used(struct session *s)
 		append(s, STORED_SPARE);
 }
 
-bool session_store_evict(const struct share *of)
+/* shared: with others, too: only the last of them frees anything, and none of them
+ * shares it any more when it comes back. */
+static struct session *find_spare(const struct share *of, bool shared)
 {
 	struct session *s = store.lists[STORED_SPARE].first;
 
-	for (int i = 0; s && i < LOOKS; i++, s = s->stored.after) {
-		if (s->running || s->waiting || (of && s->share != of))
-			continue;
-		take_out(s);
-		state_drop(&s->state);
-		s->stored.away = true;
-		store.away++;
-		store.evicted++;
-		return true;
-	}
-	return false;
+	for (int i = 0; s && i < LOOKS; i++, s = s->stored.after)
+		if (!s->running && !s->waiting && (!of || s->share == of) &&
+		    (shared || !state_is_shared(&s->state)))
+			return s;
+	return NULL;
+}
+
+bool session_store_evict(const struct share *of)
+{
+	struct session *s = find_spare(of, false);
+
+	if (!s)
+		s = find_spare(of, true);
+	if (!s)
+		return false;
+	take_out(s);
+	state_drop(&s->state);
+	s->stored.away = true;
+	store.away++;
+	store.evicted++;
+	return true;
 }
 
 /* ---- reading ---- */
@@ -290,8 +313,10 @@ static bool is_of(const struct session *s, const struct session_record *r)
 	return !strcmp(r->id, s->id) && r->owner == s->share->owner &&
 	       r->size == s->stored.size &&
 	       (r->flags & RECORD_BEGUN) == (s->begun ? RECORD_BEGUN : 0) &&
-	       (!s->origin || !memcmp(r->template, origin_name(s->origin),
-				      sizeof(r->template)));
+	       /* Before that it may expect one by now which its file has not. */
+	       (!s->begun || !s->origin ||
+		!memcmp(r->template, origin_name(s->origin),
+			sizeof(r->template)));
 }
 
 static int take_state(struct session *s, char *payload, size_t size)
@@ -340,16 +365,33 @@ static void have_read(int r, char *payload, size_t size)
 	read_next();
 }
 
+/* One that may be read now, or never: *r. Those of a key that has no room do not keep
+ * others from it. */
+static struct session *find_wanted(int *r)
+{
+	struct session *s = store.lists[STORED_WANTED].first;
+	const struct share *full = NULL;
+	int asked = 0;
+
+	for (int i = 0; s && i < LOOKS; i++, s = s->stored.after) {
+		if (s->share == full)
+			continue;
+		*r = session_may_hold(s, s->stored.size);
+		if (*r != -EAGAIN)
+			return s;
+		full = s->share;
+		if (++asked == ASKED)
+			return NULL;
+	}
+	return NULL;
+}
+
 static void read_next(void)
 {
 	struct session *s;
+	int r;
 
-	while (!archive_is_reading() &&
-	       (s = store.lists[STORED_WANTED].first)) {
-		int r = session_may_hold(s, s->stored.size);
-
-		if (r == -EAGAIN)
-			return;
+	while (!archive_is_reading() && (s = find_wanted(&r))) {
 		take_out(s);
 		if (r == 0) {
 			store.reading = s;

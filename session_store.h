@@ -38,6 +38,7 @@ struct stored {
 	bool away;        /* its state is only there */
 	bool writing;     /* it is being written, */
 	bool changed;     /* and has changed meanwhile */
+	bool left;        /* what there is of it on the disk stays as it is */
 	size_t size;      /* of its state, in the file */
 	uint64_t due;     /* when it is to be written; monotonic */
 	uint64_t cost;    /* what that took, last time */
@@ -55,6 +56,8 @@ bool session_store_is_on(void);
 bool session_store_has(const struct session *s);
 /* What is to be kept of it is another one by now. */
 void session_store_changed(struct session *s);
+/* ... which is worth less than what is on the disk: that stays. */
+void session_store_leave(struct session *s);
 void session_store_used(struct session *s);
 /* That somebody has asked for it is known after a restart, too; now and then. */
 void session_store_mark(struct session *s);

@@ -160,6 +160,11 @@ struct state state_copy(const struct state *from)
 	return *from;
 }
 
+bool state_is_shared(const struct state *s)
+{
+	return s->list && s->list->users > 1;
+}
+
 int state_add(struct state *s, struct segment *segment, bool whole)
 {
 	size_t kept = whole ? 0 : s->count;

@@ -53,6 +53,8 @@ struct state state_copy(const struct state *from);
 /* Appends a segment, which is its own from now on; whole: instead of all that is
  * there. 0 or -ENOMEM: it is as it was, and the segment gone. */
 int state_add(struct state *s, struct segment *segment, bool whole);
+/* Dropping it frees nothing: others have the same. */
+bool state_is_shared(const struct state *s);
 /* Empties it. */
 void state_drop(struct state *s);
 

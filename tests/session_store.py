@@ -338,6 +338,44 @@ def first_name(place, s):
 
 # ---- memory and disk ----
 
+def large(client, **what):
+    """One that has 2 MB and has not run."""
+    return client.make(language="sh", files={"/tmp/f": "x" * 2000000}, **what)
+
+
+def cut_off(top):
+    """A first exec that is cut off changes nothing: what is on the disk is still the session's."""
+    place = Place(top, "cut_off")
+    with place.serve("--session-memory", "4", "--sessions-memory", "8") as server:
+        client = Client(server)
+        s = large(client, on_timeout="rollback")
+        saved(server)
+        assert s.run("sleep 100", timeout_seconds=1)["status"] == "timeout"
+        saved(server)
+        for _ in range(4):
+            large(client)
+            saved(server)
+        assert server.metric("zeroboot_sessions_away") >= 1
+        assert s.run("wc -c < /tmp/f")["stdout"].strip() == "2000000"
+        assert not server.unexpected(), server.unexpected()
+
+
+def shared(top):
+    """Forks that have all in common stay in memory while there are others: they would free nothing."""
+    place = Place(top, "forks")
+    with place.serve("--session-memory", "4", "--sessions-memory", "8") as server:
+        client = Client(server)
+        s = large(client)
+        forked = s.fork(3)
+        for _ in range(4):
+            large(client)
+            saved(server)
+        assert server.metric("zeroboot_sessions_away") <= 3
+        for one in s, forked[0]:
+            assert one.run("wc -c < /tmp/f")["stdout"].strip() == "2000000"
+        assert server.metric("zeroboot_sessions_read_total") == 0
+
+
 def less_memory(top):
     """Those that were not used for longest are on the disk alone, and come back whole."""
     place = Place(top, "memory", all_languages=True)
@@ -415,12 +453,16 @@ def many(top):
     for i in range(2000):
         number = f"{i:08x}{s.id[8:]}"
         data[32:32 + 36] = number.encode()
+        data[72:72 + 64] = (b"sh" if i < 1900 else f"old-{i}".encode()).ljust(64, b"\0")
         (place.state / f"{number}.zbs").write_bytes(sealed(data))
     with place.serve() as server:
         client = Client(server)
         assert server.metric("zeroboot_sessions") == server.metric("zeroboot_sessions_stored") == 2001
         assert server.metric("zeroboot_sessions_bytes") == 0
         assert value(make(client)) == "1"
+        for i in 1900, 1999:
+            about = Session(client, f"{i:08x}{s.id[8:]}").about()
+            assert about["language"] == f"old-{i}", about
         assert Session(client, f"{1234:08x}{s.id[8:]}").run("echo here")["stdout"] == "here\n"
         assert not server.unexpected(), server.unexpected()
 
@@ -440,6 +482,8 @@ def main():
         report.check("the template they are of is kept", kept_template, top)
         report.check("a server of another version goes on with it", upgraded, top)
         report.check("with less memory than they have", less_memory, top)
+        report.check("a first exec that is cut off", cut_off, top)
+        report.check("forks share their memory", shared, top)
         report.check("a full disk", full_disk, top)
         report.check("many of them", many, top)
     return 1 if report.failed else 0
