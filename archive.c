@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "discard.h"
 #include "file.h"
 #include "jail.h"
@@ -41,6 +42,7 @@ static struct {
 	struct archive_events events;
 	struct link writer, reader;
 	bool writing, reading;
+	bool unread;        /* files are there of which no head could be read */
 	struct state state; /* that is being written */
 	/* What is being read: an answer, the bytes it announces, another one. */
 	struct keeper_answer answer;
@@ -90,6 +92,7 @@ static void visit_file(const char *name, archive_visit *visit)
 		r = record_check(&record, name, (uint64_t)st.st_size, &e);
 	if (fd >= 0)
 		close(fd);
+	archive.unread |= r != 0;
 	visit(&record, r,
 	      (uint64_t)st.st_mtim.tv_sec * 1000000000 +
 		      (uint64_t)st.st_mtim.tv_nsec,
@@ -102,7 +105,8 @@ static bool is_draft(const char *name)
 	const char *ending = strrchr(name, '.');
 	char whole[RECORD_NAME], id[ID_SIZE];
 
-	if (!ending || strcmp(ending, ".tmp"))
+	if (!ending || strcmp(ending, ".tmp") ||
+	    ending - name != RECORD_NAME - 1)
 		return false;
 	snprintf(whole, sizeof(whole), "%.*s", (int)(ending - name), name);
 	return record_named(whole, id);
@@ -337,6 +341,8 @@ static void begin_payload(struct link *l)
 		fail(l, -ESTALE); /* or it would all have to be taken */
 	else if (!(archive.payload = malloc(archive.size)))
 		fail(l, -ENOMEM);
+	else
+		buffer_keep(archive.payload, archive.size);
 }
 
 static void reader_ready(struct link *l)
@@ -392,6 +398,25 @@ static int order(struct link *l, enum keeper_work work, const char *name,
 
 /* ---- what is asked of them ---- */
 
+int archive_check_owner(int fd, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, -errno, "state: %s: %s", path,
+			       strerror(errno));
+	if (st.st_uid != geteuid())
+		return err_set(e, -EPERM,
+			       "state: %s: belongs to another user: who writes "
+			       "there decides what runs",
+			       path);
+	if (st.st_mode & 022)
+		return err_set(e, -EPERM,
+			       "state: %s: others can write there (chmod go-w)",
+			       path);
+	return 0;
+}
+
 int archive_open(const char *path, int epoll,
 		 const struct archive_events *events, struct err *e)
 {
@@ -407,7 +432,9 @@ int archive_open(const char *path, int epoll,
 	    faccessat(archive.directory, ".", R_OK | W_OK | X_OK, AT_EACCESS))
 		return err_set(e, -errno, "state: %s: %s", path,
 			       strerror(errno));
-	r = lock(path, e);
+	r = archive_check_owner(archive.directory, path, e);
+	if (r == 0)
+		r = lock(path, e);
 	if (r)
 		return r;
 	/* Now: a copy of a process that has much memory takes long. */
@@ -415,6 +442,11 @@ int archive_open(const char *path, int epoll,
 	if (r == 0)
 		r = start(&archive.reader);
 	return r ? err_set(e, r, "state: %s", strerror(-r)) : 0;
+}
+
+bool archive_has_unread(void)
+{
+	return archive.unread;
 }
 
 bool archive_is_writing(void)

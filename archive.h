@@ -26,17 +26,21 @@ struct archive_events {
 };
 
 /* Makes the directory if it is not there, and sees to it that no other server uses
- * it. 0 or -errno; archive_close undoes it, also when it failed. */
+ * it, and no other user writes there. 0 or -errno; archive_close undoes it, also when it failed. */
 int archive_open(const char *path, int epoll,
 		 const struct archive_events *events, struct err *e);
 /* Waits for what is being written. */
 void archive_close(void);
+/* An open directory: it is this user's, and nobody else's to write to. 0 or -errno. */
+int archive_check_owner(int fd, const char *path, struct err *e);
 /* Each file there is by its head: r: 0 or what is wrong with it, which e says; touched:
  * when it was, in ns. */
 typedef void archive_visit(const struct session_record *record, int r,
 			   uint64_t touched, const struct err *e);
 /* The oldest first. 0 or -ENOMEM. */
 int archive_each(archive_visit *visit);
+/* It has seen files whose heads were of no use, or could not be read. */
+bool archive_has_unread(void);
 
 bool archive_is_writing(void);
 bool archive_is_reading(void);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "log.h"
 #include "template.h"
 
-#define PLACE "templates"       /* in the directory */
+#define PLACE "kept"            /* in the directory */
 #define SPARE_NS 30000000000ull /* nobody is of it: it may be wanted again */
 #define AGAIN_NS 5000000000ull  /* after one could not be kept */
 #define IMAGE_NAME 48
@@ -34,6 +35,7 @@ struct origin {
 	unsigned users;
 	uint64_t left; /* by the last of them */
 	bool kept;
+	bool found;    /* in the directory: who is of it may not be known */
 	int crew;      /* for it alone; -1: there is none */
 	char why[512]; /* it is of no use; empty: it is not known to be */
 };
@@ -321,9 +323,15 @@ static void forget(struct origin **at)
 	*at = o->next;
 	if (o->kept)
 		remove_file(o->name, ".zbt");
-	if (o->kept && !has_image(o->image))
+	if (o->kept && o->image[0] && !has_image(o->image))
 		remove_file(o->image, "");
 	free(o);
+}
+
+static bool is_spare(const struct origin *o, uint64_t now, uint64_t spare)
+{
+	return !o->users && o->crew < 0 && o != all.keeping &&
+	       now >= o->left + spare && !(o->found && archive_has_unread());
 }
 
 static void tidy(uint64_t now, uint64_t spare)
@@ -339,8 +347,7 @@ static void tidy(uint64_t now, uint64_t spare)
 			catalog_release(o->crew);
 			o->crew = -1;
 		}
-		if (!o->users && o->crew < 0 && o != all.keeping &&
-		    now >= o->left + spare)
+		if (is_spare(o, now, spare))
 			forget(at);
 		else
 			at = &o->next;
@@ -367,55 +374,111 @@ bool origin_is_busy(void)
 
 /* ---- start and end ---- */
 
-/* One that is kept, as far as its head can be read. */
-static void take(const char *name)
+/* One that is kept, as far as its head can be read: false: it could not be. */
+static bool take(int directory, const char *name)
 {
-	char path[PATH_MAX];
+	int fd = openat(directory, name,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct template_head h;
-	struct origin *o;
-	int fd;
+	struct origin *o = make(name, "");
+	bool read = o && fd >= 0 && file_read_at(fd, &h, sizeof(h), 0) == 0;
 
-	put_path(path, name, "");
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	o = fd < 0 ? NULL : make(name, "");
-	if (o)
-		o->kept = true;
-	if (o && file_read_at(fd, &h, sizeof(h), 0) == 0)
+	if (o) {
+		o->kept = o->found = true;
+		o->left = clock_mono();
+	}
+	if (read)
 		name_image(o->image, &h.image);
 	if (fd >= 0)
 		close(fd);
+	return read;
+}
+
+#define HEX "0123456789abcdef"
+
+/* What is behind the name of a template or of an image; NULL: it is neither. */
+static const char *name_end(const char *name, bool *template)
+{
+	size_t first = strspn(name, HEX), second;
+
+	*template = first == SHA256_HEX && !strncmp(name + first, ".zbt", 4);
+	if (*template)
+		return name + first + 4;
+	if (first != 16 || name[first] != '-')
+		return NULL;
+	second = strspn(name + first + 1, HEX);
+	name += first + 1 + second;
+	return second && !strncmp(name, ".img", 4) ? name + 4 : NULL;
 }
 
 static bool is_template(const char *name)
 {
-	return strspn(name, "0123456789abcdef") == SHA256_HEX &&
-	       !strcmp(name + SHA256_HEX, ".zbt");
+	bool template;
+	const char *end = name_end(name, &template);
+
+	return end && template && !*end;
 }
 
-/* Templates first, then what none of them needs goes: drafts, too. */
-static void look(DIR *d, bool templates)
+/* As file_draft names it. */
+static bool is_draft(const char *end)
+{
+	size_t digits = *end == '.' ? strspn(end + 1, "0123456789") : 0;
+
+	return digits && !strcmp(end + 1 + digits, ".tmp");
+}
+
+/* An image that no template needs, or a draft. */
+static bool is_left_over(const char *name, bool images)
+{
+	bool template;
+	const char *end = name_end(name, &template);
+
+	if (!end)
+		return false;
+	return *end ? is_draft(end) : !template && images && !has_image(name);
+}
+
+/* Templates first, then what none of them needs goes, if that is known of all. */
+static void look(DIR *d)
 {
 	struct dirent *entry;
-	char path[PATH_MAX];
+	bool known = true;
 
+	while ((entry = readdir(d)))
+		if (is_template(entry->d_name))
+			known &= take(dirfd(d), entry->d_name);
 	rewinddir(d);
-	while ((entry = readdir(d))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (templates && is_template(entry->d_name))
-			take(entry->d_name);
-		if (templates || is_template(entry->d_name) ||
-		    has_image(entry->d_name))
-			continue;
-		put_path(path, entry->d_name, "");
-		unlink(path);
-	}
+	while ((entry = readdir(d)))
+		if (is_left_over(entry->d_name, known))
+			unlinkat(dirfd(d), entry->d_name, 0);
+}
+
+/* What languages are made of is there. */
+static bool is_catalog(int fd)
+{
+	char path[PATH_MAX];
+	struct stat own, theirs;
+
+	if (snprintf(path, sizeof(path), "%s", catalog_file(0)) >= PATH_MAX)
+		return false;
+	return fstat(fd, &own) == 0 && stat(dirname(path), &theirs) == 0 &&
+	       own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;
+}
+
+static int check(int fd, struct err *e)
+{
+	if (is_catalog(fd))
+		return err_set(e, -EINVAL,
+			       "state: %s: is the directory of templates",
+			       all.directory);
+	return archive_check_owner(fd, all.directory, e);
 }
 
 int origin_open(const char *directory, const char *host, struct err *e)
 {
 	int n = snprintf(all.directory, sizeof(all.directory), "%s/" PLACE,
-			 directory);
+			 directory),
+	    fd, r;
 	DIR *d;
 
 	all.host = host;
@@ -425,14 +488,21 @@ int origin_open(const char *directory, const char *host, struct err *e)
 	if (mkdir(all.directory, 0700) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "state: %s: %s", all.directory,
 			       strerror(errno));
-	d = opendir(all.directory);
-	if (!d)
-		return err_set(e, -errno, "state: %s: %s", all.directory,
-			       strerror(errno));
-	look(d, true);
-	look(d, false);
+	fd = open(all.directory,
+		  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		r = err_set(e, -errno, "state: %s: %s", all.directory,
+			    strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	r = check(fd, e);
+	if (r == 0)
+		look(d);
 	closedir(d);
-	return 0;
+	return r;
 }
 
 /* Workers have ended, and sessions are no more: those that are not of one go. */

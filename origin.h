@@ -14,7 +14,7 @@
 
 struct origin;
 
-/* Finds those that are kept in DIRECTORY/templates, which is made. 0 or -errno. */
+/* Finds those that are kept in DIRECTORY/kept, which is made. 0 or -errno. */
 int origin_open(const char *directory, const char *host, struct err *e);
 void origin_close(void);
 

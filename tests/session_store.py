@@ -59,7 +59,7 @@ class Place:
         return self.state / f"{s.id}.zbs"
 
     def kept(self):
-        return sorted(f.name for f in (self.state / "templates").iterdir())
+        return sorted(f.name for f in (self.state / "kept").iterdir())
 
 
 def saved(server):
@@ -249,6 +249,32 @@ def refused(top):
     assert not list(place.state.glob("*.tmp"))
 
 
+def others_files(top):
+    """Nothing goes but what is of the server's own making; what a file that cannot be read needs stays."""
+    place = Place(top, "others")
+    with place.serve() as server:
+        s = make(Client(server))
+    kept, whole = place.kept(), place.file(s).read_bytes()
+    theirs = ["sh.img", "sh.zbt", "a.tmp", "f" * 64, "f" * 16 + "-1", f"{'f' * 64}.zbt.1.tmpx", f"{'f' * 64}.zbt.tmp", f"{'f' * 17}-1.img"]
+    own = ["f" * 16 + "-1.img", f"{'f' * 64}.zbt.123.tmp", "f" * 16 + "-1.img.1.tmp"]
+    for name in theirs + own:
+        (place.state / "kept" / name).write_text("")
+    draft = place.state / f"{s.id}.zbsx.tmp"
+    draft.write_text("")
+    data = bytearray(whole)
+    struct.pack_into("<I", data, VERSION, 77)
+    place.file(s).write_bytes(sealed(data))
+    (place.state / "templates").symlink_to(place.templates)
+    with place.serve() as server:
+        assert value(make(Client(server), "2")) == "2"
+        saved(server)
+    assert place.kept() == sorted([*theirs, *kept]), place.kept()
+    assert draft.exists() and sorted(f.name for f in place.templates.iterdir()) == ["sh.img", "sh.zbt"]
+    place.file(s).write_bytes(whole)
+    with place.serve() as server:
+        assert value(again(server, s)) == "1"
+
+
 def places(top):
     """Where sessions cannot be kept is said at the start."""
     file = top / "file"
@@ -256,9 +282,18 @@ def places(top):
     shared = Place(top, "shared")
     script = 'mount -t tmpfs -o ro none /mnt && exec "$0" "$@"'
     command = [TOP / "zeroboot", "serve", "--listen", "127.0.0.1:0", "--templates", shared.templates, "--state"]
+    kept, link, open_to_all, others = (top / name for name in ("catalog", "link", "open", "foreign"))
+    for directory in kept, link, open_to_all, others:
+        directory.mkdir(0o700)
+    shared.templates.rename(kept / "kept")
+    shared.templates.symlink_to(kept / "kept")
+    (link / "kept").symlink_to(link)
+    open_to_all.chmod(0o770)
+    os.chown(others, 65534, -1)
     with shared.serve():
         for prefix, state, why in ([], file, "Not a directory"), ([], top / "none/none", "No such file"), ([], shared.state, "another server"), \
-                (["unshare", "-m", "sh", "-c", script], "/mnt", "Read-only"):
+                (["unshare", "-m", "sh", "-c", script], "/mnt", "Read-only"), ([], kept, "directory of templates"), ([], link, "kept: "), \
+                ([], open_to_all, "others can write"), ([], others, "another user"):
             done = subprocess.run([*prefix, *command, state], capture_output=True, text=True, timeout=PATIENCE)
             assert done.returncode == 1 and why in done.stderr and done.stderr.count("\n") == 1, (state, done)
 
@@ -293,14 +328,14 @@ def kept_template(top):
         assert value(s) == "1" and value(second) == "1"
         second.delete()
     assert place.kept() == sorted([first_name(place, s) + ".zbt", *(n for n in place.kept() if n.endswith(".img"))]), place.kept()
-    file = place.state / "templates" / (first_name(place, s) + ".zbt")
+    file = place.state / "kept" / (first_name(place, s) + ".zbt")
     data = bytearray(file.read_bytes())
     data[-5000] ^= 1
     file.write_bytes(data)
     with place.serve() as server:
         status, answer = again(server, s).exec("echo $x")
         assert status == 410 and "template is damaged" in answer["error"], (status, answer)
-    for file in (place.state / "templates").iterdir():
+    for file in (place.state / "kept").iterdir():
         file.unlink()
     with place.serve() as server:
         s = again(server, s)
@@ -424,7 +459,7 @@ def full_disk(top):
         client = Client(server)
         s = make(client)
         saved(server)
-        eventually(lambda: list((root / "state/templates").glob("*.zbt")))
+        eventually(lambda: list((root / "state/kept").glob("*.zbt")))
         filler = os.open(root / "filler", os.O_WRONLY | os.O_CREAT)
         for size in 1 << 20, 4096:
             with contextlib.suppress(OSError):
@@ -478,6 +513,7 @@ def main():
         report.check("what is over stays so", ends, top)
         report.check("a key has its sessions again", keys, top)
         report.check("files that are damaged, hostile, or of another version", refused, top)
+        report.check("files that are somebody else's", others_files, top)
         report.check("a directory that cannot be used", places, top)
         report.check("the template they are of is kept", kept_template, top)
         report.check("a server of another version goes on with it", upgraded, top)
