@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,6 +27,7 @@
 
 #define SLICE (256u << 10) /* bytes that are moved in a turn */
 #define PIECES 64          /* of a state, at a time */
+#define MARKS (64u << 10)  /* bytes of orders that wait, and no more times do */
 #define HELD_MS 3000 /* the directory by keepers of a server that is gone */
 
 /* A keeper. */
@@ -43,6 +46,8 @@ static struct {
 	struct link writer, reader;
 	bool writing, reading;
 	bool unread;        /* files are there of which no head could be read */
+	bool removing;      /* it may be that a file is still to be removed; */
+	bool behind;        /* not any more when what is being read has come */
 	struct state state; /* that is being written */
 	/* What is being read: an answer, the bytes it announces, another one. */
 	struct keeper_answer answer;
@@ -213,6 +218,8 @@ static void stop(struct link *l)
 	free(l->out.data);
 	l->out = (struct text){ 0 };
 	l->sent = 0;
+	if (l == &archive.reader)
+		archive.removing = false;
 }
 
 static void end_write(int r)
@@ -227,6 +234,7 @@ static void end_read(int r)
 	char *payload = archive.payload;
 
 	archive.reading = false;
+	archive.removing &= !archive.behind;
 	archive.payload = NULL;
 	if (r) {
 		discard(payload, archive.size);
@@ -487,6 +495,7 @@ int archive_read(const char *id, size_t size)
 	if (r)
 		return r;
 	archive.reading = true;
+	archive.behind = true;
 	archive.payload = NULL;
 	archive.size = sizeof(struct session_record) + size;
 	archive.taken = archive.answer_size = 0;
@@ -496,8 +505,23 @@ int archive_read(const char *id, size_t size)
 
 void archive_remove_file(const char *name)
 {
-	if (order(&archive.reader, KEEPER_REMOVE, name, 0, 0) == 0)
-		send_some(&archive.reader);
+	if (order(&archive.reader, KEEPER_REMOVE, name, 0, 0))
+		return;
+	archive.removing = true;
+	archive.behind = false;
+	send_some(&archive.reader);
+}
+
+bool archive_is_removing(void)
+{
+	const struct link *l = &archive.reader;
+	int queued;
+
+	/* Until the keeper has taken all that went to it. */
+	if (archive.removing && l->sent == l->out.size &&
+	    (ioctl(l->fd, SIOCOUTQ, &queued) < 0 || queued == 0))
+		archive.removing = false;
+	return archive.removing;
 }
 
 void archive_remove(const char *id)
@@ -512,6 +536,9 @@ void archive_touch(const char *id, uint64_t wall_ns)
 {
 	char name[RECORD_NAME];
 
+	/* A disk that hangs would have them without end. */
+	if (archive.reader.out.size >= MARKS)
+		return;
 	record_name(name, id);
 	if (order(&archive.reader, KEEPER_TOUCH, name, 0, wall_ns) == 0)
 		send_some(&archive.reader);

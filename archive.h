@@ -53,6 +53,8 @@ int archive_read(const char *id, size_t size);
 void archive_remove(const char *id);
 /* Any file in the directory or beneath it. */
 void archive_remove_file(const char *name);
+/* What was to be removed may be there still: and would go, if it was made anew. */
+bool archive_is_removing(void);
 void archive_touch(const char *id, uint64_t wall_ns);
 /* Waits for events for so long, where there is no loop: at a server's end. */
 void archive_wait(int ms);

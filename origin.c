@@ -157,28 +157,38 @@ bool origin_is_known(const char *name)
 	return find(name) || find_language(&wanted, -1) >= 0;
 }
 
-/* Whether this program can run what is kept. */
-static bool is_useful(struct origin *o, const char *path)
+/* Whether this program can run what is kept. 0; -ESTALE: it never can, as o->why
+ * says; -EAGAIN: that could not be seen now. */
+static int check_kept(struct origin *o, const char *path)
 {
+	char name[SHA256_HEX + 1] = "";
 	struct template t;
 	struct err e = { "" };
+	size_t skip = strlen(path) + 2;
+	int r;
 
 	template_any_maker = true;
-	if (template_open(&t, path, &e) == 0)
-		template_close(&t);
-	else
-		snprintf(o->why, sizeof(o->why),
-			 "the session's template is of no use any more: %s",
-			 e.text + (strncmp(e.text, path, strlen(path)) ?
-					   0 :
-					   strlen(path) + 2));
+	r = template_open(&t, path, &e);
 	template_any_maker = false;
-	return !o->why[0];
+	if (r == 0) {
+		template_name(&t.head, name);
+		template_close(&t);
+		if (!strcmp(name, o->name))
+			return 0;
+		r = err_set(&e, -EINVAL, "%s: another one is in its place",
+			    path);
+	}
+	if (r != -ENOENT && !template_is_useless(r))
+		return -EAGAIN;
+	snprintf(o->why, sizeof(o->why),
+		 "the session's template is of no use any more: %s",
+		 e.text + (strncmp(e.text, path, skip - 2) ? 0 : skip));
+	return -ESTALE;
 }
 
 int origin_crew(struct origin *o, int language, const char **why)
 {
-	int crew = find_language(o, language);
+	int crew = find_language(o, language), r;
 	char path[PATH_MAX];
 
 	if (crew >= 0 || o->crew >= 0)
@@ -190,9 +200,10 @@ int origin_crew(struct origin *o, int language, const char **why)
 	if (!o->kept)
 		return -ESTALE;
 	put_path(path, o->name, ".zbt");
-	*why = o->why;
-	if (!is_useful(o, path))
-		return -ESTALE;
+	r = check_kept(o, path);
+	*why = o->why[0] ? o->why : "the session's template cannot be read now";
+	if (r)
+		return r;
 	*why = "too many templates are in use";
 	crew = catalog_adopt(path, o->language, o->name);
 	if (crew < 0)
@@ -360,7 +371,7 @@ void origin_tick(uint64_t now)
 
 	if (all.keeping && waitpid(all.pid, &status, WNOHANG) == all.pid)
 		end(status);
-	if (!all.keeping)
+	if (!all.keeping && !archive_is_removing())
 		begin(now);
 	tidy(now, SPARE_NS);
 }

@@ -357,12 +357,14 @@ static void begin_keep(struct stock *s)
 /* ---- what to do ---- */
 
 /* There is an image, what is in the template's place is of no use, as reason says,
- * and nobody is just copying a better one there. */
+ * and nobody is just copying a better one there. Sessions want the very template. */
 static bool wants_build(struct stock *s, int r)
 {
 	struct err e = { "" };
 	bool image = s->next.files[LOAD_SOURCE] >= 0;
 
+	if (s->foreign)
+		return false;
 	if (r != -ENOENT && !template_is_useless(r))
 		return false;
 	if (stock_ready(s) && same(&s->image_tried, &s->now.image_version))

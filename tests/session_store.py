@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import struct
 import subprocess
@@ -332,9 +333,26 @@ def kept_template(top):
     data = bytearray(file.read_bytes())
     data[-5000] ^= 1
     file.write_bytes(data)
+    # Nor is another one made in its place, as of a language's whose file nobody is writing any more.
+    os.utime(file, (1e9, 1e9))
     with place.serve() as server:
         status, answer = again(server, s).exec("echo $x")
         assert status == 410 and "template is damaged" in answer["error"], (status, answer)
+        assert file.read_bytes() == data and again(server, s).about()["state"] != "ended"
+    file.write_bytes((place.templates / "sh.zbt").read_bytes())
+    with place.serve() as server:
+        status, answer = again(server, s).exec("echo $x")
+        assert status == 410 and "another one is in its place" in answer["error"], (status, answer)
+    # What may be read a moment later is no reason to give it up.
+    data[-5000] ^= 1
+    file.unlink()
+    file.symlink_to(file)
+    with place.serve() as server:
+        status, answer = again(server, s).exec("echo $x")
+        assert status == 503, (status, answer)
+        file.unlink()
+        file.write_bytes(data)
+        assert value(again(server, s)) == "1"
     for file in (place.state / "kept").iterdir():
         file.unlink()
     with place.serve() as server:
@@ -411,6 +429,13 @@ def shared(top):
         assert server.metric("zeroboot_sessions_read_total") == 0
 
 
+def inherited(server, least):
+    """Large pieces of the server's own memory that its children would get."""
+    maps = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", pathlib.Path(f"/proc/{server.process.pid}/smaps").read_text(), flags=re.M)[1:]
+    own = [m for m in maps if "rw-p" in m.split("\n")[0] and int(re.search(r"Rss: +(\d+)", m)[1]) << 10 >= least]
+    return [m for m in own if " dc" not in re.search(r"VmFlags:.*", m)[0]]
+
+
 def less_memory(top):
     """Those that were not used for longest are on the disk alone, and come back whole."""
     place = Place(top, "memory", all_languages=True)
@@ -432,6 +457,8 @@ def less_memory(top):
         assert copied.value("n, hashlib.sha256(x).digest() == h") == "(1, True)"
         copied.delete()
         forked, = made[0].fork()
+        # Nor do clones go through what has come back.
+        assert not inherited(server, 2 << 20), inherited(server, 2 << 20)
         for i, s in enumerate([*made, forked]):
             assert s.value("n, hashlib.sha256(x).digest() == h") == f"({i % 8}, True)"
         made[1].delete()
