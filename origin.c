@@ -37,6 +37,7 @@ struct origin {
 	bool kept;
 	bool found;    /* in the directory: who is of it may not be known */
 	int crew;      /* for it alone; -1: there is none */
+	uint64_t used; /* that was wanted */
 	char why[512]; /* it is of no use; empty: it is not known to be */
 };
 
@@ -186,11 +187,35 @@ static int check_kept(struct origin *o, const char *path)
 	return -ESTALE;
 }
 
+static bool is_idle(int crew)
+{
+	const struct crew *c = catalog_crew(crew);
+
+	return !c->queue.turn && !c->count[BUSY] && !c->count[CANCELLING];
+}
+
+/* Of crews for one alone, that which nobody has wanted for longest, if it does nothing. */
+static bool release_oldest(void)
+{
+	struct origin *oldest = NULL;
+
+	for (struct origin *o = all.first; o; o = o->next)
+		if (o->crew >= 0 && is_idle(o->crew) &&
+		    (!oldest || o->used < oldest->used))
+			oldest = o;
+	if (!oldest)
+		return false;
+	catalog_release(oldest->crew);
+	oldest->crew = -1;
+	return true;
+}
+
 int origin_crew(struct origin *o, int language, const char **why)
 {
 	int crew = find_language(o, language), r;
 	char path[PATH_MAX];
 
+	o->used = clock_mono();
 	if (crew >= 0 || o->crew >= 0)
 		return crew >= 0 ? crew : o->crew;
 	*why = o->why;
@@ -206,17 +231,12 @@ int origin_crew(struct origin *o, int language, const char **why)
 		return r;
 	*why = "too many templates are in use";
 	crew = catalog_adopt(path, o->language, o->name);
+	if (crew == -ENOSPC && release_oldest())
+		crew = catalog_adopt(path, o->language, o->name);
 	if (crew < 0)
 		return -EAGAIN;
 	o->crew = crew;
 	return crew;
-}
-
-static bool is_idle(int crew)
-{
-	const struct crew *c = catalog_crew(crew);
-
-	return !c->queue.turn && !c->count[BUSY] && !c->count[CANCELLING];
 }
 
 /* ---- keeping ---- */

@@ -2,6 +2,7 @@
 """Sessions that are kept in a directory (--state): what a server that ends, or is killed, leaves to the next
 one; files that are damaged, hostile or of another version; a full disk; memory that is less than they have."""
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from harness import PATIENCE, TOP, Report, Server, eventually
 from sessions import Client, Session
 
 HEAD, VERSION, ABI, SUM, STATE_SUM, SIZE = 512, 8, 12, 16, 20, 24
+TEMPLATE_HEAD, BUILD_NS = 4096, 64
 UNSAVED = "zeroboot_sessions_unsaved"
 
 
@@ -384,6 +386,37 @@ def upgraded(top):
         assert value(again(server, s)) == "3"
 
 
+def renamed(data, old, new):
+    """A session's file, of one segment, for a template of another name."""
+    data = bytearray(data.replace(old.encode(), new.encode()))
+    struct.pack_into("<I", data, HEAD + SUM, 0)
+    struct.pack_into("<I", data, HEAD + SUM, crc32c(data[HEAD:]))
+    return sealed(data)
+
+
+def many_templates(top):
+    """More of them than may be run at a time: one that is not used makes room."""
+    place = Place(top, "numerous")
+    with place.serve() as server:
+        s = make(Client(server))
+    name, whole = first_name(place, s), place.file(s).read_bytes()
+    file = place.state / "kept" / f"{name}.zbt"
+    template, made = bytearray(file.read_bytes()), []
+    for i in range(17):
+        struct.pack_into("<Q", template, BUILD_NS, i)
+        struct.pack_into("<I", template, SUM, 0)
+        struct.pack_into("<I", template, SUM, crc32c(template[:TEMPLATE_HEAD]))
+        other = hashlib.sha256(template[:TEMPLATE_HEAD]).hexdigest()
+        (place.state / "kept" / f"{other}.zbt").write_bytes(template)
+        number = f"{i:08x}{s.id[8:]}"
+        made.append(number)
+        (place.state / f"{number}.zbs").write_bytes(renamed(whole.replace(s.id.encode(), number.encode()), name, other))
+    with place.serve() as server:
+        for number in [*made, made[0]]:
+            assert value(Session(Client(server), number)) == "1"
+        assert not server.unexpected(), server.unexpected()
+
+
 def first_name(place, s):
     """The name of the template that a session's file says."""
     return place.file(s).read_bytes()[136:200].decode()
@@ -543,6 +576,7 @@ def main():
         report.check("files that are somebody else's", others_files, top)
         report.check("a directory that cannot be used", places, top)
         report.check("the template they are of is kept", kept_template, top)
+        report.check("more templates than are run at a time", many_templates, top)
         report.check("a server of another version goes on with it", upgraded, top)
         report.check("with less memory than they have", less_memory, top)
         report.check("a first exec that is cut off", cut_off, top)
