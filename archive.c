@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "clock.h"
 #include "discard.h"
 #include "file.h"
 #include "jail.h"
@@ -28,6 +29,7 @@
 #define SLICE (256u << 10) /* bytes that are moved in a turn */
 #define PIECES 64          /* of a state, at a time */
 #define MARKS (64u << 10)  /* bytes of orders that wait, and no more times do */
+#define LEAVING 8          /* keepers that are not wanted any more */
 #define HELD_MS 3000 /* the directory by keepers of a server that is gone */
 
 /* A keeper. */
@@ -49,6 +51,7 @@ static struct {
 	bool removing;      /* it may be that a file is still to be removed; */
 	bool behind;        /* not any more when what is being read has come */
 	struct state state; /* that is being written */
+	pid_t leaving[LEAVING]; /* have not ended yet; 0: none */
 	/* What is being read: an answer, the bytes it announces, another one. */
 	struct keeper_answer answer;
 	size_t answer_size;
@@ -206,6 +209,50 @@ static int start(struct link *l)
 	return 0;
 }
 
+/* True: all have ended. */
+static bool reap(void)
+{
+	bool all = true;
+
+	for (int i = 0; i < LEAVING; i++) {
+		pid_t *pid = &archive.leaving[i];
+
+		if (*pid && waitpid(*pid, NULL, WNOHANG))
+			*pid = 0;
+		all = all && !*pid;
+	}
+	return all;
+}
+
+/* Without waiting: who hangs at a disk does not end. */
+static void leave(pid_t pid)
+{
+	int i = 0;
+
+	reap();
+	while (i < LEAVING && archive.leaving[i])
+		i++;
+	if (i < LEAVING)
+		archive.leaving[i] = pid;
+}
+
+/* Orders that have not gone, and that nobody would give again, are for the next one. */
+static void keep_removals(struct text *out, size_t sent)
+{
+	struct keeper_order o;
+	size_t kept = 0;
+
+	for (size_t at = sent - sent % sizeof(o); at + sizeof(o) <= out->size;
+	     at += sizeof(o)) {
+		memcpy(&o, out->data + at, sizeof(o));
+		if (o.work != KEEPER_REMOVE)
+			continue;
+		memcpy(out->data + kept, &o, sizeof(o));
+		kept += sizeof(o);
+	}
+	out->size = kept;
+}
+
 /* It ends when it has done what has gone to it. */
 static void stop(struct link *l)
 {
@@ -214,12 +261,14 @@ static void stop(struct link *l)
 	epoll_ctl(archive.epoll, EPOLL_CTL_DEL, l->fd, NULL);
 	close(l->fd);
 	l->fd = -1;
-	waitpid(l->pid, NULL, 0);
-	free(l->out.data);
-	l->out = (struct text){ 0 };
+	leave(l->pid);
+	if (l == &archive.reader) {
+		keep_removals(&l->out, l->sent);
+		archive.behind = false;
+	} else {
+		l->out.size = 0;
+	}
 	l->sent = 0;
-	if (l == &archive.reader)
-		archive.removing = false;
 }
 
 static void end_write(int r)
@@ -245,7 +294,8 @@ static void end_read(int r)
 
 static void fail(struct link *l, int r)
 {
-	kill(l->pid, SIGKILL);
+	if (l == &archive.writer)
+		kill(l->pid, SIGKILL);
 	stop(l);
 	if (l == &archive.writer && archive.writing)
 		end_write(r);
@@ -514,11 +564,13 @@ void archive_remove_file(const char *name)
 
 bool archive_is_removing(void)
 {
-	const struct link *l = &archive.reader;
+	struct link *l = &archive.reader;
 	int queued;
 
-	/* Until the keeper has taken all that went to it. */
-	if (archive.removing && l->sent == l->out.size &&
+	if (l->fd < 0 && l->out.size && start(l) == 0)
+		watch_output(l, true);
+	/* Until the keeper, or one that was left, has taken all that went to it. */
+	if (archive.removing && l->sent == l->out.size && reap() &&
 	    (ioctl(l->fd, SIOCOUTQ, &queued) < 0 || queued == 0))
 		archive.removing = false;
 	return archive.removing;
@@ -561,14 +613,25 @@ void archive_wait(int ms)
 			ready(&links[i]->watch, (uint32_t)p[i].revents);
 }
 
-void archive_close(void)
+void archive_close(int ms)
 {
+	struct link *links[] = { &archive.writer, &archive.reader };
+	uint64_t until = clock_mono() + (uint64_t)ms * 1000000;
+
+	if (archive.reader.out.size && start(&archive.reader) == 0)
+		watch_output(&archive.reader, true);
 	/* What the writer has not got all of it gives up; the orders of the other
 	 * one are short. */
-	while (archive.reader.fd >= 0 && archive.reader.output)
+	while (archive.reader.fd >= 0 && archive.reader.output &&
+	       clock_mono() < until)
 		archive_wait(100);
-	stop(&archive.writer);
-	stop(&archive.reader);
+	for (int i = 0; i < 2; i++) {
+		stop(links[i]);
+		free(links[i]->out.data);
+		links[i]->out = (struct text){ 0 };
+	}
+	while (!reap() && clock_mono() < until)
+		nap(2);
 	state_drop(&archive.state);
 	discard(archive.payload, archive.size);
 	if (archive.directory >= 0)

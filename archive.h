@@ -29,8 +29,8 @@ struct archive_events {
  * it, and no other user writes there. 0 or -errno; archive_close undoes it, also when it failed. */
 int archive_open(const char *path, int epoll,
 		 const struct archive_events *events, struct err *e);
-/* Waits for what is being written. */
-void archive_close(void);
+/* Waits for what is being written, so long at most. */
+void archive_close(int ms);
 /* An open directory: it is this user's, and nobody else's to write to. 0 or -errno. */
 int archive_check_owner(int fd, const char *path, struct err *e);
 /* Each file there is by its head: r: 0 or what is wrong with it, which e says; touched:

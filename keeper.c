@@ -42,6 +42,7 @@ static int take(void *to, size_t size)
 	return 0;
 }
 
+/* 0; -EPIPE: nobody is there any more. */
 static int put(const void *from, size_t size)
 {
 	const char *at = from;
@@ -52,7 +53,7 @@ static int put(const void *from, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return -EPIPE;
 		at += n;
 		size -= (size_t)n;
 	}
@@ -239,9 +240,12 @@ int keeper_main(int channel, int directory)
 		if (keeper.unsynced && is_calm())
 			sync_directory();
 		r = take(&o, sizeof(o));
-		if (r == 0)
-			r = memchr(o.name, 0, sizeof(o.name)) ? carry_out(&o) :
-								-EPROTO;
+		if (r)
+			break;
+		r = memchr(o.name, 0, sizeof(o.name)) ? carry_out(&o) : -EPROTO;
+		/* Nobody hears an answer: what has come is done all the same. */
+		if (r == -EPIPE)
+			r = 0;
 	}
 	if (keeper.unsynced)
 		sync_directory();

@@ -242,6 +242,13 @@ static void drain(unsigned seconds)
 	connections_retire();
 }
 
+/* Runs that wait for a worker, and execs that wait for their sessions. */
+static void drain_waiting(void)
+{
+	pool_drain();
+	session_refuse_waiting();
+}
+
 /* Whether the loop is to go on. */
 static bool drain_goes_on(uint64_t now)
 {
@@ -256,7 +263,7 @@ static bool drain_goes_on(uint64_t now)
 		return true;
 	server.lame = false;
 	close_listeners();
-	connections_drain(pool_drain);
+	connections_drain(drain_waiting);
 	return connections_active();
 }
 

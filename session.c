@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +28,16 @@ static struct {
 	unsigned running; /* sessions of which an exec is */
 	bool draining;
 	struct session *held; /* their execs wait until memory is free */
+	char too_large[120]; /* said of one that was saved when more was allowed */
 	uint64_t made, forked, ended, expired, full;
 } all;
 
 int session_open(const struct session_options *o, int epoll, struct err *e)
 {
 	all.options = *o;
+	snprintf(all.too_large, sizeof(all.too_large),
+		 "the session is larger than %zu MiB (--session-memory)",
+		 o->pages_most >> 20);
 	return o->directory ?
 		       session_store_open(o->directory, o->host, epoll, e) :
 		       0;
@@ -98,28 +103,6 @@ static void take_out(struct session *s)
 	all.count--;
 }
 
-/* Of most, an owner's: there is one for each key, and one for the next. */
-static size_t part_of(uint64_t owner, size_t most)
-{
-	return most / (share_count() + (share_find(owner) ? 1 : 2));
-}
-
-/* Of most, of which everybody has so much and own is the owner's. A key may have no more
- * than is left, so that there is some for the next, but its part in any case: others
- * cannot take that from it. */
-static bool has_share(uint64_t owner, size_t own, size_t everybody, size_t more,
-		      size_t most)
-{
-	size_t part = part_of(owner, most), left;
-
-	if (!more)
-		return true;
-	if (everybody > most || more > most - everybody)
-		return false;
-	left = most - everybody;
-	return !owner || own + more <= (left > part ? left : part);
-}
-
 /* Whether an owner's sessions may have so many bytes more, of which counted are among
  * those of all by now. What is on the disk goes, if need be. */
 static bool has_memory(uint64_t owner, size_t bytes, size_t counted)
@@ -132,7 +115,7 @@ static bool has_memory(uint64_t owner, size_t bytes, size_t counted)
 			state_total() + session_store_held() - counted;
 		bool full = everybody > most || bytes > most - everybody;
 
-		if (has_share(owner, own, everybody, bytes, most))
+		if (share_allows(owner, own, everybody, bytes, most))
 			return true;
 		if (bytes > most || !session_store_evict(full ? NULL : share))
 			return false;
@@ -143,8 +126,8 @@ int session_room(uint64_t owner, size_t count, size_t bytes)
 {
 	const struct share *share = share_find(owner);
 
-	if (!has_share(owner, share ? share->sessions : 0, all.count, count,
-		       all.options.most))
+	if (!share_allows(owner, share ? share->sessions : 0, all.count, count,
+			  all.options.most))
 		return -EAGAIN;
 	return has_memory(owner, bytes, 0) ? 0 : -ENOSPC;
 }
@@ -162,7 +145,9 @@ int session_may_hold(struct session *s, size_t bytes)
 
 	if (!s->begun)
 		most = PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX;
-	if (bytes > most || bytes > all.options.bytes_most)
+	if (bytes > most)
+		return -EFBIG;
+	if (bytes > all.options.bytes_most)
 		return -ENOSPC;
 	if (has_memory(s->share->owner, bytes, 0))
 		return 0;
@@ -417,16 +402,20 @@ static void note_origin(struct session *s)
  * it is more than there may be, so that only those within their parts may. */
 static bool may_exceed(const struct session *s, size_t bytes)
 {
-	const struct share *share = s->share;
 	const size_t most = all.options.bytes_most;
 
 	if (!session_store_works() || bytes > most ||
 	    s->state.size > most - bytes)
 		return false;
-	return !share->owner || share_count() == 1 ||
+	return !s->share->owner || share_count() == 1 ||
 	       state_total() + session_store_held() <= most ||
-	       share->bytes + bytes <= part_of(share->owner, most);
+	       s->share->bytes + bytes <= share_part(s->share->owner, most);
 }
+
+static const char too_full[] = "all sessions together have become too large";
+static const char timed_out[] = "the session's program was ended by a timeout";
+static const char left[] = "the session's program was ended: its client went "
+			   "away";
 
 /* What an exec has made of it. */
 static enum job_status commit(struct session *s, struct job *job)
@@ -437,7 +426,7 @@ static enum job_status commit(struct session *s, struct job *job)
 	if (!has_memory(s->share->owner, segment_held(saved),
 			segment_held(saved)) &&
 	    !may_exceed(s, segment_held(saved))) {
-		job->message = "all sessions together have become too large";
+		job->message = too_full;
 		segment_drop(saved);
 		return JOB_FULL;
 	}
@@ -453,11 +442,10 @@ static enum job_status commit(struct session *s, struct job *job)
 	return JOB_DONE;
 }
 
-static const char left[] = "the session's program was ended: its client went "
-			   "away";
-
 static enum job_status settle(struct session *s, struct job *job)
 {
+	const struct crew *crew = catalog_crew(job->language);
+
 	if (job->look && job->status == JOB_DONE)
 		return JOB_DONE;
 	switch (job->status) {
@@ -468,10 +456,7 @@ static enum job_status settle(struct session *s, struct job *job)
 		return JOB_DONE;
 	case JOB_TIMEOUT:
 		if (job->on_timeout != OVERRUN_ROLLBACK)
-			end(s, job->context ? "the session's program was ended "
-					      "by a "
-					      "timeout" :
-					      left);
+			end(s, job->context ? timed_out : left);
 		return JOB_TIMEOUT;
 	case JOB_STALE:
 		session_store_leave(s);
@@ -481,8 +466,8 @@ static enum job_status settle(struct session *s, struct job *job)
 		all.ended++;
 		return JOB_STALE;
 	case JOB_UNSERVED:
-		/* Its own template's crew: nobody can put that right. */
-		if (catalog_crew(job->language)->foreign) {
+		/* Its own template, of no use: nobody can put that right. */
+		if (crew->foreign && !stock_ready(&crew->stock)) {
 			job->message = "the session's template is damaged";
 			return JOB_ENDED;
 		}
@@ -611,8 +596,8 @@ static struct job *take_waiting(struct session *s, struct job **at)
 static bool may_wait(const struct session *s, const struct job *job)
 {
 	return s->waiting_count < SESSION_WAITING_MAX &&
-	       has_share(s->share->owner, s->share->waiting, all.waiting,
-			 job->parts.room, SESSION_WAITING_BYTES);
+	       share_allows(s->share->owner, s->share->waiting, all.waiting,
+			    job->parts.room, SESSION_WAITING_BYTES);
 }
 
 static void start_next(struct session *s)
@@ -668,6 +653,10 @@ void session_go_on(void)
 void session_fetched(struct session *s, int r)
 {
 	bool lost = r == -EILSEQ || r == -ESTALE || r == -ENOENT;
+	bool full = r == -EFBIG || r == -ENOSPC;
+	const char *why = r == -EFBIG ? all.too_large :
+			  full        ? too_full :
+				 "the session cannot be read from the disk";
 
 	if (lost)
 		session_end_as(s, "the session's file is damaged");
@@ -678,12 +667,16 @@ void session_fetched(struct session *s, int r)
 	while (s->waiting) {
 		struct job *job = take_waiting(s, &s->waiting);
 
-		job->message = r == -ENOSPC ? "all sessions together have "
-					      "become too large" :
-					      "the session cannot be read from "
-					      "the disk";
-		answer(job, r == -ENOSPC ? JOB_FULL : JOB_FAULT);
+		job->message = why;
+		answer(job, full ? JOB_FULL : JOB_FAULT);
 	}
+}
+
+void session_refuse_waiting(void)
+{
+	for (struct session *s = all.oldest; s; s = s->newer)
+		while (s->waiting)
+			answer(take_waiting(s, &s->waiting), JOB_DRAINED);
 }
 
 static bool cancel_waiting(struct session *s, const struct job *job)

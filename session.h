@@ -65,6 +65,8 @@ struct session_options {
 
 /* epoll: the loop's. Catalog and keys are there. 0 or -errno. */
 int session_open(const struct session_options *o, int epoll, struct err *e);
+/* What waits of all is answered, JOB_DRAINED: the server is ending. */
+void session_refuse_waiting(void);
 /* Execs that are broken off from now on are because the server ends: their sessions are
  * as they were before. */
 void session_drain(void);
@@ -120,7 +122,8 @@ struct session *session_find_again(const char *id, uint64_t owner);
 void session_name_language(struct session *s, const char *name);
 /* It has ended, which is not to be written. */
 void session_end_as(struct session *s, const char *why);
-/* So much more of it may be in memory: 0; -EAGAIN: not yet; -ENOSPC: never. */
+/* So much more of it may be in memory: 0; -EAGAIN: not yet; -ENOSPC: never; -EFBIG:
+ * never, by itself. */
 int session_may_hold(struct session *s, size_t bytes);
 /* What waits for memory may go on, if there is some. */
 void session_go_on(void);

@@ -23,6 +23,7 @@
 #define ASKED 16               /* keys of them that have no room */
 #define COMPLAINTS 10          /* about files, at a start */
 #define END_TRIES 3            /* that fail, and the rest is lost at an end */
+#define END_NS 15000000000ull  /* in which none is written, and so, too */
 #define TOUCH_NS 5000000000ull /* between two marks that it was used */
 
 struct list {
@@ -552,31 +553,50 @@ void session_store_tick(uint64_t now)
 	session_go_on();
 }
 
-/* Writes all, unless the disk takes no more. */
-void session_store_close(void)
+static size_t unsaved(void)
 {
-	const struct list *unsaved = &store.lists[STORED_UNSAVED];
+	return store.lists[STORED_UNSAVED].count + (store.writing != NULL);
+}
+
+/* Writes all, unless the disk takes no more, or nothing for too long. True: it is
+ * done with everything that it was given. */
+static bool write_rest(void)
+{
+	uint64_t until = clock_mono() + END_NS, done = store.written;
 	unsigned failed = 0;
 
-	if (!store.on)
-		return;
-	while ((unsaved->count || archive_is_writing() || origin_is_busy()) &&
-	       failed < END_TRIES) {
-		uint64_t before = store.failed;
+	while (unsaved() || archive_is_writing() || origin_is_busy()) {
+		uint64_t before = store.failed, now = clock_mono();
 
+		if (store.written != done)
+			until = now + END_NS;
+		done = store.written;
+		if (failed >= END_TRIES || now >= until)
+			return now < until;
 		store.not_before = 0;
-		for (struct session *s = unsaved->first; s; s = s->stored.after)
+		for (struct session *s = store.lists[STORED_UNSAVED].first; s;
+		     s = s->stored.after)
 			s->stored.due = 0;
-		session_store_tick(clock_mono());
+		session_store_tick(now);
 		archive_wait(20);
 		failed += store.failed > before;
 	}
-	if (unsaved->count)
+	return true;
+}
+
+void session_store_close(void)
+{
+	bool answers;
+
+	if (!store.on)
+		return;
+	answers = write_rest();
+	if (unsaved())
 		log_event("warning", "%zu sessions could not be written",
-			  unsaved->count);
+			  unsaved());
 	store.on = false;
 	origin_close();
-	archive_close();
+	archive_close(answers ? (int)(END_NS / 1000000) : 0);
 }
 
 void session_store_metrics(struct text *t)

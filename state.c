@@ -77,6 +77,24 @@ size_t share_count(void)
 	return share_total;
 }
 
+size_t share_part(uint64_t owner, size_t most)
+{
+	return most / (share_count() + (share_find(owner) ? 1 : 2));
+}
+
+bool share_allows(uint64_t owner, size_t own, size_t everybody, size_t more,
+		  size_t most)
+{
+	size_t part = share_part(owner, most), left;
+
+	if (!more)
+		return true;
+	if (everybody > most || more > most - everybody)
+		return false;
+	left = most - everybody;
+	return !owner || own + more <= (left > part ? left : part);
+}
+
 /* ---- segments ---- */
 
 struct segment *segment_make(void *payload, size_t payload_size,

@@ -29,6 +29,14 @@ void share_drop(struct share *s);
 /* How many there are. */
 size_t share_count(void);
 
+/* An owner's part of most: there is one for each, and one for the next. */
+size_t share_part(uint64_t owner, size_t most);
+/* Of most, of which everybody has so much and own is the owner's. One may have no more
+ * than is left, so that there is some for the next, but its part in any case: others
+ * cannot take that from it. */
+bool share_allows(uint64_t owner, size_t own, size_t everybody, size_t more,
+		  size_t most);
+
 struct segment; /* bytes, counted */
 struct segments;
 

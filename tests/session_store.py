@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from harness import PATIENCE, TOP, Report, Server, eventually
+from harness import PATIENCE, TOP, Report, Server, eventually, post
 from sessions import Client, Session
 
 HEAD, VERSION, ABI, SUM, STATE_SUM, SIZE = 512, 8, 12, 16, 20, 24
@@ -67,6 +67,17 @@ class Place:
 
 def saved(server):
     eventually(lambda: server.metric(UNSAVED) == 0)
+
+
+def keepers(server):
+    """Their processes: one writes, one reads."""
+    return [int(child) for child in server.children()
+            if b"\0keep\0" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def signal_all(processes, number):
+    for process in processes:
+        os.kill(process, number)
 
 
 def kill(server):
@@ -197,6 +208,68 @@ def keys(top):
         eventually(lambda: again(server, s).ask()[0] != 401)
         assert value(again(server, s)) == "1"
         assert Session(Client(server, two), s.id).ask()[0] == 404
+
+
+def deleted_in_a_read(top):
+    """What was to be deleted goes although the server was killed while another one was being read."""
+    place = Place(top, "deleted")
+    with place.serve() as server:
+        client = Client(server)
+        kept, *made = [make(client) for _ in range(4)]
+    with place.serve() as server, server.connect() as s:
+        processes = keepers(server)
+        assert len(processes) == 2, processes
+        signal_all(processes, signal.SIGSTOP)
+        s.sendall(post(b'{"code": "echo $x"}', f"/v1/sessions/{kept.id}/exec"))
+        eventually(lambda: server.metric("zeroboot_sessions_unsaved") == 0 and again(server, kept).about()["state"] == "parked")
+        for one in made:
+            again(server, one).delete()
+        kill(server)
+        signal_all(processes, signal.SIGCONT)
+        eventually(lambda: not any(place.file(one).exists() for one in made))
+    with place.serve() as server:
+        assert value(again(server, kept)) == "1"
+
+
+def lost_keeper(top):
+    """A keeper that is killed costs what it had been given, and not what was still to be given to it."""
+    place = Place(top, "keeper")
+    with place.serve() as server:
+        s = make(Client(server))
+        # As they are asked for in one go, most of them have come before the keeper is missed.
+        many = s.fork(100) + [one for _ in range(9) for one in s.fork(100)]
+        saved(server)
+        processes = keepers(server)
+        signal_all(processes, signal.SIGSTOP)
+        for one in many:
+            one.delete()
+        signal_all(processes, signal.SIGKILL)
+        eventually(lambda: value(s) == "1")
+        s.run("x=2")
+        saved(server)
+    left = len(list(place.state.glob("*.zbs")))
+    assert left < 900, left
+    with place.serve() as server:
+        assert value(again(server, s)) == "2"
+
+
+def hung_disk(top):
+    """An end does not wait for a disk that never answers."""
+    place = Place(top, "hung")
+    with place.serve() as server:
+        client = Client(server)
+        s = make(client)
+        saved(server)
+        processes = keepers(server)
+        signal_all(processes, signal.SIGSTOP)
+        made = [make(client) for _ in range(2)]
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+        assert b"2 sessions could not be written" in server.logged(), server.unexpected()
+        signal_all(processes, signal.SIGCONT)
+        eventually(lambda: not any(pathlib.Path(f"/proc/{process}").exists() for process in processes))
+    with place.serve() as server:
+        assert value(again(server, s)) == "1" and not all(again(server, one).ask()[0] == 200 for one in made)
 
 
 # ---- files that are not as they were ----
@@ -507,6 +580,12 @@ def less_memory(top):
         status, answer = damaged.ask("POST", "/fork", {})
         assert status == 410 and "damaged" in answer["error"], (status, answer)
         assert damaged.exec("n")[0] == 410
+    with place.serve("--sessions-memory", "64") as server:
+        s = again(server, made[3])
+        s.run("y = os.urandom(9 << 20)")
+    with place.serve("--session-memory", "1", "--sessions-memory", "64") as server:
+        status, answer = again(server, s).exec("n")
+        assert status == 507 and "1 MiB (--session-memory)" in answer["error"], (status, answer)
 
 
 def full_disk(top):
@@ -571,6 +650,9 @@ def main():
         report.check("sessions of all languages survive a restart", restart, top)
         report.check("a server that is killed", killed, top)
         report.check("what is over stays so", ends, top)
+        report.check("what is deleted while another one is read", deleted_in_a_read, top)
+        report.check("a keeper that is killed", lost_keeper, top)
+        report.check("a disk that does not answer at the end", hung_disk, top)
         report.check("a key has its sessions again", keys, top)
         report.check("files that are damaged, hostile, or of another version", refused, top)
         report.check("files that are somebody else's", others_files, top)

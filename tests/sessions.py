@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from harness import PATIENCE, TOP, Report, Server, eventually
+from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, receive
 
 
 FRESH = 'zeroboot_forks_total{kind="fresh"}'
@@ -443,6 +443,25 @@ def ends_with_server():
         assert not server.unexpected(), server.unexpected()
 
 
+def waits_for_no_turn():
+    """At an end what runs is waited for, and what waits for its turn is told."""
+    with Server("--workers", "1") as server:
+        s = Client(server).make(language="sh")
+        path = f"/v1/sessions/{s.id}/exec"
+        with server.connect() as first, server.connect() as second, server.connect() as third:
+            first.sendall(post({"code": "sleep 1000", "timeout_seconds": 300}, path))
+            eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+            for waiting in second, third:
+                waiting.sendall(post({"code": "echo"}, path))
+            assert s.about()["state"] == "live"
+            server.process.terminate()
+            for waiting in second, third:
+                answer, = answers(receive(waiting))
+                assert answer.status == 503 and b"draining" in answer.body, answer
+            assert server.process.poll() is None
+        assert server.process.wait(PATIENCE) == 0
+
+
 def nothing_left(server, client):
     """After all that: no session, no memory of one, no run."""
     for one in client.ask("GET", "/v1/sessions")[1]["sessions"]:
@@ -483,6 +502,7 @@ def main():
         report.check("there are so many, and so large", limits, server)
         report.check("one that nobody asks for goes", idle, server)
     report.check("a server that ends waits for an exec", ends_with_server)
+    report.check("and for none that waits for its turn", waits_for_no_turn)
     return 1 if report.failed else 0
 
 
