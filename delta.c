@@ -11,6 +11,7 @@
 #define UNIT 8ul           /* of an offset */
 #define KEPT (2ul << 20)   /* bytes of room */
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
+#define DEPTH 8 /* records in which the lines of a page are looked for */
 
 /* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
  * the bit that is always 1 are as the template has them (SDM 1, 3.4.3). */
@@ -104,7 +105,9 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	d->apart = calloc(words, 8);
 	d->changed = calloc(words, 8);
 	d->record = calloc(d->pages, sizeof(*d->record));
-	if (!d->tables || !d->fixed || !d->apart || !d->changed || !d->record) {
+	d->known = calloc(d->pages, sizeof(*d->known));
+	if (!d->tables || !d->fixed || !d->apart || !d->changed || !d->record ||
+	    !d->known) {
 		delta_close(d);
 		return err_set(e, -ENOMEM, "no memory");
 	}
@@ -123,6 +126,7 @@ void delta_close(struct delta *d)
 	free(d->apart);
 	free(d->changed);
 	free(d->record);
+	free(d->known);
 	free(d->data);
 	memset(d, 0, sizeof(*d));
 }
@@ -199,30 +203,30 @@ static const struct delta_record *record_of(const struct delta *d,
 	return record_at(d, d->record[page]);
 }
 
-/* All lines of which a record or one before it says something. */
-static uint64_t lines_known(const struct delta *d, const struct delta_record *r)
+/* All lines of which a page's records say something. */
+static uint64_t lines_known(const struct delta *d, uint64_t page)
 {
-	uint64_t mask = 0;
-
-	for (; r; r = record_at(d, r->earlier))
-		mask |= r->mask;
-	return mask;
+	return d->record[page] ? d->known[page] : 0;
 }
 
-/* Where what counts of these lines is. */
-static void find_lines(const struct delta *d, const struct delta_record *r,
-		       const uint8_t *lines[LINES])
+/* Where what counts of these lines is; how many records it took. */
+static unsigned find_lines(const struct delta *d, uint64_t page,
+			   const uint8_t *lines[LINES])
 {
-	uint64_t known = 0;
+	const struct delta_record *r = record_of(d, page);
+	uint64_t found = 0;
+	unsigned depth = 0;
 
-	for (; r; r = record_at(d, r->earlier)) {
+	for (; r && found != d->known[page]; depth++) {
 		const uint8_t *line = (const uint8_t *)(r + 1);
 
 		for (uint64_t m = r->mask; m; m &= m - 1, line += DELTA_LINE)
-			if (!(known & m & -m))
+			if (!(found & m & -m))
 				lines[__builtin_ctzll(m)] = line;
-		known |= r->mask;
+		found |= r->mask;
+		r = record_at(d, r->earlier);
 	}
+	return depth;
 }
 
 static size_t lines_size(uint64_t mask)
@@ -235,12 +239,12 @@ static size_t lines_size(uint64_t mask)
 static void take_record(struct delta *d, size_t at)
 {
 	const struct delta_record *r = (const void *)(d->data + at);
-	const struct delta_record *before = record_of(d, r->page);
-	uint64_t known = lines_known(d, before);
+	uint64_t known = lines_known(d, r->page);
 
-	if (before)
+	if (d->record[r->page])
 		d->live -= lines_size(known);
 	d->record[r->page] = (uint32_t)(at / UNIT);
+	d->known[r->page] = known | r->mask;
 	d->live += lines_size(known | r->mask);
 }
 
@@ -421,23 +425,25 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
 
 /* ---- saving ---- */
 
-/* The lines that are not as they were when they were told of last. differing: from
- * the template's. */
-static uint64_t changed_lines(const struct delta *d,
-			      const struct delta_record *r, const uint8_t *now,
-			      uint64_t differing)
+/*
+ * The lines that are not as they were when they were told of last. differing: from
+ * the template's. Now and then all, so that they are not looked for in ever more
+ * records.
+ */
+static uint64_t changed_lines(const struct delta *d, uint64_t page,
+			      const uint8_t *now, uint64_t differing)
 {
-	uint64_t known = lines_known(d, r), changed = differing & ~known;
+	uint64_t known = lines_known(d, page), changed = differing & ~known;
 	const uint8_t *lines[LINES];
+	unsigned depth = find_lines(d, page, lines);
 
-	find_lines(d, r, lines);
-	for (; known; known &= known - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(known);
+	for (uint64_t m = known; m; m &= m - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(m);
 
 		if (!lines_same(lines[i], now + i * DELTA_LINE))
 			changed |= 1ull << i;
 	}
-	return changed;
+	return changed && depth > DEPTH ? changed | known : changed;
 }
 
 /* Registers as they may be in a delta, of any that a vCPU shows. */
@@ -537,8 +543,7 @@ static int put(struct delta *d, uint64_t page, const uint8_t *now,
 	};
 
 	if (head.earlier)
-		head.mask =
-			changed_lines(d, record_of(d, page), now, head.mask);
+		head.mask = changed_lines(d, page, now, head.mask);
 	return head.mask ? append(d, &head, now, e) : 0;
 }
 
@@ -594,15 +599,14 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 static size_t merge(const struct delta *d, uint64_t page, uint8_t *to)
 {
 	static const uint8_t zero[DELTA_LINE];
-	const struct delta_record *r = record_of(d, page);
 	struct delta_record *merged = (void *)to;
 	const uint8_t *then = template_page(d, page);
 	const uint8_t *lines[LINES];
 	size_t at = sizeof(*merged);
 
 	*merged = (struct delta_record){ .page = (uint32_t)page };
-	find_lines(d, r, lines);
-	for (uint64_t m = lines_known(d, r); m; m &= m - 1) {
+	find_lines(d, page, lines);
+	for (uint64_t m = lines_known(d, page); m; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
 
 		if (lines_same(lines[i], then ? then + i * DELTA_LINE : zero))
@@ -680,11 +684,10 @@ bool delta_next(const struct delta *d, uint64_t *page)
 
 void delta_write(const struct delta *d, uint64_t page, void *to)
 {
-	const struct delta_record *r = record_of(d, page);
 	const uint8_t *lines[LINES];
 
-	find_lines(d, r, lines);
-	for (uint64_t m = lines_known(d, r); m; m &= m - 1) {
+	find_lines(d, page, lines);
+	for (uint64_t m = lines_known(d, page); m; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
 
 		memcpy((uint8_t *)to + i * DELTA_LINE, lines[i], DELTA_LINE);

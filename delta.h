@@ -51,6 +51,7 @@ struct delta {
 	size_t live, limit; /* bytes of records that count; at most */
 	uint32_t *record;   /* for each page: where its last record is, in units
 			     * of 8 bytes; 0: there is none */
+	uint64_t *known; /* and if there is: the lines that its records have */
 };
 
 /* An empty one: the template's own state. limit: bytes that it may have. snapshot
