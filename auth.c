@@ -260,20 +260,20 @@ static void inherit(struct auth_key *key, uint64_t now)
 	key->updated_ns = old ? old->updated_ns : now;
 }
 
-static int load(auth_pause *pause, struct err *e)
+static int load(const char *path, auth_pause *pause, struct err *e)
 {
 	struct auth_keys keys = { 0 };
 	struct err why = { "malformed" };
 	size_t size = 0;
 	uint64_t now;
 	char *text;
-	int r = read_file(state.path, &text, &size, pause, e);
+	int r = read_file(path, &text, &size, pause, e);
 
 	if (r)
 		goto out;
 	r = parse(text, size, &keys, pause, &why);
 	if (r) {
-		err_set(e, r, "%s: %s", state.path, why.text);
+		err_set(e, r, "%s: %s", path, why.text);
 		goto out;
 	}
 	take_breath(pause);
@@ -292,28 +292,41 @@ out:
 	return r;
 }
 
-int auth_open(struct err *e)
+/*
+ * Whatever is wrong with a file that is there must not open the door: only where
+ * nothing has this name, not even a link, no keys are wanted.
+ */
+static int open_first(auth_pause *pause, struct err *e)
 {
 	const char *path = getenv("ZEROBOOT_API_KEYS_FILE");
 	struct stat st;
+	char *copy;
+	int r;
 
-	/* Whatever is wrong with a file that is there must not open the door:
-	 * only where nothing has this name, not even a link, no keys are
-	 * wanted. */
 	if (!path) {
 		path = DEFAULT_FILE;
 		if (lstat(path, &st) < 0 && errno == ENOENT)
 			return 0;
 	}
-	state.path = strdup(path);
-	if (!state.path)
+	copy = strdup(path);
+	if (!copy)
 		return err_set(e, -ENOMEM, "no memory");
-	return load(NULL, e);
+	r = load(copy, pause, e);
+	if (r)
+		free(copy);
+	else
+		state.path = copy;
+	return r;
+}
+
+int auth_open(struct err *e)
+{
+	return open_first(NULL, e);
 }
 
 int auth_reload(auth_pause *pause, struct err *e)
 {
-	return state.path ? load(pause, e) : 0;
+	return state.path ? load(state.path, pause, e) : open_first(pause, e);
 }
 
 void auth_close(void)

@@ -201,11 +201,19 @@ static bool retire_listeners(void)
 
 /* ---- life cycle ---- */
 
+static void warn_of_no_keys(void)
+{
+	log_event("warning", "no key file: anyone who can connect can run "
+			     "code");
+}
+
 static void reloaded(int r, const struct err *e)
 {
 	if (r)
 		log_event("error", "keys not reloaded, the old ones stay: %s",
 			  e->text);
+	else if (!auth_required())
+		warn_of_no_keys();
 	else
 		log_event("info", "keys reloaded");
 	notify("READY=1");
@@ -559,8 +567,7 @@ int server_run(const struct server_options *o)
 			fprintf(stderr, "zeroboot: serving on %s\n",
 				server.listeners[i].listener.name);
 		if (!auth_required() && !o->stdio)
-			log_event("warning", "no key file: anyone who can "
-					     "connect can run code");
+			warn_of_no_keys();
 		missing = jail_missing(&error);
 		if (missing)
 			log_event("warning",

@@ -137,6 +137,23 @@ refused() {
 	[ "$(with 'Bearer nope')" = 401 ]
 }
 
+@test "keys: a file that comes while the server runs counts from SIGHUP on" {
+	unset ZEROBOOT_API_KEYS_FILE
+	start_through env -C "$BATS_TEST_TMPDIR" "$PWD/zeroboot" serve --listen 127.0.0.1:0 --templates "$PWD/templates"
+	[ "$(with 'Bearer nope')" = 200 ]
+	kill -HUP "$server"
+	eventually logged 'no key file' 2
+	echo '[' >"$BATS_TEST_TMPDIR/api_keys.json"
+	kill -HUP "$server"
+	eventually logged 'keys not reloaded'
+	[ "$(with 'Bearer nope')" = 200 ]
+	mv "$keys" "$BATS_TEST_TMPDIR/api_keys.json"
+	kill -HUP "$server"
+	eventually logged 'msg="keys reloaded"'
+	[ "$(with 'Bearer nope')" = 401 ]
+	[ "$(with 'Bearer first-key-0123456789')" = 200 ]
+}
+
 # Without a queue a batch of 100 runs is paid for and then refused, for it never
 # fits: nothing takes time. A second gives back what such a batch costs.
 @test "rates: beyond 100 at once 429 with Retry-After, for that key only; a reload does not fill the bucket" {
