@@ -400,16 +400,17 @@ static void note_origin(struct session *s)
 
 /* It will be written, and can be evicted then: see may_run. All keys wait for that when
  * it is more than there may be, so that only those within their parts may. */
-static bool may_exceed(const struct session *s, size_t bytes)
+static bool may_exceed(const struct session *s, size_t bytes, bool whole)
 {
 	const size_t most = all.options.bytes_most;
+	size_t own = s->share->bytes + bytes, less = whole ? s->state.size : 0;
 
 	if (!session_store_works() || bytes > most ||
 	    s->state.size > most - bytes)
 		return false;
 	return !s->share->owner || share_count() == 1 ||
 	       state_total() + session_store_held() <= most ||
-	       s->share->bytes + bytes <= share_part(s->share->owner, most);
+	       own <= less + share_part(s->share->owner, most);
 }
 
 static const char too_full[] = "all sessions together have become too large";
@@ -421,16 +422,17 @@ static const char left[] = "the session's program was ended: its client went "
 static enum job_status commit(struct session *s, struct job *job)
 {
 	struct segment *saved = job->saved;
+	bool whole = job->whole || !s->begun;
 
 	job->saved = NULL;
 	if (!has_memory(s->share->owner, segment_held(saved),
 			segment_held(saved)) &&
-	    !may_exceed(s, segment_held(saved))) {
+	    !may_exceed(s, segment_held(saved), whole)) {
 		job->message = too_full;
 		segment_drop(saved);
 		return JOB_FULL;
 	}
-	if (add(s, saved, job->whole || !s->begun)) {
+	if (add(s, saved, whole)) {
 		job->message = "no memory for the session's state";
 		return JOB_FAULT;
 	}

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from harness import PATIENCE, TOP, Report, Server, eventually, post
+from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, receive
 from sessions import Client, Session
 
 HEAD, VERSION, ABI, SUM, STATE_SUM, SIZE = 512, 8, 12, 16, 20, 24
@@ -542,6 +542,31 @@ def inherited(server, least):
     return [m for m in own if " dc" not in re.search(r"VmFlags:.*", m)[0]]
 
 
+def no_room(top):
+    """A key that has no room while the disk is behind keeps nobody else's sessions from coming back."""
+    place = Place(top, "room")
+    keys = ["key-one-000000000000", "key-two-000000000000"]
+    file = top / "room.json"
+    file.write_text(json.dumps(keys))
+    how = {**os.environ, "ZEROBOOT_API_KEYS_FILE": str(file)}
+    with place.serve(environment=how) as server:
+        away = [large(Client(server, key)) for key in keys]
+    with place.serve("--session-memory", "4", "--sessions-memory", "8", environment=how) as server, server.connect() as s:
+        one, two = (again(server, session) for session in away)
+        one.client.key, two.client.key = keys
+        writer = min(keepers(server))
+        os.kill(writer, signal.SIGSTOP)
+        for _ in range(2):
+            large(one.client)
+        s.sendall(post({"code": "wc -c < /tmp/f"}, f"/v1/sessions/{one.id}/exec",
+                       b"Connection: close\r\nAuthorization: Bearer %s\r\n" % keys[0].encode()))
+        assert one.about()["state"] == "live"
+        assert two.run("wc -c < /tmp/f")["stdout"].strip() == "2000000"
+        os.kill(writer, signal.SIGCONT)
+        answer, = answers(receive(s))
+        assert answer.status == 200 and b"2000000" in answer.body, answer
+
+
 def less_memory(top):
     """Those that were not used for longest are on the disk alone, and come back whole."""
     place = Place(top, "memory", all_languages=True)
@@ -662,6 +687,7 @@ def main():
         report.check("a server of another version goes on with it", upgraded, top)
         report.check("with less memory than they have", less_memory, top)
         report.check("a first exec that is cut off", cut_off, top)
+        report.check("a key that has no room", no_room, top)
         report.check("forks share their memory", shared, top)
         report.check("a full disk", full_disk, top)
         report.check("many of them", many, top)
