@@ -106,8 +106,9 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	d->changed = calloc(words, 8);
 	d->record = calloc(d->pages, sizeof(*d->record));
 	d->known = calloc(d->pages, sizeof(*d->known));
+	d->differ = calloc(d->pages, sizeof(*d->differ));
 	if (!d->tables || !d->fixed || !d->apart || !d->changed || !d->record ||
-	    !d->known) {
+	    !d->known || !d->differ) {
 		delta_close(d);
 		return err_set(e, -ENOMEM, "no memory");
 	}
@@ -127,6 +128,7 @@ void delta_close(struct delta *d)
 	free(d->changed);
 	free(d->record);
 	free(d->known);
+	free(d->differ);
 	free(d->data);
 	memset(d, 0, sizeof(*d));
 }
@@ -231,21 +233,60 @@ static unsigned find_lines(const struct delta *d, uint64_t page,
 
 static size_t lines_size(uint64_t mask)
 {
-	return sizeof(struct delta_record) +
-	       (size_t)__builtin_popcountll(mask) * DELTA_LINE;
+	return mask ? sizeof(struct delta_record) +
+			       (size_t)__builtin_popcountll(mask) * DELTA_LINE :
+		      0;
+}
+
+static const uint8_t *template_page(const struct delta *d, uint64_t page)
+{
+	const struct snapshot *s = d->snapshot;
+
+	return bit_is_set(s->used, page) ? s->memory + page * PAGE_BYTES : NULL;
+}
+
+/* Whether a line, at its place in the template's page, is as there. */
+static bool is_template(const uint8_t *line, const uint8_t *then)
+{
+	static const uint8_t zero[DELTA_LINE];
+
+	return lines_same(line, then ? then : zero);
+}
+
+/* Those of a record's lines that are not the template's. */
+static uint64_t lines_differing(const struct delta *d,
+				const struct delta_record *r)
+{
+	const uint8_t *then = template_page(d, r->page);
+	const uint8_t *line = (const uint8_t *)(r + 1);
+	uint64_t differ = 0;
+
+	for (uint64_t m = r->mask; m; m &= m - 1, line += DELTA_LINE) {
+		size_t at = (size_t)__builtin_ctzll(m) * DELTA_LINE;
+
+		if (!is_template(line, then ? then + at : NULL))
+			differ |= m & -m;
+	}
+	return differ;
 }
 
 /* The record at an offset is its page's last from now on. */
 static void take_record(struct delta *d, size_t at)
 {
 	const struct delta_record *r = (const void *)(d->data + at);
-	uint64_t known = lines_known(d, r->page);
+	uint64_t known = lines_known(d, r->page), differ = 0;
 
-	if (d->record[r->page])
-		d->live -= lines_size(known);
+	if (known)
+		differ = d->differ[r->page];
+	d->live -= lines_size(differ);
+	if (r->mask == 0)
+		known = differ = 0;
+	else
+		differ = (differ & ~r->mask) | lines_differing(d, r);
 	d->record[r->page] = (uint32_t)(at / UNIT);
 	d->known[r->page] = known | r->mask;
-	d->live += lines_size(known | r->mask);
+	d->differ[r->page] = differ;
+	d->live += lines_size(differ);
 }
 
 static size_t first_record(const struct delta *d, size_t segment)
@@ -526,13 +567,7 @@ static int append(struct delta *d, const struct delta_record *head,
 	return d->live > d->limit ? too_large(d, e) : 0;
 }
 
-static const uint8_t *template_page(const struct delta *d, uint64_t page)
-{
-	const struct snapshot *s = d->snapshot;
-
-	return bit_is_set(s->used, page) ? s->memory + page * PAGE_BYTES : NULL;
-}
-
+/* A page that is the template's again is told so, without its lines. */
 static int put(struct delta *d, uint64_t page, const uint8_t *now,
 	       const struct lines_ahead *next, struct err *e)
 {
@@ -541,9 +576,12 @@ static int put(struct delta *d, uint64_t page, const uint8_t *now,
 		.earlier = d->record[page],
 		.mask = d->compare(now, template_page(d, page), next)
 	};
+	uint64_t known = lines_known(d, page);
 
-	if (head.earlier)
+	if (known && head.mask)
 		head.mask = changed_lines(d, page, now, head.mask);
+	else if (known)
+		return append(d, &head, now, e);
 	return head.mask ? append(d, &head, now, e) : 0;
 }
 
@@ -598,7 +636,6 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
  * is. */
 static size_t merge(const struct delta *d, uint64_t page, uint8_t *to)
 {
-	static const uint8_t zero[DELTA_LINE];
 	struct delta_record *merged = (void *)to;
 	const uint8_t *then = template_page(d, page);
 	const uint8_t *lines[LINES];
@@ -609,7 +646,7 @@ static size_t merge(const struct delta *d, uint64_t page, uint8_t *to)
 	for (uint64_t m = lines_known(d, page); m; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
 
-		if (lines_same(lines[i], then ? then + i * DELTA_LINE : zero))
+		if (is_template(lines[i], then ? then + i * DELTA_LINE : NULL))
 			continue;
 		memcpy(to + at, lines[i], DELTA_LINE);
 		at += DELTA_LINE;
@@ -632,7 +669,7 @@ int delta_compact(struct delta *d, struct err *e)
 	whole->whole = 1;
 	whole->records = 0;
 	for (uint64_t page = 0; page < d->pages; page++) {
-		if (!d->record[page])
+		if (!lines_known(d, page))
 			continue;
 		size = merge(d, page, data + at);
 		whole->records += size > 0;
@@ -677,7 +714,7 @@ const struct delta_segment *delta_last(const struct delta *d)
 bool delta_next(const struct delta *d, uint64_t *page)
 {
 	while (*page < d->pages)
-		if (d->record[(*page)++])
+		if (lines_known(d, (*page)++))
 			return true;
 	return false;
 }
@@ -698,7 +735,8 @@ bool delta_has_tables(const struct delta *d)
 {
 	for (uint64_t i = 0; i < (d->pages + 63) / 64; i++)
 		for (uint64_t some = d->tables[i]; some; some &= some - 1)
-			if (d->record[i * 64 + (uint64_t)__builtin_ctzll(some)])
+			if (lines_known(d, i * 64 + (uint64_t)__builtin_ctzll(
+							    some)))
 				return true;
 	return false;
 }

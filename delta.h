@@ -51,7 +51,8 @@ struct delta {
 	size_t live, limit; /* bytes of records that count; at most */
 	uint32_t *record;   /* for each page: where its last record is, in units
 			     * of 8 bytes; 0: there is none */
-	uint64_t *known; /* and if there is: the lines that its records have */
+	uint64_t *known; /* and if there is: the lines that its records have, */
+	uint64_t *differ; /* and those of them that are not the template's */
 };
 
 /* An empty one: the template's own state. limit: bytes that it may have. snapshot

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define DELTA_MAGIC "ZBDELTA\n"
-#define DELTA_VERSION 2
+#define DELTA_VERSION 3
 #define DELTA_TEMPLATE 64 /* SHA-256 of the template's head, in hex */
 #define DELTA_LINE 64ul   /* bytes of a line; a page has as many lines */
 
@@ -36,7 +36,8 @@ struct delta_segment {
 };
 
 /* Its lines follow. What a page's last record that has a line says of it is what
- * counts; a line in none is as the template's. */
+ * counts; a line in none is as the template's, and so is the whole page after a record
+ * without lines, until the next one. */
 struct delta_record {
 	uint32_t page;    /* gpa / 4096 */
 	uint32_t earlier; /* bytes / 8 from the state's beginning to the page's

@@ -106,6 +106,13 @@ def grows(client):
     assert s.about()["memory_mb"] < 2.2 * size, s.about()
     assert s.value("len(b), hashlib.sha256(b).hexdigest() == %s" % expected) == "(10485760, False)"
     s.run("b = None")
+    assert s.about()["memory_mb"] < 1, s.about()
+    # More than one may have (64 MiB), one after the other.
+    s.run("import mmap; b = mmap.mmap(-1, 30 << 20)")
+    for _ in range(5):
+        s.run("b.close(); b = mmap.mmap(-1, 30 << 20)\nfor _ in range(480): b.write(r.randbytes(65536))")
+    s.run("b.close()")
+    assert s.about()["memory_mb"] < 1, s.about()
     s.delete()
     s = client.make()
     s.run("b = bytes(range(256)) * 40000; b = bytearray(b)")

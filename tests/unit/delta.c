@@ -184,6 +184,41 @@ static void nothing_new(void)
 	delta_close(&d);
 }
 
+/* A page that is the template's again has no lines, and does not count. */
+static void given_back(void)
+{
+	struct delta d;
+	struct vm_state now;
+	struct err e;
+	uint64_t page = 0;
+	size_t size, live;
+
+	start(&d);
+	touch(FIRST + 1, 100, 1);
+	now = some_state();
+	EQUAL(save(&d, &now, &e), 0);
+	live = d.live;
+	for (unsigned i = 0; i < 4096; i += 64)
+		touch(FIRST + 2, i, 7);
+	EQUAL(save(&d, &now, &e), 0);
+	CHECK(d.live > live + 4096);
+	size = d.size;
+	memcpy(memory + (FIRST + 2) * 4096, pristine + (FIRST + 2) * 4096,
+	       4096);
+	EQUAL(save(&d, &now, &e), 0);
+	EQUAL(d.live, live);
+	CHECK(d.size - size < 1024);
+	check_same(&d, &now);
+	CHECK(delta_next(&d, &page) && page == FIRST + 2);
+	CHECK(!delta_next(&d, &page));
+	/* Some lines of it, later. */
+	touch(FIRST + 2, 200, 9);
+	EQUAL(save(&d, &now, &e), 0);
+	check_same(&d, &now);
+	CHECK(d.live < live + 128);
+	delta_close(&d);
+}
+
 static void grows_too_large(void)
 {
 	struct delta d;
@@ -447,6 +482,7 @@ static void no_memory(void)
 }
 
 static const struct unit_test tests[] = {
+	{ "a page that is as the template's again does not count", given_back },
 	{ "template and delta are the VM after each of many saves, and for "
 	  "whoever kept the segments",
 	  changes_come_and_go },
