@@ -27,7 +27,7 @@ void account_run(const struct vm *vm, const struct snapshot *s,
 	const volatile struct zb_control *then =
 		(const volatile struct zb_control *)(s->memory +
 						     ZB_CONTROL_GPA);
-	uint64_t out, err;
+	uint64_t out, err, before;
 	struct control_usage u;
 	size_t size;
 
@@ -39,7 +39,8 @@ void account_run(const struct vm *vm, const struct snapshot *s,
 	result->ended = u.status < RESULT_ENDS ? u.status : ENDED_EXIT;
 	/* One CPU, and a call takes longer than a nanosecond: what a guest says
 	 * beyond that is not counted. */
-	result->calls = at_most(u.calls - then->syscalls, result->exec_ns);
+	before = run_is_next(run->session) ? vm->calls_before : then->syscalls;
+	result->calls = at_most(u.calls - before, result->exec_ns);
 	result->cpu_ns = at_most(u.cpu_ns, result->exec_ns);
 	result->memory = at_most(u.memory, vm->memory_size);
 	if (result->status != RESULT_TIMEOUT)

@@ -19,6 +19,7 @@ static void prepare(struct machine *m, const struct run *run)
 		m->vm.keeps = false; /* nobody looks at what it leaves */
 	if (run->session == RUN_SESSION_FORKED)
 		control_forked(&m->vm);
+	m->vm.calls_before = control_page(&m->vm)->syscalls;
 }
 
 int resident_begin(struct resident *r, struct machine *m, const struct run *run,

@@ -97,6 +97,7 @@ struct vm {
 	bool completed;  /* the last hypercall: see vm_complete */
 	bool seeded;     /* control_seed was called since the last run */
 	uint64_t ran_ns; /* CPU time of the run so far, as of the last tick */
+	uint64_t calls_before; /* system calls, of the execs before this one */
 	uint32_t random_size; /* bytes that control_seed makes, beside the seed */
 	struct vm_write {
 		gpa_t gpa;

@@ -121,6 +121,15 @@ def grows(client):
     s.delete()
 
 
+def usage(client):
+    """Of an exec, not of the session so far."""
+    s = client.make()
+    calls = [s.exec("1 + 1")[1]["usage"]["system_calls"] for _ in range(30)]
+    assert 0 < calls[-1] == calls[-2] == calls[-10] < 30, calls
+    assert s.exec("import os\nfor _ in range(1000): os.getppid()")[1]["usage"]["system_calls"] >= 1000
+    s.delete()
+
+
 def clocks(client):
     s = client.make()
     s.run("import time; before = time.monotonic()")
@@ -486,6 +495,7 @@ def main():
         report.check("variables, imports, files and the directory stay", stays, client)
         report.check("what is large stays whole, what counts no more goes", grows, client)
         report.check("the monotonic clock stands still between execs", clocks, client)
+        report.check("what an exec has used is its own", usage, client)
         report.check("sessions and ordinary runs in the same workers know nothing of each other", many_ways, client)
         report.check("execs of one session are one after the other", in_turn, server, client)
         report.check("a session goes on in its VM while others have other ones", goes_on, server, client)
