@@ -64,6 +64,7 @@ struct job {
 	bool fetch; /* nothing is to be run: its session's state is wanted */
 	bool apart; /* no exec: it has to do with files alone, */
 	bool look;  /* which it leaves as they are */
+	bool session_ended;      /* with it */
 	enum overrun on_timeout; /* of the session */
 	uint32_t grace_ms; /* to go on after SIGINT at its timeout; 0: none */
 	uint32_t signal;   /* to have when it begins; 0: none */

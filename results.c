@@ -73,6 +73,9 @@ static const struct field results_exec_fields[] = {
 	{ .name = "result_truncated",
 	  .type = FIELD_BOOLEAN,
 	  .help = "There was more of it than 64 KiB." },
+	{ .name = "session_ended",
+	  .type = FIELD_BOOLEAN,
+	  .help = "Its program has ended, and with it the session." },
 	{ .name = "id",
 	  .type = FIELD_STRING,
 	  .required = true,
@@ -136,7 +139,7 @@ static const struct field results_exec_fields[] = {
 const struct object results_one = {
 	.name = "Result",
 	.help = "What a run came to.",
-	.fields = results_exec_fields + 2,
+	.fields = results_exec_fields + 3,
 };
 
 const struct object results_exec = {
@@ -370,6 +373,8 @@ static void put_accounts(struct text *t, const struct job *job)
 		text_put(t, ",\"stderr_truncated\":true");
 	if (job->cut & RESULT_CUT_VALUE)
 		text_put(t, ",\"result_truncated\":true");
+	if (job->session_ended)
+		text_put(t, ",\"session_ended\":true");
 	if (job->wants_files)
 		text_put(t, ",\"files\":{");
 }

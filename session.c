@@ -493,6 +493,7 @@ static void exec_done(struct job *job)
 	struct session *s = job->session;
 	enum job_status status = settle(s, job);
 
+	job->session_ended = s->ended != NULL;
 	s->worker = job->stayed;
 	s->saved_run = status == JOB_DONE ? job->stayed_run : 0;
 	all.full += status == JOB_FULL;

@@ -241,9 +241,10 @@ def ended(s, why):
 def ends(client):
     s = client.make()
     answer = s.run("import sys; print('bye'); sys.exit(3)")
-    assert (answer["stdout"], answer["exit_code"]) == ("bye\n", 3), answer
+    assert (answer["stdout"], answer["exit_code"], answer["session_ended"]) == ("bye\n", 3, True), answer
     ended(s, "program has ended")
     s = client.make()
+    assert "session_ended" not in s.run("1/0")
     answer = s.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert answer["status"] == "signal", answer
     ended(s, "program has ended")
