@@ -141,7 +141,7 @@ static void do_nothing(struct task *t)
 	(void)t;
 }
 
-void connections_answer(void)
+void connections_work(void)
 {
 	while (all.done) {
 		struct connection *c = all.done;
@@ -156,14 +156,15 @@ void connections_answer(void)
 			break;
 		}
 	}
-}
-
-void connections_work(void)
-{
-	connections_answer();
 	bound_output();
 	if (loop_drained())
 		free_dead();
+}
+
+void connections_hurry(void)
+{
+	if (all.done)
+		loop_add(&all.rest);
 }
 
 /* Those whose time is over, some at a time. */

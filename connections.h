@@ -18,10 +18,11 @@ void connections_open(int epoll, unsigned request_seconds,
 /* Takes over an accepted, non-blocking socket. local: see listen.h. 0 or -errno: fd
  * stays open. */
 int connections_add(int fd, const char *client, bool local);
-/* Sends what has been answered in the meantime; after slices of work. */
-void connections_answer(void);
-/* The same, and keeps what is held in bounds; after each round of events. */
+/* Sends what has been answered in the meantime; after each round of events. */
 void connections_work(void);
+/* After slices of work: what they have answered is for the next turn, which is not
+ * waited for then. */
+void connections_hurry(void);
 /* Cuts off who is too slow; every some 100 ms. */
 void connections_tick(void);
 /* From now on every answer is its connection's last. */

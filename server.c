@@ -548,7 +548,7 @@ static void serve(void)
 		}
 		connections_work();
 		loop_slices();
-		connections_answer();
+		connections_hurry();
 		check_ready();
 		log_flush();
 	}
