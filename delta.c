@@ -211,6 +211,12 @@ static uint64_t lines_known(const struct delta *d, uint64_t page)
 	return d->record[page] ? d->known[page] : 0;
 }
 
+/* Those of them that are not the template's. */
+static uint64_t lines_differing(const struct delta *d, uint64_t page)
+{
+	return d->record[page] ? d->differ[page] : 0;
+}
+
 /* Where what counts of these lines is; how many records it took. */
 static unsigned find_lines(const struct delta *d, uint64_t page,
 			   const uint8_t *lines[LINES])
@@ -254,8 +260,8 @@ static bool is_template(const uint8_t *line, const uint8_t *then)
 }
 
 /* Those of a record's lines that are not the template's. */
-static uint64_t lines_differing(const struct delta *d,
-				const struct delta_record *r)
+static uint64_t compare_record(const struct delta *d,
+			       const struct delta_record *r)
 {
 	const uint8_t *then = template_page(d, r->page);
 	const uint8_t *line = (const uint8_t *)(r + 1);
@@ -274,15 +280,14 @@ static uint64_t lines_differing(const struct delta *d,
 static void take_record(struct delta *d, size_t at)
 {
 	const struct delta_record *r = (const void *)(d->data + at);
-	uint64_t known = lines_known(d, r->page), differ = 0;
+	uint64_t known = lines_known(d, r->page);
+	uint64_t differ = lines_differing(d, r->page);
 
-	if (known)
-		differ = d->differ[r->page];
 	d->live -= lines_size(differ);
 	if (r->mask == 0)
 		known = differ = 0;
 	else
-		differ = (differ & ~r->mask) | lines_differing(d, r);
+		differ = (differ & ~r->mask) | compare_record(d, r);
 	d->record[r->page] = (uint32_t)(at / UNIT);
 	d->known[r->page] = known | r->mask;
 	d->differ[r->page] = differ;
@@ -636,30 +641,25 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
  * is. */
 static size_t merge(const struct delta *d, uint64_t page, uint8_t *to)
 {
-	struct delta_record *merged = (void *)to;
-	const uint8_t *then = template_page(d, page);
+	const struct delta_record merged = { .page = (uint32_t)page,
+					     .mask = lines_differing(d, page) };
 	const uint8_t *lines[LINES];
-	size_t at = sizeof(*merged);
+	size_t at = sizeof(merged);
 
-	*merged = (struct delta_record){ .page = (uint32_t)page };
+	memcpy(to, &merged, sizeof(merged));
 	find_lines(d, page, lines);
-	for (uint64_t m = lines_known(d, page); m; m &= m - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(m);
-
-		if (is_template(lines[i], then ? then + i * DELTA_LINE : NULL))
-			continue;
-		memcpy(to + at, lines[i], DELTA_LINE);
+	for (uint64_t m = merged.mask; m; m &= m - 1) {
+		memcpy(to + at, lines[__builtin_ctzll(m)], DELTA_LINE);
 		at += DELTA_LINE;
-		merged->mask |= 1ull << i;
 	}
-	return merged->mask ? at : 0;
+	return at;
 }
 
 int delta_compact(struct delta *d, struct err *e)
 {
 	const struct delta_segment *last = segment_at(d, d->last);
 	size_t head = sizeof(*last) + last->vectors_size;
-	size_t room = head + d->live, at = head, size;
+	size_t room = head + d->live, at = head;
 	uint8_t *data = malloc(room);
 	struct delta_segment *whole = (void *)data;
 
@@ -669,11 +669,11 @@ int delta_compact(struct delta *d, struct err *e)
 	whole->whole = 1;
 	whole->records = 0;
 	for (uint64_t page = 0; page < d->pages; page++) {
-		if (!lines_known(d, page))
+		/* There is no room for one without lines. */
+		if (!lines_differing(d, page))
 			continue;
-		size = merge(d, page, data + at);
-		whole->records += size > 0;
-		at += size;
+		at += merge(d, page, data + at);
+		whole->records++;
 	}
 	whole->size = at;
 	free(d->data);

@@ -123,6 +123,8 @@ static void use(struct delta *d)
 	}
 	assert(delta_end(&again, &e) == 0);
 	assert(again.live <= d->live);
+	assert(delta_compact(d, &e) == 0);
+	assert(d->live == again.live);
 	delta_close(&again);
 }
 

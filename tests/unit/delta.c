@@ -434,6 +434,29 @@ static void hostile(void)
 	}
 }
 
+/* They count, and come to nothing: there is no room for them in one segment. */
+static void told_needlessly(void)
+{
+	size_t size;
+	uint8_t *bytes = good(&size);
+	struct delta d;
+	struct err e;
+	uint64_t page = 0;
+
+	size = ((struct delta_segment *)(void *)bytes)->size;
+	memset(bytes + size - 2 * DELTA_LINE, 0, 2 * DELTA_LINE);
+	sum_up(bytes);
+	EQUAL(delta_open(&d, &template, LIMIT, &e), 0);
+	EQUAL(delta_add(&d, bytes, size, &e), 0);
+	EQUAL(d.live, sizeof(struct delta_record) + DELTA_LINE);
+	EQUAL(delta_compact(&d, &e), 0);
+	EQUAL(delta_last(&d)->records, 1);
+	CHECK(delta_next(&d, &page) && page == FIRST + 1);
+	CHECK(!delta_next(&d, &page));
+	delta_close(&d);
+	free(bytes);
+}
+
 static void wrong_order(void)
 {
 	size_t size, first;
@@ -491,6 +514,9 @@ static const struct unit_test tests[] = {
 	{ "what only CPL0 may change is never saved", ways_to_cpl0 },
 	{ "damaged bytes are refused, wherever", damaged },
 	{ "hostile segments are refused", hostile },
+	{ "lines that are the template's all the same are left out of one "
+	  "segment",
+	  told_needlessly },
 	{ "segments come in their order", wrong_order },
 	{ "no allocation is taken for granted", no_memory },
 };
