@@ -187,7 +187,6 @@ static int put_part(struct layout *l, const struct part_view *p)
 	return 0;
 }
 
-/* Whatever came of it, all that was written is noted. */
 /* Where the guest has not found enough, the end of the large part will do, until it
  * is given: the guest claims it before anything else there. */
 static void find_large_room(struct vm *vm, struct layout *l, size_t size)
@@ -203,6 +202,7 @@ static void find_large_room(struct vm *vm, struct layout *l, size_t size)
 	control_open(vm)->room_gpa = gpa;
 }
 
+/* Whatever came of it, all that was written is noted. */
 static int lay_out(struct vm *vm, const char *at, const char *end)
 {
 	struct layout l = { .area = vm->memory + ZB_REQUEST_GPA };

@@ -574,11 +574,6 @@ static unsigned long long address_space(void)
 	return pages * 4096;
 }
 
-/*
- * RLIMIT_NPROC stays: KVM may start a kernel thread in the process, and the
- * limit counts all of the user's processes. RLIMIT_SIGPENDING likewise: timers
- * count against it.
- */
 static unsigned long long spare = WORKER_SPARE;
 
 void jail_spare(unsigned long long more)
@@ -586,6 +581,11 @@ void jail_spare(unsigned long long more)
 	spare = WORKER_SPARE + more;
 }
 
+/*
+ * RLIMIT_NPROC stays: KVM may start a kernel thread in the process, and the
+ * limit counts all of the user's processes. RLIMIT_SIGPENDING likewise: timers
+ * count against it.
+ */
 static int set_limits(unsigned long long size, struct err *e)
 {
 	static const int none[] = { RLIMIT_CORE,     RLIMIT_MEMLOCK,
