@@ -76,8 +76,25 @@ static struct job *line_take(struct line *l)
 
 /* ---- what each is made of ---- */
 
-/* Adds parts: not those of the kind skip, and of no other kind than only, where these are
- * not 0. 0 or -ENOMEM. */
+/* One that is not of the kind skip, and of no other kind than only, where these are
+ * not 0. */
+static bool is_meant(const struct part_view *p, uint32_t skip, uint32_t only)
+{
+	return p->kind != skip && (!only || p->kind == only);
+}
+
+static bool has_part(const struct parts *parts, uint32_t skip, uint32_t only)
+{
+	const char *at = parts->data, *end = at + parts->size;
+	struct part_view p;
+
+	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (is_meant(&p, skip, only))
+			return true;
+	return false;
+}
+
+/* Adds those parts. 0 or -ENOMEM. */
 static int add_parts(struct parts *to, const struct parts *from, uint32_t skip,
 		     uint32_t only)
 {
@@ -86,28 +103,17 @@ static int add_parts(struct parts *to, const struct parts *from, uint32_t skip,
 	int r = 0;
 
 	while (r == 0 && at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
-		if (p.kind != skip && (!only || p.kind == only))
+		if (is_meant(&p, skip, only))
 			r = parts_add(to, p.kind, p.name, p.name_size, p.data,
 				      p.size);
 	return r;
 }
 
-static bool has_own(const struct job *job, const struct job *common)
+/* arguments: the others have some. */
+static bool has_own(const struct job *job, bool arguments)
 {
-	const char *at = job->parts.data, *end = at + job->parts.size;
-	struct part_view p;
-	struct parts arguments = { 0 };
-	bool any;
-
-	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
-		if (p.kind != PART_STDIN)
-			return true;
-	if (!job->own_arguments)
-		return false;
-	any = add_parts(&arguments, &common->parts, 0, PART_ARGUMENT) ||
-	      arguments.size;
-	parts_drop(&arguments);
-	return any;
+	return has_part(&job->parts, PART_STDIN, 0) ||
+	       (job->own_arguments && arguments);
 }
 
 /* Of a job that runs by itself. 0 or -ENOMEM. */
@@ -385,7 +391,7 @@ static void go_on(struct task *t)
 
 /* ---- all of it ---- */
 
-static void take_job(struct judge *j, struct job *job)
+static void take_job(struct judge *j, struct job *job, bool arguments)
 {
 	const struct job *common = j->common;
 
@@ -396,7 +402,7 @@ static void take_job(struct judge *j, struct job *job)
 	job->timeout_ms = common->timeout_ms;
 	job->memory_mb = common->memory_mb;
 	job->base64 = common->base64;
-	job->alone = has_own(job, common);
+	job->alone = has_own(job, arguments);
 	line_add(job->alone ? &j->alone : &j->sharing, job);
 }
 
@@ -425,11 +431,12 @@ struct judge *judge_make(struct job *common, struct job **jobs, size_t count)
 
 void judge_submit(struct judge *j)
 {
+	bool arguments = has_part(&j->common->parts, 0, PART_ARGUMENT);
 	struct job *first;
 
 	j->common->state_limit = session_pages_most();
 	for (size_t i = 0; i < j->count; i++)
-		take_job(j, j->jobs[i]);
+		take_job(j, j->jobs[i], arguments);
 	first = j->sharing.first;
 	/* One that is for nobody else is no beginning. */
 	if (!first || !first->next_exec) {
