@@ -533,11 +533,12 @@ static int add_job(struct parse *p, size_t most)
 	return 0;
 }
 
-static int parse_execution(struct json *j, struct parse *p)
+/* A job of an object: the body, or one in a list of at most so many. */
+static int parse_job(struct json *j, struct parse *p,
+		     const struct object *object, size_t most)
 {
-	const struct object *object = objects[p->request->kind];
 	char name[32] = "body";
-	int n = add_job(p, REQUEST_BATCH_MAX);
+	int n = add_job(p, most);
 
 	if (n)
 		return n;
@@ -547,14 +548,28 @@ static int parse_execution(struct json *j, struct parse *p)
 	n = field_object(j, &p->reader, object, name);
 	/* A batch must not keep the whole body's length for each of its runs. */
 	parts_fit(&p->job->parts);
+	return n;
+}
+
+static int check_language(struct parse *p)
+{
+	if (p->job->language >= 0)
+		return 0;
+	return field_bad(&p->reader, "language",
+			 "missing, and python is not served here");
+}
+
+static int parse_execution(struct json *j, struct parse *p)
+{
+	const struct object *object = objects[p->request->kind];
+	int n = parse_job(j, p, object, REQUEST_BATCH_MAX);
+
 	if (n == 0 && !p->request->batch)
 		n = json_end(j); /* before a complaint of what is missing */
 	if (n == 0)
 		n = field_complete(&p->reader, object);
-	if (n == 0 && p->job->language < 0 &&
-	    p->request->kind <= REQUEST_SESSION)
-		n = field_bad(&p->reader, "language",
-			      "missing, and python is not served here");
+	if (n == 0 && p->request->kind <= REQUEST_SESSION)
+		n = check_language(p);
 	return n;
 }
 
@@ -606,15 +621,10 @@ static int take_input(struct json *j, struct reader *r, const struct field *f)
 		.reader = { .list = f->name, .index = q->count, .e = r->e },
 		.request = q,
 	};
-	char name[32];
-	int n = add_job(&p, REQUEST_INPUTS_MAX);
+	int n = parse_job(j, &p, &request_input, REQUEST_INPUTS_MAX);
 
-	if (n)
-		return n;
-	snprintf(name, sizeof(name), "%s[%zu]", f->name, p.reader.index);
-	n = field_object(j, &p.reader, &request_input, name);
-	parts_fit(&p.job->parts);
-	p.job->own_arguments = has_field(&p, "args");
+	if (n == 0)
+		p.job->own_arguments = has_field(&p, "args");
 	return n;
 }
 
@@ -632,38 +642,34 @@ static int parse_inputs(struct json *j, struct parse *p)
 		n = json_end(j);
 	if (n == 0)
 		n = field_complete(&p->reader, &request_inputs);
-	if (n == 0 && p->job->language < 0)
-		n = field_bad(&p->reader, "language",
-			      "missing, and python is not served here");
+	if (n == 0)
+		n = check_language(p);
 	if (n == 0 && q->count == 0)
 		n = field_bad(&p->reader, "inputs", "empty");
 	return n;
 }
 
-/* Which of two objects a body is, as far as it is one. */
-struct look {
-	bool inputs, executions;
-};
-
+/* Which of two objects a body is, as far as it is one: it ends at executions, which need
+ * not be looked through for that. */
 static int look_at_member(struct json *j, const char *key, size_t size,
 			  void *context)
 {
-	struct look *look = context;
+	bool *inputs = context;
 
-	look->inputs |= size == 6 && !memcmp(key, "inputs", 6);
-	look->executions |= size == 10 && !memcmp(key, "executions", 10);
+	if (size == 10 && !memcmp(key, "executions", 10))
+		return -EINVAL;
+	*inputs |= size == 6 && !memcmp(key, "inputs", 6);
 	return json_skip(j);
 }
 
 static bool has_inputs(struct json j)
 {
-	struct look look = { false, false };
 	struct err ignored;
+	bool inputs = false;
 
 	j.e = &ignored;
 	return json_peek(&j) == JSON_OBJECT &&
-	       json_object(&j, look_at_member, &look) == 0 && look.inputs &&
-	       !look.executions;
+	       json_object(&j, look_at_member, &inputs) == 0 && inputs;
 }
 
 static int parse_batch(struct json *j, struct parse *p)
