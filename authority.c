@@ -1,8 +1,8 @@
 #include "authority.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 static struct {
 	char list[AUTHORITY_NAMES_MAX][AUTHORITY_NAME_SIZE + 1];
@@ -42,18 +42,6 @@ static struct http_span name_of(struct http_span host)
 	return host;
 }
 
-static bool is_ipv4(struct http_span name)
-{
-	char text[INET_ADDRSTRLEN];
-	struct in_addr address;
-
-	if (name.size >= sizeof(text))
-		return false;
-	memcpy(text, name.data, name.size);
-	text[name.size] = 0;
-	return inet_pton(AF_INET, text, &address) == 1;
-}
-
 /* RFC 6761, 6.3: it and what is beneath it are the machine itself. */
 static bool is_localhost(struct http_span name)
 {
@@ -74,6 +62,6 @@ bool authority_ok(struct http_span host)
 	for (unsigned i = 0; i < names.count; i++)
 		if (http_is_word(name, names.list[i]))
 			return true;
-	return !memchr(name.data, '.', name.size) || is_ipv4(name) ||
-	       is_localhost(name);
+	return !memchr(name.data, '.', name.size) ||
+	       http_is_address(name, AF_INET) || is_localhost(name);
 }

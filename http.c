@@ -164,16 +164,16 @@ static int take_line(const char *data, size_t size, size_t *at,
 	return 1;
 }
 
-static bool ipv6_ok(struct http_span v)
+bool http_is_address(struct http_span v, int family)
 {
 	char text[INET6_ADDRSTRLEN];
-	struct in6_addr address;
+	struct in6_addr address; /* the larger one */
 
 	if (v.size >= sizeof(text))
 		return false;
 	memcpy(text, v.data, v.size);
 	text[v.size] = 0;
-	return inet_pton(AF_INET6, text, &address) == 1;
+	return inet_pton(family, text, &address) == 1;
 }
 
 /* RFC 9110, 7.2: host and port, of which nothing may be there. A comma would make
@@ -192,7 +192,7 @@ static bool host_ok(struct http_span v)
 		host = (struct http_span){ v.data + 1,
 					   (size_t)(at - v.data - 1) };
 		at++;
-		if (!ipv6_ok(host))
+		if (!http_is_address(host, AF_INET6))
 			return false;
 	} else {
 		at = memchr(v.data, ':', v.size);
