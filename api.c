@@ -126,7 +126,7 @@ static void free_jobs(struct exchange *x)
 
 static void count_job(const struct exchange *x, const struct job *job)
 {
-	if (job->status == JOB_TIMEOUT || (results_ran(job) && job->overran))
+	if (results_late(job))
 		metrics.timeout++;
 	else if (job->status == JOB_DONE && job->exit_code == 0)
 		metrics.success++;
@@ -303,8 +303,7 @@ void api_abandon(struct exchange *x)
 		x->open = 0;
 	}
 	for (size_t i = 0; i < x->count && x->open; i++) {
-		if (!(x->jobs[i]->session ? session_cancel(x->jobs[i]) :
-					    pool_cancel(x->jobs[i])))
+		if (!session_cancel(x->jobs[i]))
 			continue;
 		metrics.cancelled++;
 		x->open--;
@@ -436,8 +435,7 @@ void api_submit(struct exchange *x)
 		prepare(x, job);
 		if (x->live.asked)
 			live_ask(&x->live, &x->answer, job);
-		if ((job->session ? session_submit(job->session, job) :
-				    pool_submit(job)) == 0)
+		if (session_submit(job->session, job) == 0)
 			continue;
 		metrics.refused++;
 		job->status = JOB_REFUSED;

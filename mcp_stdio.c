@@ -223,8 +223,7 @@ static void run(struct call *c)
 	stdio.running = c;
 	stdio.open++;
 	if (stdio.open <= CALLS_MAX && pool_admit(&job, 1, 0) == POOL_TAKEN &&
-	    (job->session ? session_submit(job->session, job) :
-			    pool_submit(job)) == 0)
+	    session_submit(job->session, job) == 0)
 		return;
 	job->status = JOB_REFUSED;
 	job_done(job);
@@ -236,8 +235,7 @@ static void cancel(const struct mcp_message *m)
 		if (c->message.id_size != m->id_size ||
 		    memcmp(c->message.id, m->id, m->id_size))
 			continue;
-		if (!(c->job->session ? session_cancel(c->job) :
-					pool_cancel(c->job)))
+		if (!session_cancel(c->job))
 			return;
 		remove_running(c);
 		free_call(c);

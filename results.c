@@ -191,8 +191,7 @@ const struct object results_many = {
 
 /* ---- how it ended ---- */
 
-/* Its time was over before it was. */
-static bool is_late(const struct job *job)
+bool results_late(const struct job *job)
 {
 	return job->status == JOB_TIMEOUT ||
 	       (job->status == JOB_DONE && job->overran);
@@ -308,7 +307,7 @@ static bool is_line_open(const struct job *job)
 /* What stderr has on top, inside its string. */
 static void put_timeout(struct text *t, const struct job *job)
 {
-	if (!is_late(job) || job->base64)
+	if (!results_late(job) || job->base64)
 		return;
 	text_format(t, "%sExecution timed out after %us",
 		    is_line_open(job) ? "\\n" : "", job->timeout_ms / 1000);
@@ -316,7 +315,7 @@ static void put_timeout(struct text *t, const struct job *job)
 
 const char *results_status(const struct job *job)
 {
-	if (is_late(job))
+	if (results_late(job))
 		return statuses[TIMEOUT];
 	if (job->ended == ENDED_MEMORY)
 		return statuses[OUT_OF_MEMORY];
@@ -663,7 +662,7 @@ void results_open(struct results *r)
 	r->held = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		r->held += r->jobs[i]->payload_size;
-		if (r->jobs[i]->base64 && is_late(r->jobs[i]))
+		if (r->jobs[i]->base64 && results_late(r->jobs[i]))
 			(void)fold_timeout(r->jobs[i]);
 	}
 }

@@ -36,6 +36,8 @@ extern const struct object results_one, results_many, results_exec;
 void results_open(struct results *r);
 /* The program ended, or was cut off. */
 bool results_ran(const struct job *job);
+/* Its time was over before it was. */
+bool results_late(const struct job *job);
 /* How it ended: status of the API. */
 const char *results_status(const struct job *job);
 /* Why there is no result. */

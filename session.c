@@ -623,6 +623,8 @@ static void start_next(struct session *s)
 
 int session_submit(struct session *s, struct job *job)
 {
+	if (!s)
+		return pool_submit(job);
 	job->session = s;
 	job->then = job->done;
 	job->done = exec_done;
@@ -732,7 +734,7 @@ bool session_cancel(struct job *job)
 	bool begun = job->member != NULL;
 
 	if (!s)
-		return false;
+		return pool_cancel(job);
 	if (s->running != job)
 		return cancel_waiting(s, job);
 	if (begun && job->on_timeout == OVERRUN_INTERRUPT && !all.draining &&

@@ -104,12 +104,12 @@ void session_delete(struct session *s);
 struct session *session_newest(uint64_t owner);
 struct session *session_next(const struct session *s);
 
-/* An exec, in its turn: job->done is called. 0; -EAGAIN: there is no place for it;
- * -ENOMEM. */
+/* An exec, in its turn, or a run of no session (NULL): job->done is called. 0; -EAGAIN:
+ * there is no place for it; -ENOMEM. */
 int session_submit(struct session *s, struct job *job);
 /* SIGINT for what runs, if anything does. */
 void session_interrupt(struct session *s);
-/* The client is gone; as pool_cancel. */
+/* The client of either is gone; as pool_cancel. */
 bool session_cancel(struct job *job);
 
 void session_metrics(struct text *t);
