@@ -4,9 +4,9 @@
 
 #include "api.h"
 #include "api_files.h"
+#include "api_session.h"
 #include "mcp_http.h"
 #include "openapi.h"
-#include "api_session.h"
 #include "page.h"
 #include "request.h"
 
@@ -213,7 +213,8 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.summary = "Send SIGINT to what runs in a session.",
 			.help = "As ^C does. Where nothing runs, nothing is done.",
 		} },
-	},	[METRICS_SESSION_FILES] = {
+	},
+	[METRICS_SESSION_FILES] = {
 		.path = SPAN("/v1/sessions/{id}/files/{path}"),
 		.operations = { {
 			.method = SPAN("GET"),
@@ -251,7 +252,6 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.help = "A directory is refused.",
 		} },
 	},
-
 };
 
 static bool no_page;

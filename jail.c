@@ -288,15 +288,15 @@ static int open_space(pid_t pid, const char *file)
  * root for who may not make namespaces. A descriptor or -errno. */
 static int open_removed(void)
 {
-	char names[][24] = { "/tmp/zeroboot-XXXXXX", "/zeroboot-XXXXXX" };
+	char usual[] = "/tmp/zeroboot-XXXXXX", bare[] = "/zeroboot-XXXXXX";
 	const char *name;
 	int fd, high = -1;
 
 	if (!has_capability(CAP_SYS_CHROOT))
 		return -EPERM;
-	name = mkdtemp(names[0]);
+	name = mkdtemp(usual);
 	if (!name) /* an empty root has no /tmp */
-		name = mkdtemp(names[1]);
+		name = mkdtemp(bare);
 	if (!name)
 		return -errno;
 	fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);

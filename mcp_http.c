@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "api.h"
-#include "cors.h"
 #include "api_session.h"
+#include "cors.h"
 #include "mcp_session.h"
 
 #define SESSION_SECONDS 3600 /* that nobody uses: people think, too */
@@ -178,7 +178,7 @@ static void message_read(struct reading *r)
 		return;
 	} else if (no_memory || !prepare(x)) {
 		starve(x);
-	} else if (x->mcp->message.kind == MCP_RUN) {
+	} else if (m->kind == MCP_RUN) {
 		api_submit(x);
 	} else {
 		answer(x);

@@ -26,9 +26,9 @@
 #include "metrics.h"
 #include "pool.h"
 #include "reading.h"
+#include "reload.h"
 #include "request.h"
 #include "session.h"
-#include "reload.h"
 
 #define MAX_CONNECTIONS 8192
 #define SPARE_FILES 256u  /* descriptors that are not connections or workers */
