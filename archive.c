@@ -113,8 +113,8 @@ static bool is_draft(const char *name)
 	const char *ending = strrchr(name, '.');
 	char whole[RECORD_NAME], id[ID_SIZE];
 
-	if (!ending || strcmp(ending, ".tmp") ||
-	    ending - name != RECORD_NAME - 1)
+	if (!ending || strcmp(ending, KEEPER_DRAFT) ||
+	    ending - name >= RECORD_NAME)
 		return false;
 	snprintf(whole, sizeof(whole), "%.*s", (int)(ending - name), name);
 	return record_named(whole, id);

@@ -14,7 +14,6 @@
 #include "file.h"
 
 #define CHUNK (256u << 10) /* stays in a CPU's cache */
-#define DRAFT ".tmp"       /* ending of a file that is not whole */
 
 static struct {
 	int channel, directory;
@@ -120,7 +119,7 @@ static int finish(int fd, struct session_record *head, const char *draft,
 static int write_file(const struct keeper_order *o)
 {
 	struct session_record head;
-	char draft[KEEPER_NAME + sizeof(DRAFT)];
+	char draft[KEEPER_NAME + sizeof(KEEPER_DRAFT)];
 	int r = 0, fd, n;
 
 	if (o->size < sizeof(head))
@@ -128,7 +127,7 @@ static int write_file(const struct keeper_order *o)
 	n = take(&head, sizeof(head));
 	if (n)
 		return n;
-	snprintf(draft, sizeof(draft), "%s" DRAFT, o->name);
+	snprintf(draft, sizeof(draft), "%s" KEEPER_DRAFT, o->name);
 	fd = openat(keeper.directory, draft,
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 		    0600);

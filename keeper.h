@@ -16,6 +16,7 @@
 #include "session_record.h"
 
 #define KEEPER_NAME 96
+#define KEEPER_DRAFT ".tmp" /* ending of a file that is not whole */
 
 enum keeper_work {
 	/* A head and a state follow, size bytes. Its checksums are the keeper's. The

@@ -304,7 +304,9 @@ def refused(top):
     os.mkfifo(place.file(fifo))
     (place.state / f"{'0' * 36}.zbs").mkdir()
     (place.state / "notes").write_text("somebody's")
-    (place.state / f"{good.id}.zbs.tmp").write_text("half")
+    # Of one that will be written, and of one that nobody knows.
+    for number in good.id, f"{good.id[:-4]}ffff":
+        (place.state / f"{number}.zbs.tmp").write_text("half")
     with place.serve() as server:
         now = {s.id: again(server, s) for s in made}
         # Listed, as its head can be read.
