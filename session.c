@@ -231,12 +231,28 @@ struct session *session_make(uint64_t owner, int language, struct parts *first)
 	return s;
 }
 
-/* A text of its own, which drop frees. */
-static const char *keep_text(char **kept, const char *text)
+/* A text of a file, for good: answers that tell of a session outlive it. There are few
+ * different ones. */
+static const char *keep_text(const char *text)
 {
-	free(*kept);
-	*kept = strdup(text);
-	return *kept ? *kept : "unknown";
+	static struct kept {
+		struct kept *next;
+		char text[];
+	} *first;
+	size_t size = strlen(text) + 1;
+	struct kept *k = first;
+
+	while (k && strcmp(k->text, text))
+		k = k->next;
+	if (k)
+		return k->text;
+	k = malloc(sizeof(*k) + size);
+	if (!k)
+		return "unknown";
+	memcpy(k->text, text, size);
+	k->next = first;
+	first = k;
+	return k->text;
 }
 
 struct session *session_find_again(const char *id, uint64_t owner)
@@ -247,7 +263,7 @@ struct session *session_find_again(const char *id, uint64_t owner)
 void session_name_language(struct session *s, const char *name)
 {
 	if (s->language < 0)
-		s->called = keep_text(&s->name, name);
+		s->called = keep_text(name);
 }
 
 const char *session_language(const struct session *s)
@@ -330,8 +346,6 @@ static void drop(struct session *s)
 	state_drop(&s->state);
 	share_drop(s->share);
 	origin_drop(s->origin);
-	free(s->name);
-	free(s->reason);
 	free(s);
 }
 
@@ -367,7 +381,7 @@ static void end(struct session *s, const char *why)
 
 void session_end_as(struct session *s, const char *why)
 {
-	s->ended = keep_text(&s->reason, why);
+	s->ended = keep_text(why);
 }
 
 static void set_origin(struct session *s, const char *template)

@@ -40,8 +40,8 @@ struct session {
 	enum overrun on_timeout; /* for execs that do not say */
 	bool forked;             /* and has not run since */
 	bool begun;              /* it has run */
-	const char *ended;       /* why its program has; NULL: it has not */
-	char *name, *reason;     /* called and ended, when they are of a file */
+	const char *ended;       /* why its program has; NULL: it has not. It and
+				  * called stay when the session is gone. */
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -645,6 +646,26 @@ def full_disk(top):
         assert len(list((root / "state").glob("*.zbs"))) == 4
 
 
+def listed_and_deleted(server, numbers):
+    """A list tells of what there was when it was asked for."""
+    with socket.socket() as slow:
+        # So that there is little of it on the way.
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        slow.settimeout(PATIENCE)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(b"GET /v1/sessions HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        slow.recv(1)
+        client = Client(server)
+        for number in numbers[1:]:
+            Session(client, number).delete()
+        copies = Session(client, numbers[0]).fork(100)
+        listed = json.loads(receive(slow).partition(b"\r\n\r\n")[2])["sessions"]
+    languages = {one["id"]: one["language"] for one in listed}
+    assert not any(copy.id in languages for copy in copies)
+    assert [languages[number] for number in numbers] == [f"old-{int(number[:8], 16)}" for number in numbers], languages
+
+
 def many(top):
     """What there is is found by the heads of files."""
     place = Place(top, "many")
@@ -654,17 +675,18 @@ def many(top):
     for i in range(2000):
         number = f"{i:08x}{s.id[8:]}"
         data[32:32 + 36] = number.encode()
-        data[72:72 + 64] = (b"sh" if i < 1900 else f"old-{i}".encode()).ljust(64, b"\0")
+        data[72:72 + 64] = (f"old-{i}".encode() if 1100 <= i < 1200 else b"sh").ljust(64, b"\0")
         (place.state / f"{number}.zbs").write_bytes(sealed(data))
     with place.serve() as server:
         client = Client(server)
         assert server.metric("zeroboot_sessions") == server.metric("zeroboot_sessions_stored") == 2001
         assert server.metric("zeroboot_sessions_bytes") == 0
         assert value(make(client)) == "1"
-        for i in 1900, 1999:
+        for i in 1100, 1199:
             about = Session(client, f"{i:08x}{s.id[8:]}").about()
             assert about["language"] == f"old-{i}", about
         assert Session(client, f"{1234:08x}{s.id[8:]}").run("echo here")["stdout"] == "here\n"
+        listed_and_deleted(server, [f"{i:08x}{s.id[8:]}" for i in range(1100, 1200)])
         assert not server.unexpected(), server.unexpected()
 
 
