@@ -671,15 +671,12 @@ void session_go_on(void)
 
 void session_fetched(struct session *s, int r)
 {
-	bool lost = r == -EILSEQ || r == -ESTALE || r == -ENOENT;
 	bool full = r == -EFBIG || r == -ENOSPC;
 	const char *why = r == -EFBIG ? all.too_large :
 			  full        ? too_full :
 				 "the session cannot be read from the disk";
 
-	if (lost)
-		session_end_as(s, "the session's file is damaged");
-	if (r == 0 || lost) {
+	if (r == 0) {
 		start_next(s);
 		return;
 	}

@@ -127,7 +127,7 @@ void session_end_as(struct session *s, const char *why);
 int session_may_hold(struct session *s, size_t bytes);
 /* What waits for memory may go on, if there is some. */
 void session_go_on(void);
-/* Its state is there again, or cannot be had: -errno. */
+/* Its state is there again, or it has ended; or cannot be had: -errno. */
 void session_fetched(struct session *s, int r);
 
 #endif

@@ -44,7 +44,7 @@ static struct {
 	size_t held;         /* see session_store_held */
 	size_t there, away;
 	unsigned complaints;
-	uint64_t written, failed, read, evicted, damaged;
+	uint64_t written, failed, read, damaged;
 } store;
 
 bool session_store_is_on(void)
@@ -302,7 +302,6 @@ bool session_store_evict(const struct share *of)
 	state_drop(&s->state);
 	s->stored.away = true;
 	store.away++;
-	store.evicted++;
 	return true;
 }
 
@@ -345,6 +344,8 @@ static void fetched(struct session *s, int r)
 			  r == -EILSEQ ? "is damaged" :
 			  r == -ESTALE ? "is of another session" :
 					 "is gone");
+		session_end_as(s, "the session's file is damaged");
+		r = 0;
 	}
 	session_fetched(s, r);
 }
@@ -498,6 +499,8 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 		s->origin = origin_of(r->template, r->language);
 	if (!s || (r->flags & RECORD_BEGUN && !r->ended[0] && !s->origin)) {
 		say("%s: no memory", r->id);
+		if (s)
+			session_delete(s);
 		return;
 	}
 	restore(s, r, age);
