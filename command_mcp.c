@@ -56,9 +56,9 @@ static int run(int count, char **operands)
 	server.outputs_mib = (unsigned)outputs;
 	server.pages_mb = SESSION_MIB;
 	server.sessions = (struct session_options){
-		.most = SESSIONS_MAX,
-		.pages_most = (size_t)SESSION_MIB << 20,
-		.bytes_most = (size_t)SESSIONS_MIB << 20,
+		.limits = { .most = SESSIONS_MAX,
+			    .pages_most = (size_t)SESSION_MIB << 20,
+			    .bytes_most = (size_t)SESSIONS_MIB << 20 },
 	};
 	server.host = host_ask(&e);
 	return server.host ? server_run(&server) : command_failed(&e);

@@ -172,9 +172,9 @@ static int run(int count, char **operands)
 	serve.body_mib = (unsigned)body;
 	serve.outputs_mib = (unsigned)outputs;
 	serve.pages_mb = (unsigned)pages;
-	serve.sessions.most = (unsigned)sessions;
-	serve.sessions.pages_most = pages << 20;
-	serve.sessions.bytes_most = states << 20;
+	serve.sessions.limits.most = (unsigned)sessions;
+	serve.sessions.limits.pages_most = pages << 20;
+	serve.sessions.limits.bytes_most = states << 20;
 	serve.host = host_ask(&e);
 	return serve.host ? server_run(&serve) : command_failed(&e);
 }

@@ -19,7 +19,6 @@
 #define TICK_MOST 256 /* sessions that are looked at in a tick */
 
 static struct {
-	struct session_options options;
 	struct session *table[BUCKETS];
 	struct session *newest, *oldest;
 	struct session *looked; /* where session_tick goes on */
@@ -34,10 +33,10 @@ static struct {
 
 int session_open(const struct session_options *o, int epoll, struct err *e)
 {
-	all.options = *o;
+	session_limits_set(&o->limits);
 	snprintf(all.too_large, sizeof(all.too_large),
 		 "the session is larger than %zu MiB (--session-memory)",
-		 o->pages_most >> 20);
+		 o->limits.pages_most >> 20);
 	return o->directory ?
 		       session_store_open(o->directory, o->host, epoll, e) :
 		       0;
@@ -103,65 +102,14 @@ static void take_out(struct session *s)
 	all.count--;
 }
 
-/* Whether an owner's sessions may have so many bytes more, of which counted are among
- * those of all by now. What is on the disk goes, if need be. */
-static bool has_memory(uint64_t owner, size_t bytes, size_t counted)
+unsigned session_count(void)
 {
-	for (;;) {
-		const struct share *share = share_find(owner);
-		size_t own = share ? share->bytes : 0;
-		size_t most = all.options.bytes_most;
-		size_t everybody =
-			state_total() + session_store_held() - counted;
-		bool full = everybody > most || bytes > most - everybody;
-
-		if (share_allows(owner, own, everybody, bytes, most))
-			return true;
-		if (bytes > most || !session_store_evict(full ? NULL : share))
-			return false;
-	}
+	return all.count;
 }
 
-int session_room(uint64_t owner, size_t count, size_t bytes)
+bool session_any_runs(void)
 {
-	const struct share *share = share_find(owner);
-
-	if (!share_allows(owner, share ? share->sessions : 0, all.count, count,
-			  all.options.most))
-		return -EAGAIN;
-	return has_memory(owner, bytes, 0) ? 0 : -ENOSPC;
-}
-
-/* Sessions are about to be written, and can be evicted then. */
-static bool makes_room(void)
-{
-	return session_store_is_behind() ||
-	       (all.running && session_store_works());
-}
-
-int session_may_hold(struct session *s, size_t bytes)
-{
-	size_t most = protocol_state_most(all.options.pages_most);
-
-	if (!s->begun)
-		most = PROTOCOL_REQUEST_MAX + PROTOCOL_HEADS_MAX;
-	if (bytes > most)
-		return -EFBIG;
-	if (bytes > all.options.bytes_most)
-		return -ENOSPC;
-	if (has_memory(s->share->owner, bytes, 0))
-		return 0;
-	return makes_room() ? -EAGAIN : -ENOSPC;
-}
-
-bool session_may_keep(uint64_t owner, size_t bytes)
-{
-	return has_memory(owner, bytes, bytes);
-}
-
-size_t session_pages_most(void)
-{
-	return all.options.pages_most;
+	return all.running;
 }
 
 void session_touch(struct session *s)
@@ -238,7 +186,7 @@ static const char *keep_text(const char *text)
 	static struct kept {
 		struct kept *next;
 		char text[];
-	} *first;
+	} * first;
 	size_t size = strlen(text) + 1;
 	struct kept *k = first;
 
@@ -412,21 +360,6 @@ static void note_origin(struct session *s)
 		set_origin(s, head.template);
 }
 
-/* It will be written, and can be evicted then: see may_run. All keys wait for that when
- * it is more than there may be, so that only those within their parts may. */
-static bool may_exceed(const struct session *s, size_t bytes, bool whole)
-{
-	const size_t most = all.options.bytes_most;
-	size_t own = s->share->bytes + bytes, less = whole ? s->state.size : 0;
-
-	if (!session_store_works() || bytes > most ||
-	    s->state.size > most - bytes)
-		return false;
-	return !s->share->owner || share_count() == 1 ||
-	       state_total() + session_store_held() <= most ||
-	       own <= less + share_part(s->share->owner, most);
-}
-
 static const char too_full[] = "all sessions together have become too large";
 static const char timed_out[] = "the session's program was ended by a timeout";
 static const char left[] = "the session's program was ended: its client went "
@@ -439,9 +372,8 @@ static enum job_status commit(struct session *s, struct job *job)
 	bool whole = job->whole || !s->begun;
 
 	job->saved = NULL;
-	if (!has_memory(s->share->owner, segment_held(saved),
-			segment_held(saved)) &&
-	    !may_exceed(s, segment_held(saved), whole)) {
+	if (!session_may_keep(s->share->owner, segment_held(saved)) &&
+	    !session_may_exceed(s, segment_held(saved), whole)) {
 		job->message = too_full;
 		segment_drop(saved);
 		return JOB_FULL;
@@ -563,7 +495,7 @@ static int start(struct session *s, struct job *job)
 	job->run_session = !s->begun ? RUN_SESSION_FIRST :
 			   s->forked ? RUN_SESSION_FORKED :
 				       RUN_SESSION_NEXT;
-	job->state_limit = all.options.pages_most;
+	job->state_limit = session_pages_most();
 	job->stayed = s->worker;
 	job->stayed_run = s->saved_run;
 	set_running(s, job);
@@ -571,18 +503,6 @@ static int start(struct session *s, struct job *job)
 	if (r)
 		set_running(s, NULL);
 	return r;
-}
-
-/* Sessions have more memory than they may until some have been written; what runs
- * adds to that, and others wait. */
-static bool may_run(void)
-{
-	const size_t most = all.options.bytes_most;
-
-	while (state_total() + session_store_held() > most)
-		if (!session_store_evict(NULL))
-			return !makes_room();
-	return true;
 }
 
 static void put_waiting(struct session *s, struct job *job)
@@ -620,7 +540,7 @@ static bool may_wait(const struct session *s, const struct job *job)
 static void start_next(struct session *s)
 {
 	while (s->waiting && !s->running && (s->ended || !s->stored.away)) {
-		if (!s->ended && !may_run()) {
+		if (!s->ended && !session_may_run()) {
 			hold(s);
 			return;
 		}
@@ -647,7 +567,7 @@ int session_submit(struct session *s, struct job *job)
 	if (job->on_timeout == OVERRUN_INTERRUPT)
 		job->grace_ms = SESSION_GRACE_MS;
 	use(s);
-	if (!s->running && !s->waiting && !s->stored.away && may_run())
+	if (!s->running && !s->waiting && !s->stored.away && session_may_run())
 		return start(s, job);
 	if (!may_wait(s, job))
 		return -EAGAIN;
@@ -661,7 +581,7 @@ int session_submit(struct session *s, struct job *job)
 
 void session_go_on(void)
 {
-	while (all.held && may_run()) {
+	while (all.held && session_may_run()) {
 		struct session *s = all.held;
 
 		let_go(s);

@@ -16,6 +16,7 @@
 #include "id.h"
 #include "job.h"
 #include "parts.h"
+#include "session_limits.h"
 #include "session_store.h"
 #include "state.h"
 #include "text.h"
@@ -40,7 +41,7 @@ struct session {
 	enum overrun on_timeout; /* for execs that do not say */
 	bool forked;             /* and has not run since */
 	bool begun;              /* it has run */
-	const char *ended;       /* why its program has; NULL: it has not. It and
+	const char *ended;  /* why its program has; NULL: it has not. It and
 				  * called stay when the session is gone. */
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
@@ -56,9 +57,7 @@ struct session {
 };
 
 struct session_options {
-	unsigned most;         /* sessions */
-	size_t pages_most;     /* bytes that the pages of one may have */
-	size_t bytes_most;     /* of the states of all */
+	struct session_limits limits;
 	const char *directory; /* that they are kept in; NULL: nowhere */
 	const char *host;      /* of this host; see host.h */
 };
@@ -75,16 +74,6 @@ void session_close(void);
 /* Those that nobody has used for too long go; now and then. */
 void session_tick(uint64_t now);
 
-/*
- * Whether an owner may have so many more, with so many bytes. A key may have what is
- * left, and its part of all in any case. 0; -EAGAIN: there are too many; -ENOSPC: they
- * are too large.
- */
-int session_room(uint64_t owner, size_t count, size_t bytes);
-/* Bytes that the pages of one may have. */
-size_t session_pages_most(void);
-/* Whether an owner may have so much of what is there, and counted, by now. */
-bool session_may_keep(uint64_t owner, size_t bytes);
 /* first: becomes its own. NULL: no memory. */
 struct session *session_make(uint64_t owner, int language, struct parts *first);
 struct session *session_find(const char *id, size_t size, uint64_t owner);
@@ -114,6 +103,12 @@ bool session_cancel(struct job *job);
 
 void session_metrics(struct text *t);
 
+/* ---- for session_limits.c ---- */
+
+unsigned session_count(void);
+/* An exec of one runs. */
+bool session_any_runs(void);
+
 /* ---- for session_store.c ---- */
 
 /* As it was before the server was started anew. NULL: no memory. */
@@ -122,9 +117,6 @@ struct session *session_find_again(const char *id, uint64_t owner);
 void session_name_language(struct session *s, const char *name);
 /* It has ended, which is not to be written. */
 void session_end_as(struct session *s, const char *why);
-/* So much more of it may be in memory: 0; -EAGAIN: not yet; -ENOSPC: never; -EFBIG:
- * never, by itself. */
-int session_may_hold(struct session *s, size_t bytes);
 /* What waits for memory may go on, if there is some. */
 void session_go_on(void);
 /* Its state is there again, or it has ended; or cannot be had: -errno. */
