@@ -445,6 +445,19 @@ void api_submit(struct exchange *x)
 		answer_jobs(x);
 }
 
+void api_read(struct exchange *x, const char *body, size_t size,
+	      void (*done)(struct reading *r))
+{
+	struct reading *r = &x->reading;
+
+	r->body = body;
+	r->size = size;
+	r->done = done;
+	r->context = x;
+	err_set(&r->e, 0, "malformed request");
+	reading_begin(r);
+}
+
 void api_take_jobs(struct exchange *x)
 {
 	struct request *q = &x->reading.request;
@@ -483,13 +496,8 @@ void api_exec(struct exchange *x, const char *body, size_t size)
 		.request = { .batch = x->path == METRICS_BATCH,
 			     .owner = x->owner,
 			     .stream = x->live.asked },
-		.body = body,
-		.size = size,
-		.done = body_read,
-		.context = x,
-		.e = { "malformed request" },
 	};
-	reading_begin(&x->reading);
+	api_read(x, body, size, body_read);
 }
 
 /* ---- GET ---- */

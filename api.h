@@ -83,7 +83,11 @@ void api_metrics(struct exchange *x, const char *body, size_t size);
 /* What they answer, and what an error does. */
 extern const struct object api_health_answer, api_error_answer;
 
-/* For those that answer in a file of their own: what has been read becomes x's. */
+/* For those that answer in a file of their own: has x->reading read the body, as what
+ * it says; then done is called. */
+void api_read(struct exchange *x, const char *body, size_t size,
+	      void (*done)(struct reading *r));
+/* There: what has been read becomes x's. */
 void api_take_jobs(struct exchange *x);
 /* Takes what the request costs from its key's bucket; false: answered. */
 bool api_spend(struct exchange *x, size_t cost);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_session.h"
 #include "session.h"
 
 #define TIMEOUT_MS 30000
@@ -319,23 +320,17 @@ static struct job *make_job(const struct exchange *x, bool look)
 /* x has its job. */
 static void submit(struct exchange *x)
 {
-	struct session *s =
-		session_find(x->session, strlen(x->session), x->owner);
+	struct session *s = api_session_alive(x);
 
-	if (!s) {
-		api_refuse(x, 404, "", "no such session");
-	} else if (s->ended) {
-		api_refuse(x, 410, "", s->ended);
-	} else if (x->draining) {
+	if (!s)
+		return;
+	if (x->draining) {
 		api_refuse(x, 503, "Retry-After: 1\r\n",
 			   "the server is draining");
-	} else {
-		x->jobs[0]->session = s;
-		/* For its place in a queue; see session.c. */
-		x->jobs[0]->language = s->language < 0 ? 0 : s->language;
-		x->told = told;
-		api_submit(x);
+		return;
 	}
+	x->told = told;
+	api_session_submit(x, s);
 }
 
 /* What needs no body but a path. */
@@ -438,11 +433,7 @@ void api_files_put(struct exchange *x, const char *body, size_t size)
 {
 	x->reading = (struct reading){
 		.request = { .owner = x->owner },
-		.body = body,
-		.size = size,
 		.parse = take_file,
-		.done = body_read,
-		.context = x,
 	};
-	reading_begin(&x->reading);
+	api_read(x, body, size, body_read);
 }

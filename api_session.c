@@ -240,6 +240,21 @@ static bool is_over(struct exchange *x, const struct session *s)
 	return s->ended;
 }
 
+struct session *api_session_alive(struct exchange *x)
+{
+	struct session *s = find(x);
+
+	return s && !is_over(x, s) ? s : NULL;
+}
+
+void api_session_submit(struct exchange *x, struct session *s)
+{
+	x->jobs[0]->session = s;
+	/* For its place in a queue; see session.c. */
+	x->jobs[0]->language = s->language < 0 ? 0 : s->language;
+	api_submit(x);
+}
+
 void api_session_list(struct exchange *x, const char *body, size_t size)
 {
 	struct producer *p;
@@ -403,10 +418,10 @@ int api_session_fetch(struct exchange *x, struct session *s,
 
 static void fork_or_fetch(struct exchange *x, uint32_t copies)
 {
-	struct session *s = find(x);
+	struct session *s = api_session_alive(x);
 	int r;
 
-	if (!s || is_over(x, s))
+	if (!s)
 		return;
 	if (!session_is_away(s)) {
 		fork_it(x, s, copies);
@@ -423,14 +438,10 @@ static void fork_or_fetch(struct exchange *x, uint32_t copies)
 
 static void run(struct exchange *x)
 {
-	struct session *s = find(x);
+	struct session *s = api_session_alive(x);
 
-	if (!s || is_over(x, s))
-		return;
-	x->jobs[0]->session = s;
-	/* For its place in a queue; see session.c. */
-	x->jobs[0]->language = s->language < 0 ? 0 : s->language;
-	api_submit(x);
+	if (s)
+		api_session_submit(x, s);
 }
 
 static size_t cost(const struct request *q)
@@ -475,11 +486,6 @@ void api_session_body(struct exchange *x, const char *body, size_t size)
 			     .stream = x->live.asked,
 			     .idle_seconds = SESSION_IDLE,
 			     .copies = 1 },
-		.body = body,
-		.size = size,
-		.done = body_read,
-		.context = x,
-		.e = { "malformed request" },
 	};
-	reading_begin(&x->reading);
+	api_read(x, body, size, body_read);
 }

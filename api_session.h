@@ -11,6 +11,10 @@ void api_session_show(struct exchange *x, const char *body, size_t size);
 void api_session_interrupt(struct exchange *x, const char *body, size_t size);
 void api_session_delete(struct exchange *x, const char *body, size_t size);
 
+/* That the path names, of this key, whose program goes on; NULL: answered. */
+struct session *api_session_alive(struct exchange *x);
+/* The job of the exchange is an exec of it. */
+void api_session_submit(struct exchange *x, struct session *s);
 /* Has the state of one that is away (session.h) read; then done is called, by a job of
  * the exchange's. 0, -EAGAIN or -ENOMEM. */
 int api_session_fetch(struct exchange *x, struct session *s,

@@ -196,11 +196,7 @@ void mcp_http_post(struct exchange *x, const char *body, size_t size)
 	x->mcp->x = x;
 	x->reading = (struct reading){
 		.request = { .owner = x->owner },
-		.body = body,
-		.size = size,
 		.parse = parse,
-		.done = message_read,
-		.context = x,
 	};
-	reading_begin(&x->reading);
+	api_read(x, body, size, message_read);
 }

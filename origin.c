@@ -122,40 +122,32 @@ const char *origin_name(const struct origin *o)
 	return o->name;
 }
 
-const char *origin_language(const struct origin *o)
-{
-	return o->language;
-}
-
 /* ---- who runs it ---- */
 
-static bool has_it(int language, const struct origin *o)
+static bool has_it(int language, const char *template)
 {
 	const struct crew *c = language < 0 ? NULL : catalog_crew(language);
 
-	return c && !c->off && !memcmp(c->template, o->name, SHA256_HEX);
+	return c && !c->off && !memcmp(c->template, template, SHA256_HEX);
 }
 
 /* A language that has it, this one if it does. -1: none. */
-static int find_language(const struct origin *o, int language)
+static int find_language(const char *template, int language)
 {
 	bool ready;
 	int memory;
 
-	if (has_it(language, o))
+	if (has_it(language, template))
 		return language;
 	for (int i = 0; catalog_describe(i, &ready, &memory); i++)
-		if (has_it(i, o))
+		if (has_it(i, template))
 			return i;
 	return -1;
 }
 
 bool origin_is_known(const char *name)
 {
-	struct origin wanted = { .users = 0 };
-
-	memcpy(wanted.name, name, SHA256_HEX);
-	return find(name) || find_language(&wanted, -1) >= 0;
+	return find(name) || find_language(name, -1) >= 0;
 }
 
 /* Whether this program can run what is kept. 0; -ESTALE: it never can, as o->why
@@ -212,7 +204,7 @@ static bool release_oldest(void)
 
 int origin_crew(struct origin *o, int language, const char **why)
 {
-	int crew = find_language(o, language), r;
+	int crew = find_language(o->name, language), r;
 	char path[PATH_MAX];
 
 	o->used = clock_mono();
@@ -244,7 +236,7 @@ int origin_crew(struct origin *o, int language, const char **why)
 /* A template with its image, both to be read as they are. */
 static const struct stock_set *find_set(const struct origin *o)
 {
-	int language = find_language(o, -1);
+	int language = find_language(o->name, -1);
 	const struct stock_set *set;
 
 	if (language < 0)
@@ -374,7 +366,7 @@ static void tidy(uint64_t now, uint64_t spare)
 
 		/* Its language has it again, or nobody wants it. */
 		if (o->crew >= 0 && is_idle(o->crew) &&
-		    (find_language(o, -1) >= 0 || !o->users)) {
+		    (find_language(o->name, -1) >= 0 || !o->users)) {
 			catalog_release(o->crew);
 			o->crew = -1;
 		}
