@@ -10,27 +10,11 @@ import subprocess
 import sys
 import tempfile
 
+from crc32c import crc32c
 from harness import PATIENCE, TOP, Report
 
 COUNT = 24
 HEAD, CHECKSUM, VECTORS = 280, 16, 48  # of a segment: its length, and where fields are
-
-
-def table():
-    for i in range(256):
-        for _ in range(8):
-            i = i >> 1 ^ (0x82F63B78 if i & 1 else 0)
-        yield i
-
-
-TABLE = list(table())
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 255]
-    return crc ^ 0xFFFFFFFF
 
 
 def sum_up(data):

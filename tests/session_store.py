@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+from crc32c import crc32c
+from faults import alive
 from harness import PATIENCE, TOP, Report, Server, answers, eventually, post, receive
 from sessions import Client, Session
 
@@ -23,24 +25,17 @@ TEMPLATE_HEAD, BUILD_NS = 4096, 64
 UNSAVED = "zeroboot_sessions_unsaved"
 
 
-def crc32c(data, crc=0, table=[]):
-    if not table:
-        for i in range(256):
-            for _ in range(8):
-                i = i >> 1 ^ (0x82f63b78 if i & 1 else 0)
-            table.append(i)
-    crc ^= 0xffffffff
-    for byte in data:
-        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
-    return crc ^ 0xffffffff
+def seal(data, start, size):
+    """The checksum of a head is right."""
+    struct.pack_into("<I", data, start + SUM, 0)
+    struct.pack_into("<I", data, start + SUM, crc32c(data[start:start + size]))
 
 
 def sealed(data):
     """A file with checksums that are right."""
     data = bytearray(data)
     struct.pack_into("<I", data, STATE_SUM, crc32c(data[HEAD:]))
-    struct.pack_into("<I", data, SUM, 0)
-    struct.pack_into("<I", data, SUM, crc32c(data[:HEAD]))
+    seal(data, 0, HEAD)
     return bytes(data)
 
 
@@ -148,14 +143,13 @@ def killed(top):
             s = again(server, s)
             before = int(value(s))
             assert before in (i - 2, i - 1), before
-            s.run(f"x={i - 1}; y=$(head -c 3000000 /dev/zero | tr '\\0' {i})")
+            s.run(f"x={i - 1}; y=$(head -c 3000000 /dev/zero | tr '\\0' {i - 1})")
             saved(server)
             s.run(f"x={i}; y=$(head -c 3000000 /dev/zero | tr '\\0' {i})")
             kill(server)
     with place.serve() as server:
         s = again(server, s)
-        assert value(s) in ("3", "4")
-        assert s.run("echo ${#y} ${y:0:1}${y: -1}")["stdout"] in ("3000000 33\n", "3000000 44\n")
+        assert s.run("echo $x ${#y} ${y:0:1}${y: -1}")["stdout"] in ("3 3000000 33\n", "4 3000000 44\n")
         saved(server)
         assert not list(place.state.glob("*.tmp")), list(place.state.iterdir())
 
@@ -188,7 +182,10 @@ def ends(top):
 
 
 def time_since(path):
-    return time.time() - path.stat().st_mtime
+    """Its last change; of one that is gone, long ago."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime
+    return float("inf")
 
 
 def keys(top):
@@ -237,15 +234,14 @@ def lost_keeper(top):
     place = Place(top, "keeper")
     with place.serve() as server:
         s = make(Client(server))
-        # As they are asked for in one go, most of them have come before the keeper is missed.
-        many = s.fork(100) + [one for _ in range(9) for one in s.fork(100)]
+        many = [one for _ in range(10) for one in s.fork(100)]
         saved(server)
         processes = keepers(server)
         signal_all(processes, signal.SIGSTOP)
         for one in many:
             one.delete()
         signal_all(processes, signal.SIGKILL)
-        eventually(lambda: value(s) == "1")
+        assert value(s) == "1"
         s.run("x=2")
         saved(server)
     left = len(list(place.state.glob("*.zbs")))
@@ -268,7 +264,7 @@ def hung_disk(top):
         assert server.process.wait(PATIENCE) == 0
         assert b"2 sessions could not be written" in server.logged(), server.unexpected()
         signal_all(processes, signal.SIGCONT)
-        eventually(lambda: not any(pathlib.Path(f"/proc/{process}").exists() for process in processes))
+        eventually(lambda: not any(map(alive, processes)))
     with place.serve() as server:
         assert value(again(server, s)) == "1" and not all(again(server, one).ask()[0] == 200 for one in made)
 
@@ -465,8 +461,7 @@ def upgraded(top):
 def renamed(data, old, new):
     """A session's file, of one segment, for a template of another name."""
     data = bytearray(data.replace(old.encode(), new.encode()))
-    struct.pack_into("<I", data, HEAD + SUM, 0)
-    struct.pack_into("<I", data, HEAD + SUM, crc32c(data[HEAD:]))
+    seal(data, HEAD, len(data) - HEAD)
     return sealed(data)
 
 
@@ -480,8 +475,7 @@ def many_templates(top):
     template, made = bytearray(file.read_bytes()), []
     for i in range(17):
         struct.pack_into("<Q", template, BUILD_NS, i)
-        struct.pack_into("<I", template, SUM, 0)
-        struct.pack_into("<I", template, SUM, crc32c(template[:TEMPLATE_HEAD]))
+        seal(template, 0, TEMPLATE_HEAD)
         other = hashlib.sha256(template[:TEMPLATE_HEAD]).hexdigest()
         (place.state / "kept" / f"{other}.zbt").write_bytes(template)
         number = f"{i:08x}{s.id[8:]}"
@@ -638,7 +632,8 @@ def full_disk(top):
         eventually(lambda: server.metric("zeroboot_sessions_write_failures_total") >= 2)
         assert value(s) == "2" and not s.about()["saved"]
         assert [value(other) for other in others] == ["0", "1", "2"]
-        assert not list((root / "state").glob("*.tmp"))
+        # Another try may be under way.
+        eventually(lambda: not list((root / "state").glob("*.tmp")))
         assert server.logged().count(b"cannot be written") == 1, server.unexpected()
         (root / "filler").unlink()
         saved(server)
@@ -676,7 +671,8 @@ def many(top):
         number = f"{i:08x}{s.id[8:]}"
         data[32:32 + 36] = number.encode()
         data[72:72 + 64] = (f"old-{i}".encode() if 1100 <= i < 1200 else b"sh").ljust(64, b"\0")
-        (place.state / f"{number}.zbs").write_bytes(sealed(data))
+        seal(data, 0, HEAD)
+        (place.state / f"{number}.zbs").write_bytes(data)
     with place.serve() as server:
         client = Client(server)
         assert server.metric("zeroboot_sessions") == server.metric("zeroboot_sessions_stored") == 2001
