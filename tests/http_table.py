@@ -9,6 +9,7 @@ bytes of a long one), and must be answered the same.
 """
 import json
 import re
+import statistics
 import sys
 import time
 
@@ -421,7 +422,7 @@ def check_continue(server, head, body, *statuses):
 
 def check_slices(server):
     """What is read in slices is answered when it is read, not at the next tick, which
-    comes after 100 ms, and of which each but the first request would wait for a whole one."""
+    comes after 100 ms: a few may meet it just so."""
     body = '{"no": "%s"}' % ("a" * 100000)
     took = []
     with server.connect() as s:
@@ -430,7 +431,7 @@ def check_slices(server):
             send(s, post(f"Content-Length: {len(body)}\r\n", body).encode())
             assert answers(s.recv(4096))[0].status == 400
             took.append(time.monotonic() - started)
-    assert min(took[1:]) < 0.09, took
+    assert statistics.median(took) < 0.09, took
 
 
 def run_others(report, server, whole):

@@ -8,7 +8,7 @@ import { bytesOf, Content, contentsOf, requestOf, Result, resultOf, RunOptions, 
 export interface SessionInfo {
 	id: string;
 	language: string;
-	/** live: it can go on at once; parked: as well; ended: its program has. */
+	/** live: it runs, or has not yet; parked: what it has changed is kept; ended: see reason. */
 	state: "live" | "parked" | "ended";
 	/** Why it has ended. */
 	reason?: string;

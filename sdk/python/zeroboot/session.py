@@ -30,7 +30,7 @@ class SessionInfo:
 
     id: str
     language: str
-    state: str  # live: it can go on at once; parked: as well; ended: its program has
+    state: str  # live: it runs, or has not yet; parked: what it has changed is kept; ended: see reason
     reason: Optional[str] = None  # why it has ended
     memory_mb: float = 0.0  # that are kept of it
     created: str = ""
