@@ -61,14 +61,6 @@ const struct object api_files_answer = {
 
 /* ---- the path ---- */
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Why it is no path; NULL: it is, of *size bytes. */
 static const char *decode(struct http_span from, char to[PARTS_PATH_MAX + 1],
 			  size_t *size)
@@ -78,13 +70,11 @@ static const char *decode(struct http_span from, char to[PARTS_PATH_MAX + 1],
 		char c = from.data[i];
 
 		if (c == '%') {
-			int high = i + 2 < from.size ? digit(from.data[i + 1]) :
-						       -1;
-			int low = high < 0 ? -1 : digit(from.data[i + 2]);
+			int byte = http_escaped(from, i);
 
-			if (low < 0)
+			if (byte < 0)
 				return "a path with a \"%\" that is none";
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 		}
 		if (*size == PARTS_PATH_MAX)

@@ -121,6 +121,17 @@ static int hex_digit(char c)
 				      -1;
 }
 
+int http_escaped(struct http_span s, size_t at)
+{
+	int high, low;
+
+	if (s.size - at < 3)
+		return -1;
+	high = hex_digit(s.data[at + 1]);
+	low = hex_digit(s.data[at + 2]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
 /* Characters of a URI, %XX, and more. */
 static bool uri_ok(struct http_span s, const char *more)
 {
@@ -129,9 +140,7 @@ static bool uri_ok(struct http_span s, const char *more)
 
 		if (is_kind(c, URI) || one_of(c, more))
 			continue;
-		if (c != '%' || s.size - i < 3 ||
-		    hex_digit(s.data[i + 1]) < 0 ||
-		    hex_digit(s.data[i + 2]) < 0)
+		if (c != '%' || http_escaped(s, i) < 0)
 			return false;
 		i += 2;
 	}

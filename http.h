@@ -74,6 +74,8 @@ static inline bool http_is_word(struct http_span s, const char *text)
 {
 	return s.size == strlen(text) && !strncasecmp(s.data, text, s.size);
 }
+/* The byte that the %XX at this place is; -1: it is none. */
+int http_escaped(struct http_span s, size_t at);
 /* An address as it is written; family: AF_INET or AF_INET6. */
 bool http_is_address(struct http_span s, int family);
 const char *http_status_text(int status);

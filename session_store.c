@@ -40,8 +40,8 @@ static struct {
 	uint64_t begun;      /* what is being written */
 	uint64_t not_before; /* the next one */
 	bool refused;        /* the last one was */
-	bool hurry;          /* memory is wanted: all are due */
-	size_t held;         /* see session_store_held */
+	bool hurry;  /* memory is wanted, or it is the end: all are due */
+	size_t held; /* see session_store_held */
 	size_t there, away;
 	unsigned complaints;
 	uint64_t written, failed, read, damaged;
@@ -577,9 +577,7 @@ static bool write_rest(void)
 		if (failed >= END_TRIES || now >= until)
 			return now < until;
 		store.not_before = 0;
-		for (struct session *s = store.lists[STORED_UNSAVED].first; s;
-		     s = s->stored.after)
-			s->stored.due = 0;
+		store.hurry = true;
 		session_store_tick(now);
 		archive_wait(20);
 		failed += store.failed > before;
