@@ -7,15 +7,14 @@ import collections
 import http.client
 import json
 import os
-import pathlib
 import random
-import re
 import signal
 import sys
 import threading
 import time
 
 from harness import PATIENCE, Report, Server, eventually
+from soak import private
 
 OPERATIONS = int(os.environ.get("SOAK_SESSIONS", "600"))
 CLIENTS = 6
@@ -23,7 +22,6 @@ WORKERS = 2       # of each language
 SESSIONS = 12     # of a client
 FRONT_END_MB = 4  # that the front end may have grown by,
 WORKER_MB = 24    # and its largest worker
-MINE = re.compile(r"soak-[0-9a-f]{16}")
 
 # What begins with a number, counts, and shows both.
 CODES = {
@@ -167,19 +165,14 @@ def killer(server, tally, until):
             tally.kills += 1
 
 
-def private(pid):
-    """MiB that this process alone has written."""
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"Private_Dirty:\s+(\d+) kB", text)[1]) / 1024
-
-
 Sample = collections.namedtuple("Sample", "front_end descriptors worker worker_descriptors processes")
 
 
 def sample(server):
-    """Once all is quiet."""
+    """Once all is quiet: no connection is there but the one that asks, no template is being kept."""
     ready = lambda l: server.metric(f'zeroboot_workers{{language="{l}",state="ready"}}') == WORKERS
-    eventually(lambda: server.metric("zeroboot_concurrent_forks") == 0 and all(map(ready, CODES)))
+    eventually(lambda: server.metric("zeroboot_concurrent_forks") == 0 and server.metric("zeroboot_http_connections") == 1
+               and not server.loads() and all(map(ready, CODES)))
     pids = server.workers()
     count = lambda pid: len(os.listdir(f"/proc/{pid}/fd"))
     return Sample(private(server.process.pid), count(server.process.pid), max(map(private, pids)), max(map(count, pids)), len(pids))
@@ -205,8 +198,8 @@ def nothing_left(server):
 
 
 def same(server, first, last):
-    # Workers give back what runs have used when they have had nothing to do for some time; connections are
-    # closed when the server has heard of it.
+    # Workers give back what runs have used when they have had nothing to do for some time; the connection that
+    # asks may be there still.
     eventually(lambda: (now := sample(server)).worker < first.worker + WORKER_MB and now.descriptors <= first.descriptors)
     assert last.front_end < first.front_end + FRONT_END_MB, (first, last)
     assert last.worker_descriptors <= first.worker_descriptors + 1, (first, last)
