@@ -158,6 +158,17 @@ static void put_entry(struct text *t, const struct entry *e, const char *name)
 	text_put(t, "}");
 }
 
+/* False: there is none, with its name. */
+static bool look_at(const char *at, const char *end, struct entry *e)
+{
+	size_t left = (size_t)(end - at);
+
+	if (left < sizeof(*e))
+		return false;
+	memcpy(e, at, sizeof(*e));
+	return PADDED((size_t)e->name_size) <= left - sizeof(*e);
+}
+
 /* The next of them, from *at on. True: there are more. */
 static bool put_entries(const struct body *b, const char **at, struct text *t)
 {
@@ -167,12 +178,7 @@ static bool put_entries(const struct body *b, const char **at, struct text *t)
 	if (*at == first)
 		text_put(t, "{\"entries\":[");
 	for (int i = 0; i < ENTRIES; i++) {
-		size_t left = (size_t)(b->end - *at);
-
-		if (left >= sizeof(e))
-			memcpy(&e, *at, sizeof(e));
-		if (left < sizeof(e) ||
-		    PADDED((size_t)e.name_size) > left - sizeof(e)) {
+		if (!look_at(*at, b->end, &e)) {
 			text_put(t, "]");
 			if (b->left_out)
 				text_format(t, ",\"left_out\":%u", b->left_out);
