@@ -29,7 +29,8 @@ KEYS = ["key-of-others-000000000000", *(f"key-{i}-000000000000" for i in range(1
 # What must leave no trace: it is cut off.
 LOOPS = {"python": "a = 'wrong'\nopen('a', 'w').write('wrong')\nwhile True: pass",
          "node": "var a = 'wrong'; require('fs').writeFileSync('a', 'wrong'); for (;;) ;",
-         "sh": "a=wrong; echo wrong >a; while :; do :; done"}
+         # An assignment would end the exec where a is readonly.
+         "sh": "declare a=wrong 2>/dev/null; echo wrong >a; while :; do :; done"}
 ENDS = {"python": "import sys; sys.exit()", "node": "process.exit()", "sh": "exit"}
 
 
