@@ -38,7 +38,7 @@ BASE_sanitize := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sa
 endif
 BASE     = -std=c11 -D_GNU_SOURCE -DZEROBOOT_VERSION='"$(VERSION)"' $(WARN) $(UAPI) -MMD -MP $(BASE_$(MODE))
 # General registers only: the program's vector registers stay in the CPU.
-KBASE   := -std=gnu11 -iquote guest/kernel -O2 -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
+KBASE   := -std=gnu11 -iquote guest/kernel -O2 -fdata-sections -ffreestanding -fPIE -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
            -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections $(WARN) -MMD -MP
 VDSOFLAGS := -std=gnu11 -O2 -fPIC -ffreestanding -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARN)
