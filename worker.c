@@ -475,6 +475,43 @@ static void end_exec(struct slot *s, const struct run *run,
 	result->kept = !s->fresh;
 }
 
+/* What the run has come to. */
+static void take_event(struct slot *s, const struct run *run,
+		       enum vm_event event, struct result *result,
+		       struct err *e)
+{
+	switch (event) {
+	case VM_EXIT:
+		result->status = RESULT_DONE;
+		result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
+		result->kept = !s->fresh;
+		if (control_refused(&s->machine.vm))
+			refuse(s, result, e);
+		break;
+	case VM_TIMEOUT:
+		result->status = RESULT_TIMEOUT;
+		break;
+	case VM_CANCELLED:
+		result->status = RESULT_CANCELLED;
+		break;
+	case VM_ASKS:
+		result->status = RESULT_ASKS;
+		result->alive = 1;
+		result->kept = !s->fresh;
+		break;
+	case VM_READY:
+		if (run->session && run->session < RUN_BEGINNING) {
+			end_exec(s, run, result, e);
+			break;
+		}
+		err_set(e, -EIO, "guest: asked for work in the middle of it");
+		/* fall through */
+	case VM_FAULT:
+		result->status = RESULT_FAULT;
+		break;
+	}
+}
+
 /* False: the VM was not used. */
 static bool enter(struct slot *s, const struct errand *errand,
 		  struct result *result, struct err *e)
@@ -521,36 +558,7 @@ static bool enter(struct slot *s, const struct errand *errand,
 			&s->machine, SIGINT,
 			clock_mono() + (uint64_t)run->grace_ms * 1000000, e);
 	}
-	switch (event) {
-	case VM_EXIT:
-		result->status = RESULT_DONE;
-		result->exit_code = (uint32_t)control_exit_code(&s->machine.vm);
-		result->kept = !s->fresh;
-		if (control_refused(&s->machine.vm))
-			refuse(s, result, e);
-		break;
-	case VM_TIMEOUT:
-		result->status = RESULT_TIMEOUT;
-		break;
-	case VM_CANCELLED:
-		result->status = RESULT_CANCELLED;
-		break;
-	case VM_ASKS:
-		result->status = RESULT_ASKS;
-		result->alive = 1;
-		result->kept = !s->fresh;
-		break;
-	case VM_READY:
-		if (run->session && run->session < RUN_BEGINNING) {
-			end_exec(s, run, result, e);
-			break;
-		}
-		err_set(e, -EIO, "guest: asked for work in the middle of it");
-		/* fall through */
-	case VM_FAULT:
-		result->status = RESULT_FAULT;
-		break;
-	}
+	take_event(s, run, event, result, e);
 	result->exec_ns = clock_mono() - start + run->spent_ns;
 	result->exits = s->machine.vm.exits;
 	if (run->stream)
