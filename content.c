@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define SLICE 4096u /* bytes of base64 between two chances to pause */
-#define BAD 64
 
 struct reading_content {
 	struct parts *to;
@@ -58,34 +57,56 @@ const struct object content_file = {
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			       "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static const uint8_t *table(void)
-{
-	static uint8_t values[256];
+#define VECTOR 16 /* characters that are decoded at a time */
 
-	if (values[0] == BAD)
-		return values;
-	memset(values, BAD, sizeof(values));
-	for (uint8_t i = 0; i < 64; i++)
-		values[(uint8_t)alphabet[i]] = i;
-	return values;
+typedef uint8_t chars __attribute__((vector_size(VECTOR)));
+typedef uint32_t groups __attribute__((vector_size(VECTOR)));
+
+/* Four groups of four become twelve bytes; one more is written behind them. Returns
+ * other bits than none where a character is no base64. */
+static chars decode_groups(const uint8_t *from, uint8_t *to)
+{
+	chars c, big, small, digit, plus, slash;
+	groups g;
+
+	memcpy(&c, from, VECTOR);
+	big = (chars)(c - 'A' < 26);
+	small = (chars)(c - 'a' < 26);
+	digit = (chars)(c - '0' < 10);
+	plus = (chars)(c == '+');
+	slash = (chars)(c == '/');
+	/* Six bits in each byte, the first character's in the lowest byte, */
+	g = (groups)((big & (c - 'A')) | (small & (c - 'a' + 26)) |
+		     (digit & (c - '0' + 52)) | (plus & 62) | (slash & 63));
+	/* and then all of a group's in the lowest three. */
+	g = (g << 2 & 0xfc) | (g >> 12 & 3) | (g << 4 & 0xf000) |
+	    (g >> 10 & 0xf00) | (g << 6 & 0xc00000) | (g >> 8 & 0x3f0000);
+	for (int i = 0; i < VECTOR / 4; i++) {
+		uint32_t bytes = g[i];
+
+		memcpy(to + (size_t)i * 3, &bytes, sizeof(bytes));
+	}
+	return ~(big | small | digit | plus | slash);
 }
 
-/* Whole groups of four, without padding. False: something else is in there. */
+/* Whole groups, without padding, into a place of their own or where they are; a byte
+ * behind them may be written. False: something else is in there. */
 static bool decode(const uint8_t *from, size_t size, uint8_t *to)
 {
-	const uint8_t *values = table();
-	uint8_t bad = 0;
+	uint8_t last[VECTOR], bytes[VECTOR];
+	uint64_t bad[VECTOR / 8];
+	chars any = { 0 };
 
-	for (size_t i = 0; i < size; i += 4, to += 3) {
-		uint8_t a = values[from[i]], b = values[from[i + 1]],
-			c = values[from[i + 2]], d = values[from[i + 3]];
-
-		bad |= a | b | c | d;
-		to[0] = (uint8_t)(a << 2 | b >> 4);
-		to[1] = (uint8_t)(b << 4 | c >> 2);
-		to[2] = (uint8_t)(c << 6 | d);
+	for (; size >= VECTOR; size -= VECTOR, from += VECTOR, to += 12)
+		any |= decode_groups(from, to);
+	if (size) {
+		memset(last, 'A', sizeof(last));
+		memcpy(last, from, size);
+		any |= decode_groups(last, bytes);
+		memcpy(to, bytes, size / 4 * 3);
 	}
-	return !(bad & BAD);
+	memcpy(bad, &any, sizeof(bad));
+	return !(bad[0] | bad[1]);
 }
 
 /* The last group, which may be padded: how many bytes, or -1. */
@@ -105,28 +126,64 @@ static int decode_last(const uint8_t *from, uint8_t *to)
 	return 3 - padding;
 }
 
-int64_t content_decode(struct json *j, char *text, size_t size)
+/* The end of a text, with its padding: how many bytes, or -1. */
+static int64_t decode_rest(const uint8_t *from, size_t size, uint8_t *to)
 {
-	uint8_t *from = (uint8_t *)text, *to = from;
 	int last;
 
-	if (size % 4)
-		return -1;
-	if (!size)
+	if (size == 0)
 		return 0;
-	for (size -= 4; size;) {
-		size_t part = size < SLICE ? size : SLICE;
+	if (size % 4 || !decode(from, size - 4, to))
+		return -1;
+	last = decode_last(from + size - 4, to + (size - 4) / 4 * 3);
+	return last < 0 ? -1 : (int64_t)(size - 4) / 4 * 3 + last;
+}
 
-		if (!decode(from, part, to))
+/* In place: how many bytes, or -1. */
+static int64_t decode_all(struct json *j, uint8_t *text, size_t size)
+{
+	uint8_t *from = text, *to = text;
+	int64_t rest;
+
+	for (; size > SLICE; size -= SLICE) {
+		if (!decode(from, SLICE, to))
 			return -1;
-		from += part;
-		to += part / 4 * 3;
-		size -= part;
+		from += SLICE;
+		to += SLICE / 4 * 3;
 		if (j->pause)
 			j->pause(j);
 	}
-	last = decode_last(from, to);
-	return last < 0 ? -1 : to - (uint8_t *)text + last;
+	rest = decode_rest(from, size, to);
+	return rest < 0 ? -1 : to - text + rest;
+}
+
+/* A string that is base64 as it stands there, without a copy of it: how many bytes;
+ * or -1, and nothing is read: it has an escape, or is none. */
+static int64_t decode_string(struct json *j, uint8_t *to)
+{
+	const uint8_t *text = (const uint8_t *)j->text, *end;
+	size_t start = j->at++, done = 0, left;
+	int64_t rest = -1;
+
+	while (j->size - j->at >= SLICE &&
+	       decode(text + j->at, SLICE, to + done)) {
+		j->at += SLICE;
+		done += SLICE / 4 * 3;
+		if (j->pause)
+			j->pause(j);
+	}
+	/* What has stopped it is the end, or a padding before that. */
+	left = j->size - j->at;
+	end = memchr(text + j->at, '"', left < SLICE + 4 ? left : SLICE + 4);
+	if (end)
+		rest = decode_rest(text + j->at, (size_t)(end - text) - j->at,
+				   to + done);
+	if (rest < 0) {
+		j->at = start;
+		return -1;
+	}
+	j->at = (size_t)(end - text) + 1;
+	return (int64_t)done + rest;
 }
 
 static int complain(struct json *j, struct reading_content *c, size_t at,
@@ -142,21 +199,23 @@ static int read_string(struct json *j, struct reading_content *c, bool base64)
 	size_t at = j->at, size = 0;
 	char *to = parts_begin(c->to, c->kind, c->name, c->name_size,
 			       j->size - j->at);
-	int64_t decoded;
+	int64_t decoded = -1;
 	int r;
 
 	if (!to)
 		return err_set(j->e, -ENOMEM, "out of memory");
-	r = json_string(j, to, j->size - at, &size);
-	if (r)
-		return r;
-	if (base64) {
-		decoded = content_decode(j, to, size);
-		if (decoded < 0)
-			return complain(j, c, at, "not base64");
-		size = (size_t)decoded;
+	if (base64)
+		decoded = decode_string(j, (uint8_t *)to);
+	if (decoded < 0) {
+		r = json_string(j, to, j->size - at, &size);
+		if (r)
+			return r;
+		decoded = base64 ? decode_all(j, (uint8_t *)to, size) :
+				   (int64_t)size;
 	}
-	parts_end(c->to, size);
+	if (decoded < 0)
+		return complain(j, c, at, "not base64");
+	parts_end(c->to, (size_t)decoded);
 	c->done = true;
 	return 0;
 }

@@ -10,15 +10,13 @@
 extern const struct object content_bytes, content_file;
 
 /*
- * Reads one and makes it a part. 0; -EINVAL with a message in j->e, or with
- * *problem: what is wrong with it, at byte *at; -ENOMEM.
+ * Reads one and makes it a part; base64 is that of RFC 4648, 4, with its padding. 0;
+ * -EINVAL with a message in j->e, or with *problem: what is wrong with it, at byte
+ * *at; -ENOMEM.
  */
 int content_read(struct json *j, struct parts *to, enum part_kind kind,
 		 const char *name, size_t name_size, const char **problem,
 		 size_t *at);
-/* Base64 with the usual alphabet and its padding (RFC 4648, 4), decoded in place:
- * how many bytes, or -1. */
-int64_t content_decode(struct json *j, char *text, size_t size);
 /* Writes base64 of data from *at on, as far as it fits (4 bytes at least), and moves
  * *at. Returns how much. */
 size_t content_encode(char *to, size_t room, const void *data, size_t size,

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #define ROOM (256u << 10) /* without a request that needs more */
-#define KEPT (2u << 20)   /* as long as they follow each other */
+#define KEPT (8u << 20)   /* as long as they follow each other */
 #define BEHIND 4096       /* bytes that may come behind one */
 
 int inbox_open(struct inbox *in, int fd)

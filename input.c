@@ -9,6 +9,7 @@
 #include "discard.h"
 
 #define RECEIVE_MAX 65536u /* bytes at a time: others want their turn */
+#define LARGE (512u << 10) /* it may become much */
 
 static char shared[RECEIVE_MAX];
 static size_t total;
@@ -69,6 +70,28 @@ int input_keep(struct input *in)
 	return 0;
 }
 
+/* A buffer of that size or larger with what is there, or NULL. */
+static char *enlarge(const struct input *in, size_t *want)
+{
+	size_t room, left = INPUT_TOTAL_MAX - total + in->room;
+	char *bigger = NULL;
+
+	if (*want >= LARGE)
+		bigger = discard_take(*want, left < most() ? left : most() + 1,
+				      &room);
+	if (bigger) {
+		memcpy(bigger, in->data, in->size);
+		discard(in->data, in->room);
+		*want = room;
+	} else {
+		buffer_join(in->data, in->room);
+		bigger = realloc(in->data, *want);
+	}
+	if (bigger)
+		buffer_keep(bigger, *want);
+	return bigger;
+}
+
 /* Room for more in a buffer of the client's own. */
 static int grow(struct input *in)
 {
@@ -86,11 +109,9 @@ static int grow(struct input *in)
 		want = most() + 1;
 	if (in->room >= want || total + want - in->room > INPUT_TOTAL_MAX)
 		return -ENOSPC;
-	buffer_join(in->data, in->room);
-	bigger = realloc(in->data, want);
+	bigger = enlarge(in, &want);
 	if (!bigger)
 		return -ENOMEM;
-	buffer_keep(bigger, want);
 	total += want - in->room;
 	in->data = bigger;
 	in->room = want;

@@ -5,6 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "discard.h"
+
+#define LARGE (512u << 10) /* what is worth asking whether it is there */
+
+/* The data in a place of that size or larger, or NULL. */
+static char *enlarge(const struct parts *p, size_t *room)
+{
+	char *data = NULL;
+
+	if (!p->data && *room >= LARGE)
+		data = discard_take(*room, 2 * *room, room);
+	return data ? data : realloc(p->data, *room);
+}
+
 static bool reserve(struct parts *p, size_t more)
 {
 	size_t want = p->size + more, room;
@@ -14,7 +28,7 @@ static bool reserve(struct parts *p, size_t more)
 		return true;
 	/* What follows may be as long again as what is left, and has a head. */
 	room = p->room ? want + want / 8 : want;
-	data = realloc(p->data, room);
+	data = enlarge(p, &room);
 	if (!data)
 		return false;
 	p->data = data;
@@ -74,8 +88,11 @@ int parts_add(struct parts *p, enum part_kind kind, const char *name,
 
 void parts_fit(struct parts *p)
 {
-	char *shorter = p->size ? realloc(p->data, p->size) : NULL;
+	char *shorter;
 
+	if (p->room / 2 <= p->size || p->size == 0)
+		return;
+	shorter = realloc(p->data, p->size);
 	if (!shorter)
 		return;
 	p->data = shorter;

@@ -356,44 +356,44 @@ int recycle_trim(struct recycle *r, struct vm *vm)
 	return shrink(r, vm, share(r, IDLE_SHARE));
 }
 
-/* Of what the host wrote, and what is the template's by now, pages that the base has. */
-static void restore_held(const struct recycle *r, struct vm *vm,
-			 const struct vm_write *w)
+/* What the host wrote becomes what it was; gone: what was zero is so already. */
+static void restore_write(const struct recycle *r, struct vm *vm, gpa_t gpa,
+			  uint64_t size, bool gone)
 {
-	uint64_t page = w->gpa / PAGE;
+	for (uint64_t part; size; gpa += part, size -= part) {
+		const uint8_t *from = pristine_page(r, gpa / PAGE);
 
-	for (; page * PAGE < w->gpa + w->size; page++)
-		if (page < vm->large_gpa / PAGE && r->base->pages[page])
-			memcpy(vm->memory + page * PAGE, r->base->pages[page],
-			       PAGE);
+		part = PAGE - gpa % PAGE < size ? PAGE - gpa % PAGE : size;
+		if (from)
+			memcpy(vm->memory + gpa, from + gpa % PAGE, part);
+		else if (!gone)
+			memset(vm->memory + gpa, 0, part);
+	}
 }
 
 /*
  * What the host wrote is in no log: control_write() has kept a list. Of a large
- * request (whole pages) the VM keeps some for the next one; the others go, and are
- * the snapshot's again.
+ * request (whole pages) the VM keeps some for the next one; the others go.
  */
 int recycle_undo_writes(struct recycle *r, struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->write_count; i++) {
-		uint64_t gpa = vm->writes[i].gpa, size = vm->writes[i].size;
+		uint64_t gpa = vm->writes[i].gpa, size = vm->writes[i].size,
+			 kept;
 
 		/* What was in the large part has gone with it, or is found. */
 		if (gpa >= vm->large_gpa)
 			continue;
 		if (size > vm->large_gpa - gpa)
 			size = vm->large_gpa - gpa;
-		if (size > WRITES_KEPT && gpa % PAGE == 0) {
-			if (madvise(vm->memory + gpa + WRITES_KEPT,
-				    (size - WRITES_KEPT + PAGE - 1) / PAGE *
-					    PAGE,
-				    MADV_DONTNEED))
-				return -EIO;
-			size = WRITES_KEPT;
-		}
-		memcpy(vm->memory + gpa, r->pristine + gpa, size);
-		if (r->base)
-			restore_held(r, vm, &vm->writes[i]);
+		kept = gpa % PAGE || size < WRITES_KEPT ? size : WRITES_KEPT;
+		if (kept < size &&
+		    madvise(vm->memory + gpa + kept,
+			    (size - kept + PAGE - 1) / PAGE * PAGE,
+			    MADV_DONTNEED))
+			return -EIO;
+		restore_write(r, vm, gpa, kept, false);
+		restore_write(r, vm, gpa + kept, size - kept, true);
 	}
 	vm->write_count = 0;
 	return 0;

@@ -21,6 +21,7 @@
 #include "census.h"
 #include "clock.h"
 #include "connections.h"
+#include "discard.h"
 #include "jail.h"
 #include "mcp_stdio.h"
 #include "metrics.h"
@@ -507,6 +508,7 @@ static void tick(void)
 	pool_tick(now);
 	session_tick(now);
 	connections_tick();
+	discard_tick();
 	log_tick(now);
 	resume_listeners();
 }
