@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,7 @@ static int build_file(const struct template_options *o,
 		      const struct build_options *b, const struct vmm *vmm,
 		      struct err *e)
 {
-	struct file_draft d;
+	struct file_draft d = { .fd = -1 };
 	int r = file_draft(&d, o->output, e);
 
 	if (r)
@@ -236,13 +237,18 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	     struct err *e)
 {
 	enum vm_event ended = o->session ? VM_READY : VM_EXIT;
+	char session[PATH_MAX];
 	struct vmm vmm = { .fd = -1 };
 	struct snapshot snapshot = { 0 };
 	struct machine m = { 0 };
 	struct delta delta = { 0 };
 	uint64_t start = clock_mono(), forked, done, faults, calls;
-	int lock = -1, r = vmm_open(&vmm, e);
+	int lock = -1, r = 0;
 
+	if (o->session)
+		r = session_file_find(o->session, session, e);
+	if (r == 0)
+		r = vmm_open(&vmm, e);
 	if (r == 0)
 		r = host_probe(&vmm, e);
 	if (r == 0)
@@ -252,7 +258,7 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	if (r == 0)
 		r = machine_make(&m, e);
 	if (r == 0 && o->session)
-		r = resume(&m, &delta, o->session, &lock, e);
+		r = resume(&m, &delta, session, &lock, e);
 	if (r)
 		goto out;
 	r = machine_request(&m, parts->data, parts->size, ZB_OUTPUT_SIZE);
@@ -272,7 +278,7 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	if (r >= 0)
 		r = take_outputs(&m, parts, r, e);
 	if (r >= 0 && o->session)
-		r = keep(&m, &delta, o->session, ended, r, e);
+		r = keep(&m, &delta, session, ended, r, e);
 	if (o->stats) {
 		const volatile struct zb_control *c = control_page(&m.vm);
 

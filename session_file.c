@@ -10,6 +10,42 @@
 
 #include "file.h"
 
+/* A draft is made for everybody to read. */
+static int begin(struct file_draft *draft, const char *path, struct err *e)
+{
+	mode_t mask = umask(077);
+	int r = file_draft(draft, path, e);
+
+	umask(mask);
+	return r;
+}
+
+int session_file_find(const char *path, char place[PATH_MAX], struct err *e)
+{
+	struct file_draft draft = { .fd = -1 };
+	struct stat st;
+	int r;
+
+	if (!realpath(path, place)) {
+		if (errno != ENOENT)
+			return err_set(e, -errno, "%s: %s", path,
+				       strerror(errno));
+		if (lstat(path, &st) == 0)
+			return err_set(e, -ENOENT, "%s: a link to nothing",
+				       path);
+		if (strlen(path) >= PATH_MAX)
+			return err_set(e, -ENAMETOOLONG, "%s: path too long",
+				       path);
+		memcpy(place, path, strlen(path) + 1);
+	}
+	r = begin(&draft, place, e);
+	if (r)
+		return r;
+	file_unname(&draft);
+	close(draft.fd);
+	return 0;
+}
+
 /* What a file has may be hostile, and as large as its reader lets it be. */
 static int read_all(int fd, const char *path, size_t most, struct delta *d,
 		    struct err *e)
@@ -43,6 +79,11 @@ static int read_all(int fd, const char *path, size_t most, struct delta *d,
 	else
 		r = delta_add(d, bytes, (size_t)st.st_size, &why);
 	free(bytes);
+	if (r == -ESTALE)
+		return err_set(e, r,
+			       "%s: %s: of another language (-l), or from "
+			       "before that one was built anew",
+			       path, why.text);
 	return r ? err_set(e, r, "%s: %s", path, why.text) : 0;
 }
 
@@ -78,14 +119,11 @@ int session_file_read(const char *path, struct delta *d, int *lock,
 
 int session_file_write(const char *path, struct delta *d, struct err *e)
 {
-	/* A draft is made for everybody to read. */
-	mode_t mask = umask(077);
-	struct file_draft draft;
+	struct file_draft draft = { .fd = -1 };
 	int r = delta_compact(d, e);
 
 	if (r == 0)
-		r = file_draft(&draft, path, e);
-	umask(mask);
+		r = begin(&draft, path, e);
 	if (r)
 		return r;
 	r = file_write_at(draft.fd, d->data, d->size, 0);

@@ -264,7 +264,7 @@ static int copy(int to, int from)
 
 int template_keep(const char *path, int fd, struct err *e)
 {
-	struct file_draft d;
+	struct file_draft d = { .fd = -1 };
 	int r = file_draft(&d, path, e);
 
 	if (r)

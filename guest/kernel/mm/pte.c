@@ -218,6 +218,7 @@ long tables_make(struct tables *t)
 }
 
 /* level: 1 for tables whose entries lead to pages. */
+/* NOLINTNEXTLINE(misc-no-recursion): four levels */
 static void free_below(u64 *table, int level)
 {
 	for (size_t i = 0; level > 1 && i < PAGE_SIZE / 8; i++)

@@ -159,6 +159,10 @@ bool shared_reserve(struct object *o, u64 index)
 
 void shared_adopt(struct object *o, u64 index, gpa_t gpa)
 {
-	*entry_of(of(o), index, false) = gpa;
+	gpa_t *entry = entry_of(of(o), index, false);
+
+	if (!entry)
+		panic("a frame is adopted where there is no room for it");
+	*entry = gpa;
 	frames++;
 }
