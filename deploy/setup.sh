@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building needs and this machine lacks, with the argument `test`
 # also what the tests need, with `lint` what `make lint` needs, with `appliance`
-# what `make appliance` needs. Debian 12.
+# what `make appliance` needs. Debian 12 and 13.
 set -euo pipefail
 
 missing=()
@@ -21,7 +21,7 @@ if [ "${1:-}" = test ]; then
 	need bats bats
 	need clang clang
 	compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a' >/dev/null ||
-		missing+=(libclang-rt-14-dev)
+		missing+=(libclang-rt-dev)
 	need promtool prometheus
 	need jq jq # tests/reference.py
 	need chromium chromium; need chromedriver chromium-driver # tests/page.py
