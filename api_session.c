@@ -331,11 +331,67 @@ static bool has_room(struct exchange *x, size_t count, size_t bytes)
 	return r == 0;
 }
 
+static void tell_made(struct exchange *x, const struct session *s)
+{
+	struct text *t = answer_begin(&x->answer);
+
+	put_session(t, s, &x->jobs[0]->warnings);
+	text_put(t, "\n");
+	api_answer(x, 201, "application/json", "");
+}
+
+static bool has_files(const struct parts *parts)
+{
+	const char *at = parts->data, *end = at + parts->size;
+	struct part_view p;
+
+	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (p.kind == PART_FILE)
+			return true;
+	return false;
+}
+
+/* Its first files are there, or cannot be. */
+static void begun(struct exchange *x)
+{
+	struct session *s =
+		session_find(x->session, strlen(x->session), x->owner);
+	enum job_status status = x->jobs[0]->status;
+
+	if (s && status == JOB_DONE) {
+		tell_made(x, s);
+		return;
+	}
+	if (s)
+		session_delete(s);
+	if (status == JOB_DONE || status == JOB_TIMEOUT)
+		api_refuse(x, 500, "", "its files cannot be written in time");
+	else
+		api_fail(x, 0);
+}
+
+/* Only a guest knows which files it can have: it begins with nothing to run. */
+static void begin(struct exchange *x, struct session *s)
+{
+	struct job *job = x->jobs[0];
+
+	if (parts_add(&job->parts, PART_CODE, NULL, 0, NULL, 0)) {
+		session_delete(s);
+		api_refuse(x, 500, "", "no memory");
+		return;
+	}
+	memcpy(x->session, s->id, ID_SIZE);
+	x->told = begun;
+	job->apart = true;
+	job->on_timeout = OVERRUN_ROLLBACK;
+	api_session_submit(x, s);
+}
+
 static void make(struct exchange *x, const struct request *q)
 {
 	struct job *job = q->jobs[0];
+	bool files = has_files(&job->parts);
 	struct session *s;
-	struct text *t;
 
 	if (!has_room(x, 1, job->parts.room))
 		return;
@@ -346,31 +402,26 @@ static void make(struct exchange *x, const struct request *q)
 	}
 	s->idle_seconds = q->idle_seconds;
 	s->on_timeout = job->on_timeout;
-	t = answer_begin(&x->answer);
-	put_session(t, s, &job->warnings);
-	text_put(t, "\n");
-	api_answer(x, 201, "application/json", "");
+	if (files)
+		begin(x, s);
+	else
+		tell_made(x, s);
 }
 
 static void fork_it(struct exchange *x, struct session *s, uint32_t copies)
 {
 	struct session *made[SESSION_COPIES_MAX];
-	uint32_t count = 0;
 	struct text *t;
 
 	if (is_over(x, s) || !has_room(x, copies, 0))
 		return;
-	while (count < copies && (made[count] = session_fork(s)))
-		count++;
-	if (count < copies) {
-		while (count)
-			session_delete(made[--count]);
+	if (!session_fork_many(s, made, copies)) {
 		api_refuse(x, 500, "", "no memory");
 		return;
 	}
 	t = answer_begin(&x->answer);
 	text_put(t, "{\"sessions\":[");
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < copies; i++) {
 		text_put(t, i ? "," : "");
 		put_session(t, made[i], NULL);
 	}

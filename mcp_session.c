@@ -110,7 +110,7 @@ static void run(struct mcp_message *m, struct job *job, uint64_t owner,
 
 static void copy(struct mcp_message *m, uint64_t owner)
 {
-	struct session *s = find_alive(m, owner), *made;
+	struct session *s = find_alive(m, owner), *made[SESSION_COPIES_MAX];
 
 	if (!s || !has_room(m, owner, m->copies))
 		return;
@@ -118,10 +118,14 @@ static void copy(struct mcp_message *m, uint64_t owner)
 		say(m, "the session cannot be read from the disk now", false);
 		return;
 	}
+	if (!session_fork_many(s, made, m->copies)) {
+		say(m, "no memory", false);
+		return;
+	}
 	begin(m);
 	text_put(&m->answer, "sessions:");
-	for (uint32_t i = 0; i < m->copies && (made = session_fork(s)); i++)
-		text_format(&m->answer, "\\n%s", made->id);
+	for (uint32_t i = 0; i < m->copies; i++)
+		text_format(&m->answer, "\\n%s", made[i]->id);
 	end(m, true);
 }
 

@@ -204,6 +204,8 @@ bool results_ran(const struct job *job)
 
 const char *results_failure(const struct job *job)
 {
+	bool told = job->message && job->message[0];
+
 	switch (job->status) {
 	case JOB_DRAINED:
 		return "the server is draining";
@@ -212,10 +214,9 @@ const char *results_failure(const struct job *job)
 	case JOB_DELETED:
 		return "the session is being deleted";
 	case JOB_UNSERVED:
-		return "no worker can be started";
+		return told ? job->message : "no worker can be started";
 	default:
-		return job->message && job->message[0] ? job->message :
-							 "the worker failed";
+		return told ? job->message : "the worker failed";
 	}
 }
 

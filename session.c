@@ -260,6 +260,19 @@ struct session *session_fork(struct session *s)
 	return copy;
 }
 
+bool session_fork_many(struct session *s, struct session **made, uint32_t count)
+{
+	for (uint32_t n = 0; n < count; n++) {
+		made[n] = session_fork(s);
+		if (made[n])
+			continue;
+		while (n)
+			session_delete(made[--n]);
+		return false;
+	}
+	return true;
+}
+
 /* Its execs wait for memory. */
 static void hold(struct session *s)
 {

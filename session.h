@@ -87,6 +87,9 @@ const char *session_language(const struct session *s);
 size_t session_size(const struct session *s);
 /* Another one with the same state. NULL: no memory. */
 struct session *session_fork(struct session *s);
+/* So many of them, or none: false, no memory. */
+bool session_fork_many(struct session *s, struct session **made,
+		       uint32_t count);
 /* What runs and what waits of it is answered, JOB_DELETED. */
 void session_delete(struct session *s);
 /* The newest of an owner, then the next older one; NULL: none. */

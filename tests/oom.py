@@ -180,6 +180,40 @@ def each(failures, server, script, lasting):
     raise AssertionError("no end of allocations")
 
 
+# ---- sessions ----
+
+def forks(failures, server):
+    """All copies of a session, or none, over MCP too."""
+    def ask(path, body, method="POST"):
+        text = json.dumps(body).encode()
+        return answers(whole(server, f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text)}\r\n".encode()
+                             + b"Content-Type: application/json\r\n" + KEY + CLOSE + b"\r\n" + text))[0]
+
+    def there():
+        answer = answers(whole(server, b"GET /v1/sessions HTTP/1.1\r\nHost: a\r\n" + KEY + CLOSE + b"\r\n"))[0]
+        return [one["id"] for one in json.loads(answer.body)["sessions"]]
+
+    session = json.loads(ask("/v1/sessions", {}).body)["id"]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "fork_session", "arguments": {"session": session, "count": 3}}}
+    for path, body in ("/mcp", call), (f"/v1/sessions/{session}/fork", {"count": 3}):
+        for n in range(1, 500):
+            failures.plan(n)
+            answer = ask(path, body)
+            failed = failures.end()
+            made = re.findall(rb"[0-9a-f]{8}-[0-9a-f-]{27}", answer.body)
+            good = answer.status in (200, 201) and b'"isError":true' not in answer.body
+            copies = sorted(set(there()) - {session})
+            if good and sorted(made) != [one.encode() for one in copies] or answer.status == 200 and not good and copies:
+                complain(f"allocation {n}: {len(copies)} copies", answer.body)
+            for one in copies:
+                ask(f"/v1/sessions/{one}", {}, "DELETE")
+            if not failed:
+                break
+        assert good and n > 1, answer.body
+    ask(f"/v1/sessions/{session}", {}, "DELETE")
+
+
 # ---- workers ----
 
 def start_of_a_worker(failures, server):
@@ -281,6 +315,7 @@ def main():
                     report.check(f"{script.__name__}, {'all from the Nth' if lasting else 'the Nth'}",
                                  each, failures, server, script, lasting)
             report.check("timed_out, the Nth", each, failures, server, timed_out, False)
+            report.check("copies of a session, the Nth", forks, failures, server)
             # Whose memory would run out, too.
             eventually(lambda: not server.loads())
             report.check("a worker's start", start_of_a_worker, failures, server)

@@ -84,7 +84,8 @@ session() {
 	cp "$file" "$file.before"
 	session 'x=1' -l sh
 	[ "$status" -eq 1 ]
-	[[ "$stderr" == "zeroboot: $file: a session of another template than this one" ]]
+	echo "$stderr"
+	[[ "$stderr" == "zeroboot: $file: a session of another template than this one: of another language (-l), or from before that one was built anew" ]]
 	printf '\x63' | dd of="$file" bs=1 seek=8 conv=notrunc status=none
 	session 'x = 1'
 	[ "$status" -eq 1 ]
@@ -134,8 +135,32 @@ session() {
 	[[ "$stderr" == *"File too large"* ]]
 	cmp "$file" "$file.before"
 	[ "$(ls "$BATS_TEST_TMPDIR/kept")" = $'session\nsession.before' ]
-	run ./zeroboot exec --session "$BATS_TEST_TMPDIR/none/session" -c 'x = 1'
+}
+
+@test "session: where it cannot be kept nothing is run" {
+	run --separate-stderr ./zeroboot exec --session "$BATS_TEST_TMPDIR/none/session" -c 'print("ran")'
 	[ "$status" -eq 1 ]
+	[ "$output" = "" ]
+	[[ "$stderr" == "zeroboot: $BATS_TEST_TMPDIR/none/session."*".tmp: No such file or directory" ]]
+	mkdir "$file"
+	session 'print("ran")'
+	[ "$status" -eq 1 ]
+	[ "$output" = "" ]
+}
+
+@test "session: a link to its file stays one, and one to nothing is refused" {
+	session 'x = 1'
+	ln -s kept/session "$BATS_TEST_TMPDIR/link"
+	run ./zeroboot exec --session "$BATS_TEST_TMPDIR/link" -c 'x += 1; x'
+	[ "$output" = 2 ]
+	[ -L "$BATS_TEST_TMPDIR/link" ]
+	session 'x'
+	[ "$output" = 2 ]
+	session 'import sys; sys.exit()'
+	[ ! -e "$file" ]
+	run ./zeroboot exec --session "$BATS_TEST_TMPDIR/link" -c 'print("ran")'
+	[ "$status" -eq 1 ]
+	[ "$output" = "zeroboot: $BATS_TEST_TMPDIR/link: a link to nothing" ]
 }
 
 @test "session: commands that come at the same time go on one after the other" {

@@ -75,7 +75,7 @@ class Session:
 
 def stays(client):
     s = client.make(language="python", env={"A": "b"}, files={"/tmp/given": "text"})
-    assert s.about()["state"] == "live" and s.about()["runs"] == 0, s.about()
+    assert s.about()["state"] == "parked" and s.about()["runs"] == 0, s.about()
     answer = s.run("import json as j, os\nx = [1]\nos.mkdir('/tmp/d'); os.chdir('/tmp/d')\nprint(os.environ['A'], open('/tmp/given').read())")
     assert answer["stdout"] == "b text\n" and "result" not in answer and answer["status"] == "ok", answer
     assert s.value("x.append(2); open('f', 'w').write('kept')") == "4"
@@ -325,6 +325,14 @@ def refused(client):
         assert client.ask("POST", "/v1/sessions", body)[0] == 400, body
     for body in {}, {"code": 1}, {"code": "1", "timeout_seconds": 0}, {"code": "1", "on_timeout": "never"}:
         assert s.ask("POST", "/exec", body)[0] == 400, body
+    count = len(client.ask("GET", "/v1/sessions")[1]["sessions"])
+    for path in "/etc", "/proc/stat", "/etc/passwd/x":
+        for language in "python", "sh":
+            status, answer = client.ask("POST", "/v1/sessions", {"language": language, "files": {"good": "x", path: "x"}})
+            assert status == 400 and path in answer["error"], (status, answer)
+    assert len(client.ask("GET", "/v1/sessions")[1]["sessions"]) == count
+    status, answer = client.ask("POST", "/v1/sessions", {"files": {"good": "x"}, "lang": "sh"})
+    assert status == 201 and answer["warnings"] == ["lang: unknown field"], (status, answer)
     status, answer = s.exec("1", files={"/etc": "x"})
     assert status == 400 and "/etc" in answer["error"], (status, answer)
     assert s.value("6 * 7") == "42"

@@ -357,6 +357,13 @@ const tests = {
 		for (const [key, url] of [["a\nb"], ["ü"], ["k", "localhost"], ["k", "ftp://x"]])
 			assert.throws(() => new Sandbox(key, url), TypeError);
 	},
+	"what is no content is named": async () => {
+		const sandbox = new Sandbox(undefined, "http://127.0.0.1:1");
+		const named = (call, name) => assert.rejects(call, { name: "TypeError", message: `${name}: a string or bytes is wanted` });
+		await named(async () => sandbox.run("1", { stdin: 5 }), "stdin");
+		await named(async () => sandbox.run("1", { files: { a: null } }), "files: a");
+		await named(async () => sandbox.runInputs("1", [{ stdin: {} }]), "stdin");
+	},
 	"CommonJS has the same names": async () => {
 		const required = createRequire(import.meta.url)("@zeroboot/sdk");
 		assert.deepEqual(Object.keys(required).sort(), Object.keys(zeroboot).sort());

@@ -292,6 +292,29 @@ def check_bad_arguments(kind):
         raise AssertionError(arguments)
 
 
+def check_wrong_types(kind):
+    """They are named, before anything is sent."""
+    sandbox = kind(base_url="http://127.0.0.1:1")
+    for call, said in (
+            (lambda: sandbox.run(b"1"), "code: a string is wanted, not bytes"),
+            (lambda: sandbox.run("1", timeout="5"), "timeout: a number is wanted, not str"),
+            (lambda: sandbox.run("1", stdin=5), "stdin: a string or bytes is wanted, not int"),
+            (lambda: sandbox.run("1", args="-v"), "args: a list is wanted, not str"),
+            (lambda: sandbox.run("1", outputs="*.png"), "outputs: a list is wanted, not str"),
+            (lambda: sandbox.run("1", env=["A=b"]), "env: a dict is wanted, not list"),
+            (lambda: sandbox.run("1", files=["a"]), "files: a dict is wanted, not list"),
+            (lambda: sandbox.run("1", files={"a": 5}), "files: a: a string or bytes is wanted, not int"),
+            (lambda: sandbox.run_batch("print(1)"), "codes: a list is wanted, not str"),
+            (lambda: sandbox.run_inputs("1", b"12"), "inputs: a list is wanted, not bytes"),
+            (lambda: sandbox.session(files={"a": None}), "files: a: a string or bytes is wanted, not NoneType")):
+        try:
+            call()
+        except TypeError as e:
+            assert str(e) == said, (str(e), said)
+            continue
+        raise AssertionError(said)
+
+
 # ---- streams ----
 
 def check_stream(kind):
@@ -654,6 +677,7 @@ BOTH = [
     ("no answer in time", check_patience),
     ("no server", check_nobody_there),
     ("keys and addresses that are none", check_bad_arguments),
+    ("arguments of a wrong type are named", check_wrong_types),
     ("a stream: what is written, in order, and the result", check_stream),
     ("a stream comes while the program runs, and who leaves ends it", check_stream_comes_early),
     ("a stream of bytes", check_stream_binary),

@@ -407,6 +407,26 @@ static void never_another_length(void)
 		}
 }
 
+static bool says(const struct job *job, const char *why)
+{
+	return strcmp(results_failure(job), why) == 0;
+}
+
+static void reasons(void)
+{
+	struct job job = { .status = JOB_UNSERVED };
+
+	CHECK(says(&job, "no worker can be started"));
+	job.message = "the session's language is not served any more";
+	CHECK(says(&job, job.message));
+	job.status = JOB_FAULT;
+	CHECK(says(&job, job.message));
+	job.message = "";
+	CHECK(says(&job, "the worker failed"));
+	job.status = JOB_DRAINED;
+	CHECK(says(&job, "the server is draining"));
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -421,6 +441,7 @@ int main(void)
 		  no_memory },
 		{ "a body of another length than was said is cut off",
 		  never_another_length },
+		{ "why there is no result", reasons },
 	};
 
 	return UNIT_RUN("answer", tests);

@@ -75,28 +75,27 @@ export function secondsOf(options: RunOptions): number {
 	return Math.min(options.timeout ?? TIMEOUT, TIMEOUT_MAX);
 }
 
-function encode(content: Content): string | { base64: string } {
+function encode(name: string, content: Content): string | { base64: string } {
 	if (typeof content === "string") return content;
-	const bytes =
-		content instanceof ArrayBuffer
-			? Buffer.from(content)
-			: Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-	return { base64: bytes.toString("base64") };
+	const { buffer, byteOffset, byteLength } = bytesOf(name, content);
+	return { base64: Buffer.from(buffer, byteOffset, byteLength).toString("base64") };
 }
 
-export function bytesOf(content: Content): Uint8Array {
+export function bytesOf(name: string, content: Content): Uint8Array {
 	if (typeof content === "string") return Buffer.from(content);
-	return content instanceof ArrayBuffer ? new Uint8Array(content) : content;
+	if (content instanceof ArrayBuffer) return new Uint8Array(content);
+	if (ArrayBuffer.isView(content)) return content;
+	throw new TypeError(`${name}: a string or bytes is wanted`);
 }
 
 export function contentsOf(files: Readonly<Record<string, Content>>): Record<string, unknown> {
-	return Object.fromEntries(Object.entries(files).map(([path, data]) => [path, encode(data)]));
+	return Object.fromEntries(Object.entries(files).map(([path, data]) => [path, encode(`files: ${path}`, data)]));
 }
 
 export function inputOf(input: Content | Input): unknown {
 	const isContent = typeof input === "string" || input instanceof ArrayBuffer || ArrayBuffer.isView(input);
 	const { stdin, args, env, files } = isContent ? { stdin: input as Content } : (input as Input);
-	return { stdin: stdin === undefined ? undefined : encode(stdin), args, env, files: files && contentsOf(files) };
+	return { stdin: stdin === undefined ? undefined : encode("stdin", stdin), args, env, files: files && contentsOf(files) };
 }
 
 export function requestOf(code: string, options: RunOptions): Record<string, unknown> {
@@ -105,7 +104,7 @@ export function requestOf(code: string, options: RunOptions): Record<string, unk
 		code,
 		language: options.language ?? "python",
 		timeout_seconds: options.timeout ?? TIMEOUT,
-		stdin: options.stdin === undefined ? undefined : encode(options.stdin),
+		stdin: options.stdin === undefined ? undefined : encode("stdin", options.stdin),
 		args: options.args,
 		env: options.env,
 		files: files && contentsOf(files),

@@ -137,7 +137,7 @@ export class Session {
 
 	/** With the directories that it lacks. */
 	async writeFile(path: string, data: Content): Promise<void> {
-		await this.client.askBytes("PUT", filePathOf(this.id, path), bytesOf(data));
+		await this.client.askBytes("PUT", filePathOf(this.id, path), bytesOf(path, data));
 	}
 
 	async deleteFile(path: string): Promise<void> {

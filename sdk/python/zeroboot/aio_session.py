@@ -5,9 +5,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Dict, Generator, List, Mapping, Optional, Sequence, Type
 
 from .errors import NotFoundError, ZerobootError
-from .models import Content, Execution, Result, result_of
+from .models import Content, Execution, Result, data_of, result_of
 from .protocol import decode
-from .session import (FileEntry, SessionInfo, data_of, entries_of, exec_of, file_of, file_path_of, info_of, infos_of,
+from .session import (FileEntry, SessionInfo, entries_of, exec_of, file_of, file_path_of, info_of, infos_of,
                       making_of, path_of)
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class AsyncSession:
 
     async def write_file(self, path: str, data: Content) -> None:
         """As Session.write_file."""
-        await self._sandbox._ask("PUT", file_path_of(self.id, path), data_of(data))
+        await self._sandbox._ask("PUT", file_path_of(self.id, path), data_of(path, data))
 
     async def delete_file(self, path: str) -> None:
         """As Session.delete_file."""

@@ -65,20 +65,20 @@ class Execution:
 
     def to_json(self) -> Dict[str, Any]:
         body: Dict[str, Any] = {
-            "code": self.code,
-            "language": self.language,
-            "timeout_seconds": self.timeout,
+            "code": _wanted("code", self.code, str, "a string"),
+            "language": _wanted("language", self.language, str, "a string"),
+            "timeout_seconds": _wanted("timeout", self.timeout, (int, float), "a number"),
         }
         if self.stdin is not None:
-            body["stdin"] = _content(self.stdin)
+            body["stdin"] = _content("stdin", self.stdin)
         if self.args:
-            body["args"] = list(self.args)
+            body["args"] = list_of("args", self.args)
         if self.env:
-            body["env"] = dict(self.env)
+            body["env"] = env_of(self.env)
         if self.files:
             body["files"] = contents_of(self.files)
         if self.outputs:
-            body["outputs"] = list(self.outputs)
+            body["outputs"] = list_of("outputs", self.outputs)
         if self.memory_mb is not None:
             body["memory_mb"] = self.memory_mb
         if self.binary:
@@ -104,24 +104,49 @@ class Input:
     def to_json(self) -> Dict[str, Any]:
         body: Dict[str, Any] = {}
         if self.stdin is not None:
-            body["stdin"] = _content(self.stdin)
+            body["stdin"] = _content("stdin", self.stdin)
         if self.args is not None:
-            body["args"] = list(self.args)
+            body["args"] = list_of("args", self.args)
         if self.env:
-            body["env"] = dict(self.env)
+            body["env"] = env_of(self.env)
         if self.files:
             body["files"] = contents_of(self.files)
         return body
 
 
-def _content(data: Content) -> Any:
+def _wanted(name: str, value: Any, types: Any, what: str) -> Any:
+    if not isinstance(value, types):
+        raise TypeError(f"{name}: {what} is wanted, not {type(value).__name__}")
+    return value
+
+
+def list_of(name: str, values: Sequence[Any]) -> List[Any]:
+    """A string is a sequence, too, of what nobody means."""
+    if isinstance(values, (str, bytes, bytearray, memoryview, Mapping)):
+        raise TypeError(f"{name}: a list is wanted, not {type(values).__name__}")
+    return list(values)
+
+
+def env_of(env: Mapping[str, str]) -> Dict[str, str]:
+    return dict(_wanted("env", env, Mapping, "a dict"))
+
+
+def data_of(name: str, content: Content) -> bytes:
+    """bytes() makes zeros of a number."""
+    if isinstance(content, str):
+        return content.encode("utf-8", "surrogateescape")
+    return bytes(_wanted(name, content, (bytes, bytearray, memoryview), "a string or bytes"))
+
+
+def _content(name: str, data: Content) -> Any:
     if isinstance(data, str):
         return data
-    return {"base64": base64.b64encode(bytes(data)).decode("ascii")}
+    return {"base64": base64.b64encode(data_of(name, data)).decode("ascii")}
 
 
 def contents_of(files: Mapping[str, Content]) -> Dict[str, Any]:
-    return {path: _content(data) for path, data in files.items()}
+    _wanted("files", files, Mapping, "a dict")
+    return {path: _content(f"files: {path}", data) for path, data in files.items()}
 
 
 def bytes_of(content: Any) -> bytes:

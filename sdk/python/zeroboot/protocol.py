@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 
 from .errors import APIError, ProtocolError, error_of
 from .http1 import Answer, request_bytes, target_of
-from .models import Content, Execution, Input, Result, result_of
+from .models import Content, Execution, Input, Result, list_of, result_of
 
 VERSION = "0.2.0"
 BASE_URL = "http://127.0.0.1:8080"
@@ -61,12 +61,12 @@ class Settings:
 
 def executions_of(codes: Sequence[Union[str, Execution]], template: Execution) -> List[Execution]:
     """Those of a batch; a string is run as the template says."""
-    return [code if isinstance(code, Execution) else replace(template, code=code) for code in codes]
+    return [code if isinstance(code, Execution) else replace(template, code=code) for code in list_of("codes", codes)]
 
 
 def inputs_of(execution: Execution, inputs: Sequence[Union[Content, Input]]) -> Dict[str, Any]:
     """The request of a program over many inputs."""
-    all_ = [one if isinstance(one, Input) else Input(one) for one in inputs]
+    all_ = [one if isinstance(one, Input) else Input(one) for one in list_of("inputs", inputs)]
     return {**execution.to_json(), "inputs": [one.to_json() for one in all_]}
 
 

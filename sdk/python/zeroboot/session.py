@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from .errors import NotFoundError, ProtocolError, ZerobootError
 from .http1 import Answer
-from .models import Content, Execution, Result, contents_of, result_of
+from .models import Content, Execution, Result, contents_of, data_of, env_of, result_of
 from .protocol import decode
 
 if TYPE_CHECKING:
@@ -62,10 +62,6 @@ def file_path_of(id: str, path: str) -> str:
     return f"{path_of(id)}/files/{quote(path, safe='', errors='surrogateescape')}"
 
 
-def data_of(content: Content) -> bytes:
-    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
-
-
 def file_of(answer: Answer, body: bytes, path: str) -> bytes:
     if answer.headers.get("content-type", "").startswith("application/json"):
         raise ZerobootError(f"{path}: a directory: list_files() has what is in it")
@@ -89,7 +85,7 @@ def making_of(language: str, idle_seconds: int, on_timeout: Optional[str], env: 
     if on_timeout is not None:
         body["on_timeout"] = on_timeout
     if env:
-        body["env"] = dict(env)
+        body["env"] = env_of(env)
     if files:
         body["files"] = contents_of(files)
     return body
@@ -145,7 +141,7 @@ class Session:
 
     def write_file(self, path: str, data: Content) -> None:
         """With the directories that it lacks."""
-        self._sandbox._ask("PUT", file_path_of(self.id, path), data_of(data))
+        self._sandbox._ask("PUT", file_path_of(self.id, path), data_of(path, data))
 
     def delete_file(self, path: str) -> None:
         self._sandbox._ask("DELETE", file_path_of(self.id, path))
