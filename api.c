@@ -308,6 +308,9 @@ void api_abandon(struct exchange *x)
 		metrics.cancelled++;
 		x->open--;
 	}
+	if (x->making)
+		derived_forget(x->making);
+	x->making = NULL;
 	if (x->reading.queued) {
 		reading_cancel(&x->reading);
 		x->jobs = x->reading.request.jobs;
@@ -729,7 +732,8 @@ int api_admit(struct exchange *x, const struct http_request *r)
 	x->head_only = http_is(r->method, "HEAD");
 	x->path = endpoint_find(r->path, &name, &x->rest);
 	x->session[0] = 0;
-	if (name.size == ID_SIZE - 1)
+	if (name.size == ID_SIZE - 1 ||
+	    (x->path == METRICS_TEMPLATE && name.size < ID_SIZE))
 		copy_span(x->session, sizeof(x->session), name);
 	take_id(x, r->request_id);
 	x->cors = cors_lines(r->origin);

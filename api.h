@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "auth.h"
+#include "derived.h"
 #include "endpoint.h"
 #include "http.h"
 #include "id.h"
@@ -43,11 +44,13 @@ struct exchange {
 	uint64_t start_ns;
 	const char *cors; /* header lines for the client's origin, or NULL */
 	struct answer answer;
-	struct live live;         /* it is sent while its run goes on */
-	struct results results;   /* that it is made of */
-	uint32_t copies;          /* of a session, once it has been read */
-	size_t listed;            /* bytes of what a list is made of */
-	struct mcp_exchange *mcp; /* of a message of mcp_http.h; else NULL */
+	struct live live;            /* it is sent while its run goes on */
+	struct results results;      /* that it is made of */
+	uint32_t copies;             /* of a session, once it has been read */
+	char name[DERIVED_NAME + 1]; /* of a template, the same, */
+	struct making *making;       /* which is being made; or NULL */
+	size_t listed;               /* bytes of what a list is made of */
+	struct mcp_exchange *mcp;    /* of a message of mcp_http.h; else NULL */
 	/* what the log and the metrics say about it */
 	enum metrics_path path;
 	char session[ID_SIZE]; /* that the path names; empty: none can be it */

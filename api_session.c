@@ -395,6 +395,10 @@ static void make(struct exchange *x, const struct request *q)
 
 	if (!has_room(x, 1, job->parts.room))
 		return;
+	if (job->tenure != catalog_tenure(job->language)) {
+		api_refuse(x, 400, "", "language: its template is gone");
+		return;
+	}
 	s = session_make(x->owner, job->language, &job->parts);
 	if (!s) {
 		api_refuse(x, 500, "", "no memory");

@@ -49,18 +49,17 @@ static void fill(struct base *b, const struct delta *d)
 	}
 }
 
-/* As KVM shows it: with features that programs do not have (SDM 1, 13.4.2). */
-static void fill_state(struct base *b, const struct delta *d)
+uint64_t base_state(const struct delta *d, struct vm_state *state)
 {
 	const struct vm_state *then = d->snapshot->state;
-	char *to = (char *)&b->state.xsave + XSTATE_BV;
-	uint64_t features, all;
+	char *to = (char *)&state->xsave + XSTATE_BV;
+	uint64_t mono_ns = delta_state(d, state), features, all;
 
-	b->mono_ns = delta_state(d, &b->state);
 	memcpy(&features, to, sizeof(features));
 	memcpy(&all, (const char *)&then->xsave + XSTATE_BV, sizeof(all));
 	features |= all & ~then->xcrs.xcrs[0].value;
 	memcpy(to, &features, sizeof(features));
+	return mono_ns;
 }
 
 int base_open(struct base *b, const struct delta *d)
@@ -78,7 +77,7 @@ int base_open(struct base *b, const struct delta *d)
 		return -ENOMEM;
 	}
 	fill(b, d);
-	fill_state(b, d);
+	b->mono_ns = base_state(d, &b->state);
 	return 0;
 }
 

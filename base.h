@@ -24,5 +24,8 @@ struct base {                  /* zeroed: none */
  */
 int base_open(struct base *b, const struct delta *d);
 void base_close(struct base *b);
+/* As delta_state, as KVM shows it: with features that programs do not have (SDM 1,
+ * 13.4.2). */
+uint64_t base_state(const struct delta *d, struct vm_state *state);
 
 #endif

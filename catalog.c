@@ -10,18 +10,17 @@
 #include "language.h"
 #include "waiting.h"
 
-#define ADOPTED_WORKERS 4
-
 static struct {
 	struct crew crews[CATALOG_CREWS];
 	int count;                 /* languages; behind them */
-	int adopted;               /* places of templates that are not */
+	int places;                /* of templates that are no language's */
+	unsigned tenures;          /* of them */
 	unsigned minimum, maximum; /* workers of each */
 } catalog;
 
 int catalog_count(void)
 {
-	return catalog.count + catalog.adopted;
+	return catalog.count + catalog.places;
 }
 
 struct crew *catalog_crew(int language)
@@ -87,46 +86,96 @@ const char *catalog_name(int language)
 	return catalog.crews[language].called;
 }
 
-/* ---- templates that are not a language's any more ---- */
+/* ---- templates that are no language's ---- */
 
-/* A place that nobody has any more, or a new one. */
-static struct crew *find_place(void)
+/* A place that nobody has any more, or a new one. NULL: there is none for another one
+ * of its kind. */
+static struct crew *find_place(bool derived)
 {
-	struct crew *c;
+	int left = derived ? CATALOG_DERIVED : CATALOG_ADOPTED;
+	struct crew *c, *free = NULL;
 
-	for (int i = catalog.count; (c = catalog_crew(i)); i++)
-		if (c->off)
-			return c;
-	return catalog.adopted < CATALOG_ADOPTED ?
-		       &catalog.crews[catalog.count + catalog.adopted] :
-		       NULL;
+	for (int i = catalog.count; (c = catalog_crew(i)); i++) {
+		left -= !c->off && c->derived == derived;
+		if (c->off && !free)
+			free = c;
+	}
+	if (left <= 0)
+		return NULL;
+	return free ? free : &catalog.crews[catalog_count()];
+}
+
+/* Whose place that is, from now on. 0 or -ENOMEM. */
+static int move_in(struct crew *c)
+{
+	c->language = (int)(c - catalog.crews);
+	if (c->off) {
+		crew_go_on(c);
+	} else {
+		if (crew_open(c, 1, catalog.maximum))
+			return -ENOMEM;
+		waiting_add_queue(&c->queue);
+		catalog.places++;
+	}
+	c->tenure = ++catalog.tenures;
+	return 0;
 }
 
 int catalog_adopt(const char *path, const char *language, const char *template)
 {
-	struct crew *c = find_place();
+	struct crew *c = find_place(false);
 
 	if (!c)
 		return -ENOSPC;
 	snprintf(c->path, sizeof(c->path), "%s", path);
 	snprintf(c->called, sizeof(c->called), "%s", language);
 	snprintf(c->name, sizeof(c->name), "%s@%.8s", language, template);
-	c->language = (int)(c - catalog.crews);
 	c->foreign = true;
-	if (c->off) {
-		crew_go_on(c);
-		return c->language;
+	c->derived = false;
+	return move_in(c) ? -ENOMEM : c->language;
+}
+
+int catalog_derive(const char *name, const char *base, bool foreign,
+		   struct stock_set *set)
+{
+	struct crew *c = find_place(true);
+	int r;
+
+	if (!c)
+		return -ENOSPC;
+	snprintf(c->path, sizeof(c->path), "%s", name);
+	snprintf(c->called, sizeof(c->called), "%s", name);
+	snprintf(c->name, sizeof(c->name), "%s", base);
+	c->foreign = foreign;
+	c->derived = true;
+	r = move_in(c);
+	if (r)
+		return r;
+	r = stock_give(&c->stock, set);
+	if (r) {
+		crew_stop(c);
+		return r;
 	}
-	if (crew_open(c, 1, ADOPTED_WORKERS))
-		return -ENOMEM;
-	waiting_add_queue(&c->queue);
-	catalog.adopted++;
+	/* Names are their keys' alone. */
+	snprintf(c->name, sizeof(c->name), "%.64s@%.8s", base, c->template);
 	return c->language;
 }
 
 void catalog_release(int language)
 {
 	crew_stop(&catalog.crews[language]);
+}
+
+bool catalog_is_idle(int language)
+{
+	const struct crew *c = catalog_crew(language);
+
+	return !c->queue.turn && !c->count[BUSY] && !c->count[CANCELLING];
+}
+
+unsigned catalog_tenure(int language)
+{
+	return language < 0 ? 0 : catalog.crews[language].tenure;
 }
 
 /* ---- finding them ---- */
@@ -201,5 +250,5 @@ void catalog_close(void)
 		crew_reap(c, true);
 		crew_close(c);
 	}
-	catalog.count = catalog.adopted = 0;
+	catalog.count = catalog.places = 0;
 }

@@ -1,6 +1,7 @@
 /*
  * catalog.h: the languages that are served, numbered as they were found: every
- * *.img and *.zbt of a directory or a box, each with its crew.
+ * *.img and *.zbt of a directory or a box, each with its crew. Behind them are places
+ * for crews of templates that are no language's.
  */
 #ifndef ZEROBOOT_CATALOG_H
 #define ZEROBOOT_CATALOG_H
@@ -12,9 +13,11 @@
 
 #define CATALOG_MAX 16     /* languages */
 #define CATALOG_ADOPTED 16 /* templates that are not a language's any more */
-#define CATALOG_CREWS (CATALOG_MAX + CATALOG_ADOPTED)
+#define CATALOG_DERIVED 64 /* templates that are made of sessions */
+#define CATALOG_CREWS (CATALOG_MAX + CATALOG_ADOPTED + CATALOG_DERIVED)
 
 struct crew;
+struct stock_set;
 
 /* From that directory or box, NULL: the defaults; minimum and maximum: workers of
  * each crew, which are not started. What `crews` says must be set. 0 or -errno;
@@ -35,7 +38,16 @@ unsigned catalog_workers(void);
  * when nothing of it runs or waits.
  */
 int catalog_adopt(const char *path, const char *language, const char *template);
+/* The same of one that was made of a session (derived.h): name is what requests call it,
+ * base the language of the session, set its template and image, which become the crew's.
+ * foreign: see struct crew. */
+int catalog_derive(const char *name, const char *base, bool foreign,
+		   struct stock_set *set);
 void catalog_release(int language);
+/* Nothing of it runs or waits. */
+bool catalog_is_idle(int language);
+/* Of a place: another number for each crew that has had it. 0: of a language. */
+unsigned catalog_tenure(int language);
 /* What sessions call it, and runs. */
 const char *catalog_name(int language);
 

@@ -58,7 +58,7 @@ const struct command command_worker = {
 };
 
 static struct load_options load;
-static bool build, keep, store;
+static bool build, keep, store, derive;
 
 static const struct option load_rows[] = {
 	{ .name = "--host",
@@ -76,6 +76,9 @@ static const struct option load_rows[] = {
 	{ .name = "--store",
 	  .flag = &store,
 	  .help = "write both to FILE and IMAGE" },
+	{ .name = "--derive",
+	  .flag = &derive,
+	  .help = "make it of another one and a session" },
 	{ .name = "--foreign",
 	  .flag = &template_any_maker,
 	  .help = "of whoever's making" },
@@ -99,10 +102,11 @@ static int run_load(int count, char **operands)
 	load.copy = given(2);
 	load.source = given(3);
 	load.pipe = given(4);
-	load.job = build ? LOAD_BUILD :
-		   keep  ? LOAD_KEEP :
-		   store ? LOAD_STORE :
-			   LOAD_LOAD;
+	load.job = build  ? LOAD_BUILD :
+		   keep   ? LOAD_KEEP :
+		   store  ? LOAD_STORE :
+		   derive ? LOAD_DERIVE :
+			    LOAD_LOAD;
 	_exit(load_main(&load));
 }
 

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "authority.h"
+#include "catalog.h"
 #include "command.h"
 #include "cors.h"
+#include "derived.h"
 #include "host.h"
 #include "api.h"
 #include "http.h"
@@ -18,7 +20,7 @@
 static struct server_options serve;
 static bool no_mcp;
 static unsigned long queue, drain, request, idle, output, body, outputs,
-	sessions, pages, states;
+	sessions, pages, states, templates;
 
 static int take_listen(const char *address, struct err *e)
 {
@@ -110,6 +112,10 @@ static const struct option options[] = {
 	  .value = "N",
 	  .number = { &sessions, 0, 1000000, 10000 },
 	  .help = "sessions that there may be" },
+	{ .name = "--session-templates",
+	  .value = "N",
+	  .number = { &templates, 0, CATALOG_DERIVED, DERIVED_MOST },
+	  .help = "templates that may be made of sessions" },
 	{ .name = "--session-memory",
 	  .value = "MIB",
 	  .number = { &pages, 1, PROTOCOL_PAGES_MAX >> 20, 64 },
@@ -173,6 +179,7 @@ static int run(int count, char **operands)
 	serve.outputs_mib = (unsigned)outputs;
 	serve.pages_mb = (unsigned)pages;
 	serve.sessions.limits.most = (unsigned)sessions;
+	serve.sessions.templates = (unsigned)templates;
 	serve.sessions.limits.pages_most = pages << 20;
 	serve.sessions.limits.bytes_most = states << 20;
 	serve.host = host_ask(&e);

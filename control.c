@@ -258,6 +258,11 @@ void control_forked(struct vm *vm)
 	control_open(vm)->flags |= ZB_FLAG_FORKED;
 }
 
+void control_settle(struct vm *vm)
+{
+	control_open(vm)->flags |= ZB_FLAG_SETTLE;
+}
+
 void control_trace(struct vm *vm)
 {
 	control_open(vm)->flags |= ZB_FLAG_TRACE;

@@ -80,6 +80,8 @@ bool control_refused(const struct vm *vm);
 const void *control_result(const struct vm *vm, size_t *size, bool *cut);
 /* The next exec is the first one of a copy of its session. */
 void control_forked(struct vm *vm);
+/* After this exec the session is to be a template. */
+void control_settle(struct vm *vm);
 /* What the VM runs from now on are the execs of a session: see abi.h. */
 void control_session(struct vm *vm);
 /* The run stops for its standard input: see abi.h. */

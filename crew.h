@@ -31,8 +31,10 @@ struct crew {
 	char name[96], path[PATH_MAX]; /* name: in metrics and the log */
 	char called[64];               /* by requests and answers */
 	int language;                  /* its number: catalog.h */
-	bool foreign; /* its template may be of another zeroboot's making */
-	bool off;     /* it has no workers, and wants none: crew_stop */
+	bool foreign;    /* its template may be of another zeroboot's making */
+	bool derived;    /* it was made of a session */
+	unsigned tenure; /* see catalog_tenure */
+	bool off;        /* it has no workers, and wants none: crew_stop */
 	char template[SHA256_HEX + 1]; /* its template's name, and */
 	unsigned generation;           /* how often that has become another */
 	int memory_mb;

@@ -5,6 +5,7 @@
 #include "api.h"
 #include "api_files.h"
 #include "api_session.h"
+#include "api_template.h"
 #include "mcp_http.h"
 #include "openapi.h"
 #include "page.h"
@@ -250,6 +251,49 @@ const struct endpoint endpoints[METRICS_PATHS] = {
 			.id = "deleteSessionFile",
 			.summary = "Delete a file of a session.",
 			.help = "A directory is refused.",
+		} },
+	},
+	[METRICS_SESSION_TEMPLATE] = {
+		.path = SPAN("/v1/sessions/{id}/template"),
+		.operations = { {
+			.method = SPAN("POST"),
+			.handle = api_template_make,
+			.takes = &request_template,
+			.gives = &api_template_answer,
+			.statuses = { 201, BODY_ERRORS, 404, 409, 410, 507 },
+			.id = "templateFromSession",
+			.summary = "Make a template of a session.",
+			.help = "From then on its name is a language of this "
+				"key: what runs of it starts with the "
+				"session's state. The session goes on.",
+			.example = "{\"name\":\"with-data\"}",
+		} },
+	},
+	[METRICS_TEMPLATES] = {
+		.path = SPAN("/v1/templates"),
+		.operations = { {
+			.method = SPAN("GET"),
+			.handle = api_template_list,
+			.gives = &api_templates_answer,
+			.keyed = true,
+			.statuses = { 200, 401, 429 },
+			.id = "listTemplates",
+			.summary = "The templates that the key has made of "
+				   "sessions.",
+		} },
+	},
+	[METRICS_TEMPLATE] = {
+		.path = SPAN("/v1/templates/{id}"),
+		.operations = { {
+			.method = SPAN("DELETE"),
+			.handle = api_template_delete,
+			.keyed = true,
+			.statuses = { 204, 401, 404, 429 },
+			.id = "deleteTemplate",
+			.summary = "Delete a template that was made of a "
+				   "session.",
+			.help = "What runs of it ends as it would; sessions of "
+				"it go on.",
 		} },
 	},
 };

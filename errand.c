@@ -38,6 +38,9 @@ int errand_take(struct errand *e, const char *body, size_t size)
 	    run->output_limit > ZB_OUTPUT_SIZE ||
 	    run->outputs_limit > PROTOCOL_FILES_MAX)
 		return -EPROTO;
+	if (run->settle && run->session != RUN_SESSION_FIRST &&
+	    !run_is_next(run->session))
+		return -EPROTO;
 	if (run_has_state(run->session) &&
 	    (part_take(&e->parts, e->end, FROM_FRONT_END, &e->state) != 1 ||
 	     e->state.kind != PART_STATE))

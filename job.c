@@ -50,6 +50,7 @@ static void give_back(struct job *job)
 {
 	discard_parts(&job->parts);
 	state_drop(&job->state);
+	state_drop(&job->template);
 	segment_drop(job->saved);
 	free(job->warnings.data);
 	discard(job->payload, job->payload_size);

@@ -40,6 +40,7 @@ struct job {
 	struct queue_node node; /* first; its owner is set by the caller */
 	struct member *member;  /* that runs it; NULL: queued or ended */
 	int language;
+	unsigned tenure; /* of that: see catalog.h */
 	uint32_t timeout_ms;
 	uint32_t output_limit;  /* bytes of stdout, of stderr */
 	uint32_t memory_mb;     /* 0: all that there is */
@@ -61,9 +62,10 @@ struct job {
 	bool alone;              /* no other input has the same beginning */
 	uint64_t base;           /* the number of that; 0: none */
 	uint64_t spent_ns, spent_cpu_ns; /* by that, of its time */
-	bool fetch; /* nothing is to be run: its session's state is wanted */
-	bool apart; /* no exec: it has to do with files alone, */
-	bool look;  /* which it leaves as they are */
+	bool fetch;  /* nothing is to be run: its session's state is wanted */
+	bool apart;  /* no exec: it has to do with files alone, */
+	bool look;   /* which it leaves as they are */
+	bool settle; /* what its session becomes by it is a template */
 	bool session_ended;      /* with it */
 	enum overrun on_timeout; /* of the session */
 	uint32_t grace_ms; /* to go on after SIGINT at its timeout; 0: none */
@@ -88,6 +90,7 @@ struct job {
 	uint64_t cpu_ns, memory, calls;
 	bool asks;             /* of a beginning: it has come to its end */
 	bool alive;            /* the session goes on, */
+	struct state template; /* what its session has become, of settle */
 	struct segment *saved; /* with this more of its state, */
 	bool whole;            /* which is all of it */
 	const char *value;     /* in payload; or NULL */

@@ -399,6 +399,7 @@ static void take_job(struct judge *j, struct job *job, bool arguments)
 	job->then = job->done;
 	job->done = input_done;
 	job->language = common->language;
+	job->tenure = common->tenure;
 	job->timeout_ms = common->timeout_ms;
 	job->memory_mb = common->memory_mb;
 	job->base64 = common->base64;

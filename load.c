@@ -20,10 +20,13 @@
 #include "build.h"
 #include "cache.h"
 #include "crc32c.h"
+#include "delta.h"
 #include "file.h"
 #include "host.h"
 #include "image.h"
 #include "image_find.h"
+#include "protocol.h"
+#include "snapshot.h"
 #include "template.h"
 
 #define CHUNK (256u << 10) /* stays in a CPU's cache */
@@ -264,6 +267,63 @@ static int store(struct load *l)
 	return r ? r : sync_names(l);
 }
 
+/* ---- derive ---- */
+
+/* All that comes. 0 or -errno. */
+static int read_state(struct load *l, uint8_t **data, size_t *size)
+{
+	const size_t most = PROTOCOL_STATE_MAX;
+	ssize_t n = 1;
+
+	*size = 0;
+	*data = malloc(most); /* its pages come as they are used */
+	if (!*data)
+		return fail(l, -ENOMEM, "");
+	while (n && *size < most) {
+		n = read(l->options->copy, *data + *size, most - *size);
+		if (n < 0)
+			return fail(l, -errno, "the session: ");
+		*size += (size_t)n;
+	}
+	return 0;
+}
+
+static int derive_of(struct load *l, const struct snapshot *s,
+		     const uint8_t *state, size_t size)
+{
+	const struct load_options *o = l->options;
+	struct delta d = { .data = NULL };
+	int r = delta_open(&d, s, PROTOCOL_PAGES_MAX, l->e);
+
+	if (r == 0)
+		r = delta_add(&d, state, size, l->e);
+	if (r == 0 && !d.size)
+		r = err_set(l->e, -EINVAL, "%s: no session", o->name);
+	if (r == 0)
+		r = snapshot_derive(o->memory, s, &d, l->e);
+	delta_close(&d);
+	return r;
+}
+
+static int derive(struct load *l)
+{
+	const struct load_options *o = l->options;
+	const struct image none = { .data = NULL };
+	uint8_t *state = NULL;
+	struct snapshot s;
+	size_t size;
+	int r = read_state(l, &state, &size);
+
+	if (r == 0)
+		r = snapshot_borrow(&s, o->file, &none, o->name, NULL, l->e);
+	if (r == 0) {
+		r = derive_of(l, &s, state, size);
+		snapshot_close(&s);
+	}
+	free(state);
+	return r;
+}
+
 int load_main(const struct load_options *o)
 {
 	struct err e = { "" };
@@ -274,16 +334,17 @@ int load_main(const struct load_options *o)
 	prctl(PR_SET_PDEATHSIG, o->job >= LOAD_KEEP ? SIGTERM : SIGKILL, 0, 0,
 	      0);
 	/* Workers that start have more of a hurry; for a template they wait. */
-	if (o->job != LOAD_BUILD)
+	if (o->job != LOAD_BUILD && o->job != LOAD_DERIVE)
 		(void)!nice(10);
 	l.buffer = malloc(TEMPLATE_BLOCK);
 	if (!l.buffer)
 		r = fail(&l, -ENOMEM, "");
 	else
-		r = o->job == LOAD_LOAD  ? load(&l) :
-		    o->job == LOAD_BUILD ? build(&l) :
-		    o->job == LOAD_STORE ? store(&l) :
-					   keep(&l);
+		r = o->job == LOAD_LOAD   ? load(&l) :
+		    o->job == LOAD_BUILD  ? build(&l) :
+		    o->job == LOAD_STORE  ? store(&l) :
+		    o->job == LOAD_DERIVE ? derive(&l) :
+					    keep(&l);
 	status = o->job == LOAD_LOAD ? load_status(&l, r) : r != 0;
 	(void)!write(o->pipe, e.text, strlen(e.text));
 	free(l.buffer);

@@ -4,7 +4,8 @@
  * them, and fills two other files, one of memory (the template), one with the image.
  * One builds: it makes a template of an image, in memory. One keeps: it writes such
  * a template where it belongs, and names an image that was unpacked. One stores: it
- * copies a template and its image to where sessions find them (origin.h).
+ * copies a template and its image to where sessions find them (origin.h). One derives: it
+ * makes a template, in memory, of another one and a session of it (derived.h).
  */
 #ifndef ZEROBOOT_LOAD_H
 #define ZEROBOOT_LOAD_H
@@ -22,7 +23,7 @@ enum load_file {
 
 #define LOAD_WORDS_MAX 512 /* why it fails, into its pipe */
 
-enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_KEEP, LOAD_STORE };
+enum load_job { LOAD_LOAD, LOAD_BUILD, LOAD_DERIVE, LOAD_KEEP, LOAD_STORE };
 
 struct load_options {
 	enum load_job job;
@@ -30,7 +31,7 @@ struct load_options {
 	const char *image; /* the image's, or where its copy is kept */
 	const char *host;  /* see host.h */
 	/* The template as it was (-1: not there) and as it becomes, the images, the
-	 * last words. */
+	 * last words. When one is derived, what comes from copy is the session. */
 	int file, memory, copy, source, pipe;
 };
 

@@ -259,7 +259,8 @@ int member_run(struct member *m, uint64_t now)
 			   .spent_ns = job->spent_ns,
 			   .spent_cpu_ns = job->spent_cpu_ns,
 			   .grace_ms = job->grace_ms,
-			   .look = job->look };
+			   .look = job->look,
+			   .settle = job->settle };
 
 	m->credit = run.stream;
 	m->rest = run.stream ? PROTOCOL_REST_MAX : 0;

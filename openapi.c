@@ -375,7 +375,7 @@ static void put_endpoint(struct writer *w, const struct endpoint *e)
 	put(w, ":{");
 	if (strchr(e->path.data, '{'))
 		put(w, "\"parameters\":[");
-	put_parameter(w, e, "id", "Of a session.");
+	put_parameter(w, e, "id", "Of a session, or a template's name.");
 	put_parameter(w, e, "path",
 		      "Of a file, percent-encoded where it must be: relative "
 		      "to the program's directory, or with a slash in front.");

@@ -131,16 +131,16 @@ static bool has_it(int language, const char *template)
 	return c && !c->off && !memcmp(c->template, template, SHA256_HEX);
 }
 
-/* A language that has it, this one if it does. -1: none. */
+/* A language, or what was made of a session, that has it; this one if it does. -1:
+ * none. */
 static int find_language(const char *template, int language)
 {
-	bool ready;
-	int memory;
+	const struct crew *c;
 
 	if (has_it(language, template))
 		return language;
-	for (int i = 0; catalog_describe(i, &ready, &memory); i++)
-		if (has_it(i, template))
+	for (int i = 0; (c = catalog_crew(i)); i++)
+		if ((c->derived || !c->foreign) && has_it(i, template))
 			return i;
 	return -1;
 }
@@ -179,20 +179,13 @@ static int check_kept(struct origin *o, const char *path)
 	return -ESTALE;
 }
 
-static bool is_idle(int crew)
-{
-	const struct crew *c = catalog_crew(crew);
-
-	return !c->queue.turn && !c->count[BUSY] && !c->count[CANCELLING];
-}
-
 /* Of crews for one alone, that which nobody has wanted for longest, if it does nothing. */
 static bool release_oldest(void)
 {
 	struct origin *oldest = NULL;
 
 	for (struct origin *o = all.first; o; o = o->next)
-		if (o->crew >= 0 && is_idle(o->crew) &&
+		if (o->crew >= 0 && catalog_is_idle(o->crew) &&
 		    (!oldest || o->used < oldest->used))
 			oldest = o;
 	if (!oldest)
@@ -365,7 +358,7 @@ static void tidy(uint64_t now, uint64_t spare)
 		struct origin *o = *at;
 
 		/* Its language has it again, or nobody wants it. */
-		if (o->crew >= 0 && is_idle(o->crew) &&
+		if (o->crew >= 0 && catalog_is_idle(o->crew) &&
 		    (find_language(o->name, -1) >= 0 || !o->users)) {
 			catalog_release(o->crew);
 			o->crew = -1;

@@ -414,9 +414,13 @@ static struct member *choose(const struct crew *c, const struct job *job)
 int pool_submit(struct job *job)
 {
 	struct crew *c = catalog_crew(job->language);
-	struct member *m = choose(c, job);
+	struct member *m;
 	struct job *other;
 
+	/* The template that it was for has gone. */
+	if (job->tenure != c->tenure)
+		return -EAGAIN;
+	m = choose(c, job);
 	job->node.lane = NULL;
 	job->member = NULL;
 	if (m) {

@@ -120,6 +120,10 @@ struct run {
 	uint32_t grace_ms; /* at timeout_ms the program gets SIGINT, and so long
 			    * after that; 0: it is cut off at once */
 	uint32_t look;     /* 1: what it does to its session is not kept */
+	uint32_t settle; /* 1: an exec without parts, or a first one with code that is
+			  * empty: what is SAVED is a template, and the session stays
+			  * as it was */
+	uint32_t reserved;
 };
 
 #define RUN_SESSION_FIRST 1u  /* exec of its session: there is no state yet */

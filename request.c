@@ -172,7 +172,9 @@ static int take_language(struct json *j, struct reader *r,
 		return field_bad_at(r, f->name, "no name is as long as this",
 				    at);
 	json_string(j, name, sizeof(name), &size);
-	job->language = catalog_find(name, size);
+	job->language =
+		derived_language(parse_of(r)->request->owner, name, size);
+	job->tenure = catalog_tenure(job->language);
 	if (job->language >= 0)
 		return 0;
 	snprintf(text, sizeof(text), "\"%.*s\" is unknown", (int)size, name);
@@ -253,6 +255,21 @@ static int take_count(struct json *j, struct reader *r, const struct field *f)
 		       n;
 }
 
+static int take_name(struct json *j, struct reader *r, const struct field *f)
+{
+	struct request *q = parse_of(r)->request;
+	size_t at = j->at, size;
+	int n = field_measure(j, &size);
+
+	if (n)
+		return n;
+	if (size <= DERIVED_NAME)
+		n = json_string(j, q->name, sizeof(q->name) - 1, &size);
+	if (n || (size <= DERIVED_NAME && derived_is_name(q->name, size)))
+		return n;
+	return field_bad_at(r, f->name, "is not as [a-z][a-z0-9_-]{0,31}", at);
+}
+
 /* ---- objects ---- */
 
 #define NO_NUL "^[^\\u0000]*$"
@@ -275,7 +292,8 @@ static const struct field exec_fields[] = {
 	  .size = LANGUAGE_MAX,
 	  .take = take_language,
 	  .help = "A template that /v1/health names, or another name of a "
-		  "language: py, js, bash. Without it: python." },
+		  "language: py, js, bash; or a template that was made of a "
+		  "session. Without it: python." },
 	{ .name = "timeout_seconds",
 	  .type = FIELD_INTEGER,
 	  .least = 1,
@@ -410,6 +428,24 @@ const struct object request_fork = {
 	.fields = fork_fields,
 };
 
+static const struct field template_fields[] = { { .name = "name",
+						  .type = FIELD_STRING,
+						  .required = true,
+						  .size = DERIVED_NAME,
+						  .strings = "^[a-z][a-z0-9_-]{"
+							     "0,31}$",
+						  .take = take_name,
+						  .help = "By which it is a "
+							  "language, of this "
+							  "key alone." },
+						{ 0 } };
+
+const struct object request_template = {
+	.name = "NewTemplate",
+	.help = "A template that a session becomes.",
+	.fields = template_fields,
+};
+
 static struct field call_fields[sizeof(exec_fields) / sizeof(exec_fields[0]) +
 				1] = {
 	{ .name = "session", .type = FIELD_STRING, .take = take_session }
@@ -496,6 +532,7 @@ static const struct object *const objects[REQUEST_KINDS] = {
 	[REQUEST_SESSION] = &request_session,
 	[REQUEST_SESSION_EXEC] = &request_session_exec,
 	[REQUEST_FORK] = &request_fork,
+	[REQUEST_TEMPLATE] = &request_template,
 	[REQUEST_CALL] = &calls[0],
 	[REQUEST_CALL_FORK] = &calls[1],
 	[REQUEST_CALL_END] = &calls[2],

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "derived.h"
 #include "err.h"
 #include "field.h"
 #include "id.h"
@@ -19,6 +20,7 @@ enum request_kind {
 	REQUEST_SESSION,
 	REQUEST_SESSION_EXEC,
 	REQUEST_FORK,
+	REQUEST_TEMPLATE,
 	/* Of the Model Context Protocol: as REQUEST_EXEC, in a session or not; and
 	 * what is done to one. */
 	REQUEST_CALL,
@@ -47,12 +49,14 @@ struct request {
 	/* of a session that is to be made, whose job has its language and its
 	 * first parts; of a fork */
 	uint32_t idle_seconds, copies;
-	char session[ID_SIZE]; /* that a call names; empty: none */
+	char session[ID_SIZE];       /* that a call names; empty: none */
+	char name[DERIVED_NAME + 1]; /* that a session's template is to have */
 };
 
 /* What a body has, of one program and of a batch. */
 extern const struct object request_exec, request_batch, request_inputs;
-extern const struct object request_session, request_session_exec, request_fork;
+extern const struct object request_session, request_session_exec, request_fork,
+	request_template;
 
 /* Before the first of them is used. */
 void request_open(void);

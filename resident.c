@@ -19,6 +19,8 @@ static void prepare(struct machine *m, const struct run *run)
 		m->vm.keeps = false; /* nobody looks at what it leaves */
 	if (run->session == RUN_SESSION_FORKED)
 		control_forked(&m->vm);
+	if (run->settle)
+		control_settle(&m->vm);
 	m->vm.calls_before = control_page(&m->vm)->syscalls;
 }
 

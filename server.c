@@ -21,6 +21,7 @@
 #include "census.h"
 #include "clock.h"
 #include "connections.h"
+#include "derived.h"
 #include "discard.h"
 #include "jail.h"
 #include "mcp_stdio.h"
@@ -294,6 +295,12 @@ static void log_state(void)
 	census_log();
 }
 
+static void reap(void)
+{
+	pool_reap(clock_mono());
+	derived_reap();
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct signalfd_siginfo info;
@@ -303,7 +310,7 @@ static void signal_ready(struct watch *w, uint32_t events)
 		if (info.ssi_signo == SIGHUP)
 			reload();
 		else if (info.ssi_signo == SIGCHLD)
-			pool_reap(clock_mono());
+			reap();
 		else if (info.ssi_signo == SIGUSR1)
 			log_state();
 		else if (info.ssi_signo == SIGUSR2)
@@ -587,6 +594,7 @@ int server_run(const struct server_options *o)
 	reading_close();
 	reload_close();
 	pool_close();
+	derived_close();
 	jail_close();
 	auth_close();
 	log_flush();

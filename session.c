@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "crew.h"
 #include "delta_segment.h"
+#include "derived.h"
 #include "loop.h"
 #include "metrics.h"
 #include "origin.h"
@@ -34,6 +35,7 @@ static struct {
 int session_open(const struct session_options *o, int epoll, struct err *e)
 {
 	session_limits_set(&o->limits);
+	derived_open(o->templates, o->host, epoll);
 	snprintf(all.too_large, sizeof(all.too_large),
 		 "the session is larger than %zu MiB (--session-memory)",
 		 o->limits.pages_most >> 20);
@@ -141,6 +143,7 @@ static struct session *make(const char *id, uint64_t owner, int language)
 	else
 		id_make(s->id);
 	s->language = language;
+	derived_hold(language);
 	use(s);
 	s->created_ns = s->used_ns;
 	put_in(s);
@@ -307,6 +310,7 @@ static void drop(struct session *s)
 	state_drop(&s->state);
 	share_drop(s->share);
 	origin_drop(s->origin);
+	derived_leave(s->language);
 	free(s);
 }
 
@@ -403,12 +407,35 @@ static enum job_status commit(struct session *s, struct job *job)
 	return JOB_DONE;
 }
 
+/* Of a session that has settled: the job has what it has become. */
+static enum job_status take_template(struct session *s, struct job *job)
+{
+	struct segment *saved = job->saved;
+	bool whole = job->whole || !s->begun;
+
+	job->saved = NULL;
+	if (!job->alive) {
+		job->message = "the session's program ended when it was to "
+			       "become a template";
+		return JOB_FAULT;
+	}
+	if (!whole)
+		job->template = state_copy(&s->state);
+	segment_charge(saved, s->share);
+	if (state_add(&job->template, saved, whole) == 0)
+		return JOB_DONE;
+	job->message = "no memory for the session's state";
+	return JOB_FAULT;
+}
+
 static enum job_status settle(struct session *s, struct job *job)
 {
 	const struct crew *crew = catalog_crew(job->language);
 
 	if (job->look && job->status == JOB_DONE)
 		return JOB_DONE;
+	if (job->settle && job->status == JOB_DONE)
+		return take_template(s, job);
 	switch (job->status) {
 	case JOB_DONE:
 		if (job->alive)
@@ -454,7 +481,8 @@ static void exec_done(struct job *job)
 
 	job->session_ended = s->ended != NULL;
 	s->worker = job->stayed;
-	s->saved_run = status == JOB_DONE ? job->stayed_run : 0;
+	/* What has settled is not the session. */
+	s->saved_run = status == JOB_DONE && !job->settle ? job->stayed_run : 0;
 	all.full += status == JOB_FULL;
 	s->runs += !job->apart;
 	set_running(s, NULL);
@@ -481,6 +509,7 @@ static bool find_crew(struct session *s, struct job *job)
 	if (crew >= 0) {
 		expect_origin(s, crew);
 		job->language = crew;
+		job->tenure = catalog_tenure(crew);
 		return true;
 	}
 	job->message = why;
@@ -504,6 +533,10 @@ static int start(struct session *s, struct job *job)
 		answer(job, JOB_REJECTED);
 		return 0;
 	}
+	/* A first exec has code. */
+	if (job->settle && !s->begun &&
+	    parts_add(&job->parts, PART_CODE, NULL, 0, NULL, 0))
+		return -ENOMEM;
 	job->state = state_copy(&s->state);
 	job->run_session = !s->begun ? RUN_SESSION_FIRST :
 			   s->forked ? RUN_SESSION_FORKED :
@@ -712,6 +745,7 @@ void session_tick(uint64_t now)
 	uint64_t clock = loop_clock(now);
 
 	session_store_tick(now);
+	derived_tick(now);
 	for (int i = 0; i < TICK_MOST; i++) {
 		struct session *s = all.looked ? all.looked : all.oldest;
 
@@ -734,7 +768,7 @@ void session_metrics(struct text *t)
 	metrics_value(t, "zeroboot_sessions", "gauge", all.count,
 		      "Sessions that there are.");
 	metrics_value(t, "zeroboot_sessions_bytes", "gauge", state_total(),
-		      "Memory of their states.");
+		      "Memory of their states, and of templates made of them.");
 	metrics_value(t, "zeroboot_sessions_made_total", "counter", all.made,
 		      "Sessions made, forks among them.");
 	metrics_value(t, "zeroboot_sessions_forked_total", "counter",
@@ -747,4 +781,5 @@ void session_metrics(struct text *t)
 	metrics_value(t, "zeroboot_sessions_full_total", "counter", all.full,
 		      "Execs after which a session was too large to be kept.");
 	session_store_metrics(t);
+	derived_metrics(t);
 }

@@ -58,6 +58,7 @@ struct session {
 
 struct session_options {
 	struct session_limits limits;
+	unsigned templates;    /* that may be made of them */
 	const char *directory; /* that they are kept in; NULL: nowhere */
 	const char *host;      /* of this host; see host.h */
 };

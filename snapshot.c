@@ -7,10 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "clock.h"
 #include "control.h"
 #include "file.h"
 #include "image_find.h"
+#include "tables.h"
 
 /* Room for memory at a multiple of 2 MiB, or KVM uses no larger pages. */
 static char *reserve(size_t size)
@@ -296,5 +298,74 @@ int snapshot_save(int fd, struct vm *vm, const struct vmm *vmm,
 			err_set(e, r, "template: %s", strerror(-r));
 	}
 	free(state);
+	return r;
+}
+
+/* ---- of a session ---- */
+
+/* Memory as it is by d; some: a bit for each page that may not be zero. */
+static uint8_t *become(const struct snapshot *s, const struct delta *d,
+		       uint64_t *some, struct err *e)
+{
+	uint8_t *memory = compose(s, PROT_READ | PROT_WRITE, MAP_PRIVATE, e);
+	uint64_t page = 0;
+
+	if (!memory)
+		return NULL;
+	memcpy(some, s->used, (s->memory_size / PAGE_BYTES + 63) / 64 * 8);
+	while (delta_next(d, &page)) {
+		bit_set(some, page - 1);
+		delta_write(d, page - 1, memory + (page - 1) * PAGE_BYTES);
+	}
+	return memory;
+}
+
+static int write_derived(int fd, const struct snapshot *s,
+			 struct template_content *c, struct vm_state *state,
+			 const struct delta *d, struct err *e)
+{
+	int r;
+
+	c->mono_ns = base_state(d, state);
+	c->state = state;
+	c->wall_ns = clock_wall();
+	c->like = &s->template;
+	r = template_write(fd, c);
+	return r ? err_set(e, r, "template: %s", strerror(-r)) : 0;
+}
+
+int snapshot_derive(int fd, const struct snapshot *s, const struct delta *d,
+		    struct err *e)
+{
+	const struct template *t = &s->template;
+	size_t words = (size_t)(s->memory_size / PAGE_BYTES + 63) / 64;
+	struct template_content c = { .training = s->training,
+				      .training_size = s->training_size,
+				      .program = template_program(t),
+				      .memory_size = s->memory_size,
+				      .image_size = s->image_size,
+				      .features = t->head.features,
+				      .state_size = sizeof(struct vm_state) };
+	struct vm_state *state = calloc(1, sizeof(*state));
+	uint64_t *some = calloc(words, 8), *tables = calloc(words, 8);
+	uint8_t *memory = NULL;
+	int r = 0;
+
+	if (!state || !some || !tables)
+		r = err_set(e, -ENOMEM, "no memory");
+	if (r == 0)
+		memory = become(s, d, some, e);
+	if (r == 0 && !memory)
+		r = -ENOMEM;
+	if (r == 0 && tables_complete(s, memory, tables))
+		r = err_set(e, -EINVAL, "its page tables are damaged");
+	c.memory = memory;
+	c.some = some;
+	if (r == 0)
+		r = write_derived(fd, s, &c, state, d, e);
+	snapshot_unmap(s, memory);
+	free(state);
+	free(some);
+	free(tables);
 	return r;
 }

@@ -81,4 +81,11 @@ struct snapshot_source {
 int snapshot_save(int fd, struct vm *vm, const struct vmm *vmm,
 		  const struct snapshot_source *source, struct err *e);
 
+struct delta;
+
+/* Writes what s has become by d, a session that has settled, into fd, an empty file, as
+ * a template. 0; -EINVAL: it can be none; -errno. */
+int snapshot_derive(int fd, const struct snapshot *s, const struct delta *d,
+		    struct err *e);
+
 #endif

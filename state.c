@@ -115,6 +115,18 @@ struct segment *segment_make(void *payload, size_t payload_size,
 	return s;
 }
 
+void share_charge(struct share *s, size_t size)
+{
+	total += size;
+	s->bytes += size;
+}
+
+void share_discharge(struct share *s, size_t size)
+{
+	total -= size;
+	s->bytes -= size;
+}
+
 void segment_charge(struct segment *s, struct share *share)
 {
 	s->share = share;

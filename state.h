@@ -50,6 +50,9 @@ struct state { /* zeroed: empty; a copy has the same list */
  * whatever comes of it. NULL: no memory. */
 struct segment *segment_make(void *payload, size_t payload_size,
 			     const char *data, size_t size);
+/* So many bytes that are no segment's are an owner's, too; or not any more. */
+void share_charge(struct share *s, size_t size);
+void share_discharge(struct share *s, size_t size);
 /* From now on it counts as that owner's, too. */
 void segment_charge(struct segment *s, struct share *share);
 void segment_drop(struct segment *s);

@@ -114,8 +114,7 @@ static int open_to_read(int fd)
 	return proc_open(name, O_RDONLY);
 }
 
-/* For the template: a descriptor to write, and one to read where that can be. */
-static int open_memory(int *to_read)
+int stock_memory(int *to_read)
 {
 	int fd = memfd_create("zeroboot-template",
 			      MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -126,8 +125,7 @@ static int open_memory(int *to_read)
 	return fd;
 }
 
-/* From now on nobody can change it. */
-static int seal(int *fd, int *to_read)
+int stock_seal(int *fd, int *to_read)
 {
 	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
 			  F_SEAL_SEAL;
@@ -275,7 +273,7 @@ static void begin_load(struct stock *s)
 	struct stock_set *set = &s->next;
 	int r;
 
-	set->memory = open_memory(&set->files[LOAD_MEMORY]);
+	set->memory = stock_memory(&set->files[LOAD_MEMORY]);
 	r = set->memory < 0 ? set->memory : 0;
 	if (r == 0) {
 		open_copy(set);
@@ -308,7 +306,7 @@ static void begin_build(struct stock *s)
 	/* One that is packed is unpacked once. */
 	if (!set->plain)
 		open_copy(set);
-	set->memory = open_memory(&set->files[LOAD_MEMORY]);
+	set->memory = stock_memory(&set->files[LOAD_MEMORY]);
 	r = set->memory < 0 ?
 		    set->memory :
 		    execute(s, STOCK_BUILDING, set->image_path,
@@ -432,7 +430,7 @@ static void end_build(struct stock *s, bool done)
 {
 	struct stock_set *set = &s->next;
 
-	if (!done || seal(&set->memory, &set->files[LOAD_MEMORY])) {
+	if (!done || stock_seal(&set->memory, &set->files[LOAD_MEMORY])) {
 		if (s->why[0])
 			say(s, "%s; cannot be made anew: %s", s->why,
 			    s->reason);
@@ -471,12 +469,12 @@ static void end_load(struct stock *s, int status)
 	struct stock_set *set = s->early ? &s->now : &s->next;
 
 	if ((status && status != LOAD_IN_PLACE) ||
-	    seal(&set->memory, &set->files[LOAD_MEMORY])) {
+	    stock_seal(&set->memory, &set->files[LOAD_MEMORY])) {
 		fail_load(s, set, status == LOAD_USELESS);
 		return;
 	}
 	if (set->image >= 0 && set->files[LOAD_IMAGE] < 0)
-		(void)seal(&set->image, &set->files[LOAD_IMAGE]);
+		(void)stock_seal(&set->image, &set->files[LOAD_IMAGE]);
 	shut(&set->image);
 	set->loaded = true;
 	set->whole = status == 0;
@@ -571,6 +569,43 @@ void stock_close(struct stock *s)
 	drop(&s->next);
 }
 
+int stock_share_image(struct stock_set *to, const struct stock_set *from)
+{
+	const int image = from->files[LOAD_IMAGE],
+		  source = from->files[LOAD_SOURCE];
+
+	*to = *from;
+	to->memory = to->image = -1;
+	to->files[LOAD_MEMORY] = to->files[LOAD_FILE] = -1;
+	to->files[LOAD_IMAGE] = fcntl(image, F_DUPFD_CLOEXEC, 0);
+	to->files[LOAD_SOURCE] = fcntl(source, F_DUPFD_CLOEXEC, 0);
+	if ((to->files[LOAD_IMAGE] >= 0 || image < 0) &&
+	    (to->files[LOAD_SOURCE] >= 0 || source < 0))
+		return 0;
+	drop(to);
+	return -EMFILE;
+}
+
+void stock_drop(struct stock_set *set)
+{
+	drop(set);
+}
+
+int stock_give(struct stock *s, struct stock_set *set)
+{
+	set->files[LOAD_FILE] =
+		fcntl(set->files[LOAD_MEMORY], F_DUPFD_CLOEXEC, 0);
+	if (set->files[LOAD_FILE] < 0)
+		return -EMFILE;
+	set->loaded = set->made = true;
+	name_template(set, set->files[LOAD_MEMORY]);
+	s->given = true;
+	s->now = *set;
+	*set = nothing;
+	s->loaded(s);
+	return 0;
+}
+
 /* Workers have a mixture, or will. */
 static bool is_overwritten(const struct stock *s,
 			   const struct file_version *version)
@@ -633,7 +668,7 @@ void stock_tick(struct stock *s, uint64_t now)
 		s->outdated = true;
 		kill(s->pid, SIGKILL);
 	}
-	if (s->pid)
+	if (s->pid || s->given)
 		return;
 	if (s->keep) {
 		begin_keep(s);

@@ -57,6 +57,7 @@ struct stock {
 	int pipe;                   /* its last words */
 	bool keep;                  /* what is loaded is to be kept */
 	bool foreign;     /* the template may be of another zeroboot's making */
+	bool given;       /* the template has no file: stock_give */
 	uint64_t started; /* the process that builds */
 	bool outdated;    /* and builds of what is gone */
 	char reason[LOAD_WORDS_MAX]; /* what was wrong with the last load */
@@ -69,6 +70,19 @@ struct stock {
 /* path, host, context and the callbacks are set. */
 void stock_open(struct stock *s);
 void stock_close(struct stock *s);
+
+/* For a template that is about to be made: memory to write, and to read where that can
+ * be (else -1). -errno. */
+int stock_memory(int *to_read);
+/* It is made: nobody can change it any more. 0 or -errno. */
+int stock_seal(int *memory, int *to_read);
+/* The image of a set, for another template that is of it; stock_drop undoes it. 0 or
+ * -errno. */
+int stock_share_image(struct stock_set *to, const struct stock_set *from);
+void stock_drop(struct stock_set *set);
+/* After stock_open: what it has, for good, is a template that is made, with an image of
+ * stock_share_image. Takes what set has. 0 or -errno. */
+int stock_give(struct stock *s, struct stock_set *set);
 
 /* Workers can start, with s->now.files. */
 bool stock_ready(const struct stock *s);

@@ -40,6 +40,13 @@ int tables_mark(const struct snapshot *s, uint64_t *bits);
  * image's top-level entries, which are equal in all address spaces. */
 int tables_mark_fixed(const struct snapshot *s, uint64_t *bits);
 
+/*
+ * Makes of all of them, in memory that is to become a template, what a CPU leaves as it
+ * is: it sets the accessed and dirty bits of entries that are present, and a run would
+ * have written to a page table. bits, which are zero, as tables_mark; the same errors.
+ */
+int tables_complete(const struct snapshot *s, uint8_t *memory, uint64_t *bits);
+
 /* Whether both top-level entries are in the root's line, and which of its bytes
  * they are: 64 bytes that begin with them. */
 #define TABLES_FIXED_LINE ((ZB_KERNEL_BASE >> 39 & 511) * sizeof(uint64_t) / 64)

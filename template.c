@@ -125,10 +125,11 @@ static int find_used(struct writer *w)
 	uint64_t pages = c->memory_size / TEMPLATE_PAGE;
 
 	w->used = calloc(1, used_size(c->memory_size));
-	w->sums = calloc(1, sums_size(c->image_size) + 1);
-	if (!w->used || !w->sums)
+	if (!w->used)
 		return -ENOMEM;
 	for (uint64_t page = 0; page < pages; page++) {
+		if (c->some && !(c->some[page / 64] >> (page % 64) & 1))
+			continue;
 		if (is_zero(c->memory + page * TEMPLATE_PAGE))
 			continue;
 		w->used[page / 64] |= 1ull << (page % 64);
@@ -175,6 +176,26 @@ static int put_memory(struct writer *w, uint64_t *at)
 	return r;
 }
 
+static int sum_image(struct writer *w)
+{
+	const struct template_content *c = w->content;
+
+	w->sums = calloc(1, sums_size(c->image_size) + 1);
+	if (!w->sums)
+		return -ENOMEM;
+	if (c->like) {
+		memcpy(w->sums, template_data(c->like, TEMPLATE_SUMS),
+		       sums_size(c->image_size));
+		return 0;
+	}
+	for (uint64_t i = 0; i < c->image_size; i += TEMPLATE_BLOCK)
+		w->sums[i / TEMPLATE_BLOCK] = crc32c(
+			0, c->image + i,
+			c->image_size - i < TEMPLATE_BLOCK ? c->image_size - i :
+							     TEMPLATE_BLOCK);
+	return 0;
+}
+
 static int put_all(struct writer *w)
 {
 	const struct template_content *c = w->content;
@@ -182,13 +203,10 @@ static int put_all(struct writer *w)
 	uint64_t at = HEAD_SIZE;
 	int r = find_used(w);
 
+	if (r == 0)
+		r = sum_image(w);
 	if (r)
 		return r;
-	for (uint64_t i = 0; i < c->image_size; i += TEMPLATE_BLOCK)
-		w->sums[i / TEMPLATE_BLOCK] = crc32c(
-			0, c->image + i,
-			c->image_size - i < TEMPLATE_BLOCK ? c->image_size - i :
-							     TEMPLATE_BLOCK);
 	r = put_part(w, TEMPLATE_STATE, c->state, c->state_size, &at);
 	if (r == 0)
 		r = put_part(w, TEMPLATE_TRAINING, c->training,
@@ -222,10 +240,15 @@ int template_write(int fd, const struct template_content *c)
 				      .mono_ns = c->mono_ns,
 				      .wall_ns = c->wall_ns,
 				      .build_ns = c->build_ns,
-				      .features = c->features,
-				      .image = image_id(c->image,
-							c->image_size) } };
+				      .features = c->features } };
 	int r;
+
+	if (c->like) {
+		w.head.maker = c->like->head.maker;
+		w.head.image = c->like->head.image;
+	} else {
+		w.head.image = image_id(c->image, c->image_size);
+	}
 
 	if (c->training_size > TEMPLATE_TRAINING_MAX)
 		return -E2BIG;

@@ -123,6 +123,11 @@ struct template_content {
 	/* as in the head */
 	uint64_t memory_size, mono_ns, wall_ns, build_ns;
 	struct cpu_features features;
+	/* Of one that is made of another: that, from which the rest comes (image,
+	 * training, program, features, maker); and a bit for each page of memory that
+	 * may not be zero. */
+	const struct template *like;
+	const uint64_t *some;
 };
 
 /* Writes it into an empty file. 0 or -errno. */

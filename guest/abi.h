@@ -12,7 +12,7 @@
 #ifndef ZEROBOOT_ABI_H
 #define ZEROBOOT_ABI_H
 
-#define ZB_ABI_VERSION 10
+#define ZB_ABI_VERSION 11
 
 /*
  * Guest physical memory (gpa) and where it is mapped (gva). All mappings are
@@ -128,6 +128,8 @@
 #define ZB_FLAG_INPUT 64 /* standard input comes by control.input */
 #define ZB_FLAG_ASK                                                            \
 	128 /* the run stops once for its standard input: see below */
+#define ZB_FLAG_SETTLE                                                         \
+	256 /* a session is to become a template: see below */
 
 /* control.large (IN): whether the guest may use its memory from control.large_gpa
  * on. A host that keeps it apart gives it to the runs that ask for it, in pages
@@ -169,6 +171,12 @@
  * there); exit_code is the errno of a part that names a file, or 1. ZB_HC_EXIT: the
  * program has ended, and the session with it. Of an exec without ZB_PART_CODE the other
  * parts are served, and nothing of the program runs.
+ *
+ * With ZB_FLAG_SETTLE, of an exec without any parts or of the first one, the guest is
+ * made ready for a snapshot once the exec has ended, and stops as an exec does. It is
+ * then a template that takes a run or the first exec of a session, as any: with
+ * ZB_FLAG_SESSION, which it has cleared, or without. A run is what an exec is, and its
+ * program ends with it.
  */
 
 /*

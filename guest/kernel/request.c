@@ -205,6 +205,8 @@ static void give_room_back(void)
 static void wait_for_next(void (*stop)(void))
 {
 	for (;;) {
+		if (stop == session_stop && session_asks_to_settle())
+			return;
 		give_room_back();
 		find_room();
 		stop();
@@ -214,6 +216,8 @@ static void wait_for_next(void (*stop)(void))
 		usage_start_exec();
 		if (!take_more())
 			stop = session_stop_refused;
+		else if (session_asks_to_settle())
+			return;
 		else if (control->parts && !request_has(ZB_PART_CODE))
 			stop = session_stop_served;
 		else
@@ -221,7 +225,8 @@ static void wait_for_next(void (*stop)(void))
 	}
 }
 
-static void wait_for_first(void)
+/* What comes before a snapshot. */
+static void settle(void)
 {
 	let_others_finish();
 	control->want_tick = 0;
@@ -230,6 +235,29 @@ static void wait_for_first(void)
 	mm_learn_resident();
 	frames_scrub();
 	find_room();
+}
+
+/* The session becomes a template. */
+static void wait_as_template(void)
+{
+	give_room_back();
+	frames_limit(0, 0);
+	settle();
+	session_stop_settled();
+	clock_resume();
+	random_reseed();
+	host_start();
+	usage_start_exec();
+	if (take_more())
+		return;
+	if (session_once())
+		host_exit(1, ZB_STATUS_REFUSED);
+	wait_for_next(session_stop_refused);
+}
+
+static void wait_for_first(void)
+{
+	settle();
 	hypercall(ZB_HC_READY);
 	request_start_run();
 	usage_start_run();
@@ -266,9 +294,12 @@ bool request_wait(void)
 		wait_for_first();
 		return true;
 	}
-	if (!session_reported())
+	if (session_settles())
+		wait_as_template();
+	else if (session_reported())
+		wait_for_next(session_stop);
+	else
 		return false;
-	wait_for_next(session_stop);
 	return true;
 }
 

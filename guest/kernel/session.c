@@ -10,12 +10,29 @@
 
 #define SAYS 8 /* bytes before the text */
 
-static bool opened, reported, forked;
+static bool opened, once, settles, reported, forked;
 static void (*at_report)(void);
 
 bool session_open(void)
 {
 	return opened;
+}
+
+bool session_once(void)
+{
+	return once;
+}
+
+bool session_settles(void)
+{
+	return settles;
+}
+
+bool session_asks_to_settle(void)
+{
+	settles = control->flags & ZB_FLAG_SETTLE;
+	control->flags &= ~ZB_FLAG_SETTLE;
+	return settles;
 }
 
 bool session_forked(void)
@@ -74,7 +91,7 @@ long session_report(const void *buf, size_t n)
 	u32 says[SAYS / 4];
 	long r = 0;
 
-	if (current->process != first_process)
+	if (current->process != first_process || once)
 		return -EPERM;
 	if (n < SAYS)
 		return -EINVAL;
@@ -132,5 +149,16 @@ void session_stop_served(void)
 
 void session_stop_refused(void)
 {
+	control->flags &= ~ZB_FLAG_SETTLE;
 	stop(ZB_STATUS_REFUSED);
+}
+
+void session_stop_settled(void)
+{
+	control->exit_code = 0;
+	control->flags &= ~ZB_FLAG_SESSION;
+	settles = false;
+	stop(ZB_STATUS_EXITED);
+	once = !(control->flags & ZB_FLAG_SESSION);
+	forked = true;
 }

@@ -8,12 +8,17 @@
 
 #include "kernel.h"
 
-/* Whether the first request was that of a session. */
+/* Whether the agent takes execs: the first request was that of a session. */
 bool session_open(void);
+/* But what runs is a run: the program ends with it. */
+bool session_once(void);
 /* What runs is the first exec of a copy. */
 bool session_forked(void);
 /* To be asked once there is a request. */
 void session_begin(void);
+/* It is to become a template: asked by the host, and the agent has been told. */
+bool session_settles(void);
+bool session_asks_to_settle(void);
 /*
  * What the agent writes: the exec's exit code and whether there is a result, two
  * u32, and its text. Only the first process may: n or -errno.
@@ -27,6 +32,8 @@ void session_stop(void);
 void session_stop_served(void);
 /* The same of one that was refused, for what host_refuse() said. */
 void session_stop_refused(void);
+/* The same where the template is taken: what comes is the first request. */
+void session_stop_settled(void);
 /* Something to do before the host is told of an exec. */
 void session_at_report(void (*call)(void));
 

@@ -235,6 +235,8 @@ void forget_threads()
 
 // ---- the end ----
 
+bool run_awaits; // of a template that a session has become: its code has not ended
+
 bool awaits_forever(Isolate *isolate)
 {
 	HandleScope scope(isolate);
@@ -250,10 +252,12 @@ void at_cleanup(void *isolate)
 {
 	if (exit_info[has_exit_code_at])
 		_exit(exit_info[exit_code_at]);
-	_exit(awaits_forever(static_cast<Isolate *>(isolate)) ? unsettled_top_level_await : 0);
+	_exit(run_awaits || awaits_forever(static_cast<Isolate *>(isolate)) ? unsettled_top_level_await : 0);
 }
 
 // ---- called by the agent ----
+
+int session = -1; // /dev/zeroboot, of a session
 
 // Runs what is due in the event loop, and waits for something first.
 void turn(const FunctionCallbackInfo<Value> &args)
@@ -281,7 +285,8 @@ void collect(const FunctionCallbackInfo<Value> &args)
 
 	isolate->LowMemoryNotification();
 	node::GetMultiIsolatePlatform(node::GetCurrentEnvironment(isolate->GetCurrentContext()))->DrainTasks(isolate);
-	listen(node::GetCurrentEventLoop(isolate));
+	if (session < 0) // in one the loop turns by itself
+		listen(node::GetCurrentEventLoop(isolate));
 }
 
 void write_all(int fd, const char *p, size_t size)
@@ -331,7 +336,6 @@ std::string read_rest(int request)
 
 // ---- sessions ----
 
-int session = -1; // /dev/zeroboot
 Isolate *session_isolate;
 uv_idle_t turn_handle;
 uv_async_t interrupt_handle;
@@ -457,20 +461,48 @@ void report(const FunctionCallbackInfo<Value> &args)
 		die("the end of an exec cannot be told");
 }
 
+// Nothing keeps the program from its end but what it does.
+void begin_run()
+{
+	run_awaits = true;
+	uv_unref(reinterpret_cast<uv_handle_t *>(&interrupt_handle));
+}
+
+// ended(): the code of a run has.
+void ended(const FunctionCallbackInfo<Value> &)
+{
+	run_awaits = false;
+}
+
+// draws(): whether random bytes have been made since this was asked.
+void draws(const FunctionCallbackInfo<Value> &args)
+{
+	EVP_RAND_CTX *generator = RAND_get0_public(nullptr);
+
+	args.GetReturnValue().Set(generator && EVP_RAND_get_state(generator) == EVP_RAND_STATE_READY);
+	forget_keys();
+}
+
 // next(): stops for the next exec. [arguments, variables, code, whether it is the first
-// of a fork]
+// of a copy, whether it is a run, with which the program ends]; undefined: the session is
+// to become a template when this is called again.
 void next(const FunctionCallbackInfo<Value> &args)
 {
 	Isolate *isolate = args.GetIsolate();
-	bool forked;
+	bool once, copy;
 
 	if (write(session, "", 0) < 0 || read(session, nullptr, 0) >= 0)
 		die("no exec");
-	forked = errno == ENOTUNIQ;
-	if (forked) {
+	if (errno == EINPROGRESS)
+		return;
+	once = errno == ESHUTDOWN || errno == ESTRPIPE;
+	copy = once || errno == ENOTUNIQ;
+	if (copy) {
 		forget_keys();
 		reseed();
 	}
+	if (once)
+		begin_run();
 	interrupted = 0;
 	isolate->CancelTerminateExecution();
 	watch_interrupts();
@@ -479,8 +511,8 @@ void next(const FunctionCallbackInfo<Value> &args)
 	Local<Value> all[] = { lists[0], lists[1],
 			       String::NewFromUtf8(isolate, code.data(), v8::NewStringType::kNormal,
 						   static_cast<int>(code.size())).ToLocalChecked(),
-			       v8::Boolean::New(isolate, forked) };
-	args.GetReturnValue().Set(Array::New(isolate, all, 4));
+			       v8::Boolean::New(isolate, copy), v8::Boolean::New(isolate, once) };
+	args.GetReturnValue().Set(Array::New(isolate, all, 5));
 }
 
 // ---- the request ----
@@ -580,4 +612,6 @@ NODE_MODULE_INIT()
 	NODE_SET_METHOD(exports, "wake", wake);
 	NODE_SET_METHOD(exports, "report", report);
 	NODE_SET_METHOD(exports, "next", next);
+	NODE_SET_METHOD(exports, "ended", ended);
+	NODE_SET_METHOD(exports, "draws", draws);
 }

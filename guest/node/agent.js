@@ -149,6 +149,9 @@ function variableOf(f, name) {
 
 const session = {
   stage: 'ended', // then 'begun', 'running'
+  once: false, // it is a run of a template that the session has become
+  told: true, // of the exec before
+  spare: undefined, // a Math.random that has not been asked yet
   count: 0,
   code: 0, // as which the exec will end, if nothing else happens
   text: undefined, // its result
@@ -193,6 +196,11 @@ function valueOf(remote) {
 function endExec(code, text) {
   if (session.stage === 'ended') return;
   session.stage = 'ended';
+  if (session.once) {
+    addon.ended();
+    if (code) process.exit(code);
+    return;
+  }
   session.code = code || session.code;
   session.text = text;
   addon.wake();
@@ -245,6 +253,7 @@ function interrupted() {
 
 function failed(error) {
   tell(error);
+  if (session.once) process.exit(1);
   session.code = 1;
   if (session.stage === 'running') endExec(1);
 }
@@ -293,27 +302,71 @@ function renewInput() {
   };
 }
 
-function takeRequest([args, variables, code, forked]) {
+// Random numbers are drawn ahead of a copy. Those of a generator that have been are over
+// once it has made others, and none is left when it is about to.
+const DRAWN_MOST = 3000;
+function untilDrawn(draw) {
+  let count = 1;
+  for (draw(); !addon.draws() && count < DRAWN_MOST; count++) draw();
+  return count;
+}
+
+function useUp(draw) {
+  addon.draws();
+  untilDrawn(draw);
+  for (let left = untilDrawn(draw) - 1; left > 0; left--) draw();
+}
+
+function otherRandom() {
+  return require('vm').runInNewContext('Math.random');
+}
+
+// Before the template is taken, what each copy would have to do.
+function prepareTemplate() {
+  const { randomInt, randomUUID } = require('crypto');
+  useUp(() => randomInt(2));
+  useUp(() => randomUUID());
+  session.spare = otherRandom();
+  addon.draws();
+  addon.collect();
+  addon.collect();
+}
+
+function drawAnew() {
+  if (session.spare) {
+    Math.random = session.spare;
+    session.spare = undefined;
+    return;
+  }
+  const { randomInt, randomUUID } = require('crypto');
+  for (let i = 0; i < 1100; i++) randomInt(2);
+  for (let i = 0; i < 130; i++) randomUUID();
+  Math.random = otherRandom();
+}
+
+function takeRequest([args, variables, code, copy, once]) {
   if (args.length) process.argv.splice(2, Infinity, ...args);
   setEnvironment(variables);
   session.renewInput();
-  if (forked) {
-    // Drawn ahead, before the fork.
-    const { randomInt, randomUUID } = require('crypto');
-    for (let i = 0; i < 1100; i++) randomInt(2);
-    for (let i = 0; i < 130; i++) randomUUID();
-    Math.random = require('vm').runInNewContext('Math.random');
-  }
+  if (copy) drawAnew();
   addon.wake();
-  Object.assign(session, { stage: 'begun', count: session.count + 1, code: 0, text: undefined, source: code });
+  Object.assign(session,
+    { stage: 'begun', count: session.count + 1, code: 0, text: undefined, source: code, once, told: false });
 }
 
 // Called by the addon at a turn of the loop: what it is to give to the inspector, if
 // anything. Timers that are due have run when an exec begins.
 function step() {
   if (session.stage === 'ended') {
-    if (session.count) addon.report(session.code, session.code ? undefined : session.text);
-    takeRequest(addon.next());
+    if (!session.told) addon.report(session.code, session.code ? undefined : session.text);
+    session.told = true;
+    const request = addon.next();
+    if (request) {
+      takeRequest(request);
+    } else {
+      prepareTemplate();
+      addon.wake();
+    }
     return undefined;
   }
   if (session.stage !== 'begun') return undefined;

@@ -74,8 +74,11 @@ WISHES = "/usr/lib/zeroboot/preload"
 class Session:
     """open: what runs are execs. fd: of /dev/zeroboot. flags: of the compiler, what
     `from __future__` has set stays. reported: the exec's end was told, and the next
-    one is to be read, or the rest of it. input: it was given some."""
+    one is to be read, or the rest of it. input: it was given some. once: it is a run of
+    a template that the session has become; kept: what that has, by name."""
     open = False
+    once = False
+    kept = {}
     fd = -1
     names = None
     count = 0
@@ -162,6 +165,9 @@ def prepare_exec(source):
     name = f"<exec {Session.count}>"
     try:
         keep_source(name, source.decode("utf-8", "replace"))
+        if Session.once:
+            body.__setstate__((callable_of(compile(source, name, "exec", Session.flags, True)), (), {}, {}))
+            return
         codes = [callable_of(code) for code in compile_exec(source, name)]
     except BaseException as e:
         State.exception = e.with_traceback(None)
@@ -207,6 +213,8 @@ def end_exec():
         finish()
     if e is not None:
         code = report_exec(cut_traceback(e))
+    if Session.once:
+        finish(code)
     for ending in ENDINGS:
         try:
             ending()
@@ -254,15 +262,55 @@ def reseed_fork():
     os.close(random)
 
 
-def read_exec():
-    """Its code; the first read stops. An interrupt may come into it: then all of it is
-    read again."""
+def drop_names():
+    """What a run has given names goes at its end; what was there before stays."""
+    names, kept = Session.names, Session.kept
+    for name in [name for name in names if names[name] is not kept.get(name, body)]:
+        del names[name]
+
+
+def line_buffered(on):
+    if sys.stdout is sys.__stdout__ and hasattr(sys.stdout, "reconfigure"):
+        try:
+            sys.stdout.reconfigure(line_buffering=on)
+        except ValueError:
+            pass  # the program has closed it
+
+
+def wait_as_template():
+    """Stops where the template is taken; as wait_for_exec."""
+    line_buffered(False)
+    gc.collect()
+    gc.freeze()
+    Session.kept = dict(Session.names)
+    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+    generators.rewind()
+    why = wait_for_exec()
+    reseed(random, generators.states)
+    os.close(random)
+    Session.once = why != errno.ENOTUNIQ
+    if why != errno.ESHUTDOWN:
+        line_buffered(True)
+    if not Session.once:
+        Session.kept = {}
+
+
+def wait_for_exec():
     os.write(Session.fd, b"")
     try:
         os.read(Session.fd, 0)
     except OSError as e:
-        if e.errno == errno.ENOTUNIQ:
-            reseed_fork()
+        return e.errno
+
+
+def read_exec():
+    """Its code; the first read stops. An interrupt may come into it: then all of it is
+    read again."""
+    why = wait_for_exec()
+    if why == errno.EINPROGRESS:
+        wait_as_template()
+    elif why == errno.ENOTUNIQ:
+        reseed_fork()
     arguments = [os.fsdecode(a) for a in read_all(Session.fd).split(b"\0")[:-1]]
     variables = read_all(Session.fd).split(b"\0")[:-1]
     code = read_all(Session.fd)
@@ -585,8 +633,7 @@ def flush_and_tell():
     return not failed
 
 
-def finish():
-    code = 0
+def finish(code=0):
     e, State.exception = State.exception, None
     if e is not None:
         code = report(e)
@@ -610,6 +657,8 @@ def finish():
     # more, which is why a traceback from there has no lines of the source.
     sys.meta_path = None
     del sys.modules["io"]
+    if Session.once:
+        drop_names()
     run.__setstate__((bool, (), {}, {}))
     sys.modules.pop("__main__", None)
     sys.last_type = sys.last_value = sys.last_traceback = None

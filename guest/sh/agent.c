@@ -81,7 +81,7 @@ extern void restore_sigmask(void) __attribute__((weak));
 extern char **environ;
 
 static int script, request;
-static int in_session;
+static int in_session, once; /* once: a run of what the session has become */
 
 static _Noreturn void die(const char *what)
 {
@@ -316,11 +316,16 @@ static char *next_exec(void)
 	size_t size = 0, room = 1 << 14;
 	char *code = malloc(room);
 	ssize_t n;
+	int why;
 
-	if (write(request, "", 0) < 0 || read(request, NULL, 0) >= 0)
-		die("no exec");
+	do {
+		if (write(request, "", 0) < 0 || read(request, NULL, 0) >= 0)
+			die("no exec");
+		why = errno;
+	} while (why == EINPROGRESS);
 	interrupted = 0;
-	if (errno == ENOTUNIQ)
+	once = why == ESHUTDOWN || why == ESTRPIPE;
+	if (once || why == ENOTUNIQ)
 		renew();
 	set_strings();
 	while (code && (n = read(request, code + size, room - 1 - size)) > 0) {
@@ -340,6 +345,8 @@ static void report(void)
 
 	fflush(stdout);
 	fflush(stderr);
+	if (once)
+		exit_shell(last_command_exit_value);
 	if (write(request, says, sizeof(says)) >= 0)
 		return;
 	/* A child that has given up what it did, which is all that it was for. */

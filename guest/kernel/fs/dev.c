@@ -55,7 +55,8 @@ static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
  * What reads of the request come to: once ESTRPIPE when output is taken as it comes,
  * EMSGSIZE when else there is more than code, or EISCONN when it is of a session
  * (ENOTUNIQ: of one that was forked); then each of these, with a read of nothing at
- * its end.
+ * its end. EINPROGRESS: the session is to become a template, in the next read, of which
+ * ESHUTDOWN is a run, and ESTRPIPE one whose output is taken as it comes.
  */
 static enum { UNREAD, ARGUMENTS, ENVIRONMENT, CODE } stage;
 
@@ -72,6 +73,13 @@ static long strings_read(void *buf, size_t n, u64 *pos)
 	return (long)done;
 }
 
+static long exec_error(void)
+{
+	if (session_once())
+		return output_streams() ? -ESTRPIPE : -ESHUTDOWN;
+	return session_forked() ? -ENOTUNIQ : -EISCONN;
+}
+
 /* The first read stops the VM until there is a request; in a session the first one
  * after a report does. */
 static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
@@ -84,10 +92,12 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 		stage = UNREAD;
 		*pos = 0;
 	}
+	if (session_settles())
+		return -EINPROGRESS;
 	if (stage == UNREAD) {
 		stage = ARGUMENTS;
 		if (session_open())
-			return session_forked() ? -ENOTUNIQ : -EISCONN;
+			return exec_error();
 		if (output_streams())
 			return -ESTRPIPE;
 		if (request_has(ZB_PART_ARGUMENT) ||
