@@ -236,6 +236,10 @@ function evaluated(count, result, error) {
     endExec(1);
     return;
   }
+  if (session.once) {
+    endExec(0);
+    return;
+  }
   try {
     const value = valueOf(result.result);
     endExec(0, value === undefined ? undefined : inspect(value));
@@ -328,8 +332,6 @@ function prepareTemplate() {
   useUp(() => randomUUID());
   session.spare = otherRandom();
   addon.draws();
-  addon.collect();
-  addon.collect();
 }
 
 function drawAnew() {
