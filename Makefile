@@ -184,7 +184,7 @@ run: setup
 test:
 	./deploy/setup.sh test
 	./deploy/setup.sh appliance
-	$(MAKE) all templates build/tests/recycle build/tests/states build/tests/session $(O)/syscalls
+	$(MAKE) all templates build/tests/recycle build/tests/states build/tests/session build/tests/derive $(O)/syscalls
 	./tests/run.sh
 
 test-svm:

@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit sessions judge session_store session_api svm appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences session_model session_soak session_damage hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
+suites=(unit sessions derived judge session_store session_api svm appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences session_model session_soak session_damage hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -104,6 +104,7 @@ build() {
 		appliance) "${of_its_own[@]}" MODE=release build/release/zeroboot && appliance/build.sh build/tests/appliance build/sh.img || fail "the appliance cannot be made" ;;
 		sdk) sdk/build.sh build/sdk || fail "the SDKs do not build" ;;
 		execs | sequences) "${of_its_own[@]}" MODE="$(cat build/mode)" build/tests/session || fail "the sessions' test tool does not build" ;;
+		derived) "${of_its_own[@]}" MODE="$(cat build/mode)" build/tests/derive build/tests/states || fail "the templates' test tools do not build" ;;
 		svm | vmx | manifests | mcp) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		esac
 	done

@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+"""Templates that are made of sessions: what runs of them starts with the session's state, and leaves
+nothing; whose they are; limits, ends, and guests that mean harm."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from harness import TOP, Report, Server, answers, eventually, post, receive
+from sessions import Client, Session
+
+KNOWN = TOP / "build/tests"
+
+
+def exec_of(client, code, language, **what):
+    status, answer = client.ask("POST", "/v1/exec", {"code": code, "language": language, **what})
+    assert status == 200, (status, answer)
+    return answer
+
+
+def out(client, code, language, **what):
+    answer = exec_of(client, code, language, **what)
+    assert answer["stderr"] == "" and answer["exit_code"] == 0 and "result" not in answer, answer
+    return answer["stdout"]
+
+
+def template(session, name):
+    status, answer = session.ask("POST", "/template", {"name": name})
+    assert status == 201 and answer["name"] == name, (status, answer)
+    return answer
+
+
+def remove(client, *names):
+    for name in names:
+        assert client.ask("DELETE", f"/v1/templates/{name}")[0] == 204, name
+
+
+def names(client):
+    return [t["name"] for t in client.ask("GET", "/v1/templates")[1]["templates"]]
+
+
+def lost(server):
+    """Virtual machines that were not used again."""
+    text = answers(server.ask(b"GET /metrics HTTP/1.0\r\n\r\n"))[0].body.decode()
+    return sum(map(int, re.findall(r"^zeroboot_vms_discarded_total\{[^}]*\} (\d+)$", text, re.M)))
+
+
+def stays(server, client, language, name, start, code, expected, more=()):
+    """Each run finds what the session had; none finds what another one did; and its VM is recycled."""
+    s = client.make(language=language)
+    s.run(start)
+    about = template(s, name)
+    assert about["language"] == language and about["memory_mb"] > 1 and about["sessions"] == 0, about
+    assert out(client, code, name) == expected
+    eventually(lambda: server.metric('zeroboot_workers_warm{language="%s"}' % label(server, language)) == 1)
+    before = lost(server)
+    for _ in range(8):
+        assert out(client, code, name) == expected
+    assert lost(server) == before, "its VMs are not recycled"
+    for some, answer in more:
+        assert out(client, some, name) == answer, some
+    s.run(start)
+    return s
+
+
+def label(server, language):
+    """As the metrics call the one template that was made of a language's sessions."""
+    text = answers(server.ask(b"GET /metrics HTTP/1.0\r\n\r\n"))[0].body.decode()
+    found = set(re.findall(r'^zeroboot_workers_maximum\{language="(%s@[0-9a-f]{8})"\}' % language, text, re.M))
+    assert len(found) == 1, found
+    return found.pop()
+
+
+def python(server, client):
+    s = stays(server, client, "python", "with-data",
+              "import numpy, threading\nx = numpy.arange(1 << 17)\ndef total(): return int(x.sum())\nopen('here', 'w').write('file')",
+              "print(total(), open('here').read(), 'y' in globals()); x[0] += 1; y = 1; open('here', 'w').write('gone')",
+              "8589869056 file False\n",
+              [("import sys, atexit\natexit.register(print, 'end')\nprint(sys.stdin.read(), end='')\n", "end\n"),
+               ("threading.Timer(0.01, print, ['late']).start()", "late\n"),
+               ("import asyncio\nawait asyncio.sleep(0.001)\nprint('awaited')", "awaited\n"),
+               ("class A:\n    def __del__(self): print('deleted')\na = A()", "deleted\n")])
+    assert len({out(client, "import random, os\nprint(random.random(), numpy.random.rand())", "with-data") for _ in range(5)}) == 5
+    answer = exec_of(client, "print(input(), file=sys.stderr)\nsys.exit(total() % 100)", "with-data", stdin="said\n",
+                     env={"A": "b"}, args=["c"], files={"f": "data"})
+    assert answer["stderr"].endswith("NameError: name 'sys' is not defined\n"), answer
+    answer = exec_of(client, "import os, sys\nprint(input(), os.environ['A'], sys.argv[1:], open('f').read())\nopen('g', 'w').write('back')\nsys.exit(3)",
+                     "with-data", stdin="said\n", env={"A": "b"}, args=["c"], files={"f": "data"}, outputs=["g"])
+    assert (answer["stdout"], answer["exit_code"], answer["files"]) == ("said b ['c'] data\n", 3, {"g": "back"}), answer
+    answer = exec_of(client, "def f():\n    return 1 / 0\nf()", "with-data")
+    assert answer["exit_code"] == 1 and "return 1 / 0" in answer["stderr"] and "agent" not in answer["stderr"], answer
+    assert exec_of(client, "x y", "with-data")["stderr"].endswith("SyntaxError: invalid syntax\n")
+    answer = exec_of(client, "while True: pass", "with-data", timeout_seconds=1)
+    assert answer["status"] == "timeout", answer
+    assert exec_of(client, "b = bytearray(200 << 20)", "with-data", memory_mb=100)["exit_code"] == 1
+    s.delete()
+
+
+def node(server, client):
+    s = stays(server, client, "node", "with-object",
+              "let x = [1, 2, 3]; const total = () => x.reduce((a, b) => a + b); Math.random(); crypto.randomUUID(); require('crypto').randomInt(5)",
+              "console.log(total(), typeof y); x.push(4); var y = 1", "6 undefined\n",
+              [("setTimeout(() => console.log(total()), 5); process.on('exit', () => console.log('end'))", "6\nend\n"),
+               ("await new Promise((r) => setTimeout(r, 1)); console.log('awaited')", "awaited\n")])
+    drawn = [out(client, "console.log(Math.random(), crypto.randomUUID(), require('crypto').randomInt(2 ** 40))", "with-object").split()
+             for _ in range(5)]
+    assert all(len(set(of)) == 5 for of in zip(*drawn)), drawn
+    for code, exit_code, stderr in (("throw new Error('thrown')", 1, "Uncaught Error: thrown"), ("(", 1, "SyntaxError"),
+                                    ("process.exitCode = 4", 4, ""), ("await new Promise(() => 0)", 13, ""),
+                                    ("setTimeout(() => nothing(), 1)", 1, "nothing is not defined")):
+        answer = exec_of(client, code, "with-object")
+        assert answer["exit_code"] == exit_code and stderr in answer["stderr"], answer
+    s.delete()
+
+
+def sh(server, client):
+    s = stays(server, client, "sh", "with-functions", "x=5; total() { echo $((x + $1)); }; cd /tmp; trap 'echo end' EXIT",
+              'total 1; x=6; echo "$PWD $# $1"', "6\n/tmp 0 \nend\n")
+    assert out(client, "echo $1; read y; echo $y", "with-functions", args=["a"], stdin="b\n") == "a\nb\nend\n"
+    assert exec_of(client, "false", "with-functions")["exit_code"] == 1
+    assert exec_of(client, "exit 7", "with-functions")["exit_code"] == 7
+    assert exec_of(client, "(", "with-functions")["exit_code"] == 2
+    s.delete()
+    s = client.make(language="sh", files={"/tmp/a": "first"}, env={"B": "second"})
+    template(s, "not-begun")
+    assert out(client, "cat /tmp/a; echo $B", "not-begun") == "firstsecond\n"
+    assert s.run("cat /tmp/a; echo $B")["stdout"] == "firstsecond\n"
+    s.delete()
+    remove(client, "not-begun")
+
+
+def ways(server, client):
+    """Batches, inputs, streams, sessions, their forks, and templates of those."""
+    both = [{"code": "print(total())", "language": "with-data"}, {"code": "total 2", "language": "with-functions"},
+            {"code": "print(1)"}, {"code": "console.log(total())", "language": "with-object"}]
+    status, answer = client.ask("POST", "/v1/exec/batch", {"executions": both})
+    assert status == 200 and [r["stdout"] for r in answer["results"]] == ["8589869056\n", "7\nend\n", "1\n", "6\n"], answer
+    status, answer = client.ask("POST", "/v1/exec/batch", {"code": "print(total() + int(input()))", "language": "with-data",
+                                                           "inputs": [{"stdin": str(i)} for i in range(4)]})
+    assert [r["stdout"] for r in answer["results"]] == [f"{8589869056 + i}\n" for i in range(4)], answer
+    with server.connect() as stream:
+        stream.sendall(post({"code": "print(total())", "language": "with-data", "stream": True}, extra=b"Connection: close\r\n"))
+        said = receive(stream)
+    assert b"event: stdout" in said and b"8589869056" in said and b"event: result" in said, said
+    s = client.make(language="with-data")
+    assert s.ask()[1]["language"] == "with-data"
+    assert s.run("x[0] = 4; z = 1; total()")["result"] == "8589869060"
+    other, = s.fork()
+    assert other.value("total() + z") == "8589869061" and s.value("x[0] = 0; total()") == "8589869056"
+    template(other, "with-more")
+    assert out(client, "print(total() + z, end='')", "with-more") == "8589869061"
+    assert other.value("total() + z") == "8589869061"
+    assert client.ask("GET", "/v1/templates")[1]["templates"][0]["language"] == "python"
+    s.delete()
+    other.delete()
+    remove(client, "with-more")
+
+
+def refused(client):
+    s = client.make(language="sh")
+    for name in ("", "A", "1a", "-a", "a b", "a.b", "a" * 33, "ä", None, 1):
+        status, answer = s.ask("POST", "/template", {"name": name})
+        assert status == 400 and answer["error"].startswith("name:"), (name, status, answer)
+    assert s.ask("POST", "/template", {})[0] == 400
+    for name in ("sh", "python", "bash", "js", "with-data"):
+        assert s.ask("POST", "/template", {"name": name})[0] == 409, name
+    assert s.ask("POST", "/template", {"name": "a" * 32})[0] == 201
+    remove(client, "a" * 32)
+    s.run("exit")
+    assert s.ask("POST", "/template", {"name": "late"})[0] == 410
+    s.delete()
+    assert s.ask("POST", "/template", {"name": "late"})[0] == 404
+    assert client.ask("DELETE", "/v1/templates/late")[0] == client.ask("DELETE", "/v1/templates/sh")[0] == 404
+    assert client.ask("POST", "/v1/exec", {"code": "1", "language": "late"})[0] == 400
+
+
+def deleted(server, client):
+    """What runs ends as it would, a session goes on; then workers and memory go."""
+    eventually(lambda: server.metric("zeroboot_sessions_bytes") == 0)
+    workers = len(server.workers())
+    s = client.make(language="sh")
+    s.run("x=5")
+    template(s, "short")
+    s.delete()
+    s = client.make(language="short")
+    assert s.run("echo $x")["stdout"] == "5\n"
+    said = []
+    run = threading.Thread(target=lambda: said.append(out(client, "echo begun > f; sleep 1; echo $x", "short")))
+    run.start()
+    eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+    remove(client, "short")
+    assert "short" not in names(client)
+    assert client.ask("POST", "/v1/exec", {"code": "1", "language": "short"})[0] == 400
+    assert client.ask("POST", "/v1/sessions", {"language": "short"})[0] == 400
+    run.join()
+    assert said == ["5\n"], said
+    assert s.run("echo $x")["stdout"] == "5\n" and len(server.workers()) > workers
+    template(s, "short")
+    remove(client, "short")
+    s.delete()
+    eventually(lambda: len(server.workers()) <= workers)
+    eventually(lambda: server.metric("zeroboot_sessions_bytes") == 0)
+
+
+def deriver(server):
+    """The process that makes a template."""
+    for child in server.children():
+        with contextlib.suppress(OSError):
+            if b"--derive" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    return None
+
+
+def killed(server, client):
+    """The process that makes one: its client is told, and nothing else is lost. A client that goes away
+    ends it."""
+    s = client.make()
+    s.run("x = 5")
+    for _ in range(100):
+        told = []
+        asking = threading.Thread(target=lambda: told.append(s.ask("POST", "/template", {"name": "killed"})[0]))
+        asking.start()
+        while asking.is_alive():
+            if pid := deriver(server):
+                os.kill(pid, signal.SIGKILL)
+        asking.join()
+        if told == [500]:
+            break
+        assert told == [201], told
+        remove(client, "killed")
+    assert told == [500], told
+    assert "killed" not in names(client) and s.value("x") == "5"
+    with server.connect() as gone:
+        gone.sendall(post({"name": "left"}, f"/v1/sessions/{s.id}/template"))
+        eventually(lambda: deriver(server) or "left" in names(client))
+    eventually(lambda: not deriver(server))
+    template(s, "killed")
+    assert out(client, "print(x)", "killed") == "5\n"
+    remove(client, *(name for name in names(client) if name in ("left", "killed")))
+    s.delete()
+
+
+# What the session does while it settles.
+ABI = (TOP / "guest/abi.h").read_text()
+KERNEL_BASE = int(re.search(r"#define ZB_KERNEL_BASE\s+(\w+)", ABI)[1].rstrip("ulUL"), 0)
+EVIL = f"""
+import ctypes, gc, os
+base = {KERNEL_BASE}
+def at(gpa): return ctypes.c_uint64.from_address(base + gpa)
+def root(): return at(0x1000 + 56).value & ~0xfff
+def evil(act):
+    def once(phase, info):
+        if phase == "start":
+            gc.callbacks.remove(once)
+            exec(act)
+    gc.callbacks.append(once)
+"""
+
+
+def hostile(server, client):
+    """Memory that CPL0 uses, tables that lead in a circle, a program that ends or never comes to rest."""
+    failed = []
+    for act, statuses in (("at(0x2000 + 8).value ^= 1", (500,)), ("at(0x100000).value ^= 1 << 40", (500,)),
+                          ("at(root() + 8 * 300).value = root() | 7", (500,)), ("os._exit(0)", (500,)), ("os.abort()", (500,)),
+                          ("at(root()).value ^= 1 << 51", (500,)),
+                          ("[setattr(at(root() + 8 * i), 'value', at(root() + 8 * i).value & ~0x60) for i in range(200)]", (201, 500)),
+                          ("at(0x1000 + 3984).value = 1 << 60", (201, 500)), ("at(0x1000 + 312).value = 0x2000", (201, 500)),
+                          ("os.write(os.open('/dev/zeroboot', os.O_RDWR), b'12345678')", (201, 500))):
+        s = client.make()
+        s.run(EVIL)
+        s.run(f"evil({act!r})\nx = 5")
+        status, answer = s.ask("POST", "/template", {"name": "evil"})
+        if status not in statuses:
+            failed.append((act, status, answer))
+        if status == 201:
+            client.ask("POST", "/v1/exec", {"code": "print(x)", "language": "evil", "timeout_seconds": 5})
+            remove(client, "evil")
+        else:
+            assert s.value("gc.callbacks.clear()\nx") == "5", act
+        s.delete()
+        assert out(client, "print(1)", "python") == "1\n"
+    assert not failed, failed
+
+
+def keys(server):
+    one, two = Client(server, "key-one-000000000000"), Client(server, "key-two-000000000000")
+    s = one.make(language="sh")
+    s.run("x=one")
+    template(s, "mine")
+    assert names(one) == ["mine"] and names(two) == []
+    for what in ({"code": "1"}, {"executions": [{"code": "1", "language": "mine"}]}):
+        path = "/v1/exec/batch" if "executions" in what else "/v1/exec"
+        status, answer = two.ask("POST", path, {**what, "language": "mine"} if "code" in what else what)
+        assert status == 400 and "unknown" in answer["error"], (status, answer)
+    assert two.ask("POST", "/v1/sessions", {"language": "mine"})[0] == 400
+    assert two.ask("DELETE", "/v1/templates/mine")[0] == 404
+    assert two.ask("POST", f"/v1/sessions/{s.id}/template", {"name": "stolen"})[0] == 404
+    other = two.make(language="sh")
+    other.run("x=two")
+    template(other, "mine")
+    assert out(one, "echo $x", "mine") == "one\n" and out(two, "echo $x", "mine") == "two\n"
+    remove(two, "mine")
+    assert out(one, "echo $x", "mine") == "one\n"
+    for path in (b"/metrics", b"/health"):
+        assert b"mine" not in answers(server.ask(b"GET %s HTTP/1.0\r\n\r\n" % path))[0].body, path
+
+
+def limits(client):
+    """There are so many, and so large; a key leaves some for others."""
+    s = client.make(language="sh")
+    template(s, "one")
+    template(s, "two")
+    assert s.ask("POST", "/template", {"name": "three"})[0] == 503
+    remove(client, "one")
+    template(s, "three")
+    remove(client, "two", "three")
+    large = client.make()
+    large.run("x = 1")
+    assert large.ask("POST", "/template", {"name": "large"})[0] == 507
+    assert large.value("x") == "1"
+
+
+def restarted():
+    """Sessions of a template go on with --state; it is of the server alone, and goes with it."""
+    with tempfile.TemporaryDirectory() as state:
+        with Server("--workers", "1", "--state", f"{state}/kept") as server:
+            client = Client(server)
+            s = client.make(language="sh")
+            s.run("x=5")
+            template(s, "mine")
+            s.delete()
+            s = client.make(language="mine")
+            assert s.run("echo $x; x=6")["stdout"] == "5\n"
+            eventually(lambda: s.about()["saved"] and list(pathlib.Path(state).glob("kept/kept/*.zbt")))
+        with Server("--workers", "1", "--state", f"{state}/kept") as server:
+            client = Client(server)
+            assert names(client) == []
+            s = Session(client, s.id)
+            assert s.ask()[1]["language"] == "mine"
+            assert s.run("echo $x")["stdout"] == "6\n"
+            template(s, "mine")
+            assert out(client, "echo $x", "mine") == "6\n"
+            s.delete()
+
+
+def proved():
+    """What is proved of any template, of those that sessions have become."""
+    with tempfile.TemporaryDirectory() as place:
+        for language, every, code in (("sh", "12", "x=5; f() { echo $x; }"), ("python", "60", "import numpy; x = numpy.arange(1 << 17)")):
+            made = pathlib.Path(place, f"{language}.zbt")
+            made.with_suffix(".img").symlink_to(TOP / f"templates/{language}.img")
+            subprocess.run([KNOWN / "derive", TOP / f"templates/{language}.zbt", made, code], check=True)
+            done = subprocess.run([KNOWN / "states", made, every, TOP / f"tests/{language}/snippets.txt"], capture_output=True, text=True, check=False)
+            assert done.returncode == 0 and "not ok" not in done.stdout, done.stdout + done.stderr
+
+
+def main():
+    report = Report("derived")
+    with Server("--workers", "1") as server:
+        client = Client(server)
+        report.check("a Python session with an array", python, server, client)
+        report.check("a Node session with variables", node, server, client)
+        report.check("a shell with functions, and one that has not begun", sh, server, client)
+        report.check("batches, inputs, streams, and sessions of a template", ways, server, client)
+        report.check("names, and sessions that are not there, are refused", refused, client)
+        remove(client, *names(client))
+        report.check("one is deleted", deleted, server, client)
+        report.check("the process that makes one is killed", killed, server, client)
+        report.check("a guest that means harm harms its template alone", hostile, server, client)
+        report.line("nothing unexpected is logged", "\n".join(l for l in server.unexpected() if "template of a session not made" not in l) or None)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(["key-one-000000000000", "key-two-000000000000"], file)
+        file.flush()
+        with Server("--workers", "1", environment={**os.environ, "ZEROBOOT_API_KEYS_FILE": file.name}) as server:
+            report.check("a template belongs to the key that made it", keys, server)
+    with Server("--workers", "1", "--session-templates", "2", "--sessions-memory", "30") as server:
+        report.check("there are so many, and so large", limits, Client(server))
+    report.check("a server that is started anew has their sessions", restarted)
+    report.check("a VM of one is that again after each run, and can be brought to any state", proved)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
