@@ -108,7 +108,9 @@ static void put_time(struct text *t, const char *name, uint64_t wall_ns)
 /* One that has not run yet is as its template, which waits in a VM. */
 static const char *condition(const struct session *s)
 {
-	return s->ended ? "ended" : s->running || !s->begun ? "live" : "parked";
+	return s->ended                           ? "ended" :
+	       session_is_running(s) || !s->begun ? "live" :
+						    "parked";
 }
 
 static void put_session(struct text *t, const struct session *s,
@@ -131,8 +133,10 @@ static void put_session(struct text *t, const struct session *s,
 	text_format(t, ",\"runs\":%llu,\"idle_seconds\":%u",
 		    (unsigned long long)s->runs, s->idle_seconds);
 	if (session_store_is_on())
-		text_put(t, session_store_has(s) ? ",\"saved\":true" :
-						   ",\"saved\":false");
+		text_put(t, session_store_has(s) && !s->saving ? ",\"saved\":"
+								 "true" :
+								 ",\"saved\":"
+								 "false");
 	if (warnings && warnings->size) {
 		text_put(t, ",\"warnings\":[");
 		text_add(t, warnings->data, warnings->size);
@@ -270,20 +274,35 @@ void api_session_list(struct exchange *x, const char *body, size_t size)
 		api_refuse(x, 500, "", "no memory for the answer");
 }
 
-void api_session_show(struct exchange *x, const char *body, size_t size)
+static void show(struct exchange *x, struct session *s)
 {
-	struct session *s = find_paid(x);
-	struct text *t;
+	struct text *t = answer_begin(&x->answer);
 
-	(void)body;
-	(void)size;
-	if (!s)
-		return;
 	session_touch(s);
-	t = answer_begin(&x->answer);
 	put_session(t, s, NULL);
 	text_put(t, "\n");
 	api_answer(x, 200, "application/json", "");
+}
+
+static void saved(struct job *job)
+{
+	struct exchange *x = job->context;
+	struct session *s = find(x);
+
+	x->open = 0;
+	if (s)
+		show(x, s);
+}
+
+void api_session_show(struct exchange *x, const char *body, size_t size)
+{
+	struct session *s = find_paid(x);
+
+	(void)body;
+	(void)size;
+	/* What it has become by an exec that was answered is told. */
+	if (s && !(s->saving && api_session_fetch(x, s, true, saved) == 0))
+		show(x, s);
 }
 
 void api_session_interrupt(struct exchange *x, const char *body, size_t size)
@@ -449,7 +468,7 @@ static void fetched(struct job *job)
 		fork_it(x, s, x->copies);
 }
 
-int api_session_fetch(struct exchange *x, struct session *s,
+int api_session_fetch(struct exchange *x, struct session *s, bool look,
 		      void (*done)(struct job *job))
 {
 	struct job *job = calloc(1, sizeof(*job));
@@ -462,7 +481,9 @@ int api_session_fetch(struct exchange *x, struct session *s,
 		free(job);
 		return -ENOMEM;
 	}
-	*job = (struct job){ .fetch = true, .done = done, .context = x };
+	*job = (struct job){
+		.fetch = true, .look = look, .done = done, .context = x
+	};
 	x->jobs[0] = job;
 	x->count = x->open = 1;
 	if (session_submit(s, job) == 0)
@@ -483,7 +504,7 @@ static void fork_or_fetch(struct exchange *x, uint32_t copies)
 		return;
 	}
 	x->copies = copies;
-	r = api_session_fetch(x, s, fetched);
+	r = api_session_fetch(x, s, false, fetched);
 	if (r == -EAGAIN)
 		api_refuse(x, 503, "Retry-After: 1\r\n",
 			   "too many requests wait for the session");

@@ -15,9 +15,9 @@ void api_session_delete(struct exchange *x, const char *body, size_t size);
 struct session *api_session_alive(struct exchange *x);
 /* The job of the exchange is an exec of it. */
 void api_session_submit(struct exchange *x, struct session *s);
-/* Has the state of one that is away (session.h) read; then done is called, by a job of
- * the exchange's. 0, -EAGAIN or -ENOMEM. */
-int api_session_fetch(struct exchange *x, struct session *s,
+/* Has the state of one that is away (session.h) read, or saved; then done is called, by a
+ * job of the exchange's. look: it is only told of. 0, -EAGAIN or -ENOMEM. */
+int api_session_fetch(struct exchange *x, struct session *s, bool look,
 		      void (*done)(struct job *job));
 
 extern const struct object api_session_answer, api_sessions_answer,

@@ -11,7 +11,8 @@
 #define UNIT 8ul           /* of an offset */
 #define KEPT (2ul << 20)   /* bytes of room */
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
-#define DEPTH 8 /* records in which the lines of a page are looked for */
+#define DEPTH 8      /* records in which the lines of a page are looked for */
+#define COPIES 2048u /* pages */
 
 /* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
  * the bit that is always 1 are as the template has them (SDM 1, 3.4.3). */
@@ -107,8 +108,10 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	d->record = calloc(d->pages, sizeof(*d->record));
 	d->known = calloc(d->pages, sizeof(*d->known));
 	d->differ = calloc(d->pages, sizeof(*d->differ));
+	d->depth = calloc(d->pages, sizeof(*d->depth));
+	d->copy = calloc(d->pages, sizeof(*d->copy));
 	if (!d->tables || !d->fixed || !d->apart || !d->changed || !d->record ||
-	    !d->known || !d->differ) {
+	    !d->known || !d->differ || !d->depth || !d->copy) {
 		delta_close(d);
 		return err_set(e, -ENOMEM, "no memory");
 	}
@@ -129,20 +132,44 @@ void delta_close(struct delta *d)
 	free(d->record);
 	free(d->known);
 	free(d->differ);
+	free(d->depth);
+	free(d->copy);
+	free(d->copies);
+	free(d->spare);
 	free(d->data);
 	memset(d, 0, sizeof(*d));
 }
 
+void delta_hurry(struct delta *d)
+{
+	if (!d->copies)
+		d->copies = malloc((size_t)COPIES * PAGE_BYTES);
+}
+
+static void forget_copies(struct delta *d)
+{
+	if (d->copied)
+		memset(d->copy, 0, d->pages * sizeof(*d->copy));
+	d->copied = 0;
+}
+
+/* The next one is mostly as large, and its pages are there. */
+static void keep_room(uint8_t **data, size_t *room)
+{
+	if (*room <= KEPT)
+		return;
+	free(*data);
+	*data = NULL;
+	*room = 0;
+}
+
 void delta_clear(struct delta *d)
 {
+	forget_copies(d);
 	if (!d->size)
 		return;
-	/* The next one is mostly as large, and its pages are there. */
-	if (d->room > KEPT) {
-		free(d->data);
-		d->data = NULL;
-		d->room = 0;
-	}
+	keep_room(&d->data, &d->room);
+	keep_room(&d->spare, &d->spare_room);
 	d->size = d->last = d->count = d->live = 0;
 	memset(d->record, 0, d->pages * sizeof(*d->record));
 }
@@ -160,6 +187,32 @@ size_t delta_most(const struct delta *d)
 	return 3 * d->limit + DELTA_SPARE;
 }
 
+/* Room for so much, or more: to touch some anew takes longer than to fill it. realloc
+ * would ask for a call that workers may not make. */
+static uint8_t *take_spare(struct delta *d, size_t *room)
+{
+	uint8_t *data = d->spare;
+
+	if (d->spare_room >= *room) {
+		*room = d->spare_room;
+		d->spare = NULL;
+		d->spare_room = 0;
+		return data;
+	}
+	return malloc(*room);
+}
+
+static void change_data(struct delta *d, uint8_t *data, size_t room)
+{
+	free(d->spare);
+	d->spare = d->data;
+	d->spare_room = d->room;
+	d->data = data;
+	d->room = room;
+	/* Two for one that is large would be too much. */
+	keep_room(&d->spare, &d->spare_room);
+}
+
 static int grow(struct delta *d, size_t more, struct err *e)
 {
 	size_t most = delta_most(d), room = d->room;
@@ -171,15 +224,12 @@ static int grow(struct delta *d, size_t more, struct err *e)
 		return 0;
 	while (room - d->size < more)
 		room += room / 2 + DELTA_SPARE;
-	/* realloc would ask for a call that workers may not make. */
-	data = malloc(room);
+	data = take_spare(d, &room);
 	if (!data)
 		return err_set(e, -ENOMEM, "no memory");
 	if (d->size)
 		memcpy(data, d->data, d->size);
-	free(d->data);
-	d->data = data;
-	d->room = room;
+	change_data(d, data, room);
 	return 0;
 }
 
@@ -217,15 +267,14 @@ static uint64_t lines_differing(const struct delta *d, uint64_t page)
 	return d->record[page] ? d->differ[page] : 0;
 }
 
-/* Where what counts of these lines is; how many records it took. */
-static unsigned find_lines(const struct delta *d, uint64_t page,
-			   const uint8_t *lines[LINES])
+/* Where what counts of these lines is. */
+static void find_lines(const struct delta *d, uint64_t page,
+		       const uint8_t *lines[LINES])
 {
 	const struct delta_record *r = record_of(d, page);
 	uint64_t found = 0;
-	unsigned depth = 0;
 
-	for (; r && found != d->known[page]; depth++) {
+	while (r && found != d->known[page]) {
 		const uint8_t *line = (const uint8_t *)(r + 1);
 
 		for (uint64_t m = r->mask; m; m &= m - 1, line += DELTA_LINE)
@@ -234,7 +283,6 @@ static unsigned find_lines(const struct delta *d, uint64_t page,
 		found |= r->mask;
 		r = record_at(d, r->earlier);
 	}
-	return depth;
 }
 
 static size_t lines_size(uint64_t mask)
@@ -276,18 +324,20 @@ static uint64_t compare_record(const struct delta *d,
 	return differ;
 }
 
-/* The record at an offset is its page's last from now on. */
-static void take_record(struct delta *d, size_t at)
+/* The record at an offset is its page's last from now on. differing: those of its lines
+ * that are not the template's. */
+static void take_record(struct delta *d, size_t at, uint64_t differing)
 {
 	const struct delta_record *r = (const void *)(d->data + at);
 	uint64_t known = lines_known(d, r->page);
 	uint64_t differ = lines_differing(d, r->page);
 
 	d->live -= lines_size(differ);
+	d->depth[r->page] = known & ~r->mask ? d->depth[r->page] + 1 : 1;
 	if (r->mask == 0)
 		known = differ = 0;
 	else
-		differ = (differ & ~r->mask) | compare_record(d, r);
+		differ = (differ & ~r->mask) | differing;
 	d->record[r->page] = (uint32_t)(at / UNIT);
 	d->known[r->page] = known | r->mask;
 	d->differ[r->page] = differ;
@@ -308,8 +358,12 @@ static void take_segment(struct delta *d, size_t segment)
 
 	d->last = segment;
 	d->count++;
-	for (; at < end; at += record_size((const void *)(d->data + at)))
-		take_record(d, at);
+	while (at < end) {
+		const struct delta_record *r = (const void *)(d->data + at);
+
+		take_record(d, at, compare_record(d, r));
+		at += record_size(r);
+	}
 }
 
 static void take_all(struct delta *d)
@@ -453,6 +507,7 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
 	size_t at = d->size, part = 0;
 	int r = size % UNIT ? err_set(e, -EINVAL, "damaged") : grow(d, size, e);
 
+	forget_copies(d);
 	if (r == 0 && size) {
 		memcpy(d->data + d->size, bytes, size);
 		d->size += size;
@@ -471,25 +526,63 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e)
 
 /* ---- saving ---- */
 
-/*
- * The lines that are not as they were when they were told of last. differing: from
- * the template's. Now and then all, so that they are not looked for in ever more
- * records.
- */
+/* The page as it was told of last, or NULL. */
+static uint8_t *copy_of(const struct delta *d, uint64_t page)
+{
+	return d->copy[page] ?
+		       d->copies + (size_t)(d->copy[page] - 1) * PAGE_BYTES :
+		       NULL;
+}
+
+static void copy_page(struct delta *d, uint64_t page, const uint8_t *now)
+{
+	if (!d->copies || d->copied == COPIES)
+		return;
+	d->copy[page] = (uint16_t)++d->copied;
+	memcpy(copy_of(d, page), now, PAGE_BYTES);
+}
+
+static void copy_lines(uint8_t *to, const uint8_t *now, uint64_t mask)
+{
+	for (; mask; mask &= mask - 1) {
+		size_t at = (size_t)__builtin_ctzll(mask) * DELTA_LINE;
+
+		memcpy(to + at, now + at, DELTA_LINE);
+	}
+}
+
+/* The lines that are not as they were when they were told of last. differing: from
+ * the template's. */
 static uint64_t changed_lines(const struct delta *d, uint64_t page,
 			      const uint8_t *now, uint64_t differing)
 {
 	uint64_t known = lines_known(d, page), changed = differing & ~known;
 	const uint8_t *lines[LINES];
-	unsigned depth = find_lines(d, page, lines);
 
+	find_lines(d, page, lines);
 	for (uint64_t m = known; m; m &= m - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(m);
 
 		if (!lines_same(lines[i], now + i * DELTA_LINE))
 			changed |= 1ull << i;
 	}
-	return changed && depth > DEPTH ? changed | known : changed;
+	return changed;
+}
+
+/* Of a page's lines in a mask those that are not the template's. */
+static uint64_t differing_lines(const struct delta *d, uint64_t page,
+				const uint8_t *now, uint64_t mask)
+{
+	const uint8_t *then = template_page(d, page);
+	uint64_t differ = 0;
+
+	for (uint64_t m = mask; m; m &= m - 1) {
+		size_t at = (size_t)__builtin_ctzll(m) * DELTA_LINE;
+
+		if (!is_template(now + at, then ? then + at : NULL))
+			differ |= m & -m;
+	}
+	return differ;
 }
 
 /* Registers as they may be in a delta, of any that a vCPU shows. */
@@ -504,6 +597,15 @@ static struct delta_registers take_registers(const struct vm_state *state)
 	return r;
 }
 
+/* Eight bytes. */
+static bool is_zero(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word == 0;
+}
+
 /* Without what the template's programs do not have, and the zeroes at the end. */
 static uint32_t put_vectors(const struct delta *d, uint8_t *to,
 			    const struct kvm_xsave *xsave)
@@ -515,9 +617,9 @@ static uint32_t put_vectors(const struct delta *d, uint8_t *to,
 	memcpy(&features, to + XSTATE_BV, 8);
 	features &= d->snapshot->state->xcrs.xcrs[0].value;
 	memcpy(to + XSTATE_BV, &features, 8);
-	while (size > XSAVE_LEAST && !to[size - 1])
-		size--;
-	return (size + 7) & ~7u;
+	while (size > XSAVE_LEAST && is_zero(to + size - 8))
+		size -= 8;
+	return size;
 }
 
 int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
@@ -546,7 +648,7 @@ int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 }
 
 static int append(struct delta *d, const struct delta_record *head,
-		  const uint8_t *now, struct err *e)
+		  uint64_t differ, const uint8_t *now, struct err *e)
 {
 	size_t at = d->size;
 	int r = grow(d, record_size(head), e);
@@ -567,27 +669,61 @@ static int append(struct delta *d, const struct delta_record *head,
 			       (unsigned long long)head->page);
 	segment_at(d, d->begun)->records++;
 	bit_set(d->changed, head->page);
-	take_record(d, d->size);
+	take_record(d, d->size, differ & head->mask);
 	d->size = at;
 	return d->live > d->limit ? too_large(d, e) : 0;
 }
 
-/* A page that is the template's again is told so, without its lines. */
+/*
+ * Appends what has changed, if anything, of a page. differ: its lines that are not the
+ * template's; if there are none it is told so, without its lines. Now and then all that
+ * are known, so that they are not looked for in ever more records.
+ */
+static int tell(struct delta *d, uint64_t page, const uint8_t *now,
+		uint64_t changed, uint64_t differ, struct err *e)
+{
+	uint64_t known = lines_known(d, page);
+	struct delta_record head = { .page = (uint32_t)page,
+				     .earlier = d->record[page],
+				     .mask = differ ? changed : 0 };
+
+	if (!differ && !known)
+		return 0;
+	if (differ && !changed)
+		return 0;
+	if (differ && d->depth[page] > DEPTH)
+		head.mask |= known;
+	return append(d, &head, differ, now, e);
+}
+
+/* Of one that was not copied yet. */
+static int put_first(struct delta *d, uint64_t page, const uint8_t *now,
+		     const struct lines_ahead *next, struct err *e)
+{
+	uint64_t differ = d->compare(now, template_page(d, page), next);
+	uint64_t changed = lines_known(d, page) && differ ?
+				   changed_lines(d, page, now, differ) :
+				   differ;
+
+	copy_page(d, page, now);
+	return tell(d, page, now, changed, differ, e);
+}
+
 static int put(struct delta *d, uint64_t page, const uint8_t *now,
 	       const struct lines_ahead *next, struct err *e)
 {
-	struct delta_record head = {
-		.page = (uint32_t)page,
-		.earlier = d->record[page],
-		.mask = d->compare(now, template_page(d, page), next)
-	};
-	uint64_t known = lines_known(d, page);
+	uint8_t *copy = copy_of(d, page);
+	uint64_t changed, differ;
 
-	if (known && head.mask)
-		head.mask = changed_lines(d, page, now, head.mask);
-	else if (known)
-		return append(d, &head, now, e);
-	return head.mask ? append(d, &head, now, e) : 0;
+	if (!copy)
+		return put_first(d, page, now, next, e);
+	changed = d->compare(now, copy, next);
+	if (!changed)
+		return 0;
+	copy_lines(copy, now, changed);
+	differ = (lines_differing(d, page) & ~changed) |
+		 differing_lines(d, page, now, changed);
+	return tell(d, page, now, changed, differ, e);
 }
 
 int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e)
@@ -627,7 +763,9 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 		more = next_told(d, pages, &after);
 		if (more) {
 			next.now = memory + after * PAGE_BYTES;
-			next.then = template_page(d, after);
+			next.then = copy_of(d, after);
+			if (!next.then)
+				next.then = template_page(d, after);
 		}
 		if (!next.then)
 			next.then = next.now;
@@ -635,6 +773,25 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 		page = after;
 	}
 	return r;
+}
+
+uint64_t delta_foresee(const struct delta *d, const uint64_t *pages)
+{
+	uint64_t root = tables_root(d->snapshot), more = 0;
+	uint64_t head = sizeof(struct delta_segment) + sizeof(struct kvm_xsave);
+
+	if (bit_is_set(pages, root))
+		return UINT64_MAX;
+	for (uint64_t i = 0; i < (d->pages + 63) / 64; i++) {
+		if (pages[i] & d->fixed[i])
+			return UINT64_MAX;
+		more += (uint64_t)__builtin_popcountll(pages[i] & ~d->apart[i]);
+	}
+	more = head + more * (sizeof(struct delta_record) + PAGE_BYTES);
+	/* It may come to be one for all that there is. */
+	return d->live + more > d->limit || more > delta_most(d) - d->size ?
+		       UINT64_MAX :
+		       d->live + more;
 }
 
 /* A page's record with all that counts and differs from the template; how long it
@@ -660,7 +817,7 @@ int delta_compact(struct delta *d, struct err *e)
 	const struct delta_segment *last = segment_at(d, d->last);
 	size_t head = sizeof(*last) + last->vectors_size;
 	size_t room = head + d->live, at = head;
-	uint8_t *data = malloc(room);
+	uint8_t *data = take_spare(d, &room);
 	struct delta_segment *whole = (void *)data;
 
 	if (!data)
@@ -676,10 +833,8 @@ int delta_compact(struct delta *d, struct err *e)
 		whole->records++;
 	}
 	whole->size = at;
-	free(d->data);
-	d->data = data;
+	change_data(d, data, room);
 	d->size = at;
-	d->room = room;
 	take_all(d);
 	whole->checksum = sum_up(whole);
 	return 0;
@@ -700,6 +855,7 @@ int delta_end(struct delta *d, struct err *e)
 
 void delta_undo(struct delta *d)
 {
+	forget_copies(d);
 	d->size = d->begun;
 	take_all(d);
 }

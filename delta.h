@@ -45,14 +45,22 @@ struct delta {
 	char template[DELTA_TEMPLATE]; /* which it is */
 	uint8_t *data;                 /* the segments */
 	size_t size, room;
-	size_t last;        /* where the last segment is, */
-	size_t count;       /* how many there are */
-	size_t begun;       /* and one that is not ended */
+	size_t last;    /* where the last segment is, */
+	size_t count;   /* how many there are */
+	size_t begun;   /* and one that is not ended */
+	uint8_t *spare; /* the next data; of spare_room bytes */
+	size_t spare_room;
 	size_t live, limit; /* bytes of records that count; at most */
 	uint32_t *record;   /* for each page: where its last record is, in units
 			     * of 8 bytes; 0: there is none */
 	uint64_t *known; /* and if there is: the lines that its records have, */
-	uint64_t *differ; /* and those of them that are not the template's */
+	uint64_t *differ; /* those of them that are not the template's, and */
+	uint8_t *depth;   /* in how many records they are to be looked for */
+	/* Pages as they were told of last, so that what has changed since is found by
+	 * one look: for each page which, of those from 1 on; 0: none. */
+	uint16_t *copy;
+	uint8_t *copies; /* NULL: there are none */
+	unsigned copied;
 };
 
 /* An empty one: the template's own state. limit: bytes that it may have. snapshot
@@ -63,6 +71,8 @@ void delta_close(struct delta *d);
 /* Whether what the program has written is a part of the state: of one in the middle of
  * a run. */
 void delta_keep_output(struct delta *d, bool keep);
+/* It will be saved more than once: it takes some MiB to be quick. */
+void delta_hurry(struct delta *d);
 void delta_clear(struct delta *d);
 
 /* What the head of a segment says by itself, of size bytes that start with it: 0,
@@ -92,6 +102,9 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 		  struct err *e);
 int delta_end(struct delta *d, struct err *e);
 void delta_undo(struct delta *d);
+/* Bytes of the segment that all this makes, for the same pages, at most; UINT64_MAX: it
+ * can also be refused. */
+uint64_t delta_foresee(const struct delta *d, const uint64_t *pages);
 
 /* Makes one segment of all that counts of one that is not empty. 0 or -ENOMEM: it
  * is as it was. */

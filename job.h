@@ -77,6 +77,9 @@ struct job {
 	uint64_t stayed_run;   /* in that run, which has saved its state */
 	struct job *next_exec;
 	void (*then)(struct job *job); /* done, as its submitter has it */
+	/* Its program has ended, its results are there, and its session goes on, whose
+	 * state will become longer by most bytes at most: see pool_part. Or NULL. */
+	void (*ended_well)(struct job *job, uint64_t most);
 	void (*done)(struct job *job);
 	void *context;
 	bool open_line; /* of a streamed run: stderr, as it was sent, has no

@@ -111,7 +111,19 @@ enum vm_event machine_interrupt(struct machine *m, int signal,
 	return event;
 }
 
-int machine_save(struct machine *m, struct delta *d, struct err *e)
+int machine_look(struct machine *m, const struct delta *d, uint64_t *most,
+		 struct err *e)
+{
+	struct recycle *r = &m->recycle;
+
+	*most = UINT64_MAX;
+	if (recycle_find(r, &m->vm))
+		return err_set(e, -EIO, "it cannot be told what has changed");
+	*most = delta_foresee(d, r->log);
+	return 0;
+}
+
+int machine_keep(struct machine *m, struct delta *d, struct err *e)
 {
 	struct recycle *r = &m->recycle;
 	struct vm_state now;
@@ -121,8 +133,6 @@ int machine_save(struct machine *m, struct delta *d, struct err *e)
 		return result;
 	if (!recycle_is_ordinary(r, &m->vm))
 		return err_set(e, -EPERM, "registers that no program can have");
-	if (recycle_find(r, &m->vm))
-		return err_set(e, -EIO, "it cannot be told what has changed");
 	recycle_put_back(r, &m->vm, d->apart);
 	result = delta_begin(d, &now, m->mono_ns, e);
 	if (result)
@@ -133,6 +143,14 @@ int machine_save(struct machine *m, struct delta *d, struct err *e)
 	if (result)
 		delta_undo(d);
 	return result;
+}
+
+int machine_save(struct machine *m, struct delta *d, struct err *e)
+{
+	uint64_t most;
+	int r = machine_look(m, d, &most, e);
+
+	return r ? r : machine_keep(m, d, e);
 }
 
 int machine_rest(struct machine *m, const struct delta *d, struct err *e)

@@ -54,9 +54,14 @@ enum vm_event machine_interrupt(struct machine *m, int signal,
 /*
  * After a run that ended, with whatever came of it: the VM's state becomes that of
  * d, which has the state that the VM had before. The VM can go on, or be renewed.
- * 0; -ENOSPC: it is too large; -EPERM: it cannot be kept; -errno. Then d is as it
- * was.
+ * First it is looked at what there is to save: *most as delta_foresee. Then its output
+ * may be taken, and it is saved. 0; -ENOSPC: it is too large; -EPERM: it cannot be kept;
+ * -errno. Then d is as it was.
  */
+int machine_look(struct machine *m, const struct delta *d, uint64_t *most,
+		 struct err *e);
+int machine_keep(struct machine *m, struct delta *d, struct err *e);
+/* Both. */
 int machine_save(struct machine *m, struct delta *d, struct err *e);
 /* After that, if the VM is to go on: what its execs leave alone is not looked at each
  * time. 0, or -errno: it must be replaced. */

@@ -34,6 +34,7 @@ struct mcp_message {
 	size_t id_size;
 	char session[ID_SIZE]; /* that it names; empty: none */
 	bool made;             /* it is new */
+	const char *failed;    /* why its state could not be had; or NULL */
 	uint32_t copies;
 	struct text answer;
 };

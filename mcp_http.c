@@ -151,6 +151,8 @@ static void fetched(struct job *job)
 	struct exchange *x = job->context;
 
 	x->open = 0;
+	if (job->status == JOB_FAULT)
+		x->mcp->message.failed = job->message;
 	if (prepare(x))
 		answer(x);
 	else
@@ -162,7 +164,7 @@ static bool fetch(struct exchange *x)
 {
 	struct session *s = mcp_session_away(&x->mcp->message, x->owner);
 
-	return s && api_session_fetch(x, s, fetched) == 0;
+	return s && api_session_fetch(x, s, false, fetched) == 0;
 }
 
 static void message_read(struct reading *r)

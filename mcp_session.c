@@ -118,6 +118,10 @@ static void copy(struct mcp_message *m, uint64_t owner)
 		say(m, "the session cannot be read from the disk now", false);
 		return;
 	}
+	if (m->failed) {
+		say(m, m->failed, false);
+		return;
+	}
 	if (!session_fork_many(s, made, m->copies)) {
 		say(m, "no memory", false);
 		return;

@@ -229,6 +229,39 @@ static void run(struct call *c)
 	job_done(job);
 }
 
+/* What is to be copied is there, or the answer says that it is not. */
+static void fetched(struct job *job)
+{
+	struct call *c = job->context;
+
+	if (job->status == JOB_FAULT)
+		c->message.failed = job->message;
+	remove_running(c);
+	drop_job(c);
+	mcp_session_prepare(&c->message, NULL, 0, 0);
+	queue_call(c);
+}
+
+/* False: nothing has to be waited for, or cannot be. */
+static bool fetch(struct call *c)
+{
+	struct session *s = mcp_session_away(&c->message, 0);
+	struct job *job = s ? calloc(1, sizeof(*job)) : NULL;
+
+	if (!job)
+		return false;
+	*job = (struct job){ .fetch = true, .done = fetched, .context = c };
+	c->job = job;
+	c->next = stdio.running;
+	stdio.running = c;
+	stdio.open++;
+	if (session_submit(s, job) == 0)
+		return true;
+	remove_running(c);
+	drop_job(c);
+	return false;
+}
+
 static void cancel(const struct mcp_message *m)
 {
 	for (struct call *c = stdio.running; c; c = c->next) {
@@ -246,6 +279,8 @@ static void cancel(const struct mcp_message *m)
 static void handle(struct call *c)
 {
 	stdio.begun = stdio.begun || c->message.begins;
+	if (fetch(c))
+		return;
 	/* Its sessions end with it. */
 	mcp_session_prepare(&c->message, c->job, 0, 0);
 	if (c->message.answer.failed)

@@ -246,10 +246,13 @@ static void hear_result(struct member *m, const struct member_news *n)
 		metrics.fresh++;
 	take_renewal(m, &n->renewal);
 	m->warm = n->result.kept && n->renewal.warm;
-	if (n->result.alive)
-		m->deadline = loop_clock(now) + SAVE_NS;
-	else
+	if (!n->result.alive) {
 		end_run(m, status_of(&n->result));
+		return;
+	}
+	m->deadline = loop_clock(now) + SAVE_NS;
+	if (job && job->ended_well && n->result.state_most != PROTOCOL_UNSURE)
+		job->ended_well(job, n->result.state_most);
 }
 
 /* A session goes on, with what its exec has made of it. */
@@ -484,6 +487,14 @@ void pool_leave(struct job *job, struct job *alone, uint64_t patience_ns)
 	pool_interrupt(alone, SIGINT);
 	if (alone->stream)
 		pool_credit(alone, alone->stream);
+}
+
+void pool_part(struct job *job, struct job *rest)
+{
+	*rest = (struct job){ .language = job->language,
+			      .member = job->member };
+	rest->member->job = rest;
+	job->member = NULL;
 }
 
 bool pool_cancel(struct job *job)

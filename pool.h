@@ -48,6 +48,9 @@ void pool_interrupt(struct job *job, uint32_t signal);
  * It gets SIGINT, and if it goes on for so long, it is over with JOB_TIMEOUT.
  */
 void pool_leave(struct job *job, struct job *alone, uint64_t patience_ns);
+/* Of a job whose program has ended well, and whose session is being saved: rest has the
+ * saving, and its done is called; job has all else. */
+void pool_part(struct job *job, struct job *rest);
 /* The job is not wanted any more; done is not called. False: it has ended. */
 bool pool_cancel(struct job *job);
 /* Processes have ended: others take their place. */

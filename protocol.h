@@ -34,7 +34,8 @@
  *              has ended comes at once.
  *   SAVED      struct saved and the bytes that the session's state has become
  *              longer by, or a part, PART_MESSAGE. Once after a RESULT that says that
- *              the session goes on, before the IDLE.
+ *              the session goes on, before the IDLE. A RESULT that says how much it
+ *              is at most goes ahead, so that nobody waits for what can be done later.
  *
  * Sessions: a RUN may be an exec of one (run.session). Its state, a delta (delta.h),
  * is the first part of the RUN, PART_STATE, and comes back with SAVED; in between the
@@ -78,6 +79,7 @@
 #define PROTOCOL_STATE_MAX (3 * PROTOCOL_PAGES_MAX + (1u << 20))
 #define PROTOCOL_STATE_SPARE (64u << 10)
 #define PROTOCOL_STATE_SEGMENTS 256 /* of it */
+#define PROTOCOL_UNSURE UINT64_MAX
 
 #define PROTOCOL_PIECE_MAX (32u << 10) /* of an OUTPUT */
 #define PROTOCOL_REST_MAX (192u << 10) /* of those after the end */
@@ -206,6 +208,8 @@ struct result {
 	uint64_t calls;    /* system calls */
 	uint32_t overran;  /* 1: its time was over, and it got SIGINT */
 	uint32_t reserved;
+	uint64_t state_most; /* of one that is alive: bytes that SAVED adds to its
+			      * state at most; PROTOCOL_UNSURE: it may also fail */
 };
 
 enum result_end { ENDED_EXIT, ENDED_SIGNAL, ENDED_MEMORY, RESULT_ENDS };

@@ -32,6 +32,8 @@
 #define PATIENCE 16
 #define SOON 2
 #define PATIENCE_MAX 255
+/* A session goes on where it was, and mostly to other pages: new ones get less. */
+#define SESSION_PATIENCE 4
 /* A run that brought so many pages into the log brings them for itself only, or
  * the runs that follow would compare them all. */
 #define MANY_PAGES 1024
@@ -204,15 +206,17 @@ static struct ahead look_ahead(const struct recycle *r, const struct vm *vm,
 	return next;
 }
 
-/* What to expect of a page that the run wrote. came: it was not in the log. */
-static void note_write(struct recycle *r, uint64_t page, bool came)
+/* What to expect of a page that the run wrote. came: it was not in the log; new: of one
+ * of which nothing is known. */
+static void note_write(struct recycle *r, uint64_t page, bool came,
+		       unsigned new)
 {
 	unsigned away = (uint16_t)(r->run - r->written[page]);
 	unsigned patience = r->patience[page];
 	bool many = r->came > MANY_PAGES;
 
 	if (patience == 0)
-		patience = many ? 1 : PATIENCE;
+		patience = many ? 1 : new;
 	else if (came && patience >= PATIENCE && away <= patience + SOON)
 		patience *= 4;
 	else if (came && away > (many ? SOON : 2 * PATIENCE))
@@ -244,7 +248,7 @@ static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
 					  pristine_page(r, page), &next);
 		r->changed += changed;
 		if (changed || (came & bit))
-			note_write(r, page, came & ~new &bit);
+			note_write(r, page, came & ~new &bit, PATIENCE);
 		if ((uint16_t)(r->run - r->written[page]) + 1 >=
 		    r->patience[page])
 			leave |= bit;
@@ -612,7 +616,8 @@ static uint64_t left_alone(struct recycle *r, uint64_t word, uint64_t changed)
 		uint64_t bit = bits & -bits;
 
 		if ((changed | came) & bit)
-			note_write(r, page, came & known & bit);
+			note_write(r, page, came & known & bit,
+				   SESSION_PATIENCE);
 		if ((uint16_t)(r->run - r->written[page]) + 1 >=
 		    r->patience[page])
 			leave |= bit;

@@ -2,6 +2,8 @@
 
 #include "control.h"
 
+_Static_assert(PROTOCOL_UNSURE == UINT64_MAX, "as of delta_foresee");
+
 /* NOLINTNEXTLINE(misc-redundant-expression): of two headers */
 _Static_assert(DELTA_SPARE == PROTOCOL_STATE_SPARE &&
 		       DELTA_SEGMENTS == PROTOCOL_STATE_SEGMENTS,
@@ -34,6 +36,8 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 	if (n)
 		return n;
 	r->open = true;
+	if (run->session < RUN_BEGINNING)
+		delta_hurry(&r->delta);
 	delta_keep_output(&r->delta, run->session >= RUN_BEGINNING);
 	if (run_has_state(run->session))
 		n = delta_add(&r->delta, state, size, e);
@@ -67,10 +71,22 @@ bool resident_rewind(struct resident *r, struct machine *m,
 	return true;
 }
 
+uint64_t resident_look(struct resident *r, struct machine *m)
+{
+	uint64_t most;
+
+	r->looked = machine_look(m, &r->delta, &most, &r->why);
+	return most;
+}
+
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 					  int *result, struct err *e)
 {
-	*result = machine_save(m, &r->delta, e);
+	*result = r->looked;
+	if (r->looked)
+		*e = r->why;
+	else
+		*result = machine_keep(m, &r->delta, e);
 	return *result ? NULL : delta_last(&r->delta);
 }
 

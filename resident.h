@@ -16,7 +16,9 @@ struct resident {
 	struct delta delta; /* of the VM's state */
 	struct base base;   /* the same, when runs begin with it */
 	bool open;          /* for this snapshot */
-	bool based; /* there is a base, or it is known that there is none */
+	bool based;     /* there is a base, or it is known that there is none */
+	int looked;     /* what resident_look has come to, */
+	struct err why; /* and why */
 };
 
 /* The VM's next run is that exec. state: what it had, if any. 0; -ESTALE, -EINVAL: it
@@ -31,8 +33,11 @@ bool resident_is_there(const struct resident *r);
  * to be renewed. */
 bool resident_rewind(struct resident *r, struct machine *m,
 		     enum recycle_result *result, int *error, struct err *e);
-/* After the exec, if the program goes on: what is to be kept. NULL and *result: why
- * not, as machine_save. Valid until the next call. */
+/* After the exec, if the program goes on: bytes that there will be to be kept at most, or
+ * PROTOCOL_UNSURE. */
+uint64_t resident_look(struct resident *r, struct machine *m);
+/* After that: what is to be kept. NULL: why not is in *result, as of machine_save. Valid
+ * until the next call. */
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 					  int *result, struct err *e);
 /* After that, if the VM is to stay as it is until it goes on. 0 or -errno: it must be

@@ -259,6 +259,12 @@ static void drain_waiting(void)
 	session_refuse_waiting();
 }
 
+/* Somebody waits for an answer, or has one of which not all is kept. */
+static bool is_busy(void)
+{
+	return connections_active() || session_saving();
+}
+
 /* Whether the loop is to go on. */
 static bool drain_goes_on(uint64_t now)
 {
@@ -267,14 +273,14 @@ static bool drain_goes_on(uint64_t now)
 	if (now >= server.drain_until)
 		return false;
 	if (!server.lame)
-		return connections_active();
+		return is_busy();
 	left = retire_listeners() || metrics.connections > 0;
 	if (left && now < server.lame_until)
 		return true;
 	server.lame = false;
 	close_listeners();
 	connections_drain(drain_waiting);
-	return connections_active();
+	return is_busy();
 }
 
 static unsigned drain_seconds;
@@ -527,8 +533,10 @@ static void tick(void)
  */
 static bool stay_awake(uint64_t now, uint64_t last_event)
 {
-	return now - last_event < AWAKE_NS && pool_running() > 0 &&
-	       pool_running() < server.cpus;
+	unsigned running = pool_running() - session_saving();
+
+	return now - last_event < AWAKE_NS && running > 0 &&
+	       running < server.cpus;
 }
 
 static bool goes_on(uint64_t now)

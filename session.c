@@ -11,6 +11,7 @@
 #include "crew.h"
 #include "delta_segment.h"
 #include "derived.h"
+#include "log.h"
 #include "loop.h"
 #include "metrics.h"
 #include "origin.h"
@@ -25,11 +26,12 @@ static struct {
 	struct session *looked; /* where session_tick goes on */
 	unsigned count;
 	size_t waiting;   /* bytes of execs that wait for another one */
-	unsigned running; /* sessions of which an exec is */
+	unsigned running; /* sessions of which an exec is, */
+	unsigned saving;  /* or is being saved */
 	bool draining;
 	struct session *held; /* their execs wait until memory is free */
 	char too_large[120]; /* said of one that was saved when more was allowed */
-	uint64_t made, forked, ended, expired, full;
+	uint64_t made, forked, ended, expired, full, lost;
 } all;
 
 int session_open(const struct session_options *o, int epoll, struct err *e)
@@ -107,6 +109,11 @@ static void take_out(struct session *s)
 unsigned session_count(void)
 {
 	return all.count;
+}
+
+unsigned session_saving(void)
+{
+	return all.saving;
 }
 
 bool session_any_runs(void)
@@ -226,7 +233,12 @@ const char *session_language(const struct session *s)
 
 bool session_is_away(const struct session *s)
 {
-	return s->stored.away;
+	return s->stored.away || s->saving || s->lost;
+}
+
+bool session_is_running(const struct session *s)
+{
+	return s->running && !s->saving;
 }
 
 size_t session_size(const struct session *s)
@@ -245,7 +257,7 @@ struct session *session_find(const char *id, size_t size, uint64_t owner)
 
 struct session *session_fork(struct session *s)
 {
-	struct session *copy = s->stored.away ?
+	struct session *copy = session_is_away(s) ?
 				       NULL :
 				       make(NULL, s->share->owner, s->language);
 
@@ -474,6 +486,74 @@ static void set_running(struct session *s, struct job *job)
 	s->running = job;
 }
 
+static void set_saving(struct session *s, bool saving)
+{
+	all.saving += (unsigned)saving - s->saving;
+	s->saving = saving;
+}
+
+/* ---- an exec's end ---- */
+
+static const char lost[] = "what the exec before this one has done was lost "
+			   "with its "
+			   "worker, right after its answer: the session is as "
+			   "it was "
+			   "before that exec";
+
+static void forget(struct job *job)
+{
+	job_forget_parts(job);
+	job_free(job);
+}
+
+static void saved(struct job *saving)
+{
+	struct session *s = saving->session;
+	bool kept = saving->status == JOB_DONE && commit(s, saving) == JOB_DONE;
+
+	s->worker = saving->stayed;
+	s->saved_run = kept ? saving->stayed_run : 0;
+	set_saving(s, false);
+	set_running(s, NULL);
+	if (!kept) {
+		s->lost = lost;
+		all.lost++;
+	}
+	if (!kept && (!all.draining || session_store_is_on()))
+		log_event("error",
+			  "session %s: an exec was answered and is lost: %s",
+			  s->id,
+			  saving->message ? saving->message :
+					    "it is too large");
+	forget(saving);
+	start_next(s);
+}
+
+/* Its client has its answer now, unless it may turn out that there is no room for what it
+ * has done. */
+static void ended_well(struct job *job, uint64_t most)
+{
+	struct session *s = job->session;
+	struct job *saving;
+
+	if (!session_may_keep_more(s->share->owner, most))
+		return;
+	saving = calloc(1, sizeof(*saving));
+	if (!saving)
+		return;
+	pool_part(job, saving);
+	saving->session = s;
+	saving->apart = job->apart;
+	saving->alive = true;
+	saving->done = saved;
+	saving->then = forget;
+	s->running = saving;
+	set_saving(s, true);
+	s->runs += !job->apart;
+	use(s);
+	answer(job, JOB_DONE);
+}
+
 static void exec_done(struct job *job)
 {
 	struct session *s = job->session;
@@ -521,6 +601,12 @@ static int start(struct session *s, struct job *job)
 {
 	int r;
 
+	if (s->lost && !job->look) {
+		job->message = s->lost;
+		s->lost = NULL;
+		answer(job, JOB_FAULT);
+		return 0;
+	}
 	if (job->fetch) {
 		answer(job, JOB_DONE);
 		return 0;
@@ -555,8 +641,10 @@ static void put_waiting(struct session *s, struct job *job)
 {
 	struct job **last = &s->waiting;
 
-	while (*last)
+	/* What is to be had needs no turn. */
+	while (*last && (!job->fetch || (*last)->fetch))
 		last = &(*last)->next_exec;
+	job->next_exec = *last;
 	*last = job;
 	s->waiting_count++;
 	s->share->waiting += job->parts.room;
@@ -608,6 +696,7 @@ int session_submit(struct session *s, struct job *job)
 	job->session = s;
 	job->then = job->done;
 	job->done = exec_done;
+	job->ended_well = ended_well;
 	if (job->on_timeout == OVERRUN_UNSAID)
 		job->on_timeout = s->on_timeout;
 	if (job->on_timeout == OVERRUN_INTERRUPT)
@@ -672,7 +761,7 @@ static bool cancel_waiting(struct session *s, const struct job *job)
 void session_interrupt(struct session *s)
 {
 	session_touch(s);
-	if (s->running)
+	if (session_is_running(s))
 		pool_interrupt(s->running, SIGINT);
 }
 
@@ -682,12 +771,6 @@ static void discard_output(struct job *job, const char *parts, const char *end)
 {
 	pool_credit(job,
 		    (uint32_t)((size_t)(end - parts) + sizeof(struct about)));
-}
-
-static void forget(struct job *job)
-{
-	job_forget_parts(job);
-	job_free(job);
 }
 
 /* What runs goes on without its client, for a moment. False: no memory. */
@@ -733,6 +816,7 @@ void session_delete(struct session *s)
 	while (s->waiting)
 		answer(take_waiting(s, &s->waiting), JOB_DELETED);
 	set_running(s, NULL);
+	set_saving(s, false);
 	if (running && pool_cancel(running))
 		answer(running, JOB_DELETED);
 	drop(s);
@@ -780,6 +864,8 @@ void session_metrics(struct text *t)
 		      "Sessions deleted because nobody used them.");
 	metrics_value(t, "zeroboot_sessions_full_total", "counter", all.full,
 		      "Execs after which a session was too large to be kept.");
+	metrics_value(t, "zeroboot_sessions_lost_total", "counter", all.lost,
+		      "Execs that were answered and not kept.");
 	session_store_metrics(t);
 	derived_metrics(t);
 }

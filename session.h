@@ -46,6 +46,9 @@ struct session {
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;
+	bool saving;      /* what runs has been answered, and is saved */
+	const char *lost; /* why what was answered last is not in its state, until
+			   * that is told; NULL: it is */
 	struct session *next_held; /* of those that wait for memory */
 	bool held;
 	struct member *worker; /* that had its last exec, which has saved */
@@ -80,9 +83,11 @@ struct session *session_make(uint64_t owner, int language, struct parts *first);
 struct session *session_find(const char *id, size_t size, uint64_t owner);
 /* It is asked about: that it is idle counts from now on. */
 void session_touch(struct session *s);
-/* Its state is not in memory: it can be forked once an exec, or a job that only
- * waits for that (job->fetch), has found it there. */
+/* Its state is not in memory, or not yet: it can be forked once an exec, or a job that
+ * only waits for that (job->fetch), has found it there. */
 bool session_is_away(const struct session *s);
+/* An exec runs that is not answered yet. */
+bool session_is_running(const struct session *s);
 const char *session_language(const struct session *s);
 /* Bytes of its state. */
 size_t session_size(const struct session *s);
@@ -104,6 +109,9 @@ int session_submit(struct session *s, struct job *job);
 void session_interrupt(struct session *s);
 /* The client of either is gone; as pool_cancel. */
 bool session_cancel(struct job *job);
+
+/* How many have been answered and are being saved. */
+unsigned session_saving(void);
 
 void session_metrics(struct text *t);
 

@@ -68,6 +68,11 @@ bool session_may_keep(uint64_t owner, size_t bytes)
 	return has_memory(owner, bytes, bytes);
 }
 
+bool session_may_keep_more(uint64_t owner, size_t bytes)
+{
+	return has_memory(owner, bytes, 0);
+}
+
 size_t session_pages_most(void)
 {
 	return limits.pages_most;

@@ -30,6 +30,8 @@ int session_room(uint64_t owner, size_t count, size_t bytes);
 size_t session_pages_most(void);
 /* Whether an owner may have so much of what is there, and counted, by now. */
 bool session_may_keep(uint64_t owner, size_t bytes);
+/* The same of what is to come, and not there yet. */
+bool session_may_keep_more(uint64_t owner, size_t bytes);
 /* Though not: it will be written, and can be evicted then: see session_may_run. All keys
  * wait for that when it is more than there may be, so that only those within their parts
  * may. whole: instead of the state that it has. */

@@ -609,7 +609,8 @@ void session_store_metrics(struct text *t)
 	metrics_value(t, "zeroboot_sessions_away", "gauge", store.away,
 		      "Those whose state is only there.");
 	metrics_value(t, "zeroboot_sessions_unsaved", "gauge",
-		      store.lists[STORED_UNSAVED].count + archive_is_writing(),
+		      store.lists[STORED_UNSAVED].count + archive_is_writing() +
+			      session_saving(),
 		      "Sessions that are not on the disk as they are.");
 	metrics_value(t, "zeroboot_sessions_written_total", "counter",
 		      store.written, "Times that a session was written.");

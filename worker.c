@@ -257,8 +257,9 @@ static int answer(struct slot *s, const struct run *run, struct result *result,
 		result->left_out = outputs.missed;
 		letter_put(&l, outputs.data, outputs.size);
 	}
-	/* Nobody is answered before it is saved. */
-	if (!result->alive || !letter_hold(&l, &s->held))
+	/* What may not be kept is answered when that is known. */
+	if (!result->alive || result->state_most != PROTOCOL_UNSURE ||
+	    !letter_hold(&l, &s->held))
 		r = letter_send(&l, s->inbox.fd);
 	free(outputs.data);
 	return r;
@@ -607,9 +608,15 @@ static int serve_run(struct slot *s, const struct message *m, const char *body,
 	if (s->broken)
 		return s->broken;
 	s->phase = RENEWING;
+	if (result.alive)
+		result.state_most = resident_look(&s->resident, &s->machine);
+	if (result.status == RESULT_ASKS)
+		result.state_most = PROTOCOL_UNSURE; /* nobody waits for less */
 	r = answer(s, &errand.run, &result, e);
-	if (r == 0 && result.alive)
+	if (r == 0 && result.alive) {
+		sched_yield(); /* as below */
 		r = save(s, &result);
+	}
 	if (used)
 		s->live = result.alive && result.kept;
 	s->renew_us = 0;

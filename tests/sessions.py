@@ -310,6 +310,41 @@ def killed(server, client):
     s.delete()
 
 
+def killed_after_answer(server, client):
+    """A worker that is killed once an exec is answered and before its session is saved: the
+    next request says so, and runs nothing; so does a fork. What is killed later is kept."""
+    lost, n = server.metric("zeroboot_sessions_lost_total"), 0
+    seen = {"exec": False, "fork": False}
+    s = client.make()
+    s.run("n = 0")
+    for _ in range(100):
+        s.run(f"n += 1; x = bytes([n]) * (12 << 20)")  # some ms to save
+        dead = set(map(str, server.workers()))
+        for pid in dead:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        path, body = ("fork", {}) if seen["exec"] else ("exec", {"code": "n = 100"})
+        status, answer = s.ask("POST", "/" + path, body)
+        eventually(lambda: dead.isdisjoint(server.children()))
+        if status == 500 and "lost" in answer["error"]:
+            seen[path] = True
+            assert s.about()["state"] == "parked"
+        else:
+            assert status in (200, 201), (status, answer)
+            n += 1
+            for copy in answer.get("sessions", ()):
+                client.ask("DELETE", "/v1/sessions/" + copy["id"])
+            if path == "exec":
+                s.run(f"n = {n}")
+        assert s.value(f"n, x == bytes([n]) * (12 << 20) if n else 0") == (f"({n}, True)" if n else "(0, 0)")
+        if all(seen.values()):
+            break
+    assert all(seen.values()), seen
+    assert server.metric("zeroboot_sessions_lost_total") >= lost + 2
+    eventually(lambda: server.logged().count(b"was answered and is lost") >= 2)
+    s.delete()
+
+
 # ---- what is refused ----
 
 def refused(client):
@@ -516,6 +551,7 @@ def main():
         report.check("a client that goes away is as a timeout", leaves, server, client)
         report.check("a session that is deleted while it runs", deleted_in_run, server, client)
         report.check("a worker that is killed in an exec leaves the session as it was", killed, server, client)
+        report.check("a worker that is killed right after its answer: it is said", killed_after_answer, server, client)
         report.check("what is wrong or not there is refused", refused, client)
         report.check("nothing is left of those that are deleted", nothing_left, server, client)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

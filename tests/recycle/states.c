@@ -353,6 +353,7 @@ int main(int argc, char **argv)
 	    delta_open(&s.saved, &s.snapshot, LIMIT, &e) ||
 	    delta_open(&s.kept, &s.snapshot, LIMIT, &e))
 		die(&e);
+	delta_hurry(&s.saved);
 	s.first.verify = s.second.verify = true;
 	for (int i = 3; i < argc; i++) {
 		ok &= prove_file(&s, argv[i], (unsigned)atoi(argv[2]));
