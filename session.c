@@ -536,6 +536,9 @@ static void ended_well(struct job *job, uint64_t most)
 	struct session *s = job->session;
 	struct job *saving;
 
+	/* What it becomes is not its own. */
+	if (job->settle)
+		return;
 	if (!session_may_keep_more(s->share->owner, most))
 		return;
 	saving = calloc(1, sizeof(*saving));

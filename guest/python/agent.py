@@ -92,6 +92,8 @@ class Session:
     size = 0  # of all
 
 
+# What is set in a class makes all that CPython has learnt of it void.
+Session = Session()
 
 
 def begin_session(fd, main):
@@ -142,7 +144,7 @@ def callable_of(code):
 def compile_exec(source, name):
     """One or two pieces of code, so that there is a value: what is before a last
     expression, and that."""
-    if source[:1] not in INDENTS:  # which eval does not mind
+    if source and not STATEMENT.match(source):
         try:
             return (compile(source, name, "eval", Session.flags, True),)
         except (SyntaxError, ValueError):
@@ -152,9 +154,7 @@ def compile_exec(source, name):
     if tree.body and isinstance(tree.body[-1], ast.Expr):
         last = ast.Expression(tree.body.pop().value)
     code = compile(tree, name, "exec", Session.flags, True)
-    for feature in FEATURES:
-        if code.co_flags & feature.compiler_flag:
-            Session.flags |= feature.compiler_flag
+    Session.flags |= code.co_flags & FEATURES
     return (code, compile(last, name, "eval", Session.flags, True)) if last else (code,)
 
 
@@ -311,15 +311,17 @@ def read_exec():
         wait_as_template()
     elif why == errno.ENOTUNIQ:
         reseed_fork()
-    arguments = [os.fsdecode(a) for a in read_all(Session.fd).split(b"\0")[:-1]]
-    variables = read_all(Session.fd).split(b"\0")[:-1]
-    code = read_all(Session.fd)
+    arguments = read_all(Session.fd)
+    variables = read_all(Session.fd)
+    code = os.read(Session.fd, 4000)
+    if len(code) == 4000:
+        code += read_all(Session.fd)
     if arguments:
-        sys.argv[1:] = arguments
-    for variable in variables:
-        name, _, value = variable.partition(b"=")
-        os.environb[name] = value
+        sys.argv[1:] = map(os.fsdecode, arguments.split(b"\0")[:-1])
     if variables:
+        for variable in variables.split(b"\0")[:-1]:
+            name, _, value = variable.partition(b"=")
+            os.environb[name] = value
         sys.modules["time"].tzset()
     renew_input()
     Session.input = has_input()
@@ -425,6 +427,9 @@ ENDS = preload_wishes()
 class State:
     exception = None
     hook = sys.unraisablehook
+
+
+State = State()
 
 
 def unraisable(args):
@@ -782,11 +787,15 @@ import linecache
 import operator
 import struct
 
-FEATURES = [getattr(__future__, name) for name in __future__.all_feature_names]
+FEATURES = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 RESULT_MAX = 1 << 16
 SOURCES_MAX = 4 << 20  # characters of execs whose lines tracebacks show
 COROUTINE = 0x80  # of code.co_flags
-INDENTS = (b"", b" ", b"\t", b"\f", b"\\", b"#", b"\r", b"\n")
+# What eval would take though it is none, and what it will mostly not take: indented,
+# a word that begins a statement, an assignment, more than a line.
+STATEMENT = sys.modules["re"].compile(
+    rb"\s|[#\\]|(?:import|from|for|def|class|if|while|with|try|del|assert|raise|global|async|pass)\b"
+    rb"|[\w\s.,\[\]]*[-+*/%@&|^<>:]*=(?!=)|.*[;\n].")
 is_something = functools.partial(operator.is_not, None)
 Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 # Done by `finish`, when somebody has added a handler.
