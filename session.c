@@ -401,7 +401,8 @@ static enum job_status commit(struct session *s, struct job *job)
 	bool whole = job->whole || !s->begun;
 
 	job->saved = NULL;
-	if (!session_may_keep(s->share->owner, segment_held(saved)) &&
+	if (!s->saving &&
+	    !session_may_keep(s->share->owner, segment_held(saved)) &&
 	    !session_may_exceed(s, segment_held(saved), whole)) {
 		job->message = too_full;
 		segment_drop(saved);
@@ -490,6 +491,8 @@ static void set_saving(struct session *s, bool saving)
 {
 	all.saving += (unsigned)saving - s->saving;
 	s->saving = saving;
+	if (!saving)
+		session_promise_kept(s);
 }
 
 /* ---- an exec's end ---- */
@@ -539,11 +542,11 @@ static void ended_well(struct job *job, uint64_t most)
 	/* What it becomes is not its own. */
 	if (job->settle)
 		return;
-	if (!session_may_keep_more(s->share->owner, most))
-		return;
 	saving = calloc(1, sizeof(*saving));
-	if (!saving)
+	if (!saving || !session_promise(s, most)) {
+		free(saving);
 		return;
+	}
 	pool_part(job, saving);
 	saving->session = s;
 	saving->apart = job->apart;

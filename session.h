@@ -46,7 +46,8 @@ struct session {
 	struct state state; /* before it has begun: parts, for its first exec;
 			     * none while it is away: see session_store.h */
 	struct job *running, *waiting;
-	bool saving;      /* what runs has been answered, and is saved */
+	bool saving;     /* what runs has been answered, and is saved, */
+	size_t promised; /* for which it may have so many bytes more */
 	const char *lost; /* why what was answered last is not in its state, until
 			   * that is told; NULL: it is */
 	struct session *next_held; /* of those that wait for memory */

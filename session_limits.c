@@ -6,6 +6,7 @@
 #include "session.h"
 
 static struct session_limits limits;
+static size_t promised; /* bytes, to all */
 
 void session_limits_set(const struct session_limits *l)
 {
@@ -68,9 +69,21 @@ bool session_may_keep(uint64_t owner, size_t bytes)
 	return has_memory(owner, bytes, bytes);
 }
 
-bool session_may_keep_more(uint64_t owner, size_t bytes)
+bool session_promise(struct session *s, size_t bytes)
 {
-	return has_memory(owner, bytes, 0);
+	/* What others have been promised is not there yet. */
+	if (bytes > limits.bytes_most ||
+	    !has_memory(s->share->owner, promised + bytes, 0))
+		return false;
+	s->promised = bytes;
+	promised += bytes;
+	return true;
+}
+
+void session_promise_kept(struct session *s)
+{
+	promised -= s->promised;
+	s->promised = 0;
 }
 
 size_t session_pages_most(void)

@@ -30,8 +30,10 @@ int session_room(uint64_t owner, size_t count, size_t bytes);
 size_t session_pages_most(void);
 /* Whether an owner may have so much of what is there, and counted, by now. */
 bool session_may_keep(uint64_t owner, size_t bytes);
-/* The same of what is to come, and not there yet. */
-bool session_may_keep_more(uint64_t owner, size_t bytes);
+/* The same of what is to come: if so, it may be kept in any case. Until it is there, or
+ * will not be. */
+bool session_promise(struct session *s, size_t bytes);
+void session_promise_kept(struct session *s);
 /* Though not: it will be written, and can be evicted then: see session_may_run. All keys
  * wait for that when it is more than there may be, so that only those within their parts
  * may. whole: instead of the state that it has. */

@@ -433,6 +433,7 @@ def first(server, client):
     """What a session is made with counts before it has run, and forks share it."""
     files = {"/tmp/a": "x" * 2000000}
     s = client.make(files=files)
+    s.about()  # it is kept by now
     held = server.metric("zeroboot_sessions_bytes")
     assert 2000000 < held < 2200000, held
     forked = s.fork(2)
