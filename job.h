@@ -66,6 +66,7 @@ struct job {
 	bool apart;  /* no exec: it has to do with files alone, */
 	bool look;   /* which it leaves as they are */
 	bool settle; /* what its session becomes by it is a template */
+	bool saves; /* what is left of an exec that was answered: see pool_part */
 	bool session_ended;      /* with it */
 	enum overrun on_timeout; /* of the session */
 	uint32_t grace_ms; /* to go on after SIGINT at its timeout; 0: none */

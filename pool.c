@@ -44,7 +44,7 @@ static void stop(struct member *m, const char *why)
 	crews.restarts++;
 	if (!job)
 		return;
-	running--;
+	running -= !job->saves;
 	job->message = why;
 	finish(job, JOB_FAULT);
 }
@@ -205,7 +205,7 @@ static void end_run(struct member *m, enum job_status status)
 	m->crew->run_ended = now;
 	crew_move(m, RENEWING, now);
 	if (job) {
-		running--;
+		running -= !job->saves;
 		finish(job, status);
 	}
 	dispatch(m);
@@ -224,7 +224,7 @@ static void send_again(struct member *m)
 		dispatch(m);
 		return;
 	}
-	running--;
+	running -= !job->saves;
 	give(m, job);
 }
 
@@ -446,7 +446,7 @@ static void cancel_run(struct member *m)
 	uint64_t now = clock_mono();
 	int r;
 
-	running--;
+	running -= !m->job->saves;
 	m->job->member = NULL;
 	r = member_cancel(m);
 	m->job = NULL;
@@ -492,9 +492,11 @@ void pool_leave(struct job *job, struct job *alone, uint64_t patience_ns)
 void pool_part(struct job *job, struct job *rest)
 {
 	*rest = (struct job){ .language = job->language,
-			      .member = job->member };
+			      .member = job->member,
+			      .saves = true };
 	rest->member->job = rest;
 	job->member = NULL;
+	running--;
 }
 
 bool pool_cancel(struct job *job)

@@ -533,10 +533,8 @@ static void tick(void)
  */
 static bool stay_awake(uint64_t now, uint64_t last_event)
 {
-	unsigned running = pool_running() - session_saving();
-
-	return now - last_event < AWAKE_NS && running > 0 &&
-	       running < server.cpus;
+	return now - last_event < AWAKE_NS && pool_running() > 0 &&
+	       pool_running() < server.cpus;
 }
 
 static bool goes_on(uint64_t now)
