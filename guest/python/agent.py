@@ -259,6 +259,8 @@ def reseed_fork():
     generators.rewind()
     random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
     reseed(random, generators.states)
+    if process:
+        process.authkey = os.urandom(32)
     os.close(random)
 
 
@@ -496,7 +498,8 @@ def read_request(fd):
 
 class Generators:
     """The states of random's generator, of others that modules have made of its kind,
-    and, where it is, of numpy's global one, 624 words each."""
+    and, where it is, of numpy's global one, 624 words each; and the key that
+    multiprocessing has drawn, a bytes object that no program has seen."""
 
     def __init__(self):
         random = sys.modules["random"]
@@ -514,6 +517,17 @@ class Generators:
         if [tuple(some) for some in words] != self.known():
             raise RuntimeError("the generators' states are not where they should be")
         self.states = tuple(memoryview(some) for some in words)
+        self.all = self.states + self.find_key()
+
+    def find_key(self):
+        if not process:
+            return ()
+        process.authkey = os.urandom(32)
+        # PyBytesObject: object head, size, hash, bytes and a NUL
+        key = (ctypes.c_char * 32).from_address(id(process.authkey) + bytes.__basicsize__ - 1)
+        if key.raw != process.authkey:
+            raise RuntimeError("a key is not where it should be")
+        return (memoryview(key),)
 
     def known(self):
         states = [some.getstate()[1][:624] for some in self.python]
@@ -534,8 +548,6 @@ def reseed(fd, states):
     snapshot. (OpenSSL's generator seeds itself at its first use, after it.)
     Any words but all zeros are a state of the Mersenne Twister."""
     os.readv(fd, states)
-    if process:
-        process.authkey = os.urandom(32)
 
 
 def write_all(fd, data):
@@ -561,7 +573,7 @@ def wait():
     sys.modules["__main__"] = main
     generators.rewind()
     code = read_request(fd)
-    reseed(random, generators.states)
+    reseed(random, generators.all)
     if Session.open:
         os.closerange(script, fd)
         begin_session(fd, main)
@@ -720,7 +732,7 @@ def warm():
     for _ in range(16):
         hide_filters()
         exec(compile(code, "<warm>", "exec", dont_inherit=True), {"out": out})
-        reseed(random, generators.states)
+        reseed(random, generators.all)
         flush()
         try:
             exec(compile("1/0", "<warm>", "exec", dont_inherit=True))
@@ -762,9 +774,8 @@ open_file.restype = ctypes.c_void_p
 open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 
 run = functools.partial(exec)
-generators = Generators()
-# multiprocessing draws its key when it is imported.
 process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].current_process()
+generators = Generators()
 
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]

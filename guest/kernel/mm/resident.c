@@ -20,22 +20,38 @@ static struct known {
 	u64 touched, few; /* pages, as many and as few looks have it */
 } known[KNOWN_MAX];
 static size_t known_count;
-static const struct space *known_space;
+/* All of that space's, while it has as many mappings and pages as it had then. */
+static struct {
+	const struct space *space;
+	size_t count;
+	u64 pages, untouched;
+	bool settled; /* little is left that could be touched */
+} then;
 
 static bool is_big(const struct vma *v)
 {
 	return v->pool && v->end - v->start > SMALL;
 }
 
+static u64 size_of(const struct vma *v)
+{
+	return (v->end - v->start) / PAGE_SIZE;
+}
+
 static u64 touched_by(const struct vma *v, u64 looks)
 {
-	return pool_touched(v->start, v->end,
-			    (v->end - v->start) / PAGE_SIZE / looks);
+	return pool_touched(v->start, v->end, size_of(v) / looks);
+}
+
+/* So little that it counts as touched, as a small mapping does. */
+static bool is_full(const struct known *k)
+{
+	return (k->end - k->start) - k->touched * PAGE_SIZE <= SMALL;
 }
 
 static const struct known *known_of(const struct vma *v)
 {
-	for (size_t i = 0; i < known_count && space == known_space; i++)
+	for (size_t i = 0; i < known_count && space == then.space; i++)
 		if (known[i].start == v->start && known[i].end == v->end)
 			return &known[i];
 	return NULL;
@@ -49,23 +65,32 @@ static u64 touched_pages(const struct vma *v)
 
 	if (!k)
 		return touched_by(v, SOME);
+	if (is_full(k))
+		return k->touched;
 	now = k->touched + MAX(touched_by(v, FEW), k->few) - k->few;
-	return MIN(now, (v->end - v->start) / PAGE_SIZE);
+	return MIN(now, size_of(v));
 }
 
 void mm_learn_resident(void)
 {
-	known_count = 0;
-	known_space = space;
+	then.settled = true;
+	then.space = space;
+	then.count = vma_count();
+	then.pages = space->pages;
+	then.untouched = known_count = 0;
 	for (const struct vma *v = vma_next(space->pool_start);
-	     v && v->start < space->pool_end && known_count < KNOWN_MAX;
-	     v = vma_after(v))
-		if (is_big(v))
-			known[known_count++] =
-				(struct known){ .start = v->start,
-						.end = v->end,
-						.touched = touched_by(v, MANY),
-						.few = touched_by(v, FEW) };
+	     v && v->start < space->pool_end; v = vma_after(v)) {
+		struct known k = { .start = v->start, .end = v->end };
+
+		if (!is_big(v))
+			continue;
+		k.touched = touched_by(v, MANY);
+		k.few = touched_by(v, FEW);
+		then.settled &= is_full(&k) && known_count < KNOWN_MAX;
+		then.untouched += size_of(v) - k.touched;
+		if (known_count < KNOWN_MAX)
+			known[known_count++] = k;
+	}
 }
 
 /* Of what the pool has handed out to big mappings, as much as nobody has
@@ -74,11 +99,13 @@ static u64 untouched_pages(void)
 {
 	u64 pages = 0;
 
+	if (then.settled && space == then.space && space->pages == then.pages &&
+	    vma_count() == then.count)
+		return then.untouched;
 	for (const struct vma *v = vma_next(space->pool_start);
 	     v && v->start < space->pool_end; v = vma_after(v))
 		if (is_big(v))
-			pages += (v->end - v->start) / PAGE_SIZE -
-				 touched_pages(v);
+			pages += size_of(v) - touched_pages(v);
 	return pages;
 }
 
