@@ -742,6 +742,27 @@ def warm():
     sys.modules["linecache"].clearcache()
 
 
+def rehearse():
+    """Does what `wait` and `finish` will do, last of all, so that what is free of the
+    interpreter's memory is what they want again, in few pages."""
+    agent, out = sys.modules["__main__"], sys.stdout
+    random = os.open("/dev/urandom", os.O_RDONLY)
+    with open(os.devnull, "w") as sys.stdout:
+        for _ in range(8):
+            main = sys.modules["__main__"] = main_module()
+            reseed(random, generators.all)
+            compiled = compile(b"print(1 + 1)", PATH, "exec", dont_inherit=True)
+            run.__setstate__((FunctionType(compiled, main.__dict__), (), {}, {}))
+            run()
+            flush_and_tell()
+            run.__setstate__((bool, (), {}, {}))
+            del sys.modules["__main__"], compiled, main
+            gc.collect()
+            flush()
+    os.close(random)
+    sys.modules["__main__"], sys.stdout = agent, out
+
+
 def warm_threads():
     """Their stacks stay with the C library, which gives them to new threads."""
     start = threading.Barrier(4)
@@ -818,5 +839,9 @@ atexit.register(wait)
 CALLBACKS = atexit._ncallbacks()  # goes up only, whoever unregisters
 # Else the interpreter would end its threads before the first callback.
 del sys.modules["threading"]
+gc.collect()
+warm()
+hide_filters()
+rehearse()
 gc.collect()
 gc.freeze()
