@@ -457,7 +457,6 @@ void api_read(struct exchange *x, const char *body, size_t size,
 	r->size = size;
 	r->done = done;
 	r->context = x;
-	err_set(&r->e, 0, "malformed request");
 	reading_begin(r);
 }
 

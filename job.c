@@ -7,10 +7,38 @@
 #include "loop.h"
 
 #define SLICE_NS 100000
-#define SMALL 65536 /* bytes that are given back at once */
+#define SMALL 65536      /* bytes that are given back at once */
+#define SPARE_PARTS 1024 /* bytes of parts that stay with a job */
 
 static size_t output;
+/* Of the one before, for the next one: mostly one follows the other. */
+static struct job *spare;
+static struct job **spare_list;
 static struct job *dropped;
+
+struct job *job_make(void)
+{
+	struct job *job = spare;
+
+	spare = NULL;
+	return job ? job : calloc(1, sizeof(*job));
+}
+
+struct job **job_list(void)
+{
+	struct job **list = spare_list;
+
+	spare_list = NULL;
+	return list ? list : malloc(sizeof(*list));
+}
+
+static void free_list(struct job **list)
+{
+	if (spare_list)
+		free(list);
+	else
+		spare_list = list;
+}
 
 void job_keep(struct job *job, char *payload, size_t size)
 {
@@ -40,15 +68,22 @@ void job_keep_text(struct job *job, char *payload, const char *text)
 	job->message = text;
 }
 
+static void forget_parts(struct job *job)
+{
+	if (job->parts.room > SPARE_PARTS)
+		discard_parts(&job->parts);
+	job->parts.size = 0;
+}
+
 void job_forget_parts(struct job *job)
 {
-	discard_parts(&job->parts);
+	forget_parts(job);
 	state_drop(&job->state);
 }
 
 static void give_back(struct job *job)
 {
-	discard_parts(&job->parts);
+	forget_parts(job);
 	state_drop(&job->state);
 	state_drop(&job->template);
 	segment_drop(job->saved);
@@ -56,7 +91,13 @@ static void give_back(struct job *job)
 	discard(job->payload, job->payload_size);
 	free(job->own_err);
 	free(job->own_text);
-	free(job);
+	if (spare) {
+		parts_drop(&job->parts);
+		free(job);
+		return;
+	}
+	*job = (struct job){ .parts = job->parts };
+	spare = job;
 }
 
 void job_free(struct job *job)
@@ -107,7 +148,7 @@ void jobs_drop(struct job **jobs, size_t count)
 			drop(jobs[i]);
 		left -= size < left ? size : left;
 	}
-	free(jobs);
+	free_list(jobs);
 }
 
 size_t jobs_output(void)

@@ -121,6 +121,10 @@ static inline uint32_t job_time_left(const struct job *job)
 
 	return spent < job->timeout_ms ? job->timeout_ms - (uint32_t)spent : 1;
 }
+/* An empty one, for job_free; NULL: no memory. */
+struct job *job_make(void);
+/* An array with room for one, of malloc's, for jobs_drop. */
+struct job **job_list(void);
 /* It has this output, which becomes its own. */
 void job_keep(struct job *job, char *payload, size_t size);
 /* Its output is somebody else's. */

@@ -96,13 +96,21 @@ static void begin(const char *level)
 		text_add(&out.line, "\"", 1);
 }
 
-static void name(const char *key)
-{
-	bool json = out.format == LOG_JSON;
+/* A key as it stands in a line of either format. */
+struct key {
+	const char *text[2];
+	size_t size[2];
+};
 
-	text_add(&out.line, json ? ",\"" : " ", json ? 2 : 1);
-	text_put(&out.line, key);
-	text_add(&out.line, json ? "\":" : "=", json ? 2 : 1);
+#define KEY(name)                                                               \
+	(&(const struct key){                                                   \
+		{ [LOG_LOGFMT] = " " name "=", [LOG_JSON] = ",\"" name "\":" }, \
+		{ [LOG_LOGFMT] = sizeof(name) + 1,                              \
+		  [LOG_JSON] = sizeof(name) + 3 } })
+
+static void put_key(const struct key *key)
+{
+	text_add(&out.line, key->text[out.format], key->size[out.format]);
 }
 
 /* Printable ASCII without what logfmt gives a meaning. */
@@ -122,34 +130,34 @@ static bool plain(const char *value, size_t size)
 	return i == size && size > 0;
 }
 
-static void put_value(const char *key, const char *value, size_t size)
+static void put_value(const struct key *key, const char *value, size_t size)
 {
-	name(key);
+	put_key(key);
 	if (out.format == LOG_LOGFMT && plain(value, size))
 		text_add(&out.line, value, size);
 	else
 		text_json_string(&out.line, value, size);
 }
 
-static void put_bytes(const char *key, const char *value, size_t size)
+static void put_bytes(const struct key *key, const char *value, size_t size)
 {
 	put_value(key, value, size < VALUE_MAX ? size : VALUE_MAX);
 }
 
-static void put_string(const char *key, const char *value)
+static void put_string(const struct key *key, const char *value)
 {
 	put_bytes(key, value, strlen(value));
 }
 
-static void put_number(const char *key, long long value)
+static void put_number(const struct key *key, long long value)
 {
-	name(key);
+	put_key(key);
 	text_put_number(&out.line, value);
 }
 
-static void put_ms(const char *key, uint64_t ns)
+static void put_ms(const struct key *key, uint64_t ns)
 {
-	name(key);
+	put_key(key);
 	text_put_ms(&out.line, ns);
 }
 
@@ -172,26 +180,26 @@ static void end(void)
 void log_put_request(const struct log_request *r)
 {
 	begin("info");
-	put_string("msg", "request");
-	put_string("id", r->id);
-	put_string("client", r->client);
+	put_string(KEY("msg"), "request");
+	put_string(KEY("id"), r->id);
+	put_string(KEY("client"), r->client);
 	if (r->key)
-		put_string("key", r->key);
-	put_bytes("method", r->method, r->method_size);
-	put_bytes("path", r->path, r->path_size);
-	put_number("status", r->status);
+		put_string(KEY("key"), r->key);
+	put_bytes(KEY("method"), r->method, r->method_size);
+	put_bytes(KEY("path"), r->path, r->path_size);
+	put_number(KEY("status"), r->status);
 	if (r->executions)
-		put_number("executions", r->executions);
+		put_number(KEY("executions"), r->executions);
 	if (r->language) {
-		put_string("language", r->language);
-		put_number("exit_code", r->exit_code);
-		put_ms("queue_ms", r->wait_ns);
-		put_ms("fork_ms", r->fork_ns);
-		put_ms("exec_ms", r->exec_ns);
+		put_string(KEY("language"), r->language);
+		put_number(KEY("exit_code"), r->exit_code);
+		put_ms(KEY("queue_ms"), r->wait_ns);
+		put_ms(KEY("fork_ms"), r->fork_ns);
+		put_ms(KEY("exec_ms"), r->exec_ns);
 	}
-	put_ms("total_ms", r->total_ns);
-	put_number("bytes_in", (long long)r->bytes_in);
-	put_number("bytes_out", (long long)r->bytes_out);
+	put_ms(KEY("total_ms"), r->total_ns);
+	put_number(KEY("bytes_in"), (long long)r->bytes_in);
+	put_number(KEY("bytes_out"), (long long)r->bytes_out);
 	end();
 }
 
@@ -200,7 +208,7 @@ void log_put_request(const struct log_request *r)
 static void put_event(const char *level, const char *text)
 {
 	begin(level);
-	put_value("msg", text, strlen(text));
+	put_value(KEY("msg"), text, strlen(text));
 	end();
 }
 

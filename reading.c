@@ -21,6 +21,8 @@ static void parse(void *context)
 	r->result = r->parse ?
 			    r->parse(r) :
 			    request_parse(&r->request, r->body, r->size, &r->e);
+	if (r->result && !r->e.text[0])
+		err_set(&r->e, r->result, "malformed request");
 }
 
 /* Between two parts of a body. */

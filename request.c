@@ -540,7 +540,7 @@ static const struct object *const objects[REQUEST_KINDS] = {
 
 static struct job *make_job(const struct request *q)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct job *job = job_make();
 
 	if (!job)
 		return NULL;
@@ -558,7 +558,8 @@ static int add_job(struct parse *p, size_t most)
 	if (q->count == most)
 		return err_set(p->reader.e, -EINVAL, "%s: more than %zu",
 			       p->reader.list, most);
-	bigger = realloc(q->jobs, (q->count + 1) * sizeof(*bigger));
+	bigger = q->jobs ? realloc(q->jobs, (q->count + 1) * sizeof(*bigger)) :
+			   job_list();
 	if (!bigger)
 		return field_no_memory(&p->reader);
 	q->jobs = bigger;
