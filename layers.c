@@ -295,6 +295,13 @@ static int docker_image(struct json *j, void *context)
 	return json_object(j, docker_member, d);
 }
 
+static int too_many(const struct document *d)
+{
+	return err_set(d->e, -EINVAL,
+		       "%s: %zu images in it, save them one by one", d->name,
+		       d->images);
+}
+
 /* A root file system may have a file of this name as well. */
 static int find_docker(struct document *d)
 {
@@ -316,12 +323,7 @@ static int find_docker(struct document *d)
 		layers_close(d->l);
 		return 0;
 	}
-	if (d->images > 1)
-		return err_set(e, -EINVAL,
-			       "%s: %zu images in one file, save them one by "
-			       "one",
-			       d->name, d->images);
-	return 1;
+	return d->images > 1 ? too_many(d) : 1;
 }
 
 /* ---- the OCI layout: index.json, manifests, indexes ---- */
@@ -388,15 +390,19 @@ static bool platform_ok(const struct document *d)
 	       (!d->os || !strcmp(d->os, "linux"));
 }
 
-/* The first image of our platform. */
+/* The first image of our platform. One of several names is one. */
 static int index_entry(struct json *j, void *context)
 {
 	struct document *d = context;
 	int r = read_descriptor(j, d);
 
-	if (r || d->next.path || !d->blob.path || !platform_ok(d))
+	if (r || !d->blob.path || !platform_ok(d))
 		return r;
-	d->next = take_blob(d);
+	if (!d->next.path)
+		d->next = take_blob(d);
+	else if (!strcmp(d->next.path, d->blob.path))
+		return 0;
+	d->images++;
 	return 0;
 }
 
@@ -439,8 +445,13 @@ static int find_oci(struct document *d)
 	struct layers_blob b = { strdup("index.json"), -1 };
 	int r = b.path ? 0 : no_memory(d);
 
+	/* Of an image each platform, or what attests it, is an entry of a further
+	 * index. */
+	d->images = 0;
 	for (int depth = 0; r == 0 && depth < INDEX_DEPTH; depth++) {
 		r = document_read(d, &b, NULL, oci_member);
+		if (r == 0 && depth == 0 && d->images > 1)
+			r = too_many(d);
 		free(b.path);
 		b = d->next;
 		d->next.path = NULL;

@@ -149,8 +149,17 @@ def check_other_files(files):
     assert contents(place.good("-", tar_files(files))) == {"/" + n: d for n, d in files.items()}
 
 
+def with_another(files):
+    """The same as a second one, which only spaces tell from the first."""
+    entry, = json.loads(files["index.json"])["manifests"]
+    other = files["blobs/" + entry["digest"].replace(":", "/")] + b" "
+    name, digest = blob(other)
+    return {name: other, "index.json": json.dumps({"manifests": [entry, entry, {"digest": digest}]}).encode()}
+
+
 BAD_CONTAINERS = {
-    "several images": (docker_save(LAYERS, images=2), "2 images in one file"),
+    "several images": (docker_save(LAYERS, images=2), "2 images in it, save them one by one"),
+    "several images in an OCI layout": (tar_files(oci(LAYERS, change=lambda f: f.update(with_another(f)))), "2 images in it, save them one by one"),
     "another architecture": (docker_save(LAYERS, CONFIG | {"architecture": "arm64"}), "an image for linux/arm64, not for linux/amd64"),
     "another system": (docker_save(LAYERS, CONFIG | {"os": "windows"}), "an image for windows/amd64"),
     "a layer that is missing": (tar_files(oci(LAYERS, change=lambda f: f.pop(blob(LAYERS[1])[0]))), "is not in it"),
@@ -191,6 +200,7 @@ def check_all(check):
                        "docker save, the old form, a layer twice": docker_save([LAYERS[0], LAYERS[0], *LAYERS[1:]], old=True),
                        "OCI layout": tar_files(oci(LAYERS)), "OCI layout, an index in the index": tar_files(oci(LAYERS, nested=True)),
                        "OCI layout, other platforms first": tar_files(oci(LAYERS, platforms=("linux/arm64", "unknown/unknown", "linux/amd64"))),
+                       "OCI layout, two names of one image": tar_files(oci(LAYERS, platforms=("linux/amd64", "linux/amd64"))),
                        "OCI layout, no platform": tar_files(oci(LAYERS, platforms=("",)))}.items():
         check(name, check_container, data)
     check("OCI layout, a directory", check_container_directory)
