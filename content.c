@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define SLICE 4096u /* bytes of base64 between two chances to pause */
+#define SLICE ((size_t)4096) /* bytes of base64 between two chances to pause */
 
 struct reading_content {
 	struct parts *to;

@@ -267,10 +267,18 @@ def remove(root, server):
     assert "disable zeroboot.socket zeroboot.service\n" in said, said
     left = run("find", root.path, "-xdev", "-name", "*zeroboot*", "-not", "-path", "*/dpkg/*").splitlines()
     assert all(p.startswith(f"{root.path}/var/lib/zeroboot") for p in left), left
+    # as systemd has moved them when the service ran
     (root.path / "var/lib/zeroboot").mkdir(exist_ok=True)
-    (root.path / "var/lib/zeroboot/mine").touch()
+    for kind in ["lib", "cache"]:
+        private = root.path / "var" / kind / "private"
+        private.mkdir(parents=True)
+        data = root.path / "var" / kind / "zeroboot"
+        data.rename(private / "zeroboot") if data.exists() else (private / "zeroboot").mkdir()
+        data.symlink_to("private/zeroboot")
+        (data / "mine").touch()
     root.dpkg("-P", "zeroboot")
-    assert not (root.path / "var/lib/zeroboot").exists()
+    left = run("find", root.path / "var", "-name", "*zeroboot*", "-not", "-path", "*/dpkg/*")
+    assert not left, left
 
 
 def life(report, place):

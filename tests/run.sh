@@ -14,7 +14,7 @@ fail() {
 
 # After the nouns by themselves those that take long: none is to be left over at
 # the end.
-suites=(unit sessions derived judge session_store session_api svm appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences session_model session_soak session_damage hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
+suites=(unit sessions derived judge session_store session_api svm vmx appliance faults parts stream protocol fuzz recycle-node recycle-python recycle-sh states-python states-node states-sh execs sequences session_model session_soak session_damage hostile node parity cases oom templates layouts pool clients soak stall jail restart package fleet travel monitor manifests sdk mcp http queue image)
 for file in tests/*.bats; do
 	suites+=("$(basename "$file" .bats)")
 done
@@ -28,7 +28,7 @@ for suite in "${suites[@]}"; do
 done
 [ -x ./zeroboot ] || fail "./zeroboot is not built"
 
-# At a time, beside svm, which is slow whatever else runs.
+# At a time, beside those of one emulator for long, which are slow whatever else runs.
 jobs=$(($(nproc) + 1))
 logs=build/tests/log
 rm -rf $logs
@@ -45,6 +45,10 @@ common=log_path=$reports/report:exitcode=86
 export ASAN_OPTIONS=$common:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=$common:print_stacktrace=1
 [ "$(cat build/mode)" = sanitize ] && slower=3 || slower=1
+
+beside() { # suite
+	[[ $1 =~ ^(svm|vmx)$ ]]
+}
 
 command_of() { # suite
 	case $1 in
@@ -140,7 +144,7 @@ finish_one() {
 	local pid status
 	wait -n -p pid
 	status=$?
-	[ "${suite_of[$pid]}" = svm ] || running=$((running - 1))
+	beside "${suite_of[$pid]}" || running=$((running - 1))
 	finish "$pid" $status
 }
 
@@ -151,7 +155,7 @@ build
 for suite in "${suites[@]}"; do
 	while [ $running -ge $jobs ]; do finish_one; done
 	start "$suite"
-	[ "$suite" = svm ] || running=$((running + 1))
+	beside "$suite" || running=$((running + 1))
 done
 while [ -n "$(jobs -p)" ]; do finish_one; done
 
