@@ -60,6 +60,7 @@ same() {
 	same tree 2
 }
 @test "guest: memory across fork" { same cow; }
+@test "guest: memory across forks that nobody may write to" { same readonly; }
 @test "guest: what the calls about memory refuse" { same mapcalls; }
 @test "guest: signals" { same signal; }
 @test "guest: waits with a mask of their own" { same sigwait; }

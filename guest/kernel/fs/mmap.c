@@ -6,6 +6,7 @@
 #include "fs/ramfs.h"
 #include "mm/map.h"
 #include "syscalls.h"
+#include "task/elf.h"
 #include "task/mlock.h"
 
 /* What MAP_SHARED_VALIDATE lets pass: Linux, LEGACY_MAP_MASK. */
@@ -64,6 +65,15 @@ static long check(u64 addr, u64 size, u64 flags, u64 offset)
 	return offset + PAGE_UP(size) < offset ? -EOVERFLOW : 0;
 }
 
+/* As a dynamic loader maps a library at first, all of it. */
+static bool is_library(const struct vma *v, u64 addr)
+{
+	const u32 kind = MAP_PRIVATE | MAP_DENYWRITE;
+
+	return v->object && !addr && !v->offset && (v->flags & kind) == kind &&
+	       !(v->flags & MAP_FIXED);
+}
+
 long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
 {
 	struct vma v = { .prot = (u32)prot & 7, .flags = (u32)flags };
@@ -83,6 +93,8 @@ long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
 			return r;
 		file_ref(f);
 	}
+	if (is_library(&v, addr))
+		addr = elf_place(f);
 	r = mm_map(addr, PAGE_UP(size), &v);
 	if (f)
 		file_unref(f);

@@ -23,7 +23,7 @@ static void count_zone(const struct vma *v, struct vma_pages *c)
 {
 	u64 at = v->start;
 
-	for (const u64 *pte; (pte = pte_next(&at, v->end));) {
+	for (const u64 *pte; (pte = pte_look(&at, v->end));) {
 		u64 end = MIN((at | (TABLE_SIZE - 1)) + 1, v->end);
 
 		c->tables++;

@@ -274,6 +274,15 @@ u64 frames_in_use(void)
 	return frame_count - free_count;
 }
 
+bool frames_promise(s64 count)
+{
+	if (count > 0 && free_count < (u64)count)
+		return false;
+	free_count -= (u64)count;
+	control->frames_free = free_count;
+	return true;
+}
+
 bool frames_limit(u64 bytes, u64 spare)
 {
 	static u64 withheld;

@@ -37,6 +37,10 @@ void frames_on_shortage(u64 (*take_back)(void));
 void frame_share(gpa_t gpa);
 bool frame_shared(gpa_t gpa);
 
+/* Puts so many more frames by, or fewer: frames_alloc() of as many finds them when
+ * they are given back before. False: there are none. */
+bool frames_promise(s64 count);
+
 /* The longest run of free frames, none of which is displaced; 0: there is none.
  */
 gpa_t frames_longest_run(u64 *count);

@@ -99,6 +99,18 @@ static u64 choose_address(u64 hint, u64 size, u32 flags)
 	return at ? at : vma_gap(size, HOME_SIZE, ZB_KERNEL_BASE);
 }
 
+u64 mm_place_program(u64 code, u64 data)
+{
+	u64 tables = (code + TABLE_SIZE - 1) & ~(TABLE_SIZE - 1);
+	u64 size = tables + data + TABLE_SIZE;
+	u64 start = vma_gap(size, space->home + HOME_ZONE,
+			    space->home + HOME_ZONE_TOP);
+
+	if (!start)
+		return 0;
+	return ((start + size - data) & ~(TABLE_SIZE - 1)) - code;
+}
+
 bool mm_fixed_ok(u64 addr, u64 size)
 {
 	if (addr < LOWEST_ADDRESS || size > USER_TOP || addr > USER_TOP - size)

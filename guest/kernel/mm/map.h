@@ -17,6 +17,9 @@ long mm_open(u64 home);
  * addr as the flags say. Its address, or -errno. The object is not consumed.
  */
 long mm_map(u64 addr, u64 size, const struct vma *v);
+/* Where there is room for so many bytes of code and then data, which have no table in
+ * common; 0: nowhere. */
+u64 mm_place_program(u64 code, u64 data);
 long mm_unmap(u64 start, u64 end);
 /* Changes rights of what is mapped. As the system call, arguments checked. */
 long mm_protect(u64 start, u64 end, u32 prot);

@@ -24,11 +24,12 @@ const void *frame_memory(gpa_t gpa)
 void *page_memory(u64 addr)
 {
 	void *large = large_memory(addr);
+	u64 at = addr;
 	const u64 *pte;
 
 	if (large)
 		return large;
-	pte = pte_find(addr, false);
+	pte = pte_look(&at, addr + 1);
 	if (!pte || !(*pte & (PTE_P | PTE_SAVED)))
 		return NULL;
 	return (void *)(uintptr_t)frame_memory(*pte & PTE_GPA);

@@ -134,16 +134,99 @@ static u64 *first_table(u64 gva, bool make)
 	return table;
 }
 
-u64 *pte_find(u64 gva, bool make)
+/* The entry that would lead to the table of a page; NULL: there is none. */
+static u64 *table_entry(u64 gva, bool make)
 {
 	u64 *table = first_table(gva, make);
 
-	for (int shift = TOP_SHIFT - 9; table && shift > 12; shift -= 9)
-		table = next_table(&table[gva >> shift & 511], make);
+	if (table)
+		table = next_table(&table[gva >> 30 & 511], make);
+	return table ? &table[gva >> TABLE_SHIFT & 511] : NULL;
+}
+
+/* ---- tables in common ---- */
+
+static bool in_common(u64 entry)
+{
+	return (entry & (PTE_P | PTE_PS)) == PTE_P &&
+	       frame_shared(entry & PTE_GPA);
+}
+
+/* A space less has it. */
+static void leave(u64 entry)
+{
+	frames_free(entry & PTE_GPA, 1);
+	frames_promise(-1);
+}
+
+/* The entry leads to a copy from now on, whose pages have one more owner. */
+static void part(u64 *entry)
+{
+	const u64 *old = gpa_to_ptr(*entry & PTE_GPA);
+	u64 *new;
+
+	leave(*entry);
+	new = table_new();
+	if (!new)
+		panic("a promised frame is not there");
+	memcpy(new, old, PAGE_SIZE);
+	for (size_t i = 0; i < PAGE_SIZE / sizeof(*new); i++)
+		if (new[i] & PTE_OWNED)
+			frame_share(new[i] & PTE_GPA);
+	*entry = pte_make(ptr_to_gpa(new), true, false);
+	if (control->flags & ZB_FLAG_NESTED)
+		tlb_flush();
+}
+
+u64 *pte_find(u64 gva, bool make)
+{
+	u64 *entry = table_entry(gva, make), *table;
+
+	if (!entry)
+		return NULL;
+	if (in_common(*entry))
+		part(entry);
+	table = next_table(entry, make);
 	return table ? &table[gva >> 12 & 511] : NULL;
 }
 
+bool table_share(struct tables *to, u64 gva)
+{
+	struct tables *from = seen;
+	const u64 *entry = table_entry(gva, false);
+	u64 *other;
+
+	seen = to;
+	other = table_entry(gva, true);
+	seen = from;
+	if (!other)
+		return false;
+	if (*other)
+		return true;
+	if (!frames_promise(1))
+		return false;
+	frame_share(*entry & PTE_GPA);
+	*other = *entry;
+	return true;
+}
+
+bool table_shared(u64 gva)
+{
+	const u64 *entry = table_entry(gva, false);
+
+	return entry && in_common(*entry);
+}
+
 u64 *pte_next(u64 *at, u64 end)
+{
+	const u64 *pte = pte_look(at, end);
+
+	if (pte && frame_shared(PAGE_DOWN(ptr_to_gpa(pte))))
+		return pte_find(*at, false);
+	return (u64 *)pte;
+}
+
+const u64 *pte_look(u64 *at, u64 end)
 {
 	while (*at < end) {
 		const u64 *table = seen->top;
@@ -160,26 +243,16 @@ u64 *pte_next(u64 *at, u64 end)
 			table = gpa_to_ptr(entry & PTE_GPA);
 		}
 		if (shift == 12)
-			return (u64 *)&table[*at >> 12 & 511];
+			return &table[*at >> 12 & 511];
 		*at = (*at | ((1ul << shift) - 1)) + 1;
 	}
 	return NULL;
 }
 
-/* The entry that would lead to the table of a page; NULL: there is none. */
-static u64 *large_entry(u64 gva, bool make)
-{
-	u64 *table = first_table(gva, make);
-
-	if (table)
-		table = next_table(&table[gva >> 30 & 511], make);
-	return table ? &table[gva >> TABLE_SHIFT & 511] : NULL;
-}
-
 void *large_memory(u64 gva)
 {
 	const u64 *entry =
-		gva - large_shown < large_size ? large_entry(gva, false) : NULL;
+		gva - large_shown < large_size ? table_entry(gva, false) : NULL;
 
 	if (!entry || !(*entry & PTE_PS))
 		return NULL;
@@ -199,7 +272,7 @@ bool large_build(u64 gva, gpa_t gpa, u64 size)
 	large_shown = gva;
 	large_size = size;
 	for (u64 i = 0; i < count; i++) {
-		u64 *entry = large_entry(gva + i * LARGE_PAGE, true);
+		u64 *entry = table_entry(gva + i * LARGE_PAGE, true);
 
 		if (!entry)
 			return false;
@@ -221,9 +294,14 @@ long tables_make(struct tables *t)
 /* NOLINTNEXTLINE(misc-no-recursion): four levels */
 static void free_below(u64 *table, int level)
 {
-	for (size_t i = 0; level > 1 && i < PAGE_SIZE / 8; i++)
-		if (table[i] && !(table[i] & PTE_PS))
+	for (size_t i = 0; level > 1 && i < PAGE_SIZE / 8; i++) {
+		if (!table[i] || table[i] & PTE_PS)
+			continue;
+		if (level == 2 && in_common(table[i]))
+			leave(table[i]);
+		else
 			free_below(gpa_to_ptr(table[i] & PTE_GPA), level - 1);
+	}
 	table_put_aside(table);
 }
 

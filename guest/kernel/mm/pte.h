@@ -60,11 +60,23 @@ bool large_build(u64 gva, gpa_t gpa, u64 size);
 void *large_memory(u64 gva);
 
 /* The entry of a page; NULL when its table is not there (and, with make, no
- * memory is left for it). */
+ * memory is left for it). The table is then this space's alone. */
 u64 *pte_find(u64 gva, bool make);
 /* The first entry for *at or above it, below end, whose table is there; *at is
  * then its page. NULL: there is none. For ordinary pages, not the kernel's. */
 u64 *pte_next(u64 *at, u64 end);
+/* The same for who only reads: other spaces may have the table, too. */
+const u64 *pte_look(u64 *at, u64 end);
+/*
+ * A table that spaces have in common, and with it KVM's shadow: what a child reads
+ * there costs no fault for each page. The first that looks for an entry to change
+ * gets its own, which cannot fail: a frame is promised for it.
+ */
+/* Gives the table for gva, which is there, to another space, too, that has this one
+ * or none there; false: no memory. */
+bool table_share(struct tables *to, u64 gva);
+/* Whether what the table's entries own is others' as well. */
+bool table_shared(u64 gva);
 /* Present with these rights. */
 static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
 {

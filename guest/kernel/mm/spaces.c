@@ -60,18 +60,29 @@ void space_clear(struct space *s)
 	space_look_at(before);
 }
 
+/* Where the table of a page ends. */
+static u64 table_end(u64 at)
+{
+	return (at | (TABLE_SIZE - 1)) + 1;
+}
+
 /* What the pages of a mapping have; the tables go, whatever is in them. */
 static void give_frames(const struct vma *v)
 {
-	u64 at = v->start;
+	u64 at = v->start, end;
 
 	if (v->pool) {
 		page_release(v);
 		return;
 	}
-	for (const u64 *pte; (pte = pte_next(&at, v->end)); at += PAGE_SIZE)
-		if (*pte & PTE_OWNED)
-			frames_free(*pte & PTE_GPA, 1);
+	for (const u64 *pte; (pte = pte_look(&at, v->end)); at = end) {
+		end = MIN(table_end(at), v->end);
+		if (table_shared(at))
+			continue;
+		for (; at < end; at += PAGE_SIZE, pte++)
+			if (*pte & PTE_OWNED)
+				frames_free(*pte & PTE_GPA, 1);
+	}
 	pool_restore(v->start, v->end);
 }
 
@@ -221,14 +232,30 @@ static long copy_table(struct fork *f, u64 *from, u64 start, u64 end,
 	return 0;
 }
 
+/* Whether nobody may write to what the table of a page shows, and all of it goes to
+ * a child: then it can have the table itself. */
+static bool is_common(u64 at)
+{
+	u64 end = table_end(at);
+
+	for (const struct vma *v = vma_next(end - TABLE_SIZE);
+	     v && v->start < end; v = vma_after(v))
+		if (v->prot & PROT_WRITE || v->at_fork)
+			return false;
+	return true;
+}
+
 static long copy_mapping(struct fork *f, const struct vma *v)
 {
 	u64 at = v->start, end;
 	long r = 0;
 
-	for (u64 *pte; r == 0 && (pte = pte_next(&at, v->end)); at = end) {
-		end = MIN((at | (TABLE_SIZE - 1)) + 1, v->end);
-		r = copy_table(f, pte, at, end, v);
+	for (; r == 0 && pte_look(&at, v->end); at = end) {
+		end = MIN(table_end(at), v->end);
+		if (!is_common(at))
+			r = copy_table(f, pte_find(at, false), at, end, v);
+		else if (!table_share(&f->to->tables, at))
+			r = -ENOMEM;
 	}
 	return r;
 }

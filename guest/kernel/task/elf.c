@@ -6,7 +6,8 @@
 #include "mm/map.h"
 #include "mm/user.h"
 
-#define READY (4ul << 20) /* of zeroed data: there at once */
+#define READY (4ul << 20)   /* of zeroed data: there at once */
+#define APART (512ul << 10) /* of code: tables of its own are worth it */
 
 static long read_at(struct file *f, void *buf, size_t n, u64 at)
 {
@@ -102,29 +103,73 @@ static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
 	return 0;
 }
 
+/* From what address to what one a file wants memory, and from where on it writes. */
+struct extent {
+	u64 low, high, data;
+};
+
+static void extend(struct extent *x, const Elf64_Phdr *ph)
+{
+	if (ph->p_type != PT_LOAD)
+		return;
+	x->low = MIN(x->low, PAGE_DOWN(ph->p_vaddr));
+	x->high = MAX(x->high, PAGE_UP(ph->p_vaddr + ph->p_memsz));
+	if (ph->p_flags & PF_W)
+		x->data = MIN(x->data, PAGE_DOWN(ph->p_vaddr));
+}
+
+static bool extent_ok(const struct extent *x)
+{
+	return x->low < x->high && x->high - x->low <= 1ull << 40;
+}
+
+/* Whether its code is to have tables without its data: processes have them in common
+ * then, and a fault each less for the pages that they use. */
+static bool is_apart(const struct extent *x)
+{
+	return x->data < x->high && x->data - x->low >= APART;
+}
+
 /* Reserves one range for a position independent file. */
 static long choose_base(struct elf *e, u64 hint)
 {
 	const struct vma nothing = { .prot = PROT_NONE,
 				     .flags = MAP_PRIVATE | MAP_ANONYMOUS |
 					      MAP_NORESERVE };
-	const Elf64_Phdr *ph = e->segments;
-	u64 low = ~0ull, high = 0;
+	struct extent x = { ~0ull, 0, ~0ull };
 	long r;
 
-	for (u16 i = 0; i < e->head.e_phnum; i++) {
-		if (ph[i].p_type != PT_LOAD)
-			continue;
-		low = MIN(low, PAGE_DOWN(ph[i].p_vaddr));
-		high = MAX(high, PAGE_UP(ph[i].p_vaddr + ph[i].p_memsz));
-	}
-	if (low >= high || high - low > (1ull << 40))
+	for (u16 i = 0; i < e->head.e_phnum; i++)
+		extend(&x, &e->segments[i]);
+	if (!extent_ok(&x))
 		return -ENOEXEC;
-	r = mm_map(hint, high - low, &nothing);
+	if (hint && is_apart(&x))
+		hint += (x.low - x.data - hint) & (TABLE_SIZE - 1);
+	r = mm_map(hint, x.high - x.low, &nothing);
 	if (r < 0)
 		return r;
-	e->base = (u64)r - low;
+	e->base = (u64)r - x.low;
 	return 0;
+}
+
+u64 elf_place(struct file *f)
+{
+	struct extent x = { ~0ull, 0, ~0ull };
+	Elf64_Ehdr head;
+	Elf64_Phdr ph;
+
+	if (read_at(f, &head, sizeof(head), 0) ||
+	    memcmp(head.e_ident, ELFMAG, SELFMAG) || head.e_type != ET_DYN ||
+	    head.e_phentsize != sizeof(ph) || head.e_phnum > ELF_SEGMENTS)
+		return 0;
+	for (u16 i = 0; i < head.e_phnum; i++) {
+		if (read_at(f, &ph, sizeof(ph), head.e_phoff + i * sizeof(ph)))
+			return 0;
+		extend(&x, &ph);
+	}
+	if (!extent_ok(&x) || !is_apart(&x))
+		return 0;
+	return mm_place_program(x.data - x.low, x.high - x.data);
 }
 
 /* Where code and data are: proc(5), stat. */

@@ -24,6 +24,9 @@ struct elf {
 long elf_read(struct elf *e, struct file *f);
 /* Maps it into the running space, near hint if it is position independent. */
 long elf_map(struct elf *e, u64 hint);
+/* Where a library is to be mapped that is large enough for a place of its own, so that
+ * processes have the tables of its code in common; 0: anywhere. */
+u64 elf_place(struct file *f);
 static inline bool elf_is_fixed(const struct elf *e)
 {
 	return e->head.e_type == ET_EXEC;

@@ -1,0 +1,213 @@
+/*
+ * readonly.c: memory that nobody may write to, across forks: pages and their tables
+ * are the same in all processes until one changes something there, which no other
+ * one sees.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "child.h"
+
+#define PAGE 4096ul
+#define SIZE (8ul << 20) /* whole tables are in it, wherever it begins */
+#define PAGES (SIZE / PAGE)
+#define MIDDLE (SIZE / 2)
+
+static unsigned char *memory;
+static struct gate go, done;
+
+/* Pages that are not as they were made. */
+static int changed(void)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < PAGES; i++)
+		count += memory[i * PAGE] != (i & 127) + 1 ||
+			 memory[i * PAGE + PAGE - 1] != (i & 127) + 1;
+	return count;
+}
+
+static void make(void)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		memset(memory + i * PAGE, (int)(i & 127) + 1, PAGE);
+	mprotect(memory, SIZE, PROT_READ);
+}
+
+/* ---- what a process may do there ---- */
+
+static void nothing(void)
+{
+}
+
+static void write_one(void)
+{
+	mprotect(memory + MIDDLE, PAGE, PROT_READ | PROT_WRITE);
+	memset(memory + MIDDLE, 255, PAGE);
+	mprotect(memory + MIDDLE, PAGE, PROT_READ);
+}
+
+static void write_all(void)
+{
+	mprotect(memory, SIZE, PROT_READ | PROT_WRITE);
+	memset(memory, 255, SIZE);
+}
+
+static void unmap(void)
+{
+	munmap(memory + MIDDLE, 3 * PAGE);
+	if (mmap(memory + MIDDLE, 3 * PAGE, PROT_READ,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		 0) != memory + MIDDLE)
+		perror("mmap");
+}
+
+static void discard(void)
+{
+	madvise(memory + MIDDLE, 3 * PAGE, MADV_DONTNEED);
+}
+
+static void hide(void)
+{
+	mprotect(memory + MIDDLE, 3 * PAGE, PROT_NONE);
+	mprotect(memory + MIDDLE, 3 * PAGE, PROT_READ);
+	write_one();
+}
+
+static void move(void)
+{
+	void *room =
+		mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mremap(memory + MIDDLE, 3 * PAGE, 3 * PAGE,
+	       MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	mremap(room, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+	       memory + MIDDLE);
+	write_one();
+}
+
+static void (*act)(void);
+
+static int child(void)
+{
+	int before = changed(), after;
+
+	act();
+	after = changed();
+	gate_open(&done);
+	gate_pass(&go);
+	return before ? 99 : changed() == after ? after % 90 : 98;
+}
+
+/* A child changes something while the others look on; a grandchild has what its
+ * parent has made of it. */
+static int parent(void)
+{
+	pid_t pid = child_start(child);
+
+	gate_pass(&done);
+	if (changed())
+		return 97;
+	gate_open(&go);
+	child_end("  child", pid);
+	if (changed())
+		return 96;
+	act();
+	child_run("  grandchild", changed);
+	return changed() % 90;
+}
+
+static void try(const char *name, void (*what)(void))
+{
+	printf("%s\n", name);
+	fflush(stdout);
+	act = what;
+	child_run("  parent", parent);
+	printf("  wrong: %d\n", changed());
+}
+
+/* ---- many at once ---- */
+
+static int generation(void)
+{
+	static int depth;
+	int status;
+	pid_t pid;
+
+	if (depth++ == 12)
+		return changed();
+	pid = child_start(generation);
+	if (depth % 3 == 0)
+		write_one();
+	waitpid(pid, &status, 0);
+	return status || changed() != (depth % 3 == 0);
+}
+
+static int wait_at_gate(void)
+{
+	gate_pass(&go);
+	return changed();
+}
+
+static void test_many(void)
+{
+	pid_t pid[20];
+	int status, wrong = 0;
+
+	for (size_t i = 0; i < 20; i++)
+		pid[i] = child_start(wait_at_gate);
+	write_all();
+	for (size_t i = 0; i < 20; i++)
+		gate_open(&go);
+	for (size_t i = 0; i < 20; i++)
+		wrong += waitpid(pid[i], &status, 0) != pid[i] || status;
+	printf("twenty children, wrong: %d\n", wrong);
+	make();
+}
+
+/* A file that is cut takes its pages from all. */
+static int beyond(void)
+{
+	gate_open(&done);
+	gate_pass(&go);
+	return memory[0] + *(volatile unsigned char *)(memory + MIDDLE);
+}
+
+static void test_file(void)
+{
+	int fd = memfd_create("f", 0);
+	pid_t pid;
+
+	if (write(fd, memory, SIZE) != (ssize_t)SIZE)
+		perror("write");
+	mmap(memory, SIZE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	printf("file, wrong: %d\n", changed());
+	child_run("reading it", changed);
+	pid = child_start(beyond);
+	gate_pass(&done);
+	SHOW(ftruncate(fd, MIDDLE));
+	gate_open(&go);
+	child_end("reading what was cut", pid);
+	SHOW(ftruncate(fd, SIZE));
+	child_run("reading it again", changed);
+}
+
+int main(void)
+{
+	go = gate_make();
+	done = gate_make();
+	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	make();
+	try("nothing", nothing);
+	try("one page written", write_one);
+	try("all written", write_all);
+	try("unmapped", unmap);
+	try("discarded", discard);
+	try("hidden", hide);
+	try("moved", move);
+	child_run("generations", generation);
+	test_many();
+	test_file();
+	return 0;
+}
