@@ -65,13 +65,21 @@ static long check(u64 addr, u64 size, u64 flags, u64 offset)
 	return offset + PAGE_UP(size) < offset ? -EOVERFLOW : 0;
 }
 
-/* As a dynamic loader maps a library at first, all of it. */
+/* As a dynamic loader maps a library at first, all of it: what will be written to gets
+ * its own mapping and pages afterwards. */
 static bool is_library(const struct vma *v, u64 addr)
 {
 	const u32 kind = MAP_PRIVATE | MAP_DENYWRITE;
 
 	return v->object && !addr && !v->offset && (v->flags & kind) == kind &&
-	       !(v->flags & MAP_FIXED);
+	       !(v->flags & MAP_FIXED) && !(v->prot & PROT_WRITE);
+}
+
+static long map_library(struct file *f, u64 size, const struct vma *v)
+{
+	u64 at = 0, code = elf_code(f, &at);
+
+	return mm_map_ready(at, size, code ? MIN(code, size) : size, v);
 }
 
 long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
@@ -93,9 +101,8 @@ long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
 			return r;
 		file_ref(f);
 	}
-	if (is_library(&v, addr))
-		addr = elf_place(f);
-	r = mm_map(addr, PAGE_UP(size), &v);
+	r = is_library(&v, addr) ? map_library(f, PAGE_UP(size), &v) :
+				   mm_map(addr, PAGE_UP(size), &v);
 	if (f)
 		file_unref(f);
 	return r;

@@ -3,6 +3,7 @@
 
 #include <linux/mman.h>
 
+#include "mm/code.h"
 #include "mm/frame.h"
 #include "mm/page.h"
 #include "mm/pool.h"
@@ -263,6 +264,25 @@ static bool all_pool(u64 start, u64 end)
 	return true;
 }
 
+/* Whether the range shows already what v is to show there, page by page: a loader maps a
+ * library as a whole and then its parts over it. Pages of its own are none of that. */
+static bool shows_already(u64 addr, u64 end, const struct vma *v)
+{
+	const struct vma *old = vma_at(addr);
+	const u32 code = PROT_READ | PROT_EXEC;
+
+	if (!old || old->end < end || !v->object || old->object != v->object ||
+	    old->offset + (addr - old->start) != v->offset ||
+	    (old->flags ^ v->flags) & ~(u32)MAP_LOCKED || old->at_fork ||
+	    v->flags & MAP_SHARED || !(old->prot & code) || !(v->prot & code) ||
+	    (old->prot | v->prot) & PROT_WRITE)
+		return false;
+	for (const u64 *pte; (pte = pte_look(&addr, end)); addr += PAGE_SIZE)
+		if (*pte & (PTE_OWNED | PTE_SAVED))
+			return false;
+	return true;
+}
+
 static long map_fixed(u64 addr, u64 size, struct vma *v, bool replace)
 {
 	u64 end = addr + size;
@@ -274,6 +294,10 @@ static long map_fixed(u64 addr, u64 size, struct vma *v, bool replace)
 		return -EEXIST;
 	if (!v->object && !(v->flags & MAP_SHARED) && all_pool(addr, end)) {
 		r = renew_in_pool(addr, end, v);
+		return r ? r : (long)addr;
+	}
+	if (shows_already(addr, end, v)) {
+		r = mm_protect(addr, end, v->prot);
 		return r ? r : (long)addr;
 	}
 	r = mm_unmap(addr, end);
@@ -307,6 +331,11 @@ static bool is_shared_memory(const struct vma *v)
 
 long mm_map(u64 addr, u64 size, const struct vma *kind)
 {
+	return mm_map_ready(addr, size, size, kind);
+}
+
+long mm_map_ready(u64 addr, u64 size, u64 ready, const struct vma *kind)
+{
 	struct vma v = *kind;
 	u32 flags = kind->flags;
 	u64 replaced = flags & MAP_FIXED ? pages_within(addr, addr + size) : 0;
@@ -335,8 +364,10 @@ long mm_map(u64 addr, u64 size, const struct vma *kind)
 		return r;
 	if (own)
 		v.object = NULL;
+	if (v.object && ready < size)
+		code_share(&v, (u64)r, (u64)r + ready);
 	if (v.object)
-		populate_file((u64)r, size, &v);
+		populate_file((u64)r, ready, &v);
 	else if (flags & MAP_POPULATE)
 		mm_populate((u64)r, size);
 	return r;

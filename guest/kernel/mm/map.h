@@ -17,6 +17,9 @@ long mm_open(u64 home);
  * addr as the flags say. Its address, or -errno. The object is not consumed.
  */
 long mm_map(u64 addr, u64 size, const struct vma *v);
+/* The same for a program's file, of which no more than ready bytes are code and will be
+ * looked at there. */
+long mm_map_ready(u64 addr, u64 size, u64 ready, const struct vma *v);
 /* Where there is room for so many bytes of code and then data, which have no table in
  * common; 0: nowhere. */
 u64 mm_place_program(u64 code, u64 data);

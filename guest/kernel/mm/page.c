@@ -246,21 +246,28 @@ long mm_fault(u64 addr, bool write)
 	return r;
 }
 
+static bool is_there(u64 addr)
+{
+	u64 at = addr;
+	const u64 *pte = pte_look(&at, addr + PAGE_SIZE);
+
+	return pte && *pte;
+}
+
 void mm_populate(u64 addr, u64 size)
 {
 	for (u64 a = addr; a < addr + size; a += PAGE_SIZE) {
 		const struct vma *v = vma_at(a);
 		u64 *pte;
 
-		if (!v || v->pool)
+		if (!v || v->pool || is_there(a))
 			continue;
 		pte = pte_find(a, true);
 		if (!pte)
 			return;
-		if (*pte == 0 && is_due(v, a) &&
-		    fill(pte, v, a,
-			 (v->prot & PROT_WRITE) && !(v->flags & MAP_SHARED)) <
-			    0)
+		if (is_due(v, a) && fill(pte, v, a,
+					 (v->prot & PROT_WRITE) &&
+						 !(v->flags & MAP_SHARED)) < 0)
 			return;
 	}
 }

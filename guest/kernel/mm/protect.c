@@ -9,9 +9,10 @@
 
 #define RIGHTS ((u64)(PROT_READ | PROT_WRITE | PROT_EXEC))
 
-static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
+/* Others may have the table, too, until something there changes. */
+static bool protect_page(u64 at, u64 old, const struct vma *v, u32 prot)
 {
-	u64 old = *pte, entry;
+	u64 entry;
 
 	if (!(old & (PTE_P | PTE_SAVED)))
 		return false;
@@ -24,7 +25,7 @@ static bool protect_page(u64 *pte, const struct vma *v, u32 prot)
 	}
 	if (entry == old)
 		return false;
-	*pte = entry;
+	*pte_find(at, false) = entry;
 	return true;
 }
 
@@ -33,8 +34,8 @@ static bool protect(const struct vma *v, u32 prot)
 	bool flush = false;
 	u64 at = v->start;
 
-	for (u64 *pte; (pte = pte_next(&at, v->end)); at += PAGE_SIZE)
-		flush |= protect_page(pte, v, prot);
+	for (const u64 *pte; (pte = pte_look(&at, v->end)); at += PAGE_SIZE)
+		flush |= protect_page(at, *pte, v, prot);
 	return flush;
 }
 

@@ -190,6 +190,15 @@ u64 *pte_find(u64 gva, bool make)
 	return table ? &table[gva >> 12 & 511] : NULL;
 }
 
+static bool show(u64 *entry, gpa_t table)
+{
+	if (!entry || !frames_promise(1))
+		return false;
+	frame_share(table);
+	*entry = pte_make(table, true, false);
+	return true;
+}
+
 bool table_share(struct tables *to, u64 gva)
 {
 	struct tables *from = seen;
@@ -199,15 +208,7 @@ bool table_share(struct tables *to, u64 gva)
 	seen = to;
 	other = table_entry(gva, true);
 	seen = from;
-	if (!other)
-		return false;
-	if (*other)
-		return true;
-	if (!frames_promise(1))
-		return false;
-	frame_share(*entry & PTE_GPA);
-	*other = *entry;
-	return true;
+	return (other && *other) || show(other, *entry & PTE_GPA);
 }
 
 bool table_shared(u64 gva)
@@ -215,6 +216,33 @@ bool table_shared(u64 gva)
 	const u64 *entry = table_entry(gva, false);
 
 	return entry && in_common(*entry);
+}
+
+gpa_t table_take(void)
+{
+	u64 *table = table_new();
+
+	return table ? ptr_to_gpa(table) : 0;
+}
+
+void table_leave(gpa_t table)
+{
+	if (frame_shared(table))
+		leave(table);
+	else
+		table_put_aside(gpa_to_ptr(table));
+}
+
+bool table_there(u64 gva)
+{
+	const u64 *entry = table_entry(gva, false);
+
+	return entry && *entry;
+}
+
+void table_show(u64 gva, gpa_t table)
+{
+	show(table_entry(gva, true), table);
 }
 
 u64 *pte_next(u64 *at, u64 end)

@@ -77,6 +77,14 @@ const u64 *pte_look(u64 *at, u64 end);
 bool table_share(struct tables *to, u64 gva);
 /* Whether what the table's entries own is others' as well. */
 bool table_shared(u64 gva);
+/* One of nobody's, empty; 0: no memory. table_leave() gives it up again, which may be
+ * others' as well by then. */
+gpa_t table_take(void);
+void table_leave(gpa_t table);
+/* Whether there is one for gva. */
+bool table_there(u64 gva);
+/* Lets this space have such a table, too, for gva, for which it has none. */
+void table_show(u64 gva, gpa_t table);
 /* Present with these rights. */
 static inline u64 pte_make(gpa_t gpa, bool write, bool owned)
 {

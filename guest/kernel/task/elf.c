@@ -3,11 +3,12 @@
 
 #include <linux/mman.h>
 
+#include "mm/code.h"
 #include "mm/map.h"
+#include "mm/pte.h"
 #include "mm/user.h"
 
-#define READY (4ul << 20)   /* of zeroed data: there at once */
-#define APART (512ul << 10) /* of code: tables of its own are worth it */
+#define READY (4ul << 20) /* of zeroed data: there at once */
 
 static long read_at(struct file *f, void *buf, size_t n, u64 at)
 {
@@ -65,6 +66,19 @@ static u32 protection(u32 flags)
 	       (flags & PF_W ? PROT_WRITE : 0) | (flags & PF_X ? PROT_EXEC : 0);
 }
 
+/* A part of a page, not at its place if it is there: nothing has been touched in this
+ * space, and KVM need not know of its tables before they are complete. */
+static bool clear(u64 start, u64 end)
+{
+	const u64 *pte = pte_find(start, false);
+
+	if (!pte || !(*pte & PTE_OWNED))
+		return user_clear((void *)start, end - start) == end - start;
+	memset((u8 *)gpa_to_ptr(*pte & PTE_GPA) + start % PAGE_SIZE, 0,
+	       end - start);
+	return true;
+}
+
 static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
 {
 	u64 start = PAGE_DOWN(base + ph->p_vaddr);
@@ -87,9 +101,7 @@ static long map_segment(struct file *f, const Elf64_Phdr *ph, u64 base)
 		r = mm_map(start, mapped - start, &data);
 		if (r < 0)
 			return r;
-		if ((ph->p_flags & PF_W) &&
-		    user_clear((void *)file_end, mapped - file_end) !=
-			    mapped - file_end)
+		if ((ph->p_flags & PF_W) && !clear(file_end, mapped))
 			return -ENOEXEC;
 	} else {
 		mapped = start;
@@ -127,7 +139,47 @@ static bool extent_ok(const struct extent *x)
  * then, and a fault each less for the pages that they use. */
 static bool is_apart(const struct extent *x)
 {
-	return x->data < x->high && x->data - x->low >= APART;
+	return x->data < x->high && x->data - x->low >= code_least();
+}
+
+/* Whether the parts without data follow each other as in the file, page by page. */
+static bool is_one_piece(const struct elf *e, const struct extent *x)
+{
+	u64 end = x->low, shift = 0;
+
+	for (u16 i = 0; i < e->head.e_phnum && end < x->data; i++) {
+		const Elf64_Phdr *ph = &e->segments[i];
+
+		if (ph->p_type != PT_LOAD)
+			continue;
+		if (end == x->low)
+			shift = ph->p_vaddr - ph->p_offset;
+		if (PAGE_DOWN(ph->p_vaddr) != end ||
+		    ph->p_filesz != ph->p_memsz ||
+		    ph->p_vaddr - ph->p_offset != shift)
+			return false;
+		end = PAGE_UP(ph->p_vaddr + ph->p_memsz);
+	}
+	return end == x->data && !(shift % PAGE_SIZE) && shift <= x->low;
+}
+
+/* As a whole, with the code where the parts will have it. */
+static long map_whole(const struct elf *e, u64 at, const struct extent *x)
+{
+	const Elf64_Phdr *ph = e->segments;
+	struct vma whole = { .prot = PROT_READ,
+			     .flags = MAP_PRIVATE,
+			     .object = &e->file->object };
+	long r;
+
+	while (ph->p_type != PT_LOAD)
+		ph++;
+	whole.offset = x->low - (ph->p_vaddr - ph->p_offset);
+	r = mm_map_ready(at, x->high - x->low, x->data - x->low, &whole);
+	if (r > 0)
+		mm_protect((u64)r + x->data - x->low, (u64)r + x->high - x->low,
+			   PROT_NONE);
+	return r;
 }
 
 /* Reserves one range for a position independent file. */
@@ -137,22 +189,28 @@ static long choose_base(struct elf *e, u64 hint)
 				     .flags = MAP_PRIVATE | MAP_ANONYMOUS |
 					      MAP_NORESERVE };
 	struct extent x = { ~0ull, 0, ~0ull };
+	bool apart;
 	long r;
 
 	for (u16 i = 0; i < e->head.e_phnum; i++)
 		extend(&x, &e->segments[i]);
 	if (!extent_ok(&x))
 		return -ENOEXEC;
-	if (hint && is_apart(&x))
+	apart = is_apart(&x);
+	if (apart && hint)
 		hint += (x.low - x.data - hint) & (TABLE_SIZE - 1);
-	r = mm_map(hint, x.high - x.low, &nothing);
+	else if (apart)
+		hint = mm_place_program(x.data - x.low, x.high - x.data);
+	r = apart && is_one_piece(e, &x) ?
+		    map_whole(e, hint, &x) :
+		    mm_map(hint, x.high - x.low, &nothing);
 	if (r < 0)
 		return r;
 	e->base = (u64)r - x.low;
 	return 0;
 }
 
-u64 elf_place(struct file *f)
+u64 elf_code(struct file *f, u64 *at)
 {
 	struct extent x = { ~0ull, 0, ~0ull };
 	Elf64_Ehdr head;
@@ -167,9 +225,11 @@ u64 elf_place(struct file *f)
 			return 0;
 		extend(&x, &ph);
 	}
-	if (!extent_ok(&x) || !is_apart(&x))
+	if (!extent_ok(&x) || x.data >= x.high)
 		return 0;
-	return mm_place_program(x.data - x.low, x.high - x.data);
+	if (is_apart(&x))
+		*at = mm_place_program(x.data - x.low, x.high - x.data);
+	return x.data - x.low;
 }
 
 /* Where code and data are: proc(5), stat. */

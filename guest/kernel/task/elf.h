@@ -24,9 +24,10 @@ struct elf {
 long elf_read(struct elf *e, struct file *f);
 /* Maps it into the running space, near hint if it is position independent. */
 long elf_map(struct elf *e, u64 hint);
-/* Where a library is to be mapped that is large enough for a place of its own, so that
- * processes have the tables of its code in common; 0: anywhere. */
-u64 elf_place(struct file *f);
+/* Bytes of a library before what it writes to; 0: it is none. *at becomes where it is to
+ * be mapped if it is large enough for a place of its own, so that processes have the
+ * tables of its code in common. */
+u64 elf_code(struct file *f, u64 *at);
 static inline bool elf_is_fixed(const struct elf *e)
 {
 	return e->head.e_type == ET_EXEC;

@@ -1,0 +1,16 @@
+/*
+ * code.h: tables of code that programs of one file have in common, whoever started
+ * them: what one has read there costs the next one no fault of KVM's.
+ */
+#ifndef MM_CODE_H
+#define MM_CODE_H
+
+#include "mm/space.h"
+
+/* Code of so many bytes is worth tables without data. */
+u64 code_least(void);
+/* Gives the running space such tables for what v shows of [start, end), where it has
+ * none. What they do not hold comes as usual. */
+void code_share(const struct vma *v, u64 start, u64 end);
+
+#endif
