@@ -192,6 +192,47 @@ static void test_file(void)
 	child_run("reading it again", changed);
 }
 
+/* Parts of a file over the whole of it, as a loader maps a library: what is the same
+ * stays, what a process has made of it goes. */
+static void test_parts(void)
+{
+	const int flags = MAP_PRIVATE | MAP_FIXED;
+	int fd = memfd_create("f", 0), self = open("/proc/self/exe", O_RDONLY);
+	unsigned char *p;
+
+	mmap(memory, SIZE, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1,
+	     0);
+	make();
+	if (write(fd, memory, SIZE) != (ssize_t)SIZE)
+		perror("write");
+	mmap(memory, SIZE, PROT_READ, flags, fd, 0);
+	SHOW(mmap(memory + MIDDLE, 8 * PAGE, PROT_READ | PROT_EXEC, flags, fd,
+		  MIDDLE) == memory + MIDDLE);
+	printf("the same: %d\n", changed());
+	write_one();
+	printf("written: %d\n", changed());
+	SHOW(mmap(memory + MIDDLE, 8 * PAGE, PROT_READ, flags, fd, MIDDLE) ==
+	     memory + MIDDLE);
+	printf("the same again: %d\n", changed());
+	SHOW(mmap(memory + MIDDLE, PAGE, PROT_READ, flags, fd, MIDDLE + PAGE) ==
+	     memory + MIDDLE);
+	printf("another page: %d\n", changed());
+	SHOW(mmap(memory, SIZE, PROT_READ | PROT_WRITE, flags, fd, 0) ==
+	     memory);
+	memory[5 * PAGE] = 255;
+	SHOW(mmap(memory + PAGE, 8 * PAGE, PROT_READ, flags, fd, PAGE) ==
+	     memory + PAGE);
+	printf("after a write: %d\n", changed());
+	child_run("a child", changed);
+	p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_PRIVATE, self, 0);
+	SHOW(mmap(p, PAGE, PROT_NONE, flags, self, 0) == p);
+	SHOW(write(fd, p, 1));
+	SHOW(mmap(p, PAGE, PROT_READ, flags, self, 0) == p);
+	SHOW(memcmp(p, "\177ELF", 4));
+	close(self);
+	close(fd);
+}
+
 int main(void)
 {
 	go = gate_make();
@@ -209,5 +250,6 @@ int main(void)
 	child_run("generations", generation);
 	test_many();
 	test_file();
+	test_parts();
 	return 0;
 }

@@ -345,6 +345,7 @@ long mm_map_ready(u64 addr, u64 size, u64 ready, const struct vma *kind)
 	v.flags &= ~(u32)PLACES;
 	v.pool = false;
 	v.at_fork = 0;
+	v.apart = ready < size && ready >= code_least();
 	if (vma_count() >= MAX_VMAS || !vma_reserve(3) || too_much(size, &v) ||
 	    !mm_may_grow(size / PAGE_SIZE - replaced, v.prot, flags))
 		return -ENOMEM;
@@ -370,6 +371,8 @@ long mm_map_ready(u64 addr, u64 size, u64 ready, const struct vma *kind)
 		populate_file((u64)r, ready, &v);
 	else if (flags & MAP_POPULATE)
 		mm_populate((u64)r, size);
+	else if (is_plain(&v) && size <= MM_AT_ONCE)
+		mm_populate_first((u64)r, size);
 	return r;
 }
 

@@ -42,6 +42,9 @@ bool mm_may_grow(u64 pages, u32 prot, u32 flags);
 long mm_fault(u64 addr, bool write);
 /* Makes all of the range present, as far as memory goes. */
 void mm_populate(u64 addr, u64 size);
+/* The same for the beginning of new memory, where there is enough: a fault less. */
+#define MM_AT_ONCE (64ul << 10)
+void mm_populate_first(u64 addr, u64 size);
 /*
  * Before the snapshot: completes the blocks of 256 KiB that the program has
  * begun to use, so that it can go on in them without changing a page table.

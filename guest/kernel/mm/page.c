@@ -200,12 +200,17 @@ static long make_writable(u64 *pte, const struct vma *v, u64 addr)
 	return r;
 }
 
+static bool is_short(void)
+{
+	return frames_available() < frames_total() / 16;
+}
+
 static void fill_around(const struct vma *v, u64 addr)
 {
 	u64 start = addr & ~(AROUND * PAGE_SIZE - 1);
 	u64 end = start + AROUND * PAGE_SIZE;
 
-	if (!v->object && frames_available() < frames_total() / 16)
+	if (!v->object && is_short())
 		return;
 	for (u64 a = MAX(start, v->start); a < MIN(end, v->end);
 	     a += PAGE_SIZE) {
@@ -270,6 +275,12 @@ void mm_populate(u64 addr, u64 size)
 						 !(v->flags & MAP_SHARED)) < 0)
 			return;
 	}
+}
+
+void mm_populate_first(u64 addr, u64 size)
+{
+	if (!is_short())
+		mm_populate(addr, MIN(size, MM_AT_ONCE));
 }
 
 /* Whether a page of the block at start has a frame. */

@@ -29,12 +29,19 @@ static bool protect_page(u64 at, u64 old, const struct vma *v, u32 prot)
 	return true;
 }
 
+/* To say who may write to a page, the table must be this space's alone: what others
+ * have by the same table does not count as shared. */
+static const u64 *next(u64 *at, u64 end, u32 prot)
+{
+	return prot & PROT_WRITE ? pte_next(at, end) : pte_look(at, end);
+}
+
 static bool protect(const struct vma *v, u32 prot)
 {
 	bool flush = false;
 	u64 at = v->start;
 
-	for (const u64 *pte; (pte = pte_look(&at, v->end)); at += PAGE_SIZE)
+	for (const u64 *pte; (pte = next(&at, v->end, prot)); at += PAGE_SIZE)
 		flush |= protect_page(at, *pte, v, prot);
 	return flush;
 }

@@ -28,6 +28,7 @@ long sys_brk(u64 addr)
 		    (v.pool && !pool_claim(old, pages)))
 			return (long)space->brk_end;
 		vma_insert(&v);
+		mm_populate_first(old, want - old);
 	}
 	space->brk_end = addr;
 	return (long)space->brk_end;

@@ -62,7 +62,8 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->prot == b->prot &&
 	       a->flags == b->flags && a->pool == b->pool &&
-	       a->at_fork == b->at_fork && a->object == b->object &&
+	       a->at_fork == b->at_fork && a->apart == b->apart &&
+	       a->object == b->object &&
 	       (!a->object || a->offset + (a->end - a->start) == b->offset);
 }
 
@@ -206,6 +207,12 @@ size_t vma_count(void)
 	return space->count;
 }
 
+/* Where what is free below it ends. */
+static u64 floor_of(const struct vma *v)
+{
+	return v->apart ? v->start & ~(TABLE_SIZE - 1) : v->start;
+}
+
 u64 vma_gap(u64 size, u64 bottom, u64 top)
 {
 	u64 high = top;
@@ -216,7 +223,7 @@ u64 vma_gap(u64 size, u64 bottom, u64 top)
 		if (space->table[i].end < high &&
 		    high - space->table[i].end >= size && high - size >= bottom)
 			break;
-		high = MIN(high, space->table[i].start);
+		high = MIN(high, floor_of(&space->table[i]));
 		if (high < bottom + size)
 			return 0;
 	}

@@ -33,6 +33,7 @@ struct vma {
 	bool pool;      /* its frames are those of its place in the pool */
 	bool may_write; /* a shared one: the file was opened for it */
 	u8 at_fork;     /* FORK_*, bits */
+	bool apart;     /* code: nothing else comes into its tables by itself */
 	struct object *object; /* referenced; NULL: anonymous */
 	u64 offset;            /* in the object, of start */
 };
