@@ -77,7 +77,8 @@ struct space *space_look_at(struct space *s);
 struct space *space_new(void);
 /* A copy of the running one with one user, as fork makes it: private pages are
  * shared until one side writes. Those of the count addresses in hot, which both
- * will write to at once, are copied now. NULL: no memory. */
+ * will write to at once, are copied now; the first is the stack's pointer. NULL: no
+ * memory. */
 struct space *space_fork(const u64 *hot, size_t count);
 static inline struct space *space_ref(struct space *s)
 {

@@ -19,6 +19,7 @@
 #include "mm/space.h"
 
 #define SMALL 512 /* pages of its own that a process may write to */
+#define STACK_NEAR (2 * PAGE_SIZE) /* below the pointer: soon in use */
 
 /* What the CPU has when the running process has none any more: no mappings, and
  * no tables for them. */
@@ -166,6 +167,7 @@ struct fork {
 	struct space *to;
 	bool copy;  /* what may be written, at once */
 	bool flush; /* the parent has lost rights */
+	u64 stack;  /* the stack below it is not in use, and not copied */
 };
 
 /* A page of the running process, where it has it if it may be read there: KVM may
@@ -188,15 +190,18 @@ static gpa_t copy_page(u64 entry, u64 at)
 static u64 copied(struct fork *f, u64 *pte, u64 at, const struct vma *v)
 {
 	const u64 entry = *pte;
-	gpa_t copy;
+	bool used = !(v->flags & MAP_GROWSDOWN) || at >= f->stack;
+	gpa_t copy = 0;
 
 	if ((v->flags & MAP_SHARED) || !(entry & PTE_OWNED))
 		return entry;
-	/* A page of zeroes comes when the child asks for it. */
-	if (f->copy && !v->object && page_is_zero(page_of(entry, at)))
-		return 0;
-	copy = f->copy && (entry & PTE_W) ? copy_page(entry, at) : 0;
-	if (copy) /* present or, for PROT_NONE, not */
+	if (f->copy && used && (entry & PTE_W)) {
+		/* A page of zeroes comes when the child asks for it. */
+		if (!v->object && page_is_zero(page_of(entry, at)))
+			return 0;
+		copy = copy_page(entry, at);
+	}
+	if (copy)
 		return copy | (entry & ~PTE_GPA) | PTE_TOUCHED;
 	if (*pte & PTE_W) {
 		*pte &= ~PTE_W;
@@ -353,7 +358,9 @@ struct space *space_fork(const u64 *hot, size_t count)
 	if (!s)
 		return NULL;
 	copy_shape(s);
-	f = (struct fork){ .to = s, .copy = is_small() };
+	f = (struct fork){ .to = s,
+			   .copy = is_small(),
+			   .stack = PAGE_DOWN(hot[0]) - STACK_NEAR };
 	space_look_at(s);
 	room = vma_reserve(before->count + 1);
 	space_look_at(before);
