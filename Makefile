@@ -318,7 +318,7 @@ build/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	gcc -std=c11 -O2 $(WARN) -o $@ $<
 
-build/bench/counters: bench/counters.c $(O)/host.a $(O)/blobs.o
+build/bench/counters build/bench/session_counts: build/bench/%: bench/%.c $(O)/host.a $(O)/blobs.o
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -I. $(LINK) $(LDFLAGS) -o $@ $< $(O)/blobs.o $(O)/host.a
 

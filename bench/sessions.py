@@ -3,7 +3,8 @@
 a native fork server in the same minutes; and what parked sessions hold.
 
 sessions.py [--rounds N] [--many N]   medians of rounds in turns, 0: none; then so many
-                                      parked sessions, 10,000 unless said, 0: none
+                                      parked sessions, 10,000 unless said, 0: none; and
+                                      counts, which hold for a machine that is busy, too
 """
 import argparse
 import concurrent.futures
@@ -14,11 +15,12 @@ import pathlib
 import re
 import socket
 import statistics
+import subprocess
 import sys
 import time
 
 from mix import metric
-from run import clean, python_rival, zeroboot
+from run import TOP, clean, python_rival, zeroboot
 
 STATE = "import os; x = os.urandom(1 << 20)"
 SHOW = "print(len(x))"
@@ -205,6 +207,25 @@ def resumed(client, path):
     return client.run("print(2)", path + "/exec")
 
 
+# ---- counts ----
+
+def show_counts():
+    subprocess.run(["make", "-s", "build/bench/session_counts"], cwd=TOP, check=True)
+    names = ("pages brought", "state", "exits", "guest faults", "host faults", "compared", "saved", "bytes")
+    print(f"{'':46}" + "".join(f"{name:>14}" for name in names))
+    codes = {}
+    for language, code in *CODES, ("python", STATE):
+        codes.setdefault(language, []).append(code)
+    for language, some in codes.items():
+        said = subprocess.run(["build/bench/session_counts", f"templates/{language}.zbt", *some], cwd=TOP, check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        for code, exec_line, resume_line in zip(some, said[::2], said[1::2]):
+            for what, text in ("exec", exec_line), ("resume, exec", resume_line):
+                counts = text.split()[1:]
+                counts = [""] * (len(names) - len(counts)) + counts
+                print(f"{what + ': ' + code[-28:]:46}" + "".join(f"{n:>14}" for n in counts))
+
+
 # ---- the table ----
 
 def line(name, ours, aim, theirs=None, unit="us"):
@@ -267,6 +288,7 @@ def main():
         if options.many:
             measure_many(figures, single, clients[1], options.many)
             show_many(figures, options.many)
+    show_counts()
 
 
 if __name__ == "__main__":
