@@ -9,7 +9,7 @@
 #include "tables.h"
 
 #define UNIT 8ul           /* of an offset */
-#define KEPT (2ul << 20)   /* bytes of room */
+#define KEPT (8ul << 20)   /* bytes of room */
 #define SPARE (16ul << 10) /* of garbage that is never worth to be removed */
 #define DEPTH 8      /* records in which the lines of a page are looked for */
 #define COPIES 2048u /* pages */

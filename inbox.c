@@ -36,8 +36,9 @@ static int move(struct inbox *in, size_t room)
  * given back after it. */
 static int make_room(struct inbox *in, size_t want)
 {
+	/* Those that follow may be a little longer. */
 	if (want > in->room)
-		return move(in, want + BEHIND);
+		return move(in, want + (want < KEPT ? want / 2 : 0) + BEHIND);
 	if (in->room > KEPT && in->size - in->at + want <= ROOM)
 		return move(in, ROOM);
 	if (in->at && (in->at == in->size || want > in->room - in->at)) {

@@ -488,15 +488,34 @@ static int restore_log(struct recycle *r, struct vm *vm)
 	return r->run % SWEEP_RUNS == 0 ? sweep(r, vm, UNUSED_RUNS) : 0;
 }
 
+/* Of what was brought in a word pages that are new to the VM, if it may keep them: a
+ * state that was needed may be needed again, and pages that are there already cost
+ * neither the host a fault nor the guest. */
+static void keep_brought(struct recycle *r, uint64_t word)
+{
+	uint64_t new = r->brought[word] & ~r->kept[word] & ~r->tables[word];
+	uint64_t count = (uint64_t)__builtin_popcountll(new);
+
+	if (word >= r->snapshot->large_gpa / PAGE / 64 ||
+	    r->kept_pages + count > share(r, RUN_SHARE))
+		return;
+	r->kept[word] |= new;
+	r->kept_pages += count;
+	for (; new; new &= new - 1)
+		r->written[word * 64 + (uint64_t)__builtin_ctzll(new)] = r->run;
+}
+
 /* What the host has brought and no run has written since: it is in no log. */
 static int restore_brought(struct recycle *r, struct vm *vm)
 {
 	struct stretch s = { 0, 0 };
 
 	for (uint64_t i = 0; i < r->words; i++) {
-		uint64_t own = r->brought[i] & r->kept[i];
-		uint64_t drop = r->brought[i] & ~own;
+		uint64_t own, drop;
 
+		keep_brought(r, i);
+		own = r->brought[i] & r->kept[i];
+		drop = r->brought[i] & ~own;
 		r->brought[i] = 0;
 		for (; own; own &= own - 1) {
 			uint64_t page = i * 64 + (uint64_t)__builtin_ctzll(own);

@@ -18,7 +18,8 @@
 #include "pool.h"
 
 #define BUCKETS 4096u
-#define TICK_MOST 256 /* sessions that are looked at in a tick */
+#define TICK_MOST 256   /* sessions that are looked at in a tick, */
+#define SLICE_NS 300000 /* and no longer than this at a time */
 
 static struct {
 	struct session *table[BUCKETS];
@@ -720,14 +721,28 @@ int session_submit(struct session *s, struct job *job)
 	return 0;
 }
 
-void session_go_on(void)
+static void go_on(struct task *t)
 {
+	uint64_t until = clock_mono() + SLICE_NS;
+
 	while (all.held && session_may_run()) {
 		struct session *s = all.held;
 
 		let_go(s);
 		start_next(s);
+		if (clock_mono() >= until) {
+			loop_add(t);
+			return;
+		}
 	}
+}
+
+void session_go_on(void)
+{
+	static struct task task = { .run = go_on };
+
+	if (all.held)
+		loop_add(&task);
 }
 
 void session_fetched(struct session *s, int r)
@@ -832,11 +847,12 @@ void session_delete(struct session *s)
 
 void session_tick(uint64_t now)
 {
-	uint64_t clock = loop_clock(now);
+	uint64_t clock = loop_clock(now), until;
 
 	session_store_tick(now);
 	derived_tick(now);
-	for (int i = 0; i < TICK_MOST; i++) {
+	until = clock_mono() + SLICE_NS;
+	for (int i = 0; i < TICK_MOST && clock_mono() < until; i++) {
 		struct session *s = all.looked ? all.looked : all.oldest;
 
 		if (!s)
