@@ -60,6 +60,7 @@ PROGRAMS = {
         "import time, sys\nprint(time.strftime('%H %Z', time.localtime(0)), sys.orig_argv[2:])",
         "import subprocess, sys\nsys.stdout.flush()\nsubprocess.run(['sh', '-c', 'echo \"$A\" \"$EMPTY\"; cat'])",
         "print(input(), input())\nprint(input())",
+        "import sys\nfor o in sys.stdout, sys.stderr: print(o, o.buffer, o.errors, o.line_buffering, o.write_through, o is getattr(sys, f'__{o.name[1:-1]}__'))",
     ],
     "sh": [
         'echo "$#" "$1" "$2" "$*"; echo "$A" "${EMPTY-none}" "${NONE-none}"; cat',
@@ -74,6 +75,7 @@ FIELDS = {
     "a line": {"stdin": "one two\n"},
     "lines, arguments, variables": {"stdin": "one two\nthree four\nlast", "args": ["a", "b c", "", "\u00e9*?$x"],
                                     "env": {"A": "x = 'y'\n z", "EMPTY": "", "TZ": "Asia/Tokyo"}},
+    "output without a buffer": {"stdin": "one two\n", "env": {"PYTHONUNBUFFERED": "1"}},
     "much": {"stdin": "".join(f"{n} {n}\n" for n in range(20000))},
 }
 
@@ -88,6 +90,16 @@ def natively(language, code, fields):
                               env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/root", **fields.get("env", {})},
                               capture_output=True, timeout=PATIENCE, check=False)
     return done.stdout.decode().replace(d, "/app"), done.returncode
+
+
+def cut_off(client):
+    """Without a buffer all that was printed is there when the time is over."""
+    code = "import sys\nprint('x' * 9000)\nprint('out', end='')\nsys.stderr.write('err')\nwhile True: pass"
+    for seconds in 1, 10, 100:
+        got = client.run("python", code, env={"PYTHONUNBUFFERED": "1"}, timeout_seconds=seconds)
+        if got["stderr"].startswith("err"): # it has come so far
+            break
+    assert got["status"] == "timeout" and got["stdout"] == "x" * 9000 + "\nout", got
 
 
 def as_natively(client, language):
@@ -463,6 +475,7 @@ def main():
         for name, test in (
             ("bytes of all sizes arrive as they are", binary),
             ("code of any size comes with arguments", code_of_any_size),
+            ("Python prints without a buffer where PYTHONUNBUFFERED says so", cut_off),
             ("files land, with directories, 0644", files_land),
             ("a file of the image is another one for one run", image_files),
             ("a large file can be mapped, changed, cut and removed", mapped_and_changed),

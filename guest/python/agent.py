@@ -475,6 +475,21 @@ def set_strings(fd):
         name, _, value = variable.partition(b"=")
         os.environb[name] = value
     sys.modules["time"].tzset()
+    if os.environb.get(b"PYTHONUNBUFFERED"):
+        unbuffer()
+
+
+def unbuffer():
+    """Output as with -u: also what a run has printed that is cut off."""
+    io = sys.modules["io"]
+    for fd, name in (1, "stdout"), (2, "stderr"):
+        old = getattr(sys, name)
+        raw = io.FileIO(fd, "w", closefd=False)
+        raw.name = old.name
+        new = io.TextIOWrapper(raw, old.encoding, old.errors, "\n", write_through=True)
+        new.mode = old.mode
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
 
 
 def read_request(fd):
