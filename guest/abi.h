@@ -128,8 +128,7 @@
 #define ZB_FLAG_INPUT 64 /* standard input comes by control.input */
 #define ZB_FLAG_ASK                                                            \
 	128 /* the run stops once for its standard input: see below */
-#define ZB_FLAG_SETTLE                                                         \
-	256 /* a session is to become a template: see below */
+#define ZB_FLAG_SETTLE 256 /* a session is to become a template: see below */
 
 /* control.large (IN): whether the guest may use its memory from control.large_gpa
  * on. A host that keeps it apart gives it to the runs that ask for it, in pages
