@@ -553,6 +553,7 @@ static void forget_large(struct recycle *r)
 	uint64_t below = r->snapshot->large_gpa / PAGE / 64;
 
 	memset(r->brought + below, 0, (r->words - below) * 8);
+	memset(r->logged + below, 0, (r->words - below) * 8);
 }
 
 static enum recycle_result restore_memory(struct recycle *r, struct vm *vm)
@@ -647,13 +648,14 @@ static uint64_t left_alone(struct recycle *r, uint64_t word, uint64_t changed)
 int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed)
 {
 	uint64_t below = r->snapshot->large_gpa / PAGE / 64, any = 0;
+	uint64_t large = 0, end = vm->large_logged ? r->words : below;
 
 	r->run++;
 	r->came = 0;
-	for (uint64_t i = 0; i < below; i++)
+	for (uint64_t i = 0; i < end; i++)
 		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
 							  ~r->logged[i]);
-	for (uint64_t i = 0; i < below; i++) {
+	for (uint64_t i = 0; i < end; i++) {
 		uint64_t leave;
 
 		if (!r->log[i])
@@ -662,9 +664,12 @@ int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed)
 		r->logged[i] = r->log[i] & ~leave;
 		r->log[i] = leave;
 		r->brought[i] |= leave;
-		any |= leave;
+		any |= i < below ? leave : 0;
+		large |= i < below ? 0 : leave;
 	}
-	r->any_brought |= any != 0;
+	r->any_brought |= (any | large) != 0;
+	if (large && vm_dirty_clear_large(vm, r->log))
+		return -EIO;
 	return any ? leave_log(r, vm) : 0;
 }
 

@@ -550,6 +550,18 @@ int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
 	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &l) < 0 ? -errno : 0;
 }
 
+int vm_dirty_clear_large(const struct vm *vm, uint64_t *log)
+{
+	struct kvm_clear_dirty_log l = {
+		.slot = SLOT_LARGE,
+		.num_pages =
+			(uint32_t)((vm->memory_size - vm->large_gpa) / 4096),
+		.dirty_bitmap = log + vm->large_gpa / 4096 / 64
+	};
+
+	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &l) < 0 ? -errno : 0;
+}
+
 uint64_t vm_dirty_pages(const struct vm *vm)
 {
 	size_t words = (size_t)(vm->memory_size / 4096 + 63) / 64;

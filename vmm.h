@@ -199,6 +199,8 @@ int vm_dirty_log(const struct vm *vm, uint64_t *log);
  * a bit set; they are write-protected again. 0 or -errno. */
 int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
 		   uint64_t count);
+/* The same of all of the large part, where it is logged. */
+int vm_dirty_clear_large(const struct vm *vm, uint64_t *log);
 /* Pages written since the VM was made, or 0 when KVM does not say. */
 uint64_t vm_dirty_pages(const struct vm *vm);
 
