@@ -57,56 +57,50 @@ const struct object content_file = {
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			       "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
-#define VECTOR 16 /* characters that are decoded at a time */
+#define BAD 0xff000000u
 
-typedef uint8_t chars __attribute__((vector_size(VECTOR)));
-typedef uint32_t groups __attribute__((vector_size(VECTOR)));
+/* What a character stands for at each place of a group: bits of its three bytes, the
+ * first of them lowest. */
+static uint32_t values[4][256];
 
-/* Four groups of four become twelve bytes; one more is written behind them. Returns
- * other bits than none where a character is no base64. */
-static chars decode_groups(const uint8_t *from, uint8_t *to)
+static void make_values(void)
 {
-	chars c, big, small, digit, plus, slash;
-	groups g;
+	memset(values, 0xff, sizeof(values));
+	for (uint32_t i = 0; i < 64; i++) {
+		uint8_t c = (uint8_t)alphabet[i];
 
-	memcpy(&c, from, VECTOR);
-	big = (chars)(c - 'A' < 26);
-	small = (chars)(c - 'a' < 26);
-	digit = (chars)(c - '0' < 10);
-	plus = (chars)(c == '+');
-	slash = (chars)(c == '/');
-	/* Six bits in each byte, the first character's in the lowest byte, */
-	g = (groups)((big & (c - 'A')) | (small & (c - 'a' + 26)) |
-		     (digit & (c - '0' + 52)) | (plus & 62) | (slash & 63));
-	/* and then all of a group's in the lowest three. */
-	g = (g << 2 & 0xfc) | (g >> 12 & 3) | (g << 4 & 0xf000) |
-	    (g >> 10 & 0xf00) | (g << 6 & 0xc00000) | (g >> 8 & 0x3f0000);
-	for (int i = 0; i < VECTOR / 4; i++) {
-		uint32_t bytes = g[i];
-
-		memcpy(to + (size_t)i * 3, &bytes, sizeof(bytes));
+		values[0][c] = i << 2;
+		values[1][c] = i >> 4 | (i & 15) << 12;
+		values[2][c] = i >> 2 << 8 | (i & 3) << 22;
+		values[3][c] = i << 16;
 	}
-	return ~(big | small | digit | plus | slash);
 }
 
-/* Whole groups, without padding, into a place of their own or where they are; a byte
- * behind them may be written. False: something else is in there. */
+static uint32_t group(const uint8_t *from)
+{
+	return values[0][from[0]] | values[1][from[1]] | values[2][from[2]] |
+	       values[3][from[3]];
+}
+
+/* Whole groups, without padding, into a place of their own or where they are. False:
+ * something else is in there. */
 static bool decode(const uint8_t *from, size_t size, uint8_t *to)
 {
-	uint8_t last[VECTOR], bytes[VECTOR];
-	uint64_t bad[VECTOR / 8];
-	chars any = { 0 };
+	uint32_t any = 0, bytes;
 
-	for (; size >= VECTOR; size -= VECTOR, from += VECTOR, to += 12)
-		any |= decode_groups(from, to);
-	if (size) {
-		memset(last, 'A', sizeof(last));
-		memcpy(last, from, size);
-		any |= decode_groups(last, bytes);
-		memcpy(to, bytes, size / 4 * 3);
+	if (!values[3]['B'])
+		make_values();
+	for (; size > 4; size -= 4, from += 4, to += 3) {
+		bytes = group(from);
+		any |= bytes;
+		memcpy(to, &bytes, 4); /* the last is the next group's first */
 	}
-	memcpy(bad, &any, sizeof(bad));
-	return !(bad[0] | bad[1]);
+	if (size) {
+		bytes = group(from);
+		any |= bytes;
+		memcpy(to, &bytes, 3);
+	}
+	return !(any & BAD);
 }
 
 /* The last group, which may be padded: how many bytes, or -1. */

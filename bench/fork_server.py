@@ -1,6 +1,7 @@
 """A native fork server: two processes that have imported everything; each forks
-for a request, runs the snippet in the child and answers. Usage: fork_server.py PORT
-[STATE]: a file of Python whose names the snippets find."""
+for a request, runs the snippet in the child, beside files that came with it, and
+answers. Usage: fork_server.py PORT [STATE]: a file of Python whose names the snippets find."""
+import base64
 import gc
 import json
 import os
@@ -9,6 +10,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 
 from rival import http_answer, listen, run, take_request
 
@@ -16,14 +18,25 @@ from rival import http_answer, listen, run, take_request
 names = {}
 
 
+def run_beside(files, code):
+    if not files:
+        return run(code, names)
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        for path, content in files.items():
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            pathlib.Path(path).write_bytes(base64.b64decode(content["base64"]))
+        return run(code, names)
+
+
 def answer(body):
     """Of a child made for this request."""
-    code = json.loads(body)["code"]
+    request = json.loads(body)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.write(writer, run(code, names))
+        os.write(writer, run_beside(request.get("files"), request["code"]))
         os._exit(0)
     os.close(writer)
     parts = []

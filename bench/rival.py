@@ -31,8 +31,11 @@ def take_request(connection, buffer):
         buffer += part
     at = buffer.index(b"Content-Length: ") + 16
     size = int(buffer[at:buffer.index(b"\r\n", at)])
-    while len(buffer) < end + 4 + size:
-        buffer += connection.recv(65536)
+    parts, missing = [buffer], end + 4 + size - len(buffer)
+    while missing > 0:
+        parts.append(connection.recv(1 << 20))
+        missing -= len(parts[-1])
+    buffer = b"".join(parts)
     return buffer[end + 4:end + 4 + size], buffer[end + 4 + size:]
 
 
