@@ -490,13 +490,15 @@ void next(const FunctionCallbackInfo<Value> &args)
 {
 	Isolate *isolate = args.GetIsolate();
 	bool once, copy;
+	int why;
 
 	if (write(session, "", 0) < 0 || read(session, nullptr, 0) >= 0)
 		die("no exec");
-	if (errno == EINPROGRESS)
+	why = errno;
+	if (why == EINPROGRESS)
 		return;
-	once = errno == ESHUTDOWN || errno == ESTRPIPE;
-	copy = once || errno == ENOTUNIQ;
+	once = why == ESHUTDOWN || why == ESTRPIPE || why == EMSGSIZE;
+	copy = once || why == ENOTUNIQ;
 	if (copy) {
 		forget_keys();
 		reseed();
@@ -506,7 +508,9 @@ void next(const FunctionCallbackInfo<Value> &args)
 	interrupted = 0;
 	isolate->CancelTerminateExecution();
 	watch_interrupts();
-	Local<Value> lists[] = { read_strings(isolate, session), read_strings(isolate, session) };
+	Local<Value> lists[2];
+	for (auto &list : lists)
+		list = why == ESHUTDOWN ? Array::New(isolate).As<Value>() : read_strings(isolate, session);
 	std::string code = read_rest(session);
 	Local<Value> all[] = { lists[0], lists[1],
 			       String::NewFromUtf8(isolate, code.data(), v8::NewStringType::kNormal,

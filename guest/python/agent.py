@@ -291,10 +291,11 @@ def wait_as_template():
     reseed(random, generators.states)
     os.close(random)
     Session.once = why != errno.ENOTUNIQ
-    if why != errno.ESHUTDOWN:
+    if why in (errno.ENOTUNIQ, errno.ESTRPIPE):
         line_buffered(True)
     if not Session.once:
         Session.kept = {}
+    return why
 
 
 def wait_for_exec():
@@ -310,11 +311,13 @@ def read_exec():
     read again."""
     why = wait_for_exec()
     if why == errno.EINPROGRESS:
-        wait_as_template()
+        why = wait_as_template()
     elif why == errno.ENOTUNIQ:
         reseed_fork()
-    arguments = read_all(Session.fd)
-    variables = read_all(Session.fd)
+    arguments = variables = b""
+    if why != errno.ESHUTDOWN:
+        arguments = read_all(Session.fd)
+        variables = read_all(Session.fd)
     code = os.read(Session.fd, 4000)
     if len(code) == 4000:
         code += read_all(Session.fd)

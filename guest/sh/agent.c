@@ -324,10 +324,11 @@ static char *next_exec(void)
 		why = errno;
 	} while (why == EINPROGRESS);
 	interrupted = 0;
-	once = why == ESHUTDOWN || why == ESTRPIPE;
+	once = why == ESHUTDOWN || why == ESTRPIPE || why == EMSGSIZE;
 	if (once || why == ENOTUNIQ)
 		renew();
-	set_strings();
+	if (why != ESHUTDOWN)
+		set_strings();
 	while (code && (n = read(request, code + size, room - 1 - size)) > 0) {
 		size += (size_t)n;
 		if (size == room - 1)

@@ -290,6 +290,21 @@ const tests = {
 		await Promise.all([s, a, b].map((one) => one.close()));
 		await raises(zeroboot.BadRequestError, new Sandbox(undefined, SERVER).session({ language: "cobol" }));
 	},
+	"a session becomes a template": async () => {
+		const sandbox = new Sandbox(undefined, SERVER);
+		const s = await sandbox.session({ language: "node" });
+		await s.run("const x = [1, 2, 3]");
+		const made = await s.template("data-node");
+		assert.deepEqual([made.name, made.language, made.sessions], ["data-node", "node", 0]);
+		assert.equal((await raises(zeroboot.NameTakenError, s.template("data-node"))).status, 409);
+		await raises(zeroboot.BadRequestError, s.template("A"));
+		assert.deepEqual((await sandbox.templates()).map((one) => one.name), ["data-node"]);
+		assert.equal((await sandbox.run("x.push(4); console.log(x.length)", { language: "data-node" })).stdout, "4\n");
+		await s.close();
+		await sandbox.deleteTemplate("data-node");
+		await raises(zeroboot.NotFoundError, sandbox.deleteTemplate("data-node"));
+		assert.deepEqual(await sandbox.templates(), []);
+	},
 	"a session that ends, goes back, is too large, is deleted: errors of their kind": async () => {
 		process.env.ZEROBOOT_BASE_URL = SERVER;
 		const s = await Sandbox.session({ language: "node" });

@@ -422,6 +422,25 @@ def check_session_options(kind):
     raises(zeroboot.BadRequestError, sandbox.session, on_timeout="never")
 
 
+def check_templates(kind):
+    sandbox, name = kind(base_url=SERVER), f"data-{kind.__name__.lower()[:7]}"
+    with sandbox.session() as s:
+        s.run("x = [1, 2, 3]")
+        made = s.template(name)
+        assert (made.name, made.language, made.sessions) == (name, "python", 0) and made.memory_mb > 1 and made.created, made
+        error = raises(zeroboot.NameTakenError, s.template, name)
+        assert error.status == 409, error
+        raises(zeroboot.BadRequestError, s.template, "A")
+        assert s.run("x.append(4)\nlen(x)").result == "4"
+    assert [one.name for one in sandbox.templates()] == [name]
+    assert sandbox.run("x.append(5); print(x)", name).stdout == "[1, 2, 3, 5]\n"
+    with sandbox.session(name) as s:
+        assert s.language == name and s.run("x").result == "[1, 2, 3]"
+    sandbox.delete_template(name)
+    raises(zeroboot.NotFoundError, sandbox.delete_template, name)
+    assert sandbox.templates() == []
+
+
 def check_session_forks(kind):
     with kind(base_url=SERVER).session() as s:
         s.run("x = [1]")
@@ -688,6 +707,7 @@ BOTH = [
     ("a session keeps its state, is found, listed, and gone after `with`", check_session),
     ("a session has options, and its runs have", check_session_options),
     ("a session forks", check_session_forks),
+    ("a session becomes a template", check_templates),
     ("a session that ends, goes back, is too large: errors of their kind", check_session_ends),
     ("a session streams, and is interrupted", check_session_streams),
     ("a session's files, byte by byte", check_session_files),

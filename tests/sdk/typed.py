@@ -1,7 +1,7 @@
 """What a user's mypy --strict sees."""
 from typing import Dict, List, Optional
 
-from zeroboot import AsyncSandbox, AsyncSession, Execution, Result, Sandbox, Session, SessionInfo
+from zeroboot import AsyncSandbox, AsyncSession, Execution, Result, Sandbox, Session, SessionInfo, TemplateInfo
 
 one: Result = Sandbox("key", "http://127.0.0.1:8080").run("1", "python", 10, files={"a": b""})
 some: List[Result] = Sandbox().run_batch(["1", Execution("2", memory_mb=100)])
@@ -16,6 +16,9 @@ for output in Sandbox().stream("1"):
 with Sandbox.session("node", on_timeout="rollback") as session:
     value: Optional[str] = session.run("1", timeout=5).result
     forks: List[Session] = session.fork(2)
+    made: TemplateInfo = session.template("with-data")
+    sizes_of: List[float] = [one.memory_mb for one in Sandbox().templates()]
+    Sandbox().delete_template("with-data")
     data: bytes = session.read_file("a") + b"".join(output.data for output in session.stream("1"))
     sizes: List[Optional[int]] = [entry.size for entry in session.list_files()]
     states: List[str] = [info.state for info in Sandbox().sessions()]
@@ -26,7 +29,7 @@ async def awaited() -> List[AsyncSession]:
     async with AsyncSandbox().session() as session:
         one: AsyncSession = await AsyncSandbox.session()
         info: SessionInfo = await one.info()
-        print(info.id, (await session.run("1")).result)
+        print(info.id, (await session.run("1")).result, (await session.template("a")).name)
         return await session.fork()
 
 

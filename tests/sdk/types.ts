@@ -1,5 +1,5 @@
 // What a user's TypeScript sees.
-import { Sandbox, type Execution, type Result, type Session, type SessionInfo } from "@zeroboot/sdk";
+import { Sandbox, type Execution, type Result, type Session, type SessionInfo, type TemplateInfo } from "@zeroboot/sdk";
 
 const sandbox = new Sandbox("key", "http://127.0.0.1:8080", { retries: 1 });
 const one: Promise<Result> = sandbox.run("1", { language: "node", timeout: 1, files: { a: new Uint8Array() } });
@@ -16,6 +16,8 @@ export async function values(): Promise<(string | undefined)[]> {
 	await using session: Session = await Sandbox.session({ language: "node", on_timeout: "rollback" });
 	const forks: Session[] = await session.fork(2);
 	const infos: SessionInfo[] = await sandbox.sessions();
+	const made: TemplateInfo = await session.template("with-data");
+	console.log(made.memory_mb, (await sandbox.templates()).length, await sandbox.deleteTemplate("with-data"));
 	// @ts-expect-error: the language is the session's
 	void session.run("1", { language: "sh" });
 	for await (const output of session.stream("1", { on_timeout: "interrupt" })) console.log(output.text);

@@ -56,7 +56,7 @@ static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
  * EMSGSIZE when else there is more than code, or EISCONN when it is of a session
  * (ENOTUNIQ: of one that was forked); then each of these, with a read of nothing at
  * its end. EINPROGRESS: the session is to become a template, in the next read, of which
- * ESHUTDOWN is a run, and ESTRPIPE one whose output is taken as it comes.
+ * ESHUTDOWN is a run of code alone, EMSGSIZE and ESTRPIPE are others, as above.
  */
 static enum { UNREAD, ARGUMENTS, ENVIRONMENT, CODE } stage;
 
@@ -73,11 +73,22 @@ static long strings_read(void *buf, size_t n, u64 *pos)
 	return (long)done;
 }
 
+static bool has_strings(void)
+{
+	return request_has(ZB_PART_ARGUMENT) ||
+	       request_has(ZB_PART_ENVIRONMENT);
+}
+
 static long exec_error(void)
 {
-	if (session_once())
-		return output_streams() ? -ESTRPIPE : -ESHUTDOWN;
-	return session_forked() ? -ENOTUNIQ : -EISCONN;
+	if (!session_once())
+		return session_forked() ? -ENOTUNIQ : -EISCONN;
+	if (output_streams())
+		return -ESTRPIPE;
+	if (has_strings())
+		return -EMSGSIZE;
+	stage = CODE;
+	return -ESHUTDOWN;
 }
 
 /* The first read stops the VM until there is a request; in a session the first one
@@ -100,8 +111,7 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 			return exec_error();
 		if (output_streams())
 			return -ESTRPIPE;
-		if (request_has(ZB_PART_ARGUMENT) ||
-		    request_has(ZB_PART_ENVIRONMENT))
+		if (has_strings())
 			return -EMSGSIZE;
 		stage = CODE;
 	}

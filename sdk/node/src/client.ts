@@ -2,7 +2,19 @@ import { ApiError, errorOf, ProtocolError } from "./errors.js";
 import { Output, RunReader, Stream } from "./events.js";
 import { Answer, bytesOf, Transport } from "./http.js";
 import { Content, Execution, Health, Input, inputOf, requestOf, Result, resultOf, RunOptions, secondsOf } from "./models.js";
-import { Client, infoOf, infosOf, makingOf, pathOf, Session, SessionInfo, SessionOptions, type Bytes } from "./session.js";
+import {
+	Client,
+	infoOf,
+	infosOf,
+	makingOf,
+	pathOf,
+	Session,
+	SessionInfo,
+	SessionOptions,
+	type Bytes,
+	type TemplateInfo,
+	templatesOf,
+} from "./session.js";
 
 const VERSION = "0.2.0";
 const BASE_URL = "http://127.0.0.1:8080";
@@ -145,6 +157,16 @@ export class Sandbox {
 	/** One that there is; else NotFoundError. */
 	async getSession(id: string): Promise<Session> {
 		return new Session(this.client, infoOf(await this.ask("GET", pathOf(id))));
+	}
+
+	/** The key's, made of sessions; the newest first. */
+	async templates(): Promise<TemplateInfo[]> {
+		return templatesOf(await this.ask("GET", "/v1/templates"));
+	}
+
+	/** What runs of it ends as it would, its sessions go on. */
+	async deleteTemplate(name: string): Promise<void> {
+		await this.ask("DELETE", `/v1/templates/${encodeURIComponent(name)}`);
 	}
 
 	/** What the server says of itself: status, and the templates there are. */

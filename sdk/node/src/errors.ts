@@ -33,6 +33,8 @@ export class NotFoundError extends ApiError {}
 export class TooLargeError extends ApiError {}
 /** 409: the session was deleted before its run had ended. */
 export class SessionDeletedError extends ApiError {}
+/** 409: a language, or another template, has the name. */
+export class NameTakenError extends ApiError {}
 /** 410: the session's program has ended; reason says why. */
 export class SessionEndedError extends ApiError {}
 /** 429, after all retries. */
@@ -68,6 +70,7 @@ const byStatus = new Map<number, typeof ApiError>([
 ]);
 
 export function errorOf(status: number, reason: string, retryAfter?: number): ApiError {
-	const kind = byStatus.get(status) ?? (status >= 500 ? ServerError : ApiError);
+	const taken = status === 409 && reason.startsWith("name:");
+	const kind = taken ? NameTakenError : (byStatus.get(status) ?? (status >= 500 ? ServerError : ApiError));
 	return new kind(status, reason, retryAfter);
 }

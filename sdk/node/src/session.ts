@@ -76,6 +76,30 @@ export function infosOf(answer: unknown): SessionInfo[] {
 	return sessions.map(infoOf);
 }
 
+/** What a session has become: a language of that name. */
+export interface TemplateInfo {
+	name: string;
+	/** Of the session. */
+	language: string;
+	/** That it takes. */
+	memory_mb: number;
+	created: string;
+	/** That are of it. */
+	sessions: number;
+}
+
+export function templateOf(answer: unknown): TemplateInfo {
+	const info = answer as Partial<TemplateInfo> | null;
+	if (typeof info?.name !== "string" || !info.language) throw new ProtocolError("not the answer of a template");
+	return info as TemplateInfo;
+}
+
+export function templatesOf(answer: unknown): TemplateInfo[] {
+	const { templates } = (answer ?? {}) as { templates?: unknown };
+	if (!Array.isArray(templates)) throw new ProtocolError("not the answer of templates");
+	return templates.map(templateOf);
+}
+
 export function pathOf(id: string): string {
 	return `/v1/sessions/${encodeURIComponent(id)}`;
 }
@@ -155,6 +179,11 @@ export class Session {
 	async fork(count = 1): Promise<Session[]> {
 		const answer = await this.client.ask("POST", `${pathOf(this.id)}/fork`, { count });
 		return infosOf(answer).map((info) => new Session(this.client, info));
+	}
+
+	/** From now on name is a language that starts from this one's state; it goes on. */
+	async template(name: string): Promise<TemplateInfo> {
+		return templateOf(await this.client.ask("POST", `${pathOf(this.id)}/template`, { name }));
 	}
 
 	async info(): Promise<SessionInfo> {

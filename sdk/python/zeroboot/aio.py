@@ -14,7 +14,7 @@ from .models import Content, Execution, Input, Result, result_of
 from .aio_session import AsyncSession, AsyncSessionMethod
 from .protocol import (IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, inputs_of, is_stream,
                        results_of)
-from .session import SessionInfo, infos_of, path_of
+from .session import SessionInfo, TemplateInfo, infos_of, path_of, template_path_of, templates_of
 
 _HELD_MAX = 1 << 20  # bytes that nobody has taken yet; the sender waits then
 
@@ -190,6 +190,14 @@ class AsyncSandbox:
     async def get_session(self, id: str) -> AsyncSession:
         """As Sandbox.get_session."""
         return AsyncSession(self, decode(await self._ask("GET", path_of(id))))
+
+    async def templates(self) -> List[TemplateInfo]:
+        """As Sandbox.templates."""
+        return templates_of(decode(await self._ask("GET", "/v1/templates")))
+
+    async def delete_template(self, name: str) -> None:
+        """As Sandbox.delete_template."""
+        await self._ask("DELETE", template_path_of(name))
 
     async def run(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
                   args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,

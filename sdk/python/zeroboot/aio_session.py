@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Dict, Generator, List, Mapping, Optional,
 from .errors import NotFoundError, ZerobootError
 from .models import Content, Execution, Result, data_of, result_of
 from .protocol import decode
-from .session import (FileEntry, SessionInfo, entries_of, exec_of, file_of, file_path_of, info_of, infos_of,
-                      making_of, path_of)
+from .session import (FileEntry, SessionInfo, TemplateInfo, entries_of, exec_of, file_of, file_path_of, info_of,
+                      infos_of, making_of, path_of, template_of)
 
 if TYPE_CHECKING:
     from .aio import AsyncSandbox, AsyncStream
@@ -77,6 +77,10 @@ class AsyncSession:
         answer = decode(await self._sandbox._ask("POST", self._path + "/fork", {"count": count}))
         infos_of(answer)
         return [AsyncSession(self._sandbox, one) for one in answer["sessions"]]
+
+    async def template(self, name: str) -> TemplateInfo:
+        """As Session.template."""
+        return template_of(decode(await self._sandbox._ask("POST", self._path + "/template", {"name": name})))
 
     async def info(self) -> SessionInfo:
         return info_of(decode(await self._sandbox._ask("GET", self._path)))

@@ -13,7 +13,8 @@ from .errors import (AnswerTimeoutError, APIError, ConnectError, ConnectionLostE
 from .events import Output, RunReader
 from .http1 import Answer
 from .models import Content, Execution, Input, Result, result_of
-from .session import Session, SessionInfo, SessionMethod, infos_of, path_of
+from .session import (Session, SessionInfo, SessionMethod, TemplateInfo, infos_of, path_of, template_path_of,
+                      templates_of)
 from .protocol import (IDLE_MAX, IDLE_SECONDS, Settings, check, decode, executions_of, health_of, inputs_of, is_stream,
                        results_of)
 
@@ -167,6 +168,14 @@ class Sandbox:
     def get_session(self, id: str) -> Session:
         """One that there is; else NotFoundError."""
         return Session(self, decode(self._ask("GET", path_of(id))))
+
+    def templates(self) -> List[TemplateInfo]:
+        """The key's, made of sessions; the newest first."""
+        return templates_of(decode(self._ask("GET", "/v1/templates")))
+
+    def delete_template(self, name: str) -> None:
+        """What runs of it ends as it would, its sessions go on."""
+        self._ask("DELETE", template_path_of(name))
 
     def run(self, code: str, language: str = "python", timeout: int = 30, *, stdin: Optional[Content] = None,
             args: Sequence[str] = (), env: Optional[Mapping[str, str]] = None,

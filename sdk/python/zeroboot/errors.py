@@ -40,6 +40,10 @@ class SessionDeletedError(APIError):
     """409: the session was deleted before its run had ended."""
 
 
+class NameTakenError(APIError):
+    """409: a language, or another template, has the name."""
+
+
 class SessionEndedError(APIError):
     """410: the session's program has ended; message says why."""
 
@@ -93,4 +97,6 @@ _BY_STATUS: Dict[int, Type[APIError]] = {
 
 def error_of(status: int, message: str, retry_after: Optional[float] = None) -> APIError:
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIError)
+    if status == 409 and message.startswith("name:"):
+        kind = NameTakenError
     return kind(status, message, retry_after)

@@ -41,6 +41,34 @@ class SessionInfo:
     warnings: List[str] = field(default_factory=list)
 
 
+@dataclass
+class TemplateInfo:
+    """What a session has become: a language of that name."""
+
+    name: str
+    language: str  # of the session
+    memory_mb: float = 0.0  # that it takes
+    created: str = ""
+    sessions: int = 0  # that are of it
+
+
+def template_of(answer: Any) -> TemplateInfo:
+    try:
+        return TemplateInfo(**{name: answer[name] for name in TemplateInfo.__dataclass_fields__ if name in answer})
+    except TypeError as e:
+        raise ProtocolError(f"not the answer of a template: {e!r}") from e
+
+
+def templates_of(answer: Any) -> List[TemplateInfo]:
+    if not isinstance(answer, dict) or not isinstance(answer.get("templates"), list):
+        raise ProtocolError("not the answer of templates")
+    return [template_of(one) for one in answer["templates"]]
+
+
+def template_path_of(name: str) -> str:
+    return f"/v1/templates/{quote(name, safe='')}"
+
+
 def info_of(answer: Any) -> SessionInfo:
     try:
         return SessionInfo(**{name: answer[name] for name in SessionInfo.__dataclass_fields__ if name in answer})
@@ -156,6 +184,10 @@ class Session:
         answer = decode(self._sandbox._ask("POST", self._path + "/fork", {"count": count}))
         infos_of(answer)
         return [Session(self._sandbox, one) for one in answer["sessions"]]
+
+    def template(self, name: str) -> TemplateInfo:
+        """From now on name is a language that starts from this one's state; it goes on."""
+        return template_of(decode(self._sandbox._ask("POST", self._path + "/template", {"name": name})))
 
     def info(self) -> SessionInfo:
         return info_of(decode(self._sandbox._ask("GET", self._path)))
