@@ -352,7 +352,7 @@ def refused(client):
     for path in "/v1/sessions/none", f"/v1/sessions/{s.id[:-1]}", f"/v1/sessions/{s.id}x", f"/v1/sessions/{'0' * 36}":
         assert client.ask("GET", path)[0] == client.ask("DELETE", path)[0] == 404, path
         assert client.ask("POST", path + "/exec", {"code": "1"})[0] == 404, path
-    for more in "/files", "/exec/more", "/":
+    for more in "/templates", "/files", "/exec/more", "/":
         assert s.ask("POST", more, {})[0] == 404, more
     for method, more in ("PUT", ""), ("POST", ""), ("GET", "/exec"), ("DELETE", "/fork"):
         assert s.ask(method, more, {})[0] == 405, (method, more)
