@@ -538,8 +538,8 @@ static void copy_page(struct delta *d, uint64_t page, const uint8_t *now)
 {
 	if (!d->copies || d->copied == COPIES)
 		return;
+	memcpy(d->copies + (size_t)d->copied * PAGE_BYTES, now, PAGE_BYTES);
 	d->copy[page] = (uint16_t)++d->copied;
-	memcpy(copy_of(d, page), now, PAGE_BYTES);
 }
 
 static void copy_lines(uint8_t *to, const uint8_t *now, uint64_t mask)
@@ -762,13 +762,13 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 
 		more = next_told(d, pages, &after);
 		if (more) {
+			const uint8_t *then = copy_of(d, after);
+
+			if (!then)
+				then = template_page(d, after);
 			next.now = memory + after * PAGE_BYTES;
-			next.then = copy_of(d, after);
-			if (!next.then)
-				next.then = template_page(d, after);
+			next.then = then ? then : next.now;
 		}
-		if (!next.then)
-			next.then = next.now;
 		r = put(d, page, now, &next, e);
 		page = after;
 	}
