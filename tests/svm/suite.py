@@ -22,7 +22,7 @@ GUEST_PROGRAMS = ["altstack", "clone", "devices", "epoll", "eventfd", "file", "f
                   "interrupts", "itimer", "mapcalls", "mapping", "memory", "patch", "pipe", "poll", "remap", "restart", "select", "signal",
                   "sigqueue", "sigwait", "socket", "thread", "time", "timerfd", "traps", "usage"]
 # Of several processes: with nested paging a switch of spaces takes a flush.
-PROCESSES = ["cow", "execve", "fork", "share", "vfork"]
+PROCESSES = ["cow", "execve", "fork", "readonly", "share", "vfork"]
 # Parts of the names of tests/hostile.py's attacks; all of them take too long.
 HOSTILE = ("CR3", "CR4.PGE", "CR8", "tables of its own", "DR7", "process", "a space")
 # Features that the second machine's CPU has not, in the order of cpu.c.
