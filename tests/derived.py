@@ -192,7 +192,7 @@ def deleted(server, client):
     s = client.make(language="short")
     assert s.run("echo $x")["stdout"] == "5\n"
     said = []
-    run = threading.Thread(target=lambda: said.append(out(client, "echo begun > f; sleep 1; echo $x", "short")))
+    run = threading.Thread(target=lambda: said.append(out(client, "echo begun > f; sleep 3; echo $x", "short")))
     run.start()
     eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
     remove(client, "short")
