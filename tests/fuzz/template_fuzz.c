@@ -58,6 +58,12 @@ int vm_dirty_clear(const struct vm *vm, uint64_t *log, uint64_t first,
 	return -ENOSYS;
 }
 
+int vm_dirty_clear_large(const struct vm *vm, uint64_t *log)
+{
+	(void)vm, (void)log;
+	return -ENOSYS;
+}
+
 static void setup(void)
 {
 	files.file = memfd_create("template", 0);

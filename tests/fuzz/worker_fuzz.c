@@ -341,6 +341,13 @@ bool resident_rewind(struct resident *r, struct machine *m,
 	return calls % 3;
 }
 
+uint64_t resident_look(struct resident *r, struct machine *m)
+{
+	(void)r;
+	(void)m;
+	return PROTOCOL_UNSURE;
+}
+
 const struct delta_segment *resident_save(struct resident *r, struct machine *m,
 					  int *result, struct err *e)
 {
