@@ -46,7 +46,7 @@ def renewal(warm=1, discarded=0):
 
 def result(number, status=0, exit_code=0, recycled=1, kept=1, parts=b"", discarded=0):
     return message(RESULT, struct.pack("<QIIII", number, status, exit_code, recycled, kept)
-                   + renewal(discarded=discarded) + struct.pack("<QQQIIIIQQQII", 1, 2, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0) + parts)
+                   + renewal(discarded=discarded) + struct.pack("<QQQIIIIQQQIIQ", 1, 2, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0) + parts)
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ static void short_ones_split_anywhere(void)
 	put(&t, MESSAGE_IDLE, 16);
 	put(&t, MESSAGE_READY, 0);
 	put(&t, MESSAGE_WARM, 16);
-	put(&t, MESSAGE_RESULT, 136);
+	put(&t, MESSAGE_RESULT, sizeof(struct result) + 16);
 	for (size_t cut = 1; cut < t.size; cut++)
 		split(&t, cut, PIECE_MAX, cut % 2);
 	split(&t, 1, 1, false);
@@ -112,7 +112,7 @@ static void long_ones_split_at_random(void)
 {
 	/* Around what fits into the buffer that all share, and the largest. */
 	static const size_t sizes[] = { 65512,   65520, 65528, 65536,  131072,
-					2105888, 112,   70000, 131064, 16 };
+					2105888, 136,   70000, 131064, 16 };
 	struct text t = { 0 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -263,7 +263,7 @@ static void inbox_splits(void)
 {
 	struct text t = { 0 };
 
-	put(&t, MESSAGE_RUN, 56 + 16 + 8);
+	put(&t, MESSAGE_RUN, sizeof(struct run) + 16 + 8);
 	put(&t, MESSAGE_TRAIN, 0);
 	put(&t, MESSAGE_CANCEL, 8);
 	put(&t, MESSAGE_INTERRUPT, 16);
@@ -271,7 +271,7 @@ static void inbox_splits(void)
 		inbox_split(&t, cut, PIECE_MAX);
 	inbox_split(&t, 1, 1);
 	for (int i = 0; i < 3; i++) {
-		put(&t, MESSAGE_RUN, 56 + 16 + (4u << 20));
+		put(&t, MESSAGE_RUN, sizeof(struct run) + 16 + (4u << 20));
 		put(&t, MESSAGE_CANCEL, 8);
 		inbox_split(&t, 1 + unit_random(100), PIECE_MAX);
 	}

@@ -15,7 +15,7 @@ static const struct rule {
 	enum protocol_side from;
 	uint32_t least, most;
 } rules[] = {
-	{ MESSAGE_RUN, FROM_FRONT_END, 80, 80 + 34 * MIB + 16 + STATE },
+	{ MESSAGE_RUN, FROM_FRONT_END, 88, 88 + 34 * MIB + 16 + STATE },
 	{ MESSAGE_TRAIN, FROM_FRONT_END, 0, 0 },
 	{ MESSAGE_CANCEL, FROM_FRONT_END, 8, 8 },
 	{ MESSAGE_INTERRUPT, FROM_FRONT_END, 16, 16 },
