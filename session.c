@@ -341,6 +341,19 @@ struct session *session_next(const struct session *s)
 
 /* ---- execs ---- */
 
+/* Whoever gets an answer may delete the session: it stays until nobody who gives answers
+ * looks at it any more. */
+static void pin(struct session *s)
+{
+	s->pins++;
+}
+
+static void unpin(struct session *s)
+{
+	if (--s->pins == 0 && s->deleted)
+		session_delete(s);
+}
+
 static void answer(struct job *job, enum job_status status)
 {
 	job->session = NULL;
@@ -680,10 +693,11 @@ static bool may_wait(const struct session *s, const struct job *job)
 
 static void start_next(struct session *s)
 {
+	pin(s);
 	while (s->waiting && !s->running && (s->ended || !s->stored.away)) {
 		if (!s->ended && !session_may_run()) {
 			hold(s);
-			return;
+			break;
 		}
 		struct job *job = take_waiting(s, &s->waiting);
 
@@ -694,6 +708,21 @@ static void start_next(struct session *s)
 			answer(job, JOB_REFUSED);
 		}
 	}
+	unpin(s);
+}
+
+static void answer_waiting(struct session *s, enum job_status status,
+			   const char *why)
+{
+	struct job *job;
+
+	pin(s);
+	while (s->waiting) {
+		job = take_waiting(s, &s->waiting);
+		job->message = why;
+		answer(job, status);
+	}
+	unpin(s);
 }
 
 int session_submit(struct session *s, struct job *job)
@@ -756,19 +785,15 @@ void session_fetched(struct session *s, int r)
 		start_next(s);
 		return;
 	}
-	while (s->waiting) {
-		struct job *job = take_waiting(s, &s->waiting);
-
-		job->message = why;
-		answer(job, full ? JOB_FULL : JOB_FAULT);
-	}
+	answer_waiting(s, full ? JOB_FULL : JOB_FAULT, why);
 }
 
 void session_refuse_waiting(void)
 {
-	for (struct session *s = all.oldest; s; s = s->newer)
-		while (s->waiting)
-			answer(take_waiting(s, &s->waiting), JOB_DRAINED);
+	for (struct session *s = all.oldest, *next; s; s = next) {
+		next = s->newer;
+		answer_waiting(s, JOB_DRAINED, NULL);
+	}
 }
 
 static bool cancel_waiting(struct session *s, const struct job *job)
@@ -834,8 +859,11 @@ void session_delete(struct session *s)
 {
 	struct job *running = s->running;
 
-	while (s->waiting)
-		answer(take_waiting(s, &s->waiting), JOB_DELETED);
+	s->deleted = true;
+	if (s->pins)
+		return;
+	pin(s);
+	answer_waiting(s, JOB_DELETED, NULL);
 	set_running(s, NULL);
 	set_saving(s, false);
 	if (running && pool_cancel(running))

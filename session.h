@@ -55,6 +55,8 @@ struct session {
 	struct member *worker; /* that had its last exec, which has saved */
 	uint64_t saved_run;    /* its state in that run; 0: it has not */
 	unsigned waiting_count;
+	unsigned pins; /* answers are being given: it stays, */
+	bool deleted;  /* until they have been */
 	uint64_t runs;
 	uint64_t created_ns, used_ns; /* wall; used: by an exec or a fork */
 	uint64_t used;                /* by any request; loop_clock */
@@ -97,7 +99,8 @@ struct session *session_fork(struct session *s);
 /* So many of them, or none: false, no memory. */
 bool session_fork_many(struct session *s, struct session **made,
 		       uint32_t count);
-/* What runs and what waits of it is answered, JOB_DELETED. */
+/* What runs and what waits of it is answered, JOB_DELETED; once nobody is being answered,
+ * if somebody is. */
 void session_delete(struct session *s);
 /* The newest of an owner, then the next older one; NULL: none. */
 struct session *session_newest(uint64_t owner);

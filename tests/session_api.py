@@ -323,6 +323,27 @@ def refused_files(server, client):
     assert file(s, "GET", "a")[0] == file(s, "PUT", "a", b"")[0] == file(s, "DELETE", "a")[0] == 404
 
 
+def deleted_before_it_is_made(server, client):
+    """One whose first files are still to be written is listed, and can be deleted."""
+    busy = client.make()
+    with begun(server, busy, SPIN, timeout_seconds=300) as events, concurrent.futures.ThreadPoolExecutor() as pool:
+        known = lambda: {s["id"] for s in client.ask("GET", "/v1/sessions")[1]["sessions"]}
+        before = known()
+        made = pool.submit(client.ask, "POST", "/v1/sessions", {"files": {"f": "x" * 500000}})
+        eventually(lambda: known() - before)
+        number, = known() - before
+        assert client.ask("DELETE", f"/v1/sessions/{number}")[0] == 204
+        status, answer = made.result()
+        assert status == 409 and "deleted" in answer["error"], (status, answer)
+        assert known() == before
+        interrupt(busy)
+        list(events)
+    s = client.make(files={"f": "y"})
+    assert s.value("open('f').read()") == "'y'"
+    s.delete()
+    busy.delete()
+
+
 def large_files(server, client):
     """Up to --max-body in, --max-outputs out; beyond that, and beyond --session-memory, nothing has happened."""
     data = random.Random(1).randbytes(2000000)
@@ -396,6 +417,7 @@ def main():
         report.check("the program knows nothing of it", untouched, server, client)
         report.check("a directory is listed", directories, server, client)
         report.check("a path that is none, and what is no file", refused_files, server, client)
+        report.check("one is deleted before its files are written", deleted_before_it_is_made, server, client)
         report.check("large files", large_files, server, client)
         report.check("files and execs wait for each other", files_in_turn, server, client)
         report.line("nothing unexpected is in the log", server.unexpected() or None)
