@@ -388,6 +388,8 @@ def check_http_metrics(server):
 
 def check_http_full(server):
     """Nothing may wait, and the only worker is busy: the call says so."""
+    # The session's exec before may be saved still, though it was answered.
+    eventually(lambda: "it did not run" not in text_of(server, call("print(1)")))
     s = server.connect()
     s.sendall(post(data_of(call("while True: pass", timeout_seconds=280)), "/mcp"))
     eventually(lambda: server.metric("zeroboot_concurrent_forks") > 0)
