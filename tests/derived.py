@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Templates that are made of sessions: what runs of them starts with the session's state, and leaves
 nothing; whose they are; limits, ends, and guests that mean harm."""
+import ast
 import contextlib
 import json
 import os
@@ -86,7 +87,9 @@ def python(server, client):
               [("import sys, atexit\natexit.register(print, 'end')\nprint(sys.stdin.read(), end='')\n", "end\n"),
                ("threading.Timer(0.01, print, ['late']).start()", "late\n"),
                ("import asyncio\nawait asyncio.sleep(0.001)\nprint('awaited')", "awaited\n"),
-               ("class A:\n    def __del__(self): print('deleted')\na = A()", "deleted\n")])
+               ("class A:\n    def __del__(self): print('deleted')\na = A()", "deleted\n"),
+               ("class A:\n    def __del__(self):\n        global y\n        del y\na, y = A(), 1\nprint('done')", "done\n"),
+               ("import sys\ndel sys.modules['io']", "")])
     assert len({out(client, "import random, os\nprint(random.random(), numpy.random.rand())", "with-data") for _ in range(5)}) == 5
     answer = exec_of(client, "print(input(), file=sys.stderr)\nsys.exit(total() % 100)", "with-data", stdin="said\n",
                      env={"A": "b"}, args=["c"], files={"f": "data"})
@@ -101,6 +104,30 @@ def python(server, client):
     assert answer["status"] == "timeout", answer
     assert exec_of(client, "b = bytearray(200 << 20)", "with-data", memory_mb=100)["exit_code"] == 1
     s.delete()
+
+
+def drawn(client):
+    """No two of a session, its forks, and its template's runs and sessions get the same, of this thread and
+    of another."""
+    draw = ("pool.submit(ssl.RAND_bytes, 16).result().hex(), ssl.RAND_bytes(16).hex(), "
+            "bytes(multiprocessing.current_process().authkey).hex()")
+    s = client.make()
+    s.run("import concurrent.futures, multiprocessing, ssl\npool = concurrent.futures.ThreadPoolExecutor(1)\n" + draw)
+    forks = s.fork(3)
+    template(s, "with-keys")
+    made = [client.make(language="with-keys") for _ in range(3)]
+    some = [one.value(draw) for one in (s, *forks, *made)]
+    some += [out(client, f"print(({draw}), end='')\npool.shutdown()", "with-keys") for _ in range(3)]
+    for of in zip(*map(ast.literal_eval, some)):
+        assert len(set(of)) == len(some) and all(of), some
+    kept, = made[0].fork()
+    key = "multiprocessing.current_process().authkey.hex()"
+    child = kept.run("import time\np = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\np.start()\n" + key)
+    other, = kept.fork()
+    assert child["result"] == other.value(key), "a child does not know the key any more"
+    for one in (s, *forks, *made, kept, other):
+        one.delete()
+    remove(client, "with-keys")
 
 
 def node(server, client):
@@ -365,6 +392,7 @@ def main():
     with Server("--workers", "1") as server:
         client = Client(server)
         report.check("a Python session with an array", python, server, client)
+        report.check("random numbers and keys of copies differ", drawn, client)
         report.check("a Node session with variables", node, server, client)
         report.check("a shell with functions, and one that has not begun", sh, server, client)
         report.check("batches, inputs, streams, and sessions of a template", ways, server, client)

@@ -210,11 +210,11 @@ def end_exec():
     e, State.exception = State.exception, None
     if isinstance(e, SystemExit):
         State.exception = e
-        finish()
+        end_program(0)
     if e is not None:
         code = report_exec(cut_traceback(e))
     if Session.once:
-        finish(code)
+        end_program(code)
     for ending in ENDINGS:
         try:
             ending()
@@ -225,6 +225,18 @@ def end_exec():
     text = Session.results.pop().encode("utf-8", "backslashreplace") if Session.results and not code else None
     Session.results.clear()
     return struct.pack("=II", code, text is not None) + (text or b"")[:RESULT_MAX + 1]
+
+
+def end_program(code):
+    """Whatever is raised: once begun it cannot be begun again."""
+    try:
+        finish(code)
+    except BaseException as e:
+        code = 1
+        code = report(e.with_traceback(None))
+        flush()
+    finally:
+        os._exit(code)
 
 
 def has_input():
@@ -258,17 +270,29 @@ def tell(report):
 def reseed_fork():
     generators.rewind()
     random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
-    reseed(random, generators.states)
-    if process:
-        process.authkey = os.urandom(32)
+    reseed_copy(random)
     os.close(random)
 
 
+def reseed_copy(random):
+    """Of a session: also what has been seeded in that. OpenSSL's generators of all
+    threads take new bytes from the first one when that has; children of the program
+    know the key of multiprocessing."""
+    reseed(random, generators.states)
+    if add_random:
+        add_random(os.urandom(64), 64.0)
+    processes = sys.modules.get("multiprocessing.process")
+    if processes and not processes._children:
+        processes._current_process.authkey = os.urandom(32)
+
+
 def drop_names():
-    """What a run has given names goes at its end; what was there before stays."""
+    """What a run has given names goes at its end; what was there before stays. A
+    finalizer may drop others."""
     names, kept = Session.names, Session.kept
-    for name in [name for name in names if names[name] is not kept.get(name, body)]:
-        del names[name]
+    for name in list(names):
+        if names.get(name, body) is not kept.get(name, body):
+            names.pop(name, None)
 
 
 def line_buffered(on):
@@ -288,7 +312,7 @@ def wait_as_template():
     random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
     generators.rewind()
     why = wait_for_exec()
-    reseed(random, generators.states)
+    reseed_copy(random)
     os.close(random)
     Session.once = why != errno.ENOTUNIQ
     if why in (errno.ENOTUNIQ, errno.ESTRPIPE):
@@ -691,7 +715,7 @@ def finish(code=0):
     # The program's globals go, and their __del__ run; nothing can be imported any
     # more, which is why a traceback from there has no lines of the source.
     sys.meta_path = None
-    del sys.modules["io"]
+    sys.modules.pop("io", None)
     if Session.once:
         drop_names()
     run.__setstate__((bool, (), {}, {}))
@@ -815,6 +839,8 @@ open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 run = functools.partial(exec)
 process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].current_process()
 generators = Generators()
+# Of OpenSSL; loaded with what is imported above, where the image has it.
+add_random = getattr(sys.modules.get("_ssl"), "RAND_add", None)
 
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]
