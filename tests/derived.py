@@ -315,6 +315,25 @@ def hostile(server, client):
     assert not failed, failed
 
 
+def mapped_twice(client):
+    """A library's code that a process maps twice, after a fork, is no damage to its tables."""
+    s = client.make()
+    assert s.value("""
+import ctypes, os, sysconfig
+if os.fork() == 0: os._exit(0)
+os.wait()
+call = ctypes.CDLL(None).mmap
+call.restype, call.argtypes = ctypes.c_void_p, [ctypes.c_size_t] * 6
+library = next(l.split()[-1] for l in open("/proc/self/maps") if "/libcrypto" in l or "/libc." in l)
+fd, size = os.open(library, 0), os.path.getsize(library)
+both = [call(0, size, 1, 0x802, fd, 0) for _ in range(2)]
+[ctypes.string_at(m, size) == open(library, "rb").read() for m in both]""") == "[True, True]"
+    template(s, "twice")
+    assert out(client, "print(ctypes.string_at(both[1], 4))", "twice") == "b'\\x7fELF'\n"
+    remove(client, "twice")
+    s.delete()
+
+
 def keys(server):
     one, two = Client(server, "key-one-000000000000"), Client(server, "key-two-000000000000")
     s = one.make(language="sh")
@@ -397,6 +416,7 @@ def main():
         report.check("batches, inputs, streams, and sessions of a template", ways, server, client)
         report.check("names, and sessions that are not there, are refused", refused, client)
         remove(client, *names(client))
+        report.check("code that is mapped twice", mapped_twice, client)
         report.check("one is deleted", deleted, server, client)
         report.check("the process that makes one is killed", killed, server, client)
         report.check("a guest that means harm harms its template alone", hostile, server, client)

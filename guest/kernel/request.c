@@ -95,15 +95,17 @@ size_t request_strings(u32 kind, u64 position, void *to, size_t n)
 }
 
 /* Free frames that the host may write to, not among those that runs take first:
- * from the top in runs, from the bottom for the heap. */
+ * from the top in runs, from the bottom for the heap. Some of them may be promised
+ * to tables. */
 static void find_room(void)
 {
-	u64 count, skip;
+	u64 count, skip, most = frames_available() / 2;
 	gpa_t first = frames_longest_run(&count);
 
 	skip = count / 8;
 	control->room_gpa = first + skip * PAGE_SIZE;
-	control->room_size = MIN((count - skip) / 2 * PAGE_SIZE, ROOM_MOST);
+	control->room_size =
+		MIN(MIN((count - skip) / 2, most) * PAGE_SIZE, ROOM_MOST);
 }
 
 /* Frames that were used before the exec have old data behind that of a part. */
@@ -146,9 +148,6 @@ static bool limit_memory(void)
 /* What makes a request more than its code. False: it is refused. */
 static bool take_more(void)
 {
-	/* That of the exec before does not hold for what has come already. */
-	if (session_open())
-		frames_limit(0, 0);
 	if (control->room_used)
 		take_room();
 	if ((control->memory_limit || session_open()) && !limit_memory()) {
@@ -208,6 +207,8 @@ static void wait_for_next(void (*stop)(void))
 		if (stop == session_stop && session_asks_to_settle())
 			return;
 		give_room_back();
+		/* That of the exec before does not hold for what comes. */
+		frames_limit(0, 0);
 		find_room();
 		stop();
 		clock_resume();

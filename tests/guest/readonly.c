@@ -233,10 +233,87 @@ static void test_parts(void)
 	close(fd);
 }
 
+/* ---- small copies of files ---- */
+
+#define FILES 12
+#define FILE_SIZE (1ul << 20)
+
+static unsigned char *files[FILES];
+static int at_file;
+
+static int write_file(void)
+{
+	*(volatile unsigned char *)(files[at_file] + PAGE) = 255;
+	return 0;
+}
+
+static int files_changed(void)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < FILES * FILE_SIZE; i++)
+		count += files[i / FILE_SIZE][i % FILE_SIZE] != 7;
+	return count;
+}
+
+/* Before the first fork: whole tables of what nobody may write to. */
+static void test_files(void)
+{
+	static unsigned char data[FILE_SIZE];
+	int fd = memfd_create("f", 0);
+
+	memset(data, 7, FILE_SIZE);
+	if (write(fd, data, FILE_SIZE) != (ssize_t)FILE_SIZE)
+		perror("write");
+	for (size_t i = 0; i < FILES; i++)
+		files[i] = mmap(NULL, FILE_SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+	for (at_file = 0; at_file < FILES; at_file++)
+		child_run("writing to a file", write_file);
+	printf("files, wrong: %d\n", files_changed());
+	at_file = FILES / 2;
+	mprotect(files[at_file], FILE_SIZE, PROT_READ | PROT_WRITE);
+	child_run("writing to one's own", write_file);
+	printf("files, wrong: %d\n", files_changed());
+	child_run("the parent writes to it", write_file);
+	write_file();
+	printf("files, wrong: %d\n", files_changed());
+	for (size_t i = 0; i < FILES; i++)
+		munmap(files[i], FILE_SIZE);
+	close(fd);
+}
+
+/* As a loader maps a library. */
+static unsigned char *map_code(int prot)
+{
+	int self = open("/proc/self/exe", O_RDONLY);
+	unsigned char *p = mmap(NULL, (size_t)lseek(self, 0, SEEK_END), prot,
+				MAP_PRIVATE | MAP_DENYWRITE, self, 0);
+
+	close(self);
+	return p;
+}
+
+static int read_hidden(void)
+{
+	return *(volatile unsigned char *)map_code(PROT_NONE);
+}
+
+static int read_twice(void)
+{
+	unsigned char *one = map_code(PROT_READ), *other = map_code(PROT_READ);
+
+	munmap(one, 8 * PAGE);
+	return memcmp(other, "\177ELF", 4) ||
+	       memcmp(one + 8 * PAGE, other + 8 * PAGE, 8 * PAGE);
+}
+
 int main(void)
 {
 	go = gate_make();
 	done = gate_make();
+	test_files();
+	child_run("reading what is hidden", read_hidden);
+	child_run("mapped twice", read_twice);
 	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	make();

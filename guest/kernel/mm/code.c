@@ -75,7 +75,19 @@ static const struct code *make(struct code *c)
 	return c;
 }
 
-/* Within one table. */
+/* Whether the space shows the table already, elsewhere. */
+static bool shows(gpa_t table)
+{
+	for (const struct vma *v = vma_next(0); v; v = vma_after(v))
+		for (u64 at = v->start; v->object && at < v->end;
+		     at = (at | (TABLE_SIZE - 1)) + 1)
+			if (table_at(at) == table)
+				return true;
+	return false;
+}
+
+/* Within one table. A space has each of those in common once: to the host one that
+ * is met twice is damage. */
 static void share(const struct vma *v, u64 start, u64 end)
 {
 	u64 place = start & ~(TABLE_SIZE - 1);
@@ -83,7 +95,7 @@ static void share(const struct vma *v, u64 start, u64 end)
 			       .end = (u16)((end - place) / PAGE_SIZE) };
 	const struct code *c;
 
-	if (end - start < LEAST * PAGE_SIZE || table_there(start))
+	if (end - start < LEAST * PAGE_SIZE || table_at(start))
 		return;
 	wanted.frame = one_piece(v, start, end);
 	if (!wanted.frame)
@@ -91,7 +103,7 @@ static void share(const struct vma *v, u64 start, u64 end)
 	c = find(&wanted);
 	if (!c)
 		c = make(&wanted);
-	if (c)
+	if (c && !shows(c->table))
 		table_show(start, c->table);
 }
 
@@ -99,7 +111,8 @@ void code_share(const struct vma *v, u64 start, u64 end)
 {
 	u64 next_place;
 
-	if (space->pool_end || v->flags & MAP_SHARED || v->prot & PROT_WRITE)
+	if (space->pool_end || v->flags & MAP_SHARED || v->prot & PROT_WRITE ||
+	    !(v->prot & (PROT_READ | PROT_EXEC)))
 		return;
 	for (; start < end; start = next_place) {
 		next_place = (start | (TABLE_SIZE - 1)) + 1;

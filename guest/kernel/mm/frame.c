@@ -276,8 +276,9 @@ u64 frames_in_use(void)
 
 bool frames_promise(s64 count)
 {
-	if (count > 0 && free_count < (u64)count)
-		return false;
+	while (count > 0 && free_count < (u64)count)
+		if (!on_shortage || !on_shortage())
+			return false;
 	free_count -= (u64)count;
 	control->frames_free = free_count;
 	return true;

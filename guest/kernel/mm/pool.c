@@ -223,14 +223,19 @@ u64 pool_touched(u64 start, u64 end, u64 step)
 
 /* ---- the end of a pool ---- */
 
-/* Pages that stay with their mapping. */
-static void settle_pages(u64 start, u64 end)
+/* Pages that stay with their mapping, and have no more rights than it has. */
+static void settle_pages(const struct vma *v, u64 start, u64 end)
 {
-	for (u64 a = start; a < end; a += PAGE_SIZE)
+	u64 rights = v->prot & PROT_WRITE ? ~0ul : ~PTE_W;
+
+	for (u64 a = start; a < end; a += PAGE_SIZE) {
+		u64 *pte = pte_find(a, false);
+
 		if (frame_displaced(gpa_of(a)))
 			frame_displace(gpa_of(a), false);
 		else
-			*pte_find(a, false) |= PTE_OWNED;
+			*pte = (*pte & rights) | PTE_OWNED;
+	}
 }
 
 /* Of pages that no mapping has. */
@@ -259,7 +264,7 @@ void pool_dissolve(void)
 	     v = vma_after(v)) {
 		clear_entries(at, v->start);
 		at = MIN(v->end, end);
-		settle_pages(MAX(v->start, space->pool_start), at);
+		settle_pages(v, MAX(v->start, space->pool_start), at);
 		v->pool = false;
 	}
 	if (at < end)

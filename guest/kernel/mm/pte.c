@@ -40,8 +40,10 @@ static u64 *take_oldest(void)
 static u64 *table_new(void)
 {
 	u64 *table = old_count >= OLD_MAX ? take_oldest() : NULL;
+	struct tables *before = seen;
 	gpa_t gpa = table ? 0 : frame_alloc_table();
 
+	seen = before; /* memory that was taken back is of all spaces */
 	if (gpa) {
 		table_count++;
 		return gpa_to_ptr(gpa);
@@ -233,11 +235,11 @@ void table_leave(gpa_t table)
 		table_put_aside(gpa_to_ptr(table));
 }
 
-bool table_there(u64 gva)
+gpa_t table_at(u64 gva)
 {
 	const u64 *entry = table_entry(gva, false);
 
-	return entry && *entry;
+	return entry ? *entry & PTE_GPA : 0;
 }
 
 void table_show(u64 gva, gpa_t table)

@@ -81,8 +81,8 @@ bool table_shared(u64 gva);
  * others' as well by then. */
 gpa_t table_take(void);
 void table_leave(gpa_t table);
-/* Whether there is one for gva. */
-bool table_there(u64 gva);
+/* The one for gva, or 0. */
+gpa_t table_at(u64 gva);
 /* Lets this space have such a table, too, for gva, for which it has none. */
 void table_show(u64 gva, gpa_t table);
 /* Present with these rights. */
