@@ -274,13 +274,18 @@ def reseed_fork():
     os.close(random)
 
 
+def renew_openssl():
+    """If the program has imported it: to begin it takes as long as some runs."""
+    if add_random and any(type(getattr(sys.modules.get(name), "__spec__", None)) is not Preloaded for name in ("ssl", "_ssl")):
+        add_random(os.urandom(64), 64.0)
+
+
 def reseed_copy(random):
     """Of a session: also what has been seeded in that. OpenSSL's generators of all
     threads take new bytes from the first one when that has; children of the program
     know the key of multiprocessing."""
     reseed(random, generators.states)
-    if add_random:
-        add_random(os.urandom(64), 64.0)
+    renew_openssl()
     processes = sys.modules.get("multiprocessing.process")
     if processes and not processes._children:
         processes._current_process.authkey = os.urandom(32)
@@ -311,6 +316,7 @@ def wait_as_template():
     Session.kept = dict(Session.names)
     random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
     generators.rewind()
+    renew_openssl()
     why = wait_for_exec()
     reseed_copy(random)
     os.close(random)
@@ -841,6 +847,8 @@ process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].cu
 generators = Generators()
 # Of OpenSSL; loaded with what is imported above, where the image has it.
 add_random = getattr(sys.modules.get("_ssl"), "RAND_add", None)
+if add_random:
+    FILTERS.update((name, FILTERS.get(name, ([], []))) for name in ("ssl", "_ssl"))
 
 sys.argv[:] = [PATH]
 sys.orig_argv[1:] = [PATH]
