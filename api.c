@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_session.h"
 #include "authority.h"
 #include "catalog.h"
 #include "census.h"
@@ -308,6 +309,7 @@ void api_abandon(struct exchange *x)
 		metrics.cancelled++;
 		x->open--;
 	}
+	api_session_abandon(x);
 	if (x->making)
 		derived_forget(x->making);
 	x->making = NULL;
@@ -380,7 +382,7 @@ static bool find_room(struct exchange *x)
 	if (v == POOL_TAKEN)
 		return true;
 	metrics.refused += x->count;
-	if (x->mcp) {
+	if (x->mcp || x->told) {
 		x->jobs[0]->status = JOB_REFUSED;
 		answer_jobs(x);
 	} else if (v == POOL_FULL)

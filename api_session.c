@@ -377,6 +377,7 @@ static void begun(struct exchange *x)
 		session_find(x->session, strlen(x->session), x->owner);
 	enum job_status status = x->jobs[0]->status;
 
+	x->told = NULL;
 	if (s && status == JOB_DONE) {
 		tell_made(x, s);
 		return;
@@ -387,6 +388,17 @@ static void begun(struct exchange *x)
 		api_refuse(x, 500, "", "its files cannot be written in time");
 	else
 		api_fail(x, 0);
+}
+
+void api_session_abandon(struct exchange *x)
+{
+	struct session *s =
+		x->told == begun ?
+			session_find(x->session, strlen(x->session), x->owner) :
+			NULL;
+
+	if (s)
+		session_delete(s);
 }
 
 /* Only a guest knows which files it can have: it begins with nothing to run. */

@@ -15,6 +15,8 @@ void api_session_delete(struct exchange *x, const char *body, size_t size);
 struct session *api_session_alive(struct exchange *x);
 /* The job of the exchange is an exec of it. */
 void api_session_submit(struct exchange *x, struct session *s);
+/* The client is gone: one that it has not been told of goes, too. */
+void api_session_abandon(struct exchange *x);
 /* Has the state of one that is away (session.h) read, or saved; then done is called, by a
  * job of the exchange's. look: it is only told of. 0, -EAGAIN or -ENOMEM. */
 int api_session_fetch(struct exchange *x, struct session *s, bool look,

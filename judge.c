@@ -130,6 +130,7 @@ static int make_whole(struct judge *j, struct job *job)
 		return r;
 	}
 	job_forget_parts(job);
+	parts_drop(&job->parts);
 	job->parts = all;
 	job->run_session = 0;
 	job->base = 0;

@@ -408,6 +408,13 @@ static const char timed_out[] = "the session's program was ended by a timeout";
 static const char left[] = "the session's program was ended: its client went "
 			   "away";
 
+/* A worker that has said how much it may become may be wrong. */
+static bool was_promised(const struct session *s, const struct segment *saved)
+{
+	return s->saving &&
+	       segment_held(saved) <= s->promised + sizeof(struct saved);
+}
+
 /* What an exec has made of it. */
 static enum job_status commit(struct session *s, struct job *job)
 {
@@ -415,7 +422,7 @@ static enum job_status commit(struct session *s, struct job *job)
 	bool whole = job->whole || !s->begun;
 
 	job->saved = NULL;
-	if (!s->saving &&
+	if (!was_promised(s, saved) &&
 	    !session_may_keep(s->share->owner, segment_held(saved)) &&
 	    !session_may_exceed(s, segment_held(saved), whole)) {
 		job->message = too_full;

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import random
+import socket
 import sys
 import tempfile
 import zlib
@@ -344,6 +345,25 @@ def deleted_before_it_is_made(server, client):
     busy.delete()
 
 
+def left_before_it_is_made(server, client):
+    """A client that goes away before it is told of its session has none."""
+    busy = client.make()
+    known = lambda: {s["id"] for s in client.ask("GET", "/v1/sessions")[1]["sessions"]}
+    with begun(server, busy, SPIN, timeout_seconds=300) as events:
+        before = known()
+        with server.connect() as connection:
+            body = json.dumps({"files": {"f": "x"}}).encode()
+            connection.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                               b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            eventually(lambda: known() - before)
+            # It does not only say that it has no more to ask.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        eventually(lambda: known() == before)
+        interrupt(busy)
+        list(events)
+    busy.delete()
+
+
 def large_files(server, client):
     """Up to --max-body in, --max-outputs out; beyond that, and beyond --session-memory, nothing has happened."""
     data = random.Random(1).randbytes(2000000)
@@ -418,6 +438,7 @@ def main():
         report.check("a directory is listed", directories, server, client)
         report.check("a path that is none, and what is no file", refused_files, server, client)
         report.check("one is deleted before its files are written", deleted_before_it_is_made, server, client)
+        report.check("a client goes away before its session is made", left_before_it_is_made, server, client)
         report.check("large files", large_files, server, client)
         report.check("files and execs wait for each other", files_in_turn, server, client)
         report.line("nothing unexpected is in the log", server.unexpected() or None)
