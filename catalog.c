@@ -97,7 +97,7 @@ static struct crew *find_place(bool derived)
 
 	for (int i = catalog.count; (c = catalog_crew(i)); i++) {
 		left -= !c->off && c->derived == derived;
-		if (c->off && !free)
+		if (c->off && !c->queue.turn && !free)
 			free = c;
 	}
 	if (left <= 0)
@@ -163,7 +163,11 @@ int catalog_derive(const char *name, const char *base, bool foreign,
 
 void catalog_release(int language)
 {
-	crew_stop(&catalog.crews[language]);
+	struct crew *c = &catalog.crews[language];
+
+	crew_stop(c);
+	/* A request that is being read may have taken the number. */
+	c->tenure = ++catalog.tenures;
 }
 
 bool catalog_is_idle(int language)

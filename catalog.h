@@ -46,7 +46,8 @@ int catalog_derive(const char *name, const char *base, bool foreign,
 void catalog_release(int language);
 /* Nothing of it runs or waits. */
 bool catalog_is_idle(int language);
-/* Of a place: another number for each crew that has had it. 0: of a language. */
+/* Of a place: another number for each crew that has had it, and when it has none.
+ * 0: of a language. */
 unsigned catalog_tenure(int language);
 /* What sessions call it, and runs. */
 const char *catalog_name(int language);

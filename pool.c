@@ -421,7 +421,7 @@ int pool_submit(struct job *job)
 	struct job *other;
 
 	/* The template that it was for has gone. */
-	if (job->tenure != c->tenure)
+	if (job->tenure != c->tenure || c->off)
 		return -EAGAIN;
 	m = choose(c, job);
 	job->node.lane = NULL;

@@ -320,6 +320,29 @@ static uint8_t *become(const struct snapshot *s, const struct delta *d,
 	return memory;
 }
 
+/* Whether a page that is a table now, and was none, is one that no program can change:
+ * the tables are about to be completed, and nobody else may do that for it. */
+static bool has_taken(const struct delta *d, const uint64_t *tables)
+{
+	for (size_t i = 0; i < (d->pages + 63) / 64; i++)
+		if (tables[i] & (d->fixed[i] | d->apart[i]) & ~d->tables[i])
+			return true;
+	return false;
+}
+
+/* 0 or -EINVAL. */
+static int complete_tables(const struct snapshot *s, const struct delta *d,
+			   uint8_t *memory, uint64_t *tables)
+{
+	struct snapshot other = *s;
+
+	other.memory = memory;
+	if (tables_mark(&other, tables) || has_taken(d, tables))
+		return -EINVAL;
+	tables_complete(s, memory, tables);
+	return 0;
+}
+
 static int write_derived(int fd, const struct snapshot *s,
 			 struct template_content *c, struct vm_state *state,
 			 const struct delta *d, struct err *e)
@@ -357,7 +380,7 @@ int snapshot_derive(int fd, const struct snapshot *s, const struct delta *d,
 		memory = become(s, d, some, e);
 	if (r == 0 && !memory)
 		r = -ENOMEM;
-	if (r == 0 && tables_complete(s, memory, tables))
+	if (r == 0 && complete_tables(s, d, memory, tables))
 		r = err_set(e, -EINVAL, "its page tables are damaged");
 	c.memory = memory;
 	c.some = some;

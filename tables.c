@@ -48,22 +48,16 @@ int tables_mark(const struct snapshot *s, uint64_t *bits)
 		       -EINVAL;
 }
 
-int tables_complete(const struct snapshot *s, uint8_t *memory, uint64_t *bits)
+void tables_complete(const struct snapshot *s, uint8_t *memory,
+		     const uint64_t *bits)
 {
-	struct snapshot other = *s;
-	int r;
-
-	other.memory = memory;
-	r = tables_mark(&other, bits);
-	for (uint64_t page = 0; r == 0 && page < s->memory_size / PAGE_BYTES;
-	     page++) {
+	for (uint64_t page = 0; page < s->memory_size / PAGE_BYTES; page++) {
 		uint64_t *entries = (void *)(memory + page * PAGE_BYTES);
 
 		for (int i = 0; bit_is_set(bits, page) && i < 512; i++)
 			if ((entries[i] & PTE_P) && (~entries[i] & PTE_AD))
 				entries[i] |= PTE_AD;
 	}
-	return r;
 }
 
 int tables_mark_fixed(const struct snapshot *s, uint64_t *bits)

@@ -43,9 +43,10 @@ int tables_mark_fixed(const struct snapshot *s, uint64_t *bits);
 /*
  * Makes of all of them, in memory that is to become a template, what a CPU leaves as it
  * is: it sets the accessed and dirty bits of entries that are present, and a run would
- * have written to a page table. bits, which are zero, as tables_mark; the same errors.
+ * have written to a page table. bits: those that tables_mark has set of that memory.
  */
-int tables_complete(const struct snapshot *s, uint8_t *memory, uint64_t *bits);
+void tables_complete(const struct snapshot *s, uint8_t *memory,
+		     const uint64_t *bits);
 
 /* Whether both top-level entries are in the root's line, and which of its bytes
  * they are: 64 bytes that begin with them. */

@@ -281,6 +281,9 @@ import ctypes, gc, os
 base = {KERNEL_BASE}
 def at(gpa): return ctypes.c_uint64.from_address(base + gpa)
 def root(): return at(0x1000 + 56).value & ~0xfff
+def entries(table): return [at(table + 8 * i) for i in range(256)]
+def below(table): return next(e.value for e in entries(table) if e.value & 0x81 == 1) & 0xffffffffff000
+def add_table(gpa): next(e for e in entries(below(below(root()))) if not e.value & 1).value = gpa | 7
 def evil(act):
     def once(phase, info):
         if phase == "start":
@@ -295,7 +298,7 @@ def hostile(server, client):
     failed = []
     for act, statuses in (("at(0x2000 + 8).value ^= 1", (500,)), ("at(0x100000).value ^= 1 << 40", (500,)),
                           ("at(root() + 8 * 300).value = root() | 7", (500,)), ("os._exit(0)", (500,)), ("os.abort()", (500,)),
-                          ("at(root()).value ^= 1 << 51", (500,)),
+                          ("at(root()).value ^= 1 << 51", (500,)), ("add_table(0x100000)", (500,)), ("add_table(0x2000)", (500,)),
                           ("[setattr(at(root() + 8 * i), 'value', at(root() + 8 * i).value & ~0x60) for i in range(200)]", (201, 500)),
                           ("at(0x1000 + 3984).value = 1 << 60", (201, 500)), ("at(0x1000 + 312).value = 0x2000", (201, 500)),
                           ("os.write(os.open('/dev/zeroboot', os.O_RDWR), b'12345678')", (201, 500))):
