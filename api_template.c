@@ -193,6 +193,7 @@ static void submit(struct exchange *x, struct session *s)
 	job_forget_parts(job);
 	free(job->warnings.data);
 	*job = (struct job){ .node.owner = x->owner,
+			     .parts = job->parts,
 			     .language = s->language < 0 ? 0 : s->language,
 			     .timeout_ms = SETTLE_MS,
 			     .output_limit = OUTPUT_MAX,

@@ -15,6 +15,7 @@
 #include "catalog.h"
 #include "clock.h"
 #include "crew.h"
+#include "delta_segment.h"
 #include "jail.h"
 #include "log.h"
 #include "metrics.h"
@@ -151,14 +152,19 @@ static void drop(struct derived **at)
 	free(d);
 }
 
+/* Nobody can want it any more: it is about to go. */
+static bool is_left(const struct derived *d)
+{
+	return d->removed && !d->sessions && catalog_is_idle(d->language);
+}
+
 static bool is_over(const struct derived *d, uint64_t now)
 {
 	const struct crew *c = catalog_crew(d->language);
 	uint64_t last = c->run_begun > c->run_ended ? c->run_begun :
 						      c->run_ended;
 
-	return d->removed && !d->sessions && catalog_is_idle(d->language) &&
-	       now >= last + SPARE_NS;
+	return is_left(d) && now >= last + SPARE_NS;
 }
 
 /* ---- making one ---- */
@@ -172,37 +178,37 @@ static struct making *find_free(void)
 	return NULL;
 }
 
-static unsigned count_own(uint64_t owner)
+/* How many there are: an owner's, and of all. */
+static void count(uint64_t owner, unsigned *own, unsigned *everybody)
 {
-	unsigned count = 0;
-
-	for (const struct derived *d = derived_next(owner, NULL); d;
-	     d = derived_next(owner, d))
-		count++;
-	return count;
+	*own = *everybody = 0;
+	for (const struct derived *d = all.first; d; d = d->next) {
+		*everybody += !is_left(d);
+		*own += !is_left(d) && d->share->owner == owner;
+	}
 }
 
 int derived_check(uint64_t owner, const char *name)
 {
 	size_t size = strlen(name);
-	unsigned making = 0, own = count_own(owner);
+	unsigned own, everybody;
 
+	count(owner, &own, &everybody);
 	if (derived_language(owner, name, size) >= 0)
 		return -EEXIST;
 	for (int i = 0; i < MAKING_MOST; i++) {
 		const struct making *m = &all.making[i];
 
-		making += m->share != NULL;
+		everybody += m->share != NULL;
 		if (!m->share || m->share->owner != owner)
 			continue;
 		own++;
 		if (!strcmp(m->name, name))
 			return -EEXIST;
 	}
-	return !find_free() || !share_allows(owner, own, all.count + making, 1,
-					     all.most) ?
-		       -EAGAIN :
-		       0;
+	return find_free() && share_allows(owner, own, everybody, 1, all.most) ?
+		       0 :
+		       -EAGAIN;
 }
 
 static void stop_sending(struct making *m)
@@ -294,14 +300,39 @@ static void finish(struct making *m)
 	m->share = NULL;
 }
 
-/* What a template may have that is another one with so much of a state. */
-static size_t most_of(const struct stock *s, size_t state)
+/* Of how many pages a state has lines, at most. */
+static size_t pages_of(const struct state *s)
 {
+	struct delta_segment head;
+	size_t pages = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const char *at = s->pieces[i].iov_base;
+		size_t left = s->pieces[i].iov_len;
+
+		for (; left >= sizeof(head); left -= head.size) {
+			memcpy(&head, at, sizeof(head));
+			/* Then it is refused by the process, whose word counts. */
+			if (head.size < sizeof(head) || head.size > left ||
+			    head.records > left / sizeof(struct delta_record))
+				return UINT32_MAX;
+			pages += head.records;
+			at += head.size;
+		}
+	}
+	return pages;
+}
+
+/* Bytes that a template may have which is another one with a state: whole pages. */
+static size_t most_of(const struct crew *c, const struct state *state)
+{
+	size_t memory = (size_t)c->memory_mb << 20,
+	       changed = pages_of(state) * 4096;
 	struct stat st;
 
-	if (fstat(s->now.files[LOAD_FILE], &st) < 0)
+	if (fstat(c->stock.now.files[LOAD_FILE], &st) < 0)
 		return SIZE_MAX;
-	return (size_t)st.st_size + state;
+	return (size_t)st.st_size + (changed < memory ? changed : memory);
 }
 
 /* What it is made of; the process is not there yet. */
@@ -350,7 +381,7 @@ struct making *derived_make(uint64_t owner, const char *name, int crew,
 	*r = derived_check(owner, name);
 	if (*r == 0 && !stock_ready(&c->stock))
 		*r = -ESTALE;
-	most = *r ? 0 : most_of(&c->stock, state->size);
+	most = *r ? 0 : most_of(c, state);
 	if (*r == 0 && session_room(owner, 0, most))
 		*r = -ENOSPC;
 	share = *r ? NULL : share_of(owner);

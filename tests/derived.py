@@ -369,6 +369,14 @@ def limits(client):
     remove(client, "one")
     template(s, "three")
     remove(client, "two", "three")
+    template(s, "left")
+    of = client.make(language="left")
+    remove(client, "left")
+    template(s, "next")
+    assert s.ask("POST", "/template", {"name": "last"})[0] == 503, "one that is deleted has a session"
+    of.delete()
+    template(s, "last")
+    remove(client, "next", "last")
     large = client.make()
     large.run("x = 1")
     assert large.ask("POST", "/template", {"name": "large"})[0] == 507
