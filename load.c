@@ -255,11 +255,15 @@ static int store(struct load *l)
 {
 	const struct load_options *o = l->options;
 	struct stat st;
-	int image = l->options->copy, r = 0;
+	struct template_head *head = &l->template.head;
+	int image, r = file_read_at(o->memory, head, sizeof(*head), 0);
 
+	if (r)
+		return fail(l, r, "");
 	umask(077);
-	if (image < 0 || lseek(image, 0, SEEK_END) == 0)
-		image = o->source;
+	/* One that is still being copied is shorter. */
+	l->id = head->image;
+	image = o->copy >= 0 && is_unpacked(l) ? o->copy : o->source;
 	if (stat(o->image, &st) < 0)
 		r = template_keep(o->image, image, l->e);
 	if (r == 0)
