@@ -521,7 +521,7 @@ int origin_open(const char *directory, const char *host, struct err *e)
 	return r;
 }
 
-/* Workers have ended, and sessions are no more: those that are not of one go. */
+/* Sessions are no more: what is not of one goes. */
 void origin_close(void)
 {
 	if (all.keeping) {
@@ -530,6 +530,9 @@ void origin_close(void)
 		close(all.words);
 		all.keeping = NULL;
 	}
+	/* Crews end with the server, whatever they do still. */
+	for (struct origin *o = all.first; o; o = o->next)
+		o->crew = -1;
 	tidy(clock_mono(), 0);
 	while (all.first) {
 		struct origin *o = all.first;
