@@ -718,17 +718,24 @@ static void start_next(struct session *s)
 	unpin(s);
 }
 
-static void answer_waiting(struct session *s, enum job_status status,
-			   const char *why)
+/* It is pinned. */
+static void answer_all(struct session *s, enum job_status status,
+		       const char *why)
 {
 	struct job *job;
 
-	pin(s);
 	while (s->waiting) {
 		job = take_waiting(s, &s->waiting);
 		job->message = why;
 		answer(job, status);
 	}
+}
+
+static void answer_waiting(struct session *s, enum job_status status,
+			   const char *why)
+{
+	pin(s);
+	answer_all(s, status, why);
 	unpin(s);
 }
 
@@ -870,7 +877,7 @@ void session_delete(struct session *s)
 	if (s->pins)
 		return;
 	pin(s);
-	answer_waiting(s, JOB_DELETED, NULL);
+	answer_all(s, JOB_DELETED, NULL);
 	set_running(s, NULL);
 	set_saving(s, false);
 	if (running && pool_cancel(running))
