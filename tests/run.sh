@@ -22,14 +22,32 @@ suites+=(json openapi reference page)
 mapfile -t suites < <(printf '%s\n' "${suites[@]}" | awk '!seen[$0]++')
 suites+=(data)
 [ $# -eq 0 ] || suites=("$@")
-for suite in "${suites[@]}"; do
-	[[ $suite =~ ^(svm|vmx|unit|appliance)$ ]] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
-		fail "/dev/kvm is missing or not accessible; every test but unit, svm, vmx and appliance needs it"
-done
+
+# ---- where there is no /dev/kvm ----
+# What needs it has one in an emulated machine, where VMs take ten times as long: not
+# all suites end there in CI's time. Those that are not run are named and counted.
+alone='^(svm|vmx|unit|appliance)$'
+emulated='^(sessions|session_api|session_store|derived|judge|parts|stream|execs|hostile|parity|node|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|image|counts|options|manual|doctor|syscalls)$'
+declare -a left=()
+skipped=0
+[ -e /dev/kvm ] && inside= || inside=tests/inside/run.py
+if [ -z "$inside" ]; then
+	{ [ -r /dev/kvm ] && [ -w /dev/kvm ]; } || fail "/dev/kvm is not accessible"
+elif [ "$(cat build/mode)" = sanitize ]; then
+	fail "/dev/kvm is missing: sanitized, the emulated machine is too slow"
+elif [ $# -eq 0 ]; then
+	for suite in "${suites[@]}"; do
+		[[ $suite =~ $alone || $suite =~ $emulated ]] && left+=("$suite") && continue
+		skipped=$((skipped + 1))
+		echo "# $suite: not run: it takes a /dev/kvm of this machine's own"
+	done
+	suites=("${left[@]}")
+fi
 [ -x ./zeroboot ] || fail "./zeroboot is not built"
 
 # At a time, beside those of one emulator for long, which are slow whatever else runs.
 jobs=$(($(nproc) + 1))
+[ -z "$inside" ] || jobs=$(nproc)
 logs=build/tests/log
 rm -rf $logs
 mkdir -p $logs
@@ -47,7 +65,7 @@ export UBSAN_OPTIONS=$common:print_stacktrace=1
 [ "$(cat build/mode)" = sanitize ] && slower=3 || slower=1
 
 beside() { # suite
-	[[ $1 =~ ^(svm|vmx)$ ]]
+	[ -z "$inside" ] && [[ $1 =~ ^(svm|vmx)$ ]]
 }
 
 command_of() { # suite
@@ -75,11 +93,12 @@ rm -rf "$XDG_CACHE_HOME"
 # What hangs is ended; nothing else depends on how long a suite takes, which under
 # emulation beside other work is long.
 run() { # suite
-	local command seconds=1500
+	local command seconds=1500 machine=$inside
 	case $1 in svm | vmx | appliance) seconds=3000 ;; esac
+	[[ ! $1 =~ $alone ]] || machine=
 	read -ra command < <(command_of "$1")
 	# shellcheck disable=SC2086
-	exec timeout -k 10 $((seconds * slower)) unshare -n tests/loopback.py "${command[@]}" </dev/null
+	exec timeout -k 10 $((seconds * slower)) $machine unshare -n tests/loopback.py "${command[@]}" </dev/null
 }
 
 # ---- what suites need, made once: they must not meet in making it ----
@@ -87,7 +106,8 @@ build() {
 	local of_its_own=(env -u MAKEFLAGS -u MODE -u SANITIZE make -s)
 
 	tests/guest/build.sh || fail "the guest programs do not build"
-	tests/hostile/build.sh || fail "the hostile guest does not build"
+	# Its template takes a VM.
+	[[ ${suites[*]} =~ ^((svm|vmx|unit|appliance) ?)*$ ]] || INSIDE=$inside tests/hostile/build.sh || fail "the hostile guest does not build"
 	for suite in "${suites[@]}"; do
 		case $suite in
 		unit)
@@ -172,5 +192,5 @@ done
 	done
 }
 echo "# all in $SECONDS s"
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed${inside:+, $skipped skipped}"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

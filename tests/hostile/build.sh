@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the hostile guest and its template: build/tests/hostile/hostile.zbt
-# With the argument `image` only its image, hostile.img.
+# With the argument `image` only its image, hostile.img. INSIDE: as in the Makefile.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=build/tests/hostile
@@ -13,4 +13,4 @@ musl-gcc -std=gnu11 -O1 -Wall -Wextra -Werror -mavx2 -msse4.1 -mfsgsbase -DTLB_F
 	-fno-pie -no-pie -static \
 	-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu -o $out/root/hostile tests/hostile/*.c
 ./zeroboot image build -o $out/hostile.img $out/root
-[ "${1:-}" = image ] || ./zeroboot template build -o $out/hostile.zbt --memory 32 --program /hostile $out/hostile.img
+[ "${1:-}" = image ] || ${INSIDE:+$INSIDE --back $out/hostile.zbt} ./zeroboot template build -o $out/hostile.zbt --memory 32 --program /hostile $out/hostile.img
