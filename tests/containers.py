@@ -44,6 +44,48 @@ def docker_save(layers, config=CONFIG, images=1, old=False):
     return tar_of(*out)
 
 
+def docker_20_save(layers):
+    """As Docker 20.10 writes it: a directory for each layer."""
+    text, names, out = json.dumps(CONFIG).encode(), [], []
+    out.append(member(f"{hashlib.sha256(text).hexdigest()}.json", text))
+    for i, layer in enumerate(layers):
+        name = hashlib.sha256(b"%d" % i).hexdigest()
+        names.append(f"{name}/layer.tar")
+        out += [directory(name + "/"), member(f"{name}/VERSION", b"1.0"), member(f"{name}/json", b"{}"), member(names[-1], layer)]
+    manifest = [{"Config": f"{hashlib.sha256(text).hexdigest()}.json", "RepoTags": ["x:latest"], "Layers": names}]
+    return tar_of(*out, member("manifest.json", json.dumps(manifest).encode()), member("repositories", b'{"x":{"latest":"%s"}}' % name.encode()))
+
+
+def docker_26_save(layers):
+    """As Docker 25 and later write it: an OCI layout with the old manifest beside it, and the
+    settings of each layer as a blob."""
+    files = oci(layers)
+    entry, = json.loads(files["index.json"])["manifests"]
+    entry["annotations"] = {"io.containerd.image.name": "docker.io/library/x:latest", "org.opencontainers.image.ref.name": "latest"}
+    files["index.json"] = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}).encode()
+    old = json.dumps({"id": "0" * 64, "os": "linux"}).encode()
+    files[blob(old)[0]] = old
+    sources = {blob(layer)[1]: {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": len(layer), "digest": blob(layer)[1]} for layer in layers}
+    files["manifest.json"] = json.dumps([{"Config": blob(json.dumps(CONFIG).encode())[0], "RepoTags": ["x:latest"],
+                                          "Layers": [blob(layer)[0] for layer in layers], "LayerSources": sources}]).encode()
+    files["repositories"] = b'{"x":{"latest":"%s"}}' % (b"0" * 64)
+    return tar_of(directory("blobs/"), directory("blobs/sha256/"), *(member(name, data) for name, data in sorted(files.items())))
+
+
+def podman_save(layers):
+    """As podman and skopeo write it: each layer under its checksum, and a link to it in a
+    directory of the old form."""
+    text, out, links = json.dumps(CONFIG).encode(), [], []
+    names = [f"{hashlib.sha256(layer).hexdigest()}.tar" for layer in layers]
+    for i, (name, layer) in enumerate(zip(names, layers)):
+        out.append(member(name, layer, mode=0o444))
+        old = hashlib.sha256(b"%d" % i).hexdigest()
+        links += [symlink(f"{old}/layer.tar", f"../{name}"), member(f"{old}/VERSION", b"1.0", mode=0o444), member(f"{old}/json", b"{}", mode=0o444)]
+    config = f"{hashlib.sha256(text).hexdigest()}.json"
+    manifest = [{"Config": config, "RepoTags": ["localhost/x:latest"], "Layers": names}]
+    return tar_of(*out, member(config, text, mode=0o444), *links, member("manifest.json", json.dumps(manifest).encode()), member("repositories", b"{}"))
+
+
 def oci(layers, config=CONFIG, nested=False, change=lambda files: None, platforms=("linux/amd64",), manifest=None):
     text = json.dumps(config).encode()
     manifest = json.dumps(manifest or {
@@ -195,7 +237,9 @@ BAD_CONTAINERS = {
 
 
 def check_all(check):
-    for name, data in {"docker save": docker_save(LAYERS), "docker save, gzip": gzip.compress(docker_save(LAYERS), 1),
+    for name, data in {"docker save of Docker 20.10": docker_20_save(LAYERS), "docker save of Docker 26": docker_26_save(LAYERS),
+                       "docker save of Docker 26, gzip": gzip.compress(docker_26_save(LAYERS), 1), "podman save": podman_save(LAYERS),
+                       "docker save": docker_save(LAYERS), "docker save, gzip": gzip.compress(docker_save(LAYERS), 1),
                        "docker save, layers of gzip": docker_save([gzip.compress(layer) for layer in LAYERS]),
                        "docker save, the old form, a layer twice": docker_save([LAYERS[0], LAYERS[0], *LAYERS[1:]], old=True),
                        "OCI layout": tar_files(oci(LAYERS)), "OCI layout, an index in the index": tar_files(oci(LAYERS, nested=True)),

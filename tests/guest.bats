@@ -101,11 +101,23 @@ same() {
 @test "guest: more of inotify" { same watches; }
 @test "guest: several messages in a call" { same mmsg; }
 @test "guest: addresses of the loopback" { same inet; }
-@test "guest: connections of TCP, and all their ends" { same tcp; }
-@test "guest: waits, edges, full queues and urgent data of TCP" { same tcpedge; }
+@test "guest: connections of TCP, and all their ends" { same_alone tcp; }
+@test "guest: waits, edges, full queues and urgent data of TCP" { same_alone tcpedge; }
 @test "guest: who may have which port" { same_alone ports; }
 @test "guest: options of TCP, UDP, IP and IPv6" { same netoption; }
 @test "guest: what /proc/net says of sockets" { same_alone procnet; }
+@test "guest: /etc/hosts and /dev/shm of what docker exports are as in a container that runs" {
+	local root=$BATS_TEST_TMPDIR/root image=$BATS_TEST_TMPDIR/x.img
+	mkdir -p "$root/bin" "$root/etc" "$root/dev/shm"
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	: >"$root/etc/hosts"
+	./zeroboot image build -o "$image" "$root"
+	[ "$(./zeroboot run "$image" /bin/busybox grep -c localhost /etc/hosts)" = 2 ]
+	[ "$(./zeroboot run "$image" /bin/busybox stat -c %a /dev/shm)" = 1777 ]
+	echo '127.0.0.1 other' >"$root/etc/hosts"
+	./zeroboot image build -o "$image" "$root"
+	[ "$(./zeroboot run "$image" /bin/busybox cat /etc/hosts)" = '127.0.0.1 other' ]
+}
 @test "guest: random operations on sockets of TCP" {
 	local seed
 	for seed in 1 2 3 4 5 6 7 8 11; do
@@ -114,7 +126,7 @@ same() {
 	same_alone randomtcp 9 urgent
 	same_alone randomtcp 10 urgent
 }
-@test "guest: datagrams of UDP, and what comes with them" { same udp; }
+@test "guest: datagrams of UDP, and what comes with them" { same_alone udp; }
 @test "guest: random operations on pipes, locks and sockets" { same random; }
 @test "guest: time" { same time; }
 @test "guest: interval timers, POSIX timers and their overruns" { same itimer; }

@@ -246,6 +246,16 @@ static void make_link(const char *path, const char *target)
 	n->size = strlen(target);
 }
 
+/* For everybody, as the file system that is mounted there: what is exported of a
+ * container has a directory of root's. */
+static void make_shm(void)
+{
+	struct node *n = vfs_make("/dev/shm", S_IFDIR | 01777);
+
+	if (n && is_dir(n))
+		n->mode = S_IFDIR | 01777;
+}
+
 void dev_init(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
@@ -254,7 +264,7 @@ void dev_init(void)
 		if (n)
 			n->rdev = devices[i].rdev;
 	}
-	vfs_make("/dev/shm", S_IFDIR | 01777);
+	make_shm();
 	make_link("/dev/fd", "/proc/self/fd");
 	make_link("/dev/stdin", "/proc/self/fd/0");
 	make_link("/dev/stdout", "/proc/self/fd/1");

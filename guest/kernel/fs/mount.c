@@ -28,7 +28,8 @@ struct node *vfs_make(const char *path, u32 mode)
 	return n;
 }
 
-/* Names of this host, for images that have none. */
+/* Names of this host, for images that have none: what is exported of a container has
+ * an empty file in the place that is filled when it runs. */
 static void make_hosts(void)
 {
 	static const char hosts[] = "127.0.0.1\tlocalhost\n"
@@ -38,10 +39,10 @@ static void make_hosts(void)
 	struct walk w;
 	struct node *n;
 
-	if (vfs_walk(NULL, "/etc/hosts", false, &w) || w.node)
+	if (vfs_walk(NULL, "/etc/hosts", false, &w))
 		return;
-	n = vfs_make("/etc/hosts", S_IFREG | 0644);
-	if (n)
+	n = w.node ? w.node : vfs_make("/etc/hosts", S_IFREG | 0644);
+	if (n && node_type(n) == S_IFREG && n->size == 0)
 		data_write(n, hosts, sizeof(hosts) - 1, 0);
 }
 
