@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base64.h"
+
 #define SLICE ((size_t)4096) /* bytes of base64 between two chances to pause */
 
 struct reading_content {
@@ -54,55 +56,6 @@ const struct object content_file = {
 	.fields = content_file_fields,
 };
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			       "abcdefghijklmnopqrstuvwxyz0123456789+/";
-
-#define BAD 0xff000000u
-
-/* What a character stands for at each place of a group: bits of its three bytes, the
- * first of them lowest. */
-static uint32_t values[4][256];
-
-static void make_values(void)
-{
-	memset(values, 0xff, sizeof(values));
-	for (uint32_t i = 0; i < 64; i++) {
-		uint8_t c = (uint8_t)alphabet[i];
-
-		values[0][c] = i << 2;
-		values[1][c] = i >> 4 | (i & 15) << 12;
-		values[2][c] = i >> 2 << 8 | (i & 3) << 22;
-		values[3][c] = i << 16;
-	}
-}
-
-static uint32_t group(const uint8_t *from)
-{
-	return values[0][from[0]] | values[1][from[1]] | values[2][from[2]] |
-	       values[3][from[3]];
-}
-
-/* Whole groups, without padding, into a place of their own or where they are. False:
- * something else is in there. */
-static bool decode(const uint8_t *from, size_t size, uint8_t *to)
-{
-	uint32_t any = 0, bytes;
-
-	if (!values[3]['B'])
-		make_values();
-	for (; size > 4; size -= 4, from += 4, to += 3) {
-		bytes = group(from);
-		any |= bytes;
-		memcpy(to, &bytes, 4); /* the last is the next group's first */
-	}
-	if (size) {
-		bytes = group(from);
-		any |= bytes;
-		memcpy(to, &bytes, 3);
-	}
-	return !(any & BAD);
-}
-
 /* The last group, which may be padded: how many bytes, or -1. */
 static int decode_last(const uint8_t *from, uint8_t *to)
 {
@@ -111,7 +64,7 @@ static int decode_last(const uint8_t *from, uint8_t *to)
 
 	memcpy(group, from, 4);
 	memset(group + 4 - padding, 'A', (size_t)padding);
-	if (!decode(group, 4, bytes))
+	if (!base64_decode(group, 4, bytes))
 		return -1;
 	/* What the padding leaves out is zero, so that a text is one of one kind. */
 	if ((padding == 1 && bytes[2]) || (padding == 2 && bytes[1]))
@@ -127,7 +80,7 @@ static int64_t decode_rest(const uint8_t *from, size_t size, uint8_t *to)
 
 	if (size == 0)
 		return 0;
-	if (size % 4 || !decode(from, size - 4, to))
+	if (size % 4 || !base64_decode(from, size - 4, to))
 		return -1;
 	last = decode_last(from + size - 4, to + (size - 4) / 4 * 3);
 	return last < 0 ? -1 : (int64_t)(size - 4) / 4 * 3 + last;
@@ -140,7 +93,7 @@ static int64_t decode_all(struct json *j, uint8_t *text, size_t size)
 	int64_t rest;
 
 	for (; size > SLICE; size -= SLICE) {
-		if (!decode(from, SLICE, to))
+		if (!base64_decode(from, SLICE, to))
 			return -1;
 		from += SLICE;
 		to += SLICE / 4 * 3;
@@ -160,7 +113,7 @@ static int64_t decode_string(struct json *j, uint8_t *to)
 	int64_t rest = -1;
 
 	while (j->size - j->at >= SLICE &&
-	       decode(text + j->at, SLICE, to + done)) {
+	       base64_decode(text + j->at, SLICE, to + done)) {
 		j->at += SLICE;
 		done += SLICE / 4 * 3;
 		if (j->pause)
@@ -258,10 +211,10 @@ int content_read(struct json *j, struct parts *to, enum part_kind kind,
 
 static void encode(const uint8_t *from, char *to)
 {
-	to[0] = alphabet[from[0] >> 2];
-	to[1] = alphabet[(from[0] & 3) << 4 | from[1] >> 4];
-	to[2] = alphabet[(from[1] & 15) << 2 | from[2] >> 6];
-	to[3] = alphabet[from[2] & 63];
+	to[0] = base64_alphabet[from[0] >> 2];
+	to[1] = base64_alphabet[(from[0] & 3) << 4 | from[1] >> 4];
+	to[2] = base64_alphabet[(from[1] & 15) << 2 | from[2] >> 6];
+	to[3] = base64_alphabet[from[2] & 63];
 }
 
 size_t content_encode(char *to, size_t room, const void *data, size_t size,

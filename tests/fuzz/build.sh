@@ -16,10 +16,10 @@ target() { # name source...
 for name in "$@"; do
 	case $name in
 	http) target http http.c ;;
-	answer) target answer answer.c results.c content.c protocol.c job.c state.c discard.c buffer.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
+	answer) target answer answer.c results.c content.c base64.c protocol.c job.c state.c discard.c buffer.c parts.c loop.c clock.c id.c http.c json.c text.c err.c ;;
 	json) target json json.c text.c err.c ;;
-	request) target request request.c field.c content.c job.c state.c parts.c discard.c buffer.c loop.c clock.c protocol.c http.c json.c text.c err.c ;;
-	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c parts.c protocol.c job.c state.c discard.c buffer.c loop.c clock.c id.c http.c \
+	request) target request request.c field.c content.c base64.c job.c state.c parts.c discard.c buffer.c loop.c clock.c protocol.c http.c json.c text.c err.c ;;
+	mcp) target mcp mcp.c mcp_tools.c mcp_result.c pieces.c request.c field.c results.c content.c base64.c parts.c protocol.c job.c state.c discard.c buffer.c loop.c clock.c id.c http.c \
 		json.c text.c err.c ;;
 	auth) target auth auth.c sha256.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
