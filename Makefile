@@ -93,8 +93,15 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
 
-$(O)/blobs.o: blobs.S docs/zeroboot.1 $(wildcard page/*) $(O)/kernel.elf $(O)/agent_sh.so $(wildcard guest/*/agent.* guest/*/training.* guest/*/proof.txt)
+$(O)/blobs.o: blobs.S docs/zeroboot.1 $(wildcard page/*) $(O)/kernel.elf $(O)/agent_sh.so $(O)/agent.py $(wildcard guest/*/agent.* guest/*/training.* guest/*/proof.txt)
 	$(KCC) -I$(O) -c -o $@ $<
+
+# One module: the interpreter is given one file.
+PYTHON_AGENT := $(patsubst %,guest/python/agent/%.py,head session preload request generators run warm start)
+
+$(O)/agent.py: $(PYTHON_AGENT) Makefile
+	@mkdir -p $(@D)
+	cat $(PYTHON_AGENT) >$@
 
 # For any C library: its symbols are of no version.
 $(O)/agent_sh.so: guest/sh/agent.c guest/abi.h Makefile

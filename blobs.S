@@ -14,7 +14,7 @@ kernel_blob:
 	.incbin "kernel.elf"
 kernel_blob_end:
 agent_python:
-	.incbin "guest/python/agent.py"
+	.incbin "agent.py"
 agent_python_end:
 training_python:
 	.incbin "guest/python/training.py"

@@ -57,7 +57,7 @@ def rival(command, port, root):
 
 def preloaded():
     """Import statements of what the guest's agent imports before the snapshot."""
-    agent = ast.parse((TOP / "guest/python/agent.py").read_text())
+    agent = ast.parse((TOP / "guest/python/agent/head.py").read_text())
     names = [ast.literal_eval(statement.value) for statement in agent.body
              if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "").startswith("PRELOAD")]
     return "".join(f"import {name}\n" for name in sum(names, ()))

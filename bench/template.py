@@ -15,7 +15,7 @@ ROOT = "build/python-root"
 def preloaded():
     """The modules that the agent imports."""
     names = []
-    for node in ast.parse(open("guest/python/agent.py").read()).body:
+    for node in ast.parse(open("guest/python/agent/head.py").read()).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in ("PRELOAD", "PRELOAD_IF_THERE"):
             names += ast.literal_eval(node.value)
     return names

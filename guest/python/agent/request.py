@@ -1,0 +1,86 @@
+# request.py: what comes of /dev/zeroboot, and what is set by it: hook, arguments, streams.
+
+
+class State:
+    exception = None
+    hook = sys.unraisablehook
+
+
+State = State()
+
+
+def unraisable(args):
+    """Catches what the main script raised, or an exec, or an interrupt that came into a
+    step; the rest goes its usual way."""
+    if args.object in (run, body, step):
+        State.exception = args.exc_value
+    else:
+        (State.hook or sys.__unraisablehook__)(args)
+
+
+class module(type(sys)):
+    """Of sys. Programs see and change State.hook, where CPython finds `unraisable`:
+    it does not go by attributes."""
+    __module__ = "builtins"
+
+    @property
+    def unraisablehook(self):
+        return State.hook
+
+    @unraisablehook.setter
+    def unraisablehook(self, hook):
+        State.hook = hook
+
+
+def read_all(fd):
+    """Mostly little: what is large would be mapped for each read."""
+    parts, size = [], 4000
+    while data := os.read(fd, size):
+        parts.append(data)
+        size = 4000 if len(data) < size else 1 << 20
+    return b"".join(parts)
+
+
+def set_strings(fd):
+    """Arguments and environment, as if the program had been started with them."""
+    arguments = [os.fsdecode(a) for a in read_all(fd).split(b"\0")[:-1]]
+    sys.argv += arguments
+    sys.orig_argv += arguments
+    for variable in read_all(fd).split(b"\0")[:-1]:
+        name, _, value = variable.partition(b"=")
+        os.environb[name] = value
+    sys.modules["time"].tzset()
+    if os.environb.get(b"PYTHONUNBUFFERED"):
+        unbuffer()
+
+
+def unbuffer():
+    """Output as with -u: also what a run has printed that is cut off."""
+    io = sys.modules["io"]
+    for fd, name in (1, "stdout"), (2, "stderr"):
+        old = getattr(sys, name)
+        raw = io.FileIO(fd, "w", closefd=False)
+        raw.name = old.name
+        new = io.TextIOWrapper(raw, old.encoding, old.errors, "\n", write_through=True)
+        new.mode = old.mode
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
+
+
+def read_request(fd):
+    """The whole code. The first read is where the template is taken; it fails where
+    there is more than code, and where somebody sees output as it comes: then lines are
+    written as they end."""
+    try:
+        data = os.read(fd, 4000)
+    except OSError as e:
+        Session.open = e.errno == sys.modules["errno"].EISCONN
+        if Session.open or e.errno == sys.modules["errno"].ESTRPIPE:
+            sys.stdout.reconfigure(line_buffering=True)
+        if Session.open:
+            return b""
+        set_strings(fd)
+        return read_all(fd)
+    if len(data) < 4000:
+        return data
+    return data + read_all(fd)

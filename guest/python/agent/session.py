@@ -1,0 +1,316 @@
+# session.py: execs of a session: each is read, compiled, called and told of.
+
+
+class Session:
+    """open: what runs are execs. fd: of /dev/zeroboot. flags: of the compiler, what
+    `from __future__` has set stays. reported: the exec's end was told, and the next
+    one is to be read, or the rest of it. input: it was given some. once: it is a run of
+    a template that the session has become; kept: what that has, by name."""
+    open = False
+    once = False
+    kept = {}
+    fd = -1
+    names = None
+    count = 0
+    flags = 0
+    reported = True
+    input = False
+    results = []
+    runner = None
+    ioctl = None
+    sources = {}  # name to size, the oldest first
+    size = 0  # of all
+
+
+# What is set in a class makes all that CPython has learnt of it void.
+Session = Session()
+
+
+def begin_session(fd, main):
+    """The descriptor is kept where programs do not look: beyond their limit."""
+    resource, fcntl = __import__("resource"), __import__("fcntl")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft + 1, hard), hard))
+    Session.fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(soft, hard - 1))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    os.close(fd)
+    Session.ioctl = fcntl.ioctl
+    Session.names = main.__dict__
+    main.__loader__ = BuiltinImporter
+    main.__spec__ = None
+    del main.__file__, main.__cached__
+    sys.argv[:] = [""]
+    sys.orig_argv[1:] = []
+    sys.path[0] = ""
+    run.__setstate__((collections.deque, (map(operator.call, itertools.cycle((call_step, call_body))), 0), {}, {}))
+
+
+def keep_source(name, text):
+    """For tracebacks and inspect."""
+    lines = text.splitlines(True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    linecache.cache[name] = (len(text), None, lines, name)
+    Session.sources[name] = len(text)
+    Session.size += len(text)
+    while len(Session.sources) > 1 and Session.size > SOURCES_MAX:
+        oldest = next(iter(Session.sources))
+        Session.size -= Session.sources.pop(oldest)
+        linecache.cache.pop(oldest, None)
+
+
+def await_it(code):
+    """What has `await` outside of functions goes on in one event loop."""
+    Session.runner = Session.runner or sys.modules["asyncio"].Runner()
+    return Session.runner.run(FunctionType(code, Session.names)())
+
+
+def callable_of(code):
+    if code.co_flags & COROUTINE:
+        return functools.partial(await_it, code)
+    return FunctionType(code, Session.names)
+
+
+def compile_exec(source, name):
+    """One or two pieces of code, so that there is a value: what is before a last
+    expression, and that."""
+    if source and not STATEMENT.match(source):
+        try:
+            return (compile(source, name, "eval", Session.flags, True),)
+        except (SyntaxError, ValueError):
+            pass
+    tree = compile(source, name, "exec", Session.flags | ast.PyCF_ONLY_AST, True)
+    last = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = ast.Expression(tree.body.pop().value)
+    code = compile(tree, name, "exec", Session.flags, True)
+    Session.flags |= code.co_flags & FEATURES
+    return (code, compile(last, name, "eval", Session.flags, True)) if last else (code,)
+
+
+def prepare_exec(source):
+    """Makes `body` of it: calls both in turn, and puts the text of a value that is
+    something into results. All of it is C, so no frame is beneath."""
+    Session.count += 1
+    name = f"<exec {Session.count}>"
+    try:
+        keep_source(name, source.decode("utf-8", "replace"))
+        if Session.once:
+            body.__setstate__((callable_of(compile(source, name, "exec", Session.flags, True)), (), {}, {}))
+            return
+        codes = [callable_of(code) for code in compile_exec(source, name)]
+    except BaseException as e:
+        State.exception = e.with_traceback(None)
+        return
+    values = filter(is_something, map(operator.call, codes))
+    body.__setstate__((collections.deque, (map(Session.results.append, map(repr, values)), 0), {}, {}))
+
+
+def cut_outer(trace):
+    while trace and trace.tb_frame.f_code.co_filename not in Session.sources:
+        trace = trace.tb_next
+    return trace
+
+
+def cut_traceback(e):
+    """Without what is beneath an exec that awaits, which the loop tells of its
+    interrupt by an exception of its own."""
+    trace = e.__traceback__
+    if trace is None or trace.tb_frame.f_code is not await_it.__code__:
+        return e
+    trace = cut_outer(trace)
+    if trace is None and isinstance(e, KeyboardInterrupt) and e.__context__:
+        trace, e.__context__ = cut_outer(e.__context__.__traceback__), None
+    return e.with_traceback(trace)
+
+
+def report_exec(e):
+    """Prints an exception that has ended an exec, with lines of the source, which C
+    does not find; the exit code."""
+    if getattr(sys, "excepthook", None) is not sys.__excepthook__:
+        return report(e)
+    sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
+    sys.modules["traceback"].print_exception(e)
+    return 130 if isinstance(e, KeyboardInterrupt) else 1
+
+
+def end_exec():
+    """The exec's end, up to what is told of it. What is interrupted here is the exec."""
+    code = 0
+    e, State.exception = State.exception, None
+    if isinstance(e, SystemExit):
+        State.exception = e
+        end_program(0)
+    if e is not None:
+        code = report_exec(cut_traceback(e))
+    if Session.once:
+        end_program(code)
+    for ending in ENDINGS:
+        try:
+            ending()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+    if not flush_and_tell() and not code:
+        code = 120
+    text = Session.results.pop().encode("utf-8", "backslashreplace") if Session.results and not code else None
+    Session.results.clear()
+    return struct.pack("=II", code, text is not None) + (text or b"")[:RESULT_MAX + 1]
+
+
+def end_program(code):
+    """Whatever is raised: once begun it cannot be begun again."""
+    try:
+        finish(code)
+    except BaseException as e:
+        code = 1
+        code = report(e.with_traceback(None))
+        flush()
+    finally:
+        os._exit(code)
+
+
+def has_input():
+    """Whether there is something in standard input."""
+    try:
+        return Session.ioctl(0, FIONREAD, b"\0\0\0\0") != b"\0\0\0\0"
+    except OSError:
+        return False
+
+
+def renew_input():
+    """What the exec has read ahead is not the next one's. The kernel has dropped the
+    rest."""
+    old = sys.__stdin__
+    if not Session.input or old is None or old.closed or sys.stdin is not old:
+        return
+    sys.stdin = sys.__stdin__ = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
+    sys.stdin.buffer.raw.name = "<stdin>"
+    sys.stdin.mode = "r"
+
+
+def tell(report):
+    try:
+        os.write(Session.fd, report)
+    except PermissionError:
+        # A child that has come to the end of its code.
+        os._exit(struct.unpack_from("=I", report)[0])
+    Session.reported = True
+
+
+def reseed_fork():
+    generators.rewind()
+    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+    reseed_copy(random)
+    os.close(random)
+
+
+def renew_openssl():
+    """If the program has imported it: to begin it takes as long as some runs."""
+    if add_random and any(type(getattr(sys.modules.get(name), "__spec__", None)) is not Preloaded for name in ("ssl", "_ssl")):
+        add_random(os.urandom(64), 64.0)
+
+
+def reseed_copy(random):
+    """Of a session: also what has been seeded in that. OpenSSL's generators of all
+    threads take new bytes from the first one when that has; children of the program
+    know the key of multiprocessing."""
+    reseed(random, generators.states)
+    renew_openssl()
+    processes = sys.modules.get("multiprocessing.process")
+    if processes and not processes._children:
+        processes._current_process.authkey = os.urandom(32)
+
+
+def drop_names():
+    """What a run has given names goes at its end; what was there before stays. A
+    finalizer may drop others."""
+    names, kept = Session.names, Session.kept
+    for name in list(names):
+        if names.get(name, body) is not kept.get(name, body):
+            names.pop(name, None)
+
+
+def line_buffered(on):
+    if sys.stdout is sys.__stdout__ and hasattr(sys.stdout, "reconfigure"):
+        try:
+            sys.stdout.reconfigure(line_buffering=on)
+        except ValueError:
+            pass  # the program has closed it
+
+
+def wait_as_template():
+    """Stops where the template is taken; as wait_for_exec."""
+    line_buffered(False)
+    gc.collect()
+    gc.freeze()
+    Session.kept = dict(Session.names)
+    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
+    generators.rewind()
+    renew_openssl()
+    why = wait_for_exec()
+    reseed_copy(random)
+    os.close(random)
+    Session.once = why != errno.ENOTUNIQ
+    if why in (errno.ENOTUNIQ, errno.ESTRPIPE):
+        line_buffered(True)
+    if not Session.once:
+        Session.kept = {}
+    return why
+
+
+def wait_for_exec():
+    os.write(Session.fd, b"")
+    try:
+        os.read(Session.fd, 0)
+    except OSError as e:
+        return e.errno
+
+
+def read_exec():
+    """Its code; the first read stops. An interrupt may come into it: then all of it is
+    read again."""
+    why = wait_for_exec()
+    if why == errno.EINPROGRESS:
+        why = wait_as_template()
+    elif why == errno.ENOTUNIQ:
+        reseed_fork()
+    arguments = variables = b""
+    if why != errno.ESHUTDOWN:
+        arguments = read_all(Session.fd)
+        variables = read_all(Session.fd)
+    code = os.read(Session.fd, 4000)
+    if len(code) == 4000:
+        code += read_all(Session.fd)
+    if arguments:
+        sys.argv[1:] = map(os.fsdecode, arguments.split(b"\0")[:-1])
+    if variables:
+        for variable in variables.split(b"\0")[:-1]:
+            name, _, value = variable.partition(b"=")
+            os.environb[name] = value
+        sys.modules["time"].tzset()
+    renew_input()
+    Session.input = has_input()
+    return code
+
+
+def step():
+    body.__setstate__((bool, (), {}, {}))
+    report = None
+    while True:
+        try:
+            if not Session.reported:
+                report = report or end_exec()
+                tell(report)
+            code = read_exec()
+            Session.reported = False
+            break
+        except BaseException as e:
+            # An interrupt, mostly. While an exec ends it is the exec's.
+            if report is None and not Session.reported:
+                State.exception = e
+    prepare_exec(code)
+
+
+body = functools.partial(bool)
+# Called from C, which gives what they raise to the hook.
+call_step, call_body = map(ctypes.PYFUNCTYPE(None), (step, body))

@@ -1,0 +1,77 @@
+# start.py: the agent runs: what it sets up, in this order, up to its end.
+
+
+class Unraisable:
+    def __del__(self):
+        raise ValueError
+
+
+# A type that only what is passed to the hook has.
+sys.unraisablehook = lambda args: globals().update(UnraisableHookArgs=type(args))
+Unraisable()
+sys.unraisablehook = sys.__unraisablehook__
+
+# PyRun_FileEx of the C API: what CPython runs its main script with.
+FILE_INPUT = 257
+run_file = ctypes.pythonapi.PyRun_FileEx
+run_file.restype = ctypes.py_object
+run_file.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object, ctypes.c_int)
+open_file = ctypes.CDLL(None).fopen
+open_file.restype = ctypes.c_void_p
+open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
+
+run = functools.partial(exec)
+process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].current_process()
+generators = Generators()
+# Of OpenSSL; loaded with what is imported above, where the image has it.
+add_random = getattr(sys.modules.get("_ssl"), "RAND_add", None)
+if add_random:
+    FILTERS.update((name, FILTERS.get(name, ([], []))) for name in ("ssl", "_ssl"))
+
+sys.argv[:] = [PATH]
+sys.orig_argv[1:] = [PATH]
+sys.path[0] = "/app"
+os.path.isdir("/app") or os.mkdir("/app")
+os.chdir("/app")
+sys.__class__ = module
+sys.__dict__["unraisablehook"] = unraisable
+open_extensions()
+map_files()
+warm()
+warm_threads()
+hide_filters()
+# For sessions, behind what runs use.
+import __future__
+import ast
+import collections
+import errno
+import linecache
+import operator
+import struct
+
+FEATURES = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+RESULT_MAX = 1 << 16
+SOURCES_MAX = 4 << 20  # characters of execs whose lines tracebacks show
+COROUTINE = 0x80  # of code.co_flags
+# What eval would take though it is none, and what it will mostly not take: indented,
+# a word that begins a statement, an assignment, more than a line.
+STATEMENT = sys.modules["re"].compile(
+    rb"\s|[#\\]|(?:import|from|for|def|class|if|while|with|try|del|assert|raise|global|async|pass)\b"
+    rb"|[\w\s.,\[\]]*[-+*/%@&|^<>:]*=(?!=)|.*[;\n].")
+is_something = functools.partial(operator.is_not, None)
+Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+# Done by `finish`, when somebody has added a handler.
+atexit.unregister(logging.shutdown)
+HANDLERS = len(logging._handlerList)
+atexit.register(finish)
+atexit.register(run)
+atexit.register(wait)
+CALLBACKS = atexit._ncallbacks()  # goes up only, whoever unregisters
+# Else the interpreter would end its threads before the first callback.
+del sys.modules["threading"]
+gc.collect()
+warm()
+hide_filters()
+rehearse()
+gc.collect()
+gc.freeze()
