@@ -438,6 +438,26 @@ static bool good_registers(const struct delta_registers *r)
 	       canonical(r->fs_base) && canonical(r->gs_base);
 }
 
+/* Registers as they may be in a delta, of any that a vCPU shows. */
+static struct delta_registers take_registers(const struct kvm_regs *regs,
+					     const struct kvm_sregs *sregs)
+{
+	struct delta_registers r;
+
+	memcpy(&r, regs, sizeof(*regs));
+	r.flags = (r.flags & FLAGS_FREE) | FLAGS_SET;
+	r.fs_base = sregs->fs.base;
+	r.gs_base = sregs->gs.base;
+	return r;
+}
+
+bool delta_may_have(const struct kvm_regs *regs, const struct kvm_sregs *sregs)
+{
+	const struct delta_registers r = take_registers(regs, sregs);
+
+	return good_registers(&r);
+}
+
 static bool good_records(const struct delta *d, const struct delta_segment *s,
 			 const uint8_t *at, size_t left)
 {
@@ -585,18 +605,6 @@ static uint64_t differing_lines(const struct delta *d, uint64_t page,
 	return differ;
 }
 
-/* Registers as they may be in a delta, of any that a vCPU shows. */
-static struct delta_registers take_registers(const struct vm_state *state)
-{
-	struct delta_registers r;
-
-	memcpy(&r, &state->regs, sizeof(state->regs));
-	r.flags = (r.flags & FLAGS_FREE) | FLAGS_SET;
-	r.fs_base = state->sregs.fs.base;
-	r.gs_base = state->sregs.gs.base;
-	return r;
-}
-
 /* Eight bytes. */
 static bool is_zero(const uint8_t *at)
 {
@@ -630,7 +638,8 @@ int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 				      .abi_version = ZB_ABI_VERSION,
 				      .whole = d->size == 0,
 				      .mono_ns = mono_ns,
-				      .registers = take_registers(state) };
+				      .registers = take_registers(
+					      &state->regs, &state->sregs) };
 	int r = grow(d, sizeof(head) + sizeof(state->xsave), e);
 
 	if (r)

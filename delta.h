@@ -92,8 +92,10 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e);
  * the template, in ascending order, and ended. What was told before and has not
  * changed since is not written again. 0; -EPERM: no program can have done that, or
  * none may; -ENOSPC: it grows too large; -ENOMEM. After an error of delta_put,
- * delta_put_all or delta_end delta_undo makes it as it was before.
+ * delta_put_all or delta_end delta_undo makes it as it was before. With registers that it
+ * may have, and pages of which delta_foresee is sure, there is no -EPERM.
  */
+bool delta_may_have(const struct kvm_regs *regs, const struct kvm_sregs *sregs);
 int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 		struct err *e);
 int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e);

@@ -117,6 +117,12 @@ int machine_look(struct machine *m, const struct delta *d, uint64_t *most,
 	struct recycle *r = &m->recycle;
 
 	*most = UINT64_MAX;
+	/* The last `out` is finished first: only then is it seen what it leaves. */
+	if (vm_complete(&m->vm))
+		return err_set(e, -EIO, "KVM_RUN: %s", strerror(errno));
+	if (!recycle_is_ordinary(r, &m->vm) ||
+	    !delta_may_have(&m->vm.run->s.regs.regs, &m->vm.run->s.regs.sregs))
+		return err_set(e, -EPERM, "registers that no program can have");
 	if (recycle_find(r, &m->vm))
 		return err_set(e, -EIO, "it cannot be told what has changed");
 	*most = delta_foresee(d, r->log);
@@ -131,8 +137,6 @@ int machine_keep(struct machine *m, struct delta *d, struct err *e)
 
 	if (result)
 		return result;
-	if (!recycle_is_ordinary(r, &m->vm))
-		return err_set(e, -EPERM, "registers that no program can have");
 	recycle_put_back(r, &m->vm, d->apart);
 	result = delta_begin(d, &now, m->mono_ns, e);
 	if (result)

@@ -54,7 +54,8 @@ enum vm_event machine_interrupt(struct machine *m, int signal,
 /*
  * After a run that ended, with whatever came of it: the VM's state becomes that of
  * d, which has the state that the VM had before. The VM can go on, or be renewed.
- * First it is looked at what there is to save: *most as delta_foresee. Then its output
+ * First it is looked at what there is to save: *most as delta_foresee; -EPERM: registers
+ * that no program can have. Then its output
  * may be taken, and it is saved. 0; -ENOSPC: it is too large; -EPERM: it cannot be kept;
  * -errno. Then d is as it was.
  */

@@ -204,6 +204,22 @@ class Suite:
         if self.guest.restarts() != restarts:
             raise ValueError("the worker ended")
 
+    def registers(self):
+        """Some that no program can have are found before the exec is answered: it says so itself,
+        and the session is as it was."""
+        lost = self.guest.metric("zeroboot_sessions_lost_total")
+        _, session = self.guest.post("/v1/sessions", {"language": "hostile"})
+        path = f"/v1/sessions/{session['id']}/exec"
+        status, answer = self.guest.post(path, {"code": "the end with TF"})
+        if status != 500 or "registers that no program can have" not in answer["error"]:
+            raise ValueError(f"{status} {answer}")
+        status, answer = self.guest.post(path, {"code": "cpu"})
+        if status != 200 or answer["stdout"] != self.seen["cpu"]:
+            raise ValueError(f"behind it: {status} {answer}")
+        if self.guest.metric("zeroboot_sessions_lost_total") != lost:
+            raise ValueError("it counts as answered and lost")
+        self.unharmed()
+
     def sessions(self):
         """Some of all attacks."""
         yield from itertools.islice(self.attacks(), 0, None, SESSIONS_EACH)
@@ -284,6 +300,7 @@ def run(suite, report, only):
     if only:
         return
     report.check("a session's attacks, and what goes on behind them", in_sessions, suite)
+    report.check("registers that no program can have, at an exec's end", suite.registers)
     report.check("each field of the control page with each kind of value", suite.controls)
     report.check("every hypercall code that is none", suite.hypercalls)
     report.check("rings whose counters cannot be", suite.rings)

@@ -148,7 +148,7 @@ static void end_with_flags(u64 flags, u64 b)
 	control->exit_code = 0;
 	__asm__ volatile("pushfq\n or %0, (%%rsp)\n popfq\n outl %%eax, %%dx"
 			 :
-			 : "r"(flags), "a"(ZB_HC_EXIT), "d"(ZB_PORT)
+			 : "r"(flags), "a"(last_call()), "d"(ZB_PORT)
 			 : "memory");
 }
 
@@ -159,7 +159,7 @@ static void end_in_shadow(u64 a, u64 b)
 	control->exit_code = 0;
 	__asm__ volatile("mov %%ss, %%ecx\n mov %%ecx, %%ss\n outl %%eax, %%dx"
 			 :
-			 : "a"(ZB_HC_EXIT), "d"(ZB_PORT)
+			 : "a"(last_call()), "d"(ZB_PORT)
 			 : "rcx", "memory");
 }
 

@@ -66,6 +66,8 @@ extern const struct attack attacks[], table_attacks[], space_attacks[];
 
 /* Ends the run from here, past the kernel. */
 _Noreturn void end(int code);
+/* The hypercall that ends a run, or an exec of a session, which goes on behind it. */
+u32 last_call(void);
 /* The entry for va at a level, 4 to 1, of the tables in use. */
 volatile u64 *entry_of(u64 root, u64 va, int level);
 u64 root(void);
