@@ -242,7 +242,7 @@ layers: $(O)/kernel.elf
 
 # The host's files that know of VMs. All others, the front end's and what everybody
 # uses, have no path to KVM's header.
-VM := command_serve command_mcp account tables base delta session_file resident doctor worker rings relay outbox outputs interrupt load build proof machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
+VM := command_serve command_mcp account tables base delta delta_pages delta_registers session_file resident doctor worker rings relay outbox outputs interrupt load build proof machine snapshot template control recycle host vmm vmm_boot vmm_run run bench seccomp
 FRONT := $(filter-out $(VM:%=%.c),$(HOST_C))
 
 front:

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "delta_pages.h"
+#include "delta_registers.h"
 #include "lines.h"
 #include "tables.h"
 
@@ -14,73 +16,12 @@
 #define DEPTH 8      /* records in which the lines of a page are looked for */
 #define COPIES 2048u /* pages */
 
-/* Of RFLAGS what a program can change: CF PF AF ZF SF TF DF OF NT RF AC ID; IF and
- * the bit that is always 1 are as the template has them (SDM 1, 3.4.3). */
-#define FLAGS_FREE 0x254dd5ull
-#define FLAGS_SET 0x202ull
-
-/* XSAVE's standard form (SDM 1, 13.4): the legacy area, and the header. */
-#define XSAVE_LEAST 576u
-#define XSTATE_BV 512u
-#define XSTATE_REST 520u
-
 _Static_assert(sizeof(struct delta_segment) == 280 &&
 		       sizeof(struct delta_record) == 16,
 	       "layout changed: raise DELTA_VERSION");
 _Static_assert(DELTA_LINE == LINE_BYTES && LINES == 64, "a bit for each line "
 							"of a page");
-_Static_assert(sizeof(struct kvm_regs) == sizeof(uint64_t) * 18, "KVM's "
-								 "registers in "
-								 "KVM's order");
-
 /* ---- what it is about ---- */
-
-static void mark_range(uint64_t *bits, gpa_t from, gpa_t to)
-{
-	for (gpa_t at = from; at < to; at += PAGE_BYTES)
-		bit_set(bits, at / PAGE_BYTES);
-}
-
-/* What CPL0 uses: see is_locked() of vmm_boot.c. */
-static int mark_locked(struct delta *d)
-{
-	struct zb_kernel_header header;
-	gpa_t end;
-
-	memcpy(&header, d->snapshot->memory + ZB_KERNEL_GPA, sizeof(header));
-	end = header.cpl0_end - ZB_KERNEL_BASE;
-	if (end < ZB_KERNEL_GPA || end > ZB_REQUEST_GPA)
-		return -EINVAL;
-	mark_range(d->fixed, ZB_TABLES_GPA, ZB_TABLES_GPA + ZB_TABLES_SIZE);
-	mark_range(d->fixed, ZB_KERNEL_GPA, end);
-	return 0;
-}
-
-static int mark_pages(struct delta *d)
-{
-	int r = tables_mark(d->snapshot, d->tables);
-
-	if (r == 0)
-		r = tables_mark_fixed(d->snapshot, d->fixed);
-	if (r == 0)
-		r = mark_locked(d);
-	/* 0: a null gpa is never valid, and no record is at a page 0. */
-	bit_set(d->fixed, 0);
-	mark_range(d->apart, ZB_RANDOM_GPA, ZB_RANDOM_GPA + ZB_RANDOM_SIZE);
-	mark_range(d->apart, ZB_REQUEST_GPA, ZB_FRAMES_GPA);
-	return r;
-}
-
-void delta_keep_output(struct delta *d, bool keep)
-{
-	gpa_t end = ZB_STDERR_GPA + ZB_OUTPUT_SIZE;
-
-	for (gpa_t at = ZB_STDOUT_GPA; at < end; at += PAGE_BYTES)
-		if (keep)
-			bit_clear(d->apart, at / PAGE_BYTES);
-		else
-			bit_set(d->apart, at / PAGE_BYTES);
-}
 
 static void name_template(struct delta *d)
 {
@@ -115,7 +56,7 @@ int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 		delta_close(d);
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	if (mark_pages(d)) {
+	if (delta_pages_mark(d)) {
 		delta_close(d);
 		return err_set(e, -EINVAL, "template: bad page tables");
 	}
@@ -236,6 +177,12 @@ static int grow(struct delta *d, size_t more, struct err *e)
 static struct delta_segment *segment_at(const struct delta *d, size_t at)
 {
 	return (struct delta_segment *)(void *)(d->data + at);
+}
+
+/* Vectors that the template's programs have. */
+static uint64_t features(const struct delta *d)
+{
+	return d->snapshot->state->xcrs.xcrs[0].value;
 }
 
 static size_t record_size(const struct delta_record *r)
@@ -385,79 +332,6 @@ static uint32_t sum_up(const struct delta_segment *s)
 
 /* ---- from elsewhere ---- */
 
-static const uint8_t *line_of(const struct delta_record *r, unsigned line)
-{
-	uint64_t before = r->mask & ((1ull << line) - 1);
-
-	return (const uint8_t *)(r + 1) +
-	       (size_t)__builtin_popcountll(before) * DELTA_LINE;
-}
-
-/* Whether the root goes to the same memory of kernel and image. */
-static bool keeps_entries(const struct delta *d, const struct delta_record *r)
-{
-	unsigned line = TABLES_FIXED_LINE;
-	const uint8_t *root = d->snapshot->memory + r->page * PAGE_BYTES;
-
-	return !(r->mask >> line & 1) ||
-	       !memcmp(line_of(r, line), root + line * DELTA_LINE,
-		       TABLES_FIXED_SIZE);
-}
-
-static bool may_hold(const struct delta *d, const struct delta_record *r)
-{
-	if (bit_is_set(d->fixed, r->page) || bit_is_set(d->apart, r->page))
-		return false;
-	return r->page != tables_root(d->snapshot) || keeps_entries(d, r);
-}
-
-static bool good_vectors(const struct delta *d, const void *vectors,
-			 uint32_t size)
-{
-	uint64_t rest[7], features;
-
-	if (size < XSAVE_LEAST || size > sizeof(struct kvm_xsave) || size % 8)
-		return false;
-	memcpy(&features, (const char *)vectors + XSTATE_BV, 8);
-	memcpy(rest, (const char *)vectors + XSTATE_REST, sizeof(rest));
-	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
-		if (rest[i])
-			return false;
-	return !(features & ~d->snapshot->state->xcrs.xcrs[0].value);
-}
-
-/* With 48 bits: a CPU does not enter a guest with another one. */
-static bool canonical(uint64_t address)
-{
-	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
-static bool good_registers(const struct delta_registers *r)
-{
-	return (r->flags & ~FLAGS_FREE) == FLAGS_SET && canonical(r->rip) &&
-	       canonical(r->fs_base) && canonical(r->gs_base);
-}
-
-/* Registers as they may be in a delta, of any that a vCPU shows. */
-static struct delta_registers take_registers(const struct kvm_regs *regs,
-					     const struct kvm_sregs *sregs)
-{
-	struct delta_registers r;
-
-	memcpy(&r, regs, sizeof(*regs));
-	r.flags = (r.flags & FLAGS_FREE) | FLAGS_SET;
-	r.fs_base = sregs->fs.base;
-	r.gs_base = sregs->gs.base;
-	return r;
-}
-
-bool delta_may_have(const struct kvm_regs *regs, const struct kvm_sregs *sregs)
-{
-	const struct delta_registers r = take_registers(regs, sregs);
-
-	return good_registers(&r);
-}
-
 static bool good_records(const struct delta *d, const struct delta_segment *s,
 			 const uint8_t *at, size_t left)
 {
@@ -472,7 +346,8 @@ static bool good_records(const struct delta *d, const struct delta_segment *s,
 		size = record_size(r);
 		/* A lower bound that page 0 is not above either. */
 		if (size > left || r->page <= above || r->page >= d->pages ||
-		    r->earlier != d->record[r->page] || !may_hold(d, r))
+		    r->earlier != d->record[r->page] ||
+		    !delta_pages_may_hold(d, r))
 			return false;
 		above = r->page;
 		at += size;
@@ -513,8 +388,8 @@ static int check_segment(const struct delta *d, size_t at, size_t *size,
 		return err_set(e, -ESTALE,
 			       "a session of another template than this one");
 	if (s->whole != (at == 0) || s->reserved ||
-	    !good_vectors(d, body, s->vectors_size) ||
-	    !good_registers(&s->registers) ||
+	    !delta_vectors_good(body, s->vectors_size, features(d)) ||
+	    !delta_registers_good(&s->registers) ||
 	    !good_records(d, s, body + s->vectors_size,
 			  s->size - head - s->vectors_size))
 		return err_set(e, -EINVAL, "holds what a session may not");
@@ -605,31 +480,6 @@ static uint64_t differing_lines(const struct delta *d, uint64_t page,
 	return differ;
 }
 
-/* Eight bytes. */
-static bool is_zero(const uint8_t *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word == 0;
-}
-
-/* Without what the template's programs do not have, and the zeroes at the end. */
-static uint32_t put_vectors(const struct delta *d, uint8_t *to,
-			    const struct kvm_xsave *xsave)
-{
-	uint64_t features;
-	uint32_t size = sizeof(*xsave);
-
-	memcpy(to, xsave, sizeof(*xsave));
-	memcpy(&features, to + XSTATE_BV, 8);
-	features &= d->snapshot->state->xcrs.xcrs[0].value;
-	memcpy(to + XSTATE_BV, &features, 8);
-	while (size > XSAVE_LEAST && is_zero(to + size - 8))
-		size -= 8;
-	return size;
-}
-
 int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 		struct err *e)
 {
@@ -638,19 +488,19 @@ int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 				      .abi_version = ZB_ABI_VERSION,
 				      .whole = d->size == 0,
 				      .mono_ns = mono_ns,
-				      .registers = take_registers(
+				      .registers = delta_registers_take(
 					      &state->regs, &state->sregs) };
 	int r = grow(d, sizeof(head) + sizeof(state->xsave), e);
 
 	if (r)
 		return r;
-	if (!good_registers(&head.registers))
+	if (!delta_registers_good(&head.registers))
 		return err_set(e, -EPERM, "registers that no program can have");
 	d->begun = d->size;
 	memset(d->changed, 0, (d->pages + 63) / 64 * 8);
 	memcpy(head.template, d->template, DELTA_TEMPLATE);
-	head.vectors_size = put_vectors(d, d->data + d->begun + sizeof(head),
-					&state->xsave);
+	head.vectors_size = delta_vectors_put(d->data + d->begun + sizeof(head),
+					      &state->xsave, features(d));
 	memcpy(d->data + d->begun, &head, sizeof(head));
 	d->size += sizeof(head) + head.vectors_size;
 	return 0;
@@ -672,7 +522,7 @@ static int append(struct delta *d, const struct delta_record *head,
 		memcpy(d->data + at, now + line * DELTA_LINE, DELTA_LINE);
 		at += DELTA_LINE;
 	}
-	if (!may_hold(d, (const void *)(d->data + d->size)))
+	if (!delta_pages_may_hold(d, (const void *)(d->data + d->size)))
 		return err_set(e, -EPERM,
 			       "page %#llx is not what a program may change",
 			       (unsigned long long)head->page);

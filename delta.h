@@ -68,9 +68,6 @@ struct delta {
 int delta_open(struct delta *d, const struct snapshot *s, size_t limit,
 	       struct err *e);
 void delta_close(struct delta *d);
-/* Whether what the program has written is a part of the state: of one in the middle of
- * a run. */
-void delta_keep_output(struct delta *d, bool keep);
 /* It will be saved more than once: it takes some MiB to be quick. */
 void delta_hurry(struct delta *d);
 void delta_clear(struct delta *d);
@@ -93,9 +90,8 @@ int delta_add(struct delta *d, const void *bytes, size_t size, struct err *e);
  * changed since is not written again. 0; -EPERM: no program can have done that, or
  * none may; -ENOSPC: it grows too large; -ENOMEM. After an error of delta_put,
  * delta_put_all or delta_end delta_undo makes it as it was before. With registers that it
- * may have, and pages of which delta_foresee is sure, there is no -EPERM.
+ * may have (delta_registers.h), and pages of which delta_foresee is sure, there is no -EPERM.
  */
-bool delta_may_have(const struct kvm_regs *regs, const struct kvm_sregs *sregs);
 int delta_begin(struct delta *d, const struct vm_state *state, uint64_t mono_ns,
 		struct err *e);
 int delta_put(struct delta *d, uint64_t page, const void *now, struct err *e);

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "delta_registers.h"
 #include "tables.h"
 
 #define TRAINING_NS 5000000000ull
@@ -121,7 +122,8 @@ int machine_look(struct machine *m, const struct delta *d, uint64_t *most,
 	if (vm_complete(&m->vm))
 		return err_set(e, -EIO, "KVM_RUN: %s", strerror(errno));
 	if (!recycle_is_ordinary(r, &m->vm) ||
-	    !delta_may_have(&m->vm.run->s.regs.regs, &m->vm.run->s.regs.sregs))
+	    !delta_registers_may_be(&m->vm.run->s.regs.regs,
+				    &m->vm.run->s.regs.sregs))
 		return err_set(e, -EPERM, "registers that no program can have");
 	if (recycle_find(r, &m->vm))
 		return err_set(e, -EIO, "it cannot be told what has changed");

@@ -1,6 +1,7 @@
 #include "resident.h"
 
 #include "control.h"
+#include "delta_pages.h"
 
 _Static_assert(PROTOCOL_UNSURE == UINT64_MAX, "as of delta_foresee");
 
@@ -38,7 +39,7 @@ int resident_begin(struct resident *r, struct machine *m, const struct run *run,
 	r->open = true;
 	if (run->session < RUN_BEGINNING)
 		delta_hurry(&r->delta);
-	delta_keep_output(&r->delta, run->session >= RUN_BEGINNING);
+	delta_pages_keep_output(&r->delta, run->session >= RUN_BEGINNING);
 	if (run_has_state(run->session))
 		n = delta_add(&r->delta, state, size, e);
 	if (n == 0 && r->delta.size)

@@ -24,12 +24,12 @@ for name in "$@"; do
 	auth) target auth auth.c sha256.c json.c text.c err.c ;;
 	shared) target shared vmm.c vmm_run.c control.c protocol.c cpu.c rate.c err.c -Dioctl=fake_ioctl -Dwrite=fake_write -Dpoll=fake_poll -Dppoll=fake_ppoll \
 		-Dtimer_create=fake_timer_create -Dtimer_settime=fake_timer_settime ;;
-	template) target template snapshot.c delta.c lines.c base.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c sha256.c cpu.c err.c ;;
+	template) target template snapshot.c delta.c delta_pages.c delta_registers.c lines.c base.c image.c image_file.c box.c cache.c image_find.c stream.c store.c inflate.c tables.c recycle.c file.c clock.c crc32c.c sha256.c cpu.c err.c ;;
 	image) target image image_file.c box.c cache.c clock.c crc32c.c stream.c store.c file.c err.c ;;
 	member) target member channel.c member.c state.c parts.c protocol.c buffer.c discard.c loop.c clock.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg ;;
 	worker) target worker worker.c account.c errand.c letter.c inbox.c outbox.c rings.c protocol.c proc.c err.c -Drecv=fake_recv -Dsendmsg=fake_sendmsg -Dpoll=fake_poll -Dmalloc=fake_malloc \
 		-Dopen=fake_open -Dsignal=fake_signal -Dsigprocmask=fake_sigprocmask ;;
-	delta) target delta delta.c lines.c tables.c crc32c.c err.c ;;
+	delta) target delta delta.c delta_pages.c delta_registers.c lines.c tables.c crc32c.c err.c ;;
 	box) target box defaults.c crc32c.c file.c err.c ;;
 	inflate) target inflate inflate.c ;;
 	tar) target tar tar.c pax.c unpack.c tree.c store.c stream.c inflate.c progress.c file.c clock.c err.c ;;
