@@ -488,8 +488,9 @@ static enum job_status settle(struct session *s, struct job *job)
 		all.ended++;
 		return JOB_STALE;
 	case JOB_UNSERVED:
-		/* Its own template, of no use: nobody can put that right. */
-		if (crew->foreign && !stock_ready(&crew->stock)) {
+		/* Its own template, of no use: nobody can put that right. One that
+		 * could not be loaded now may be a moment later. */
+		if (crew->foreign && crew->stock.useless) {
 			job->message = "the session's template is damaged";
 			return JOB_ENDED;
 		}

@@ -407,6 +407,7 @@ static void begin(struct stock *s)
 		return;
 	}
 	say(s, "%s", e.text);
+	s->useless = r == -ENOENT || r == -ENXIO || template_is_useless(r);
 	build_or_fail(s, r);
 }
 
@@ -456,6 +457,7 @@ static void fail_load(struct stock *s, struct stock_set *set, bool useless)
 	struct err e = { "" };
 
 	drop(set);
+	s->useless = useless;
 	if (!useless) {
 		give_up(s);
 		return;
@@ -493,6 +495,7 @@ static void end_load(struct stock *s, int status)
 			fcntl(s->now.files[LOAD_MEMORY], F_DUPFD_CLOEXEC, 0);
 	}
 	s->reason[0] = s->why[0] = 0;
+	s->useless = false;
 	s->loaded(s);
 }
 

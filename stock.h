@@ -58,6 +58,7 @@ struct stock {
 	bool keep;                  /* what is loaded is to be kept */
 	bool foreign;     /* the template may be of another zeroboot's making */
 	bool given;       /* the template has no file: stock_give */
+	bool useless;     /* what was to be loaded last is, for good */
 	uint64_t started; /* the process that builds */
 	bool outdated;    /* and builds of what is gone */
 	char reason[LOAD_WORDS_MAX]; /* what was wrong with the last load */

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -439,6 +440,26 @@ def kept_template(top):
         assert value(make(Client(server))) == "1"
 
 
+def not_loaded(top):
+    """A template that cannot be loaded for a moment is no reason to give its sessions up."""
+    place = Place(top, "not_loaded")
+    with place.serve() as server:
+        s = make(Client(server))
+    subprocess.run([TOP / "zeroboot", "template", "build", "-o", place.templates / "new", TOP / "templates/sh.img"], check=True,
+                   capture_output=True, timeout=PATIENCE)
+    (place.templates / "new").rename(place.templates / "sh.zbt")
+    with place.serve() as server:
+        s, unlimited = again(server, s), (resource.RLIM_INFINITY,) * 2
+        # What loads it gets no memory: its files may not be so large.
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+        answer, = answers(server.ask(post({"code": "echo $x"}, f"/v1/sessions/{s.id}/exec", b"Connection: close\r\n")))
+        assert answer.status == 503 and answer.headers["retry-after"], answer
+        assert s.about()["state"] != "ended"
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        eventually(lambda: s.exec("echo $x")[0] == 200)
+        assert value(s) == "1"
+
+
 def upgraded(top):
     """A zeroboot with another kernel or agent runs templates that are not its own, if only their guest's ABI is."""
     place = Place(top, "upgraded")
@@ -705,6 +726,7 @@ def main():
         report.check("files that are somebody else's", others_files, top)
         report.check("a directory that cannot be used", places, top)
         report.check("the template they are of is kept", kept_template, top)
+        report.check("a template that cannot be loaded for a moment", not_loaded, top)
         report.check("more templates than are run at a time", many_templates, top)
         report.check("a server of another version goes on with it", upgraded, top)
         report.check("with less memory than they have", less_memory, top)
