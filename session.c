@@ -419,10 +419,12 @@ static bool was_promised(const struct session *s, const struct segment *saved)
 static enum job_status commit(struct session *s, struct job *job)
 {
 	struct segment *saved = job->saved;
-	bool whole = job->whole || !s->begun;
+	bool whole = job->whole || !s->begun, promised = was_promised(s, saved);
 
 	job->saved = NULL;
-	if (!was_promised(s, saved) &&
+	/* It is there, and counted itself. */
+	session_promise_kept(s);
+	if (!promised &&
 	    !session_may_keep(s->share->owner, segment_held(saved)) &&
 	    !session_may_exceed(s, segment_held(saved), whole)) {
 		job->message = too_full;

@@ -13,19 +13,31 @@ void session_limits_set(const struct session_limits *l)
 	limits = *l;
 }
 
+/* What there is, of an owner's and of all: in memory, being read, and promised. All that
+ * is decided here is decided of this. */
+struct use {
+	size_t own, everybody;
+};
+
+static struct use use_of(const struct share *share)
+{
+	return (struct use){ .own = share ? share->bytes + share->promised : 0,
+			     .everybody = state_total() + session_store_held() +
+					  promised };
+}
+
 /* Whether an owner's sessions may have so many bytes more, of which counted are among
  * those of all by now. What is on the disk goes, if need be. */
 static bool has_memory(uint64_t owner, size_t bytes, size_t counted)
 {
 	for (;;) {
 		const struct share *share = share_find(owner);
-		size_t own = share ? share->bytes : 0;
+		struct use use = use_of(share);
 		size_t most = limits.bytes_most;
-		size_t everybody =
-			state_total() + session_store_held() - counted;
+		size_t everybody = use.everybody - counted;
 		bool full = everybody > most || bytes > most - everybody;
 
-		if (share_allows(owner, own, everybody, bytes, most))
+		if (share_allows(owner, use.own, everybody, bytes, most))
 			return true;
 		if (bytes > most || !session_store_evict(full ? NULL : share))
 			return false;
@@ -71,17 +83,17 @@ bool session_may_keep(uint64_t owner, size_t bytes)
 
 bool session_promise(struct session *s, size_t bytes)
 {
-	/* What others have been promised is not there yet. */
-	if (bytes > limits.bytes_most ||
-	    !has_memory(s->share->owner, promised + bytes, 0))
+	if (!has_memory(s->share->owner, bytes, 0))
 		return false;
 	s->promised = bytes;
+	s->share->promised += bytes;
 	promised += bytes;
 	return true;
 }
 
 void session_promise_kept(struct session *s)
 {
+	s->share->promised -= s->promised;
 	promised -= s->promised;
 	s->promised = 0;
 }
@@ -94,21 +106,22 @@ size_t session_pages_most(void)
 bool session_may_exceed(const struct session *s, size_t bytes, bool whole)
 {
 	const size_t most = limits.bytes_most;
-	size_t own = s->share->bytes + bytes, less = whole ? s->state.size : 0;
+	const struct use use = use_of(s->share);
+	size_t less = whole ? s->state.size : 0;
 
 	if (!session_store_works() || bytes > most ||
 	    s->state.size > most - bytes)
 		return false;
 	return !s->share->owner || share_count() == 1 ||
-	       state_total() + session_store_held() <= most ||
-	       own <= less + share_part(s->share->owner, most);
+	       use.everybody <= most ||
+	       use.own + bytes <= less + share_part(s->share->owner, most);
 }
 
 bool session_may_run(void)
 {
 	const size_t most = limits.bytes_most;
 
-	while (state_total() + session_store_held() > most)
+	while (use_of(NULL).everybody > most)
 		if (!session_store_evict(NULL))
 			return !makes_room();
 	return true;

@@ -19,6 +19,7 @@ struct share {
 	struct session *newest; /* of them */
 	size_t waiting;         /* bytes of execs that wait for another one */
 	size_t bytes;           /* of the segments that are charged to it */
+	size_t promised;        /* kept by session_limits.c: that are to come */
 };
 
 /* An owner's; made when there is none. NULL: no memory. share_drop undoes it. */
