@@ -82,14 +82,25 @@ int file_fill_holes(int fd, const char *path, struct err *e)
 
 static const int endings[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
 
-/* What a signal that ends this process removes; empty: nothing. */
+/* What a signal that ends this process removes, if it is that file still; empty:
+ * nothing. */
 static char unfinished[PATH_MAX];
+static int unfinished_fd;
+
+/* The descriptor is of the file that has this path. */
+static bool has_path(int fd, const char *path)
+{
+	struct stat own, there;
+
+	return fstat(fd, &own) == 0 && lstat(path, &there) == 0 &&
+	       own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
 
 static void end_by_signal(int number)
 {
 	sigset_t one;
 
-	if (unfinished[0])
+	if (unfinished[0] && has_path(unfinished_fd, unfinished))
 		unlink(unfinished);
 	signal(number, SIG_DFL);
 	sigemptyset(&one);
@@ -125,15 +136,6 @@ static void block_signals(sigset_t *old)
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
 		sigaddset(&some, endings[i]);
 	sigprocmask(SIG_BLOCK, &some, old);
-}
-
-/* The descriptor is of the file that has this path. */
-static bool has_path(int fd, const char *path)
-{
-	struct stat own, there;
-
-	return fstat(fd, &own) == 0 && lstat(path, &there) == 0 &&
-	       own.st_dev == there.st_dev && own.st_ino == there.st_ino;
 }
 
 /*
@@ -197,6 +199,7 @@ int file_draft(struct file_draft *d, const char *path, struct err *e)
 	block_signals(&old);
 	d->fd = create(d->path);
 	code = errno;
+	unfinished_fd = d->fd;
 	if (d->fd >= 0)
 		memcpy(unfinished, d->path, (size_t)n + 1);
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -217,12 +220,17 @@ void file_unname(struct file_draft *d)
 
 int file_replace(struct file_draft *d, const char *path, int r, struct err *e)
 {
+	/* Somebody may have taken it for left over, and made one of that name. */
+	bool own = has_path(d->fd, d->path);
+
+	if (r == 0 && !own)
+		r = err_set(e, -ESTALE, "%s: its draft was removed", path);
 	if (r == 0 && (fsync(d->fd) < 0 || rename(d->path, path) < 0))
 		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-	close(d->fd);
-	if (r)
+	if (r && own)
 		unlink(d->path);
 	unfinished[0] = 0;
+	close(d->fd);
 	return r;
 }
 

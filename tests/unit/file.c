@@ -54,6 +54,25 @@ static void test_replace(void)
 	close_place();
 }
 
+/* Somebody has removed the draft, and makes one of that name. */
+static void test_taken(void)
+{
+	struct err e = { "" };
+	struct file_draft d;
+	int fd;
+
+	open_place();
+	EQUAL(file_draft(&d, path, &e), 0);
+	EQUAL(unlink(draft), 0);
+	fd = open(draft, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	CHECK(fd >= 0);
+	close(fd);
+	EQUAL(file_replace(&d, path, 0, &e), -ESTALE);
+	EQUAL(access(path, F_OK), -1);
+	EQUAL(unlink(draft), 0);
+	close_place();
+}
+
 /* A process of the same number was killed over it. */
 static void test_left_over(void)
 {
@@ -154,6 +173,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "a draft takes the place of a file", test_replace },
+		{ "one that is another's by now does not", test_taken },
 		{ "what a killed process left is taken away", test_left_over },
 		{ "what another process is making is not", test_in_use },
 		{ "nor what is no draft", test_others },
