@@ -387,10 +387,26 @@ def keys(server):
         assert Client(server).ask("GET", path)[0] == 401
     assert s.value("secret") == "1"
     # A fork costs one request for each copy, and what has no body one.
-    eventually(lambda: s.ask("POST", "/fork", {"count": 100})[0] == 429)
-    for method, path in ("GET", "/v1/sessions"), ("GET", f"/v1/sessions/{s.id}"), ("DELETE", f"/v1/sessions/{'0' * 36}"):
-        eventually(lambda: b" 429 " in burst(one, method, path))
+    bodiless = ("GET", "/v1/sessions"), ("GET", f"/v1/sessions/{s.id}"), ("DELETE", f"/v1/sessions/{'0' * 36}")
+    paid(lambda: sum(100 for _ in range(3) if s.ask("POST", "/fork", {"count": 100})[0] == 201))
+    for method, path in bodiless:
+        paid(lambda: 301 - burst(one, method, path).count(b"HTTP/1.1 429 "))
+    for method, path, body in (*((*what, None) for what in bodiless), ("POST", f"/v1/sessions/{s.id}/fork", {})):
+        eventually(lambda: owes(one) and one.ask(method, path, body)[0] == 429)
     eventually(lambda: s.ask("DELETE")[0] == 204)
+
+
+def paid(requests):
+    """Of a key's requests there went no more than it had saved and what came meanwhile, however long that took."""
+    start = time.monotonic()
+    went = requests()
+    assert went <= 101 + 100 * (time.monotonic() - start), went
+
+
+def owes(client):
+    """What a key has had is more than what comes in seconds; it costs one run."""
+    many = {"code": "1", "inputs": [{"stdin": ""}] * 1000}
+    return client.ask("POST", "/v1/exec/batch", many)[0] in (200, 429)
 
 
 def burst(client, method, path, count=300):
@@ -526,6 +542,50 @@ def waits_for_no_turn():
         assert server.process.wait(PATIENCE) == 0
 
 
+def no_place():
+    """An exec whose turn comes while the queue is full is refused, as is one that finds no place to wait; a fork
+    needs none. Nothing is lost by that."""
+    close = b"Connection: close\r\n"
+    with Server("--workers", "1", "--max-queue", "1") as server:
+        client = Client(server)
+        s = client.make(language="sh")
+        s.run("x=1")
+        path = f"/v1/sessions/{s.id}/exec"
+        with contextlib.ExitStack() as stack:
+            first, second, third, other = (stack.enter_context(server.connect()) for _ in range(4))
+            first.sendall(post({"code": "x=2; sleep 1000", "timeout_seconds": 300}, path, close))
+            eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+            for waiting in second, third:
+                waiting.sendall(post({"code": "x=3"}, path, close))
+            assert s.about()["state"] == "live"
+            other.sendall(post({"code": "echo other", "language": "sh"}, extra=close))
+            eventually(lambda: server.metric("zeroboot_queue_depth") == 1)
+            another = client.make(language="sh")
+            status, answer = another.exec("echo")
+            assert status == 503 and "queue is full" in answer["error"], (status, answer)
+            # Their turn has come, and nobody is there.
+            for pid in server.workers():
+                os.kill(pid, signal.SIGKILL)
+            said = [answers(receive(one))[0] for one in (first, second, third, other)]
+        assert [one.status for one in said] == [500, 503, 503, 200], said
+        for one in said[1:3]:
+            assert b"queue is full" in one.body and "retry-after" in one.headers, one
+        assert json.loads(said[3].body)["stdout"] == "other\n", said[3]
+        about = s.about()
+        assert about["state"] == "parked" and s.run("echo $x")["stdout"] == "1\n", about
+        assert another.run("echo here")["stdout"] == "here\n"
+        with server.connect() as first, server.connect() as other:
+            first.sendall(post({"code": "sleep 1; x=$(head -c 4000000 /dev/zero | tr '\\0' 4)"}, path, close))
+            eventually(lambda: server.metric("zeroboot_concurrent_forks") == 1)
+            other.sendall(post({"code": "echo other", "language": "sh"}, extra=close))
+            eventually(lambda: server.metric("zeroboot_queue_depth") == 1)
+            assert answers(receive(first))[0].status == 200
+            copy, = s.fork()
+            assert answers(receive(other))[0].status == 200
+        for one in s, copy:
+            assert one.run("echo ${#x}")["stdout"] == "4000000\n"
+
+
 def nothing_left(server, client):
     """After all that: no session, no memory of one, no run."""
     for one in client.ask("GET", "/v1/sessions")[1]["sessions"]:
@@ -569,6 +629,7 @@ def main():
         report.check("one that nobody asks for goes", idle, server)
     report.check("a server that ends waits for an exec", ends_with_server)
     report.check("and for none that waits for its turn", waits_for_no_turn)
+    report.check("a queue that is full when an exec's turn comes", no_place)
     return 1 if report.failed else 0
 
 
