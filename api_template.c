@@ -44,6 +44,17 @@ static const struct field template_fields[] = { { .name = "name",
 						  .required = true,
 						  .help = "How many there are "
 							  "of it." },
+						{ .name = "saved",
+						  .type = FIELD_BOOLEAN,
+						  .help = "With --state: it is "
+							  "on the disk, and "
+							  "outlives its "
+							  "server." },
+						{ .name = "reason",
+						  .type = FIELD_STRING,
+						  .help = "Why nothing can run "
+							  "of it; one that is "
+							  "damaged, say." },
 						{ 0 } };
 
 const struct object api_template_answer = {
@@ -68,6 +79,7 @@ const struct object api_templates_answer = {
 static void put_template(struct text *t, const struct derived *d)
 {
 	time_t seconds = (time_t)(d->created_ns / 1000000000);
+	const char *why = derived_why(d);
 	char created[32];
 	struct tm tm;
 
@@ -78,8 +90,15 @@ static void put_template(struct text *t, const struct derived *d)
 	text_put(t, ",\"memory_mb\":");
 	/* In thousandths of a MiB. */
 	text_put_ms(t, d->size / 4096 * 390625 / 100);
-	text_format(t, ",\"created\":\"%s\",\"sessions\":%u}", created,
+	text_format(t, ",\"created\":\"%s\",\"sessions\":%u", created,
 		    d->sessions);
+	if (session_store_is_on())
+		text_put(t, d->saved ? ",\"saved\":true" : ",\"saved\":false");
+	if (why) {
+		text_put(t, ",\"reason\":");
+		text_json_string(t, why, strlen(why));
+	}
+	text_put(t, "}");
 }
 
 /* ---- GET, DELETE ---- */

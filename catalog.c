@@ -86,6 +86,30 @@ const char *catalog_name(int language)
 	return catalog.crews[language].called;
 }
 
+const struct stock_set *catalog_image(const struct image_id *id)
+{
+	const struct crew *c;
+
+	for (int i = 0; (c = catalog_crew(i)); i++) {
+		const struct stock_set *set = &c->stock.now;
+
+		if (!c->off && set->whole && set->files[LOAD_IMAGE] >= 0 &&
+		    !memcmp(&set->id, id, sizeof(*id)))
+			return set;
+	}
+	return NULL;
+}
+
+bool catalog_is_working(int but)
+{
+	const struct crew *c;
+
+	for (int i = 0; (c = catalog_crew(i)); i++)
+		if (i != but && !c->off && stock_is_working(&c->stock))
+			return true;
+	return false;
+}
+
 /* ---- templates that are no language's ---- */
 
 /* A place that nobody has any more, or a new one. NULL: there is none for another one
@@ -158,6 +182,26 @@ int catalog_derive(const char *name, const char *base, bool foreign,
 	}
 	/* Names are their keys' alone. */
 	snprintf(c->name, sizeof(c->name), "%.64s@%.8s", base, c->template);
+	return c->language;
+}
+
+int catalog_derive_kept(const char *path, const char *name, const char *base,
+			const char *template)
+{
+	struct crew *c = find_place(true);
+
+	if (!c)
+		return -ENOSPC;
+	snprintf(c->path, sizeof(c->path), "%s", path);
+	snprintf(c->called, sizeof(c->called), "%s", name);
+	snprintf(c->name, sizeof(c->name), "%.64s@%.8s", base, template);
+	c->foreign = true;
+	c->derived = true;
+	if (move_in(c))
+		return -ENOMEM;
+	/* Sessions of it that are asked for meanwhile wait for it. */
+	snprintf(c->template, sizeof(c->template), "%.*s", SHA256_HEX,
+		 template);
 	return c->language;
 }
 

@@ -17,6 +17,7 @@
 #define CATALOG_CREWS (CATALOG_MAX + CATALOG_ADOPTED + CATALOG_DERIVED)
 
 struct crew;
+struct image_id;
 struct stock_set;
 
 /* From that directory or box, NULL: the defaults; minimum and maximum: workers of
@@ -43,6 +44,10 @@ int catalog_adopt(const char *path, const char *language, const char *template);
  * foreign: see struct crew. */
 int catalog_derive(const char *name, const char *base, bool foreign,
 		   struct stock_set *set);
+/* The same of one that is kept in a file, as is its image: it is loaded when those that
+ * are served have been. */
+int catalog_derive_kept(const char *path, const char *name, const char *base,
+			const char *template);
 void catalog_release(int language);
 /* Nothing of it runs or waits. */
 bool catalog_is_idle(int language);
@@ -58,6 +63,10 @@ int catalog_find(const char *name, size_t size);
 const char *catalog_describe(int language, bool *ready, int *memory_mb);
 /* The file it is made of. */
 const char *catalog_file(int language);
+/* What a crew starts from that has a whole copy of that image; NULL. */
+const struct stock_set *catalog_image(const struct image_id *id);
+/* One of another's is being loaded or made. */
+bool catalog_is_working(int but);
 /* Why no worker of it is there, if that is known; NULL. */
 const char *catalog_reason(int language);
 

@@ -127,8 +127,8 @@ static const struct option options[] = {
 	{ .name = "--state",
 	  .value = "DIR",
 	  .text = &serve.sessions.directory,
-	  .help = "where sessions are kept that are not in use: they survive "
-		  "the server" },
+	  .help = "where sessions, and templates made of them, are kept: they "
+		  "survive the server" },
 	{ .name = "--log",
 	  .value = "logfmt|json",
 	  .take = take_log,

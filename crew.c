@@ -358,6 +358,7 @@ static void open_stock(struct crew *c)
 				   .loaded = crews.loaded,
 				   .failed = crews.failed,
 				   .noted = crews.noted,
+				   .image = crews.image,
 				   .foreign = c->foreign };
 	stock_open(&c->stock);
 }

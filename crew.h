@@ -64,6 +64,7 @@ struct crews {
 	void (*ready)(struct watch *w, uint32_t events); /* of workers */
 	void (*loaded)(struct stock *s), (*failed)(struct stock *s);
 	void (*noted)(struct stock *s, const char *level);
+	const struct stock_set *(*image)(const struct image_id *id);
 	unsigned starting, training;
 	uint64_t restarts;       /* workers that ended and were replaced */
 	uint64_t added, removed; /* those beyond the minimum */

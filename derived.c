@@ -16,10 +16,14 @@
 #include "clock.h"
 #include "crew.h"
 #include "delta_segment.h"
+#include "guest/abi.h"
 #include "jail.h"
 #include "log.h"
 #include "metrics.h"
+#include "origin.h"
 #include "session_limits.h"
+#include "session_record.h"
+#include "session_store.h"
 
 #define MAKING_MOST 4
 #define MAKING_NS 60000000000ull /* then its process hangs */
@@ -105,7 +109,26 @@ int derived_language(uint64_t owner, const char *name, size_t size)
 	const struct derived *d =
 		language < 0 ? derived_find(owner, name, size) : NULL;
 
-	return d ? d->language : language;
+	return d && !derived_why(d) ? d->language : language;
+}
+
+const char *derived_why(const struct derived *d)
+{
+	const struct stock *s =
+		d->language < 0 ? NULL : &catalog_crew(d->language)->stock;
+
+	if (d->why[0])
+		return d->why;
+	/* Found out when it was loaded. */
+	return s && s->useless && !stock_ready(s) ? "the template is damaged" :
+						    NULL;
+}
+
+const char *derived_problem(uint64_t owner, const char *name, size_t size)
+{
+	const struct derived *d = derived_find(owner, name, size);
+
+	return d ? derived_why(d) : NULL;
 }
 
 static struct derived *of_language(int language)
@@ -138,7 +161,11 @@ void derived_leave(int language)
 void derived_remove(struct derived *d)
 {
 	d->removed = true;
-	all.count--;
+	all.count -= d->language >= 0;
+	session_store_forget_template(d);
+	/* Sessions that are of it have it themselves. */
+	origin_drop(d->origin);
+	d->origin = NULL;
 }
 
 static void drop(struct derived **at)
@@ -146,7 +173,8 @@ static void drop(struct derived **at)
 	struct derived *d = *at;
 
 	*at = d->next;
-	catalog_release(d->language);
+	if (d->language >= 0)
+		catalog_release(d->language);
 	share_discharge(d->share, d->size);
 	share_drop(d->share);
 	free(d);
@@ -155,16 +183,19 @@ static void drop(struct derived **at)
 /* Nobody can want it any more: it is about to go. */
 static bool is_left(const struct derived *d)
 {
-	return d->removed && !d->sessions && catalog_is_idle(d->language);
+	return d->removed && !d->sessions &&
+	       (d->language < 0 || catalog_is_idle(d->language));
 }
 
 static bool is_over(const struct derived *d, uint64_t now)
 {
-	const struct crew *c = catalog_crew(d->language);
-	uint64_t last = c->run_begun > c->run_ended ? c->run_begun :
+	const struct crew *c = d->language < 0 ? NULL :
+						 catalog_crew(d->language);
+	uint64_t last = !c                          ? 0 :
+			c->run_begun > c->run_ended ? c->run_begun :
 						      c->run_ended;
 
-	return is_left(d) && now >= last + SPARE_NS;
+	return is_left(d) && (!c || now >= last + SPARE_NS);
 }
 
 /* ---- making one ---- */
@@ -183,8 +214,10 @@ static void count(uint64_t owner, unsigned *own, unsigned *everybody)
 {
 	*own = *everybody = 0;
 	for (const struct derived *d = all.first; d; d = d->next) {
-		*everybody += !is_left(d);
-		*own += !is_left(d) && d->share->owner == owner;
+		bool counts = d->language >= 0 && !is_left(d);
+
+		*everybody += counts;
+		*own += counts && d->share->owner == owner;
 	}
 }
 
@@ -194,7 +227,7 @@ int derived_check(uint64_t owner, const char *name)
 	unsigned own, everybody;
 
 	count(owner, &own, &everybody);
-	if (derived_language(owner, name, size) >= 0)
+	if (catalog_find(name, size) >= 0 || derived_find(owner, name, size))
 		return -EEXIST;
 	for (int i = 0; i < MAKING_MOST; i++) {
 		const struct making *m = &all.making[i];
@@ -438,6 +471,10 @@ static struct derived *enter(struct making *m)
 	d->share = share_of(m->share->owner); /* it is there */
 	share_charge(d->share, d->size);
 	d->created_ns = clock_wall();
+	id_make(d->id);
+	if (session_store_is_on())
+		d->origin =
+			origin_of(catalog_crew(d->language)->template, d->base);
 	d->next = all.first;
 	all.first = d;
 	all.count++;
@@ -470,6 +507,117 @@ static void end(struct making *m, int status)
 	if (m->done)
 		m->done(m->context, d, why);
 	finish(m);
+}
+
+/* ---- those that are kept ---- */
+
+struct derived *derived_unsaved(void)
+{
+	struct derived *d = all.first;
+
+	while (d && (d->removed || d->saved || !d->origin ||
+		     !origin_is_kept(d->origin)))
+		d = d->next;
+	return d;
+}
+
+unsigned derived_unsaved_count(void)
+{
+	unsigned unsaved = 0;
+
+	for (const struct derived *d = all.first; d; d = d->next)
+		unsaved += !d->removed && !d->saved;
+	return unsaved;
+}
+
+void derived_fill(const struct derived *d, struct session_record *r)
+{
+	*r = (struct session_record){ .magic = RECORD_MAGIC,
+				      .version = RECORD_VERSION,
+				      .abi_version = ZB_ABI_VERSION,
+				      .owner = d->share->owner,
+				      .created_ns = d->created_ns,
+				      .used_ns = d->created_ns,
+				      .flags = RECORD_TEMPLATE };
+	memcpy(r->id, d->id, ID_SIZE);
+	snprintf(r->language, sizeof(r->language), "%s", d->base);
+	snprintf(r->name, sizeof(r->name), "%s", d->name);
+	memcpy(r->template, origin_name(d->origin), sizeof(r->template));
+}
+
+/* Whether it can be a language again: its crew and its bytes. NULL, or why not. */
+static const char *go_on(struct derived *d, const struct session_record *r)
+{
+	char path[PATH_MAX];
+	const char *why;
+
+	if (catalog_find(d->name, strlen(d->name)) >= 0)
+		return "a language has its name";
+	if (r->abi_version != ZB_ABI_VERSION)
+		return "the template is of another version of the server";
+	if (origin_look(d->origin, path, &d->size, &why))
+		return why;
+	if (all.count >= all.most)
+		return "there are more templates than there may be "
+		       "(--session-templates)";
+	if (session_room(0, 0, d->size))
+		return "all sessions and templates together have become too "
+		       "large (--sessions-memory)";
+	d->language = catalog_derive_kept(path, d->name, d->base,
+					  origin_name(d->origin));
+	return d->language < 0 ? "no room for the template" : NULL;
+}
+
+void derived_found(const struct session_record *r)
+{
+	struct derived *d = calloc(1, sizeof(*d)), *before;
+	const char *why;
+
+	if (!d || !derived_is_name(r->name, strlen(r->name)))
+		goto fail;
+	before = derived_find(r->owner, r->name, strlen(r->name));
+	/* Of which a newer one is there: its own was to be removed. */
+	if (before)
+		derived_remove(before);
+	d->share = share_of(r->owner);
+	d->origin = d->share ? origin_of(r->template, r->language) : NULL;
+	if (!d->origin) {
+		share_drop(d->share);
+		goto fail;
+	}
+	d->language = -1;
+	d->saved = true;
+	d->created_ns = r->created_ns;
+	memcpy(d->id, r->id, ID_SIZE);
+	snprintf(d->name, sizeof(d->name), "%s", r->name);
+	snprintf(d->base, sizeof(d->base), "%s", r->language);
+	why = go_on(d, r);
+	if (why) {
+		snprintf(d->why, sizeof(d->why), "%s", why);
+		d->size = 0;
+		log_event("warning",
+			  "template of a session, %s@%.8s, not used: %s",
+			  d->base, r->template, why);
+	}
+	share_charge(d->share, d->size);
+	all.count += !why;
+	d->next = all.first;
+	all.first = d;
+	return;
+fail:
+	log_event("warning", "state: %s" RECORD_ENDING ": no template of it",
+		  r->id);
+	free(d);
+}
+
+int derived_again(uint64_t owner, const char *name, const struct origin *origin)
+{
+	struct derived *d = derived_find(owner, name, strlen(name));
+
+	if (!d || d->language < 0 || (origin && d->origin != origin))
+		return -1;
+	d->sessions++;
+	return d->language;
 }
 
 void derived_reap(void)
@@ -528,6 +676,10 @@ void derived_metrics(struct text *t)
 {
 	metrics_value(t, "zeroboot_session_templates", "gauge", all.count,
 		      "Templates that were made of sessions.");
+	if (session_store_is_on())
+		metrics_value(t, "zeroboot_session_templates_unsaved", "gauge",
+			      derived_unsaved_count(),
+			      "Those that are not on the disk.");
 	metrics_value(t, "zeroboot_session_templates_made_total", "counter",
 		      all.made, "Templates that have been made of sessions.");
 	metrics_value(t, "zeroboot_session_templates_failed_total", "counter",

@@ -8,6 +8,12 @@
  * of go to a process (load.h), which looks at all of it and writes another template. No VM
  * has to do with that: of what CPL0 uses nothing can be in a session's state (delta.h),
  * so it is in each as it was made of an image.
+ *
+ * With a directory for sessions (session_store.h) one outlives its server: all of it is
+ * kept as a template that sessions are of (origin.h), and once that is there, a record
+ * that names it (session_record.h). At a start it is a language again at once, and is
+ * loaded behind those that are configured; what is of no use stays where it is, and says
+ * why, until it is deleted.
  */
 #ifndef ZEROBOOT_DERIVED_H
 #define ZEROBOOT_DERIVED_H
@@ -16,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "id.h"
 #include "loop.h"
 #include "state.h"
 #include "text.h"
@@ -27,14 +34,19 @@ struct derived {
 	struct derived *next;
 	struct share *share; /* its owner's */
 	char name[DERIVED_NAME + 1];
-	char base[64];     /* the language of the session */
-	int language;      /* its number in the catalog */
-	unsigned sessions; /* that are of it */
-	size_t size;       /* bytes of it */
+	char base[64];    /* the language of the session */
+	int language;     /* its number in the catalog; -1: it is of no use, */
+	char why[256];    /* because of this */
+	char id[ID_SIZE]; /* of its record */
+	struct origin *origin; /* what is kept of it; NULL: nothing is */
+	bool saved;            /* its record is on the disk */
+	unsigned sessions;     /* that are of it */
+	size_t size;           /* bytes of it */
 	uint64_t created_ns;
 	bool removed; /* nobody finds it; it goes when nothing is of it */
 };
 
+struct session_record;
 struct making; /* one that is about to be */
 
 /* most: that there may be. host: see host.h. */
@@ -45,6 +57,10 @@ void derived_close(void);
 bool derived_is_name(const char *name, size_t size);
 /* A language, or an owner's template, by its name: its number, or -1. */
 int derived_language(uint64_t owner, const char *name, size_t size);
+/* Why the template of that name is none; NULL: there is no such template. */
+const char *derived_problem(uint64_t owner, const char *name, size_t size);
+/* Why one is of no use; NULL: it is of use. */
+const char *derived_why(const struct derived *d);
 /* An owner's; NULL: there is none. */
 struct derived *derived_find(uint64_t owner, const char *name, size_t size);
 /* The newest of an owner that is behind that one, NULL: of all; NULL: there is none. */
@@ -70,6 +86,22 @@ void derived_remove(struct derived *d);
 /* A session is of that language; not any more. */
 void derived_hold(int language);
 void derived_leave(int language);
+
+/* ---- for session_store.c ---- */
+
+/* One that can be written and is not; NULL: none. It is not removed. */
+struct derived *derived_unsaved(void);
+/* How many are not on the disk; that can be written or not. */
+unsigned derived_unsaved_count(void);
+/* What is to be written of it. */
+void derived_fill(const struct derived *d, struct session_record *r);
+/* One that was found in the directory, whose record is good. It has no record any more
+ * if another one has taken its name. */
+void derived_found(const struct session_record *r);
+/* The language of a session that was found: an owner's template by its name, and, NULL:
+ * of any, what it is kept as. Its number, held, or -1. */
+int derived_again(uint64_t owner, const char *name,
+		  const struct origin *origin);
 
 /* A process has ended. */
 void derived_reap(void);

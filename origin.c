@@ -152,7 +152,7 @@ bool origin_is_known(const char *name)
 
 /* Whether this program can run what is kept. 0; -ESTALE: it never can, as o->why
  * says; -EAGAIN: that could not be seen now. */
-static int check_kept(struct origin *o, const char *path)
+static int check_kept(struct origin *o, const char *path, size_t *size)
 {
 	char name[SHA256_HEX + 1] = "";
 	struct template t;
@@ -165,6 +165,7 @@ static int check_kept(struct origin *o, const char *path)
 	template_any_maker = false;
 	if (r == 0) {
 		template_name(&t.head, name);
+		*size = (size_t)t.head.file_size;
 		template_close(&t);
 		if (!strcmp(name, o->name))
 			return 0;
@@ -195,14 +196,16 @@ static bool release_oldest(void)
 	return true;
 }
 
-int origin_crew(struct origin *o, int language, const char **why)
+bool origin_is_kept(const struct origin *o)
 {
-	int crew = find_language(o->name, language), r;
-	char path[PATH_MAX];
+	return o->kept;
+}
 
-	o->used = clock_mono();
-	if (crew >= 0 || o->crew >= 0)
-		return crew >= 0 ? crew : o->crew;
+int origin_look(struct origin *o, char path[PATH_MAX], size_t *size,
+		const char **why)
+{
+	int r;
+
 	*why = o->why;
 	if (o->why[0])
 		return -ESTALE;
@@ -210,8 +213,21 @@ int origin_crew(struct origin *o, int language, const char **why)
 	if (!o->kept)
 		return -ESTALE;
 	put_path(path, o->name, ".zbt");
-	r = check_kept(o, path);
+	r = check_kept(o, path, size);
 	*why = o->why[0] ? o->why : "the session's template cannot be read now";
+	return r;
+}
+
+int origin_crew(struct origin *o, int language, const char **why)
+{
+	int crew = find_language(o->name, language), r;
+	char path[PATH_MAX];
+	size_t size;
+
+	o->used = clock_mono();
+	if (crew >= 0 || o->crew >= 0)
+		return crew >= 0 ? crew : o->crew;
+	r = origin_look(o, path, &size, why);
 	if (r)
 		return r;
 	*why = "too many templates are in use";

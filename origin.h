@@ -7,7 +7,9 @@
 #ifndef ZEROBOOT_ORIGIN_H
 #define ZEROBOOT_ORIGIN_H
 
+#include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -32,6 +34,12 @@ const char *origin_name(const struct origin *o);
  * started now. why: a text for people, valid for a while.
  */
 int origin_crew(struct origin *o, int language, const char **why);
+/* It is on the disk. */
+bool origin_is_kept(const struct origin *o);
+/* Whether what is kept of it can be run, as far as its head tells: its path and its
+ * bytes. Otherwise as origin_crew. */
+int origin_look(struct origin *o, char path[PATH_MAX], size_t *size,
+		const char **why);
 /* Keeps those that are not yet, removes those that nobody is of; now and then. */
 void origin_tick(uint64_t now);
 /* One is just being kept, or could be. */

@@ -642,13 +642,21 @@ static void template_noted(struct stock *s, const char *level)
 	log_event(level, "%s: %s", c->name, s->reason);
 }
 
+/* What was made of a session and is kept is loaded behind all others, one by one: it
+ * shares its image with them. */
+static bool waits(const struct crew *c)
+{
+	return c->derived && !stock_ready(&c->stock) &&
+	       !stock_is_working(&c->stock) && catalog_is_working(c->language);
+}
+
 void pool_reap(uint64_t now)
 {
 	struct crew *c;
 
 	for (int i = 0; (c = catalog_crew(i)); i++) {
 		crew_reap(c, false);
-		if (c->off)
+		if (c->off || waits(c))
 			continue;
 		stock_tick(&c->stock, now);
 		crew_fill(c);
@@ -691,7 +699,8 @@ int pool_open(int epoll, const struct pool_options *o, struct err *e)
 				.ready = member_ready,
 				.loaded = template_loaded,
 				.failed = template_failed,
-				.noted = template_noted };
+				.noted = template_noted,
+				.image = catalog_image };
 	r = demand_open(epoll, e);
 	return r ? r : catalog_open(o->directory, o->minimum, o->maximum, e);
 }

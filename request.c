@@ -159,7 +159,8 @@ static int take_encoding(struct json *j, struct reader *r,
 static int take_language(struct json *j, struct reader *r,
 			 const struct field *f)
 {
-	char name[LANGUAGE_MAX], text[128];
+	char name[LANGUAGE_MAX], text[192];
+	const char *why;
 	struct job *job = parse_of(r)->job;
 	size_t at = j->at, size;
 	int n = field_measure(j, &size);
@@ -177,7 +178,9 @@ static int take_language(struct json *j, struct reader *r,
 	job->tenure = catalog_tenure(job->language);
 	if (job->language >= 0)
 		return 0;
-	snprintf(text, sizeof(text), "\"%.*s\" is unknown", (int)size, name);
+	why = derived_problem(parse_of(r)->request->owner, name, size);
+	snprintf(text, sizeof(text), "\"%.*s\" %s%s", (int)size, name,
+		 why ? "is of no use: " : "is unknown", why ? why : "");
 	return field_bad_at(r, f->name, text, at);
 }
 

@@ -40,6 +40,16 @@ static bool is_name(const char *template, size_t size)
 	return true;
 }
 
+static int check_template(const struct session_record *r, const char *file,
+			  struct err *e)
+{
+	if (r->size || !ends(r->name) || !r->name[0] ||
+	    !is_name(r->template, sizeof(r->template)))
+		return err_set(e, -EINVAL, "%s: holds what a template may not",
+			       file);
+	return 0;
+}
+
 int record_check(const struct session_record *r, const char *name,
 		 uint64_t file_size, struct err *e)
 {
@@ -64,5 +74,5 @@ int record_check(const struct session_record *r, const char *name,
 	    (!is_name(r->template, sizeof(r->template)) || !r->size))
 		return err_set(e, -EINVAL, "%s: holds what a session may not",
 			       name);
-	return 0;
+	return r->flags & RECORD_TEMPLATE ? check_template(r, name, e) : 0;
 }

@@ -1,6 +1,8 @@
 /*
  * session_record.h: a session in a file of a server: a head, and its state behind it
- * (delta.h; of one that has not run yet, what it was made with, as parts).
+ * (delta.h; of one that has not run yet, what it was made with, as parts). A template
+ * that was made of one has a head alone, which names it: all of it is kept as a template
+ * that sessions are of (origin.h).
  */
 #ifndef ZEROBOOT_SESSION_RECORD_H
 #define ZEROBOOT_SESSION_RECORD_H
@@ -21,6 +23,7 @@
 #define RECORD_BEGUN 2u     /* it has run */
 #define RECORD_FORKED 4u    /* and has not since it was forked */
 #define RECORD_INTERRUPT 8u /* what is cut off gets SIGINT first */
+#define RECORD_TEMPLATE 16u /* it is no session but a template made of one */
 
 struct session_record {
 	char magic[8];
@@ -38,7 +41,8 @@ struct session_record {
 	uint64_t runs;
 	uint32_t idle_seconds;
 	uint32_t flags; /* RECORD_* */
-	uint8_t rest[144];
+	char name[40];  /* of a template, by which its owner calls it */
+	uint8_t rest[104];
 };
 _Static_assert(sizeof(struct session_record) == 512, "its layout is kept");
 

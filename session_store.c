@@ -8,6 +8,7 @@
 #include "archive.h"
 #include "catalog.h"
 #include "clock.h"
+#include "derived.h"
 #include "discard.h"
 #include "guest/abi.h"
 #include "log.h"
@@ -34,7 +35,8 @@ struct list {
 static struct {
 	bool on;
 	struct list lists[STORED_LISTS];
-	struct session *writing; /* NULL: it is deleted, or none is */
+	struct session *writing;  /* NULL: it is deleted, or none is */
+	struct derived *template; /* that is being written, the same */
 	struct session *reading;
 	char written_id[ID_SIZE];
 	uint64_t begun;      /* what is being written */
@@ -168,13 +170,19 @@ static void complain(int r)
 static void write_next(uint64_t now);
 static void read_next(void);
 
-static void note_written(struct session *s, uint64_t now)
+/* The disk has taken what was written. */
+static void go_well(void)
 {
-	store.written++;
 	if (store.refused)
 		log_event("info", "sessions are written again");
 	store.refused = false;
 	store.not_before = 0;
+}
+
+static void note_written(struct session *s, uint64_t now)
+{
+	store.written++;
+	go_well();
 	store.there += !s->stored.there;
 	s->stored.there = true;
 	s->stored.size = s->state.size;
@@ -200,12 +208,20 @@ bool session_store_is_behind(void)
 static void written(int r)
 {
 	struct session *s = store.writing;
+	struct derived *d = store.template;
 	uint64_t now = clock_mono();
 
 	store.writing = NULL;
+	store.template = NULL;
 	if (s)
 		s->stored.writing = false;
-	if (!s) {
+	if (d) {
+		d->saved = r == 0;
+		if (r)
+			complain(r);
+		else
+			go_well();
+	} else if (!s) {
 		archive_remove(store.written_id);
 	} else if (r) {
 		complain(r);
@@ -258,12 +274,35 @@ static void write_one(struct session *s, uint64_t now)
 	put_unsaved(s, now);
 }
 
+/* There are few of them, and nobody changes one. */
+static void write_template(struct derived *d)
+{
+	const struct state none = { 0 };
+	struct session_record record;
+	int r;
+
+	derived_fill(d, &record);
+	memcpy(store.written_id, d->id, ID_SIZE);
+	store.template = d;
+	r = archive_write(&record, &none);
+	if (r == 0)
+		return;
+	store.template = NULL;
+	complain(r);
+}
+
 static void write_next(uint64_t now)
 {
+	struct derived *d;
 	struct session *s;
 
 	if (!store.on || archive_is_writing() || now < store.not_before)
 		return;
+	d = derived_unsaved();
+	if (d) {
+		write_template(d);
+		return;
+	}
 	s = find_due(now);
 	if (s)
 		write_one(s, now);
@@ -429,6 +468,15 @@ void session_store_forget(struct session *s)
 		archive_remove(s->id);
 }
 
+void session_store_forget_template(struct derived *d)
+{
+	if (d == store.template)
+		store.template = NULL; /* removed when it is there */
+	else if (d->saved)
+		archive_remove(d->id);
+	d->saved = false;
+}
+
 /* ---- what there is at the start ---- */
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...);
@@ -461,6 +509,8 @@ static void restore(struct session *s, const struct session_record *r,
 		    uint64_t age)
 {
 	s->language = catalog_find(r->language, strlen(r->language));
+	if (s->language < 0)
+		s->language = derived_again(r->owner, r->language, s->origin);
 	s->idle_seconds = r->idle_seconds;
 	s->on_timeout = r->flags & RECORD_ROLLBACK  ? OVERRUN_ROLLBACK :
 			r->flags & RECORD_INTERRUPT ? OVERRUN_INTERRUPT :
@@ -488,6 +538,10 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 
 	if (problem) {
 		say("%s; left as it is", e->text);
+		return;
+	}
+	if (r->flags & RECORD_TEMPLATE) {
+		derived_found(r);
 		return;
 	}
 	if (r->idle_seconds && age > r->idle_seconds * 1000000000ull) {
@@ -561,6 +615,13 @@ static size_t unsaved(void)
 	return store.lists[STORED_UNSAVED].count + (store.writing != NULL);
 }
 
+/* What can be written still, or is just being kept to be. */
+static bool is_unsaved(void)
+{
+	return unsaved() || derived_unsaved() || archive_is_writing() ||
+	       origin_is_busy();
+}
+
 /* Writes all, unless the disk takes no more, or nothing for too long. True: it is
  * done with everything that it was given. */
 static bool write_rest(void)
@@ -568,7 +629,7 @@ static bool write_rest(void)
 	uint64_t until = clock_mono() + END_NS, done = store.written;
 	unsigned failed = 0;
 
-	while (unsaved() || archive_is_writing() || origin_is_busy()) {
+	while (is_unsaved()) {
 		uint64_t before = store.failed, now = clock_mono();
 
 		if (store.written != done)
@@ -595,6 +656,10 @@ void session_store_close(void)
 	if (unsaved())
 		log_event("warning", "%zu sessions could not be written",
 			  unsaved());
+	if (derived_unsaved_count())
+		log_event("warning",
+			  "%u templates of sessions could not be written",
+			  derived_unsaved_count());
 	store.on = false;
 	origin_close();
 	archive_close(answers ? (int)(END_NS / 1000000) : 0);

@@ -8,6 +8,9 @@
  * may have, those that are on the disk and were not used for longest are nowhere else
  * (*away*), and are read again when they are wanted. When the disk takes no more they
  * stay in memory, as without a directory.
+ *
+ * Templates that are made of sessions (derived.h) are kept, too: of each there is a file
+ * that names it.
  */
 #ifndef ZEROBOOT_SESSION_STORE_H
 #define ZEROBOOT_SESSION_STORE_H
@@ -19,6 +22,7 @@
 #include "err.h"
 #include "text.h"
 
+struct derived;
 struct session;
 struct share;
 
@@ -63,6 +67,7 @@ void session_store_used(struct session *s);
 void session_store_mark(struct session *s);
 /* It is being deleted. */
 void session_store_forget(struct session *s);
+void session_store_forget_template(struct derived *d);
 /* One goes that is on the disk and was not used for longest, of that owner's or, NULL,
  * of all. False: there is none. */
 bool session_store_evict(const struct share *of);

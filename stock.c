@@ -54,6 +54,11 @@ bool stock_ready(const struct stock *s)
 	return s->now.files[LOAD_FILE] >= 0;
 }
 
+bool stock_is_working(const struct stock *s)
+{
+	return s->work == STOCK_LOADING || s->work == STOCK_BUILDING;
+}
+
 bool stock_is_building(const struct stock *s)
 {
 	return s->work == STOCK_BUILDING && !stock_ready(s);
@@ -267,6 +272,31 @@ static void name_template(struct stock_set *set, int file)
 		template_name(&h, set->name);
 }
 
+/* The copy of the image that workers of another template have: VMs of both share its
+ * pages. False: there is none. */
+static bool share_copy(struct stock *s)
+{
+	const struct stock_set *from = s->foreign ? s->image(&s->next.id) :
+						    NULL;
+	struct stock_set *set = &s->next;
+	int copy, source;
+
+	if (!from)
+		return false;
+	copy = fcntl(from->files[LOAD_IMAGE], F_DUPFD_CLOEXEC, 0);
+	source = fcntl(from->files[LOAD_IMAGE], F_DUPFD_CLOEXEC, 0);
+	if (copy < 0 || source < 0) {
+		shut(&copy);
+		shut(&source);
+		return false;
+	}
+	shut(&set->files[LOAD_SOURCE]);
+	set->files[LOAD_IMAGE] = copy;
+	set->files[LOAD_SOURCE] = source;
+	set->plain = set->shared = true;
+	return true;
+}
+
 /* next has template and image. */
 static void begin_load(struct stock *s)
 {
@@ -276,7 +306,8 @@ static void begin_load(struct stock *s)
 	set->memory = stock_memory(&set->files[LOAD_MEMORY]);
 	r = set->memory < 0 ? set->memory : 0;
 	if (r == 0) {
-		open_copy(set);
+		if (!share_copy(s))
+			open_copy(set);
 		r = execute(s, STOCK_LOADING, set->image_path,
 			    set->files[LOAD_FILE], set->memory, set->image);
 	}
@@ -479,7 +510,7 @@ static void end_load(struct stock *s, int status)
 		(void)stock_seal(&set->image, &set->files[LOAD_IMAGE]);
 	shut(&set->image);
 	set->loaded = true;
-	set->whole = status == 0;
+	set->whole = status == 0 || set->shared;
 	name_template(set, set->files[LOAD_MEMORY]);
 	if (set == &s->next) {
 		drop(&s->now);

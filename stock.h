@@ -37,7 +37,8 @@ struct stock_set {
 	bool plain;                /* the image can be used where it is */
 	bool made;                 /* by us, in memory */
 	bool loaded;
-	bool whole; /* with a copy of its image */
+	bool whole;  /* with a copy of its image, */
+	bool shared; /* which is another's */
 };
 
 enum stock_work { STOCK_IDLE, STOCK_LOADING, STOCK_BUILDING, STOCK_KEEPING };
@@ -50,6 +51,8 @@ struct stock {
 	void (*failed)(struct stock *s); /* see reason; unless stock_ready(),
 					  * workers that have started must end */
 	void (*noted)(struct stock *s, const char *level); /* for the log */
+	/* One with a copy of that image, for what is foreign; or NULL. */
+	const struct stock_set *(*image)(const struct image_id *id);
 	struct stock_set now, next; /* what workers start from; what comes */
 	enum stock_work work;       /* what the process does, */
 	pid_t pid;                  /* 0: there is none; */
@@ -87,6 +90,8 @@ int stock_give(struct stock *s, struct stock_set *set);
 
 /* Workers can start, with s->now.files. */
 bool stock_ready(const struct stock *s);
+/* What is to be started from, or taken instead, is being loaded or made. */
+bool stock_is_working(const struct stock *s);
 /* They cannot, because the template is only being made. */
 bool stock_is_building(const struct stock *s);
 /* MiB of guest memory of what workers start from; 0: not known. */

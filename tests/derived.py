@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,13 @@ import threading
 import time
 
 from harness import TOP, Report, Server, answers, eventually, post, receive
+from session_store import ABI as ABI_AT
+from session_store import Place, kill, sealed
 from sessions import Client, Session
 
 KNOWN = TOP / "build/tests"
+OF, FLAGS, NAME = 136, 364, 368  # of a session's record
+TEMPLATE = 16
 
 
 def exec_of(client, code, language, **what):
@@ -383,27 +388,235 @@ def limits(client):
     assert large.value("x") == "1"
 
 
-def restarted():
-    """Sessions of a template go on with --state; it is of the server alone, and goes with it."""
-    with tempfile.TemporaryDirectory() as state:
-        with Server("--workers", "1", "--state", f"{state}/kept") as server:
+def listed(client):
+    return client.ask("GET", "/v1/templates")[1]["templates"]
+
+
+def all_saved(client):
+    eventually(lambda: all(t["saved"] for t in listed(client)))
+
+
+def records(place):
+    """Files of templates, by their names."""
+    found = {}
+    for file in place.state.glob("*.zbs"):
+        data = file.read_bytes()
+        if struct.unpack_from("<I", data, FLAGS)[0] & TEMPLATE:
+            found[data[NAME:NAME + 40].rstrip(b"\0").decode()] = file
+    return found
+
+
+def kept_as(file):
+    """What is kept of the template of a record."""
+    return file.parent / "kept" / (file.read_bytes()[OF:OF + 64].decode() + ".zbt")
+
+
+def made(client, name, start="x=5"):
+    s = client.make(language="sh")
+    s.run(start)
+    template(s, name)
+    s.delete()
+
+
+def restarted(top):
+    """A template outlives its server, and so do sessions of it; one that is deleted does not."""
+    place = Place(top, "restarted")
+    with place.serve() as server:
+        client = Client(server)
+        made(client, "mine")
+        made(client, "gone")
+        begun, fresh = client.make(language="mine"), client.make(language="mine")
+        assert begun.run("echo $x; x=6")["stdout"] == "5\n"
+        all_saved(client)
+        before = listed(client)
+        file = records(place)["gone"]
+        remove(client, "gone")
+        eventually(lambda: not file.exists())
+    assert records(place)["mine"].stat().st_mode & 0o777 == 0o600
+    assert not server.unexpected(), server.unexpected()
+    with place.serve() as server:
+        client = Client(server)
+        # At once, though it is loaded behind the languages.
+        assert out(client, "echo $x", "mine") == "5\n"
+        assert listed(client) == before[1:], (listed(client), before)
+        assert server.metric("zeroboot_session_templates") == 1 and server.metric("zeroboot_session_templates_unsaved") == 0
+        assert server.metric("zeroboot_sessions_bytes") >= kept_as(records(place)["mine"]).stat().st_size
+        label(server, "sh")
+        begun, fresh = Session(client, begun.id), Session(client, fresh.id)
+        assert begun.ask()[1]["language"] == "mine"
+        assert begun.run("echo $x")["stdout"] == "6\n" and fresh.run("echo $x")["stdout"] == "5\n"
+        assert client.make(language="sh").ask("POST", "/template", {"name": "mine"})[0] == 409
+        template(begun, "more")
+        begun.delete()
+        assert out(client, "echo $x", "more") == "6\n"
+        assert {t["name"]: (t["language"], t["sessions"]) for t in listed(client)} == {"mine": ("sh", 1), "more": ("sh", 0)}
+        all_saved(client)
+        kill(server)
+    assert not server.unexpected(), server.unexpected()
+    with place.serve() as server:
+        client = Client(server)
+        assert sorted(names(client)) == ["mine", "more"]
+        assert out(client, "echo $x", "mine") + out(client, "echo $x", "more") == "5\n6\n"
+        # Its session goes on without it, then as well.
+        remove(client, "mine", "more")
+        assert Session(client, fresh.id).run("echo $x")["stdout"] == "5\n"
+        eventually(lambda: not records(place))
+    with place.serve() as server:
+        client = Client(server)
+        assert names(client) == [] and server.metric("zeroboot_session_templates") == 0
+        fresh = Session(client, fresh.id)
+        assert fresh.run("echo $x")["stdout"] == "5\n"
+        template(fresh, "mine")
+        for s in client.ask("GET", "/v1/sessions")[1]["sessions"]:
+            Session(client, s["id"]).delete()
+        remove(client, "mine")
+    assert place.kept() == [] and not list(place.state.glob("*.zbs")), (place.kept(), list(place.state.iterdir()))
+
+
+def broken_off(top):
+    """A server that is killed, or ends, right after it has made one: it is there as a whole, or not at all."""
+    place = Place(top, "broken_off")
+    known = set()
+    for i in range(4):
+        with place.serve() as server:
             client = Client(server)
-            s = client.make(language="sh")
-            s.run("x=5")
-            template(s, "mine")
-            s.delete()
-            s = client.make(language="mine")
-            assert s.run("echo $x; x=6")["stdout"] == "5\n"
-            eventually(lambda: s.about()["saved"] and list(pathlib.Path(state).glob("kept/kept/*.zbt")))
-        with Server("--workers", "1", "--state", f"{state}/kept") as server:
-            client = Client(server)
-            assert names(client) == []
-            s = Session(client, s.id)
-            assert s.ask()[1]["language"] == "mine"
-            assert s.run("echo $x")["stdout"] == "6\n"
-            template(s, "mine")
-            assert out(client, "echo $x", "mine") == "6\n"
-            s.delete()
+            made(client, f"t{i}", f"x={i}")
+            if i < 3:
+                time.sleep(i * 0.1)
+                kill(server)
+            else:
+                known.add(f"t{i}")
+        assert not list(place.state.glob("*.tmp")) or i < 3
+    with place.serve() as server:
+        client = Client(server)
+        there = names(client)
+        assert known <= set(there), there
+        for name in there:
+            assert out(client, "echo $x", name) == name[1:] + "\n"
+        assert not server.unexpected(), server.unexpected()
+
+
+def no_use(top):
+    """What is damaged, of another version, or has lost its name or what is kept of it, says so until it is deleted."""
+    place = Place(top, "no_use")
+    with place.serve() as server:
+        client = Client(server)
+        for name in "abi", "head", "lost", "memory", "named", "whole":
+            made(client, name, f"x={name}")
+        all_saved(client)
+    files = records(place)
+    kept = {name: kept_as(file) for name, file in files.items()}
+    good = {name: files[name].read_bytes() for name in files}
+    data = bytearray(good["abi"])
+    struct.pack_into("<I", data, ABI_AT, 1)
+    files["abi"].write_bytes(sealed(data))
+    data = bytearray(good["head"])
+    data[NAME] ^= 1
+    files["head"].write_bytes(data)
+    kept["lost"].unlink()
+    data = bytearray(kept["memory"].read_bytes())
+    data[-5000] ^= 1
+    kept["memory"].write_bytes(data)
+    os.utime(kept["memory"], (1e9, 1e9))
+    for ending in "img", "zbt":
+        (place.templates / f"named.{ending}").symlink_to(place.templates / f"sh.{ending}")
+    with place.serve() as server:
+        client = Client(server)
+        assert sorted(names(client)) == ["abi", "lost", "memory", "named", "whole"]
+        assert out(client, "echo $x", "whole") == "whole\n"
+        assert out(client, "echo $x", "named") == "\n", "the language has lost its name"
+        eventually(lambda: len([t for t in listed(client) if "reason" in t]) == 4)
+        reasons = {t["name"]: t["reason"] for t in listed(client) if "reason" in t}
+        for name, why in ("abi", "another version"), ("lost", "not there"), ("memory", "damaged"), ("named", "a language has its name"):
+            assert why in reasons[name], reasons
+            assert client.make(language="sh").ask("POST", "/template", {"name": name})[0] == 409, name
+            if name != "named":
+                status, answer = client.ask("POST", "/v1/exec", {"code": "echo", "language": name})
+                assert status == 400 and why in answer["error"], (status, answer)
+        assert server.metric("zeroboot_session_templates") == 2  # one is found to be damaged when it is loaded
+        log = server.logged().decode()
+        assert log.count("not used: ") == 3 and "damaged: wrong checksum of its memory" in log and "head" not in names(client), log
+        assert f"{files['head'].name}: damaged; left as it is" in log, log
+        remove(client, "abi", "lost", "memory", "named")
+        eventually(lambda: not any(files[name].exists() for name in ("abi", "lost", "memory", "named")))
+        assert names(client) == ["whole"] and files["head"].exists() and out(client, "echo $x", "named") == "\n"
+    files["head"].write_bytes(good["head"])
+    with place.serve() as server:
+        assert out(Client(server), "echo $x", "head") == "head\n"
+
+
+def whose(top):
+    place = Place(top, "whose")
+    one, two = "key-one-000000000000", "key-two-000000000000"
+    file = top / "whose.json"
+    file.write_text(json.dumps([one, two]))
+    environment = {**os.environ, "ZEROBOOT_API_KEYS_FILE": str(file)}
+    with place.serve(environment=environment) as server:
+        for key in one, two:
+            made(Client(server, key), "mine", f"x={key}")
+        made(Client(server, two), "more")
+        for key in one, two:
+            all_saved(Client(server, key))
+    with place.serve(environment=environment) as server:
+        assert names(Client(server, one)) == ["mine"] and sorted(names(Client(server, two))) == ["mine", "more"]
+        for key in one, two:
+            assert out(Client(server, key), "echo $x", "mine") == key + "\n"
+        assert Client(server, one).ask("POST", "/v1/exec", {"code": "echo", "language": "more"})[0] == 400
+        assert Client(server, one).ask("DELETE", "/v1/templates/more")[0] == 404
+        remove(Client(server, one), "mine")
+        assert out(Client(server, two), "echo $x", "mine") == two + "\n"
+    assert one.encode() not in b"".join(file.read_bytes() for file in place.state.glob("*.zbs"))
+
+
+def limits_hold(top):
+    """There are no more, nor larger ones, than a server that is started anew may have; the others wait for one
+    that may have more."""
+    place = Place(top, "limits_hold")
+    with place.serve("--session-templates", "3") as server:
+        client = Client(server)
+        for name in "one", "two", "three":
+            made(client, name, f"x={name}")
+        all_saved(client)
+    with place.serve("--session-templates", "2") as server:
+        client = Client(server)
+        assert [t["name"] for t in listed(client) if "reason" in t and "--session-templates" in t["reason"]] == ["three"]
+        assert out(client, "echo $x", "one") + out(client, "echo $x", "two") == "one\ntwo\n"
+        assert client.make(language="sh").ask("POST", "/template", {"name": "four"})[0] == 503
+    size = kept_as(records(place)["one"]).stat().st_size
+    with place.serve("--session-memory", "1", "--sessions-memory", str((size >> 20) + 1)) as server:
+        client = Client(server)
+        assert len([t for t in listed(client) if "--sessions-memory" in t.get("reason", "")]) == 2, listed(client)
+        assert server.metric("zeroboot_sessions_bytes") <= size + (1 << 20)
+    with place.serve("--session-templates", "3") as server:
+        client = Client(server)
+        assert sorted(names(client)) == ["one", "three", "two"] and not any("reason" in t for t in listed(client))
+        assert out(client, "echo $x", "three") == "three\n"
+        assert client.make(language="sh").ask("POST", "/template", {"name": "four"})[0] == 503
+
+
+def full_disk(top):
+    """One that cannot be kept is used as long as its server is there, and says that it is not saved."""
+    place = Place(top, "full")
+    script = 'mount -t tmpfs -o size=70m none /mnt && exec "$0" "$@"'
+    place.state = pathlib.Path("/mnt/state")
+    with place.serve(prefix=["unshare", "-m", "sh", "-c", script]) as server:
+        root = pathlib.Path(f"/proc/{server.process.pid}/root/mnt")
+        client = Client(server)
+        filler = os.open(root / "filler", os.O_WRONLY | os.O_CREAT)
+        for size in 1 << 20, 4096:
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(filler, bytes(size))
+        os.close(filler)
+        made(client, "mine")
+        eventually(lambda: b"template not kept" in server.logged())
+        assert out(client, "echo $x", "mine") == "5\n"
+        assert [t["saved"] for t in listed(client)] == [False] and server.metric("zeroboot_session_templates_unsaved") == 1
+        assert not list((root / "state").glob("*.zbs"))
+        (root / "filler").unlink()
+        all_saved(client)
+        assert len(list((root / "state").glob("*.zbs"))) == 1 and len(list((root / "state/kept").glob("*.zbt"))) == 1
+        assert not list((root / "state/kept").glob("*.tmp"))
 
 
 def proved():
@@ -440,7 +653,14 @@ def main():
             report.check("a template belongs to the key that made it", keys, server)
     with Server("--workers", "1", "--session-templates", "2", "--sessions-memory", "30") as server:
         report.check("there are so many, and so large", limits, Client(server))
-    report.check("a server that is started anew has their sessions", restarted)
+    with tempfile.TemporaryDirectory() as directory:
+        top = pathlib.Path(directory)
+        report.check("with a directory it outlives its server", restarted, top)
+        report.check("a server that is killed when it has made one", broken_off, top)
+        report.check("what is kept of it is of no use", no_use, top)
+        report.check("a key has its own again", whose, top)
+        report.check("limits hold over a restart", limits_hold, top)
+        report.check("a full disk, and one is not kept", full_disk, top)
     report.check("a VM of one is that again after each run, and can be brought to any state", proved)
     return 1 if report.failed else 0
 

@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <errno.h>
+
 #include "session_record.h"
 
 #define ID "01a218c7-9348-77cb-bbb8-3b53e0f204d7"
@@ -23,6 +25,30 @@ static int look(struct session_record *r)
 {
 	r->checksum = record_checksum(r);
 	return record_check(r, NAME, sizeof(*r) + 64, NULL);
+}
+
+static void templates(void)
+{
+	struct session_record r = good();
+
+	r.flags = RECORD_TEMPLATE;
+	strcpy(r.name, "with-data");
+	EQUAL(look(&r), -EINVAL); /* of a state */
+	r.size = 0;
+	r.checksum = record_checksum(&r);
+	EQUAL(record_check(&r, NAME, sizeof(r), NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		struct session_record bad = r;
+
+		if (i == 0)
+			bad.name[0] = 0;
+		else if (i == 1)
+			memset(bad.name, 'a', sizeof(bad.name));
+		else
+			bad.template[63] = 'g';
+		bad.checksum = record_checksum(&bad);
+		EQUAL(record_check(&bad, NAME, sizeof(bad), NULL), -EINVAL);
+	}
 }
 
 static void names(void)
@@ -104,6 +130,7 @@ int main(void)
 		{ "a byte that is another one is found, wherever", every_byte },
 		{ "sizes are those of the file", sizes },
 		{ "strings end, and say what they may", strings },
+		{ "a template has a name, and no state", templates },
 	};
 
 	return UNIT_RUN("session_record", tests);
