@@ -589,7 +589,8 @@ void derived_found(const struct session_record *r)
 	d->saved = true;
 	d->created_ns = r->created_ns;
 	memcpy(d->id, r->id, ID_SIZE);
-	snprintf(d->name, sizeof(d->name), "%s", r->name);
+	snprintf(d->name, sizeof(d->name), "%.*s", (int)sizeof(d->name) - 1,
+		 r->name);
 	snprintf(d->base, sizeof(d->base), "%s", r->language);
 	why = go_on(d, r);
 	if (why) {
