@@ -60,8 +60,9 @@ static void try(const char *name, unsigned long flags)
 			    0);
 		sum += call(flags, &after, SYS_nanosleep, (long)&soon, 0, 0);
 	}
+	/* A Linux that kvm-pvm runs does not have NT back. */
 	printf("%s: %ld, %s\n", name, sum,
-	       flags == TF || after ? "kept" : "gone");
+	       !(flags & ~(TF | NT)) || after & ~NT ? "kept" : "gone");
 	close(pair[0]);
 	close(pair[1]);
 }
