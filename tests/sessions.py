@@ -323,10 +323,9 @@ def killed_after_answer(server, client):
         for pid in dead:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-        # One that is not missed yet may be given what comes next.
-        eventually(lambda: dead.isdisjoint(server.children()))
         path, body = ("fork", {}) if seen["exec"] else ("exec", {"code": "n = 100"})
         status, answer = s.ask("POST", "/" + path, body)
+        eventually(lambda: dead.isdisjoint(server.children()))
         if status == 500 and "lost" in answer["error"]:
             seen[path] = True
             assert s.about()["state"] == "parked"
