@@ -129,6 +129,21 @@ static struct crew *find_place(bool derived)
 	return free ? free : &catalog.crews[catalog_count()];
 }
 
+/* The same for one that has this path and is called that. */
+static struct crew *take_place(bool derived, bool foreign, const char *path,
+			       const char *called)
+{
+	struct crew *c = find_place(derived);
+
+	if (!c)
+		return NULL;
+	snprintf(c->path, sizeof(c->path), "%s", path);
+	snprintf(c->called, sizeof(c->called), "%s", called);
+	c->foreign = foreign;
+	c->derived = derived;
+	return c;
+}
+
 /* Whose place that is, from now on. 0 or -ENOMEM. */
 static int move_in(struct crew *c)
 {
@@ -147,31 +162,23 @@ static int move_in(struct crew *c)
 
 int catalog_adopt(const char *path, const char *language, const char *template)
 {
-	struct crew *c = find_place(false);
+	struct crew *c = take_place(false, true, path, language);
 
 	if (!c)
 		return -ENOSPC;
-	snprintf(c->path, sizeof(c->path), "%s", path);
-	snprintf(c->called, sizeof(c->called), "%s", language);
 	snprintf(c->name, sizeof(c->name), "%s@%.8s", language, template);
-	c->foreign = true;
-	c->derived = false;
 	return move_in(c) ? -ENOMEM : c->language;
 }
 
 int catalog_derive(const char *name, const char *base, bool foreign,
 		   struct stock_set *set)
 {
-	struct crew *c = find_place(true);
+	struct crew *c = take_place(true, foreign, name, name);
 	int r;
 
 	if (!c)
 		return -ENOSPC;
-	snprintf(c->path, sizeof(c->path), "%s", name);
-	snprintf(c->called, sizeof(c->called), "%s", name);
 	snprintf(c->name, sizeof(c->name), "%s", base);
-	c->foreign = foreign;
-	c->derived = true;
 	r = move_in(c);
 	if (r)
 		return r;
@@ -188,15 +195,11 @@ int catalog_derive(const char *name, const char *base, bool foreign,
 int catalog_derive_kept(const char *path, const char *name, const char *base,
 			const char *template)
 {
-	struct crew *c = find_place(true);
+	struct crew *c = take_place(true, true, path, name);
 
 	if (!c)
 		return -ENOSPC;
-	snprintf(c->path, sizeof(c->path), "%s", path);
-	snprintf(c->called, sizeof(c->called), "%s", name);
 	snprintf(c->name, sizeof(c->name), "%.64s@%.8s", base, template);
-	c->foreign = true;
-	c->derived = true;
 	if (move_in(c))
 		return -ENOMEM;
 	/* Sessions of it that are asked for meanwhile wait for it. */

@@ -17,7 +17,7 @@ import time
 
 from harness import TOP, Report, Server, answers, eventually, post, receive
 from session_store import ABI as ABI_AT
-from session_store import Place, kill, sealed
+from session_store import Place, fill_disk, kill, sealed
 from sessions import Client, Session
 
 KNOWN = TOP / "build/tests"
@@ -602,12 +602,7 @@ def full_disk(top):
     with place.serve(prefix=["unshare", "-m", "sh", "-c", script]) as server:
         root = pathlib.Path(f"/proc/{server.process.pid}/root/mnt")
         client = Client(server)
-        filler = os.open(root / "filler", os.O_WRONLY | os.O_CREAT)
-        for size in 1 << 20, 4096:
-            with contextlib.suppress(OSError):
-                while True:
-                    os.write(filler, bytes(size))
-        os.close(filler)
+        fill_disk(root)
         made(client, "mine")
         eventually(lambda: b"template not kept" in server.logged())
         assert out(client, "echo $x", "mine") == "5\n"

@@ -633,6 +633,16 @@ def less_memory(top):
         assert status == 507 and "1 MiB (--session-memory)" in answer["error"], (status, answer)
 
 
+def fill_disk(folder):
+    """Until its file system has no room left."""
+    filler = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT)
+    for size in 1 << 20, 4096:
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(filler, bytes(size))
+    os.close(filler)
+
+
 def full_disk(top):
     """Execs are answered, sessions stay in memory, it is said once, nothing half is left."""
     place = Place(top, "full")
@@ -644,12 +654,7 @@ def full_disk(top):
         s = make(client)
         saved(server)
         eventually(lambda: list((root / "state/kept").glob("*.zbt")))
-        filler = os.open(root / "filler", os.O_WRONLY | os.O_CREAT)
-        for size in 1 << 20, 4096:
-            with contextlib.suppress(OSError):
-                while True:
-                    os.write(filler, bytes(size))
-        os.close(filler)
+        fill_disk(root)
         others = [make(client, str(i)) for i in range(3)]
         s.run("x=2")
         eventually(lambda: server.metric("zeroboot_sessions_write_failures_total") >= 2)
