@@ -156,6 +156,19 @@ static bool wait_for_others(const struct vm *vm, uint64_t ns)
 }
 
 /*
+ * Whether the guest has something to look at first: what has moved now, or what a
+ * tick brought that its kernel has not seen, as it was on the way here already.
+ */
+static bool stays_awake(struct vm *vm)
+{
+	bool ticked = control_page(vm)->preempt != 0;
+
+	if (ticked)
+		control_open(vm)->preempt = 0;
+	return ticked || vm->moved;
+}
+
+/*
  * Sleeps until the guest's earliest timer, the deadline, an order, or until some of
  * its output or input has moved. True when *event is to be returned.
  */
@@ -163,12 +176,13 @@ static bool idle(struct vm *vm, uint64_t deadline, enum vm_event *event,
 		 struct err *e)
 {
 	uint64_t until = control_page(vm)->idle_until, now = clock_mono();
-	bool go_on = true, ordered = false;
+	bool go_on = true, ordered = false, awake;
 	int r = move(vm, e);
 
+	awake = stays_awake(vm);
 	if (until != UINT64_MAX)
 		until -= (uint64_t)vm->mono_offset;
-	else if (deadline == UINT64_MAX && r == 0 && !vm->moved &&
+	else if (deadline == UINT64_MAX && r == 0 && !awake &&
 		 !(vm->stream && vm->stream->count))
 		r = err_set(e, -EDEADLK, "guest: all threads wait forever");
 	if (until > deadline)
@@ -178,13 +192,14 @@ static bool idle(struct vm *vm, uint64_t deadline, enum vm_event *event,
 	tick_stop();
 	tick_mono = 0;
 	/* One that only pretends to sleep sees no tick either: it begins anew. */
-	if (now >= until)
+	if (awake || now >= until)
 		go_on = obey(vm);
-	while (r == 0 && now < until && go_on && !ordered && !vm->moved) {
+	while (r == 0 && now < until && go_on && !ordered && !awake) {
 		if (wait_for_others(vm, until - now)) {
 			go_on = obey(vm);
 			ordered = control_page(vm)->signal != 0;
 			r = move(vm, e);
+			awake = vm->moved;
 		}
 		now = clock_mono();
 	}

@@ -261,7 +261,8 @@ struct zb_control {
 	                         * the rest the environment, each NUL-terminated */
 
 	uint32_t preempt;     /* 144 IN: a tick came while the kernel ran; the
-	                         * kernel clears it */
+	                         * kernel clears it, or ZB_HC_IDLE, which then
+	                         * returns at once */
 	uint32_t want_tick;   /* 148 OUT: deliver ticks at preempt_entry */
 	uint64_t preempt_rip; /* 152 IN: where the tick interrupted the program */
 	uint64_t idle_until; /* 160 OUT: mono_ns at which to wake, ~0 = never */

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 
-from harness import Report, Server, answers, eventually, post, send
+from harness import PATIENCE, Report, Server, answers, eventually, post, send
 
 MIB = 1 << 20
 
@@ -176,7 +176,7 @@ for i in range(1600):
     while part: part = part[os.write(1, part):]
 sys.stderr.write(h.hexdigest())
 """
-    run(server, code)  # what such a run takes in any case
+    run(server, code, timeout_seconds=300)  # what such a run takes in any case
     before = memory_of(server)
     with server.connect() as s:
         stream = Stream(s, {"code": code, "stream": True, "timeout_seconds": 300})
@@ -218,7 +218,8 @@ while again < 20:
         short += os.write(1, b'z' * 4096) != 4096
 sys.stderr.write(f'{again} {short}')
 """
-    assert whole(run(server, code), "stderr") == "20 0"
+    events = run(server, code, timeout_seconds=PATIENCE)
+    assert whole(events, "stderr") == "20 0", events[-3:]
 
 
 def check_asked(server):

@@ -76,6 +76,18 @@ static void flood(u64 code, u64 until)
 	}
 }
 
+/* One tick on the way to it: what it has brought is looked at first, once. */
+static void idle_with_tick(u64 times, u64 b)
+{
+	(void)b;
+	for (u64 i = 0; i < times; i++) {
+		control->preempt = 1;
+		control->idle_until = ~0ul;
+		hypercall(ZB_HC_IDLE);
+	}
+	end(0);
+}
+
 static void spin_with_tick(u64 value, u64 stack)
 {
 	control->want_tick = (u32)value;
@@ -282,6 +294,10 @@ const struct attack attacks[] = {
 	{ "a flood of idling until just now", TIMES_OUT, flood, ZB_HC_IDLE, 1 },
 	{ "idling until the sign bit", TIMES_OUT, flood, ZB_HC_IDLE, SIGN },
 	{ "idling almost for ever", TIMES_OUT, flood, ZB_HC_IDLE, ~0ul - 1 },
+	{ "idling for ever, with a tick on the way", ENDS, idle_with_tick, 1,
+	  0 },
+	{ "a flood of idling with ticks on the way", TIMES_OUT, idle_with_tick,
+	  ~0ul, 0 },
 	{ "spinning", TIMES_OUT, spin_with_tick, 0, ZB_KERNEL_BASE + 0x900000 },
 	{ "spinning with ticks", TIMES_OUT, spin_with_tick, 1,
 	  ZB_KERNEL_BASE + 0x900000 },
