@@ -35,10 +35,11 @@ struct origin {
 	unsigned users;
 	uint64_t left; /* by the last of them */
 	bool kept;
-	bool found;    /* in the directory: who is of it may not be known */
-	int crew;      /* for it alone; -1: there is none */
-	uint64_t used; /* that was wanted */
-	char why[512]; /* it is of no use; empty: it is not known to be */
+	uint64_t tried; /* when it was to be kept last; 0: never */
+	bool found;     /* in the directory: who is of it may not be known */
+	int crew;       /* for it alone; -1: there is none */
+	uint64_t used;  /* that was wanted */
+	char why[512];  /* it is of no use; empty: it is not known to be */
 };
 
 static struct {
@@ -289,13 +290,23 @@ static void complain(const char *why)
 	all.not_before = clock_mono() + AGAIN_NS;
 }
 
-/* What sessions are of and is not kept, if it can be now. */
+/* What sessions are of and is not kept, if it can be now: that which was tried least of
+ * late, as one for which the disk has no room does not keep others from it. */
 static struct origin *next_to_keep(const struct stock_set **set)
 {
-	for (struct origin *o = all.first; o; o = o->next)
-		if (o->users && !o->kept && (*set = find_set(o)))
-			return o;
-	return NULL;
+	const struct stock_set *its;
+	struct origin *next = NULL;
+
+	for (struct origin *o = all.first; o; o = o->next) {
+		if (!o->users || o->kept || (next && o->tried >= next->tried))
+			continue;
+		its = find_set(o);
+		if (its) {
+			next = o;
+			*set = its;
+		}
+	}
+	return next;
 }
 
 static void begin(uint64_t now)
@@ -307,6 +318,7 @@ static void begin(uint64_t now)
 	if (!o)
 		return;
 	name_image(o->image, &set->id);
+	o->tried = now;
 	r = execute(o, set);
 	if (r)
 		complain(strerror(-r));

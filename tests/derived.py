@@ -612,6 +612,14 @@ def full_disk(top):
         all_saved(client)
         assert len(list((root / "state").glob("*.zbs"))) == 1 and len(list((root / "state/kept").glob("*.zbt"))) == 1
         assert not list((root / "state/kept").glob("*.tmp"))
+        # One for which there is no room does not keep others from it.
+        fill_disk(root)
+        made(client, "small")
+        made(client, "large", "x=$(head -c 9000000 /dev/zero | tr '\\0' 5)")
+        assert {t["name"]: t["saved"] for t in listed(client)} == {"mine": True, "small": False, "large": False}
+        os.truncate(root / "filler", (root / "filler").stat().st_size - (6 << 20))
+        eventually(lambda: [t["saved"] for t in listed(client) if t["name"] == "small"] == [True])
+        assert [t["saved"] for t in listed(client) if t["name"] == "large"] == [False]
 
 
 def proved():
