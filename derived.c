@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "catalog.h"
 #include "clock.h"
 #include "crew.h"
@@ -85,6 +86,16 @@ static bool is_named(const char *name, const char *text, size_t size)
 	return strlen(name) == size && !memcmp(name, text, size);
 }
 
+static void go_on(struct derived *d);
+
+/* One whose owner asks for it: the key is there again. */
+static struct derived *look(struct derived *d)
+{
+	if (d && d->strange)
+		go_on(d);
+	return d;
+}
+
 struct derived *derived_find(uint64_t owner, const char *name, size_t size)
 {
 	struct derived *d = all.first;
@@ -92,15 +103,16 @@ struct derived *derived_find(uint64_t owner, const char *name, size_t size)
 	while (d && (d->removed || d->share->owner != owner ||
 		     !is_named(d->name, name, size)))
 		d = d->next;
-	return d;
+	return look(d);
 }
 
 const struct derived *derived_next(uint64_t owner, const struct derived *d)
 {
-	d = d ? d->next : all.first;
-	while (d && (d->removed || d->share->owner != owner))
-		d = d->next;
-	return d;
+	struct derived *next = d ? d->next : all.first;
+
+	while (next && (next->removed || next->share->owner != owner))
+		next = next->next;
+	return look(next);
 }
 
 int derived_language(uint64_t owner, const char *name, size_t size)
@@ -120,7 +132,10 @@ const char *derived_why(const struct derived *d)
 	if (d->why[0])
 		return d->why;
 	/* Found out when it was loaded. */
-	return s && s->useless && !stock_ready(s) ? "the template is damaged" :
+	return s && s->useless && !stock_ready(s) ? "the template is damaged, "
+						    "or was made on a CPU that "
+						    "has "
+						    "more" :
 						    NULL;
 }
 
@@ -545,16 +560,23 @@ void derived_fill(const struct derived *d, struct session_record *r)
 	memcpy(r->template, origin_name(d->origin), sizeof(r->template));
 }
 
+/* Somebody can ask for what is of that owner. */
+static bool is_known(uint64_t owner)
+{
+	return owner ? auth_with_id(owner) != NULL : !auth_required();
+}
+
 /* Whether it can be a language again: its crew and its bytes. NULL, or why not. */
-static const char *go_on(struct derived *d, const struct session_record *r)
+static const char *bring_back(struct derived *d)
 {
 	char path[PATH_MAX];
 	const char *why;
 
+	d->strange = !is_known(d->share->owner);
+	if (d->strange)
+		return "nobody has its key";
 	if (catalog_find(d->name, strlen(d->name)) >= 0)
 		return "a language has its name";
-	if (r->abi_version != ZB_ABI_VERSION)
-		return "the template is of another version of the server";
 	if (origin_look(d->origin, path, &d->size, &why))
 		return why;
 	if (all.count >= all.most)
@@ -568,23 +590,48 @@ static const char *go_on(struct derived *d, const struct session_record *r)
 	return d->language < 0 ? "no room for the template" : NULL;
 }
 
+static void give_up(struct derived *d, const char *why)
+{
+	bool said = !strcmp(d->why, why);
+
+	snprintf(d->why, sizeof(d->why), "%s", why);
+	d->size = 0;
+	if (!said)
+		log_event("warning",
+			  "template of a session, %s@%.8s (%s" RECORD_ENDING
+			  "), not used: %s",
+			  d->base, origin_name(d->origin), d->id, why);
+}
+
+static void go_on(struct derived *d)
+{
+	const char *why = bring_back(d);
+
+	if (why) {
+		give_up(d, why);
+		return;
+	}
+	d->why[0] = 0;
+	share_charge(d->share, d->size);
+	all.count++;
+}
+
 void derived_found(const struct session_record *r)
 {
 	struct derived *d = calloc(1, sizeof(*d)), *before;
-	const char *why;
 
 	if (!d || !derived_is_name(r->name, strlen(r->name)))
 		goto fail;
-	before = derived_find(r->owner, r->name, strlen(r->name));
-	/* Of which a newer one is there: its own was to be removed. */
-	if (before)
-		derived_remove(before);
 	d->share = share_of(r->owner);
 	d->origin = d->share ? origin_of(r->template, r->language) : NULL;
 	if (!d->origin) {
 		share_drop(d->share);
 		goto fail;
 	}
+	before = derived_find(r->owner, r->name, strlen(r->name));
+	/* Of which a newer one is there: its own was to be removed. */
+	if (before)
+		derived_remove(before);
 	d->language = -1;
 	d->saved = true;
 	d->created_ns = r->created_ns;
@@ -592,16 +639,10 @@ void derived_found(const struct session_record *r)
 	snprintf(d->name, sizeof(d->name), "%.*s", (int)sizeof(d->name) - 1,
 		 r->name);
 	snprintf(d->base, sizeof(d->base), "%s", r->language);
-	why = go_on(d, r);
-	if (why) {
-		snprintf(d->why, sizeof(d->why), "%s", why);
-		d->size = 0;
-		log_event("warning",
-			  "template of a session, %s@%.8s, not used: %s",
-			  d->base, r->template, why);
-	}
-	share_charge(d->share, d->size);
-	all.count += !why;
+	if (r->abi_version == ZB_ABI_VERSION)
+		go_on(d);
+	else
+		give_up(d, "the template is of another version of the server");
 	d->next = all.first;
 	all.first = d;
 	return;

@@ -566,6 +566,18 @@ def whose(top):
         remove(Client(server, one), "mine")
         assert out(Client(server, two), "echo $x", "mine") == two + "\n"
     assert one.encode() not in b"".join(file.read_bytes() for file in place.state.glob("*.zbs"))
+    # What nobody can ask for takes no place, and is there again with its key.
+    file.write_text(json.dumps([one]))
+    with place.serve("--session-templates", "3", environment=environment) as server:
+        assert server.metric("zeroboot_session_templates") == 0 and server.logged().count(b"nobody has its key") == 2
+        for name in "first", "second":
+            made(Client(server, one), name)
+        file.write_text(json.dumps([one, two]))
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: Client(server, two).ask("GET", "/v1/templates")[0] == 200)
+        there = [t["name"] for t in listed(Client(server, two)) if "reason" not in t]
+        assert len(there) == 1 and len(names(Client(server, two))) == 2, listed(Client(server, two))
+        assert out(Client(server, two), "echo $x", *there) == (two if there == ["mine"] else "5") + "\n"
 
 
 def limits_hold(top):
