@@ -46,6 +46,7 @@ static struct {
 	size_t held; /* see session_store_held */
 	size_t there, away;
 	unsigned complaints;
+	uint64_t well; /* writes that the disk has taken, of templates, too */
 	uint64_t written, failed, read, damaged;
 } store;
 
@@ -173,6 +174,7 @@ static void read_next(void);
 /* The disk has taken what was written. */
 static void go_well(void)
 {
+	store.well++;
 	if (store.refused)
 		log_event("info", "sessions are written again");
 	store.refused = false;
@@ -472,8 +474,8 @@ void session_store_forget_template(struct derived *d)
 {
 	if (d == store.template)
 		store.template = NULL; /* removed when it is there */
-	else if (d->saved)
-		archive_remove(d->id);
+	else if (d->origin)
+		archive_remove(d->id); /* it may be there without being saved */
 	d->saved = false;
 }
 
@@ -626,15 +628,15 @@ static bool is_unsaved(void)
  * done with everything that it was given. */
 static bool write_rest(void)
 {
-	uint64_t until = clock_mono() + END_NS, done = store.written;
+	uint64_t until = clock_mono() + END_NS, done = store.well;
 	unsigned failed = 0;
 
 	while (is_unsaved()) {
 		uint64_t before = store.failed, now = clock_mono();
 
-		if (store.written != done)
+		if (store.well != done)
 			until = now + END_NS;
-		done = store.written;
+		done = store.well;
 		if (failed >= END_TRIES || now >= until)
 			return now < until;
 		store.not_before = 0;
