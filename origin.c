@@ -123,6 +123,11 @@ const char *origin_name(const struct origin *o)
 	return o->name;
 }
 
+const char *origin_language(const struct origin *o)
+{
+	return o->language;
+}
+
 /* ---- who runs it ---- */
 
 static bool has_it(int language, const char *template)

@@ -28,6 +28,8 @@ bool origin_is_known(const char *name);
 struct origin *origin_copy(struct origin *o);
 void origin_drop(struct origin *o);
 const char *origin_name(const struct origin *o);
+/* The language that it was made as, whatever those call it who are of it. */
+const char *origin_language(const struct origin *o);
 /*
  * The crew that runs it: language's own, or that of another one that has it, or one
  * for it alone. Its number; -ESTALE: it is gone, or of no use; -EAGAIN: none can be

@@ -177,6 +177,21 @@ static int keep_first(struct session *s, struct parts *first)
 	return segment ? add(s, segment, true) : -ENOMEM;
 }
 
+static void set_origin(struct session *s, const char *template)
+{
+	origin_drop(s->origin);
+	s->origin = origin_of(template, session_language(s));
+}
+
+/* The template that its first exec will have made it of: that is kept from now on. */
+static void expect_origin(struct session *s, int crew)
+{
+	const char *template = catalog_crew(crew)->template;
+
+	if (!s->begun && session_store_is_on() && template[0])
+		set_origin(s, template);
+}
+
 struct session *session_make(uint64_t owner, int language, struct parts *first)
 {
 	struct session *s = make(NULL, owner, language);
@@ -185,8 +200,12 @@ struct session *session_make(uint64_t owner, int language, struct parts *first)
 		session_delete(s);
 		return NULL;
 	}
-	if (s)
-		session_store_changed(s);
+	if (!s)
+		return NULL;
+	/* A template may be deleted before it has run: it goes on. */
+	if (catalog_crew(language)->derived)
+		expect_origin(s, language);
+	session_store_changed(s);
 	return s;
 }
 
@@ -223,6 +242,20 @@ void session_name_language(struct session *s, const char *name)
 {
 	if (s->language < 0)
 		s->called = keep_text(name);
+}
+
+/* It may be a template of its owner's that is there by now. */
+static void find_language(struct session *s)
+{
+	if (s->language < 0 && s->called)
+		s->language =
+			derived_again(s->share->owner, s->called, s->origin);
+}
+
+void session_find_languages(void)
+{
+	for (struct session *s = all.oldest; s; s = s->newer)
+		find_language(s);
 }
 
 const char *session_language(const struct session *s)
@@ -375,22 +408,7 @@ void session_end_as(struct session *s, const char *why)
 	s->ended = keep_text(why);
 }
 
-static void set_origin(struct session *s, const char *template)
-{
-	origin_drop(s->origin);
-	s->origin = origin_of(template, session_language(s));
-}
-
-/* The template that its first exec will have made it of: that is kept from now on. */
-static void expect_origin(struct session *s, int crew)
-{
-	const char *template = catalog_crew(crew)->template;
-
-	if (!s->begun && session_store_is_on() && template[0])
-		set_origin(s, template);
-}
-
-/* ... as its first segment says, whatever was expected. */
+/* Its template, as its first segment says, whatever was expected. */
 static void note_origin(struct session *s)
 {
 	const struct iovec *first = s->state.pieces;
@@ -613,9 +631,11 @@ static bool fits(const struct session *s, const struct job *job)
 static bool find_crew(struct session *s, struct job *job)
 {
 	const char *why = "the session's language is not served any more";
-	int crew = s->language >= 0 ? s->language : -ESTALE;
+	int crew;
 
-	if (s->begun && s->origin)
+	find_language(s);
+	crew = s->language >= 0 ? s->language : -ESTALE;
+	if (s->origin && (s->begun || crew < 0))
 		crew = origin_crew(s->origin, s->language, &why);
 	if (crew >= 0) {
 		expect_origin(s, crew);

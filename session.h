@@ -131,6 +131,8 @@ bool session_any_runs(void);
 struct session *session_find_again(const char *id, uint64_t owner);
 /* What it says of its language, when that is not served. */
 void session_name_language(struct session *s, const char *name);
+/* All have been found, and what they may be of. */
+void session_find_languages(void);
 /* It has ended, which is not to be written. */
 void session_end_as(struct session *s, const char *why);
 /* What waits for memory may go on, if there is some. */

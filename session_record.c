@@ -40,11 +40,19 @@ static bool is_name(const char *template, size_t size)
 	return true;
 }
 
+/* One that has run is of one. */
+static bool good_template(const struct session_record *r)
+{
+	if (!r->template[0])
+		return !(r->flags & RECORD_BEGUN);
+	return is_name(r->template, sizeof(r->template)) &&
+	       (r->size || !(r->flags & RECORD_BEGUN));
+}
+
 static int check_template(const struct session_record *r, const char *file,
 			  struct err *e)
 {
-	if (r->size || !ends(r->name) || !r->name[0] ||
-	    !is_name(r->template, sizeof(r->template)))
+	if (r->size || !r->name[0] || !r->template[0] || r->ended[0])
 		return err_set(e, -EINVAL, "%s: holds what a template may not",
 			       file);
 	return 0;
@@ -67,11 +75,10 @@ int record_check(const struct session_record *r, const char *name,
 	if (file_size - sizeof(*r) != r->size || r->size % 8)
 		return err_set(e, -EINVAL, "%s: damaged: cut off", name);
 	if (!record_named(name, id) || !ends(r->id) || strcmp(r->id, id) ||
-	    !ends(r->language) || !ends(r->ended))
+	    !ends(r->language) || !ends(r->ended) || !ends(r->name))
 		return err_set(e, -EINVAL, "%s: holds what a session may not",
 			       name);
-	if (r->flags & RECORD_BEGUN && !r->ended[0] &&
-	    (!is_name(r->template, sizeof(r->template)) || !r->size))
+	if (!r->ended[0] && !good_template(r))
 		return err_set(e, -EINVAL, "%s: holds what a session may not",
 			       name);
 	return r->flags & RECORD_TEMPLATE ? check_template(r, name, e) : 0;

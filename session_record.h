@@ -41,7 +41,8 @@ struct session_record {
 	uint64_t runs;
 	uint32_t idle_seconds;
 	uint32_t flags; /* RECORD_* */
-	char name[40];  /* of a template, by which its owner calls it */
+	char name[40]; /* of a template, by which its owner calls it; of a session
+			 * the language of its template, cut to fit */
 	uint8_t rest[104];
 };
 _Static_assert(sizeof(struct session_record) == 512, "its layout is kept");

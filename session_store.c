@@ -113,9 +113,10 @@ static void fill(struct session_record *r, const struct session *s)
 	memcpy(r->id, s->id, ID_SIZE);
 	snprintf(r->language, sizeof(r->language), "%s", session_language(s));
 	snprintf(r->ended, sizeof(r->ended), "%s", s->ended ? s->ended : "");
-	if (s->origin)
-		memcpy(r->template, origin_name(s->origin),
-		       sizeof(r->template));
+	if (!s->origin)
+		return;
+	memcpy(r->template, origin_name(s->origin), sizeof(r->template));
+	snprintf(r->name, sizeof(r->name), "%s", origin_language(s->origin));
 }
 
 static void put_unsaved(struct session *s, uint64_t now)
@@ -511,8 +512,6 @@ static void restore(struct session *s, const struct session_record *r,
 		    uint64_t age)
 {
 	s->language = catalog_find(r->language, strlen(r->language));
-	if (s->language < 0)
-		s->language = derived_again(r->owner, r->language, s->origin);
 	s->idle_seconds = r->idle_seconds;
 	s->on_timeout = r->flags & RECORD_ROLLBACK  ? OVERRUN_ROLLBACK :
 			r->flags & RECORD_INTERRUPT ? OVERRUN_INTERRUPT :
@@ -537,6 +536,7 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 {
 	uint64_t age = problem ? 0 : age_of(r, touched);
 	struct session *s;
+	bool expected; /* it is of a template that is kept */
 
 	if (problem) {
 		say("%s; left as it is", e->text);
@@ -551,9 +551,11 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 		return;
 	}
 	s = session_find_again(r->id, r->owner);
-	if (s && r->flags & RECORD_BEGUN && !r->ended[0])
-		s->origin = origin_of(r->template, r->language);
-	if (!s || (r->flags & RECORD_BEGUN && !r->ended[0] && !s->origin)) {
+	expected = r->template[0] && !r->ended[0];
+	if (s && expected)
+		s->origin = origin_of(r->template,
+				      r->name[0] ? r->name : r->language);
+	if (!s || (expected && !s->origin)) {
 		say("%s: no memory", r->id);
 		if (s)
 			session_delete(s);
@@ -581,6 +583,7 @@ int session_store_open(const char *directory, const char *host, int epoll,
 	store.on = true;
 	if (archive_each(found))
 		return err_set(e, -ENOMEM, "no memory");
+	session_find_languages();
 	if (store.complaints > COMPLAINTS)
 		log_event("warning", "state: %u more files are of no use",
 			  store.complaints - COMPLAINTS);

@@ -21,7 +21,7 @@ from session_store import Place, fill_disk, kill, sealed
 from sessions import Client, Session
 
 KNOWN = TOP / "build/tests"
-OF, FLAGS, NAME = 136, 364, 368  # of a session's record
+ID, OF, FLAGS, NAME = 32, 136, 364, 368  # of a session's record
 TEMPLATE = 16
 
 
@@ -473,6 +473,35 @@ def restarted(top):
     assert place.kept() == [] and not list(place.state.glob("*.zbs")), (place.kept(), list(place.state.iterdir()))
 
 
+def by_name(top):
+    """A session finds its template whichever is the older by the clock; one of a template that is deleted goes on,
+    whether it has run or not, and what it was called is nobody's to see."""
+    place = Place(top, "by_name")
+    with place.serve() as server:
+        client = Client(server)
+        made(client, "mine")
+        made(client, "gone")
+        early, fresh, begun = (client.make(language=name) for name in ("mine", "gone", "gone"))
+        begun.run("x=6")
+        all_saved(client)
+        remove(client, "gone")
+    data = bytearray(place.file(early).read_bytes())
+    number = f"{'0' * 8}{early.id[8:]}"
+    data[ID:ID + len(number)] = number.encode()
+    place.file(early).unlink()
+    early = Session(client, number)
+    place.file(early).write_bytes(sealed(data))
+    with place.serve() as server:
+        client = Client(server)
+        early, fresh, begun = (Session(client, s.id) for s in (early, fresh, begun))
+        assert [(t["name"], t["sessions"]) for t in listed(client)] == [("mine", 1)], listed(client)
+        assert [s.run("echo $x")["stdout"] for s in (early, fresh, begun)] == ["5\n", "5\n", "6\n"]
+        template(begun, "more")
+        assert {t["name"]: t["language"] for t in listed(client)} == {"mine": "sh", "more": "sh"}
+        text = answers(server.ask(b"GET /metrics HTTP/1.0\r\n\r\n"))[0].body.decode()
+        assert '"sh@' in text and not re.search(r'"(mine|gone|more)', text), text
+
+
 def broken_off(top):
     """A server that is killed, or ends, right after it has made one: it is there as a whole, or not at all."""
     place = Place(top, "broken_off")
@@ -671,6 +700,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         top = pathlib.Path(directory)
         report.check("with a directory it outlives its server", restarted, top)
+        report.check("sessions find theirs again by its name", by_name, top)
         report.check("a server that is killed when it has made one", broken_off, top)
         report.check("what is kept of it is of no use", no_use, top)
         report.check("a key has its own again", whose, top)

@@ -121,6 +121,18 @@ static void strings(void)
 	EQUAL(look(&r), -EINVAL);
 	r.ended[0] = 'x'; /* of which nobody wants the template */
 	EQUAL(look(&r), 0);
+	r = good();
+	memset(r.name, 'x', sizeof(r.name));
+	EQUAL(look(&r), -EINVAL);
+	r = good();
+	r.flags = 0; /* it has not run: it may be of one, or of none yet */
+	EQUAL(look(&r), 0);
+	r.template[63] = 'g';
+	EQUAL(look(&r), -EINVAL);
+	memset(r.template, 0, sizeof(r.template));
+	EQUAL(look(&r), 0);
+	r.flags = RECORD_BEGUN;
+	EQUAL(look(&r), -EINVAL);
 }
 
 int main(void)
