@@ -48,8 +48,10 @@ make_initramfs_root() { # module...
 	done
 }
 
+# Whole or not at all: tests/inside keeps it.
 pack_initramfs() {
-	(cd "$out/initramfs" && find . | busybox cpio -o -H newc 2>/dev/null) >"$out/initramfs.cpio"
+	(cd "$out/initramfs" && find . | busybox cpio -o -H newc 2>/dev/null) >"$out/initramfs.new" || return
+	mv "$out/initramfs.new" "$out/initramfs.cpio"
 }
 
 # $out/disk.ext4: what is too large for an initramfs: binaries, as /test, and images.
