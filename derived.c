@@ -88,10 +88,10 @@ static bool is_named(const char *name, const char *text, size_t size)
 
 static void go_on(struct derived *d);
 
-/* One whose owner asks for it: the key is there again. */
+/* One whose owner asks for it: what was in its way may be gone. */
 static struct derived *look(struct derived *d)
 {
-	if (d && d->strange)
+	if (d && d->again)
 		go_on(d);
 	return d;
 }
@@ -224,39 +224,40 @@ static struct making *find_free(void)
 	return NULL;
 }
 
-/* How many there are: an owner's, and of all. */
-static void count(uint64_t owner, unsigned *own, unsigned *everybody)
+/* Whether an owner may have one more. */
+static bool has_place(uint64_t owner)
 {
-	*own = *everybody = 0;
+	unsigned own = 0, everybody = 0;
+
 	for (const struct derived *d = all.first; d; d = d->next) {
 		bool counts = d->language >= 0 && !is_left(d);
 
-		*everybody += counts;
-		*own += counts && d->share->owner == owner;
+		everybody += counts;
+		own += counts && d->share->owner == owner;
 	}
+	for (int i = 0; i < MAKING_MOST; i++) {
+		const struct share *s = all.making[i].share;
+
+		everybody += s != NULL;
+		own += s && s->owner == owner;
+	}
+	return share_allows(owner, own, everybody, 1, all.most);
 }
 
 int derived_check(uint64_t owner, const char *name)
 {
 	size_t size = strlen(name);
-	unsigned own, everybody;
 
-	count(owner, &own, &everybody);
 	if (catalog_find(name, size) >= 0 || derived_find(owner, name, size))
 		return -EEXIST;
 	for (int i = 0; i < MAKING_MOST; i++) {
 		const struct making *m = &all.making[i];
 
-		everybody += m->share != NULL;
-		if (!m->share || m->share->owner != owner)
-			continue;
-		own++;
-		if (!strcmp(m->name, name))
+		if (m->share && m->share->owner == owner &&
+		    !strcmp(m->name, name))
 			return -EEXIST;
 	}
-	return find_free() && share_allows(owner, own, everybody, 1, all.most) ?
-		       0 :
-		       -EAGAIN;
+	return find_free() && has_place(owner) ? 0 : -EAGAIN;
 }
 
 static void stop_sending(struct making *m)
@@ -569,20 +570,25 @@ static bool is_known(uint64_t owner)
 /* Whether it can be a language again: its crew and its bytes. NULL, or why not. */
 static const char *bring_back(struct derived *d)
 {
+	const uint64_t owner = d->share->owner;
 	char path[PATH_MAX];
 	const char *why;
+	int r;
 
-	d->strange = !is_known(d->share->owner);
-	if (d->strange)
-		return "nobody has its key";
+	d->again = false;
 	if (catalog_find(d->name, strlen(d->name)) >= 0)
 		return "a language has its name";
-	if (origin_look(d->origin, path, &d->size, &why))
-		return why;
-	if (all.count >= all.most)
+	d->again = true;
+	if (!is_known(owner))
+		return "nobody has its key";
+	if (!has_place(owner))
 		return "there are more templates than there may be "
 		       "(--session-templates)";
-	if (session_room(0, 0, d->size))
+	r = origin_look(d->origin, path, &d->size, &why);
+	d->again = r == -EAGAIN;
+	if (r)
+		return why;
+	if (session_room(owner, 0, d->size))
 		return "all sessions and templates together have become too "
 		       "large (--sessions-memory)";
 	d->language = catalog_derive_kept(path, d->name, d->base,

@@ -37,7 +37,7 @@ struct derived {
 	char base[64];    /* the language of the session */
 	int language;     /* its number in the catalog; -1: it is of no use, */
 	char why[256];    /* because of this, */
-	bool strange;     /* or as its key is none of the server's, so far */
+	bool again;       /* which is looked at anew when it is asked for */
 	char id[ID_SIZE]; /* of its record */
 	struct origin *origin; /* what is kept of it; NULL: nothing is */
 	bool saved;            /* its record is on the disk */

@@ -510,7 +510,8 @@ static enum job_status settle(struct session *s, struct job *job)
 	case JOB_UNSERVED:
 		/* Its own template, of no use: nobody can put that right. One that
 		 * could not be loaded now may be a moment later. */
-		if (crew->foreign && crew->stock.useless) {
+		if (crew->foreign && crew->stock.useless &&
+		    !stock_ready(&crew->stock)) {
 			job->message = "the session's template is damaged, or "
 				       "was made on a CPU that has more";
 			return JOB_ENDED;

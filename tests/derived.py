@@ -633,6 +633,12 @@ def limits_hold(top):
         assert sorted(names(client)) == ["one", "three", "two"] and not any("reason" in t for t in listed(client))
         assert out(client, "echo $x", "three") == "three\n"
         assert client.make(language="sh").ask("POST", "/template", {"name": "four"})[0] == 503
+    with place.serve("--session-templates", "2") as server:
+        client = Client(server)
+        assert client.ask("POST", "/v1/exec", {"code": "echo", "language": "three"})[0] == 400
+        remove(client, "two")
+        eventually(lambda: client.ask("POST", "/v1/exec", {"code": "echo", "language": "three"})[0] == 200)
+        assert out(client, "echo $x", "three") == "three\n" and not any("reason" in t for t in listed(client))
 
 
 def full_disk(top):
