@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #define PLACE "kept"            /* in the directory */
 #define SPARE_NS 30000000000ull /* nobody is of it: it may be wanted again */
 #define AGAIN_NS 5000000000ull  /* after one could not be kept */
+#define END_NS 2000000000ull    /* to end what keeps one, at an end */
 #define IMAGE_NAME 48
 
 struct origin {
@@ -554,15 +556,25 @@ int origin_open(const char *directory, const char *host, struct err *e)
 	return r;
 }
 
+/* A disk that hangs is not waited for: the process is done when that answers, as when the
+ * server is killed. */
+static void break_off(void)
+{
+	uint64_t until = clock_mono() + END_NS;
+
+	if (!all.keeping)
+		return;
+	kill(all.pid, SIGTERM);
+	while (waitpid(all.pid, NULL, WNOHANG) == 0 && clock_mono() < until)
+		poll(NULL, 0, 2);
+	close(all.words);
+	all.keeping = NULL;
+}
+
 /* Sessions are no more: what is not of one goes. */
 void origin_close(void)
 {
-	if (all.keeping) {
-		kill(all.pid, SIGTERM);
-		waitpid(all.pid, NULL, 0);
-		close(all.words);
-		all.keeping = NULL;
-	}
+	break_off();
 	/* Crews end with the server, whatever they do still. */
 	for (struct origin *o = all.first; o; o = o->next)
 		o->crew = -1;

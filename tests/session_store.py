@@ -272,6 +272,38 @@ def hung_disk(top):
         assert value(again(server, s)) == "1" and not all(again(server, one).ask()[0] == 200 for one in made)
 
 
+def storing(server):
+    """The process that keeps a template, held; None: it is over already."""
+    for child in server.children():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"\0--store\0" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGSTOP)
+                return int(child)
+
+
+def hung_template(top):
+    """Nor does it wait for what keeps a template there."""
+    for i in range(20):
+        place = Place(top, f"hung{i}")
+        with place.serve() as server:
+            make(Client(server))
+            end = time.monotonic() + 2
+            process = None
+            while not process and time.monotonic() < end and not list(place.state.glob("kept/*.zbt")):
+                process = storing(server)
+            if not process or list(place.state.glob("kept/*.zbt")):
+                continue
+            try:
+                server.process.terminate()
+                assert server.process.wait(PATIENCE) == 0
+            finally:
+                os.kill(process, signal.SIGCONT)
+            eventually(lambda: not alive(process))
+            assert not [name for name in place.kept() if name.endswith(".tmp")], place.kept()
+            return
+    raise AssertionError("it was never caught")
+
+
 # ---- files that are not as they were ----
 
 def refused(top):
@@ -727,6 +759,7 @@ def main():
         report.check("what is deleted while another one is read", deleted_in_a_read, top)
         report.check("a keeper that is killed", lost_keeper, top)
         report.check("a disk that does not answer at the end", hung_disk, top)
+        report.check("a template that is being kept then", hung_template, top)
         report.check("a key has its sessions again", keys, top)
         report.check("files that are damaged, hostile, or of another version", refused, top)
         report.check("files that are somebody else's", others_files, top)
