@@ -27,7 +27,7 @@ suites+=(data)
 # What needs it has one in an emulated machine, where VMs take ten times as long: not
 # all suites end there in CI's time. Those that are not run are named and counted.
 alone='^(svm|vmx|unit|appliance)$'
-emulated='^(session_store|derived|judge|parts|stream|parity|node|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|options|manual)$'
+emulated='^(session_store|derived|judge|parts|parity|node|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|options|manual)$'
 need_kvm() {
 	local suite
 	for suite in "${suites[@]}"; do
