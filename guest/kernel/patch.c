@@ -23,6 +23,7 @@
 #include <linux/mman.h>
 
 #include "heap.h"
+#include "mm/code.h"
 #include "mm/frame.h"
 #include "mm/map.h"
 #include "mm/page.h"
@@ -289,6 +290,13 @@ struct sites {
 	u32 count;
 };
 
+/* Whether a branch may begin with the byte: most do not, and all of a library's bytes are
+ * looked at. */
+static const bool begins_branch[256] = {
+	[0x0f] = true, [0x70 ... 0x7f] = true, [0xe0 ... 0xe3] = true,
+	[0xe9] = true, [0xeb] = true,
+};
+
 /* Where a branch leads that could begin at p, or 0. */
 static u64 branch_target(const u8 *p)
 {
@@ -345,8 +353,11 @@ static void check_branches(const u64 *addr, bool *branched, u32 count,
 	u64 low = addr[0], high = addr[count - 1] + 2 + MOVED_MAX;
 
 	for (u64 a = start; a + 6 <= end; a++) {
-		u64 target = branch_target((const u8 *)a);
+		u64 target;
 
+		if (!begins_branch[*(const u8 *)a])
+			continue;
+		target = branch_target((const u8 *)a);
 		if (target > low && target < high)
 			mark_branched(addr, branched, count, target, end);
 	}
@@ -442,10 +453,83 @@ static bool occupied(u64 start, u64 end)
 	return false;
 }
 
+/* A syscall and, as the C library has it, a comparison with -4095. */
+static bool is_behind(u64 site, u64 end)
+{
+	const u8 *code = (const u8 *)site + 2;
+
+	if (site + 2 + MOVED_MAX > end)
+		return false;
+	return !memcmp(code, "\x48\x3d\x00\xf0\xff\xff", 6) ||
+	       !memcmp(code, "\x3d\x00\xf0\xff\xff", 5);
+}
+
+static bool is_syscall(u64 a)
+{
+	const u8 *code = (const u8 *)a;
+
+	return code[0] == 0x0f && code[1] == 0x05;
+}
+
+/* A syscall that can become BEFORE: what else has its form is no call site. */
+static bool is_numbered(u64 site, u64 start)
+{
+	return is_before(site, start) && number_of(site) < SYSCALL_NUMBERS;
+}
+
+/* What could become BEHIND, and what branches into it. */
+static void find_behind(struct sites *s, u64 start, u64 end)
+{
+	s->count = 0;
+	for (u64 a = start; a + 2 <= end && s->count < SITES_MAX; a++) {
+		if (!is_syscall(a) || !moved_size(a, end) || patched(a) ||
+		    is_numbered(a, start))
+			continue;
+		s->branched[s->count] = false;
+		s->addr[s->count++] = a;
+	}
+	if (s->count)
+		check_branches(s->addr, s->branched, s->count, start, end);
+}
+
+/*
+ * The sites of v, found once for as long as no other mapping is asked for: they
+ * are executed one by one, and each time all of the code would be looked through.
+ * NULL: it is not code of the image, which cannot change.
+ */
+static const struct sites *sites_of(const struct vma *v)
+{
+	static struct sites found;
+	static gpa_t frame;
+	static u64 start, end;
+	gpa_t there = code_frame(v, v->start, v->end);
+
+	if (!there)
+		return NULL;
+	if (there != frame || v->start != start || v->end != end) {
+		find_behind(&found, v->start, v->end);
+		frame = there;
+		start = v->start;
+		end = v->end;
+	}
+	return &found;
+}
+
+static bool is_branched(u64 site, const struct vma *v)
+{
+	const struct sites *s = sites_of(v);
+	bool branched = false;
+
+	for (u32 i = 0; s && i < s->count; i++)
+		if (s->addr[i] == site)
+			return s->branched[i];
+	check_branches(&site, &branched, 1, v->start, v->end);
+	return branched;
+}
+
 /* 1: changed; 0: it cannot be; -EAGAIN: not now. */
 static long change_site(u64 site, u64 number, const struct vma *v)
 {
-	bool branched = false;
 	size_t moved;
 
 	if (is_before(site, v->start) && number_of(site) == number)
@@ -455,8 +539,7 @@ static long change_site(u64 site, u64 number, const struct vma *v)
 		return 0;
 	if (occupied(site + 2, site + 2 + moved))
 		return -EAGAIN;
-	check_branches(&site, &branched, 1, v->start, v->end);
-	return !branched && patch_behind(site, v->end);
+	return !is_branched(site, v) && patch_behind(site, v->end);
 }
 
 bool patch_site(struct regs *r)
@@ -481,45 +564,29 @@ bool patch_site(struct regs *r)
 	return done > 0;
 }
 
-/* A syscall and, as the C library has it, a comparison with -4095. */
-static bool is_behind(u64 site, u64 end)
-{
-	const u8 *code = (const u8 *)site + 2;
-
-	if (site + 2 + MOVED_MAX > end)
-		return false;
-	return !memcmp(code, "\x48\x3d\x00\xf0\xff\xff", 6) ||
-	       !memcmp(code, "\x3d\x00\xf0\xff\xff", 5);
-}
-
 static bool has_room(void)
 {
 	return changes()->stub_count < STUBS_MAX;
 }
 
-static void search(u64 start, u64 end)
+static void search(const struct vma *v)
 {
-	static struct sites behind;
+	static struct sites own;
+	const struct sites *behind;
 
-	behind.count = 0;
-	for (u64 a = start; a + 2 <= end && has_room(); a++) {
-		const u8 *code = (const u8 *)a;
-
-		if (code[0] != 0x0f || code[1] != 0x05 || patched(a))
-			continue;
-		if (is_before(a, start) && number_of(a) < SYSCALL_NUMBERS)
+	for (u64 a = v->start; a + 2 <= v->end && has_room(); a++)
+		if (is_syscall(a) && !patched(a) && is_numbered(a, v->start))
 			patch_before(a, number_of(a));
-		else if (is_behind(a, end) && behind.count < SITES_MAX) {
-			behind.branched[behind.count] = false;
-			behind.addr[behind.count++] = a;
-		}
+	behind = sites_of(v);
+	if (!behind) {
+		find_behind(&own, v->start, v->end);
+		behind = &own;
 	}
-	if (behind.count)
-		check_branches(behind.addr, behind.branched, behind.count,
-			       start, end);
-	for (u32 i = 0; i < behind.count && has_room(); i++)
-		if (!behind.branched[i])
-			patch_behind(behind.addr[i], end);
+	for (u32 i = 0; i < behind->count && has_room(); i++)
+		if (!behind->branched[i] &&
+		    is_behind(behind->addr[i], v->end) &&
+		    !patched(behind->addr[i]))
+			patch_behind(behind->addr[i], v->end);
 }
 
 /* Code that has made system calls so far. */
@@ -545,7 +612,7 @@ void patch_close(void)
 			break;
 		at = v->end;
 		if (may_patch(v) && has_sites(v))
-			search(v->start, v->end);
+			search(v);
 	}
 	changes()->closed = true;
 }

@@ -30,8 +30,7 @@ u64 code_least(void)
 	return space->pool_end ? FIRST_LEAST : LATER_LEAST;
 }
 
-/* The first frame of [start, end), when all of it lies in the image in one piece. */
-static gpa_t one_piece(const struct vma *v, u64 start, u64 end)
+gpa_t code_frame(const struct vma *v, u64 start, u64 end)
 {
 	u64 index = (v->offset + (start - v->start)) / PAGE_SIZE;
 	u64 count = (end - start) / PAGE_SIZE;
@@ -97,7 +96,7 @@ static void share(const struct vma *v, u64 start, u64 end)
 
 	if (end - start < LEAST * PAGE_SIZE || table_at(start))
 		return;
-	wanted.frame = one_piece(v, start, end);
+	wanted.frame = code_frame(v, start, end);
 	if (!wanted.frame)
 		return;
 	c = find(&wanted);
