@@ -18,6 +18,7 @@
 #include "language.h"
 #include "memory.h"
 #include "proof.h"
+#include "side.h"
 #include "template.h"
 #include "vmm_run.h"
 
@@ -273,6 +274,44 @@ static int run_until_ready(struct vm *vm, const struct build_options *o,
 	}
 }
 
+/* The image's checksums, for which all of it is read: while the VM runs. */
+struct sums {
+	const struct image *image;
+	uint32_t *all;
+	struct side side;
+};
+
+static void sum(void *context)
+{
+	const struct sums *s = context;
+
+	template_sum(s->image->data, s->image->size, s->all);
+}
+
+static int sums_begin(struct sums *s, const struct image *image, struct err *e)
+{
+	s->image = image;
+	s->all = calloc(template_sum_count(image->size) + 1, sizeof(*s->all));
+	if (!s->all)
+		return err_set(e, -ENOMEM, "no memory");
+	side_begin(&s->side, sum, s);
+	return 0;
+}
+
+static void end_vm(void *vm)
+{
+	vm_destroy(vm);
+}
+
+static void add_language(const struct language *l, struct vm_boot *boot,
+			 struct snapshot_source *source)
+{
+	boot->agent = l->agent;
+	boot->agent_size = (size_t)(l->agent_end - l->agent);
+	source->training = l->training;
+	source->training_size = (size_t)(l->training_end - l->training);
+}
+
 int build_template(const struct build_options *o, const struct vmm *vmm, int fd,
 		   struct err *e)
 {
@@ -288,32 +327,37 @@ int build_template(const struct build_options *o, const struct vmm *vmm, int fd,
 					  .image_size = o->image->size,
 					  .program = o->program };
 	uint64_t start = clock_mono(), memory_mb;
-	const struct language *l;
+	struct sums sums;
+	struct side end;
 	struct vm vm;
 	int r = choose(&c, o, e);
 
 	if (r == 0)
 		r = choose_memory(&memory_mb, o, e);
+	if (r == 0)
+		r = sums_begin(&sums, o->image, e);
 	if (r)
 		return r;
 	boot.memory_size = memory_mb << 20;
 	complete(&c, memory_mb);
-	l = c.language;
-	if (l) {
-		boot.agent = l->agent;
-		boot.agent_size = (size_t)(l->agent_end - l->agent);
-		source.training = l->training;
-		source.training_size = (size_t)(l->training_end - l->training);
-	}
+	if (c.language)
+		add_language(c.language, &boot, &source);
 	vm_init(&vm);
 	r = vm_boot(&vm, vmm, &boot, e);
 	if (r == 0)
 		r = run_until_ready(&vm, o, &c, e);
 	source.build_ns = clock_mono() - start;
+	side_end(&sums.side);
+	source.sums = sums.all;
 	if (r == 0)
 		r = snapshot_save(fd, &vm, vmm, &source, e);
-	vm_destroy(&vm);
-	return r ? r : prove(o, &c, fd, vmm, e);
+	/* For KVM to take it apart is mostly to wait. */
+	side_begin(&end, end_vm, &vm);
+	if (r == 0)
+		r = prove(o, &c, fd, vmm, e);
+	side_end(&end);
+	free(sums.all);
+	return r;
 }
 
 /* ---- for one process ---- */

@@ -282,6 +282,7 @@ int snapshot_save(int fd, struct vm *vm, const struct vmm *vmm,
 				      .memory_size = vm->memory_size,
 				      .image = source->image,
 				      .image_size = source->image_size,
+				      .sums = source->sums,
 				      .build_ns = source->build_ns,
 				      .state_size = sizeof(struct vm_state) };
 	struct vm_state *state = calloc(1, sizeof(*state));

@@ -70,6 +70,7 @@ void snapshot_unmap(const struct snapshot *s, void *memory);
 struct snapshot_source {
 	const void *image; /* mapped */
 	uint64_t image_size;
+	const uint32_t *sums; /* template_sum of it */
 	const char *training; /* TEMPLATE_TRAINING_MAX bytes at most */
 	size_t training_size;
 	const char *program; /* NULL: the image's interpreter with its agent */

@@ -52,9 +52,25 @@ static uint64_t used_size(uint64_t memory_size)
 	return (memory_size / TEMPLATE_PAGE + 63) / 64 * 8;
 }
 
+size_t template_sum_count(uint64_t image_size)
+{
+	return (size_t)((image_size + TEMPLATE_BLOCK - 1) / TEMPLATE_BLOCK);
+}
+
+void template_sum(const void *image, uint64_t image_size, uint32_t *sums)
+{
+	const uint8_t *data = image;
+
+	for (uint64_t at = 0; at < image_size; at += TEMPLATE_BLOCK)
+		*sums++ = crc32c(0, data + at,
+				 image_size - at < TEMPLATE_BLOCK ?
+					 image_size - at :
+					 TEMPLATE_BLOCK);
+}
+
 static uint64_t sums_size(uint64_t image_size)
 {
-	return (image_size + TEMPLATE_BLOCK - 1) / TEMPLATE_BLOCK * 4;
+	return template_sum_count(image_size) * sizeof(uint32_t);
 }
 
 /* The next page that is used, from page on; pages: none. */
@@ -103,7 +119,6 @@ struct writer {
 	uint64_t *used;
 	struct template_run *runs;
 	size_t run_count;
-	uint32_t *sums;
 	int fd;
 };
 
@@ -176,35 +191,15 @@ static int put_memory(struct writer *w, uint64_t *at)
 	return r;
 }
 
-static int sum_image(struct writer *w)
-{
-	const struct template_content *c = w->content;
-
-	w->sums = calloc(1, sums_size(c->image_size) + 1);
-	if (!w->sums)
-		return -ENOMEM;
-	if (c->like) {
-		memcpy(w->sums, template_data(c->like, TEMPLATE_SUMS),
-		       sums_size(c->image_size));
-		return 0;
-	}
-	for (uint64_t i = 0; i < c->image_size; i += TEMPLATE_BLOCK)
-		w->sums[i / TEMPLATE_BLOCK] = crc32c(
-			0, c->image + i,
-			c->image_size - i < TEMPLATE_BLOCK ? c->image_size - i :
-							     TEMPLATE_BLOCK);
-	return 0;
-}
-
 static int put_all(struct writer *w)
 {
 	const struct template_content *c = w->content;
 	struct template_head *h = &w->head;
 	uint64_t at = HEAD_SIZE;
+	const void *sums = c->like ? template_data(c->like, TEMPLATE_SUMS) :
+				     c->sums;
 	int r = find_used(w);
 
-	if (r == 0)
-		r = sum_image(w);
 	if (r)
 		return r;
 	r = put_part(w, TEMPLATE_STATE, c->state, c->state_size, &at);
@@ -218,8 +213,8 @@ static int put_all(struct writer *w)
 		r = put_part(w, TEMPLATE_USED, w->used,
 			     used_size(c->memory_size), &at);
 	if (r == 0)
-		r = put_part(w, TEMPLATE_SUMS, w->sums,
-			     sums_size(c->image_size), &at);
+		r = put_part(w, TEMPLATE_SUMS, sums, sums_size(c->image_size),
+			     &at);
 	at = (at + TEMPLATE_PAGE - 1) & ~(TEMPLATE_PAGE - 1);
 	if (r == 0)
 		r = put_memory(w, &at);
@@ -254,7 +249,6 @@ int template_write(int fd, const struct template_content *c)
 		return -E2BIG;
 	r = put_all(&w);
 	free(w.used);
-	free(w.sums);
 	free(w.runs);
 	return r;
 }

@@ -110,6 +110,10 @@ struct template_run {
 size_t template_runs(const uint64_t *used, uint64_t pages,
 		     struct template_run *runs);
 
+/* The CRC-32C of each TEMPLATE_BLOCK of an image, how many those are. */
+size_t template_sum_count(uint64_t image_size);
+void template_sum(const void *image, uint64_t image_size, uint32_t *sums);
+
 /* What a file is made of. */
 struct template_content {
 	const void *state;
@@ -120,6 +124,7 @@ struct template_content {
 	const uint8_t *memory;
 	const uint8_t *image;
 	uint64_t image_size;
+	const uint32_t *sums; /* template_sum of it */
 	/* as in the head */
 	uint64_t memory_size, mono_ns, wall_ns, build_ns;
 	struct cpu_features features;
