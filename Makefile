@@ -97,7 +97,7 @@ $(O)/blobs.o: blobs.S docs/zeroboot.1 $(wildcard page/*) $(O)/kernel.elf $(O)/ag
 	$(KCC) -I$(O) -c -o $@ $<
 
 # One module: the interpreter is given one file.
-PYTHON_AGENT := $(patsubst %,guest/python/agent/%.py,head session preload request generators run warm start)
+PYTHON_AGENT := $(patsubst %,guest/python/agent/%.py,head session pieces preload request generators run warm start)
 
 $(O)/agent.py: $(PYTHON_AGENT) Makefile
 	@mkdir -p $(@D)

@@ -119,6 +119,64 @@ def python_names_stay(s):
     says(s, "def g(a: nothing): pass\ng.__annotations__", result="{'a': 'nothing'}")
 
 
+# Code, and the text of the value that it has: of a last expression, wherever that begins.
+PYTHON_VALUES = (
+    ("x = 1; x + 1", "2"), ("x = 3; y = 4", ""), ("x; 42", "42"), ("'#;'; x", "3"), ("x # 1; y", "3"),
+    ("if 1: x; y", ""), ("if x: z = (1,\n2); x", ""), ("if x: \\\nz = 1; x", ""), ("for z in 1, 2: z; x", ""),
+    ("x = \\\ny", ""), ("x", "4"), ("x <= 1", "False"), ("x = lambda n=1: n; x(7)", "7"), ("x = 5\nx == 5", "True"),
+    ("'''\nx = 1'''", "'\\nx = 1'"), ("'''\n ''' 'b'", "'\\n b'"), ('"""\n  x\'"""', '"\\n  x\'"'), ("x = '''\nx'''\nx", "'\\nx'"),
+    ("z = [1,\nx\n]", ""), ("dict(a='(',\nb=')(' )", "{'a': '(', 'b': ')('}"), ("dict(a=1,\nb = '(' )", "{'a': 1, 'b': '('}"),
+    ("dict(a=1,\n  b=[2])", "{'a': 1, 'b': [2]}"), ("(1,\n x)", "(1, '\\nx')"), ("1 + \\\n  2", "3"),
+    ("def f(n):\n    return n", ""), ("@f\ndef g(): pass", ""), ("f(8)\n# end; x", "8"), ("f(8)\n  # end", "8"),
+    ("f(9)\n  # it's", "9"), ("  # 1", ""), ("for z in ():\n    f(1)\nelse: f(2)", ""), ("try:\n    f(1)\nfinally: f(2)", ""),
+    ("with open('/dev/null') as z:\n    z.read()", ""), ("match 1:\n    case 1: f(2)", ""), ("z: int\nz: f(3)", ""),
+    ("f.a = 1; f.a", "1"), ("z = {'a': 1}\nz['a'] = 'it\\'s'", ""), ("z['a']", '"it\'s"'), ("z = 1,; z", "(1,)"), ("*z, 2", "(1, 2)"),
+    ("(z := 6)", "6"), ("z", "6"), ("'first'; z", "6"), ("__doc__", "'first'"), ("f(1)\nf(2) or 3", "2"),
+    ("f(1)\n1 < f(2) < 2", "False"), ("f(1)\r\nf(2)\r\n", "2"), ("# coding: latin-1\nlen('\u00e9')", "2"),
+    ("# nothing\nlen('\u00e9')", "1"), ("z = '\u00e9'; z", "'\u00e9'"), ("import math; math.pi", "3.141592653589793"),
+    ("if z:\n    f(1)", ""), ("f(1);", "1"), ("f(1)\nNone", ""), ("", ""), ("...", "Ellipsis"),
+)
+
+
+def python_has_values(s):
+    for source, result in PYTHON_VALUES:
+        says(s, source, result=result)
+
+
+def raised(number, line, source, marks):
+    return f"""\
+Traceback (most recent call last):
+  File "<exec {number}>", line {line}, in <module>
+    {source}
+    {marks}
+ZeroDivisionError: division by zero
+"""
+
+
+def python_errors_have_places(s):
+    says(s, "x = 0; 1 / x", code=1, err=raised(1, 1, "x = 0; 1 / x", "       ~~^~~"))
+    source = "x = '\u00e9\u00e9';  x[0] * (1 / 0)"
+    says(s, source, code=1, err=raised(2, 1, source, " " * source.index("1 /") + "~~^~~"))
+    says(s, "x = 0\n\n# 1\n1 / x  # 2\n", code=1, err=raised(3, 4, "1 / x  # 2", "~~^~~"))
+    says(s, "if 1:\n    x = 1\n    1 / 0", code=1, err=raised(4, 3, "1 / 0", "~~^~~"))
+    says(s, "x = 1 / 0", code=1, err=raised(5, 1, "x = 1 / 0", "    ~~^~~"))
+    for number, source, line, shown, marks in ((6, "x = 5\ny z", 2, "y z", "  ^"), (7, "x; y z", 1, "x; y z", "     ^")):
+        says(s, source, code=1, err=f"""\
+  File "<exec {number}>", line {line}
+    {shown}
+    {marks}
+SyntaxError: invalid syntax
+""")
+    says(s, "x = 1\nx is 1", result="True", err="""\
+<exec 8>:2: SyntaxWarning: "is" with a literal. Did you mean "=="?
+  x is 1
+""")
+    says(s, "x is 2\nx = 1", err="""\
+<exec 9>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?
+  x is 2
+""")
+
+
 def python_errors_end_an_exec(s):
     says(s, "def f():\n    return 1 / 0")
     says(s, "x = 1\nf()", code=1, err="""\
@@ -481,6 +539,8 @@ def sh_has_parts(s):
 CASES = {
     "python": {
         "names stay, the last expression is the result": python_names_stay,
+        "a last expression's value is the result, wherever it begins": python_has_values,
+        "errors and warnings say where, wherever that is": python_errors_have_places,
         "what is not caught ends its exec, with lines of the source": python_errors_end_an_exec,
         "await outside of functions": python_awaits,
         "SIGINT is the exec's KeyboardInterrupt": python_interrupts,

@@ -71,23 +71,6 @@ def callable_of(code):
     return FunctionType(code, Session.names)
 
 
-def compile_exec(source, name):
-    """One or two pieces of code, so that there is a value: what is before a last
-    expression, and that."""
-    if source and not STATEMENT.match(source):
-        try:
-            return (compile(source, name, "eval", Session.flags, True),)
-        except (SyntaxError, ValueError):
-            pass
-    tree = compile(source, name, "exec", Session.flags | ast.PyCF_ONLY_AST, True)
-    last = None
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        last = ast.Expression(tree.body.pop().value)
-    code = compile(tree, name, "exec", Session.flags, True)
-    Session.flags |= code.co_flags & FEATURES
-    return (code, compile(last, name, "eval", Session.flags, True)) if last else (code,)
-
-
 def prepare_exec(source):
     """Makes `body` of it: calls both in turn, and puts the text of a value that is
     something into results. All of it is C, so no frame is beneath."""

@@ -58,6 +58,13 @@ COROUTINE = 0x80  # of code.co_flags
 STATEMENT = sys.modules["re"].compile(
     rb"\s|[#\\]|(?:import|from|for|def|class|if|while|with|try|del|assert|raise|global|async|pass)\b"
     rb"|[\w\s.,\[\]]*[-+*/%@&|^<>:]*=(?!=)|.*[;\n].")
+# A line that is no expression, if it begins none of its own: of a block, by its word, an assignment.
+NO_VALUE = sys.modules["re"].compile(
+    rb"\s+[^\s#]|(?:import|from|for|def|class|if|elif|else|while|with|try|except|finally|del|assert|raise|global|async|pass)\b"
+    rb"|(?!.*\blambda\b)[\w\s.,\[\]]*(?:[-+*/%@&|^]|\*\*|//|<<|>>)?=(?!=)")
+# Strings without backslashes, and comments.
+QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
+BRACKETS = (b"(", b")"), (b"[", b"]"), (b"{", b"}")
 is_something = functools.partial(operator.is_not, None)
 Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 # Done by `finish`, when somebody has added a handler.
