@@ -108,7 +108,8 @@ static void deliver_tick(struct vm *vm)
 	struct kvm_sync_regs *s = &vm->run->s.regs;
 
 	c->stolen_ns += stolen(vm);
-	if (!c->want_tick && !c->signal && !vm->moved)
+	/* One that the kernel has not seen, on its way out, is delivered again. */
+	if (!c->want_tick && !c->signal && !vm->moved && !c->preempt)
 		return;
 	vm->moved = false;
 	if ((s->regs.rip >= vm->text_start && s->regs.rip < vm->text_end) ||

@@ -26,7 +26,8 @@ def begun(server, s, code, **fields):
     with server.connect() as connection:
         stream = Stream(connection, {"code": code, "stream": True, **fields}, path=f"/v1/sessions/{s.id}/exec")
         events = iter(stream)
-        assert next(events) == ("stdout", {"text": "on\n"})
+        first = next(events)
+        assert first[0] == "stdout" and first[1]["text"].startswith("on\n"), first
         yield events
         stream.file.close()
 
@@ -52,6 +53,23 @@ def interrupts(server, client):
             assert kind == "result" and result["exit_code"] == 130 and result["status"] == "error", (language, result)
         answer = s.run(value)
         assert answer.get("result", answer["stdout"]) == expected, (language, answer)
+        s.delete()
+
+
+def printing_is_interrupted(server, client):
+    """Wherever a program is when it is interrupted, also in the middle of a write: what it prints later is seen."""
+    for language, code, last in (("python", "while True: print('on', flush=True)", "print('last')"),
+                                 ("node", "while (true) { console.log('on'); console.error('on'); }", "console.log('last')"),
+                                 ("node", "console.log('on'); while (true) { require('fs').writeSync(1, 'x'); await null; }", "console.log('last')"),
+                                 ("sh", "while :; do echo on; done", "echo last")):
+        s = client.make(language=language)
+        for _ in range(10):
+            with begun(server, s, code, timeout_seconds=PATIENCE) as events:
+                interrupt(s)
+                *_, (kind, result) = events
+            assert kind == "result" and result["exit_code"] == 130, (language, result)
+            answer = s.run(last)
+            assert answer["stdout"] == "last\n" and answer["stderr"] == "", (language, answer)
         s.delete()
 
 
@@ -426,6 +444,7 @@ def main():
     with Server("--workers", "1", "--session-memory", "4", "--max-body", "4", "--max-outputs", "3") as server:
         client = Client(server)
         report.check("what runs is interrupted, and the session goes on", interrupts, server, client)
+        report.check("what prints is interrupted, and is heard later", printing_is_interrupted, server, client)
         report.check("an interrupt where nothing runs", nothing_to_interrupt, server, client)
         report.check("what waits for a worker is interrupted when it begins", not_begun, server, client)
         report.check("many interrupts", many_interrupts, server, client)

@@ -387,15 +387,20 @@ v8::MaybeLocal<Value> call(Local<Object> of, const Global<v8::Function> &functio
 	return node::MakeCallback(session_isolate, of, function.Get(session_isolate), count, arguments, { 0, 0 });
 }
 
+// It may have come while no JavaScript ran: then what waits for its turn is what it is
+// meant for, so V8 is made to terminate that, and forgets all of it. Nothing of the
+// program's runs before the end of the exec is noted, as it might never come to that.
 void obey_interrupt()
 {
-	Local<Object> global = session_isolate->GetCurrentContext()->Global();
+	Local<Context> context = session_isolate->GetCurrentContext();
 
 	if (!interrupted)
 		return;
 	interrupted = 0;
+	session_isolate->TerminateExecution();
+	session_isolate->PerformMicrotaskCheckpoint();
 	session_isolate->CancelTerminateExecution();
-	call(global, on_interrupt, 0, nullptr);
+	on_interrupt.Get(session_isolate)->Call(context, context->Global(), 0, nullptr).FromMaybe(Local<Value>());
 }
 
 // Once a turn while there is something to start or to tell. What the inspector is

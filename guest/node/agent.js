@@ -249,10 +249,23 @@ function evaluated(count, result, error) {
   }
 }
 
+// JavaScript ends anywhere, also in the middle of a write: nobody would tell the stream
+// that it is over, and what is written later would wait for that.
+function endWrite({ _writableState: state, _handle: handle }) {
+  if (!state?.writing || handle?.writeQueueSize !== 0) return;
+  state.bufferProcessing = false;
+  state.onwrite();
+}
+
 function interrupted() {
   if (session.stage !== 'running') return;
-  process.stderr.write('Script execution was interrupted by `SIGINT`\n');
-  endExec(130);
+  try {
+    endWrite(process.stdout);
+    endWrite(process.stderr);
+    process.stderr.write('Script execution was interrupted by `SIGINT`\n');
+  } finally {
+    endExec(130);
+  }
 }
 
 function failed(error) {
