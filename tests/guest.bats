@@ -50,6 +50,16 @@ same() {
 @test "guest: process groups and sessions, and signals between processes" { same group; }
 @test "guest: stopping and going on" { same jobs; }
 @test "guest: memory that processes share, and locks in it" { same share; }
+@test "guest: small files that are mapped shared" { same sharedfile; }
+@test "guest: random operations on files that are mapped shared" {
+	local seed
+	for seed in 1 2 3; do
+		same mapmodel $seed
+		same mapmodel $seed fork
+		same mapmodel $seed scarce
+	done
+	same mapmodel 4 fork scarce
+}
 @test "guest: locks of files between processes" { same locks; }
 @test "guest: descriptors between processes" { same passing; }
 @test "guest: /proc of others, their memory and clocks" { same procpid; }

@@ -40,6 +40,11 @@ static gpa_t object_page(struct object *o, u64 index, bool write)
 	return of(o)->ops->page(of(o), index, write);
 }
 
+static gpa_t object_gather(struct object *o, u64 index, u64 count, gpa_t run)
+{
+	return of(o)->ops->gather(of(o), index, count, run);
+}
+
 static size_t object_read(struct object *o, void *buf, size_t size, u64 at)
 {
 	long r = of(o)->ops->read(of(o), buf, size, &at);
@@ -64,6 +69,7 @@ static const struct object_ops object_ops = {
 	.unref = object_unref,
 	.page = object_page,
 	.has = object_has,
+	.gather = object_gather,
 	.read = object_read,
 	.punch = object_punch,
 	.name = object_name,

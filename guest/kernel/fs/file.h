@@ -39,7 +39,9 @@ struct file_ops {
 	 * (MAP_SHARED). A frame stays valid until object_zap() for it.
 	 */
 	gpa_t (*page)(struct file *f, u64 index, bool write);
-	bool (*has_page)(struct file *f, u64 index);     /* it is no hole */
+	bool (*has_page)(struct file *f, u64 index); /* it is no hole */
+	/* As struct object_ops has it; with `page`. */
+	gpa_t (*gather)(struct file *f, u64 index, u64 count, gpa_t run);
 	long (*punch)(struct file *f, u64 at, u64 size); /* makes a hole */
 	bool maps_zeroes; /* a mapping of it is anonymous memory */
 	void (*release)(struct file *f); /* last reference is gone */

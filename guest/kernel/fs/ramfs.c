@@ -9,6 +9,7 @@
 #include "fs/image.h"
 #include "fs/quota.h"
 #include "mm/frame.h"
+#include "mm/page.h"
 #include "mm/user.h"
 
 #define PAGE_UNITS (PAGE_SIZE / UNIT)
@@ -16,10 +17,33 @@
 /* Of a frame in the table: it was allocated, but nothing was written to it, so
  * that it counts as a hole where data is looked for. */
 #define UNWRITTEN 1ull
+/* A mapping has it, which may have written to it: it counts as a hole while it is
+ * zero. Alone, it is there in place of a hole, and then is no block of the file. */
+#define LENT 2ull
+#define KINDS (UNWRITTEN | LENT)
+
+/* Of what files may take, as much may be in place of holes: 1 of so many. */
+#define STAND_INS_SHARE 8
 
 static gpa_t frame_of(const struct node *n, u64 index)
 {
-	return (gpa_t)radix_get(&n->content, index) & ~UNWRITTEN;
+	return (gpa_t)radix_get(&n->content, index) & ~KINDS;
+}
+
+/* Whether what the table has of a page is there in place of a hole. */
+static bool is_stand_in(gpa_t entry)
+{
+	return (entry & KINDS) == LENT;
+}
+
+static u64 stand_ins; /* of all files */
+
+/* Whether what the table has of a page, which is something, counts as a hole. */
+static bool is_hole(gpa_t entry)
+{
+	if (entry & LENT)
+		return page_is_zero(gpa_to_ptr(entry & ~KINDS));
+	return entry & UNWRITTEN;
 }
 
 /* Whether a page without a frame has the image's data. */
@@ -42,11 +66,12 @@ u64 data_frames(void)
 
 static void frame_drop(struct node *n, u64 index)
 {
-	gpa_t frame = (gpa_t)radix_remove(&n->content, index) & ~UNWRITTEN;
+	gpa_t entry = (gpa_t)radix_remove(&n->content, index);
 
-	if (!frame)
+	if (!entry)
 		return;
-	frames_free(frame, 1);
+	stand_ins -= is_stand_in(entry);
+	frames_free(entry & ~KINDS, 1);
 	quota_give(PAGE_UNITS);
 	n->frame_count--;
 	frame_count--;
@@ -73,8 +98,9 @@ static gpa_t frame_make(struct node *n, u64 index, bool whole)
 	gpa_t frame = (gpa_t)radix_get(&n->content, index);
 	bool image = in_image(n, index);
 
-	if (frame & UNWRITTEN) {
-		frame &= ~UNWRITTEN;
+	if (frame & KINDS) {
+		stand_ins -= is_stand_in(frame);
+		frame &= ~KINDS;
 		radix_set(&n->content, index, (void *)frame);
 	}
 	if (frame)
@@ -272,7 +298,7 @@ long data_truncate(struct node *n, u64 size)
 long data_allocate(struct node *n, u64 at, u64 size)
 {
 	u64 first = page_of(at), end = page_of(PAGE_UP(at + size)), i;
-	gpa_t frame;
+	gpa_t frame, old;
 
 	if (node_sealed(n, F_SEAL_GROW) && at + size > n->size)
 		return -EPERM;
@@ -280,15 +306,15 @@ long data_allocate(struct node *n, u64 at, u64 size)
 				  page_of(PAGE_UP(n->image_size)))
 		return -ENOSPC;
 	for (i = first; i < end; i++) {
-		bool there = frame_of(n, i);
-
-		if (!there && in_image(n, i))
+		old = (gpa_t)radix_get(&n->content, i);
+		if (!old && in_image(n, i))
 			continue;
 		frame = frame_make(n, i, true); /* the second time: data */
 		if (!frame)
 			break;
-		if (!there)
-			radix_set(&n->content, i, (void *)(frame | UNWRITTEN));
+		if (!old || is_stand_in(old))
+			radix_set(&n->content, i,
+				  (void *)(frame | UNWRITTEN | (old & LENT)));
 	}
 	if (i == end)
 		return 0;
@@ -347,7 +373,8 @@ u64 data_next(const struct node *n, u64 at)
 
 	if (at < n->image_size)
 		return at;
-	while ((frame = (gpa_t)radix_next(&n->content, &index)) & UNWRITTEN)
+	while ((frame = (gpa_t)radix_next(&n->content, &index)) &&
+	       is_hole(frame))
 		index++;
 	if (!frame || index >= page_of(PAGE_UP(n->size)))
 		return n->size;
@@ -358,8 +385,7 @@ static bool is_data(const struct node *n, u64 index)
 {
 	gpa_t frame = (gpa_t)radix_get(&n->content, index);
 
-	return (frame && !(frame & UNWRITTEN)) ||
-	       (!frame && in_image(n, index));
+	return (frame && !is_hole(frame)) || (!frame && in_image(n, index));
 }
 
 u64 data_hole(const struct node *n, u64 at)
@@ -372,16 +398,30 @@ u64 data_hole(const struct node *n, u64 at)
 	return MIN(at, n->size);
 }
 
+/* Holes in whose place there is something. */
+static u64 holes_filled(const struct node *n)
+{
+	gpa_t entry;
+	u64 count = 0;
+
+	for (u64 i = 0; n->lent && (entry = (gpa_t)radix_next(&n->content, &i));
+	     i++)
+		count += is_stand_in(entry) && is_hole(entry);
+	return count;
+}
+
 u64 data_blocks(const struct node *n)
 {
 	return (page_of(PAGE_UP(n->image_size)) + n->frame_count -
-		n->covered_count) *
+		n->covered_count - holes_filled(n)) *
 	       (PAGE_SIZE / 512);
 }
 
 bool data_has(const struct node *n, u64 index)
 {
-	return frame_of(n, index) || in_image(n, index);
+	gpa_t entry = (gpa_t)radix_get(&n->content, index);
+
+	return entry ? !(entry & LENT && is_hole(entry)) : in_image(n, index);
 }
 
 gpa_t data_page(struct node *n, u64 index, bool write)
@@ -404,4 +444,103 @@ gpa_t data_place(const struct node *n, u64 index)
 		return frame;
 	return ZB_IMAGE_GPA + ((u64)image_data(n) - ZB_IMAGE_BASE) +
 	       index * PAGE_SIZE;
+}
+
+/* ---- in a run ---- */
+
+/* Whether frames of some of the pages are shown in their places in the pool. */
+static bool any_shown(const struct node *n, u64 first, u64 end)
+{
+	for (u64 i = first; radix_next(&n->content, &i) && i < end; i++)
+		if (frame_displaced(frame_of(n, i)))
+			return true;
+	return false;
+}
+
+/* Whether the pages' frames follow each other. */
+static bool is_run(const struct node *n, u64 index, u64 count)
+{
+	gpa_t first = frame_of(n, index);
+
+	for (u64 i = 0; i < count; i++)
+		if (!first || frame_of(n, index + i) != first + i * PAGE_SIZE)
+			return false;
+	return true;
+}
+
+/* Whether there is plenty for what are holes among the pages: a mapping of them may
+ * never be touched. */
+static bool may_stand_in(const struct node *n, u64 index, u64 count)
+{
+	u64 holes = 0;
+
+	for (u64 i = index; i < index + count; i++)
+		holes += !frame_of(n, i) && !in_image(n, i);
+	return !holes || (frames_available() >= frames_total() / 16 &&
+			  holes * PAGE_UNITS <= quota_left() / 2 &&
+			  (stand_ins + holes) * PAGE_UNITS <=
+				  quota_limit() / STAND_INS_SHARE);
+}
+
+/* A frame of zeroes becomes that of a page. False: no room. */
+static bool move_page(struct node *n, u64 index, gpa_t to)
+{
+	gpa_t old = (gpa_t)radix_get(&n->content, index);
+	bool image = !old && in_image(n, index), hole = !old && !image;
+
+	if (!old && !quota_take(PAGE_UNITS))
+		return false;
+	if (!radix_set(&n->content, index,
+		       (void *)(to | (old & KINDS) | (hole ? LENT : 0)))) {
+		quota_give(PAGE_UNITS); /* what has an entry has room */
+		return false;
+	}
+	stand_ins += hole;
+	n->lent |= hole;
+	if (old) {
+		memcpy(gpa_to_ptr(to), gpa_to_ptr(old & ~KINDS), PAGE_SIZE);
+		frames_free(old & ~KINDS, 1);
+		return true;
+	}
+	n->frame_count++;
+	frame_count++;
+	n->covered_count += image;
+	if (image)
+		memcpy(gpa_to_ptr(to),
+		       (const u8 *)image_data(n) + index * PAGE_SIZE,
+		       MIN(PAGE_SIZE, n->image_size - index * PAGE_SIZE));
+	return true;
+}
+
+/* What nobody has written to may be written to by a mapping from now on. */
+static gpa_t lend(struct node *n, u64 index, u64 count)
+{
+	for (u64 i = index; i < index + count; i++) {
+		gpa_t entry = (gpa_t)radix_get(&n->content, i);
+
+		if ((entry & KINDS) == UNWRITTEN)
+			radix_set(&n->content, i, (void *)(entry | LENT));
+	}
+	return frame_of(n, index);
+}
+
+gpa_t data_gather(struct node *n, u64 index, u64 count, gpa_t run)
+{
+	bool possible = index + count <= page_of(PAGE_UP(n->size)) &&
+			!any_shown(n, index, index + count);
+	u64 moved = 0;
+
+	if (!run)
+		return possible && is_run(n, index, count) ?
+			       lend(n, index, count) :
+			       0;
+	if (possible && may_stand_in(n, index, count)) {
+		object_zap(n, index, index + count, false);
+		while (moved < count &&
+		       move_page(n, index + moved, run + moved * PAGE_SIZE))
+			moved++;
+	}
+	if (moved < count)
+		frames_free(run + moved * PAGE_SIZE, count - moved);
+	return moved == count ? lend(n, index, count) : 0;
 }

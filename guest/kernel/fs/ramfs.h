@@ -25,6 +25,8 @@ bool data_has(const struct node *n, u64 index);
 /* Where a page's data is: in memory, in the image; 0: nowhere, zeroes. */
 gpa_t data_place(const struct node *n, u64 index);
 gpa_t data_page(struct node *n, u64 index, bool write);
+/* Pages in a run of frames: struct object_ops, gather. */
+gpa_t data_gather(struct node *n, u64 index, u64 count, gpa_t run);
 void data_free(struct node *n);
 u64 data_frames(void); /* of all files */
 

@@ -86,6 +86,11 @@ static gpa_t regular_page(struct file *f, u64 index, bool write)
 	return data_page(f->node, index, write);
 }
 
+static gpa_t regular_gather(struct file *f, u64 index, u64 count, gpa_t run)
+{
+	return data_gather(f->node, index, count, run);
+}
+
 static long regular_punch(struct file *f, u64 at, u64 size)
 {
 	long r = data_punch(f->node, at, size);
@@ -112,6 +117,7 @@ const struct file_ops regular_ops = {
 	.truncate = regular_truncate,
 	.page = regular_page,
 	.has_page = regular_has_page,
+	.gather = regular_gather,
 	.punch = regular_punch,
 	NODE_FILE,
 };

@@ -75,6 +75,7 @@ struct node {
 	u32 name_size;
 	bool unlinked; /* the name is gone */
 	bool linkable; /* made without a name: linkat may give it one */
+	bool lent;     /* a regular file: it has had frames in place of holes */
 	u32 seals;
 	s32 writers; /* files open for writing; below 0: programs that run */
 	struct dentry *orphan;

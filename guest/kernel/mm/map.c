@@ -214,6 +214,40 @@ static u64 map_in_pool(u64 size, struct vma *v)
 	return v->start;
 }
 
+/* Shared data of a file, to read and write: where the pool shows it it can be written
+ * to. */
+static bool is_small_shared(const struct vma *v, u64 size)
+{
+	return v->object && v->object->ops->gather && (v->flags & MAP_SHARED) &&
+	       (v->prot & RIGHTS) == (PROT_READ | PROT_WRITE) &&
+	       size <= POOL_COPY;
+}
+
+/* Shared data of a file has its pages where the pool shows them one after the other: they
+ * are moved if they are not. An ordinary mapping, but for the entries, which are there.
+ * 0: not possible. */
+static u64 map_lent(u64 size, struct vma *v)
+{
+	u64 index = v->offset / PAGE_SIZE, count = size / PAGE_SIZE, at;
+	struct object *o = v->object;
+	gpa_t run;
+
+	if (!is_small_shared(v, size) || !space->pool_end)
+		return 0;
+	run = o->ops->gather(o, index, count, 0);
+	if (!run) {
+		at = pool_take(count);
+		run = at ? o->ops->gather(o, index, count, at - space->pool) :
+			   0;
+	}
+	v->start = run ? pool_lend(run, count) : 0;
+	if (!v->start)
+		return 0;
+	v->end = v->start + size;
+	vma_insert(v);
+	return v->start;
+}
+
 /* Clears a page of the pool, which keeps it. */
 static bool renew_page(u64 addr)
 {
@@ -349,7 +383,8 @@ long mm_map_ready(u64 addr, u64 size, u64 ready, const struct vma *kind)
 	if (vma_count() >= MAX_VMAS || !vma_reserve(3) || too_much(size, &v) ||
 	    !mm_may_grow(size / PAGE_SIZE - replaced, v.prot, flags))
 		return -ENOMEM;
-	if (anywhere(addr, size, flags) && map_in_pool(size, &v))
+	if (anywhere(addr, size, flags) &&
+	    (map_in_pool(size, &v) || map_lent(size, &v)))
 		return (long)v.start;
 	own = is_shared_memory(&v) ? shared_new(size / PAGE_SIZE) : NULL;
 	if (is_shared_memory(&v) && !own)

@@ -21,6 +21,15 @@ struct object_ops {
 	gpa_t (*page)(struct object *o, u64 index, bool write);
 	/* Whether the page has data: a hole gets a frame when it is touched. */
 	bool (*has)(struct object *o, u64 index);
+	/*
+	 * Where the frames of pages [index, index + count) are when they follow each
+	 * other and nobody is lent them; else they are moved to those from `run`
+	 * on, unless that is 0: frames of zeroes, which the object has then, or
+	 * they are free. Holes get frames, and stay holes until somebody writes.
+	 * 0: not possible, or not to be had without moving, or there are more
+	 * holes than is memory to spare. NULL: never.
+	 */
+	gpa_t (*gather)(struct object *o, u64 index, u64 count, gpa_t run);
 	/* Copies data from byte `at` on; bytes, fewer at the end. */
 	size_t (*read)(struct object *o, void *buf, size_t size, u64 at);
 	/* Makes a hole of whole pages. */

@@ -77,13 +77,16 @@ bool page_release_zone(u64 start, u64 end)
 
 bool page_release(const struct vma *v)
 {
+	u64 from, to; /* what is in the pool */
 	bool flush;
 
 	if (v->pool)
 		return pool_give(v->start, v->end);
-	flush = page_release_zone(v->start, v->end);
-	pool_restore(v->start, v->end);
-	return flush;
+	from = MIN(MAX(v->start, space->pool_start), v->end);
+	to = MAX(MIN(v->end, space->pool_end), from);
+	flush = page_release_zone(v->start, from);
+	flush |= pool_release(from, to);
+	return flush | page_release_zone(to, v->end);
 }
 
 /* ---- coming in ---- */

@@ -49,13 +49,17 @@ bool pool_claim(u64 addr, u64 count)
 	return true;
 }
 
-/* One displaced page: what it holds is given up. */
+/* One displaced page: what it holds is given up. One that was lent has the pool's own
+ * entry. */
 static bool give_displaced(u64 addr, u64 *pte)
 {
-	bool flush = page_drop(pte);
+	bool flush = false;
 
-	*pte = own_entry(gpa_of(addr));
 	frame_displace(gpa_of(addr), false);
+	if (*pte == own_entry(gpa_of(addr)))
+		return false;
+	flush = page_drop(pte);
+	*pte = own_entry(gpa_of(addr));
 	return flush;
 }
 
@@ -111,6 +115,29 @@ void pool_restore(u64 start, u64 end)
 		*pte_find(a, false) = own_entry(gpa_of(a));
 		frame_displace(gpa_of(a), false);
 	}
+}
+
+bool pool_release(u64 start, u64 end)
+{
+	bool flush = false;
+
+	for (u64 a = start; a < end; a += PAGE_SIZE)
+		if (large_memory(a))
+			frame_displace(gpa_of(a), false);
+		else
+			flush |= give_displaced(a, pte_find(a, false));
+	return flush;
+}
+
+u64 pool_lend(gpa_t gpa, u64 count)
+{
+	u64 start = space->pool + gpa;
+
+	if (!in_pool(start) || count > (space->pool_end - start) / PAGE_SIZE)
+		return 0;
+	for (u64 i = 0; i < count; i++)
+		frame_displace(gpa + i * PAGE_SIZE, true);
+	return start;
 }
 
 /* ---- taking back ---- */
@@ -223,7 +250,8 @@ u64 pool_touched(u64 start, u64 end, u64 step)
 
 /* ---- the end of a pool ---- */
 
-/* Pages that stay with their mapping, and have no more rights than it has. */
+/* Pages that stay with their mapping, and have no more rights than it has. What was lent
+ * is not displaced any more than others then, and belongs to its object. */
 static void settle_pages(const struct vma *v, u64 start, u64 end)
 {
 	u64 rights = v->prot & PROT_WRITE ? ~0ul : ~PTE_W;
@@ -231,10 +259,13 @@ static void settle_pages(const struct vma *v, u64 start, u64 end)
 	for (u64 a = start; a < end; a += PAGE_SIZE) {
 		u64 *pte = pte_find(a, false);
 
-		if (frame_displaced(gpa_of(a)))
-			frame_displace(gpa_of(a), false);
-		else
+		if (!frame_displaced(gpa_of(a))) {
 			*pte = (*pte & rights) | PTE_OWNED;
+			continue;
+		}
+		frame_displace(gpa_of(a), false);
+		if (*pte & ~rights)
+			*pte &= rights;
 	}
 }
 

@@ -33,6 +33,14 @@ bool pool_give(u64 start, u64 end);
 void pool_displace(u64 start, u64 end);
 /* The end of that: all was given up, the entries are the pool's again. */
 void pool_restore(u64 start, u64 end);
+/* The same when it is not given up yet. True: a flush is needed. */
+bool pool_release(u64 start, u64 end);
+/*
+ * Frames that belong to an object, count from gpa on, are to be mapped where the pool
+ * shows them already: so that no entry is written. The address; 0: the pool does not
+ * show them, or not only here. pool_release() is the end of it.
+ */
+u64 pool_lend(gpa_t gpa, u64 count);
 /* Makes ordinary mappings of all that the pool has handed out, for good: what
  * two spaces have must be theirs page by page. */
 void pool_dissolve(void);
