@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,9 @@
 
 #define MAX_ARGUMENTS (LANGUAGE_ARGUMENTS + 2)
 #define MAX_VARIABLES 4
-#define PATIENCE_NS 900000000000ull /* for an interpreter to get ready */
-#define SHOWN_LINES 50              /* of what it prints */
+#define PATIENCE_NS 900000000000ull     /* for an interpreter to get ready */
+#define SUMS_SLICE (4 * TEMPLATE_BLOCK) /* checksums made at a time */
+#define SHOWN_LINES 50                  /* of what it prints */
 
 /* Of the guest's memory, for a heap that is bounded by an option: the rest is
  * for young objects, code, buffers, stacks and files. */
@@ -278,19 +280,26 @@ static int run_until_ready(struct vm *vm, const struct build_options *o,
 struct sums {
 	const struct image *image;
 	uint32_t *all;
+	atomic_bool useless; /* there is nothing that they are for */
 	struct side side;
 };
 
 static void sum(void *context)
 {
 	const struct sums *s = context;
+	const char *data = s->image->data;
+	uint64_t size = s->image->size;
 
-	template_sum(s->image->data, s->image->size, s->all);
+	for (uint64_t at = 0; at < size && !s->useless; at += SUMS_SLICE)
+		template_sum(data + at,
+			     size - at < SUMS_SLICE ? size - at : SUMS_SLICE,
+			     s->all + at / TEMPLATE_BLOCK);
 }
 
 static int sums_begin(struct sums *s, const struct image *image, struct err *e)
 {
 	s->image = image;
+	s->useless = false;
 	s->all = calloc(template_sum_count(image->size) + 1, sizeof(*s->all));
 	if (!s->all)
 		return err_set(e, -ENOMEM, "no memory");
@@ -347,6 +356,7 @@ int build_template(const struct build_options *o, const struct vmm *vmm, int fd,
 	if (r == 0)
 		r = run_until_ready(&vm, o, &c, e);
 	source.build_ns = clock_mono() - start;
+	sums.useless = r != 0;
 	side_end(&sums.side);
 	source.sums = sums.all;
 	if (r == 0)

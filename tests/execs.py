@@ -135,6 +135,7 @@ PYTHON_VALUES = (
     ("f(1)\n1 < f(2) < 2", "False"), ("f(1)\r\nf(2)\r\n", "2"), ("# coding: latin-1\nlen('\u00e9')", "2"),
     ("# nothing\nlen('\u00e9')", "1"), ("z = '\u00e9'; z", "'\u00e9'"), ("import math; math.pi", "3.141592653589793"),
     ("if z:\n    f(1)", ""), ("f(1);", "1"), ("f(1)\nNone", ""), ("", ""), ("...", "Ellipsis"),
+    ("pass\u00e9 = 3\npass\u00e9", "3"), ("if\u00e9 = 7; if\u00e9", "7"),
 )
 
 
@@ -174,6 +175,26 @@ SyntaxError: invalid syntax
     says(s, "x is 2\nx = 1", err="""\
 <exec 9>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?
   x is 2
+""")
+    says(s, "x is 3\nx is 4", result="False", err="""\
+<exec 10>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?
+  x is 3
+<exec 10>:2: SyntaxWarning: "is" with a literal. Did you mean "=="?
+  x is 4
+""")
+    says(s, "x is 5\nreturn\nx is 6", code=1, err="""\
+<exec 11>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?
+  x is 5
+  File "<exec 11>", line 2
+    return
+    ^^^^^^
+SyntaxError: 'return' outside function
+""")
+    says(s, "x\n1\v", code=1, err="""\
+  File "<exec 12>", line 2
+    1\v
+     ^
+SyntaxError: invalid non-printable character U+000B
 """)
 
 

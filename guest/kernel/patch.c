@@ -453,15 +453,16 @@ static bool occupied(u64 start, u64 end)
 	return false;
 }
 
-/* A syscall and, as the C library has it, a comparison with -4095. */
-static bool is_behind(u64 site, u64 end)
+/* A syscall and, as the C library has it, a comparison with -4095: its size, or 0. */
+static size_t compared_size(u64 site, u64 end)
 {
 	const u8 *code = (const u8 *)site + 2;
 
 	if (site + 2 + MOVED_MAX > end)
-		return false;
-	return !memcmp(code, "\x48\x3d\x00\xf0\xff\xff", 6) ||
-	       !memcmp(code, "\x3d\x00\xf0\xff\xff", 5);
+		return 0;
+	if (!memcmp(code, "\x48\x3d\x00\xf0\xff\xff", 6))
+		return 6;
+	return memcmp(code, "\x3d\x00\xf0\xff\xff", 5) ? 0 : 5;
 }
 
 static bool is_syscall(u64 a)
@@ -477,12 +478,13 @@ static bool is_numbered(u64 site, u64 start)
 	return is_before(site, start) && number_of(site) < SYSCALL_NUMBERS;
 }
 
-/* What could become BEHIND, and what branches into it. */
-static void find_behind(struct sites *s, u64 start, u64 end)
+/* What could become BEHIND, and has what is looked for, and what branches into it. */
+static void find_behind(struct sites *s, u64 start, u64 end,
+			size_t (*has)(u64 site, u64 end))
 {
 	s->count = 0;
 	for (u64 a = start; a + 2 <= end && s->count < SITES_MAX; a++) {
-		if (!is_syscall(a) || !moved_size(a, end) || patched(a) ||
+		if (!is_syscall(a) || !has(a, end) || patched(a) ||
 		    is_numbered(a, start))
 			continue;
 		s->branched[s->count] = false;
@@ -493,26 +495,28 @@ static void find_behind(struct sites *s, u64 start, u64 end)
 }
 
 /*
- * The sites of v, found once for as long as no other mapping is asked for: they
- * are executed one by one, and each time all of the code would be looked through.
- * NULL: it is not code of the image, which cannot change.
+ * The sites of v, found once for as long as no other mapping is asked for and nobody
+ * could write to code: they are executed one by one, and each time all of the code
+ * would be looked through. NULL: it is not code of the image, or has too many.
  */
 static const struct sites *sites_of(const struct vma *v)
 {
 	static struct sites found;
 	static gpa_t frame;
-	static u64 start, end;
+	static u64 start, end, writes;
 	gpa_t there = code_frame(v, v->start, v->end);
 
 	if (!there)
 		return NULL;
-	if (there != frame || v->start != start || v->end != end) {
-		find_behind(&found, v->start, v->end);
+	if (there != frame || v->start != start || v->end != end ||
+	    code_writes() != writes) {
+		find_behind(&found, v->start, v->end, moved_size);
 		frame = there;
 		start = v->start;
 		end = v->end;
+		writes = code_writes();
 	}
-	return &found;
+	return found.count < SITES_MAX ? &found : NULL;
 }
 
 static bool is_branched(u64 site, const struct vma *v)
@@ -579,12 +583,12 @@ static void search(const struct vma *v)
 			patch_before(a, number_of(a));
 	behind = sites_of(v);
 	if (!behind) {
-		find_behind(&own, v->start, v->end);
+		find_behind(&own, v->start, v->end, compared_size);
 		behind = &own;
 	}
 	for (u32 i = 0; i < behind->count && has_room(); i++)
 		if (!behind->branched[i] &&
-		    is_behind(behind->addr[i], v->end) &&
+		    compared_size(behind->addr[i], v->end) &&
 		    !patched(behind->addr[i]))
 			patch_behind(behind->addr[i], v->end);
 }

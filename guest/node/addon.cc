@@ -388,8 +388,9 @@ v8::MaybeLocal<Value> call(Local<Object> of, const Global<v8::Function> &functio
 }
 
 // It may have come while no JavaScript ran: then what waits for its turn is what it is
-// meant for, so V8 is made to terminate that, and forgets all of it. Nothing of the
-// program's runs before the end of the exec is noted, as it might never come to that.
+// meant for, so V8 is made to terminate that, and forgets all of it: the promises', not
+// Node.js's own queue (process.nextTick), which streams need. Nothing of the program's
+// runs before the end of the exec is noted, as it might never come to that.
 void obey_interrupt()
 {
 	Local<Context> context = session_isolate->GetCurrentContext();

@@ -252,16 +252,26 @@ function evaluated(count, result, error) {
 // JavaScript ends anywhere, also in the middle of a write: nobody would tell the stream
 // that it is over, and what is written later would wait for that.
 function endWrite({ _writableState: state, _handle: handle }) {
-  if (!state?.writing || handle?.writeQueueSize !== 0) return;
+  if (!state?.writing || handle?.writeQueueSize) return;
   state.bufferProcessing = false;
   state.onwrite();
+}
+
+// The program may have put something else in their places.
+function endWrites() {
+  for (const name of ['stdout', 'stderr']) {
+    try {
+      endWrite(process[name]);
+    } catch {
+      // Then nobody waits for it.
+    }
+  }
 }
 
 function interrupted() {
   if (session.stage !== 'running') return;
   try {
-    endWrite(process.stdout);
-    endWrite(process.stderr);
+    endWrites();
     process.stderr.write('Script execution was interrupted by `SIGINT`\n');
   } finally {
     endExec(130);

@@ -38,6 +38,12 @@ static bool is_stand_in(gpa_t entry)
 
 static u64 stand_ins; /* of all files */
 
+static void count_stand_in(struct node *n, int more)
+{
+	n->stand_ins += (u64)more;
+	stand_ins += (u64)more;
+}
+
 /* Whether what the table has of a page, which is something, counts as a hole. */
 static bool is_hole(gpa_t entry)
 {
@@ -70,7 +76,7 @@ static void frame_drop(struct node *n, u64 index)
 
 	if (!entry)
 		return;
-	stand_ins -= is_stand_in(entry);
+	count_stand_in(n, -is_stand_in(entry));
 	frames_free(entry & ~KINDS, 1);
 	quota_give(PAGE_UNITS);
 	n->frame_count--;
@@ -99,7 +105,7 @@ static gpa_t frame_make(struct node *n, u64 index, bool whole)
 	bool image = in_image(n, index);
 
 	if (frame & KINDS) {
-		stand_ins -= is_stand_in(frame);
+		count_stand_in(n, -is_stand_in(frame));
 		frame &= ~KINDS;
 		radix_set(&n->content, index, (void *)frame);
 	}
@@ -401,12 +407,16 @@ u64 data_hole(const struct node *n, u64 at)
 /* Holes in whose place there is something. */
 static u64 holes_filled(const struct node *n)
 {
+	u64 left = n->stand_ins, count = 0;
 	gpa_t entry;
-	u64 count = 0;
 
-	for (u64 i = 0; n->lent && (entry = (gpa_t)radix_next(&n->content, &i));
-	     i++)
-		count += is_stand_in(entry) && is_hole(entry);
+	for (u64 i = 0; left && (entry = (gpa_t)radix_next(&n->content, &i));
+	     i++) {
+		if (!is_stand_in(entry))
+			continue;
+		left--;
+		count += is_hole(entry);
+	}
 	return count;
 }
 
@@ -495,8 +505,7 @@ static bool move_page(struct node *n, u64 index, gpa_t to)
 		quota_give(PAGE_UNITS); /* what has an entry has room */
 		return false;
 	}
-	stand_ins += hole;
-	n->lent |= hole;
+	count_stand_in(n, hole);
 	if (old) {
 		memcpy(gpa_to_ptr(to), gpa_to_ptr(old & ~KINDS), PAGE_SIZE);
 		frames_free(old & ~KINDS, 1);
@@ -526,21 +535,23 @@ static gpa_t lend(struct node *n, u64 index, u64 count)
 
 gpa_t data_gather(struct node *n, u64 index, u64 count, gpa_t run)
 {
-	bool possible = index + count <= page_of(PAGE_UP(n->size)) &&
-			!any_shown(n, index, index + count);
 	u64 moved = 0;
 
-	if (!run)
-		return possible && is_run(n, index, count) ?
-			       lend(n, index, count) :
-			       0;
-	if (possible && may_stand_in(n, index, count)) {
-		object_zap(n, index, index + count, false);
-		while (moved < count &&
-		       move_page(n, index + moved, run + moved * PAGE_SIZE))
-			moved++;
+	if (!run) {
+		if (index + count > page_of(PAGE_UP(n->size)) ||
+		    any_shown(n, index, index + count))
+			return 0;
+		if (is_run(n, index, count))
+			return lend(n, index, count);
+		return may_stand_in(n, index, count) ? GATHER_MOVES : 0;
 	}
-	if (moved < count)
-		frames_free(run + moved * PAGE_SIZE, count - moved);
-	return moved == count ? lend(n, index, count) : 0;
+	object_zap(n, index, index + count, false);
+	while (moved < count &&
+	       move_page(n, index + moved, run + moved * PAGE_SIZE))
+		moved++;
+	if (moved == count)
+		return lend(n, index, count);
+	for (; moved < count; moved++)
+		frames_free_zero(run + moved * PAGE_SIZE);
+	return 0;
 }

@@ -75,14 +75,16 @@ struct node {
 	u32 name_size;
 	bool unlinked; /* the name is gone */
 	bool linkable; /* made without a name: linkat may give it one */
-	bool lent;     /* a regular file: it has had frames in place of holes */
 	u32 seals;
 	s32 writers; /* files open for writing; below 0: programs that run */
 	struct dentry *orphan;
 	/* directory: own entries by position, struct dentry *;
 	 * regular file: frames by page number, gpa_t */
 	struct radix content;
-	u64 next_entry;
+	union {
+		u64 next_entry; /* of a directory */
+		u64 stand_ins;  /* a regular file's pages in place of holes */
+	};
 	u64 image_size; /* bytes that the image has, where no frame is */
 	u64 frame_count, covered_count; /* all; those in place of the image's */
 	/* symbolic link in memory */

@@ -30,6 +30,18 @@ u64 code_least(void)
 	return space->pool_end ? FIRST_LEAST : LATER_LEAST;
 }
 
+static u64 writes;
+
+u64 code_writes(void)
+{
+	return writes;
+}
+
+void code_note_write(void)
+{
+	writes++;
+}
+
 gpa_t code_frame(const struct vma *v, u64 start, u64 end)
 {
 	u64 index = (v->offset + (start - v->start)) / PAGE_SIZE;

@@ -15,9 +15,10 @@
 #define MAX_VMAS 65530         /* as Linux, vm.max_map_count */
 #define EAGER_COPY (4ul << 20) /* private writable file data copied at once */
 #define EAGER_MAP (64ul << 20) /* image pages mapped at once: 8 bytes a page */
-#define POOL_COPY (1ul << 20) /* private file data that is copied to the pool */
-#define NEAR (1ul << 31)      /* bytes that a jump reaches */
-#define FAR (64ul << 30)      /* larger ones go beyond the home entry */
+#define POOL_COPY                                                              \
+	(1ul << 20) /* file data shown in the pool: a copy, or what is shared */
+#define NEAR (1ul << 31) /* bytes that a jump reaches */
+#define FAR (64ul << 30) /* larger ones go beyond the home entry */
 #define KERNEL_END (ZB_IMAGE_BASE + HOME_SIZE)
 #define RIGHTS (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PLACES (MAP_FIXED | MAP_FIXED_NOREPLACE)
@@ -235,7 +236,7 @@ static u64 map_lent(u64 size, struct vma *v)
 	if (!is_small_shared(v, size) || !space->pool_end)
 		return 0;
 	run = o->ops->gather(o, index, count, 0);
-	if (!run) {
+	if (run == GATHER_MOVES) {
 		at = pool_take(count);
 		run = at ? o->ops->gather(o, index, count, at - space->pool) :
 			   0;

@@ -9,6 +9,9 @@
 
 struct object;
 
+/* No address of a frame. */
+#define GATHER_MOVES ((gpa_t)1)
+
 struct object_ops {
 	void (*ref)(struct object *o);
 	void (*unref)(struct object *o);
@@ -23,11 +26,11 @@ struct object_ops {
 	bool (*has)(struct object *o, u64 index);
 	/*
 	 * Where the frames of pages [index, index + count) are when they follow each
-	 * other and nobody is lent them; else they are moved to those from `run`
-	 * on, unless that is 0: frames of zeroes, which the object has then, or
-	 * they are free. Holes get frames, and stay holes until somebody writes.
-	 * 0: not possible, or not to be had without moving, or there are more
-	 * holes than is memory to spare. NULL: never.
+	 * other and nobody is lent them. GATHER_MOVES: they do not follow each
+	 * other, and are moved when this is called again with a run of frames of
+	 * zeroes, which the object has then; what it could not use is free. Holes
+	 * get frames, and stay holes until somebody writes. 0: not possible, or
+	 * there are more holes than is memory to spare. NULL: never.
 	 */
 	gpa_t (*gather)(struct object *o, u64 index, u64 count, gpa_t run);
 	/* Copies data from byte `at` on; bytes, fewer at the end. */

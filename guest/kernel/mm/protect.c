@@ -1,6 +1,7 @@
 /* protect.c: rights of mappings. */
 #include <linux/mman.h>
 
+#include "mm/code.h"
 #include "mm/frame.h"
 #include "mm/map.h"
 #include "mm/page.h"
@@ -41,6 +42,8 @@ static bool protect(const struct vma *v, u32 prot)
 	bool flush = false;
 	u64 at = v->start;
 
+	if ((prot & PROT_WRITE) && v->object && !(v->flags & MAP_SHARED))
+		code_note_write();
 	for (const u64 *pte; (pte = next(&at, v->end, prot)); at += PAGE_SIZE)
 		flush |= protect_page(at, *pte, v, prot);
 	return flush;

@@ -25,13 +25,25 @@ def last_place(text, at):
     # It may be of a block's line, or of a comment.
     if at or b"#" in text[:place] or b":" in text[:place]:
         return -1
-    return place + len(text) - place - len(text[place:].lstrip())
+    return len(text) - len(text[place:].lstrip())
+
+
+def compile_before(source, name):
+    """What is before the last expression; None: it is no program by itself."""
+    try:
+        return compile(source, name, "exec", Session.flags, True)
+    except (SyntaxError, ValueError):
+        try:
+            ast.parse(source)
+        except (SyntaxError, ValueError):
+            return None
+        raise  # what it warns of has been said
 
 
 def compile_cut(source, name):
     """Before the last expression, and that, each as it is: where it is cut, both are good by
     themselves, so the first one leaves nothing open. None: it cannot be cut so."""
-    text = source.rstrip()
+    text = source.rstrip(b" \t\n")
     # What changes how all that follows is read.
     if b"\r" in text or b"\f" in text or b"coding" in text or b"__future__" in text or b"\xef\xbb\xbf" in text:
         return None
@@ -48,10 +60,11 @@ def compile_cut(source, name):
     # A form feed begins the indentation anew, so that columns are what they are.
     before = b"\n" * text.count(b"\n", 0, at) + (b" " * (place - at - 1) + b"\f" if place > at else b"")
     try:
-        last = compile(before + text[place:], name, "eval", Session.flags, True)
-        return (compile(text[:place], name, "exec", Session.flags, True), last)
+        last = compile(before + text[place:], name, "eval", Session.flags | ast.PyCF_ONLY_AST, True)
     except (SyntaxError, ValueError):
         return None
+    first = compile_before(text[:place], name)
+    return first and (first, compile(last, name, "eval", Session.flags, True))
 
 
 def compile_tree(source, name):

@@ -56,11 +56,11 @@ COROUTINE = 0x80  # of code.co_flags
 # What eval would take though it is none, and what it will mostly not take: indented,
 # a word that begins a statement, an assignment, more than a line.
 STATEMENT = sys.modules["re"].compile(
-    rb"\s|[#\\]|(?:import|from|for|def|class|if|while|with|try|del|assert|raise|global|async|pass)\b"
+    rb"\s|[#\\]|(?:import|from|for|def|class|if|while|with|try|del|assert|raise|global|async|pass)(?![\w\x80-\xff])"
     rb"|[\w\s.,\[\]]*[-+*/%@&|^<>:]*=(?!=)|.*[;\n].")
 # A line that is no expression, if it begins none of its own: of a block, by its word, an assignment.
 NO_VALUE = sys.modules["re"].compile(
-    rb"\s+[^\s#]|(?:import|from|for|def|class|if|elif|else|while|with|try|except|finally|del|assert|raise|global|async|pass)\b"
+    rb"\s+[^\s#]|(?:import|from|for|def|class|if|elif|else|while|with|try|except|finally|del|assert|raise|global|async|pass)(?![\w\x80-\xff])"
     rb"|(?!.*\blambda\b)[\w\s.,\[\]]*(?:[-+*/%@&|^]|\*\*|//|<<|>>)?=(?!=)")
 # Strings without backslashes, and comments.
 QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
