@@ -186,8 +186,6 @@ SyntaxError: invalid syntax
 <exec 11>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?
   x is 5
   File "<exec 11>", line 2
-    return
-    ^^^^^^
 SyntaxError: 'return' outside function
 """)
     says(s, "x\n1\v", code=1, err="""\
