@@ -18,6 +18,7 @@
 #include "mcp_http.h"
 #include "request.h"
 #include "session.h"
+#include "session_exec.h"
 
 #define OUTPUT_MAX (1u << 20)        /* bytes of each stream of one run */
 #define BATCH_OUTPUT_MAX (32u << 20) /* of all the runs of a batch */

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "request.h"
 #include "session.h"
+#include "session_exec.h"
 
 #define LISTED_MAX 1000
 #define SLICE 100 /* sessions that are told at a time */

@@ -10,6 +10,7 @@
 #include "derived.h"
 #include "request.h"
 #include "session.h"
+#include "session_exec.h"
 
 #define SETTLE_MS 30000
 #define OUTPUT_MAX 65536 /* of what the program writes meanwhile, for nobody */

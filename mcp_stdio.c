@@ -17,6 +17,7 @@
 #include "pool.h"
 #include "reading.h"
 #include "session.h"
+#include "session_exec.h"
 
 #define READ_SIZE ((size_t)65536)
 #define OUTPUT_MAX (1u << 20) /* bytes of each stream of one run */

@@ -31,6 +31,7 @@
 #include "reload.h"
 #include "request.h"
 #include "session.h"
+#include "session_exec.h"
 
 #define MAX_CONNECTIONS 8192
 #define SPARE_FILES 256u  /* descriptors that are not connections or workers */

@@ -21,11 +21,8 @@
 #include "state.h"
 #include "text.h"
 
-#define SESSION_IDLE 600                   /* seconds, unless it is said */
-#define SESSION_COPIES_MAX 100             /* of one, at a time */
-#define SESSION_GRACE_MS 2000              /* after an interrupt, to end */
-#define SESSION_WAITING_MAX 16             /* execs of one that wait, and */
-#define SESSION_WAITING_BYTES (256u << 20) /* of the requests of all */
+#define SESSION_IDLE 600       /* seconds, unless it is said */
+#define SESSION_COPIES_MAX 100 /* of one, at a time */
 
 struct session {
 	struct session *chained;         /* in the table */
@@ -73,9 +70,6 @@ struct session_options {
 int session_open(const struct session_options *o, int epoll, struct err *e);
 /* What waits of all is answered, JOB_DRAINED: the server is ending. */
 void session_refuse_waiting(void);
-/* Execs that are broken off from now on are because the server ends: their sessions are
- * as they were before. */
-void session_drain(void);
 /* What is to be kept is on the disk. Jobs may still come to their ends. */
 void session_close(void);
 /* Those that nobody has used for too long go; now and then. */
@@ -106,24 +100,11 @@ void session_delete(struct session *s);
 struct session *session_newest(uint64_t owner);
 struct session *session_next(const struct session *s);
 
-/* An exec, in its turn, or a run of no session (NULL): job->done is called. 0; -EAGAIN:
- * there is no place for it; -ENOMEM. */
-int session_submit(struct session *s, struct job *job);
-/* SIGINT for what runs, if anything does. */
-void session_interrupt(struct session *s);
-/* The client of either is gone; as pool_cancel. */
-bool session_cancel(struct job *job);
-
-/* How many have been answered and are being saved. */
-unsigned session_saving(void);
-
 void session_metrics(struct text *t);
 
 /* ---- for session_limits.c ---- */
 
 unsigned session_count(void);
-/* An exec of one runs. */
-bool session_any_runs(void);
 
 /* ---- for session_store.c ---- */
 
@@ -135,9 +116,19 @@ void session_name_language(struct session *s, const char *name);
 void session_find_languages(void);
 /* It has ended, which is not to be written. */
 void session_end_as(struct session *s, const char *why);
-/* What waits for memory may go on, if there is some. */
-void session_go_on(void);
-/* Its state is there again, or it has ended; or cannot be had: -errno. */
-void session_fetched(struct session *s, int r);
+
+/* ---- for session_exec.c ---- */
+
+/* By an exec or a fork: that is told of it, and it is idle from now on. */
+void session_use(struct session *s);
+/* The segment becomes its own; whole: instead of all that there is. 0 or -ENOMEM. */
+int session_add(struct session *s, struct segment *segment, bool whole);
+/* The template that its first exec will have made it of, if that is this crew's: that is
+ * kept from now on. */
+void session_expect_origin(struct session *s, int crew);
+/* Its template, as its first segment says, whatever was expected. */
+void session_note_origin(struct session *s);
+/* It may be a template of its owner's that is there by now. */
+void session_find_language(struct session *s);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "protocol.h"
 #include "session.h"
+#include "session_exec.h"
 
 static struct session_limits limits;
 static size_t promised; /* bytes, to all */

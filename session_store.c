@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "origin.h"
 #include "session.h"
+#include "session_exec.h"
 
 #define SETTLE_NS 200000000ull /* from a change to its writing; and, of what */
 #define COST 8                 /* takes long, so many times that */
