@@ -1,7 +1,8 @@
 /*
  * sharedfile.c: files that are mapped shared, small enough to be shown where their
  * pages are: what is written on one side is read on the other, whatever becomes of
- * file, mapping and process.
+ * file, mapping and process. That they are shown so, where that counts, is what
+ * recycle-python tells (tests/recycle/python.txt): their runs keep their VMs.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
