@@ -26,8 +26,8 @@ suites+=(data)
 # ---- where there is no /dev/kvm ----
 # What needs it has one in an emulated machine, where VMs take ten times as long: not
 # all suites end there in CI's time. Those that are not run are named and counted.
-alone='^(svm|vmx|unit|appliance)$'
-emulated='^(session_store|derived|judge|parts|parity|node|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|options|manual)$'
+alone='^(svm|vmx|unit|appliance|manual)$'
+emulated='^(session_store|derived|judge|parts|parity|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|options)$'
 need_kvm() {
 	local suite
 	for suite in "${suites[@]}"; do
