@@ -59,12 +59,15 @@ def compile_cut(source, name):
         return None
     # A form feed begins the indentation anew, so that columns are what they are.
     before = b"\n" * text.count(b"\n", 0, at) + (b" " * (place - at - 1) + b"\f" if place > at else b"")
+    # The last one first: mostly it is what is no expression. What is warned of comes in order.
+    if MAY_WARN.search(text, place):
+        return None
     try:
-        last = compile(before + text[place:], name, "eval", Session.flags | ast.PyCF_ONLY_AST, True)
+        last = compile(before + text[place:], name, "eval", Session.flags, True)
     except (SyntaxError, ValueError):
         return None
     first = compile_before(text[:place], name)
-    return first and (first, compile(last, name, "eval", Session.flags, True))
+    return first and (first, last)
 
 
 def compile_tree(source, name):

@@ -62,6 +62,10 @@ STATEMENT = sys.modules["re"].compile(
 NO_VALUE = sys.modules["re"].compile(
     rb"\s+[^\s#]|(?:import|from|for|def|class|if|elif|else|while|with|try|except|finally|del|assert|raise|global|async|pass)(?![\w\x80-\xff])"
     rb"|(?!.*\blambda\b)[\w\s.,\[\]]*(?:[-+*/%@&|^]|\*\*|//|<<|>>)?=(?!=)")
+# What the compiler may warn of: `is` with a literal, one that is called or has an index, an
+# escape, a number with a word behind it.
+MAY_WARN = sys.modules["re"].compile(
+    rb"\bis\b|\\|(?:['\"\])}]|\b\d\w*)\s*[(\[]|\b\d\w*(?:and|else|for|if|in|is|not|or)\b")
 # Strings without backslashes, and comments.
 QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
 BRACKETS = (b"(", b")"), (b"[", b"]"), (b"{", b"}")
