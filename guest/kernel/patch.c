@@ -495,26 +495,24 @@ static void find_behind(struct sites *s, u64 start, u64 end,
 }
 
 /*
- * The sites of v, found once for as long as no other mapping is asked for and nobody
- * could write to code: they are executed one by one, and each time all of the code
- * would be looked through. NULL: it is not code of the image, or has too many.
+ * The sites of v, found once for as long as no other mapping is asked for: they are
+ * executed one by one, and each time all of the code would be looked through. NULL: it
+ * is not code as the image has it, or has too many.
  */
 static const struct sites *sites_of(const struct vma *v)
 {
 	static struct sites found;
 	static gpa_t frame;
-	static u64 start, end, writes;
-	gpa_t there = code_frame(v, v->start, v->end);
+	static u64 start, end;
+	gpa_t there = code_may_differ() ? 0 : code_frame(v, v->start, v->end);
 
 	if (!there)
 		return NULL;
-	if (there != frame || v->start != start || v->end != end ||
-	    code_writes() != writes) {
+	if (there != frame || v->start != start || v->end != end) {
 		find_behind(&found, v->start, v->end, moved_size);
 		frame = there;
 		start = v->start;
 		end = v->end;
-		writes = code_writes();
 	}
 	return found.count < SITES_MAX ? &found : NULL;
 }

@@ -30,16 +30,16 @@ u64 code_least(void)
 	return space->pool_end ? FIRST_LEAST : LATER_LEAST;
 }
 
-static u64 writes;
+static bool may_differ;
 
-u64 code_writes(void)
+void code_note_change(void)
 {
-	return writes;
+	may_differ = true;
 }
 
-void code_note_write(void)
+bool code_may_differ(void)
 {
-	writes++;
+	return may_differ;
 }
 
 gpa_t code_frame(const struct vma *v, u64 start, u64 end)

@@ -15,10 +15,9 @@
 #define MAX_VMAS 65530         /* as Linux, vm.max_map_count */
 #define EAGER_COPY (4ul << 20) /* private writable file data copied at once */
 #define EAGER_MAP (64ul << 20) /* image pages mapped at once: 8 bytes a page */
-#define POOL_COPY                                                              \
-	(1ul << 20) /* file data shown in the pool: a copy, or what is shared */
-#define NEAR (1ul << 31) /* bytes that a jump reaches */
-#define FAR (64ul << 30) /* larger ones go beyond the home entry */
+#define POOL_COPY (1ul << 20)  /* file data that the pool shows, at most */
+#define NEAR (1ul << 31)       /* bytes that a jump reaches */
+#define FAR (64ul << 30)       /* larger ones go beyond the home entry */
 #define KERNEL_END (ZB_IMAGE_BASE + HOME_SIZE)
 #define RIGHTS (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PLACES (MAP_FIXED | MAP_FIXED_NOREPLACE)

@@ -42,8 +42,6 @@ static bool protect(const struct vma *v, u32 prot)
 	bool flush = false;
 	u64 at = v->start;
 
-	if ((prot & PROT_WRITE) && v->object && !(v->flags & MAP_SHARED))
-		code_note_write();
 	for (const u64 *pte; (pte = next(&at, v->end, prot)); at += PAGE_SIZE)
 		flush |= protect_page(at, *pte, v, prot);
 	return flush;
@@ -101,6 +99,16 @@ static long extend_down(u64 *addr)
 	return 0;
 }
 
+/* What a file is mapped as at first is what it has; what is made executable may have been
+ * written to. */
+static void note_code(u64 start, u64 end)
+{
+	for (const struct vma *v = vma_next(start); v && v->start < end;
+	     v = vma_after(v))
+		if (v->object && !(v->flags & MAP_SHARED))
+			code_note_change();
+}
+
 long sys_mprotect(u64 addr, u64 size, u64 prot)
 {
 	u64 end = addr + PAGE_UP(size), there = addr;
@@ -118,6 +126,8 @@ long sys_mprotect(u64 addr, u64 size, u64 prot)
 		r = extend_down(&addr);
 	if (r)
 		return r;
+	if (prot & PROT_EXEC)
+		note_code(addr, end);
 	/* What is before a gap gets its rights, and the call fails. */
 	while (there < end && (v = vma_at(there)))
 		there = MIN(v->end, end);

@@ -404,7 +404,7 @@ static size_t transfer(struct space *s, u8 *kernel, u64 addr, size_t n,
 	size_t done = 0, part;
 
 	if (write)
-		code_note_write();
+		code_note_change();
 	for (; done < n; done += part) {
 		u8 *page = reach(addr + done, write);
 		u64 at = (addr + done) % PAGE_SIZE;

@@ -57,11 +57,12 @@ def compile_cut(source, name):
         return None
     if place == 0:
         return None
-    # A form feed begins the indentation anew, so that columns are what they are.
-    before = b"\n" * text.count(b"\n", 0, at) + (b" " * (place - at - 1) + b"\f" if place > at else b"")
-    # The last one first: mostly it is what is no expression. What is warned of comes in order.
+    # The last one is compiled first, as it mostly is what is no expression. What is warned of
+    # comes in order.
     if MAY_WARN.search(text, place):
         return None
+    # A form feed begins the indentation anew, so that columns are what they are.
+    before = b"\n" * text.count(b"\n", 0, at) + (b" " * (place - at - 1) + b"\f" if place > at else b"")
     try:
         last = compile(before + text[place:], name, "eval", Session.flags, True)
     except (SyntaxError, ValueError):

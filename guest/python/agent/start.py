@@ -53,14 +53,19 @@ FEATURES = functools.reduce(operator.or_, (getattr(__future__, name).compiler_fl
 RESULT_MAX = 1 << 16
 SOURCES_MAX = 4 << 20  # characters of execs whose lines tracebacks show
 COROUTINE = 0x80  # of code.co_flags
-# What eval would take though it is none, and what it will mostly not take: indented,
-# a word that begins a statement, an assignment, more than a line.
+# What begins a statement, and not a name.
+WORD = (
+    rb"(?:import|from|for|def|class|if|elif|else|while|with|try|except|finally|del|assert|raise|global|async|pass)"
+    rb"(?![\w\x80-\xff])"
+)
+# What eval would take though it is none, and what it will mostly not take: indented, a word,
+# an assignment, more than a line.
 STATEMENT = sys.modules["re"].compile(
-    rb"\s|[#\\]|(?:import|from|for|def|class|if|while|with|try|del|assert|raise|global|async|pass)(?![\w\x80-\xff])"
+    rb"\s|[#\\]|" + WORD +
     rb"|[\w\s.,\[\]]*[-+*/%@&|^<>:]*=(?!=)|.*[;\n].")
 # A line that is no expression, if it begins none of its own: of a block, by its word, an assignment.
 NO_VALUE = sys.modules["re"].compile(
-    rb"\s+[^\s#]|(?:import|from|for|def|class|if|elif|else|while|with|try|except|finally|del|assert|raise|global|async|pass)(?![\w\x80-\xff])"
+    rb"\s+[^\s#]|" + WORD +
     rb"|(?!.*\blambda\b)[\w\s.,\[\]]*(?:[-+*/%@&|^]|\*\*|//|<<|>>)?=(?!=)")
 # What the compiler may warn of: `is` with a literal, one that is called or has an index, an
 # escape, a number with a word behind it.
