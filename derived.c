@@ -404,10 +404,8 @@ static int begin(struct making *m, const struct crew *c)
 
 	if (r == 0 && epoll_ctl(all.epoll, EPOLL_CTL_ADD, m->pipe, &event) < 0)
 		r = -errno;
-	if (r && m->pid > 0) {
-		kill(m->pid, SIGKILL);
-		waitpid(m->pid, NULL, 0);
-	}
+	if (r && m->pid > 0)
+		jail_end(m->pid, SIGKILL);
 	return r;
 }
 
@@ -705,8 +703,7 @@ void derived_close(void)
 
 		if (!m->share)
 			continue;
-		kill(m->pid, SIGKILL);
-		waitpid(m->pid, NULL, 0);
+		jail_end(m->pid, SIGKILL);
 		finish(m);
 	}
 	while (all.first) {

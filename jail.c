@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "proc.h"
 
 #define NOBODY 65534
@@ -39,6 +41,7 @@
 #define WORKER_FILES 16
 /* Address space that a worker may take beyond what it has when locked. */
 #define WORKER_SPARE (64ull << 20)
+#define END_NS 2000000000ull /* jail_end */
 
 static const struct space {
 	int flag;
@@ -491,6 +494,15 @@ pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 	pid = clone(spawn_child, stack + sizeof(stack),
 		    jail.clone_flags | SIGCHLD, &s);
 	return pid < 0 ? -errno : pid;
+}
+
+void jail_end(pid_t pid, int signal)
+{
+	uint64_t until = clock_mono() + END_NS;
+
+	kill(pid, signal);
+	while (waitpid(pid, NULL, WNOHANG) == 0 && clock_mono() < until)
+		poll(NULL, 0, 1);
 }
 
 /* ---- shutting the door ---- */

@@ -42,6 +42,9 @@ const char *jail_user(void);
  */
 pid_t jail_spawn(char *const argv[], const int *files, size_t count);
 int jail_file(size_t n);
+/* Ends it by that signal. Who hangs at a disk is waited for two seconds: it is done when
+ * that answers. */
+void jail_end(pid_t pid, int signal);
 
 /* In the worker, before it is locked: so many bytes more of address space. */
 void jail_spare(unsigned long long more);

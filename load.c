@@ -221,11 +221,8 @@ static int build(struct load *l)
 static int keep(struct load *l)
 {
 	const struct load_options *o = l->options;
-	sigset_t none;
 	int r;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (o->copy >= 0)
 		cache_keep(o->image, o->copy);
 	if (o->memory < 0)
@@ -328,15 +325,26 @@ static int derive(struct load *l)
 	return r;
 }
 
+/* With the front end, which has signals blocked. One that writes a file takes that away
+ * at its end. */
+static void end_with_parent(const struct load_options *o)
+{
+	bool writes = o->job == LOAD_KEEP || o->job == LOAD_STORE;
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (writes)
+		sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, writes ? SIGTERM : SIGKILL, 0, 0, 0);
+}
+
 int load_main(const struct load_options *o)
 {
 	struct err e = { "" };
 	struct load l = { .options = o, .e = &e };
 	int r, status;
 
-	/* One that writes a file takes that away at its end. */
-	prctl(PR_SET_PDEATHSIG, o->job >= LOAD_KEEP ? SIGTERM : SIGKILL, 0, 0,
-	      0);
+	end_with_parent(o);
 	/* Workers that start have more of a hurry; for a template they wait. */
 	if (o->job != LOAD_BUILD && o->job != LOAD_DERIVE)
 		(void)!nice(10);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@
 #define PLACE "kept"            /* in the directory */
 #define SPARE_NS 30000000000ull /* nobody is of it: it may be wanted again */
 #define AGAIN_NS 5000000000ull  /* after one could not be kept */
-#define END_NS 2000000000ull    /* to end what keeps one, at an end */
 #define IMAGE_NAME 48
 
 struct origin {
@@ -374,7 +372,8 @@ static void forget(struct origin **at)
 	*at = o->next;
 	if (o->kept)
 		remove_file(o->name, ".zbt");
-	if (o->kept && o->image[0] && !has_image(o->image))
+	/* Also that of one for which there was no room. */
+	if (o->image[0] && !has_image(o->image))
 		remove_file(o->image, "");
 	free(o);
 }
@@ -556,17 +555,11 @@ int origin_open(const char *directory, const char *host, struct err *e)
 	return r;
 }
 
-/* A disk that hangs is not waited for: the process is done when that answers, as when the
- * server is killed. */
 static void break_off(void)
 {
-	uint64_t until = clock_mono() + END_NS;
-
 	if (!all.keeping)
 		return;
-	kill(all.pid, SIGTERM);
-	while (waitpid(all.pid, NULL, WNOHANG) == 0 && clock_mono() < until)
-		poll(NULL, 0, 2);
+	jail_end(all.pid, SIGTERM);
 	close(all.words);
 	all.keeping = NULL;
 }

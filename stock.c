@@ -594,8 +594,7 @@ void stock_close(struct stock *s)
 {
 	if (s->pid) {
 		/* One that writes a file takes that away. */
-		kill(s->pid, s->work == STOCK_KEEPING ? SIGTERM : SIGKILL);
-		waitpid(s->pid, NULL, 0);
+		jail_end(s->pid, s->work == STOCK_KEEPING ? SIGTERM : SIGKILL);
 		close(s->pipe);
 		s->pid = 0;
 	}

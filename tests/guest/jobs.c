@@ -162,6 +162,7 @@ static int stops_blocked(void)
 
 static int stops_itself(void)
 {
+	setpgid(0, 0);
 	signal(SIGTTOU, SIG_IGN);
 	raise(SIGTTOU);
 	signal(SIGTSTP, count);
@@ -178,7 +179,6 @@ static void by_itself(void)
 
 	child_run("blocked", stops_blocked);
 	pid = child_start(stops_itself);
-	setpgid(pid, pid);
 	SHOW(waitpid(pid, &status, WUNTRACED) == pid);
 	child_show("itself", status);
 	kill(pid, SIGCONT);
