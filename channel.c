@@ -174,7 +174,7 @@ static int keep_input(struct channel *c, size_t want)
 
 	if (c->own && c->in_room >= want)
 		return 0;
-	own = malloc(want);
+	own = discard_alloc(want);
 	if (!own)
 		return -ENOMEM;
 	buffer_keep(own, want);
@@ -269,7 +269,7 @@ char *channel_take(struct channel *c, const struct message *m,
 		forget_input(c);
 		return taken;
 	}
-	taken = malloc(m->size ? m->size : 1);
+	taken = discard_alloc(m->size);
 	if (!taken)
 		return NULL;
 	memcpy(taken, *body, m->size);

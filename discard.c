@@ -1,5 +1,6 @@
 #include "discard.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +20,12 @@
 #define SPARE_MOST (8u << 20)
 #define SPARE_NS 1000000000ull
 
+/* The same of small memory, whose pages malloc would give back and take each time. */
+#define SMALL 32
+#define SMALL_LEAST (8u << 10)
+#define SMALL_MOST (256u << 10)
+#define SMALL_ALL (2u << 20) /* bytes of all */
+
 /* In the memory itself, at its beginning. */
 struct discarded {
 	struct discarded *next;
@@ -31,7 +38,8 @@ static struct spare {
 	void *data;
 	size_t size;
 	uint64_t since;
-} spares[SPARES];
+} spares[SPARES], small[SMALL];
+static size_t small_size;
 
 /* Some of its end, without what is not a page of its own. */
 static void shorten(struct discarded *d)
@@ -84,12 +92,75 @@ static bool spare(void *data, size_t size)
 	return false;
 }
 
+static void *take_small(struct spare *s)
+{
+	void *data = s->data;
+
+	small_size -= s->size;
+	*s = (struct spare){ .data = NULL };
+	return data;
+}
+
+/* The place of the one that has waited there the longest. */
+static struct spare *oldest_small(void)
+{
+	struct spare *oldest = small;
+
+	for (struct spare *s = small; s < small + SMALL; s++)
+		if (s->data && (!oldest->data || s->since < oldest->since))
+			oldest = s;
+	return oldest;
+}
+
+static void spare_small(void *data, size_t size)
+{
+	struct spare *s = small;
+
+	while (small_size + size > SMALL_ALL)
+		free(take_small(oldest_small()));
+	while (s < small + SMALL && s->data)
+		s++;
+	if (s == small + SMALL) {
+		s = oldest_small();
+		free(take_small(s));
+	}
+	*s = (struct spare){ data, size, clock_mono() };
+	small_size += size;
+}
+
 void discard(void *data, size_t size)
 {
-	if (!data || size < LARGE)
+	size_t usable = data && size < LARGE ? malloc_usable_size(data) : 0;
+
+	if (!data)
+		return;
+	if (usable >= SMALL_LEAST && usable < SMALL_MOST)
+		spare_small(data, usable);
+	else if (size < LARGE)
 		free(data);
 	else if (!spare(data, size))
 		give_back(data, size);
+}
+
+/* So that memory is of use again for what is a little larger. */
+static size_t round_up(size_t size)
+{
+	return (size + 2 * sizeof(size_t) + PAGE - 1) / PAGE * PAGE -
+	       2 * sizeof(size_t);
+}
+
+void *discard_alloc(size_t size)
+{
+	struct spare *best = NULL;
+
+	if (size < SMALL_LEAST || size >= SMALL_MOST)
+		return malloc(size ? size : 1);
+	size = round_up(size);
+	for (struct spare *s = small; s < small + SMALL; s++)
+		if (s->data && s->size >= size && s->size < size + 2 * PAGE &&
+		    (!best || s->size < best->size))
+			best = s;
+	return best ? take_small(best) : malloc(size);
 }
 
 void *discard_take(size_t least, size_t most, size_t *size)
@@ -118,6 +189,9 @@ void discard_tick(void)
 		give_back(s->data, s->size);
 		s->data = NULL;
 	}
+	for (struct spare *s = small; s < small + SMALL; s++)
+		if (s->data && clock_mono() - s->since >= SPARE_NS)
+			free(take_small(s));
 }
 
 void discard_parts(struct parts *p)

@@ -10,8 +10,11 @@
 
 #include "parts.h"
 
-/* Memory of malloc's, of that size or larger, or NULL; small memory at once. */
+/* Memory of malloc's, of that size or larger, or NULL; small memory at once, but for some
+ * that discard_alloc has again. */
 void discard(void *data, size_t size);
+/* Memory of malloc's for so many bytes. NULL: no memory. */
+void *discard_alloc(size_t size);
 /* Memory with least to most bytes that waits there, and how many it has; or NULL. */
 void *discard_take(size_t least, size_t most, size_t *size);
 /* Nobody has wanted what waits for so long. */

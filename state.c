@@ -18,7 +18,8 @@ struct segment {
 
 struct segments {
 	unsigned users;
-	size_t size; /* of this */
+	size_t size; /* of this, in bytes; */
+	size_t room; /* in segments */
 	struct segment **all;
 	struct iovec pieces[];
 };
@@ -158,18 +159,23 @@ size_t state_total(void)
 
 /* ---- lists of them ---- */
 
-/* Room for so many. NULL: no memory. */
+/* Room for so many, and for some that come, if there are any yet. NULL: no memory. */
 static struct segments *make_list(size_t count)
 {
-	size_t size = sizeof(struct segments) +
-		      count * (sizeof(struct iovec) + sizeof(struct segment *));
-	struct segments *list = malloc(size);
+	struct segments *list;
+	size_t room = 1, size;
 
+	while (room < count)
+		room *= 2;
+	size = sizeof(*list) +
+	       room * (sizeof(struct iovec) + sizeof(struct segment *));
+	list = malloc(size);
 	if (!list)
 		return NULL;
 	list->users = 1;
+	list->room = room;
 	list->size = size;
-	list->all = (struct segment **)(void *)(list->pieces + count);
+	list->all = (struct segment **)(void *)(list->pieces + room);
 	total += size;
 	return list;
 }
@@ -198,8 +204,13 @@ bool state_is_shared(const struct state *s)
 int state_add(struct state *s, struct segment *segment, bool whole)
 {
 	size_t kept = whole ? 0 : s->count;
-	struct state next = { .list = make_list(kept + 1) };
+	struct state next = { .list = NULL };
 
+	if (s->list && kept && !state_is_shared(s) && kept < s->list->room) {
+		append(s, segment);
+		return 0;
+	}
+	next.list = make_list(kept + 1);
 	if (!next.list) {
 		segment_drop(segment);
 		return -ENOMEM;
