@@ -228,6 +228,99 @@ ValueError
     says(s, "sys.excepthook = lambda *a: print(a[0].__name__)\n1 / 0", code=1, out="ZeroDivisionError\n")
 
 
+def python_iterators_end(s):
+    """A StopIteration is an error as any other, also of repr()."""
+    for number, (source, line, what) in enumerate((("next(iter([]))", "next(iter([]))", ""), ("raise StopIteration(5)", "raise StopIteration(5)", ": 5"),
+                                                   ("x = next(iter([]))\nprint('after')", "x = next(iter([]))", ""),
+                                                   ("x = 3\nnext(iter([]))\nx", "next(iter([]))", "")), 1):
+        place = source.split("\n").index(line) + 1
+        marks = "        ^^^^^^^^^^^^^^\n" if line.startswith("x") else ""
+        says(s, source, code=1, err=f"""\
+Traceback (most recent call last):
+  File "<exec {number}>", line {place}, in <module>
+    {line}
+{marks}StopIteration{what}
+""")
+    got = s.run("class A:\n    def __repr__(self): return next(iter([]))\nA()")
+    same(got, code=1, err=got.err)
+    assert got.err.endswith("\nStopIteration\n"), got
+    says(s, "class A: __repr__ = iter([]).__next__\nA()", code=1, err="StopIteration\n")
+    says(s, "async def f(): return next(iter([]))\nimport asyncio")
+    got = s.run("await f()")
+    same(got, code=1, err=got.err)
+    assert got.err.endswith("\nRuntimeError: coroutine raised StopIteration\n"), got
+    says(s, "x", result="3")
+
+
+# What a program may do to what errors are told by, and back.
+PYTHON_BREAKS = (
+    ("sys.stderr.close()", "sys.stderr = sys.__stderr__ = open(2, 'w', closefd=False)"),
+    ("sys.stderr = W(ValueError)", ""), ("sys.stderr = W(KeyboardInterrupt)", ""), ("sys.stderr = W(SystemExit)", ""),
+    ("sys.stderr = None", ""), ("del sys.stderr", ""), ("del sys.__excepthook__", "sys.__excepthook__ = sys.excepthook"),
+    ("del sys.excepthook; sys.stderr = W(ValueError)", "sys.excepthook = sys.__excepthook__"),
+    ("sys.excepthook = lambda *_: 1 / 0; sys.stderr = W(ValueError)", "sys.excepthook = sys.__excepthook__"),
+    ("modules = dict(sys.modules); sys.modules.clear()", "sys.modules.update(modules)"),
+    ("traceback.print_exception, p = None, traceback.print_exception", "traceback.print_exception = p"),
+    ("sys.unraisablehook = lambda _: 1 / 0; sys.stdout = W(ValueError)", "sys.stdout = sys.__stdout__; sys.unraisablehook = sys.__unraisablehook__"),
+    ("e = os.dup(2); os.close(2)", "os.dup2(e, 2); sys.stderr = sys.__stderr__ = open(2, 'w', closefd=False)"),
+)
+
+
+def python_errors_are_not_told(s):
+    """An exec of which nothing can be told ends all the same, as a run does."""
+    says(s, """
+import os, sys, traceback
+class W:
+    closed = False
+    def __init__(self, error): self.error = error
+    def write(self, text): raise self.error
+    def flush(self): raise self.error
+""")
+    for broken, mended in PYTHON_BREAKS:
+        for what in "1 / 0", "raise KeyboardInterrupt":
+            got = s.run(f"{broken}\n{what}")
+            same(got, code=got.code, err=got.err)
+            assert got.code == (130 if "Keyboard" in broken + what else 1), (broken, got)
+            got = s.run(f"{mended}\nsys.stderr = sys.__stderr__")
+            same(got, err=got.err)  # which may have been kept for it
+            says(s, "6 * 7", result="42")
+    says(s, "1 / 0", code=1, err=raised(2 + 6 * len(PYTHON_BREAKS), 1, "1 / 0", "~~^~~"))
+
+
+def python_interrupted_twice(s):
+    """The second time while the first is told of: no line of the agent's is shown."""
+    says(s, """
+import sys
+class W:
+    def __init__(self): self.interrupted = False
+    def __getattr__(self, name): return getattr(sys.__stderr__, name)
+    def write(self, text):
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return sys.__stderr__.write(text)
+sys.stderr = W()
+""")
+    says(s, "raise KeyboardInterrupt", code=130, err="""\
+Traceback (most recent call last):
+  File "<exec 1>", line 9, in write
+    raise KeyboardInterrupt
+KeyboardInterrupt
+""")
+
+
+def python_input_is_closed(s):
+    same(s.run("import os\nos.close(0)", stdin="x"))
+    same(s.run("6 * 7", stdin="x"), result="42")
+    says(s, "import sys; del sys.stdin, sys.__stdin__, sys.argv")
+    same(s.run("6 * 7", args=["a"], env={"A": "b"}, stdin="x"), result="42")
+    says(s, "os.environ['A']", result="'b'")
+
+
+def python_closes_all(s):
+    says(s, "import os; os.closerange(0, 5000)", event=EXIT, code=70)
+
+
 def python_awaits(s):
     says(s, "import asyncio\nasync def f(n):\n    await asyncio.sleep(0)\n    return n")
     says(s, "x = await f(3)\nx", result="3")
@@ -561,6 +654,11 @@ CASES = {
         "a last expression's value is the result, wherever it begins": python_has_values,
         "errors and warnings say where, wherever that is": python_errors_have_places,
         "what is not caught ends its exec, with lines of the source": python_errors_end_an_exec,
+        "a StopIteration ends its exec as any exception": python_iterators_end,
+        "an exec ends whatever becomes of what errors are told by": python_errors_are_not_told,
+        "a second interrupt is told of as the first is": python_interrupted_twice,
+        "an exec begins whatever becomes of input and arguments": python_input_is_closed,
+        "without its descriptors a session ends": python_closes_all,
         "await outside of functions": python_awaits,
         "SIGINT is the exec's KeyboardInterrupt": python_interrupts,
         "sys.exit ends the session": python_ends,

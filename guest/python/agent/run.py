@@ -42,6 +42,14 @@ def wait():
         run.__setstate__((FunctionType(compiled, main.__dict__), (), {}, {}))
 
 
+def say(text):
+    """To standard error, as far as there is one."""
+    try:
+        sys.stderr.write(text)
+    except BaseException:
+        pass
+
+
 def exit_code(e):
     """Of a SystemExit; says its message, as CPython does."""
     value = e.code
@@ -63,8 +71,8 @@ def report(e):
     kind, trace = type(e), e.__traceback__
     sys.last_type, sys.last_value, sys.last_traceback = kind, e, trace
     if not hasattr(sys, "excepthook"):
-        sys.stderr.write("sys.excepthook is missing\n")
-        sys.excepthook = sys.__excepthook__
+        say("sys.excepthook is missing\n")
+        sys.excepthook = display
     try:
         sys.excepthook(kind, e, trace)
     except SystemExit as inner:
@@ -72,10 +80,10 @@ def report(e):
     except BaseException as inner:
         inner.__context__ = None
         next_trace = inner.__traceback__.tb_next
-        sys.stderr.write("Error in sys.excepthook:\n")
-        sys.__excepthook__(type(inner), inner.with_traceback(next_trace), next_trace)
-        sys.stderr.write("\nOriginal exception was:\n")
-        sys.__excepthook__(kind, e, trace)
+        say("Error in sys.excepthook:\n")
+        display(type(inner), inner.with_traceback(next_trace), next_trace)
+        say("\nOriginal exception was:\n")
+        display(kind, e, trace)
     return 130 if kind is KeyboardInterrupt else 1
 
 
@@ -91,12 +99,20 @@ def flush():
     return failed
 
 
+def tell_unraisable(e, what, where):
+    try:
+        unraisable(UnraisableHookArgs((type(e), e, e.__traceback__, what, where)))
+    except BaseException as inner:
+        said = "Exception ignored in sys.unraisablehook"
+        sys.__unraisablehook__(UnraisableHookArgs((type(inner), inner, inner.__traceback__, said, State.hook)))
+
+
 def flush_and_tell():
     """True when all could be written. CPython tells of standard output only."""
     failed = flush()
     for stream, e in failed:
         if stream is getattr(sys, "stdout", None):
-            unraisable(UnraisableHookArgs((type(e), e, e.__traceback__, None, stream)))
+            tell_unraisable(e, None, stream)
             flush()
     return not failed
 

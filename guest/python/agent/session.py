@@ -1,6 +1,16 @@
 # session.py: execs of a session: each is read, compiled, called and told of.
 
 
+NO_RESULT = "no result"
+FAILURES_MOST = 1000  # at the end of one exec, before the next one's code is there
+TRIES = 3  # to tell of an exec's end
+
+
+class Nothing:
+    """The value of an exec that has none. Its repr() is C too, and that very text."""
+    __repr__ = NO_RESULT.__str__
+
+
 class Session:
     """open: what runs are execs. fd: of /dev/zeroboot. flags: of the compiler, what
     `from __future__` has set stays. reported: the exec's end was told, and the next
@@ -73,7 +83,8 @@ def callable_of(code):
 
 def prepare_exec(source):
     """Makes `body` of it: calls both in turn, and puts the text of a value that is
-    something into results. All of it is C, so no frame is beneath."""
+    something into results, or NO_RESULT. All of it is C, so no frame is beneath. There
+    is always a next one, so that a StopIteration is the program's."""
     Session.count += 1
     name = f"<exec {Session.count}>"
     try:
@@ -81,12 +92,12 @@ def prepare_exec(source):
         if Session.once:
             body.__setstate__((callable_of(compile(source, name, "exec", Session.flags, True)), (), {}, {}))
             return
-        codes = [callable_of(code) for code in compile_exec(source, name)]
+        codes = [*map(callable_of, compile_exec(source, name)), Nothing]
     except BaseException as e:
         State.exception = e.with_traceback(None)
         return
     values = filter(is_something, map(operator.call, codes))
-    body.__setstate__((collections.deque, (map(Session.results.append, map(repr, values)), 0), {}, {}))
+    body.__setstate__((map(Session.results.append, map(repr, values)).__next__, (), {}, {}))
 
 
 def cut_outer(trace):
@@ -110,10 +121,17 @@ def cut_traceback(e):
 def report_exec(e):
     """Prints an exception that has ended an exec, with lines of the source, which C
     does not find; the exit code."""
-    if getattr(sys, "excepthook", None) is not sys.__excepthook__:
+    if getattr(sys, "excepthook", None) is not display:
         return report(e)
     sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
-    sys.modules["traceback"].print_exception(e)
+    try:
+        if sys.stderr is not None:
+            sys.modules["traceback"].print_exception(e)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        # The program has taken something of it apart. C prints what it can.
+        display(type(e), e, e.__traceback__)
     return 130 if isinstance(e, KeyboardInterrupt) else 1
 
 
@@ -135,9 +153,22 @@ def end_exec():
             sys.excepthook(*sys.exc_info())
     if not flush_and_tell() and not code:
         code = 120
-    text = Session.results.pop().encode("utf-8", "backslashreplace") if Session.results and not code else None
+    text = Session.results.pop() if Session.results and not code else NO_RESULT
     Session.results.clear()
-    return struct.pack("=II", code, text is not None) + (text or b"")[:RESULT_MAX + 1]
+    if text is NO_RESULT:
+        return struct.pack("=II", code, 0)
+    return struct.pack("=II", code, 1) + text.encode("utf-8", "backslashreplace")[:RESULT_MAX + 1]
+
+
+def give_up():
+    """The end of an exec of which nothing can be told: that has raised, several times."""
+    e, State.exception = State.exception, None
+    code = 130 if isinstance(e, KeyboardInterrupt) else 1
+    if Session.once:
+        end_program(code)
+    flush()
+    Session.results.clear()
+    return struct.pack("=II", code, 0)
 
 
 def end_program(code):
@@ -152,6 +183,14 @@ def end_program(code):
         os._exit(code)
 
 
+def die(what):
+    """The agent has not what it needs."""
+    try:
+        write(2, f"zeroboot: python agent: {what}\n".encode())
+    finally:
+        leave(70)
+
+
 def has_input():
     """Whether there is something in standard input."""
     try:
@@ -163,10 +202,13 @@ def has_input():
 def renew_input():
     """What the exec has read ahead is not the next one's. The kernel has dropped the
     rest."""
-    old = sys.__stdin__
-    if not Session.input or old is None or old.closed or sys.stdin is not old:
+    old = getattr(sys, "__stdin__", None)
+    if not Session.input or old is None or old.closed or getattr(sys, "stdin", None) is not old:
         return
-    sys.stdin = sys.__stdin__ = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
+    try:
+        sys.stdin = sys.__stdin__ = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
+    except OSError:
+        return  # the program has closed it
     sys.stdin.buffer.raw.name = "<stdin>"
     sys.stdin.mode = "r"
 
@@ -177,6 +219,10 @@ def tell(report):
     except PermissionError:
         # A child that has come to the end of its code.
         os._exit(struct.unpack_from("=I", report)[0])
+    except OSError as e:
+        if e.errno == errno.EBADF:
+            die("the end of an exec cannot be told")
+        raise
     Session.reported = True
 
 
@@ -213,6 +259,23 @@ def drop_names():
             names.pop(name, None)
 
 
+def renew_strings(arguments, variables):
+    """As far as the program has left what they belong to."""
+    try:
+        if arguments:
+            sys.argv[1:] = map(os.fsdecode, arguments)
+    except Exception:
+        pass
+    try:
+        for variable in variables:
+            name, _, value = variable.partition(b"=")
+            os.environb[name] = value
+        if variables:
+            time.tzset()
+    except Exception:
+        pass
+
+
 def line_buffered(on):
     if sys.stdout is sys.__stdout__ and hasattr(sys.stdout, "reconfigure"):
         try:
@@ -242,11 +305,18 @@ def wait_as_template():
 
 
 def wait_for_exec():
-    os.write(Session.fd, b"")
+    try:
+        os.write(Session.fd, b"")
+    except OSError as e:
+        if e.errno == errno.EBADF:
+            die("no exec")
+        raise
     try:
         os.read(Session.fd, 0)
     except OSError as e:
-        return e.errno
+        if e.errno != errno.EBADF:
+            return e.errno
+    die("no exec")
 
 
 def read_exec():
@@ -264,13 +334,8 @@ def read_exec():
     code = os.read(Session.fd, 4000)
     if len(code) == 4000:
         code += read_all(Session.fd)
-    if arguments:
-        sys.argv[1:] = map(os.fsdecode, arguments.split(b"\0")[:-1])
-    if variables:
-        for variable in variables.split(b"\0")[:-1]:
-            name, _, value = variable.partition(b"=")
-            os.environb[name] = value
-        sys.modules["time"].tzset()
+    if arguments or variables:
+        renew_strings(arguments.split(b"\0")[:-1], variables.split(b"\0")[:-1])
     renew_input()
     Session.input = has_input()
     return code
@@ -279,18 +344,22 @@ def read_exec():
 def step():
     body.__setstate__((bool, (), {}, {}))
     report = None
+    failures = 0
     while True:
         try:
             if not Session.reported:
-                report = report or end_exec()
+                report = report or (end_exec() if failures < TRIES else give_up())
                 tell(report)
             code = read_exec()
             Session.reported = False
             break
         except BaseException as e:
             # An interrupt, mostly. While an exec ends it is the exec's.
+            failures += 1
+            if failures == FAILURES_MOST:
+                die("the next exec cannot be begun")
             if report is None and not Session.reported:
-                State.exception = e
+                State.exception = e.with_traceback(cut_outer(e.__traceback__))
     prepare_exec(code)
 
 

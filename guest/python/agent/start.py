@@ -48,6 +48,7 @@ import errno
 import linecache
 import operator
 import struct
+import time
 
 FEATURES = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 RESULT_MAX = 1 << 16
@@ -74,6 +75,8 @@ MAY_WARN = sys.modules["re"].compile(
 # Strings without backslashes, and comments.
 QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
 BRACKETS = (b"(", b")"), (b"[", b"]"), (b"{", b"}")
+# As they are, whatever the program puts there.
+write, leave, display = os.write, os._exit, sys.__excepthook__
 is_something = functools.partial(operator.is_not, None)
 Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 # Done by `finish`, when somebody has added a handler.
