@@ -543,6 +543,27 @@ def node_waits(s):
     says(s, "2", out="immediate\n", result="2")
 
 
+def node_errors_are_not_told(s):
+    """An exec of which nothing can be told ends all the same."""
+    says(s, "const { write } = process.stderr; const kept = process; const later = () => new Promise((r) => setTimeout(r, 1)); 0", result="0")
+    thrown = "process.stderr.write = () => { throw 1; };"
+    says(s, f"{thrown} throw 'a'", code=1, err="Uncaught 'a'\n")
+    says(s, "await later(); throw 'b'", code=1, err="Uncaught 'b'\n")
+    says(s, "setTimeout(() => { throw 'c'; }, 0); await later(); await later()", code=1, err="Uncaught 'c'\n")
+    says(s, "({ [require('util').inspect.custom]() { throw 'd'; } })", code=1, err="Uncaught 'd'\n")
+    says(s, "process.stderr.write = write; 1", result="1")
+    says(s, "delete globalThis.process; delete globalThis.JSON; throw 'e'", code=1, err="Uncaught 'e'\n")
+    says(s, "globalThis.process = kept; 2", result="2")
+    says(s, "const { split } = String.prototype; String.prototype.split = null; throw 'f'", code=1, err="Uncaught 'f'\n")
+    says(s, "String.prototype.split = split; kept.argv = null; kept.env = null; 3", result="3")
+    same(s.run("4", args=["a"], env={"A": "b"}), result="4")
+    says(s, "Object.preventExtensions(globalThis); throw 'g'", code=1, err="Uncaught 'g'\n")
+    s.order("forked")
+    says(s, "Object.freeze(Math); throw 'h'", code=1, err="Uncaught 'h'\n")
+    s.order("forked")
+    says(s, "throw 'i'", code=1, err="Uncaught 'i'\n")
+
+
 def node_interrupts(s):
     stopped = "Script execution was interrupted by `SIGINT`\n"
     same(interrupted(s, "let x = 1; console.log('go'); while (true);"), code=130, out="go\n", err=stopped)
@@ -674,6 +695,7 @@ CASES = {
         "names stay and may be declared again, the last expression is the result": node_names_stay,
         "require and import find what programs find": node_loads_modules,
         "what is not caught ends its exec, with where it was": node_errors_end_an_exec,
+        "an exec ends whatever becomes of what errors are told by": node_errors_are_not_told,
         "await, and timers that go on in the next exec": node_waits,
         "SIGINT ends the exec, unless the program listens": node_interrupts,
         "process.exit ends the session": node_ends,

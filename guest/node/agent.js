@@ -9,6 +9,8 @@
 // is beneath. The inspector evaluates them as its console does.
 //
 // What remains visible: modules that were used before are loaded already.
+// A program may take away or replace what is global; not what the agent has of it.
+const { JSON, Map, Math, Object, RegExp, String, process } = globalThis;
 const fs = require('fs');
 const Module = require('module');
 const { pathToFileURL } = require('url');
@@ -175,19 +177,24 @@ function ask(method, params, handler) {
 }
 
 function answered(message) {
-  const { id, result, error } = JSON.parse(message);
-  const handler = session.handlers.get(id);
-  session.handlers.delete(id);
-  handler?.(result, error);
+  try {
+    const { id, result, error } = JSON.parse(message);
+    const handler = session.handlers.get(id);
+    session.handlers.delete(id);
+    handler?.(result, error);
+  } catch (e) {
+    failed(e);
+  }
 }
 
 // The value that the inspector speaks of.
 function valueOf(remote) {
+  if (remote.type === 'undefined' || 'value' in remote) return remote.value;
   let value;
   globalThis.__take = (v) => { value = v; };
   session.connection.dispatch(ask('Runtime.callFunctionOn', {
     functionDeclaration: 'function(v) { __take(v); }', executionContextId: 1,
-    arguments: [{ objectId: remote.objectId, unserializableValue: remote.unserializableValue, value: remote.value }],
+    arguments: [{ objectId: remote.objectId, unserializableValue: remote.unserializableValue }],
   }));
   delete globalThis.__take;
   return value;
@@ -215,24 +222,46 @@ function place({ lineNumber, columnNumber, stackTrace }) {
   return `<exec-${session.count}>:${number + 1}\n${lines[number]}\n${' '.repeat(column)}^\n\n`;
 }
 
+// To standard error, as far as the program has left one.
+function say(text) {
+  try {
+    process.stderr.write(text);
+  } catch {
+    try {
+      fs.writeSync(2, text);
+    } catch {
+      // Nobody hears it.
+    }
+  }
+}
+
 function tell(error, before = '') {
   let text;
   try {
     text = before ? String(error) : inspect(error);
+    const own = new RegExp(`^ +at .*\\b${__filename}:`);
+    text = text.split('\n').filter((line) => !own.test(line)).join('\n');
   } catch {
-    text = 'an error that cannot be shown';
+    text ??= 'an error that cannot be shown';
   }
-  const own = new RegExp(`^ +at .*\\b${__filename}:`);
-  const lines = text.split('\n').filter((line) => !own.test(line));
-  process.stderr.write(`${before}Uncaught ${lines.join('\n')}\n`);
+  say(`${before}Uncaught ${text}\n`);
+}
+
+function tellDetails(details) {
+  let value, before = '';
+  try {
+    value = valueOf(details.exception);
+    if (value instanceof SyntaxError) before = place(details);
+  } catch (e) {
+    value ??= e;
+  }
+  tell(value, before);
 }
 
 function evaluated(count, result, error) {
   if (count !== session.count || session.stage === 'ended' || error) return;
   if (result.exceptionDetails) {
-    const details = result.exceptionDetails;
-    const value = valueOf(details.exception);
-    tell(value, value instanceof SyntaxError ? place(details) : '');
+    tellDetails(result.exceptionDetails);
     endExec(1);
     return;
   }
@@ -270,12 +299,9 @@ function endWrites() {
 
 function interrupted() {
   if (session.stage !== 'running') return;
-  try {
-    endWrites();
-    process.stderr.write('Script execution was interrupted by `SIGINT`\n');
-  } finally {
-    endExec(130);
-  }
+  endWrites();
+  say('Script execution was interrupted by `SIGINT`\n');
+  endExec(130);
 }
 
 function failed(error) {
@@ -369,14 +395,23 @@ function drawAnew() {
   Math.random = otherRandom();
 }
 
+// What the program has taken apart stays so.
+function attempt(action) {
+  try {
+    action();
+  } catch {
+    // It goes on without.
+  }
+}
+
 function takeRequest([args, variables, code, copy, once]) {
-  if (args.length) process.argv.splice(2, Infinity, ...args);
-  setEnvironment(variables);
-  session.renewInput();
-  if (copy) drawAnew();
   addon.wake();
   Object.assign(session,
     { stage: 'begun', count: session.count + 1, code: 0, text: undefined, source: code, once, told: false });
+  if (args.length) attempt(() => { process.argv.splice(2, Infinity, ...args); });
+  attempt(() => { setEnvironment(variables); });
+  attempt(session.renewInput);
+  if (copy) attempt(drawAnew);
 }
 
 // Called by the addon at a turn of the loop: what it is to give to the inspector, if
@@ -389,7 +424,7 @@ function step() {
     if (request) {
       takeRequest(request);
     } else {
-      prepareTemplate();
+      attempt(prepareTemplate);
       addon.wake();
     }
     return undefined;
