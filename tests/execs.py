@@ -634,6 +634,16 @@ def sh_errors_end_an_exec(s):
     says(s, "echo still", out="still\n")
 
 
+def sh_code_is_a_scripts(s):
+    """NULs and traces are as in a script."""
+    says(s, "echo a\0b\n", code=126, err="/app/main.sh: exec 1: cannot execute binary file\n")
+    says(s, "echo $?\necho b\0c\0", out="126\nbc\n")
+    says(s, "set -x; echo 1", out="1\n", err="+ echo 1\n")
+    says(s, "eval echo 2", out="2\n", err="+ eval echo 2\n++ echo 2\n")
+    says(s, "echo ${q:?unset}", code=1, err="/app/main.sh: line 1: q: unset\n")
+    says(s, "echo $(echo 3)", out="3\n", err="++ echo 3\n+ echo 3\n")
+
+
 def sh_children_give_up(s):
     """An error of arithmetic in a child ends the child."""
     got = s.run("a='x y'\ncat <<END\n$((a + 1))\nEND\necho $?")
@@ -706,6 +716,7 @@ CASES = {
     "sh": {
         "variables, functions, directory, descriptors and jobs stay": sh_state_stays,
         "errors end their exec, of syntax too": sh_errors_end_an_exec,
+        "NULs and traces are as in a script": sh_code_is_a_scripts,
         "an error in a child is the child's": sh_children_give_up,
         "SIGINT ends the exec, or runs its trap": sh_interrupts,
         "exit ends the session": sh_ends,

@@ -73,10 +73,13 @@ extern void reset_parser(void) __attribute__((weak));
 extern void sigint_sighandler(int signo) __attribute__((weak));
 extern void termsig_sighandler(int signo) __attribute__((weak));
 extern void restore_sigmask(void) __attribute__((weak));
+extern int indirection_level __attribute__((weak)); /* what `set -x` shows */
 #define FORCE_EOF 1 /* why bash has jumped to top_level */
 #define DISCARD 2
 #define SEVAL_NOHIST 0x004
 #define SEVAL_RESETLINE 0x010
+#define SAMPLE 80 /* bytes by which bash tells that a file is no script */
+#define EX_BINARY_FILE 126
 
 extern char **environ;
 
@@ -167,7 +170,8 @@ static void prepare(void)
 	    !&top_level || !&last_command_exit_value || !&shell_initialized ||
 	    !parse_and_execute || !exit_shell || !reset_parser ||
 	    !sigint_sighandler || !termsig_sighandler || !restore_sigmask ||
-	    !set_var_attribute || !stupidly_hack_special_variables)
+	    !set_var_attribute || !stupidly_hack_special_variables ||
+	    !&indirection_level)
 		die("made for bash 5.1 and later");
 	script = creat(SCRIPT, 0644);
 	request = open("/dev/zeroboot", O_RDWR);
@@ -310,7 +314,28 @@ static void watch_interrupts(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
-/* Stops for the next exec: its code, for bash to free. */
+/* As of a script: in its first line, or the beginning of that. */
+static int is_binary(const char *code, size_t size)
+{
+	size_t sample = size < SAMPLE ? size : SAMPLE;
+	const char *nul = memchr(code, 0, sample);
+
+	return nul && !memchr(code, '\n', (size_t)(nul - code));
+}
+
+/* bash reads over those of a script. The size without. */
+static size_t drop_nuls(char *code, size_t size)
+{
+	const char *first = memchr(code, 0, size);
+	size_t kept = first ? (size_t)(first - code) : size;
+
+	for (size_t at = kept; at < size; at++)
+		if (code[at])
+			code[kept++] = code[at];
+	return kept;
+}
+
+/* Stops for the next exec: its code, for bash to free; NULL: that is no program. */
 static char *next_exec(void)
 {
 	size_t size = 0, room = 1 << 14;
@@ -336,7 +361,11 @@ static char *next_exec(void)
 	}
 	if (!code)
 		die("no memory for the code");
-	code[size] = 0;
+	if (is_binary(code, size)) {
+		free(code);
+		return NULL;
+	}
+	code[drop_nuls(code, size)] = 0;
 	return code;
 }
 
@@ -369,6 +398,18 @@ static void stand_up(int why)
 	restore_sigmask();
 }
 
+static int run_exec(const char *name)
+{
+	char *code = next_exec();
+
+	if (!code) {
+		dprintf(STDERR_FILENO,
+			SCRIPT ": %s: cannot execute binary file\n", name);
+		return EX_BINARY_FILE;
+	}
+	return parse_and_execute(code, name, SEVAL_NOHIST | SEVAL_RESETLINE);
+}
+
 static _Noreturn void run_session(void)
 {
 	static unsigned count;
@@ -378,14 +419,13 @@ static _Noreturn void run_session(void)
 	for (;;) {
 		watch_interrupts();
 		reset_parser();
+		indirection_level = 0; /* as where a script begins */
 		snprintf(name, sizeof(name), "exec %u", ++count);
 		why = sigsetjmp(top_level, 0);
 		if (why)
 			stand_up(why);
 		else
-			last_command_exit_value = parse_and_execute(
-				next_exec(), name,
-				SEVAL_NOHIST | SEVAL_RESETLINE);
+			last_command_exit_value = run_exec(name);
 		report();
 	}
 }
