@@ -114,6 +114,10 @@ static void copy(struct mcp_message *m, uint64_t owner)
 
 	if (!s || !has_room(m, owner, m->copies))
 		return;
+	if (s->running) {
+		say(m, "too many requests wait for the session", false);
+		return;
+	}
 	if (session_is_away(s)) {
 		say(m, "the session cannot be read from the disk now", false);
 		return;

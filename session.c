@@ -256,7 +256,7 @@ const char *session_language(const struct session *s)
 
 bool session_is_away(const struct session *s)
 {
-	return s->stored.away || s->saving || s->lost;
+	return s->stored.away || s->running || s->lost;
 }
 
 bool session_is_running(const struct session *s)

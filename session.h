@@ -80,8 +80,8 @@ struct session *session_make(uint64_t owner, int language, struct parts *first);
 struct session *session_find(const char *id, size_t size, uint64_t owner);
 /* It is asked about: that it is idle counts from now on. */
 void session_touch(struct session *s);
-/* Its state is not in memory, or not yet: it can be forked once an exec, or a job that
- * only waits for that (job->fetch), has found it there. */
+/* Its state is not in memory, or an exec is changing it: it can be forked once an exec, or
+ * a job that only waits for that (job->fetch), has found it there. */
 bool session_is_away(const struct session *s);
 /* An exec runs that is not answered yet. */
 bool session_is_running(const struct session *s);

@@ -372,12 +372,17 @@ static int start(struct session *s, struct job *job)
 	return r;
 }
 
+static bool is_glance(const struct job *job)
+{
+	return job->fetch && job->look;
+}
+
 static void put_waiting(struct session *s, struct job *job)
 {
 	struct job **last = &s->waiting;
 
-	/* What is to be had needs no turn. */
-	while (*last && (!job->fetch || (*last)->fetch))
+	/* Who only looks at the session needs no turn. */
+	while (*last && (!is_glance(job) || is_glance(*last)))
 		last = &(*last)->next_exec;
 	job->next_exec = *last;
 	*last = job;

@@ -426,6 +426,39 @@ def files_in_turn(server, client):
     s.delete()
 
 
+def forks_in_turn(server, client):
+    """A fork waits for what has come before it: it has what that has made of the session."""
+    s = client.make(on_timeout="interrupt")
+    s.run("x = 1")
+    with begun(server, s, "x = 2\n" + SPIN, timeout_seconds=300), concurrent.futures.ThreadPoolExecutor(2) as pool:
+        one = pool.submit(s.fork, 2)
+        for _ in range(20):
+            s.about()
+        assert not one.done()
+        interrupt(s)
+        made = one.result()
+    with begun(server, s, "x = 3\n" + SPIN, timeout_seconds=300), concurrent.futures.ThreadPoolExecutor(2) as pool:
+        later = pool.submit(s.run, "x = 4")
+        for _ in range(20):
+            s.about()
+        two = pool.submit(s.fork)
+        for _ in range(20):
+            s.about()
+        assert not later.done() and not two.done()
+        interrupt(s)
+        made += two.result()
+        later.result()
+    assert [one.value("x") for one in made] == ["2", "2", "4"]
+    with begun(server, s, SPIN, timeout_seconds=300), concurrent.futures.ThreadPoolExecutor(1) as pool:
+        gone = pool.submit(s.ask, "POST", "/fork", {})
+        for _ in range(20):
+            s.about()
+        s.delete()
+        assert gone.result()[0] == 409, gone.result()
+    for one in made:
+        one.delete()
+
+
 def keys(server):
     one, two = Client(server, "key-one-000000000000"), Client(server, "key-two-000000000000")
     s = one.make(files={"f": "x"})
@@ -460,6 +493,7 @@ def main():
         report.check("a client goes away before its session is made", left_before_it_is_made, server, client)
         report.check("large files", large_files, server, client)
         report.check("files and execs wait for each other", files_in_turn, server, client)
+        report.check("a fork waits for the execs before it", forks_in_turn, server, client)
         report.line("nothing unexpected is in the log", server.unexpected() or None)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(["key-one-000000000000", "key-two-000000000000"], file)
