@@ -463,6 +463,12 @@ void api_read(struct exchange *x, const char *body, size_t size,
 	reading_begin(r);
 }
 
+void api_keep_warnings(struct exchange *x)
+{
+	x->warnings = x->jobs[0]->warnings;
+	x->jobs[0]->warnings = (struct text){ 0 };
+}
+
 void api_take_jobs(struct exchange *x)
 {
 	struct request *q = &x->reading.request;

@@ -34,7 +34,7 @@ struct exchange {
 	size_t count, open;   /* jobs in all, not yet done */
 	struct job *common;   /* what they have in common; or NULL */
 	struct judge *judge;  /* who runs them then */
-	struct text warnings; /* of a batch; see struct job */
+	struct text warnings; /* of a batch, a fork; see struct job */
 	bool batch, close, head_only, draining;
 	bool local; /* it comes to an address of this machine's alone */
 	struct auth_key *auth; /* valid while api_handle runs */
@@ -92,6 +92,8 @@ void api_read(struct exchange *x, const char *body, size_t size,
 	      void (*done)(struct reading *r));
 /* There: what has been read becomes x's. */
 void api_take_jobs(struct exchange *x);
+/* What its one job is warned of is x's, for an answer of another kind. */
+void api_keep_warnings(struct exchange *x);
 /* Takes what the request costs from its key's bucket; false: answered. */
 bool api_spend(struct exchange *x, size_t cost);
 /* Runs the jobs, or refuses them. */

@@ -8,6 +8,7 @@
 #include "catalog.h"
 #include "log.h"
 #include "request.h"
+#include "results.h"
 #include "session.h"
 #include "session_exec.h"
 
@@ -59,7 +60,8 @@ static const struct field session_fields[] = {
 	  .help = "With --state: it is on the disk as it is now." },
 	{ .name = "warnings",
 	  .type = FIELD_STRINGS,
-	  .help = "When it was made: fields that are not known." },
+	  .help = "When it was made: fields that are not known, an "
+		  "idle_seconds that is too large." },
 	{ 0 }
 };
 
@@ -87,6 +89,10 @@ static const struct field forks_fields[] = { { .name = "sessions",
 					       .required = true,
 					       .of = &api_session_answer,
 					       .help = "The copies." },
+					     { .name = "warnings",
+					       .type = FIELD_STRINGS,
+					       .help = "Fields that are not "
+						       "known." },
 					     { 0 } };
 
 const struct object api_forks_answer = {
@@ -138,11 +144,8 @@ static void put_session(struct text *t, const struct session *s,
 								 "true" :
 								 ",\"saved\":"
 								 "false");
-	if (warnings && warnings->size) {
-		text_put(t, ",\"warnings\":[");
-		text_add(t, warnings->data, warnings->size);
-		text_put(t, "]");
-	}
+	if (warnings)
+		results_put_warnings(t, warnings);
 	text_put(t, "}");
 }
 
@@ -461,7 +464,9 @@ static void fork_it(struct exchange *x, struct session *s, uint32_t copies)
 		text_put(t, i ? "," : "");
 		put_session(t, made[i], NULL);
 	}
-	text_put(t, "]}\n");
+	text_put(t, "]");
+	results_put_warnings(t, &x->warnings);
+	text_put(t, "}\n");
 	api_answer(x, 201, "application/json", "");
 }
 
@@ -512,6 +517,7 @@ static void fork_or_fetch(struct exchange *x, uint32_t copies)
 
 	if (!s)
 		return;
+	api_keep_warnings(x);
 	if (!session_is_away(s)) {
 		fork_it(x, s, copies);
 		return;

@@ -9,6 +9,7 @@
 #include "catalog.h"
 #include "derived.h"
 #include "request.h"
+#include "results.h"
 #include "session.h"
 #include "session_exec.h"
 
@@ -56,6 +57,11 @@ static const struct field template_fields[] = { { .name = "name",
 						  .help = "Why nothing can run "
 							  "of it; one that is "
 							  "damaged, say." },
+						{ .name = "warnings",
+						  .type = FIELD_STRINGS,
+						  .help = "When it was made: "
+							  "fields that are not "
+							  "known." },
 						{ 0 } };
 
 const struct object api_template_answer = {
@@ -77,7 +83,9 @@ const struct object api_templates_answer = {
 	.fields = list_fields,
 };
 
-static void put_template(struct text *t, const struct derived *d)
+/* warnings: or NULL. */
+static void put_template(struct text *t, const struct derived *d,
+			 const struct text *warnings)
 {
 	time_t seconds = (time_t)(d->created_ns / 1000000000);
 	const char *why = derived_why(d);
@@ -99,6 +107,8 @@ static void put_template(struct text *t, const struct derived *d)
 		text_put(t, ",\"reason\":");
 		text_json_string(t, why, strlen(why));
 	}
+	if (warnings)
+		results_put_warnings(t, warnings);
 	text_put(t, "}");
 }
 
@@ -117,7 +127,7 @@ void api_template_list(struct exchange *x, const char *body, size_t size)
 	text_put(t, "{\"templates\":[");
 	for (int i = 0; (d = derived_next(x->owner, d)); i++) {
 		text_put(t, i ? "," : "");
-		put_template(t, d);
+		put_template(t, d, NULL);
 	}
 	text_put(t, "]}\n");
 	api_answer(x, 200, "application/json", "");
@@ -179,7 +189,7 @@ static void made(void *context, const struct derived *d, const char *why)
 		return;
 	}
 	t = answer_begin(&x->answer);
-	put_template(t, d);
+	put_template(t, d, &x->warnings);
 	text_put(t, "\n");
 	api_answer(x, 201, "application/json", "");
 }
@@ -210,8 +220,8 @@ static void submit(struct exchange *x, struct session *s)
 {
 	struct job *job = x->jobs[0];
 
+	api_keep_warnings(x);
 	job_forget_parts(job);
-	free(job->warnings.data);
 	*job = (struct job){ .node.owner = x->owner,
 			     .parts = job->parts,
 			     .language = s->language < 0 ? 0 : s->language,

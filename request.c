@@ -173,6 +173,9 @@ static int take_language(struct json *j, struct reader *r,
 		return field_bad_at(r, f->name, "no name is as long as this",
 				    at);
 	json_string(j, name, sizeof(name), &size);
+	why = parts_string_problem(name, size);
+	if (why)
+		return field_bad_at(r, f->name, why, at);
 	job->language =
 		derived_language(parse_of(r)->request->owner, name, size);
 	job->tenure = catalog_tenure(job->language);
@@ -392,10 +395,12 @@ static struct field session_fields[] = { { .name = "idle_seconds",
 					   .type = FIELD_INTEGER,
 					   .most = MAX_IDLE,
 					   .standard = SESSION_IDLE,
+					   .warns = true,
 					   .take = take_idle,
 					   .help = "Without a request for so "
 						   "long it is deleted; 0: "
-						   "never." },
+						   "never. At most 31622400, "
+						   "a year." },
 					 ON_TIMEOUT,
 					 [5] = { 0 } };
 

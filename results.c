@@ -222,7 +222,7 @@ const char *results_failure(const struct job *job)
 
 /* ---- what is around the output ---- */
 
-static void put_warnings(struct text *t, const struct text *warnings)
+void results_put_warnings(struct text *t, const struct text *warnings)
 {
 	if (!warnings->size)
 		return;
@@ -409,7 +409,7 @@ static void put_end(struct text *t, const struct results *r, size_t i)
 		return;
 	if (r->batch) {
 		text_put(t, "]");
-		put_warnings(t, &r->warnings);
+		results_put_warnings(t, &r->warnings);
 		text_put(t, "}");
 	}
 	text_put(t, "\n");

@@ -40,6 +40,8 @@ bool results_ran(const struct job *job);
 bool results_late(const struct job *job);
 /* How it ended: status of the API. */
 const char *results_status(const struct job *job);
+/* ","warnings":[...]", if there are any. */
+void results_put_warnings(struct text *t, const struct text *warnings);
 /* Why there is no result. */
 const char *results_failure(const struct job *job);
 

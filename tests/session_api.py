@@ -459,6 +459,31 @@ def forks_in_turn(server, client):
         one.delete()
 
 
+def warnings(server, client):
+    """What is not as it was asked for is named in every answer."""
+    unknown = ["nonsense: unknown field"]
+    status, answer = client.ask("POST", "/v1/sessions", {"idle_seconds": 10 ** 9, "nonsense": 1})
+    assert status == 201 and answer["idle_seconds"] == 31622400, answer
+    assert answer["warnings"] == ["idle_seconds: at most 31622400"] + unknown, answer
+    s = Session(client, answer["id"])
+    assert "warnings" not in s.about()
+    for _ in range(2):
+        status, answer = s.ask("POST", "/fork", {"count": 2, "nonsense": 1})
+        assert status == 201 and answer["warnings"] == unknown and "warnings" not in answer["sessions"][0], answer
+        for one in answer["sessions"]:
+            Session(client, one["id"]).delete()
+        assert "warnings" not in s.ask("POST", "/fork", {})[1]
+        s.run("x = 1")  # the next fork waits for what is kept of it
+    status, answer = s.ask("POST", "/template", {"name": "warned", "nonsense": 1})
+    assert status == 201 and answer["warnings"] == unknown, answer
+    status, answer = client.ask("GET", "/v1/templates")
+    assert "warnings" not in answer["templates"][0], answer
+    assert client.ask("DELETE", "/v1/templates/warned")[0] == 204
+    status, answer = client.ask("POST", "/v1/sessions", {"language": "py\0thon"})
+    assert status == 400 and answer["error"] == "language: has a NUL byte, at byte 13", answer
+    s.delete()
+
+
 def keys(server):
     one, two = Client(server, "key-one-000000000000"), Client(server, "key-two-000000000000")
     s = one.make(files={"f": "x"})
@@ -494,6 +519,7 @@ def main():
         report.check("large files", large_files, server, client)
         report.check("files and execs wait for each other", files_in_turn, server, client)
         report.check("a fork waits for the execs before it", forks_in_turn, server, client)
+        report.check("unknown fields and values that are too large are named", warnings, server, client)
         report.line("nothing unexpected is in the log", server.unexpected() or None)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(["key-one-000000000000", "key-two-000000000000"], file)
