@@ -445,7 +445,10 @@ int build_or_open(struct snapshot *s, const char *path, const struct vmm *vmm,
 	if (found && r == -ENOENT && found != -ENOENT)
 		return err_set(e, found, "%s", beside.text);
 	if (found)
-		return err_set(e, r, "%s", why.text);
+		return err_set(e, r, "%.400s%s", why.text,
+			       r == -ENOENT ? "" :
+					      ": an image beside it would make "
+					      "one");
 	close(place.fd);
 	if (r == -ENOENT && known)
 		why.text[0] = 0;

@@ -7,11 +7,13 @@ static struct server_options would_be;
 static const struct option options[] = { { .name = "--templates",
 					   .value = "DIR",
 					   .text = &would_be.templates,
-					   .help = "as of zeroboot serve" },
+					   .help = "where the "
+						   "languages would be" },
 					 { .name = "--user",
 					   .value = "NAME|UID[:GID]",
 					   .text = &would_be.user,
-					   .help = "the same" },
+					   .help = "whom its workers "
+						   "would run as" },
 					 { 0 } };
 
 static int run(int count, char **operands)

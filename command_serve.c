@@ -79,7 +79,7 @@ static const struct option options[] = {
 	  .value = "N|MIN:MAX",
 	  .take = take_workers,
 	  .help = "worker processes for each language (one a CPU, up to four "
-		  "while others would help)" },
+		  "a CPU while others would help)" },
 	{ .name = "--max-queue",
 	  .value = "N",
 	  .number = { &queue, 0, 100000, 256 },

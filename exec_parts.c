@@ -13,12 +13,16 @@
 
 #define PIECE 65536
 
+/* what: whose bytes they are, for who reads the message. */
 static int add(struct parts *p, enum part_kind kind, const char *name,
-	       size_t name_size, const void *data, size_t size, struct err *e)
+	       size_t name_size, const void *data, size_t size,
+	       const char *what, struct err *e)
 {
 	if (p->size + size > PROTOCOL_REQUEST_MAX)
-		return err_set(e, -E2BIG, "more than %u MiB",
-			       PROTOCOL_REQUEST_MAX >> 20);
+		return err_set(e, -E2BIG,
+			       "%s: more than %u MiB of code, standard input "
+			       "and files",
+			       what, PROTOCOL_REQUEST_MAX >> 20);
 	return parts_add(p, kind, name, name_size, data, size) ?
 		       err_set(e, -ENOMEM, "no memory") :
 		       0;
@@ -26,7 +30,7 @@ static int add(struct parts *p, enum part_kind kind, const char *name,
 
 int exec_add_code(struct parts *p, const char *code, size_t size, struct err *e)
 {
-	return add(p, PART_CODE, NULL, 0, code, size, e);
+	return add(p, PART_CODE, NULL, 0, code, size, "code", e);
 }
 
 /* An argument or a variable, beside those that are there. */
@@ -46,7 +50,8 @@ static int add_string(struct parts *p, enum part_kind kind, const char *text,
 			       "more than %d arguments and variables, or "
 			       "than %d KiB of them",
 			       PARTS_STRINGS_COUNT, PARTS_STRINGS_MAX >> 10);
-	return add(p, kind, NULL, 0, text, strlen(text), e);
+	return add(p, kind, NULL, 0, text, strlen(text),
+		   kind == PART_ARGUMENT ? "arguments" : "variables", e);
 }
 
 int exec_add_argument(struct parts *p, const char *text, struct err *e)
@@ -113,7 +118,8 @@ int exec_add_file(struct parts *p, const char *text, struct err *e)
 		err_set(e, r, "%s: %s", host, strerror(-r));
 	close(fd);
 	if (r == 0)
-		r = add(p, PART_FILE, guest, strlen(guest), data, size, e);
+		r = add(p, PART_FILE, guest, strlen(guest), data, size, host,
+			e);
 	free(data);
 	return r;
 }
@@ -124,7 +130,8 @@ int exec_add_output(struct parts *p, const char *pattern, struct err *e)
 
 	if (problem)
 		return err_set(e, -EINVAL, "%s: %s", pattern, problem);
-	return add(p, PART_OUTPUT, pattern, strlen(pattern), NULL, 0, e);
+	return add(p, PART_OUTPUT, pattern, strlen(pattern), NULL, 0, pattern,
+		   e);
 }
 
 int exec_add_input(struct parts *p, struct err *e)
@@ -138,7 +145,7 @@ int exec_add_input(struct parts *p, struct err *e)
 	/* What cannot be read (a directory, a descriptor to write to) has no
 	 * bytes. */
 	if (read_all(STDIN_FILENO, &data, &size) == 0 && size)
-		r = add(p, PART_STDIN, NULL, 0, data, size, e);
+		r = add(p, PART_STDIN, NULL, 0, data, size, "stdin", e);
 	free(data);
 	return r;
 }

@@ -204,7 +204,7 @@ int file_draft(struct file_draft *d, const char *path, struct err *e)
 		memcpy(unfinished, d->path, (size_t)n + 1);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (d->fd < 0)
-		return err_set(e, -code, "%s: %s", d->path, strerror(code));
+		return err_set(e, -code, "%s: %s", path, strerror(code));
 	return 0;
 }
 

@@ -15,7 +15,8 @@
 #include "guest/abi.h"
 #include "image.h"
 
-#define SYSTEM_TEMPLATES "/var/lib/zeroboot/templates"
+/* Where they are looked for last: known by its address from one that was given. */
+static const char system_templates[] = "/var/lib/zeroboot/templates";
 #define ENDING 4 /* characters of .zbt and .img */
 
 struct image_id image_id(const void *data, size_t size)
@@ -242,7 +243,7 @@ const char *image_directory(const char *given)
 		return given;
 	if (box_own_images())
 		return box_own_images();
-	return access("templates", F_OK) == 0 ? "templates" : SYSTEM_TEMPLATES;
+	return access("templates", F_OK) == 0 ? "templates" : system_templates;
 }
 
 static int visit_name(const char *file, image_visit *visit, void *context)
@@ -277,7 +278,12 @@ int image_each(const char *directory, image_visit *visit, void *context,
 	struct dirent *entry;
 	int r = 0;
 
-	if (!d)
+	if (!d && directory == system_templates && errno == ENOENT)
+		err_set(e, -errno,
+			"no templates: neither ./templates nor %s is there "
+			"(--templates DIR)",
+			directory);
+	else if (!d)
 		err_set(e, -errno, "templates: %s: %s", directory,
 			strerror(errno));
 	if (!d)

@@ -185,8 +185,6 @@ int image_info(const char *path, bool all, struct err *e)
 	if (all)
 		r = list(&l, 0, 0, e);
 	free(l.path.data);
-	if (r == 0 && (fflush(stdout) || ferror(stdout)))
-		r = err_set(e, -EIO, "stdout: %s", strerror(errno));
 out:
 	image_close(&image);
 	return r;

@@ -270,7 +270,10 @@ int listen_open(struct listener *l, const char *address, struct err *e)
 	r = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &list);
 	if (r)
 		return err_set(e, -EINVAL, "listen: %s: %s", address,
-			       gai_strerror(r));
+			       r == EAI_AGAIN || r == EAI_NONAME ?
+				       "not an address of this machine, nor a "
+				       "name that can be found" :
+				       gai_strerror(r));
 	r = bind_and_listen(l, list->ai_addr, list->ai_addrlen);
 	freeaddrinfo(list);
 	return r ? err_set(e, r, "listen: %s: %s", address, strerror(-r)) : 0;

@@ -30,7 +30,7 @@ static int run(int count, char **operands)
 	if (!version)
 		return usage_error("--", "wants a command in front of it");
 	puts("zeroboot " ZEROBOOT_VERSION);
-	return output_status();
+	return 0;
 }
 
 static void print_more(FILE *to)
@@ -67,7 +67,8 @@ static int open_nothing(void)
 	return fd;
 }
 
-/* Without these three, the first sockets would be taken for them. */
+/* Without these three, the first sockets would be taken for them. What is written to
+ * stdout is wanted: where that is closed, it still fails. */
 static int open_streams(void)
 {
 	for (int want = 0; want <= STDERR_FILENO; want++) {
@@ -75,7 +76,8 @@ static int open_streams(void)
 
 		if (fcntl(want, F_GETFD) >= 0)
 			continue;
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null",
+			  want == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 		if (fd < 0)
 			fd = open_nothing();
 		if (fd < 0)

@@ -32,9 +32,13 @@ int usage_error(const char *what, const char *why)
 	return EXIT_USAGE;
 }
 
-int output_status(void)
+/* r, unless what was to go to stdout has not gone there, which it says. */
+static int with_output(int r)
 {
-	return fflush(stdout) || ferror(stdout) ? 1 : 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return r;
+	fprintf(stderr, "zeroboot: stdout: %s\n", strerror(errno));
+	return r ? r : 1;
 }
 
 /* ---- help ---- */
@@ -181,7 +185,7 @@ static int print_help(const struct command *c)
 		fputc('\n', stdout);
 		c->more(stdout);
 	}
-	return output_status();
+	return 0;
 }
 
 /* ---- parsing ---- */
@@ -218,8 +222,9 @@ static int take_number(const struct option_number *n, const char *name,
 	if (!errno && !*end && text[0] >= '0' && text[0] <= '9' &&
 	    *n->to >= n->low && *n->to <= n->high)
 		return 0;
-	snprintf(why, sizeof(why), "%.60s is not between %lu and %lu", text,
-		 n->low, n->high);
+	snprintf(why, sizeof(why),
+		 "%.60s is not a whole number from %lu to %lu", text, n->low,
+		 n->high);
 	return usage_error(name, why);
 }
 
@@ -325,7 +330,7 @@ static void call(const struct command *c)
 	snprintf(called + n, sizeof(called) - n, "%s%s", n ? " " : "", c->name);
 }
 
-int command_line(const struct command *top, int count, char **words)
+static int command_words(const struct command *top, int count, char **words)
 {
 	const struct command *c = top;
 	struct words w = { count, words };
@@ -344,4 +349,9 @@ int command_line(const struct command *top, int count, char **words)
 	if (help)
 		return print_help(c);
 	return c->commands && !w.count ? no_command(c) : run_command(c, w);
+}
+
+int command_line(const struct command *top, int count, char **words)
+{
+	return with_output(command_words(top, count, words));
 }

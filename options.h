@@ -50,7 +50,8 @@ struct command {
 };
 
 /* Runs the command that the words name, with what its options say. words end in
- * NULL. Its exit status. */
+ * NULL. Its exit status; when what it has printed cannot be written to stdout, that
+ * is said, and 0 becomes 1. */
 int command_line(const struct command *top, int count, char **words);
 
 /* What help says of an option: its help, with the bounds of its number. */
@@ -63,9 +64,6 @@ extern const struct option help_option;
 typedef void command_visitor(FILE *to, const char *name,
 			     const struct command *c);
 void command_each(const struct command *top, FILE *to, command_visitor *visit);
-
-/* 0 when all that was to go to stdout has gone there, else 1. */
-int output_status(void);
 
 /* Says what is wrong with the command that runs. EXIT_USAGE. */
 int usage_error(const char *what, const char *why);

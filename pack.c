@@ -18,6 +18,7 @@
 
 struct packing {
 	struct file_draft draft;
+	const char *output; /* what that becomes */
 	struct box_part parts[BOX_PARTS];
 	uint32_t count;
 	uint64_t end; /* of what is written */
@@ -66,7 +67,7 @@ static int put(struct packing *p, const void *data, size_t size)
 	int r = file_write_at(p->draft.fd, data, size, p->end);
 
 	p->end += size;
-	return r ? fail(p, r, p->draft.path) : 0;
+	return r ? fail(p, r, p->output) : 0;
 }
 
 static int put_file(struct packing *p, struct box_part *part, int fd,
@@ -228,6 +229,7 @@ int pack(const struct pack_options *o, struct err *e)
 		goto out;
 	}
 	p->e = e;
+	p->output = o->output;
 	r = file_draft(&p->draft, o->output, e);
 	if (r == 0)
 		r = file_replace(&p->draft, o->output, put_all(p, o), e);

@@ -314,19 +314,19 @@ static int check_versions(const struct template_head *h, const char *name,
 	if (memcmp(h->magic, MAGIC, sizeof(h->magic)))
 		return err_set(e, -EINVAL, "%s: not a zeroboot template", name);
 	if (h->version != TEMPLATE_VERSION)
-		return err_set(e, -EINVAL,
+		return err_set(e, -ESTALE,
 			       "%s: template version %u, this zeroboot reads "
-			       "%u: make it anew",
+			       "%u",
 			       name, h->version, TEMPLATE_VERSION);
 	if (h->abi_version != ZB_ABI_VERSION)
-		return err_set(e, -EINVAL,
+		return err_set(e, -ESTALE,
 			       "%s: guest ABI version %u, this zeroboot has "
-			       "%u: make it anew",
+			       "%u",
 			       name, h->abi_version, ZB_ABI_VERSION);
 	if (h->maker != template_maker && !template_any_maker)
-		return err_set(e, -EINVAL,
+		return err_set(e, -ESTALE,
 			       "%s: made by another zeroboot, with a kernel or "
-			       "agent of its own: make it anew",
+			       "agent of its own",
 			       name);
 	return 0;
 }
@@ -481,10 +481,15 @@ int template_info(const char *path, struct err *e)
 	char date[32];
 	struct tm tm;
 	time_t when;
-	int r = template_open(&t, path, e);
+	struct err why;
+	int r = template_open(&t, path, &why);
 
 	if (r)
-		return r;
+		return err_set(e, r, "%.400s%s", why.text,
+			       r == -ESTALE ? ": zeroboot template build makes "
+					      "it "
+					      "anew" :
+					      "");
 	when = (time_t)(h->wall_ns / 1000000000);
 	if (!gmtime_r(&when, &tm) ||
 	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
@@ -504,8 +509,6 @@ int template_info(const char *path, struct err *e)
 	cpu_features_print(&h->features);
 	printf("registers    xcr0 %#llx\n",
 	       (unsigned long long)h->features.xcr0);
-	r = fflush(stdout) ? err_set(e, -errno, "stdout: %s", strerror(errno)) :
-			     0;
 out:
 	template_close(&t);
 	return r;

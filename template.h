@@ -87,8 +87,8 @@ void template_name(const struct template_head *h, char name[SHA256_HEX + 1]);
  * be made anew. */
 bool template_is_useless(int r);
 
-/* Opens a file and checks all but its memory and its image. 0 or -errno; then it
- * is closed again. */
+/* Opens a file and checks all but its memory and its image. 0 or -errno, of one of
+ * another zeroboot -ESTALE; then it is closed again. */
 int template_open(struct template *t, const char *path, struct err *e);
 /* The same of a file that is open and stays the caller's. name: for people. */
 int template_read(struct template *t, int fd, const char *name, struct err *e);

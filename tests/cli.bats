@@ -278,4 +278,9 @@ teardown() { [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; }
 	run sh -c './zeroboot exec -l sh -c "echo lost" </dev/null >/dev/full'
 	[ "$status" -eq 1 ]
 	[[ "$output" == "zeroboot: stdout: No space left on device"* ]]
+	run sh -c './zeroboot exec -l sh -c "echo lost" </dev/null >&-'
+	[ "$status" -eq 1 ]
+	[[ "$output" == "zeroboot: stdout: Bad file descriptor"* ]]
+	run sh -c './zeroboot exec -l sh -c : </dev/null >&-'
+	[ "$status" -eq 0 ]
 }

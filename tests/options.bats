@@ -39,6 +39,59 @@ refused() {
 	[ "$status" -eq 1 ]
 }
 
+@test "options: what a command cannot print is an error with a line, also where stdout is closed" {
+	root=$BATS_TEST_TMPDIR/root
+	mkdir "$root"
+	./zeroboot image build -o "$root.img" "$root"
+	for command in --help --version 'serve --help' manual 'completion bash' 'completion zsh' doctor "image info -l $root.img"; do
+		run bash -c "./zeroboot $command >/dev/full"
+		[ "$status" -eq 1 ]
+		[ "$output" = 'zeroboot: stdout: No space left on device' ]
+		run bash -c "./zeroboot $command >&-"
+		[ "$status" -eq 1 ]
+		[ "$output" = 'zeroboot: stdout: Bad file descriptor' ]
+	done
+	run bash -c "./zeroboot image build -o $root.img $root >&-"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "options: a file that cannot be made is called as it was given" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir root
+	run -1 "$OLDPWD/zeroboot" image build -o none/x.img root
+	[ "$output" = 'zeroboot: none/x.img: No such file or directory' ]
+	run -1 "$OLDPWD/zeroboot" pack -o none/box x.img
+	[ "$output" = 'zeroboot: none/box: No such file or directory' ]
+}
+
+@test "options: where there are no templates both places are named; a template of another zeroboot, and what makes it anew" {
+	cd "$BATS_TEST_TMPDIR"
+	run -1 unshare -m bash -c 'mount -t tmpfs none /var/lib && exec "$@"' - "$OLDPWD/zeroboot" exec -c 1
+	[ "$output" = 'zeroboot: no templates: neither ./templates nor /var/lib/zeroboot/templates is there (--templates DIR)' ]
+	run -1 "$OLDPWD/zeroboot" exec --templates none -c 1
+	[ "$output" = 'zeroboot: templates: none: No such file or directory' ]
+	cp --sparse=always "$OLDPWD/templates/sh.zbt" .
+	printf '\1' | dd of=sh.zbt bs=1 seek=8 conv=notrunc status=none
+	run -1 "$OLDPWD/zeroboot" template info sh.zbt
+	[[ "$output" == 'zeroboot: sh.zbt: template version 1, this zeroboot reads '*': zeroboot template build makes it anew' ]]
+	run -1 "$OLDPWD/zeroboot" exec --templates . -l sh -c :
+	[[ "$output" == 'zeroboot: ./sh.zbt: template version 1, this zeroboot reads '*': an image beside it would make one' ]]
+}
+
+@test "exec: what is too large is named" {
+	truncate -s 33M "$BATS_TEST_TMPDIR/big"
+	run -1 ./zeroboot exec -l sh -c : --file "$BATS_TEST_TMPDIR/big=big" </dev/null
+	[ "$output" = "zeroboot: $BATS_TEST_TMPDIR/big: more than 32 MiB of code, standard input and files" ]
+	run -1 bash -c './zeroboot exec -l sh -c : <"$1"' - "$BATS_TEST_TMPDIR/big"
+	[ "$output" = 'zeroboot: stdin: more than 32 MiB of code, standard input and files' ]
+}
+
+@test "serve: a name that cannot be found is no address" {
+	run -1 ./zeroboot serve --templates templates --listen no-such-name.invalid:0
+	[[ "$output" == *'listen: no-such-name.invalid:0: not an address of this machine, nor a name that can be found'* ]]
+}
+
 @test "options: wrong usage ends with 2 and a line that says what and why" {
 	refused '' "a command is missing: zeroboot COMMAND [OPTION]..."
 	refused '--' "--: wants a command in front of it (see zeroboot --help)"
@@ -54,11 +107,11 @@ refused() {
 	refused 'serve --listen' "--listen: needs a value (see zeroboot serve --help)"
 	refused 'serve --fresh=1' "--fresh: takes no value (see zeroboot serve --help)"
 	refused 'serve --log=xml' "--log: wants logfmt or json (see zeroboot serve --help)"
-	refused 'serve --max-queue -1' "--max-queue: -1 is not between 0 and 100000 (see zeroboot serve --help)"
-	refused 'serve --max-queue=' "--max-queue:  is not between 0 and 100000 (see zeroboot serve --help)"
-	refused 'exec -t 1s' "-t: 1s is not between 1 and 300 (see zeroboot exec --help)"
+	refused 'serve --max-queue -1' "--max-queue: -1 is not a whole number from 0 to 100000 (see zeroboot serve --help)"
+	refused 'serve --max-queue=' "--max-queue:  is not a whole number from 0 to 100000 (see zeroboot serve --help)"
+	refused 'exec -t 1s' "-t: 1s is not a whole number from 1 to 300 (see zeroboot exec --help)"
 	refused 'exec --timeout=99999999999999999999' \
-		"--timeout: 99999999999999999999 is not between 1 and 300 (see zeroboot exec --help)"
+		"--timeout: 99999999999999999999 is not a whole number from 1 to 300 (see zeroboot exec --help)"
 	refused 'exec --env X -c 1' "--env: X: not NAME=VALUE (see zeroboot exec --help)"
 	refused 'exec --file X -c 1' "--file: X: not HOST=GUEST (see zeroboot exec --help)"
 	refused 'exec --file /etc/passwd=../x -c 1' "--file: ../x: a path with \"..\" (see zeroboot exec --help)"
