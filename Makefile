@@ -93,7 +93,7 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c -o $@ $<
 
-$(O)/blobs.o: blobs.S docs/zeroboot.1 $(wildcard page/*) $(O)/kernel.elf $(O)/agent_sh.so $(O)/agent.py $(wildcard guest/*/agent.* guest/*/training.* guest/*/proof.txt)
+$(O)/blobs.o: blobs.S docs/zeroboot.1.in $(wildcard page/*) $(O)/kernel.elf $(O)/agent_sh.so $(O)/agent.py $(wildcard guest/*/agent.* guest/*/training.* guest/*/proof.txt)
 	$(KCC) -I$(O) -c -o $@ $<
 
 # One module: the interpreter is given one file.

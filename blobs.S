@@ -43,7 +43,7 @@ proof_sh_end:
 blobs_end:
 	.globl manual, manual_end
 manual:
-	.incbin "docs/zeroboot.1"
+	.incbin "docs/zeroboot.1.in"
 manual_end:
 	.globl page, page_end, page_style, page_style_end, page_script, page_script_end
 page:

@@ -50,10 +50,20 @@ static int run_info(int count, char **operands)
 	return image_info(operands[0], list, &e) < 0 ? command_failed(&e) : 0;
 }
 
+static void print_columns(FILE *to)
+{
+	fputs("The columns of -l: mode (octal, with the type), links, owner, "
+	      "group, bytes (of\na device its number), time of the last change "
+	      "(seconds since 1970), path, ->\nand a link's target, "
+	      "attributes.\n",
+	      to);
+}
+
 static const struct command info = {
 	.name = "info",
 	.operands = "FILE",
 	.summary = "Show what is in an image.",
+	.more = print_columns,
 	.options = info_options,
 	.run = run_info,
 	.least = 1,

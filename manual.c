@@ -1,5 +1,6 @@
 #include "manual.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define WIDTH 72 /* of running text */
@@ -7,15 +8,17 @@
 /* blobs.S */
 extern const char manual[], manual_end[];
 
-/* Running text, in lines, of which none looks like one of roff's own. */
+/* Running text, in lines, of which none looks like one of roff's own; a sentence that
+ * follows another one begins a line. */
 static void put_text(FILE *to, const char *text)
 {
+	bool ended = false;
 	size_t at = 0;
 
 	while (*text) {
 		size_t n = strcspn(text, " ");
 
-		if (at && at + 1 + n > WIDTH) {
+		if (at && (ended || at + 1 + n > WIDTH)) {
 			fputc('\n', to);
 			at = 0;
 		} else if (at) {
@@ -28,6 +31,7 @@ static void put_text(FILE *to, const char *text)
 			fputs(text[i] == '\\' ? "\\e" : (char[]){ text[i], 0 },
 			      to);
 		at += n;
+		ended = n && text[n - 1] == '.';
 		text += n + strspn(text + n, " ");
 	}
 }
@@ -74,6 +78,44 @@ static void put_call(FILE *to, const char *name, const struct command *c)
 		fprintf(to, ".Ar %s\n", c->operands);
 }
 
+/* A text of lines: those that begin with blanks are set off and stay lines. */
+static void put_lines(FILE *to, char *text)
+{
+	char *rest = text;
+
+	while (*rest) {
+		char *line = rest;
+		size_t n = strcspn(line, "\n");
+
+		rest += n + (line[n] != 0);
+		line[n] = 0;
+		if (!n)
+			fputs(".Pp", to);
+		else if (line[0] == ' ')
+			fputs(".Dl ", to);
+		put_text(to, line + strspn(line, " "));
+		fputc('\n', to);
+	}
+}
+
+/* What help says at its end. */
+static void put_notes(FILE *to, const struct command *c)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	c->more(f);
+	fclose(f);
+	if (text) {
+		fputs(".Pp\n", to);
+		put_lines(to, text);
+	}
+	free(text);
+}
+
 static void put_command(FILE *to, const char *name, const struct command *c)
 {
 	char text[512];
@@ -83,10 +125,9 @@ static void put_command(FILE *to, const char *name, const struct command *c)
 	fprintf(to, ".Ss zeroboot %s\n", name);
 	put_text(to, c->summary);
 	fputc('\n', to);
-	if (!c->options)
-		return;
-	fputs(".Bl -tag -width Ds\n", to);
-	for (const struct option *o = c->options; o->help; o++) {
+	if (c->options)
+		fputs(".Bl -tag -width Ds\n", to);
+	for (const struct option *o = c->options; o && o->help; o++) {
 		fputs(".It", to);
 		put_option(to, o);
 		fputc('\n', to);
@@ -94,7 +135,10 @@ static void put_command(FILE *to, const char *name, const struct command *c)
 		put_text(to, text);
 		fputs(".\n", to);
 	}
-	fputs(".El\n", to);
+	if (c->options)
+		fputs(".El\n", to);
+	if (c->more)
+		put_notes(to, c);
 }
 
 /* What stands for lines of the manual. */

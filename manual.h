@@ -1,4 +1,4 @@
-/* manual.h: zeroboot(1), in mdoc: docs/zeroboot.1, and what the tables of options.h
+/* manual.h: zeroboot(1), in mdoc: docs/zeroboot.1.in, and what the tables of options.h
  * say in it. */
 #ifndef ZEROBOOT_MANUAL_H
 #define ZEROBOOT_MANUAL_H

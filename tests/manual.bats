@@ -51,6 +51,9 @@ offers() { # what, for which words
 			exit 1
 		}
 	done
+	./zeroboot exec --help | sed '1,/^LANGUAGE is/d' | tr -s ' \n' '\n\n' | grep -v '^$' | while read -r word; do
+		sed -n '/^   zeroboot exec$/,/^   zeroboot image/p' "$BATS_TEST_TMPDIR/text" | grep -qF -- "$word"
+	done
 	for variable in $(grep -oh 'getenv("[A-Z_]*")' ./*.c | sed 's/.*"\(.*\)".*/\1/' | sort -u); do
 		grep -q "$variable" "$BATS_TEST_TMPDIR/text"
 	done
