@@ -182,10 +182,14 @@ docs/kernel.md: docs/kernel.py $(KERN_C) $(KERN_H)
 docs: docs/syscalls.md docs/kernel.md
 
 # ---- the two commands ----
+# Before anything is installed or made: without it there is no VM.
+device:
+	@[ -r /dev/kvm ] && [ -w /dev/kvm ] || { echo 'zeroboot: make run: /dev/kvm is not there, or may not be opened (make, then ./zeroboot doctor says what to do)' >&2; exit 1; }
+
 setup:
 	./deploy/setup.sh
 
-run: setup
+run: device setup
 	$(MAKE) all templates
 	./zeroboot serve
 
@@ -395,4 +399,4 @@ help:
 
 always:
 
-.PHONY: all always data docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb sdk clean distclean help
+.PHONY: all always data device docs layers front can-fail floors format format-check templates setup run test test-svm test-vmx test-appliance appliance unit lint lint-tools fuzz soak compat programs bench stage install uninstall dist deb sdk clean distclean help
