@@ -176,10 +176,16 @@ $(O)/syscalls: docs/syscalls.c guest/kernel/syscalls.def
 docs/syscalls.md: $(O)/syscalls
 	$(O)/syscalls >$@.new && mv $@.new $@ || { rm -f $@.new; false; }
 
-docs/kernel.md: docs/kernel.py $(KERN_C) $(KERN_H)
-	python3 docs/kernel.py '$(FLOORS)' >$@
+docs/kernel.md: docs/files.py $(KERN_C) $(KERN_H)
+	python3 docs/files.py kernel '$(FLOORS)' >$@.new && mv $@.new $@ || { rm -f $@.new; false; }
 
-docs: docs/syscalls.md docs/kernel.md
+docs/host.md: docs/files.py $(HOST_C) $(wildcard *.h)
+	python3 docs/files.py host >$@.new && mv $@.new $@ || { rm -f $@.new; false; }
+
+docs/metrics.md: docs/metrics.py $(HOST_C)
+	python3 docs/metrics.py >$@.new && mv $@.new $@ || { rm -f $@.new; false; }
+
+docs: docs/syscalls.md docs/kernel.md docs/host.md docs/metrics.md
 
 # ---- the two commands ----
 # Before anything is installed or made: without it there is no VM.
@@ -390,7 +396,7 @@ help:
 	@echo 'compat     tests of CPython, natively and in the guest, those that are lost'
 	@echo 'programs   git, gcc, pytest, pip, Go, esbuild and others, natively and in the guest'
 	@echo 'bench      fork and run times as a table'
-	@echo 'docs       docs/syscalls.md and docs/kernel.md, from guest/kernel'
+	@echo 'docs       docs/syscalls.md, kernel.md, host.md and metrics.md, from the source'
 	@echo 'install    zeroboot, its manual, completion and systemd units into $$(DESTDIR)$$(PREFIX); uninstall'
 	@echo 'dist       build/zeroboot-$(VERSION).tar.gz, which has an install.sh'
 	@echo 'deb        a Debian package with the images of LANGUAGES (python node sh)'

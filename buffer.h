@@ -1,4 +1,5 @@
-/* buffer.h: what is large and changes often in a process that starts others. */
+/* buffer.h: large buffers that the children of this process do not get, so that
+ * starting one costs nothing for them. */
 #ifndef ZEROBOOT_BUFFER_H
 #define ZEROBOOT_BUFFER_H
 

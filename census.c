@@ -111,7 +111,7 @@ static void put_workers(struct text *t)
 				    s == STOPPED ? crew_missing(c) :
 						   c->count[s]);
 	name = "zeroboot_workers_maximum";
-	metrics_series(t, name, "gauge", "How many there may be.");
+	metrics_series(t, name, "gauge", "Workers that there may be.");
 	for (int l = 0; (c = next_crew(&l)); l++)
 		text_format(t, "%s{language=\"%s\"} %u\n", name, c->name,
 			    c->maximum);
@@ -149,6 +149,6 @@ void census_metrics(struct text *t)
 		      "Workers started beyond the minimum.");
 	metrics_value(t, "zeroboot_workers_removed_total", "counter",
 		      crews.removed,
-		      "Of them, those that ended because they were idle.");
+		      "Those of them that ended because they were idle.");
 	put_loads(t);
 }

@@ -1,6 +1,7 @@
 /*
- * demand.h: crews without a free worker are looked at a little later, when it shows
- * whether a CPU has been idle meanwhile, so that another worker would help.
+ * demand.h: whether a crew without a free worker gets another one: it is looked at a
+ * little later, when it shows whether a CPU has been idle meanwhile, so that one would
+ * help.
  */
 #ifndef ZEROBOOT_DEMAND_H
 #define ZEROBOOT_DEMAND_H

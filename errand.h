@@ -1,4 +1,4 @@
-/* errand.h: a RUN as it has come to a worker, looked at. */
+/* errand.h: a RUN message as it has come to a worker, checked and taken apart. */
 #ifndef ZEROBOOT_ERRAND_H
 #define ZEROBOOT_ERRAND_H
 

@@ -1,3 +1,5 @@
+/* image_file.c: image files as image.h has them: opened, mapped, checked, and unpacked
+ * where they are gzip. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>

@@ -1,5 +1,5 @@
 /*
- * interrupt.h: ^C at the terminal is ^C for the program in the VM. A second one
+ * interrupt.h: passes ^C at the terminal on to the program in the VM. A second one
  * ends the run.
  */
 #ifndef ZEROBOOT_INTERRUPT_H

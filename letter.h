@@ -1,4 +1,5 @@
-/* letter.h: a message of a worker's, put together of pieces that stay where they are. */
+/* letter.h: a message that a worker sends, put together of pieces that stay where they
+ * are. */
 #ifndef ZEROBOOT_LETTER_H
 #define ZEROBOOT_LETTER_H
 

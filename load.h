@@ -1,6 +1,6 @@
 /*
- * load.h: processes that do for the front end, which touches no page of a template,
- * what takes long. One loads: it reads a template and its image, checks all of
+ * load.h: processes that load, build, keep, store and derive templates for the front
+ * end, which touches no page of one: all of it takes long. One loads: it reads a template and its image, checks all of
  * them, and fills two other files, one of memory (the template), one with the image.
  * One builds: it makes a template of an image, in memory. One keeps: it writes such
  * a template where it belongs, and names an image that was unpacked. One stores: it

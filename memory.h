@@ -1,4 +1,4 @@
-/* memory.h: how much a VM has. */
+/* memory.h: how much memory a VM has. */
 #ifndef ZEROBOOT_MEMORY_H
 #define ZEROBOOT_MEMORY_H
 

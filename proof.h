@@ -1,6 +1,6 @@
 /*
- * proof.h: what programs must come out as in a template, as they do natively: a text
- * of snippets,
+ * proof.h: what programs must come out as in a template, as they do natively. It is a
+ * text of snippets,
  *
  *  #### NAME
  *  code

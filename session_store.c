@@ -678,7 +678,7 @@ void session_store_metrics(struct text *t)
 	metrics_value(t, "zeroboot_sessions_stored", "gauge", store.there,
 		      "Sessions that have a file.");
 	metrics_value(t, "zeroboot_sessions_away", "gauge", store.away,
-		      "Those whose state is only there.");
+		      "Sessions whose state is in their file only.");
 	metrics_value(t, "zeroboot_sessions_unsaved", "gauge",
 		      store.lists[STORED_UNSAVED].count + archive_is_writing() +
 			      session_saving(),
@@ -686,9 +686,9 @@ void session_store_metrics(struct text *t)
 	metrics_value(t, "zeroboot_sessions_written_total", "counter",
 		      store.written, "Times that a session was written.");
 	metrics_value(t, "zeroboot_sessions_write_failures_total", "counter",
-		      store.failed, "... that one could not be.");
+		      store.failed, "Times that a session could not be written.");
 	metrics_value(t, "zeroboot_sessions_read_total", "counter", store.read,
 		      "Times that a session came back from the disk.");
 	metrics_value(t, "zeroboot_sessions_damaged_total", "counter",
-		      store.damaged, "Files that are of no use.");
+		      store.damaged, "Files of sessions that are of no use.");
 }

@@ -1,5 +1,5 @@
 /*
- * worker.h: a worker is a process that owns one VM. It makes the VM from its
+ * worker.h: a worker: a process that owns one VM and runs code in it. It makes the VM from its
  * template ahead of time and warms it when it is told to, takes one request at
  * a time from its channel, runs it, answers, and recycles the VM or makes
  * another. The front end holds the other end; protocol.h is what they say.

@@ -5,7 +5,12 @@
 }
 
 @test "syscalls: docs/kernel.md is made of the guest kernel as it is (make docs/kernel.md)" {
-	diff docs/kernel.md <(timeout 60 python3 docs/kernel.py "$(make -s floors)")
+	diff docs/kernel.md <(timeout 60 python3 docs/files.py kernel "$(make -s floors)")
+}
+
+@test "syscalls: docs/host.md and docs/metrics.md are made of the host as it is (make docs)" {
+	diff docs/host.md <(timeout 60 python3 docs/files.py host)
+	diff docs/metrics.md <(timeout 60 python3 docs/metrics.py)
 }
 
 # The names of the calls that a guest program makes.
