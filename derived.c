@@ -724,7 +724,8 @@ void derived_metrics(struct text *t)
 	if (session_store_is_on())
 		metrics_value(t, "zeroboot_session_templates_unsaved", "gauge",
 			      derived_unsaved_count(),
-			      "Templates made of sessions that are not on the disk.");
+			      "Templates made of sessions that are not on the "
+			      "disk.");
 	metrics_value(t, "zeroboot_session_templates_made_total", "counter",
 		      all.made, "Templates that have been made of sessions.");
 	metrics_value(t, "zeroboot_session_templates_failed_total", "counter",

@@ -686,7 +686,8 @@ void session_store_metrics(struct text *t)
 	metrics_value(t, "zeroboot_sessions_written_total", "counter",
 		      store.written, "Times that a session was written.");
 	metrics_value(t, "zeroboot_sessions_write_failures_total", "counter",
-		      store.failed, "Times that a session could not be written.");
+		      store.failed,
+		      "Times that a session could not be written.");
 	metrics_value(t, "zeroboot_sessions_read_total", "counter", store.read,
 		      "Times that a session came back from the disk.");
 	metrics_value(t, "zeroboot_sessions_damaged_total", "counter",
