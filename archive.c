@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +21,7 @@
 #include "file.h"
 #include "jail.h"
 #include "keeper.h"
+#include "log.h"
 #include "loop.h"
 #include "text.h"
 
@@ -30,7 +29,10 @@
 #define PIECES 64          /* of a state, at a time */
 #define MARKS (64u << 10)  /* bytes of orders that wait, and no more times do */
 #define LEAVING 8          /* keepers that are not wanted any more */
+#define WINDOW 256         /* removals that a keeper has not answered */
 #define HELD_MS 3000 /* the directory by keepers of a server that is gone */
+#define AGAIN_NS 5000000000ull   /* after a removal has failed */
+#define RESTART_NS 1000000000ull /* after the keeper has ended */
 
 /* A keeper. */
 struct link {
@@ -42,15 +44,30 @@ struct link {
 	size_t sent;     /* bytes of them and of the state behind them */
 };
 
+/* A file that is to be removed, and is not forgotten before it is. */
+struct removal {
+	struct removal *next;
+	bool failed; /* once */
+	char name[];
+};
+
+struct removals {
+	struct removal *first, *last;
+	size_t count;
+};
+
 static struct {
 	int epoll, directory;
 	struct archive_events events;
 	struct link writer, reader;
 	bool writing, reading;
-	bool unread;        /* files are there of which no head could be read */
-	bool removing;      /* it may be that a file is still to be removed; */
-	bool behind;        /* not any more when what is being read has come */
-	struct state state; /* that is being written */
+	bool unread; /* files are there of which no head could be read */
+	/* Not given to the keeper yet; given, not answered; to be tried again. */
+	struct removals waiting, sent, failed;
+	uint64_t not_before; /* that is, or that a keeper is started for them */
+	bool complained;     /* of what has failed */
+	bool left_some;      /* a keeper that is leaving has removals */
+	struct state state;  /* that is being written */
 	pid_t leaving[LEAVING]; /* have not ended yet; 0: none */
 	/* What is being read: an answer, the bytes it announces, another one. */
 	struct keeper_answer answer;
@@ -236,21 +253,19 @@ static void leave(pid_t pid)
 		archive.leaving[i] = pid;
 }
 
-/* Orders that have not gone, and that nobody would give again, are for the next one. */
-static void keep_removals(struct text *out, size_t sent)
+/* What it has not answered is for the next one, before all else. */
+static void take_back_removals(void)
 {
-	struct keeper_order o;
-	size_t kept = 0;
+	struct removals *sent = &archive.sent, *to = &archive.waiting;
 
-	for (size_t at = sent - sent % sizeof(o); at + sizeof(o) <= out->size;
-	     at += sizeof(o)) {
-		memcpy(&o, out->data + at, sizeof(o));
-		if (o.work != KEEPER_REMOVE)
-			continue;
-		memcpy(out->data + kept, &o, sizeof(o));
-		kept += sizeof(o);
-	}
-	out->size = kept;
+	if (!sent->first)
+		return;
+	archive.left_some = true;
+	sent->last->next = to->first;
+	to->first = sent->first;
+	to->last = to->last ? to->last : sent->last;
+	to->count += sent->count;
+	*sent = (struct removals){ .first = NULL };
 }
 
 /* It ends when it has done what has gone to it. */
@@ -263,12 +278,10 @@ static void stop(struct link *l)
 	l->fd = -1;
 	leave(l->pid);
 	if (l == &archive.reader) {
-		keep_removals(&l->out, l->sent);
-		archive.behind = false;
-	} else {
-		l->out.size = 0;
+		take_back_removals();
+		archive.answer_size = 0;
 	}
-	l->sent = 0;
+	l->out.size = l->sent = 0;
 }
 
 static void end_write(int r)
@@ -283,7 +296,6 @@ static void end_read(int r)
 	char *payload = archive.payload;
 
 	archive.reading = false;
-	archive.removing &= !archive.behind;
 	archive.payload = NULL;
 	if (r) {
 		discard(payload, archive.size);
@@ -297,6 +309,8 @@ static void fail(struct link *l, int r)
 	if (l == &archive.writer)
 		kill(l->pid, SIGKILL);
 	stop(l);
+	if (l == &archive.reader && archive.waiting.first)
+		archive.not_before = clock_mono() + RESTART_NS;
 	if (l == &archive.writer && archive.writing)
 		end_write(r);
 	if (l == &archive.reader && archive.reading)
@@ -390,9 +404,8 @@ static void writer_ready(struct link *l)
 /* The answer that announces it, or why there is none. */
 static void begin_payload(struct link *l)
 {
-	struct keeper_answer *a = &archive.answer;
+	const struct keeper_answer *a = &archive.answer;
 
-	archive.answer_size = 0;
 	if (a->result)
 		end_read(a->result);
 	else if (a->size != archive.size)
@@ -403,21 +416,37 @@ static void begin_payload(struct link *l)
 		buffer_keep(archive.payload, archive.size);
 }
 
+static void removed(int r);
+
+static void answered(struct link *l)
+{
+	const struct keeper_answer *a = &archive.answer;
+
+	archive.answer_size = 0;
+	if (a->work == KEEPER_REMOVE)
+		removed(a->result);
+	else if (!archive.reading)
+		fail(l, -EIO);
+	else if (!archive.payload)
+		begin_payload(l);
+	else
+		end_read(a->result);
+}
+
 static void reader_ready(struct link *l)
 {
+	bool payload = archive.payload && archive.taken < archive.size;
 	int r;
 
-	if (archive.payload && archive.taken < archive.size)
+	if (payload)
 		r = take(l, archive.payload, archive.size, &archive.taken);
 	else
 		r = take(l, &archive.answer, sizeof(archive.answer),
 			 &archive.answer_size);
-	if (r < 0 || !archive.reading)
-		fail(l, r < 0 ? r : -EIO);
-	else if (r && !archive.payload)
-		begin_payload(l);
-	else if (r && archive.answer_size)
-		end_read(archive.answer.result);
+	if (r < 0)
+		fail(l, r);
+	else if (r && !payload)
+		answered(l);
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -452,6 +481,112 @@ static int order(struct link *l, enum keeper_work work, const char *name,
 	}
 	text_add(&l->out, &o, sizeof(o));
 	return 0;
+}
+
+/* ---- removals ---- */
+
+static void append(struct removals *to, struct removal *m)
+{
+	m->next = NULL;
+	*(to->last ? &to->last->next : &to->first) = m;
+	to->last = m;
+	to->count++;
+}
+
+static struct removal *take_first(struct removals *from)
+{
+	struct removal *m = from->first;
+
+	from->first = m->next;
+	if (!from->first)
+		from->last = NULL;
+	from->count--;
+	return m;
+}
+
+static void forget(struct removals *from, const char *name)
+{
+	struct removals rest = { .first = NULL };
+
+	while (from->first) {
+		struct removal *m = take_first(from);
+
+		if (strcmp(m->name, name))
+			append(&rest, m);
+		else
+			free(m);
+	}
+	*from = rest;
+}
+
+static void complain(const char *name, int r)
+{
+	if (!archive.complained)
+		log_event("warning",
+			  "state: %s cannot be removed, and is used again "
+			  "after a restart; tried again: %s",
+			  name, strerror(-r));
+	archive.complained = true;
+	archive.not_before = clock_mono() + AGAIN_NS;
+}
+
+/* Whose turn it is; NULL: nobody's. Those that have failed keep no other one from it. */
+static struct removals *next_removal(uint64_t now)
+{
+	bool patient = now >= archive.not_before;
+
+	if (archive.sent.count >= WINDOW || (archive.reader.fd < 0 && !patient))
+		return NULL;
+	if (archive.waiting.first)
+		return &archive.waiting;
+	return archive.failed.first && patient ? &archive.failed : NULL;
+}
+
+static void send_removals(void)
+{
+	uint64_t now = clock_mono();
+	struct removals *from;
+	bool some = false;
+
+	while ((from = next_removal(now))) {
+		int r = order(&archive.reader, KEEPER_REMOVE, from->first->name,
+			      0, 0);
+
+		if (r) {
+			complain(from->first->name, r);
+			break;
+		}
+		append(&archive.sent, take_first(from));
+		some = true;
+	}
+	if (some)
+		send_some(&archive.reader);
+}
+
+/* The first of those that were sent. */
+static void removed(int r)
+{
+	struct removal *m;
+
+	if (!archive.sent.first) {
+		fail(&archive.reader, -EIO);
+		return;
+	}
+	m = take_first(&archive.sent);
+	if (r) {
+		complain(m->name, r);
+		m->failed = true;
+		append(&archive.failed, m);
+	} else {
+		if (m->failed)
+			archive.not_before = 0;
+		free(m);
+	}
+	if (archive.complained && !archive_unremoved()) {
+		log_event("info", "state: what was to be removed is removed");
+		archive.complained = false;
+	}
+	send_removals();
 }
 
 /* ---- what is asked of them ---- */
@@ -545,7 +680,6 @@ int archive_read(const char *id, size_t size)
 	if (r)
 		return r;
 	archive.reading = true;
-	archive.behind = true;
 	archive.payload = NULL;
 	archive.size = sizeof(struct session_record) + size;
 	archive.taken = archive.answer_size = 0;
@@ -555,25 +689,47 @@ int archive_read(const char *id, size_t size)
 
 void archive_remove_file(const char *name)
 {
-	if (order(&archive.reader, KEEPER_REMOVE, name, 0, 0))
+	size_t size = strlen(name) + 1;
+	struct removal *m = malloc(sizeof(*m) + size);
+
+	if (!m) {
+		log_event("warning",
+			  "state: %s is not removed, and is used again after a "
+			  "restart: no memory",
+			  name);
 		return;
-	archive.removing = true;
-	archive.behind = false;
-	send_some(&archive.reader);
+	}
+	m->failed = false;
+	memcpy(m->name, name, size);
+	append(&archive.waiting, m);
+	send_removals();
 }
 
-bool archive_is_removing(void)
+size_t archive_unremoved(void)
 {
-	struct link *l = &archive.reader;
-	int queued;
+	return archive.waiting.count + archive.sent.count +
+	       archive.failed.count;
+}
 
-	if (l->fd < 0 && l->out.size && start(l) == 0)
-		watch_output(l, true);
-	/* Until the keeper, or one that was left, has taken all that went to it. */
-	if (archive.removing && l->sent == l->out.size && reap() &&
-	    (ioctl(l->fd, SIOCOUTQ, &queued) < 0 || queued == 0))
-		archive.removing = false;
-	return archive.removing;
+bool archive_is_removing(const char *name)
+{
+	if (archive.left_some && reap())
+		archive.left_some = false;
+	for (const struct removal *m = archive.sent.first; m; m = m->next)
+		if (!strcmp(m->name, name))
+			return true;
+	return archive.left_some;
+}
+
+void archive_keep(const char *name)
+{
+	forget(&archive.waiting, name);
+	forget(&archive.failed, name);
+}
+
+void archive_tick(void)
+{
+	send_removals();
 }
 
 void archive_remove(const char *id)
@@ -613,23 +769,46 @@ void archive_wait(int ms)
 			ready(&links[i]->watch, (uint32_t)p[i].revents);
 }
 
+/* What has failed is tried once more. */
+static void remove_rest(uint64_t until)
+{
+	while (archive.failed.first)
+		append(&archive.waiting, take_first(&archive.failed));
+	archive.not_before = 0;
+	send_removals();
+	while ((archive.waiting.first || archive.sent.first) &&
+	       clock_mono() < until) {
+		archive_wait(100);
+		send_removals();
+	}
+	if (archive_unremoved())
+		log_event("warning",
+			  "state: %zu files that were to be removed may be "
+			  "there still",
+			  archive_unremoved());
+}
+
+static void drop_removals(struct removals *l)
+{
+	while (l->first)
+		free(take_first(l));
+}
+
 void archive_close(int ms)
 {
 	struct link *links[] = { &archive.writer, &archive.reader };
 	uint64_t until = clock_mono() + (uint64_t)ms * 1000000;
 
-	if (archive.reader.out.size && start(&archive.reader) == 0)
-		watch_output(&archive.reader, true);
-	/* What the writer has not got all of it gives up; the orders of the other
-	 * one are short. */
-	while (archive.reader.fd >= 0 && archive.reader.output &&
-	       clock_mono() < until)
-		archive_wait(100);
+	/* What the writer has not got all of it gives up; orders of the other one
+	 * that it has are done. */
+	remove_rest(until);
 	for (int i = 0; i < 2; i++) {
 		stop(links[i]);
 		free(links[i]->out.data);
 		links[i]->out = (struct text){ 0 };
 	}
+	drop_removals(&archive.waiting);
+	drop_removals(&archive.failed);
 	while (!reap() && clock_mono() < until)
 		nap(2);
 	state_drop(&archive.state);

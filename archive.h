@@ -51,10 +51,17 @@ int archive_write(const struct session_record *record,
 int archive_read(const char *id, size_t size);
 /* Of a file that is not being written. */
 void archive_remove(const char *id);
-/* Any file in the directory or beneath it. */
+/* Any file in the directory or beneath it. Its name is kept until it is gone: what fails is
+ * logged, and tried again. */
 void archive_remove_file(const char *name);
-/* What was to be removed may be there still: and would go, if it was made anew. */
-bool archive_is_removing(void);
+/* How many are still there, or may be. */
+size_t archive_unremoved(void);
+/* It may just be removed: would be, too, if it was made anew. */
+bool archive_is_removing(const char *name);
+/* It is not to be removed any more, when it is not just being. */
+void archive_keep(const char *name);
+/* Now and then. */
+void archive_tick(void);
 void archive_touch(const char *id, uint64_t wall_ns);
 /* Waits for events for so long, where there is no loop: at a server's end. */
 void archive_wait(int ms);

@@ -1,5 +1,6 @@
 #include "keeper.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,10 +15,12 @@
 #include "file.h"
 
 #define CHUNK (256u << 10) /* stays in a CPU's cache */
+#define REMOVED 64         /* files, for which the disk is waited once */
 
 static struct {
 	int channel, directory;
-	bool unsynced; /* files were removed */
+	int removed[REMOVED]; /* what it has come to, and is not answered */
+	int removals;
 	uint8_t buffer[CHUNK];
 } keeper;
 
@@ -59,9 +62,11 @@ static int put(const void *from, size_t size)
 	return 0;
 }
 
-static int answer(int result, uint64_t size)
+static int answer(enum keeper_work work, int result, uint64_t size)
 {
-	struct keeper_answer a = { .result = result, .size = size };
+	struct keeper_answer a = { .result = result,
+				   .work = work,
+				   .size = size };
 
 	return put(&a, sizeof(a));
 }
@@ -98,7 +103,6 @@ static int take_state(int fd, uint64_t size, uint32_t *sum, int *r)
 
 static int sync_directory(void)
 {
-	keeper.unsynced = false;
 	return fsync(keeper.directory) < 0 ? -errno : 0;
 }
 
@@ -140,7 +144,7 @@ static int write_file(const struct keeper_order *o)
 		close(fd);
 	if (n || r)
 		unlinkat(keeper.directory, draft, 0);
-	return n ? n : answer(r, 0);
+	return n ? n : answer(KEEPER_WRITE, r, 0);
 }
 
 /* The bytes of a file, and what they are worth. */
@@ -162,7 +166,7 @@ static int send_state(int fd, const struct session_record *head)
 	}
 	if (r == 0 && sum != head->state_checksum)
 		r = -EILSEQ;
-	return n ? n : answer(r, 0);
+	return n ? n : answer(KEEPER_READ, r, 0);
 }
 
 static int read_file(const struct keeper_order *o)
@@ -179,11 +183,47 @@ static int read_file(const struct keeper_order *o)
 		r = file_read_at(fd, &head, sizeof(head), 0);
 	if (r == 0 && record_check(&head, o->name, (uint64_t)st.st_size, NULL))
 		r = -EILSEQ;
-	n = answer(r, r ? 0 : sizeof(head) + head.size);
+	n = answer(KEEPER_READ, r, r ? 0 : sizeof(head) + head.size);
 	if (n == 0 && r == 0)
 		n = send_state(fd, &head);
 	if (fd >= 0)
 		close(fd);
+	return n;
+}
+
+/* Of one that is beneath the directory. */
+static int sync_parent(const char *name)
+{
+	char parent[KEEPER_NAME];
+	int fd, r;
+
+	snprintf(parent, sizeof(parent), "%.*s",
+		 (int)(strrchr(name, '/') - name), name);
+	fd = openat(keeper.directory, parent,
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int remove_file(const char *name)
+{
+	if (unlinkat(keeper.directory, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	/* What was removed before may not be on the disk. */
+	return strchr(name, '/') ? sync_parent(name) : 0;
+}
+
+/* All that has been removed, at once. */
+static int answer_removals(void)
+{
+	int synced = sync_directory(), n = 0;
+
+	for (int i = 0; i < keeper.removals && n == 0; i++)
+		n = answer(KEEPER_REMOVE,
+			   keeper.removed[i] ? keeper.removed[i] : synced, 0);
+	keeper.removals = 0;
 	return n;
 }
 
@@ -204,9 +244,8 @@ static int carry_out(const struct keeper_order *o)
 	case KEEPER_READ:
 		return read_file(o);
 	case KEEPER_REMOVE:
-		keeper.unsynced = true;
-		unlinkat(keeper.directory, o->name, 0);
-		return 0;
+		keeper.removed[keeper.removals++] = remove_file(o->name);
+		return keeper.removals < REMOVED ? 0 : answer_removals();
 	case KEEPER_TOUCH:
 		touch_file(o);
 		return 0;
@@ -236,17 +275,17 @@ int keeper_main(int channel, int directory)
 	keeper.channel = channel;
 	keeper.directory = directory;
 	while (r == 0) {
-		if (keeper.unsynced && is_calm())
-			sync_directory();
+		/* Nobody hears an answer: what has come is done all the same. */
+		if (keeper.removals && is_calm())
+			answer_removals();
 		r = take(&o, sizeof(o));
 		if (r)
 			break;
 		r = memchr(o.name, 0, sizeof(o.name)) ? carry_out(&o) : -EPROTO;
-		/* Nobody hears an answer: what has come is done all the same. */
 		if (r == -EPIPE)
 			r = 0;
 	}
-	if (keeper.unsynced)
-		sync_directory();
+	if (keeper.removals)
+		answer_removals();
 	return r == -EPIPE ? 0 : 1;
 }

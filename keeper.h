@@ -25,8 +25,9 @@ enum keeper_work {
 	/* Answered by an answer with its size, all of its bytes, and an answer that
 	 * says whether they are as they were written; or by one that fails. */
 	KEEPER_READ,
-	KEEPER_REMOVE, /* not answered, */
-	KEEPER_TOUCH,  /* nor this: its time is wall_ns */
+	/* Answered, in their turn, when the disk has it. One that is not there is removed. */
+	KEEPER_REMOVE,
+	KEEPER_TOUCH, /* not answered: its time is wall_ns */
 };
 
 struct keeper_order {
@@ -39,7 +40,7 @@ struct keeper_order {
 
 struct keeper_answer {
 	int32_t result; /* 0 or -errno */
-	uint32_t reserved;
+	uint32_t work; /* of the order: removals are answered behind later reads */
 	uint64_t size; /* that follow */
 };
 

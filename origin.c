@@ -314,6 +314,27 @@ static struct origin *next_to_keep(const struct stock_set **set)
 	return next;
 }
 
+/* The names of its files in the directory. */
+static void put_names(const struct origin *o, char template[PATH_MAX],
+		      char image[PATH_MAX])
+{
+	snprintf(template, PATH_MAX, PLACE "/%s.zbt", o->name);
+	snprintf(image, PATH_MAX, PLACE "/%s", o->image);
+}
+
+/* What of it was to be removed is not any more. False: it is just being removed. */
+static bool reclaim(const struct origin *o)
+{
+	char template[PATH_MAX], image[PATH_MAX];
+
+	put_names(o, template, image);
+	if (archive_is_removing(template) || archive_is_removing(image))
+		return false;
+	archive_keep(template);
+	archive_keep(image);
+	return true;
+}
+
 static void begin(uint64_t now)
 {
 	const struct stock_set *set = NULL;
@@ -323,6 +344,8 @@ static void begin(uint64_t now)
 	if (!o)
 		return;
 	name_image(o->image, &set->id);
+	if (!reclaim(o))
+		return;
 	o->tried = now;
 	r = execute(o, set);
 	if (r)
@@ -410,7 +433,7 @@ void origin_tick(uint64_t now)
 
 	if (all.keeping && waitpid(all.pid, &status, WNOHANG) == all.pid)
 		end(status);
-	if (!all.keeping && !archive_is_removing())
+	if (!all.keeping)
 		begin(now);
 	tidy(now, SPARE_NS);
 }

@@ -610,6 +610,7 @@ void session_store_tick(uint64_t now)
 {
 	if (!store.on)
 		return;
+	archive_tick();
 	origin_tick(now);
 	write_next(now);
 	read_next();
@@ -683,6 +684,9 @@ void session_store_metrics(struct text *t)
 		      store.lists[STORED_UNSAVED].count + archive_is_writing() +
 			      session_saving(),
 		      "Sessions that are not on the disk as they are.");
+	metrics_value(t, "zeroboot_sessions_unremoved", "gauge",
+		      archive_unremoved(),
+		      "Files that are to be removed and may be there still.");
 	metrics_value(t, "zeroboot_sessions_written_total", "counter",
 		      store.written, "Times that a session was written.");
 	metrics_value(t, "zeroboot_sessions_write_failures_total", "counter",

@@ -25,6 +25,7 @@ from sessions import Client, Session
 HEAD, VERSION, ABI, SUM, STATE_SUM, SIZE = 512, 8, 12, 16, 20, 24
 TEMPLATE_HEAD, BUILD_NS = 4096, 64
 UNSAVED = "zeroboot_sessions_unsaved"
+UNREMOVED = "zeroboot_sessions_unremoved"
 ROOM = 4 << 30  # what all tests leave, above all templates
 
 
@@ -233,7 +234,7 @@ def deleted_in_a_read(top):
 
 
 def lost_keeper(top):
-    """A keeper that is killed costs what it had been given, and not what was still to be given to it."""
+    """A keeper that is killed costs nothing that it had been given."""
     place = Place(top, "keeper")
     with place.serve() as server:
         s = make(Client(server))
@@ -243,14 +244,60 @@ def lost_keeper(top):
         signal_all(processes, signal.SIGSTOP)
         for one in many:
             one.delete()
+        assert server.metric(UNREMOVED) == 1000
         signal_all(processes, signal.SIGKILL)
         assert value(s) == "1"
         s.run("x=2")
         saved(server)
-    left = len(list(place.state.glob("*.zbs")))
-    assert left < 900, left
+        eventually(lambda: server.metric(UNREMOVED) == 0)
+        assert [file.name for file in place.state.glob("*.zbs")] == [place.file(s).name]
     with place.serve() as server:
         assert value(again(server, s)) == "2"
+
+
+def not_removed(top):
+    """What the disk does not remove is tried until it does, and it is said once."""
+    place = Place(top, "unremoved")
+    with place.serve() as server:
+        client = Client(server)
+        stays, goes = make(client), make(client)
+        saved(server)
+        file, aside = place.file(stays), place.state / "aside"
+        file.rename(aside)
+        file.mkdir()
+        stays.delete()
+        goes.delete()
+        eventually(lambda: not place.file(goes).exists() and server.metric(UNREMOVED) == 1)
+        tries = re.compile(rb"%s.zbs cannot be removed" % stays.id.encode())
+        assert len(tries.findall(server.logged())) == 1, server.logged()
+        file.rmdir()
+        aside.rename(file)
+        eventually(lambda: server.metric(UNREMOVED) == 0)
+        assert not file.exists() and len(tries.findall(server.logged())) == 1 and not server.unexpected()
+    with place.serve() as server:
+        assert again(server, stays).ask()[0] == 404
+
+
+def no_keeper(top):
+    """A keeper that cannot be started is when it can."""
+    place = Place(top, "unstarted")
+    with place.serve() as server:
+        client = Client(server)
+        s = make(client)
+        saved(server)
+        files = pathlib.Path(f"/proc/{server.process.pid}/fd")
+        there = len(list(files.iterdir()))
+        signal_all(keepers(server), signal.SIGKILL)
+        eventually(lambda: len(list(files.iterdir())) == there - 2)
+        used, limit = {int(file.name) for file in files.iterdir()}, 0
+        # For the connection of whoever asks, and no other.
+        while len(set(range(limit)) - used) < 1:
+            limit += 1
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        s.delete()
+        assert b"cannot be removed" in server.logged(), server.logged()
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
+        eventually(lambda: not place.file(s).exists())
 
 
 def hung_disk(top):
@@ -758,6 +805,8 @@ def main():
         report.check("what is over stays so", ends, top)
         report.check("what is deleted while another one is read", deleted_in_a_read, top)
         report.check("a keeper that is killed", lost_keeper, top)
+        report.check("a file that cannot be removed", not_removed, top)
+        report.check("a keeper that cannot be started", no_keeper, top)
         report.check("a disk that does not answer at the end", hung_disk, top)
         report.check("a template that is being kept then", hung_template, top)
         report.check("a key has its sessions again", keys, top)

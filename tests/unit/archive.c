@@ -1,0 +1,259 @@
+/*
+ * Files that are to be removed are, whatever the keeper or the disk does first: with
+ * keepers that are real, in a directory of its own.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "archive.h"
+#include "clock.h"
+#include "jail.h"
+#include "keeper.h"
+#include "log.h"
+
+#define SECOND 1000000000ull
+#define MANY 600 /* more than a keeper has at a time */
+
+/* ---- in the place of other nouns ---- */
+
+static uint64_t skew; /* of the clock */
+static bool spawn_fails;
+static pid_t last; /* keeper that was started */
+static unsigned warned;
+
+uint64_t clock_wall(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec + skew;
+}
+
+uint64_t clock_mono(void)
+{
+	return clock_wall();
+}
+
+pid_t jail_spawn(char *const argv[], const int *files, size_t count)
+{
+	(void)argv, (void)count;
+	if (spawn_fails)
+		return -EAGAIN;
+	last = fork();
+	if (last)
+		return last;
+	/* What the front end has of the channel is not its own. */
+	if (dup2(files[0], 200) < 0 || dup2(files[1], 201) < 0)
+		_exit(2);
+	for (int fd = 3; fd < 200; fd++)
+		close(fd);
+	_exit(keeper_main(200, 201));
+}
+
+void log_event(const char *level, const char *format, ...)
+{
+	(void)format;
+	warned += !strcmp(level, "warning");
+}
+
+/* ---- a directory ---- */
+
+static char directory[] = "/tmp/zeroboot-unit-XXXXXX";
+static int epoll;
+
+static void nothing_written(int r)
+{
+	(void)r;
+}
+
+static void nothing_read(int r, char *payload, size_t size)
+{
+	(void)r, (void)size;
+	free(payload);
+}
+
+static void open_place(void)
+{
+	static const struct archive_events events = { nothing_written,
+						      nothing_read };
+	struct err e = { "" };
+
+	spawn_fails = false;
+	warned = 0;
+	memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
+	CHECK(mkdtemp(directory) != NULL);
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	EQUAL(archive_open(directory, epoll, &events, &e), 0);
+}
+
+static void close_place(void)
+{
+	archive_close(5000);
+	close(epoll);
+	EQUAL(rmdir(directory), 0); /* nothing is left */
+}
+
+static const char *path_of(const char *name)
+{
+	static char path[sizeof(directory) + KEEPER_NAME];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return path;
+}
+
+static void make(const char *name)
+{
+	int fd = open(path_of(name), O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	CHECK(fd >= 0);
+	close(fd);
+}
+
+static bool is_there(const char *name)
+{
+	return access(path_of(name), F_OK) == 0;
+}
+
+/* As the front end, for so long, or until all is removed. */
+static void go_on(uint64_t ms)
+{
+	uint64_t until = clock_mono() + ms * 1000000;
+
+	while (archive_unremoved() && clock_mono() < until) {
+		archive_tick();
+		archive_wait(10);
+	}
+}
+
+static void test_refused(void)
+{
+	open_place();
+	/* What the disk refuses: it is no file. */
+	EQUAL(mkdir(path_of("a"), 0700), 0);
+	make("b");
+	archive_remove_file("a");
+	archive_remove_file("b");
+	archive_remove_file("was-never-there");
+	go_on(200);
+	EQUAL(archive_unremoved(), 1);
+	EQUAL(warned, 1);
+	CHECK(!is_there("b"));
+	/* Again, without another word. */
+	skew += 6 * SECOND;
+	go_on(200);
+	EQUAL(warned, 1);
+	EQUAL(rmdir(path_of("a")), 0);
+	make("a");
+	go_on(100);
+	CHECK(is_there("a"));
+	skew += 6 * SECOND;
+	go_on(2000);
+	EQUAL(archive_unremoved(), 0);
+	CHECK(!is_there("a"));
+	close_place();
+}
+
+/* It has its orders, and has not come to them. */
+static void test_killed(void)
+{
+	char name[16];
+
+	open_place();
+	kill(last, SIGSTOP);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		make(name);
+		archive_remove_file(name);
+	}
+	EQUAL(archive_unremoved(), MANY);
+	kill(last, SIGKILL);
+	go_on(3000);
+	EQUAL(archive_unremoved(), 0);
+	EQUAL(warned, 0);
+	close_place();
+}
+
+static void test_not_started(void)
+{
+	open_place();
+	kill(last, SIGKILL);
+	archive_wait(1000);
+	spawn_fails = true;
+	skew += 2 * SECOND;
+	make("a");
+	archive_remove_file("a");
+	EQUAL(archive_unremoved(), 1);
+	EQUAL(warned, 1);
+	spawn_fails = false;
+	skew += 6 * SECOND;
+	go_on(2000);
+	EQUAL(archive_unremoved(), 0);
+	CHECK(!is_there("a"));
+	close_place();
+}
+
+/* Also when it has failed before. */
+static void test_end(void)
+{
+	open_place();
+	EQUAL(mkdir(path_of("a"), 0700), 0);
+	archive_remove_file("a");
+	go_on(200);
+	EQUAL(archive_unremoved(), 1);
+	EQUAL(rmdir(path_of("a")), 0);
+	make("a");
+	make("b");
+	archive_remove_file("b");
+	close_place();
+}
+
+/* What is wanted again is not removed later. */
+static void test_kept(void)
+{
+	open_place();
+	EQUAL(mkdir(path_of("kept"), 0700), 0);
+	EQUAL(mkdir(path_of("kept/a"), 0700), 0);
+	make("kept/b");
+	kill(last, SIGSTOP);
+	archive_remove_file("kept/a");
+	archive_remove_file("kept/b");
+	CHECK(archive_is_removing("kept/a"));
+	kill(last, SIGCONT);
+	go_on(200);
+	CHECK(!archive_is_removing("kept/a") && !is_there("kept/b"));
+	EQUAL(archive_unremoved(), 1);
+	archive_keep("kept/a");
+	EQUAL(archive_unremoved(), 0);
+	EQUAL(rmdir(path_of("kept/a")), 0);
+	make("kept/a");
+	skew += 6 * SECOND;
+	go_on(100);
+	CHECK(is_there("kept/a"));
+	unlink(path_of("kept/a"));
+	rmdir(path_of("kept"));
+	close_place();
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "what the disk does not remove is tried again",
+		  test_refused },
+		{ "what a keeper that is killed has not removed, the next does",
+		  test_killed },
+		{ "one that cannot be started is later", test_not_started },
+		{ "an end waits for removals", test_end },
+		{ "what is wanted again is not removed", test_kept },
+	};
+
+	return UNIT_RUN("archive", tests);
+}
