@@ -170,6 +170,11 @@ int catalog_adopt(const char *path, const char *language, const char *template)
 	return move_in(c) ? -ENOMEM : c->language;
 }
 
+bool catalog_may_adopt(void)
+{
+	return find_place(false) != NULL;
+}
+
 int catalog_derive(const char *name, const char *base, bool foreign,
 		   struct stock_set *set)
 {

@@ -39,6 +39,8 @@ unsigned catalog_workers(void);
  * when nothing of it runs or waits.
  */
 int catalog_adopt(const char *path, const char *language, const char *template);
+/* There is a place for one. */
+bool catalog_may_adopt(void);
 /* The same of one that was made of a session (derived.h): name is what requests call it,
  * base the language of the session, set its template and image, which become the crew's.
  * foreign: see struct crew. */

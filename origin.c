@@ -25,6 +25,8 @@
 #define PLACE "kept"            /* in the directory */
 #define SPARE_NS 30000000000ull /* nobody is of it: it may be wanted again */
 #define AGAIN_NS 5000000000ull  /* after one could not be kept */
+#define LOOK_NS 1000000000ull   /* after one that could not be looked at, and */
+#define LOOK_COST 8             /* so many times as long as that took */
 #define IMAGE_NAME 48
 
 struct origin {
@@ -40,6 +42,9 @@ struct origin {
 	int crew;       /* for it alone; -1: there is none */
 	uint64_t used;  /* that was wanted */
 	char why[512];  /* it is of no use; empty: it is not known to be */
+	struct file_version good; /* what it was then; 0: it was not looked at */
+	size_t size;              /* of that */
+	uint64_t look_again;      /* not before */
 };
 
 static struct {
@@ -186,8 +191,35 @@ static int check_kept(struct origin *o, const char *path, size_t *size)
 	return -ESTALE;
 }
 
+/* The same, of each version of the file once: who reads waits for the disk, and all others
+ * for that. */
+static int check_once(struct origin *o, const char *path, size_t *size)
+{
+	struct file_version version = file_look(path);
+	uint64_t begun = clock_mono(), now, pause;
+	int r;
+
+	*size = o->size;
+	if (version.inode && version.inode == o->good.inode &&
+	    version.device == o->good.device &&
+	    !file_overwritten(&o->good, &version))
+		return 0;
+	if (begun < o->look_again)
+		return -EAGAIN;
+	r = check_kept(o, path, size);
+	now = clock_mono();
+	pause = LOOK_COST * (now - begun);
+	if (r == 0) {
+		o->good = version;
+		o->size = *size;
+	} else {
+		o->look_again = now + (pause > LOOK_NS ? pause : LOOK_NS);
+	}
+	return r;
+}
+
 /* Of crews for one alone, that which nobody has wanted for longest, if it does nothing. */
-static bool release_oldest(void)
+static struct origin *find_oldest(void)
 {
 	struct origin *oldest = NULL;
 
@@ -195,11 +227,13 @@ static bool release_oldest(void)
 		if (o->crew >= 0 && catalog_is_idle(o->crew) &&
 		    (!oldest || o->used < oldest->used))
 			oldest = o;
-	if (!oldest)
-		return false;
-	catalog_release(oldest->crew);
-	oldest->crew = -1;
-	return true;
+	return oldest;
+}
+
+static void release(struct origin *o)
+{
+	catalog_release(o->crew);
+	o->crew = -1;
 }
 
 bool origin_is_kept(const struct origin *o)
@@ -219,7 +253,7 @@ int origin_look(struct origin *o, char path[PATH_MAX], size_t *size,
 	if (!o->kept)
 		return -ESTALE;
 	put_path(path, o->name, ".zbt");
-	r = check_kept(o, path, size);
+	r = check_once(o, path, size);
 	*why = o->why[0] ? o->why : "the session's template cannot be read now";
 	return r;
 }
@@ -227,19 +261,25 @@ int origin_look(struct origin *o, char path[PATH_MAX], size_t *size,
 int origin_crew(struct origin *o, int language, const char **why)
 {
 	int crew = find_language(o->name, language), r;
+	struct origin *oldest = NULL;
 	char path[PATH_MAX];
 	size_t size;
 
 	o->used = clock_mono();
 	if (crew >= 0 || o->crew >= 0)
 		return crew >= 0 ? crew : o->crew;
+	/* Before anything is read. */
+	*why = "too many templates are in use";
+	if (o->kept && !o->why[0] && !catalog_may_adopt() &&
+	    !(oldest = find_oldest()))
+		return -EAGAIN;
 	r = origin_look(o, path, &size, why);
 	if (r)
 		return r;
 	*why = "too many templates are in use";
+	if (oldest)
+		release(oldest);
 	crew = catalog_adopt(path, o->language, o->name);
-	if (crew == -ENOSPC && release_oldest())
-		crew = catalog_adopt(path, o->language, o->name);
 	if (crew < 0)
 		return -EAGAIN;
 	o->crew = crew;
@@ -416,10 +456,8 @@ static void tidy(uint64_t now, uint64_t spare)
 
 		/* Its language has it again, or nobody wants it. */
 		if (o->crew >= 0 && catalog_is_idle(o->crew) &&
-		    (find_language(o->name, -1) >= 0 || !o->users)) {
-			catalog_release(o->crew);
-			o->crew = -1;
-		}
+		    (find_language(o->name, -1) >= 0 || !o->users))
+			release(o);
 		if (is_spare(o, now, spare))
 			forget(at);
 		else

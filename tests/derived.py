@@ -609,6 +609,11 @@ def whose(top):
         assert out(Client(server, two), "echo $x", *there) == (two if there == ["mine"] else "5") + "\n"
 
 
+def bytes_read(server):
+    """From files, by the front end."""
+    return int(re.search(r"rchar: (\d+)", pathlib.Path(f"/proc/{server.process.pid}/io").read_text())[1])
+
+
 def limits_hold(top):
     """There are no more, nor larger ones, than a server that is started anew may have; the others wait for one
     that may have more."""
@@ -628,6 +633,11 @@ def limits_hold(top):
         client = Client(server)
         assert len([t for t in listed(client) if "--sessions-memory" in t.get("reason", "")]) == 2, listed(client)
         assert server.metric("zeroboot_sessions_bytes") <= size + (1 << 20)
+        # Those for which there is no room are not read for each that asks.
+        before = bytes_read(server)
+        for _ in range(20):
+            listed(client)
+        assert bytes_read(server) - before < 20 * 4096, bytes_read(server) - before
     with place.serve("--session-templates", "3") as server:
         client = Client(server)
         assert sorted(names(client)) == ["one", "three", "two"] and not any("reason" in t for t in listed(client))
