@@ -137,15 +137,17 @@ static bool is_draft(const char *name)
 	return record_named(whole, id);
 }
 
-/* The names of all, into text, one behind the other. */
-static void list(struct text *names)
+/* The names of all, into text, one behind the other. 0 or -errno: what is not seen would be
+ * taken for what is not there. */
+static int list(struct text *names)
 {
 	int fd = openat(archive.directory, ".", O_RDONLY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	char id[ID_SIZE], name[RECORD_NAME] = "";
+	int r = d ? 0 : -errno;
 
-	while (d && (entry = readdir(d))) {
+	for (errno = 0; d && (entry = readdir(d)); errno = 0) {
 		if (is_draft(entry->d_name))
 			unlinkat(archive.directory, entry->d_name, 0);
 		if (!record_named(entry->d_name, id))
@@ -153,10 +155,13 @@ static void list(struct text *names)
 		record_name(name, id);
 		text_add(names, name, sizeof(name));
 	}
+	if (d && errno)
+		r = -errno;
 	if (d)
 		closedir(d);
 	else if (fd >= 0)
 		close(fd);
+	return r ? r : names->failed ? -ENOMEM : 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -167,11 +172,11 @@ static int compare(const void *a, const void *b)
 int archive_each(archive_visit *visit)
 {
 	struct text names = { 0 };
+	int r = list(&names);
 
-	list(&names);
-	if (names.failed) {
+	if (r) {
 		free(names.data);
-		return -ENOMEM;
+		return r;
 	}
 	if (names.size)
 		qsort(names.data, names.size / RECORD_NAME, RECORD_NAME,

@@ -37,7 +37,7 @@ int archive_check_owner(int fd, const char *path, struct err *e);
  * when it was, in ns. */
 typedef void archive_visit(const struct session_record *record, int r,
 			   uint64_t touched, const struct err *e);
-/* The oldest first. 0 or -ENOMEM. */
+/* The oldest first. 0 or -errno. */
 int archive_each(archive_visit *visit);
 /* It has seen files whose heads were of no use, or could not be read. */
 bool archive_has_unread(void);

@@ -411,10 +411,12 @@ static void end(int status)
 
 /* ---- those that nobody is of ---- */
 
+/* A template that could not be read may need any. */
 static bool has_image(const char *image)
 {
 	for (const struct origin *o = all.first; o; o = o->next)
-		if ((o->kept || o == all.keeping) && !strcmp(o->image, image))
+		if ((o->kept && !o->image[0]) ||
+		    ((o->kept || o == all.keeping) && !strcmp(o->image, image)))
 			return true;
 	return false;
 }
@@ -549,19 +551,23 @@ static bool is_left_over(const char *name, bool images)
 	return *end ? is_draft(end) : !template && images && !has_image(name);
 }
 
-/* Templates first, then what none of them needs goes, if that is known of all. */
-static void look(DIR *d)
+/* Templates first, then what none of them needs goes, if that is known of all. 0 or
+ * -errno. */
+static int look(DIR *d)
 {
 	struct dirent *entry;
 	bool known = true;
 
-	while ((entry = readdir(d)))
+	for (errno = 0; (entry = readdir(d)); errno = 0)
 		if (is_template(entry->d_name))
 			known &= take(dirfd(d), entry->d_name);
+	if (errno)
+		return -errno;
 	rewinddir(d);
 	while ((entry = readdir(d)))
 		if (is_left_over(entry->d_name, known))
 			unlinkat(dirfd(d), entry->d_name, 0);
+	return 0;
 }
 
 /* What languages are made of is there. */
@@ -610,8 +616,8 @@ int origin_open(const char *directory, const char *host, struct err *e)
 		return r;
 	}
 	r = check(fd, e);
-	if (r == 0)
-		look(d);
+	if (r == 0 && (r = look(d)))
+		err_set(e, r, "state: %s: %s", all.directory, strerror(-r));
 	closedir(d);
 	return r;
 }

@@ -267,7 +267,7 @@ static void write_one(struct session *s, uint64_t now)
 	store.writing = s;
 	store.begun = now;
 	store.hurry = false;
-	s->stored.writing = true;
+	s->stored.writing = s->stored.tried = true;
 	s->stored.changed = false;
 	r = archive_write(&record, &s->state);
 	if (r == 0)
@@ -468,7 +468,7 @@ void session_store_forget(struct session *s)
 		store.reading = NULL;
 	if (s == store.writing)
 		store.writing = NULL; /* removed when it is there */
-	else if (s->stored.there)
+	else if (s->stored.there || s->stored.tried)
 		archive_remove(s->id);
 }
 
@@ -582,8 +582,9 @@ int session_store_open(const char *directory, const char *host, int epoll,
 	if (r)
 		return r;
 	store.on = true;
-	if (archive_each(found))
-		return err_set(e, -ENOMEM, "no memory");
+	r = archive_each(found);
+	if (r)
+		return err_set(e, r, "state: %s: %s", directory, strerror(-r));
 	session_find_languages();
 	if (store.complaints > COMPLAINTS)
 		log_event("warning", "state: %u more files are of no use",

@@ -39,6 +39,7 @@ struct stored {
 	struct session *before, *after; /* in its list: */
 	enum stored_list list;
 	bool there;       /* it has a file */
+	bool tried;       /* or may have one: it was to be written */
 	bool away;        /* its state is only there */
 	bool writing;     /* it is being written, */
 	bool changed;     /* and has changed meanwhile */

@@ -2,6 +2,7 @@
 """Sessions that are kept in a directory (--state): what a server that ends, or is killed, leaves to the next
 one; files that are damaged, hostile or of another version; a full disk; memory that is less than they have."""
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -25,6 +26,8 @@ from sessions import Client, Session
 HEAD, VERSION, ABI, SUM, STATE_SUM, SIZE = 512, 8, 12, 16, 20, 24
 TEMPLATE_HEAD, BUILD_NS = 4096, 64
 UNSAVED = "zeroboot_sessions_unsaved"
+PTRACE = ctypes.CDLL(None).ptrace
+PTRACE.restype, PTRACE.argtypes = ctypes.c_long, [ctypes.c_long] * 4
 UNREMOVED = "zeroboot_sessions_unremoved"
 ROOM = 4 << 30  # what all tests leave, above all templates
 
@@ -297,6 +300,34 @@ def no_keeper(top):
         s.delete()
         assert b"cannot be removed" in server.logged(), server.logged()
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
+        eventually(lambda: not place.file(s).exists())
+
+
+def kill_after_rename(process):
+    """Ends a process that is traced when it has given a file its name."""
+    renameat, rax, orig_rax = 264, 10 * 8, 15 * 8
+    while True:
+        assert PTRACE(24, process, 0, 0) == 0  # PTRACE_SYSCALL
+        _, status = os.waitpid(process, 0x40000000)
+        assert os.WIFSTOPPED(status), status
+        # PTRACE_PEEKUSER; before a call there is ENOSYS.
+        if PTRACE(3, process, orig_rax, 0) == renameat and PTRACE(3, process, rax, 0) == 0:
+            os.kill(process, signal.SIGKILL)
+            return
+
+
+def lost_answer(top):
+    """A session that was written, and nobody knows it, is deleted all the same."""
+    place = Place(top, "answer")
+    with place.serve() as server:
+        writer = min(keepers(server))
+        assert PTRACE(16, writer, 0, 0) == 0  # PTRACE_ATTACH
+        os.waitpid(writer, 0x40000000)
+        s = make(Client(server))
+        kill_after_rename(writer)
+        eventually(lambda: server.metric("zeroboot_sessions_write_failures_total") == 1)
+        assert place.file(s).exists()
+        s.delete()
         eventually(lambda: not place.file(s).exists())
 
 
@@ -805,6 +836,7 @@ def main():
         report.check("what is over stays so", ends, top)
         report.check("what is deleted while another one is read", deleted_in_a_read, top)
         report.check("a keeper that is killed", lost_keeper, top)
+        report.check("a keeper that is killed before it answers", lost_answer, top)
         report.check("a file that cannot be removed", not_removed, top)
         report.check("a keeper that cannot be started", no_keeper, top)
         report.check("a disk that does not answer at the end", hung_disk, top)

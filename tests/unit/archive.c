@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -243,6 +244,36 @@ static void test_kept(void)
 	close_place();
 }
 
+static unsigned visited;
+
+static void count_visit(const struct session_record *record, int r,
+			uint64_t touched, const struct err *e)
+{
+	(void)record, (void)r, (void)touched, (void)e;
+	visited++;
+}
+
+/* A directory that cannot be read is no empty one. */
+static void test_unseen(void)
+{
+	static const char name[] = "01234567-89ab-cdef-0123-456789abcdef.zbs";
+	struct rlimit before, none;
+
+	open_place();
+	make(name);
+	EQUAL(archive_each(count_visit), 0);
+	EQUAL(visited, 1);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	EQUAL(archive_each(count_visit), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &before);
+	EQUAL(visited, 1);
+	archive_remove_file(name);
+	close_place();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -253,6 +284,8 @@ int main(void)
 		{ "one that cannot be started is later", test_not_started },
 		{ "an end waits for removals", test_end },
 		{ "what is wanted again is not removed", test_kept },
+		{ "a directory that cannot be read is no empty one",
+		  test_unseen },
 	};
 
 	return UNIT_RUN("archive", tests);
