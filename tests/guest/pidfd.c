@@ -121,7 +121,9 @@ static void getting(int fd)
 /* It is there, and nobody can hurt it. */
 static void first_process(void)
 {
+	static const int limits[] = { RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_CPU };
 	struct sched_param parameter;
+	struct rlimit limit;
 
 	SHOW(kill(1, 0));
 	SHOW(sched_getscheduler(1) >= 0);
@@ -130,6 +132,10 @@ static void first_process(void)
 	SHOW(getpgid(1) == 1 || getpgid(1) == 0);
 	SHOW(getsid(1) == 1 || getsid(1) == 0);
 	SHOW(RAW(pidfd_open, 1, 0) >= 0);
+	for (int i = 0; i < 3; i++) {
+		SHOW(prlimit(1, limits[i], NULL, &limit));
+		SHOW(prlimit(1, limits[i], &limit, NULL)); /* as it is */
+	}
 }
 
 int main(void)

@@ -61,11 +61,11 @@ static long check_limit(u32 which, const struct rlimit64 *old,
 	return 0;
 }
 
-/* A limit has changed. A zombie has neither space nor timers; a space that is
- * borrowed has the limits of its owner. */
+/* A limit has changed. A zombie and the kernel have neither space nor timers; a
+ * space that is borrowed has the limits of its owner. */
 static void set(struct process *p, u32 which)
 {
-	if (p->zombie)
+	if (!p->space)
 		return;
 	if (!p->borrowed)
 		limits_apply(p);
