@@ -40,9 +40,10 @@ static bool admit(struct sum *s, const struct control_output_file *f,
 	return true;
 }
 
-/* A head, the name, the data: where the next one goes. */
+/* A head, the name, the data: where the next one goes. What is not where the list says
+ * is left out, too: as many as may be are named. */
 static char *put(const struct machine *m, const struct control_output_file *f,
-		 char *to)
+		 char *to, unsigned *left_out, uint32_t *missed)
 {
 	struct part head = { .kind = PART_LEFT_OUT,
 			     .name_size = (uint32_t)f->name_size };
@@ -58,6 +59,11 @@ static char *put(const struct machine *m, const struct control_output_file *f,
 		head.kind = json_is_utf8(data, f->size) ? PART_TEXT :
 							  PART_BYTES;
 		memset(data + f->size, 0, PADDED(f->size) - f->size);
+	} else if (*left_out == PROTOCOL_LEFT_OUT_MAX) {
+		++*missed;
+		return to;
+	} else {
+		++*left_out;
 	}
 	memcpy(to, &head, sizeof(head));
 	return data + PADDED(head.size);
@@ -89,6 +95,7 @@ int outputs_gather(const struct machine *m, uint64_t limit, struct outputs *o)
 	const volatile struct zb_control *c = control_page(&m->vm);
 	struct control_output_file f;
 	struct sum s = { 0 }, again = { 0 };
+	unsigned left_out = 0;
 	uint64_t at = 0;
 	char *to;
 
@@ -105,7 +112,7 @@ int outputs_gather(const struct machine *m, uint64_t limit, struct outputs *o)
 		return -ENOMEM;
 	at = 0;
 	while (control_next_output(&m->vm, &at, &f) && admit(&again, &f, limit))
-		to = put(m, &f, to);
+		to = put(m, &f, to, &left_out, &o->missed);
 	o->size = (size_t)(to - o->data);
 	return 0;
 }
