@@ -583,15 +583,19 @@ static const char *bring_back(struct derived *d)
 		return "there are more templates than there may be "
 		       "(--session-templates)";
 	r = origin_look(d->origin, path, &d->size, &why);
-	d->again = r == -EAGAIN;
-	if (r)
+	if (r) {
+		d->again = r == -EAGAIN;
 		return why;
+	}
 	if (session_room(owner, 0, d->size))
 		return "all sessions and templates together have become too "
 		       "large (--sessions-memory)";
-	d->language = catalog_derive_kept(path, d->name, d->base,
-					  origin_name(d->origin));
-	return d->language < 0 ? "no room for the template" : NULL;
+	r = catalog_derive_kept(path, d->name, d->base, origin_name(d->origin));
+	if (r < 0)
+		return "no room for the template";
+	d->language = r;
+	d->again = false;
+	return NULL;
 }
 
 static void give_up(struct derived *d, const char *why)
