@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "clock.h"
 #include "parts.h"
 #include "protocol.h"
+#include "random.h"
 
 /* Random bytes beyond what the training used. */
 #define RANDOM_SPARE 128
@@ -68,7 +68,7 @@ volatile struct zb_control *control_open(struct vm *vm)
 static void fill_random(volatile void *to, size_t size)
 {
 	/* No entropy: two runs would draw the same numbers. */
-	if (getrandom((void *)(uintptr_t)to, size, 0) != (ssize_t)size)
+	if (random_fill((void *)(uintptr_t)to, size))
 		abort();
 }
 

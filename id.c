@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "clock.h"
+#include "random.h"
 
 /* Random bytes by the page: a system call for each answer would be dear. */
 static int random_bytes(uint8_t *to, size_t size)
@@ -14,7 +14,7 @@ static int random_bytes(uint8_t *to, size_t size)
 	static size_t left;
 
 	if (left < size) {
-		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
+		if (random_fill(pool, sizeof(pool)))
 			return -EIO;
 		left = sizeof(pool);
 	}

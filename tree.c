@@ -3,8 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
+
+#include "random.h"
 
 #define MAX_LINKS 40
 #define FIRST_BUCKETS 1024
@@ -403,11 +404,13 @@ const struct tree_inode *tree_file(struct tree *t, const char *path)
 int tree_open(struct tree *t, struct store *store)
 {
 	size_t size = FIRST_BUCKETS * sizeof(struct tree_node *);
+	int r;
 
 	memset(t, 0, sizeof(*t));
 	t->store = store;
-	if (getrandom(&t->seed, sizeof(t->seed), 0) < 0)
-		return -errno;
+	r = random_fill(&t->seed, sizeof(t->seed));
+	if (r)
+		return r;
 	t->buckets = take(t, size);
 	if (!t->buckets)
 		return -ENOMEM;
