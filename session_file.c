@@ -92,12 +92,17 @@ static int read_all(int fd, const char *path, size_t most, struct delta *d,
 static int open_locked(const char *path)
 {
 	struct stat own, there;
-	int fd;
+	int fd, r;
 
 	for (;;) {
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			return fd;
+		do
+			r = flock(fd, LOCK_EX);
+		while (r < 0 && errno == EINTR);
 		/* Where nothing can be locked the last one wins. */
-		if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		if (r < 0)
 			return fd;
 		if (fstat(fd, &own) == 0 && stat(path, &there) == 0 &&
 		    own.st_dev == there.st_dev && own.st_ino == there.st_ino)
