@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -218,7 +219,31 @@ void file_unname(struct file_draft *d)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+/* That a name in it is there, as far as it can be opened and can do that. */
+static int sync_directory(const char *path, struct err *e)
+{
+	char directory[PATH_MAX];
+	int fd, r = 0;
+
+	if (snprintf(directory, sizeof(directory), "%s", path) >= PATH_MAX)
+		return 0;
+	fd = open(dirname(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	close(fd);
+	return r;
+}
+
 int file_replace(struct file_draft *d, const char *path, int r, struct err *e)
+{
+	r = file_replace_spare(d, path, r, e);
+	return r ? r : sync_directory(path, e);
+}
+
+int file_replace_spare(struct file_draft *d, const char *path, int r,
+		       struct err *e)
 {
 	/* Somebody may have taken it for left over, and made one of that name. */
 	bool own = has_path(d->fd, d->path);

@@ -40,6 +40,9 @@ void file_unname(struct file_draft *d);
 /* r: 0 puts the draft at path, on the disk; an error removes it. Returns r, or
  * what failed. */
 int file_replace(struct file_draft *d, const char *path, int r, struct err *e);
+/* The same of what can be made again: after a crash path may be as it was before. */
+int file_replace_spare(struct file_draft *d, const char *path, int r,
+		       struct err *e);
 
 /* Which file has a path, and its content's size and age. */
 struct file_version {

@@ -289,7 +289,7 @@ int template_keep(const char *path, int fd, struct err *e)
 	r = copy(d.fd, fd);
 	if (r)
 		err_set(e, r, "%s: %s", path, strerror(-r));
-	return file_replace(&d, path, r, e);
+	return file_replace_spare(&d, path, r, e);
 }
 
 bool template_is_copy(const char *path, int fd)

@@ -12,6 +12,24 @@
 
 #include "file.h"
 
+/* ---- in the place of the kernel ---- */
+
+/* What has been synchronised, in turn: F a file, D a directory. */
+static char synced[16];
+static int sync_failure;
+
+int fsync(int fd)
+{
+	size_t n = strlen(synced);
+	struct stat st;
+	bool is_directory = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+
+	if (n < sizeof(synced) - 1)
+		synced[n] = is_directory ? 'D' : 'F';
+	errno = sync_failure;
+	return is_directory && sync_failure ? -1 : 0;
+}
+
 static char directory[] = "/tmp/zeroboot-unit-XXXXXX";
 static char path[sizeof(directory) + 8], draft[PATH_MAX];
 
@@ -51,6 +69,34 @@ static void test_replace(void)
 	open_place();
 	make("one");
 	make("another");
+	close_place();
+}
+
+static int replace(int (*how)(struct file_draft *, const char *, int,
+			      struct err *))
+{
+	struct file_draft d;
+	struct err e;
+
+	memset(synced, 0, sizeof(synced));
+	if (!EQUAL(file_draft(&d, path, &e), 0))
+		return 0;
+	return how(&d, path, 0, &e);
+}
+
+/* A name is on the disk when its directory is. */
+static void test_synced(void)
+{
+	open_place();
+	EQUAL(replace(file_replace), 0);
+	CHECK(!strcmp(synced, "FD"));
+	EQUAL(replace(file_replace_spare), 0);
+	CHECK(!strcmp(synced, "F"));
+	sync_failure = EIO;
+	EQUAL(replace(file_replace), -EIO);
+	sync_failure = EINVAL; /* a file system that has none */
+	EQUAL(replace(file_replace), 0);
+	sync_failure = 0;
 	close_place();
 }
 
@@ -173,6 +219,8 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "a draft takes the place of a file", test_replace },
+		{ "its name is on the disk, too, if it is not to spare",
+		  test_synced },
 		{ "one that is another's by now does not", test_taken },
 		{ "what a killed process left is taken away", test_left_over },
 		{ "what another process is making is not", test_in_use },
