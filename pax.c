@@ -245,12 +245,19 @@ int pax_read(struct pax *p, const char *text, size_t size, struct tar_map *map,
 	return 0;
 }
 
-void pax_reset(struct pax *p)
+int pax_copy(struct pax *p, const struct pax *from)
 {
 	struct pax_xattr *xattrs = p->xattrs;
 	size_t room = p->xattr_room;
 
-	*p = (struct pax){ .xattrs = xattrs, .xattr_room = room };
+	*p = *from;
+	p->xattrs = xattrs;
+	p->xattr_room = room;
+	p->xattr_count = 0;
+	for (size_t i = 0; i < from->xattr_count; i++)
+		if (add_xattr(p, from->xattrs[i].name, from->xattrs[i].value))
+			return -ENOMEM;
+	return 0;
 }
 
 void pax_free(struct pax *p)

@@ -56,8 +56,8 @@ struct pax {
  * sparse file's segments go. 0, or -errno and what is wrong in *why. */
 int pax_read(struct pax *p, const char *text, size_t size, struct tar_map *map,
 	     const char **why);
-/* As new, but with the memory that it has. */
-void pax_reset(struct pax *p);
+/* What another one has, in the memory that this one has. 0 or -ENOMEM. */
+int pax_copy(struct pax *p, const struct pax *from);
 void pax_free(struct pax *p);
 
 #endif

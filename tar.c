@@ -146,30 +146,74 @@ static bool is_zero(const void *block)
 
 /* ---- headers that come before a member's own ---- */
 
-/* The content of such a member, with a NUL behind it. */
-static int read_text(struct tar *t, uint64_t size, size_t most, char **text,
-		     size_t *length)
+static int read_all(struct tar *t, char *to, uint64_t size)
 {
-	size_t old = *length, got;
-	char *bigger;
+	size_t got;
 	int r;
 
-	if (size > most - old)
-		return bad(t, "the header behind it is too large");
-	bigger = realloc(*text, old + (size_t)size + 1);
-	if (!bigger)
-		return wrong(t, -ENOMEM, "no memory");
-	*text = bigger;
 	begin_content(t, size);
-	r = stream_read(t->in, bigger + old, (size_t)size, &got);
+	r = stream_read(t->in, to, (size_t)size, &got);
 	if (r)
 		return r;
 	if (got < size)
 		return bad(t, "cut in the header behind it");
-	bigger[old + got] = 0;
-	*length = old + got;
 	t->left = 0;
 	return finish_content(t);
+}
+
+/* The content of such a member, with a NUL behind it. */
+static int read_text(struct tar *t, uint64_t size, char **text, size_t *length)
+{
+	char *place;
+
+	if (size > RECORDS_MAX)
+		return bad(t, "the header behind it is too large");
+	place = realloc(*text, (size_t)size + 1);
+	if (!place)
+		return wrong(t, -ENOMEM, "no memory");
+	*text = place;
+	place[size] = 0;
+	*length = (size_t)size;
+	return read_all(t, place, size);
+}
+
+/* Records for all members that follow. They stay where they are, as those who are told of
+ * them have it. */
+static int read_global(struct tar *t, uint64_t size)
+{
+	char *to;
+	const char *why;
+	int r;
+
+	if (size > GLOBALS_MAX - t->global_size)
+		return bad(t, "the header behind it is too large");
+	if (!t->global)
+		t->global = malloc(GLOBALS_MAX);
+	if (!t->global)
+		return wrong(t, -ENOMEM, "no memory");
+	to = t->global + t->global_size;
+	r = read_all(t, to, size);
+	if (r)
+		return r;
+	t->global_size += (size_t)size;
+	r = pax_read(&t->global_pax, to, (size_t)size, &t->global_map, &why);
+	return r ? wrong(t, r, why) : 0;
+}
+
+/* What the global records say of a member, and its own. */
+static int read_records(struct tar *t)
+{
+	const char *why = "no memory";
+	int r = pax_copy(&t->pax, &t->global_pax);
+
+	t->map.count = 0;
+	for (size_t i = 0; i < t->global_map.count && r == 0; i++)
+		r = tar_map_add(&t->map, t->global_map.list[i].offset,
+				t->global_map.list[i].size);
+	if (r == 0)
+		r = pax_read(&t->pax, t->local, t->local_size, &t->map, &why);
+	t->local_size = 0;
+	return r ? wrong(t, r, why) : 0;
 }
 
 /* GNU's long name or target. */
@@ -177,7 +221,7 @@ static int read_name(struct tar *t, uint64_t size, char *to)
 {
 	char *text = NULL;
 	size_t length = 0;
-	int r = read_text(t, size, RECORDS_MAX, &text, &length);
+	int r = read_text(t, size, &text, &length);
 
 	if (r == 0 && text) {
 		length = strlen(text);
@@ -499,31 +543,21 @@ static int read_member(struct tar *t, const struct header *h)
 /* 1: it was the member itself, 0: more headers come. */
 static int read_header(struct tar *t, const struct header *h)
 {
-	const char *why;
 	int64_t size;
 	int r;
 
 	if (!strchr("gxXLKNV", h->type) || !h->type) {
-		pax_reset(&t->pax);
-		t->map.count = 0;
-		r = pax_read(&t->pax, t->global, t->global_size, &t->map, &why);
-		if (r == 0)
-			r = pax_read(&t->pax, t->local, t->local_size, &t->map,
-				     &why);
-		t->local_size = 0;
-		return r ? wrong(t, r, why) : read_member(t, h);
+		r = read_records(t);
+		return r ? r : read_member(t, h);
 	}
 	if (!NUMBER(h->size, &size) || size < 0)
 		return bad(t, "damaged: a bad number in the header behind it");
 	switch (h->type) {
 	case 'g':
-		return read_text(t, (uint64_t)size, GLOBALS_MAX, &t->global,
-				 &t->global_size);
+		return read_global(t, (uint64_t)size);
 	case 'x':
 	case 'X':
-		t->local_size = 0;
-		return read_text(t, (uint64_t)size, RECORDS_MAX, &t->local,
-				 &t->local_size);
+		return read_text(t, (uint64_t)size, &t->local, &t->local_size);
 	case 'L':
 		t->long_path = true;
 		return read_name(t, (uint64_t)size, t->path);
@@ -642,5 +676,7 @@ void tar_close(struct tar *t)
 	free(t->global);
 	free(t->local);
 	free(t->map.list);
+	free(t->global_map.list);
+	pax_free(&t->global_pax);
 	pax_free(&t->pax);
 }

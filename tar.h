@@ -36,8 +36,8 @@ struct tar {
 	struct err *e;
 	uint64_t left, padding; /* of the member's content */
 	bool sparse;            /* its content are map's segments */
-	struct tar_map map;
-	struct pax pax;
+	struct tar_map map, global_map;
+	struct pax pax, global_pax; /* global: what all members have */
 	struct tar_entry entry;
 	char *global, *local; /* pax records */
 	size_t global_size, local_size;

@@ -162,6 +162,12 @@ MEANS = {
     "a pax path": (tar_of(member("short", b"1", pax={"path": "d/real"})), {"/d": None, "/d/real": b"1"}),
     "a global pax header": (tarfile.TarInfo.create_pax_global_header({"comment": "x"}) + tar_of(member("f", b"1")),
                             {"/f": b"1"}),
+    "global records hold until others do, and a member's own go first": (
+        tarfile.TarInfo.create_pax_global_header({"linkpath": "g1"}) + symlink("a", "x") +
+        member("b", kind=tarfile.SYMTYPE, link="x", pax={"linkpath": "own"}) + symlink("c", "x") +
+        tarfile.TarInfo.create_pax_global_header({"comment": "x" * 3000}) + symlink("d", "x") +
+        tarfile.TarInfo.create_pax_global_header({"linkpath": "g2"}) + symlink("e", "x") + END,
+        {"/a": b"g1", "/b": b"own", "/c": b"g1", "/d": b"g1", "/e": b"g2"}),
     "a pax link": (tar_of(member("l", kind=tarfile.SYMTYPE, link="x", pax={"linkpath": "t" * 3000})), {"/l": b"t" * 3000}),
     "a pax size": (tar_of(member("f", pax={"size": "1"}) + b"1" + bytes(511)), {"/f": b"1"}),
     "a GNU directory with its list": (tar_of(changed(member("d", b"Yf\0\0"), f156=b"D"), member("d/f", b"1")), {"/d": None, "/d/f": b"1"}),
@@ -218,6 +224,7 @@ REFUSED = {
     "an endless pax header": (tar_of(changed(member("f"), f156=b"x", f124=b"77777777777\0")), "the header behind it is too large"),
     "an endless global header": (b"".join(tarfile.TarInfo.create_pax_global_header({"comment": "x" * 30000}) for _ in range(5)) + END,
                                  "the header behind it is too large"),
+    "a global record that is none, with nothing behind": (changed(member("p", b"0 a=b\n"), f156=b"g") + END, "bad pax record"),
     "a pax size of nothing": (tar_of(member("f", pax={"size": "x"})), "bad pax record"),
     "a pax mtime of nothing": (tar_of(member("f", pax={"mtime": "1.2.3"})), "bad pax record"),
 }
