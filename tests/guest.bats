@@ -20,6 +20,7 @@ same() {
 }
 
 @test "guest: pipes" { same pipe; }
+@test "guest: buffers that are not there, or go while a call waits" { same buffer; }
 @test "guest: socket pairs and sockets" { same socket; }
 @test "guest: eventfd" { same eventfd; }
 @test "guest: the loopback interface, as netlink and ioctl tell of it" { same netlink; }

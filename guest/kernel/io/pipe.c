@@ -65,7 +65,7 @@ long pipe_push(struct pipe *p, const void *from, size_t n)
 
 	if (!frame)
 		return -ENOMEM;
-	done = user_copy(gpa_to_ptr(frame), from, MIN(n, PAGE_SIZE));
+	done = user_get(gpa_to_ptr(frame), from, MIN(n, PAGE_SIZE));
 	if (!done) {
 		frames_free(frame, 1);
 		return -EFAULT;
@@ -84,7 +84,7 @@ static size_t slot_extend(struct pipe *p, const void *from, size_t n)
 	if (!n || pipe_empty(p) || !s->merge ||
 	    s->offset + s->size + n > PAGE_SIZE)
 		return 0;
-	done = user_copy(s->page + s->offset + s->size, from, n);
+	done = user_get(s->page + s->offset + s->size, from, n);
 	s->size = (u16)(s->size + done);
 	return done;
 }
@@ -183,7 +183,8 @@ long pipe_wait_write(struct pipe *p, bool nonblock)
 
 /* ---- read and write ---- */
 
-/* A place in a list of buffers of the program or the kernel. */
+/* A place in a list of buffers of the program, which nobody has checked, or of the
+ * kernel. */
 struct place {
 	const struct iovec *v;
 	size_t done; /* of the first one */
@@ -197,8 +198,8 @@ static size_t place_copy(struct place *at, u8 *buf, size_t n, bool in)
 	while (total < n) {
 		u8 *user = (u8 *)at->v->iov_base + at->done;
 		size_t part = MIN(n - total, at->v->iov_len - at->done);
-		size_t copied = in ? user_copy(buf + total, user, part) :
-				     user_copy(user, buf + total, part);
+		size_t copied = in ? user_get(buf + total, user, part) :
+				     user_put(user, buf + total, part);
 
 		total += copied;
 		at->done += copied;
@@ -231,9 +232,9 @@ static long take(struct pipe *p, struct place *at, size_t n)
 			place_copy(at, s->page + s->offset, part, false);
 		bool packet = s->packet;
 
-		done += copied;
-		if (copied < part)
+		if (copied < part) /* all of it stays */
 			return done ? (long)done : -EFAULT;
+		done += part;
 		pipe_consume(p, packet ? s->size : part);
 		if (packet)
 			break;

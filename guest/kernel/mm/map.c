@@ -18,7 +18,6 @@
 #define POOL_COPY (1ul << 20)  /* file data that the pool shows, at most */
 #define NEAR (1ul << 31)       /* bytes that a jump reaches */
 #define FAR (64ul << 30)       /* larger ones go beyond the home entry */
-#define KERNEL_END (ZB_IMAGE_BASE + HOME_SIZE)
 #define RIGHTS (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PLACES (MAP_FIXED | MAP_FIXED_NOREPLACE)
 

@@ -23,6 +23,8 @@
 #define HOME_ZONE 0x5600000000ul /* bottom of what is handed out top down */
 #define HOME_ZONE_TOP 0x7ff0000000ul
 #define LOWEST_ADDRESS 0x10000ul /* as Linux, vm.mmap_min_addr */
+/* From ZB_KERNEL_BASE up to here nothing is a program's. */
+#define KERNEL_END (ZB_IMAGE_BASE + HOME_SIZE)
 
 enum at_fork { FORK_OMIT = 1, FORK_WIPE = 2 }; /* madvise(2) */
 

@@ -88,6 +88,25 @@ SINGLE size_t user_clear(void *to, size_t n)
 	return n - left;
 }
 
+static bool is_kernels(const void *p)
+{
+	return (u64)p - ZB_KERNEL_BASE < KERNEL_END - ZB_KERNEL_BASE;
+}
+
+size_t user_put(void *to, const void *from, size_t n)
+{
+	if (!is_kernels(to))
+		n = user_writable_size((u64)to, n);
+	return user_copy(to, from, n);
+}
+
+size_t user_get(void *to, const void *from, size_t n)
+{
+	if (!is_kernels(from))
+		n = user_readable_size((u64)from, n);
+	return user_copy(to, from, n);
+}
+
 u64 user_resume(u64 rip)
 {
 	if (rip == (u64)user_copy_at)

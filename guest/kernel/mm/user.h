@@ -14,7 +14,8 @@ bool user_writable(u64 addr, u64 size);
 /* How many bytes from addr on are that, at most size. */
 u64 user_readable_size(u64 addr, u64 size);
 u64 user_writable_size(u64 addr, u64 size);
-/* Whether a program could have memory there at all. */
+/* As Linux, access_ok(): no address is too high. That tells nothing of what is
+ * there, nor that it is the program's. */
 bool user_range(u64 addr, u64 size);
 /*
  * For file operations, whose buffer is the program's and checked, or the
@@ -23,6 +24,13 @@ bool user_range(u64 addr, u64 size);
  */
 size_t user_copy(void *to, const void *from, size_t n);
 size_t user_clear(void *to, size_t n); /* to zero */
+/*
+ * The same, to and from a buffer that nobody has checked since the call has waited,
+ * or at all: another thread may have unmapped it, and its pages are others' by now.
+ * What is not the kernel's own must be the program's still, as far as it is copied.
+ */
+size_t user_put(void *to, const void *from, size_t n);
+size_t user_get(void *to, const void *from, size_t n);
 /* For fault.c: where to go on after a fault at rip that cannot be mended; 0:
  * rip is none of the gate's. */
 u64 user_resume(u64 rip);
