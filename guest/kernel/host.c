@@ -83,10 +83,10 @@ static void offer_first(void)
 static size_t ring_copy(u8 *ring, u64 at, const void *buf, size_t n)
 {
 	size_t start = at % ZB_RING_SIZE, first = MIN(n, ZB_RING_SIZE - start);
-	size_t done = user_copy(ring + start, buf, first);
+	size_t done = user_get(ring + start, buf, first);
 
 	if (done == first && n > first)
-		done += user_copy(ring, (const u8 *)buf + first, n - first);
+		done += user_get(ring, (const u8 *)buf + first, n - first);
 	return done;
 }
 

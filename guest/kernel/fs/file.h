@@ -15,10 +15,9 @@ struct iovec; /* <linux/uio.h> */
 
 /*
  * Operations of an open file; a missing one answers as Linux does for such a
- * file. buf is checked by the caller, until the operation waits: so wait first,
- * then check again (the program may have unmapped it). It is used with
- * user_copy() only; what that leaves out gives a short count, or -EFAULT when
- * nothing was copied. pos is the offset to use and advance, NULL for files
+ * file. buf is checked by the caller, until the operation waits (another thread may unmap
+ * it): then it is used with user_put() and user_get(), else with user_copy(); what
+ * these leave out gives a short count, or -EFAULT when nothing was copied. pos is the offset to use and advance, NULL for files
  * without one.
  */
 struct file_ops {

@@ -32,7 +32,7 @@ static long take_events(struct inotify *i, void *buf, size_t n)
 
 	while ((size = event_size(i)) && size <= n - done) {
 		event_take(i, &room);
-		if (user_copy((u8 *)buf + done, &room, size) != size)
+		if (user_put((u8 *)buf + done, &room, size) != size)
 			return -EFAULT;
 		done += size;
 	}
@@ -42,18 +42,14 @@ static long take_events(struct inotify *i, void *buf, size_t n)
 static long inotify_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	struct inotify *i = f->node;
-	bool waited = false;
 
 	(void)pos;
 	while (!i->first) {
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		waited = true;
 		if (thread_wait(&i->readers, FOREVER) == -EINTR)
 			return -ERESTARTSYS;
 	}
-	if (waited && !user_writable((u64)buf, n))
-		return -EFAULT;
 	return take_events(i, buf, n);
 }
 

@@ -40,7 +40,7 @@ static long eventfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 	}
 	value = e->semaphore ? 1 : e->count;
 	e->count -= value;
-	n = user_copy(buf, &value, sizeof(value));
+	n = user_put(buf, &value, sizeof(value));
 	waitq_wake_all(&e->writers);
 	file_ready_events(f, READY_WRITE);
 	return n == sizeof(value) ? (long)n : -EFAULT;

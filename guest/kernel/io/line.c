@@ -446,10 +446,10 @@ void line_pump(struct tty *t)
 static size_t copy_out(struct line *l, u8 *to, size_t n)
 {
 	size_t first = MIN(n, (size_t)(LINE_SIZE - l->ring.tail % LINE_SIZE));
-	size_t done = user_copy(to, at(l, l->ring.tail), first);
+	size_t done = user_put(to, at(l, l->ring.tail), first);
 
 	if (done == first && n > first)
-		done += user_copy(to + first, l->ring.bytes, n - first);
+		done += user_put(to + first, l->ring.bytes, n - first);
 	return done;
 }
 

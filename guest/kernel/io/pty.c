@@ -197,11 +197,11 @@ static size_t take(struct tty *t, u8 *to, size_t n)
 	u32 from = t->out.tail % OUT_SIZE;
 	size_t size = MIN(n, (size_t)readable(t));
 	size_t front = MIN(size, (size_t)(OUT_SIZE - from));
-	size_t done = user_copy(to, t->out.bytes + from, front);
+	size_t done = user_put(to, t->out.bytes + from, front);
 	bool full = tty_room(t) < TTY_WIDEST; /* somebody may wait */
 
 	if (done == front && size > front)
-		done += user_copy(to + front, t->out.bytes, size - front);
+		done += user_put(to + front, t->out.bytes, size - front);
 	t->out.tail += (u32)size;
 	echo_flush(t);
 	if (full && tty_room(t) >= TTY_WIDEST)
@@ -225,7 +225,7 @@ static long master_read(struct file *f, void *buf, size_t n, u64 *pos)
 	if (t->packet) {
 		state = t->state; /* 0, TIOCPKT_DATA: data follow */
 		t->state = 0;
-		done = user_copy(buf, &state, 1);
+		done = user_put(buf, &state, 1);
 		if (!done)
 			return -EFAULT;
 		if (state)
@@ -248,7 +248,7 @@ static size_t accept(struct tty *t, const u8 *from, size_t n)
 	size_t done;
 
 	size = MIN(size, (size_t)(COMING_SIZE - to));
-	done = user_copy(t->coming.bytes + to, from, size);
+	done = user_get(t->coming.bytes + to, from, size);
 	t->coming.head += (u32)done;
 	line_pump(t);
 	return done;

@@ -85,7 +85,7 @@ static long signalfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 		if (!signal_take(current, s->set, &info))
 			break;
 		describe(&one, &info);
-		if (user_copy((u8 *)buf + count, &one, sizeof(one)) !=
+		if (user_put((u8 *)buf + count, &one, sizeof(one)) !=
 		    sizeof(one))
 			return count ? (long)count : -EFAULT;
 	}

@@ -65,7 +65,6 @@ static void timer_fired(struct timer *timer)
 static long timerfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
 	struct timerfd *t = f->node;
-	bool waited = false;
 
 	(void)pos;
 	if (n < sizeof(t->ticks))
@@ -73,12 +72,10 @@ static long timerfd_read(struct file *f, void *buf, size_t n, u64 *pos)
 	for (timerfd_advance(t); !t->ticks; timerfd_advance(t)) {
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		waited = true;
 		if (thread_wait(&t->readers, FOREVER) == -EINTR)
 			return -ERESTARTSYS;
 	}
-	if ((waited && !user_writable((u64)buf, sizeof(t->ticks))) ||
-	    user_copy(buf, &t->ticks, sizeof(t->ticks)) != sizeof(t->ticks))
+	if (user_put(buf, &t->ticks, sizeof(t->ticks)) != sizeof(t->ticks))
 		return -EFAULT;
 	t->ticks = 0;
 	timer_arm_by(&t->timer, t->base, t->next);

@@ -218,8 +218,8 @@ static long slave_write(struct file *f, const void *buf, size_t n, u64 *pos)
 			r = -EIO;
 			break;
 		}
-		size = user_copy(chunk, (const u8 *)buf + done,
-				 MIN(n - done, sizeof(chunk)));
+		size = user_get(chunk, (const u8 *)buf + done,
+				MIN(n - done, sizeof(chunk)));
 		if (!size) {
 			r = -EFAULT;
 			break;

@@ -300,6 +300,7 @@ static long netlink_receive(struct socket *s, struct transfer *t)
 		s->error = 0;
 		if (!r && !t->deadline)
 			r = -EAGAIN;
+		t->io.trusted = t->io.kernel;
 		if (!r)
 			r = socket_wait(s, &s->readers, t->deadline);
 		if (r)
