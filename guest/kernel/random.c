@@ -49,42 +49,52 @@ static void block(u32 out[16], const u32 k[8], u64 counter)
 		out[i] += in[i];
 }
 
-static void take_ready(void *buf, size_t n)
+static size_t take_ready(void *buf, size_t n, random_copy *copy)
 {
 	u8 *from = (u8 *)gpa_to_ptr(ZB_RANDOM_GPA) + ready - n;
+	size_t done = copy(buf, from, n);
 
-	memcpy(buf, from, n);
 	memset(from, 0, n);
 	ready -= n;
 	control->random_used = (u32)(given - ready);
+	return done;
 }
 
-static void generate(void *buf, size_t n)
+static size_t generate(void *buf, size_t n, random_copy *copy)
 {
 	u32 old[8], out[16];
-	u8 *p = buf;
+	size_t done = 0, part, copied;
 
 	memcpy(old, key, sizeof(old));
 	block(out, old, 0);
 	memcpy(key, out, sizeof(key));
-	for (u64 counter = 1; n; counter++) {
-		size_t part = MIN(n, sizeof(out));
-
+	for (u64 counter = 1; done < n; counter++) {
+		part = MIN(n - done, sizeof(out));
 		block(out, old, counter);
-		memcpy(p, out, part);
-		p += part;
-		n -= part;
+		copied = copy((u8 *)buf + done, out, part);
+		done += copied;
+		if (copied < part)
+			break;
 	}
 	memset(old, 0, sizeof(old));
 	memset(out, 0, sizeof(out));
+	return done;
+}
+
+size_t random_give(void *to, size_t n, random_copy *copy)
+{
+	return n <= ready ? take_ready(to, n, copy) : generate(to, n, copy);
+}
+
+static size_t copy_all(void *to, const void *from, size_t n)
+{
+	memcpy(to, from, n);
+	return n;
 }
 
 void random_fill(void *buf, size_t n)
 {
-	if (n <= ready)
-		take_ready(buf, n);
-	else
-		generate(buf, n);
+	random_give(buf, n, copy_all);
 }
 
 void random_reseed(void)

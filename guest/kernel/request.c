@@ -6,6 +6,7 @@
 #include "mm/frame.h"
 #include "mm/map.h"
 #include "mm/resident.h"
+#include "mm/user.h"
 #include "patch.h"
 #include "random.h"
 #include "session.h"
@@ -70,7 +71,7 @@ bool request_has(u32 kind)
 	return control->parts && find(kind, &p);
 }
 
-size_t request_strings(u32 kind, u64 position, void *to, size_t n)
+bool request_strings(u32 kind, u64 position, void *to, size_t n, size_t *size)
 {
 	struct request_part p;
 	u64 at = 0, start = 0;
@@ -86,12 +87,17 @@ size_t request_strings(u32 kind, u64 position, void *to, size_t n)
 		if (position + done >= start)
 			continue;
 		part = MIN(n - done, p.size - skip);
-		memcpy((u8 *)to + done, p.data + skip, part);
+		if (user_put((u8 *)to + done, p.data + skip, part) != part)
+			return false;
 		done += part;
-		if (done < n)
-			((u8 *)to)[done++] = 0;
+		if (done == n)
+			break;
+		if (user_put((u8 *)to + done, "", 1) != 1)
+			return false;
+		done++;
 	}
-	return done;
+	*size = done;
+	return true;
 }
 
 /* Free frames that the host may write to, not among those that runs take first:

@@ -34,8 +34,8 @@ bool request_next(u64 *at, struct request_part *p);
 /* Whether there are parts of this kind. */
 bool request_has(u32 kind);
 /* Of the parts of this kind, each with a NUL behind it, up to n bytes from a
- * position on; how many. */
-size_t request_strings(u32 kind, u64 position, void *to, size_t n);
+ * position on, to the program; *size: how many. False: it cannot have them there. */
+bool request_strings(u32 kind, u64 position, void *to, size_t n, size_t *size);
 /* All that a boot, or a fork, must have for itself. */
 void request_start_run(void);
 

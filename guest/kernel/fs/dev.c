@@ -46,9 +46,10 @@ static long full_write(struct file *f, const void *buf, size_t n, u64 *pos)
 
 static long random_read(struct file *f, void *buf, size_t n, u64 *pos)
 {
+	size_t done = random_give(buf, n, user_copy);
+
 	(void)f, (void)pos;
-	random_fill(buf, n);
-	return (long)n;
+	return done || !n ? (long)done : -EFAULT;
 }
 
 /*
@@ -63,8 +64,10 @@ static enum { UNREAD, ARGUMENTS, ENVIRONMENT, CODE } stage;
 static long strings_read(void *buf, size_t n, u64 *pos)
 {
 	u32 kind = stage == ARGUMENTS ? ZB_PART_ARGUMENT : ZB_PART_ENVIRONMENT;
-	size_t done = request_strings(kind, *pos, buf, n);
+	size_t done;
 
+	if (!request_strings(kind, *pos, buf, n, &done))
+		return -EFAULT;
 	*pos += done;
 	if (done == 0) {
 		stage++;
@@ -119,7 +122,8 @@ static long request_read(struct file *f, void *buf, size_t n, u64 *pos)
 		return strings_read(buf, n, pos);
 	request_code(&code, &size);
 	n = MIN(n, size - MIN(*pos, size));
-	memcpy(buf, code + *pos, n);
+	if (user_put(buf, code + *pos, n) != n)
+		return -EFAULT;
 	*pos += n;
 	if (*pos >= size && session_open())
 		kill_release();
@@ -175,13 +179,15 @@ DEVICE(request_ops, request_read, request_write, dev_poll);
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)
 {
+	u64 room, done;
+
 	if (flags & ~7ull) /* GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE */
 		return -EINVAL;
-	size = MIN(size, 0x7fffffful);
-	if (!user_writable(buf, size))
+	room = user_writable_size(buf, MIN(size, 0x7fffffful));
+	if (!user_range(buf, size))
 		return -EFAULT;
-	random_fill((void *)buf, size);
-	return (long)size;
+	done = random_give((void *)buf, room, user_copy);
+	return done || !size ? (long)done : -EFAULT;
 }
 
 static const struct {
