@@ -548,6 +548,38 @@ static void system_files(void)
 	SHOW(slurp("/sys/class/net/lo/address"));
 }
 
+/* Looking up many others forgets no directory that is in use, nor one that a walk
+ * is in. */
+static void many(void)
+{
+	char path[64], threads[64], thread[128], cwd[128];
+	struct stat st;
+	int next = 0, bad = 0, before = open("/", O_DIRECTORY);
+
+	for (int i = 300; i < 600; i++)
+		dup2(0, i);
+	sprintf(threads, "/proc/%d/task", getpid());
+	sprintf(thread, "%s/%d", threads, getpid());
+	for (int more = 0; more < 70; more++) {
+		for (int i = 0; i < 100 + more; i++) {
+			sprintf(path, "/proc/self/fd/%d", 300 + next++ % 300);
+			bad += lstat(path, &st) != 0;
+			if (i == 99)
+				bad += stat(threads, &st) != 0;
+		}
+		bad += chdir(thread) != 0;
+		for (int i = 0; i < 8; i++) {
+			sprintf(path, "/proc/self/fd/%d", 300 + next++ % 300);
+			bad += lstat(path, &st) != 0;
+		}
+		bad += !getcwd(cwd, sizeof(cwd)) || strcmp(cwd, thread);
+		bad += fchdir(before) != 0;
+	}
+	for (int i = 300; i < 600; i++)
+		close(i);
+	printf("many: %d wrong\n", bad);
+}
+
 static void refused(void)
 {
 	int fd = open("/proc/self/status", O_WRONLY);
@@ -588,6 +620,7 @@ int main(int argc, char **argv, char **environ_given)
 	threads();
 	others();
 	system_files();
+	many();
 	refused();
 	return 0;
 }

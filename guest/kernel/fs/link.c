@@ -122,21 +122,29 @@ long sys_symlink(u64 target, u64 path)
 	return sys_symlinkat(target, AT_CWD, path);
 }
 
-long sys_linkat(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path, u64 flags)
+/* Of two walks the second may look up so much in /proc that what the first came
+ * to would be forgotten there. */
+static void hold(const struct walk *w)
 {
-	struct walk from, to;
-	struct node *n;
-	long r;
+	if (w->node)
+		node_ref(w->node);
+	if (w->parent)
+		node_ref(w->parent);
+}
 
-	if (flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
-	r = path_existing((s32)old_fd, old_path,
-			  (flags & AT_SYMLINK_FOLLOW) != 0,
-			  (flags & AT_EMPTY_PATH) != 0, &from);
-	if (r)
-		return r;
-	n = from.node;
-	r = path_new((s32)new_fd, new_path, &to);
+static void let_go(const struct walk *w)
+{
+	if (w->node)
+		node_unref(w->node);
+	if (w->parent)
+		node_unref(w->parent);
+}
+
+static long link_to(struct node *n, s32 fd, u64 path)
+{
+	struct walk to;
+	long r = path_new(fd, path, &to);
+
 	if (r)
 		return r;
 	if (to.directory)
@@ -151,6 +159,24 @@ long sys_linkat(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path, u64 flags)
 	r = dir_add(to.parent, to.name, to.name_size, n);
 	if (r == 0)
 		n->linkable = false;
+	return r;
+}
+
+long sys_linkat(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path, u64 flags)
+{
+	struct walk from;
+	long r;
+
+	if (flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	r = path_existing((s32)old_fd, old_path,
+			  (flags & AT_SYMLINK_FOLLOW) != 0,
+			  (flags & AT_EMPTY_PATH) != 0, &from);
+	if (r)
+		return r;
+	hold(&from);
+	r = link_to(from.node, (s32)new_fd, new_path);
+	let_go(&from);
 	return r;
 }
 
@@ -314,9 +340,14 @@ long sys_renameat2(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path,
 	    (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)))
 		return -EINVAL;
 	r = path_name((s32)old_fd, old_path, &from);
+	if (r)
+		return r;
+	hold(&from);
+	r = path_name((s32)new_fd, new_path, &to);
 	if (r == 0)
-		r = path_name((s32)new_fd, new_path, &to);
-	return r ? r : move(&from, &to, flags);
+		r = move(&from, &to, flags);
+	let_go(&from);
+	return r;
 }
 
 long sys_renameat(u64 old_fd, u64 old_path, u64 new_fd, u64 new_path)

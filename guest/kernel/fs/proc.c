@@ -15,8 +15,12 @@
 #define FIRST_INODE (1ull << 40) /* above those of files in memory */
 #define NUMBER_SIZE 12
 
-static struct node **remembered; /* each is referenced */
-static u32 remembered_count, next_place;
+static struct memory {
+	struct node *node; /* referenced */
+	u64 used;          /* when it was looked up last, by turn */
+} * remembered;
+static u32 remembered_count;
+static u64 turn;
 
 /* ---- numbers as names ---- */
 
@@ -99,48 +103,84 @@ static u64 inode_of(const struct proc_row *row, u64 key)
 	return FIRST_INODE + (mixed >> 24);
 }
 
+/* The one that was looked up longest ago of those that nobody uses; NULL: none. A
+ * directory whose children are remembered is in use. */
+static struct memory *oldest_unused(void)
+{
+	struct memory *found = NULL;
+
+	for (u32 i = 0; i < remembered_count; i++) {
+		struct memory *m = &remembered[i];
+
+		if (m->node->refs == 1 && (!found || m->used < found->used))
+			found = m;
+	}
+	return found;
+}
+
 /* Takes the place of one that nobody uses. False: no memory for one more. */
 static bool remember(struct node *n)
 {
-	struct node **bigger;
-	u32 i, at;
+	struct memory *bigger, *at = NULL;
 
-	for (i = 0; i < remembered_count; i++) {
-		at = (next_place + i) % remembered_count;
-		if (remembered[at]->refs == 1)
-			break;
-	}
-	if (remembered_count < REMEMBERED || i == remembered_count) {
-		bigger = krealloc(remembered, (remembered_count + 1) *
-						      sizeof(struct node *));
+	if (remembered_count >= REMEMBERED)
+		at = oldest_unused();
+	if (at) {
+		at->node->nlink = 0;
+		node_unref(at->node);
+	} else {
+		bigger = krealloc(remembered,
+				  (remembered_count + 1) * sizeof(*remembered));
 		if (!bigger)
 			return false;
 		remembered = bigger;
-		at = remembered_count++;
-	} else {
-		remembered[at]->nlink = 0;
-		node_unref(remembered[at]);
+		at = &remembered[remembered_count++];
 	}
 	node_ref(n);
-	remembered[at] = n;
-	next_place = at + 1;
+	*at = (struct memory){ n, ++turn };
 	return true;
+}
+
+static struct node *recall(const struct proc_row *row, u64 key)
+{
+	for (u32 i = 0; i < remembered_count; i++) {
+		struct memory *m = &remembered[i];
+
+		if (m->node->row == row && m->node->key == key) {
+			m->used = ++turn;
+			return m->node;
+		}
+	}
+	return NULL;
 }
 
 static const struct node_ops proc_ops;
 
-/* number: the name of one of the numbered. */
+/* number: the name of one of the numbered. False: no memory. */
+static bool place(struct node *n, struct node *dir, s64 number)
+{
+	const char *name = n->row->name;
+	char text[NUMBER_SIZE];
+
+	if (!name) {
+		ksnprintf(text, sizeof(text), "%ld", number);
+		/* a link's is what its row shows */
+		name = n->target = kstrdup(text);
+	}
+	if (!name)
+		return false;
+	node_place(n, dir, name, (u32)strlen(name));
+	return true;
+}
+
+/* Its place in dir comes before others are forgotten: dir may be one of them. */
 static struct node *make(struct node *dir, const struct proc_row *row, u64 key,
 			 s64 number)
 {
-	struct node *n;
-	char text[NUMBER_SIZE];
+	struct node *n = recall(row, key);
 
-	for (u32 i = 0; i < remembered_count; i++) {
-		n = remembered[i];
-		if (n->row == row && n->key == key)
-			return n;
-	}
+	if (n)
+		return n;
 	n = node_new(row->mode);
 	if (!n)
 		return NULL;
@@ -148,19 +188,11 @@ static struct node *make(struct node *dir, const struct proc_row *row, u64 key,
 	n->row = row;
 	n->key = key;
 	n->ino = inode_of(row, key);
-	if (!remember(n)) {
+	if (!place(n, dir, number) || !remember(n)) {
 		node_drop(n);
 		return NULL;
 	}
 	n->nlink = is_dir(n) ? 2 : 1;
-	if (row->name) {
-		node_place(n, dir, row->name, (u32)strlen(row->name));
-		return n;
-	}
-	ksnprintf(text, sizeof(text), "%ld", number);
-	n->target = kstrdup(text); /* a link's is what its row shows */
-	if (n->target)
-		node_place(n, dir, n->target, (u32)strlen(n->target));
 	return n;
 }
 
