@@ -187,6 +187,31 @@ static void waits(void)
 	close(p[0]);
 }
 
+static void *early_reader(void *arg)
+{
+	struct iovec v = IOV(a, 3);
+
+	if (preadv2(*(int *)arg, &v, 1, -1, 0) != 3)
+		perror("early");
+	return NULL;
+}
+
+/* What another thread sets of the open file's flags meanwhile stays. */
+static void flags_in_a_wait(void)
+{
+	pthread_t t;
+	int p[2];
+
+	SHOW(pipe(p));
+	pthread_create(&t, NULL, early_reader, &p[0]);
+	usleep(50000);
+	SHOW(fcntl(p[0], F_SETFL, O_NONBLOCK));
+	SHOW(write(p[1], "abc", 3));
+	pthread_join(t, NULL);
+	SHOW(fcntl(p[0], F_GETFL) == O_NONBLOCK);
+	close(p[0]), close(p[1]);
+}
+
 static void transfers(void)
 {
 	int in = file_with("0123456789"), out = file_with("abc"), p[2], s[2];
@@ -274,6 +299,7 @@ int main(void)
 	offsets();
 	edges();
 	waits();
+	flags_in_a_wait();
 	transfers();
 	copies();
 	return 0;

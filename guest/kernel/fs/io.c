@@ -219,29 +219,31 @@ long sys_pwritev(u64 fd, u64 iov, u64 count, u64 low, u64 high)
 
 /*
  * RWF_*: an operation asks the open file's flags, so for its time they are what
- * the call wants: with NOWAIT it does not wait, and files that can be appended
- * to never do. What syncs has nothing to do: files are in memory.
+ * the call wants: with NOWAIT it does not wait, and regular files, which alone can
+ * be appended to, never do: nobody else sees the flags. What syncs has nothing to
+ * do: files are in memory.
  */
 static long vector_with_flags(u64 fd, u64 iov, u64 count, u64 pos, u64 flags,
 			      long (*op)(struct file *, u64, u64, u64 *))
 {
 	struct file *f = fd_file((s32)fd);
-	u32 before;
+	u32 set = 0;
 	long r;
 
 	if (!f)
 		return -EBADF;
 	if (flags & ~RWF_KNOWN || (op == do_read && flags & RWF_APPEND))
 		return -EOPNOTSUPP;
-	before = f->flags;
 	if (flags & RWF_NOWAIT)
-		f->flags |= O_NONBLOCK;
-	if (flags & RWF_APPEND && file_node(f))
-		f->flags |= O_APPEND;
+		set |= O_NONBLOCK;
+	if (flags & RWF_APPEND && f->ops == &regular_ops)
+		set |= O_APPEND;
+	set &= ~f->flags;
+	f->flags |= set;
 	file_ref(f);
 	r = pos == ~0ull ? do_vector(f, iov, count, &f->pos, op) :
 			   vector_at(f, iov, count, pos, op);
-	f->flags = before;
+	f->flags &= ~set;
 	file_unref(f);
 	return r;
 }
