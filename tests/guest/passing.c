@@ -230,6 +230,34 @@ static void sending(void)
 	close(sockets[0]), close(sockets[1]);
 }
 
+/* What cannot be stored is left out; a descriptor whose number cannot, too. */
+static void nowhere_to_store(void)
+{
+	char byte;
+	struct iovec part = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
+	int before, on = 1;
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+	before = dup(0);
+	close(before);
+	m.msg_control =
+		mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (int i = 0; i < 3; i++) {
+		m.msg_controllen = i == 2 ? 0 : 64;
+		send_fd(sockets[1], 1);
+		SHOW(recvmsg(sockets[0], &m, 0));
+		SHOW(m.msg_flags == MSG_CTRUNC);
+		SHOW(m.msg_controllen);
+		SHOW(dup(0) == before);
+		close(before);
+		setsockopt(sockets[0], SOL_SOCKET, SO_PASSCRED, &on,
+			   sizeof(on));
+	}
+	munmap(m.msg_control, 4096);
+	close(sockets[0]), close(sockets[1]);
+}
+
 static int connects(void)
 {
 	struct sockaddr_un name = { AF_UNIX, "socket" };
@@ -405,6 +433,7 @@ int main(void)
 	gate = gate_make(), back = gate_make();
 	pipes();
 	sending();
+	nowhere_to_store();
 	named();
 	inherited();
 	watched();

@@ -120,7 +120,7 @@ long inet_option_get(struct socket *s, s32 level, s32 name, u32 room,
 /* inet_control.c */
 long inet_control_take(struct socket *s, struct transfer *t, s32 level,
 		       s32 type, u64 data, u64 size);
-long inet_control_store(struct socket *s, struct transfer *t,
+void inet_control_store(struct socket *s, struct transfer *t,
 			struct control_room *room);
 
 void inet_proc_init(void); /* inet_proc.c: /proc/net */
@@ -194,7 +194,7 @@ long tcp_send(struct socket *s, struct transfer *t);
 long tcp_receive(struct socket *s, struct transfer *t);
 u32 tcp_poll(struct socket *s);
 long tcp_pending_bytes(struct socket *s);
-long tcp_control_store(struct socket *s, struct transfer *t,
+void tcp_control_store(struct socket *s, struct transfer *t,
 		       struct control_room *room);
 bool tcp_at_mark(const struct socket *s); /* SIOCATMARK */
 void stream_empty(struct socket *s);      /* forgets what came */

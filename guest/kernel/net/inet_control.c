@@ -113,23 +113,22 @@ long inet_control_take(struct socket *s, struct transfer *t, s32 level,
 
 /* ---- received ---- */
 
-static long put_time(const struct socket *s, struct control_room *room, u64 ns)
+static void put_time(const struct socket *s, struct control_room *room, u64 ns)
 {
 	struct __kernel_timespec spec = ns_timespec(ns);
 	struct __kernel_old_timeval val = ns_timeval(ns);
 
 	if (!ns)
-		return 0;
+		return;
 	if (socket_option(s, SO_TIMESTAMPNS_OLD))
-		return control_put(room, SOL_SOCKET, SO_TIMESTAMPNS_OLD, &spec,
-				   sizeof(spec));
-	if (socket_option(s, SO_TIMESTAMP_OLD))
-		return control_put(room, SOL_SOCKET, SO_TIMESTAMP_OLD, &val,
-				   sizeof(val));
-	return 0;
+		control_put(room, SOL_SOCKET, SO_TIMESTAMPNS_OLD, &spec,
+			    sizeof(spec));
+	else if (socket_option(s, SO_TIMESTAMP_OLD))
+		control_put(room, SOL_SOCKET, SO_TIMESTAMP_OLD, &val,
+			    sizeof(val));
 }
 
-static long put_v4(const struct socket *s, const struct packet_info *i,
+static void put_v4(const struct socket *s, const struct packet_info *i,
 		   struct control_room *room)
 {
 	u32 address = i->local.words[3];
@@ -140,44 +139,37 @@ static long put_v4(const struct socket *s, const struct packet_info *i,
 				  .sin_port = __builtin_bswap16(i->local.port),
 				  .sin_addr = { address } };
 	u8 tos = (u8)i->tos;
-	long r = 0;
 
 	if (inet_wants(s, VALUE_IP_PKTINFO))
-		r = control_put(room, IPPROTO_IP, IP_PKTINFO, &p, sizeof(p));
-	if (!r && inet_wants(s, VALUE_IP_RECVTTL))
-		r = control_put(room, IPPROTO_IP, IP_TTL, &i->ttl,
-				sizeof(i->ttl));
-	if (!r && inet_wants(s, VALUE_IP_RECVTOS))
-		r = control_put(room, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-	if (!r && inet_wants(s, VALUE_IP_RECVORIGDSTADDR))
-		r = control_put(room, IPPROTO_IP, IP_ORIGDSTADDR, &to,
-				sizeof(to));
-	return r;
+		control_put(room, IPPROTO_IP, IP_PKTINFO, &p, sizeof(p));
+	if (inet_wants(s, VALUE_IP_RECVTTL))
+		control_put(room, IPPROTO_IP, IP_TTL, &i->ttl, sizeof(i->ttl));
+	if (inet_wants(s, VALUE_IP_RECVTOS))
+		control_put(room, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	if (inet_wants(s, VALUE_IP_RECVORIGDSTADDR))
+		control_put(room, IPPROTO_IP, IP_ORIGDSTADDR, &to, sizeof(to));
 }
 
-static long put_v6(const struct socket *s, const struct packet_info *i,
+static void put_v6(const struct socket *s, const struct packet_info *i,
 		   struct control_room *room)
 {
 	struct in6_pktinfo p = { .ipi6_ifindex = LO_INDEX };
-	long r = 0;
 
 	memcpy(p.ipi6_addr.s6_addr, i->local.bytes, sizeof(i->local.bytes));
 	if (inet_wants(s, VALUE_IPV6_RECVPKTINFO))
-		r = control_put(room, IPPROTO_IPV6, IPV6_PKTINFO, &p,
-				sizeof(p));
+		control_put(room, IPPROTO_IPV6, IPV6_PKTINFO, &p, sizeof(p));
 	if (endpoint_is_v4(&i->local))
-		return r;
-	if (!r && inet_wants(s, VALUE_IPV6_RECVHOPLIMIT))
-		r = control_put(room, IPPROTO_IPV6, IPV6_HOPLIMIT, &i->ttl,
-				sizeof(i->ttl));
-	if (!r && inet_wants(s, VALUE_IPV6_RECVTCLASS))
-		r = control_put(room, IPPROTO_IPV6, IPV6_TCLASS, &i->tos,
-				sizeof(i->tos));
-	return r;
+		return;
+	if (inet_wants(s, VALUE_IPV6_RECVHOPLIMIT))
+		control_put(room, IPPROTO_IPV6, IPV6_HOPLIMIT, &i->ttl,
+			    sizeof(i->ttl));
+	if (inet_wants(s, VALUE_IPV6_RECVTCLASS))
+		control_put(room, IPPROTO_IPV6, IPV6_TCLASS, &i->tos,
+			    sizeof(i->tos));
 }
 
 /* Why a datagram did not arrive, and which host said so. */
-static long put_error(const struct socket *s, const struct packet_info *i,
+static void put_error(const struct socket *s, const struct packet_info *i,
 		      struct control_room *room)
 {
 	bool v4 = endpoint_is_v4(&i->local);
@@ -198,28 +190,25 @@ static long put_error(const struct socket *s, const struct packet_info *i,
 	endpoint_set_loopback(&by, v4);
 	endpoint_put(&by, v4 && s->domain == AF_INET ? AF_INET : AF_INET6, &a);
 	memcpy(e.offender, a.bytes, MIN(sizeof(e.offender), (u64)a.size));
-	return s->domain == AF_INET ?
-		       control_put(room, IPPROTO_IP, IP_RECVERR, &e,
-				   sizeof(e.error) +
-					   sizeof(struct sockaddr_in)) :
-		       control_put(room, IPPROTO_IPV6, IPV6_RECVERR, &e,
-				   sizeof(e));
+	if (s->domain == AF_INET)
+		control_put(room, IPPROTO_IP, IP_RECVERR, &e,
+			    sizeof(e.error) + sizeof(struct sockaddr_in));
+	else
+		control_put(room, IPPROTO_IPV6, IPV6_RECVERR, &e, sizeof(e));
 }
 
-long inet_control_store(struct socket *s, struct transfer *t,
+void inet_control_store(struct socket *s, struct transfer *t,
 			struct control_room *room)
 {
 	const struct packet_info *i = &t->info;
-	long r;
 
 	if (!i->has_local)
-		return 0;
-	r = put_time(s, room, i->time);
-	if (!r && s->domain == AF_INET6)
-		r = put_v6(s, i, room);
-	if (!r && endpoint_is_v4(&i->local))
-		r = put_v4(s, i, room);
-	if (!r && i->error)
-		r = put_error(s, i, room);
-	return r;
+		return;
+	put_time(s, room, i->time);
+	if (s->domain == AF_INET6)
+		put_v6(s, i, room);
+	if (endpoint_is_v4(&i->local))
+		put_v4(s, i, room);
+	if (i->error)
+		put_error(s, i, room);
 }

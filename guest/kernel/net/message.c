@@ -238,7 +238,7 @@ static long control_parse(struct socket *s, const struct msghdr64 *h,
 	return 0;
 }
 
-long control_put(struct control_room *room, s32 level, s32 type,
+void control_put(struct control_room *room, s32 level, s32 type,
 		 const void *data, u64 size)
 {
 	struct cmsg64 c = { .level = level, .type = type };
@@ -247,7 +247,7 @@ long control_put(struct control_room *room, s32 level, s32 type,
 
 	if (left < sizeof(c)) {
 		room->cut = true;
-		return 0;
+		return;
 	}
 	c.size = sizeof(c) + size;
 	if (c.size > left) {
@@ -256,17 +256,18 @@ long control_put(struct control_room *room, s32 level, s32 type,
 	}
 	if (copy_to_user(at, &c, sizeof(c)) ||
 	    copy_to_user(at + sizeof(c), data, c.size - sizeof(c)))
-		return -EFAULT;
+		return;
 	room->used = MIN(room->used + CMSG_ALIGN(c.size), room->size);
-	return 0;
 }
 
-/* Installs the files for which there is room and stores their numbers. */
-static long rights_put(struct control_room *room, struct rights *rights,
+/* Installs the files whose numbers can be stored, one after the other: a number is
+ * taken only when there is a place for it. */
+static void rights_put(struct control_room *room, struct rights *rights,
 		       u32 flags)
 {
 	u64 left = room->user ? room->size - room->used : 0;
-	s32 fds[SCM_MAX_FD];
+	u64 at = room->user + room->used + sizeof(struct cmsg64);
+	s32 fds[SCM_MAX_FD] = { 0 };
 	u32 n = 0, fit = 0;
 
 	if (left > sizeof(struct cmsg64))
@@ -275,6 +276,8 @@ static long rights_put(struct control_room *room, struct rights *rights,
 	for (; n < fit; n++) {
 		long fd;
 
+		if (copy_to_user(at + n * sizeof(s32), &fds[n], sizeof(s32)))
+			break;
 		file_ref(rights->files[n]);
 		fd = fd_install(rights->files[n], flags & MSG_CMSG_CLOEXEC);
 		if (fd < 0)
@@ -283,31 +286,28 @@ static long rights_put(struct control_room *room, struct rights *rights,
 	}
 	if (n < rights->count)
 		room->cut = true;
-	return n ? control_put(room, SOL_SOCKET, SCM_RIGHTS, fds,
-			       n * sizeof(s32)) :
-		   0;
+	if (n)
+		control_put(room, SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof(s32));
 }
 
-static long control_store(struct socket *s, struct msghdr64 *h,
+static void control_store(struct socket *s, struct msghdr64 *h,
 			  struct transfer *t)
 {
 	struct credentials nobody = { 0, OVERFLOW_ID, OVERFLOW_ID };
 	struct control_room room = { .user = h->ancillary,
 				     .size = h->ancillary_size };
-	long r = 0;
 
 	if (socket_option(s, SO_PASSCRED))
-		r = control_put(&room, SOL_SOCKET, SCM_CREDENTIALS,
-				t->has_credentials ? &t->credentials : &nobody,
-				sizeof(nobody));
-	if (!r && t->rights)
-		r = rights_put(&room, t->rights, t->flags);
-	if (!r && s->family->control_store)
-		r = s->family->control_store(s, t, &room);
+		control_put(&room, SOL_SOCKET, SCM_CREDENTIALS,
+			    t->has_credentials ? &t->credentials : &nobody,
+			    sizeof(nobody));
+	if (t->rights)
+		rights_put(&room, t->rights, t->flags);
+	if (s->family->control_store)
+		s->family->control_store(s, t, &room);
 	h->ancillary_size = room.used;
 	if (room.cut)
 		h->flags |= MSG_CTRUNC;
-	return r;
 }
 
 /* ---- send and receive ---- */
@@ -510,7 +510,7 @@ static long message_receive(struct socket *s, struct msghdr64 *h, u32 flags)
 					     MIN(h->name_size, t.address.size));
 		h->name_size = t.address.size;
 		if (!stored)
-			stored = control_store(s, h, &t);
+			control_store(s, h, &t);
 	}
 	rights_free(t.rights);
 	file_unref(f);

@@ -111,8 +111,8 @@ struct control_room {
 	u64 user, size, used;
 	bool cut;
 };
-/* Appends; what does not fit is cut. 0 or -EFAULT. */
-long control_put(struct control_room *room, s32 level, s32 type,
+/* Appends; what does not fit is cut, and what cannot be written is left out. */
+void control_put(struct control_room *room, s32 level, s32 type,
 		 const void *data, u64 size);
 
 /* One send or receive. */
@@ -219,7 +219,7 @@ struct family {
 	/* Control messages of the family's own: see control.h. */
 	long (*control_take)(struct socket *s, struct transfer *t, s32 level,
 			     s32 type, u64 data, u64 size);
-	long (*control_store)(struct socket *s, struct transfer *t,
+	void (*control_store)(struct socket *s, struct transfer *t,
 			      struct control_room *room);
 };
 extern const struct family unix_family, inet_family, netlink_family;

@@ -471,15 +471,14 @@ long tcp_receive(struct socket *s, struct transfer *t)
 
 /* ---- state ---- */
 
-long tcp_control_store(struct socket *s, struct transfer *t,
+void tcp_control_store(struct socket *s, struct transfer *t,
 		       struct control_room *room)
 {
 	s32 left = (s32)s->queued;
 
 	(void)t;
-	if (!inet_wants(s, VALUE_TCP_INQ))
-		return 0;
-	return control_put(room, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
+	if (inet_wants(s, VALUE_TCP_INQ))
+		control_put(room, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
 }
 
 long tcp_pending_bytes(struct socket *s)
