@@ -104,7 +104,7 @@ static void put(struct output *o, char c)
 
 struct spec {
 	int width, precision;
-	bool left, zero, alternate, upper;
+	bool left, zero, alternate, upper, is_long;
 };
 
 static void put_field(struct output *o, const char *text, int length,
@@ -149,95 +149,119 @@ static void put_number(struct output *o, u64 value, unsigned base,
 		  s->zero && !s->left ? '0' : ' ');
 }
 
-int kvsnprintf(char *buf, size_t size, const char *format, __builtin_va_list ap)
+/* Digits from *at on, which moves behind them. */
+static int take_digits(const char **at)
+{
+	int n = 0;
+
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		n = n * 10 + **at - '0';
+	return n;
+}
+
+/* What stands between % and the conversion at *at. A pointer to va_list: a function
+ * that takes one leaves it undefined for its caller. */
+static struct spec take_spec(const char **at, va_list *ap)
+{
+	struct spec s = { .precision = -1 };
+
+	for (;; ++*at) {
+		if (**at == '-')
+			s.left = true;
+		else if (**at == '0')
+			s.zero = true;
+		else if (**at == '#')
+			s.alternate = true;
+		else
+			break;
+	}
+	if (**at == '*') {
+		s.width = va_arg(*ap, int);
+		++*at;
+	} else {
+		s.width = take_digits(at);
+	}
+	if (**at == '.') {
+		if (*++*at == '*') {
+			s.precision = va_arg(*ap, int);
+			++*at;
+		} else {
+			s.precision = take_digits(at);
+		}
+	}
+	for (; **at == 'l' || **at == 'z'; ++*at)
+		s.is_long = true;
+	return s;
+}
+
+static void put_text(struct output *o, const char *text, const struct spec *s)
+{
+	size_t most = s->precision < 0 ? 0x7fffffff : (size_t)s->precision;
+
+	if (!text)
+		text = "(null)";
+	put_field(o, text, (int)strnlen(text, most), s, ' ');
+}
+
+static void convert(struct output *o, char how, struct spec *s, va_list *ap)
+{
+	s64 v;
+	char c;
+
+	switch (how) {
+	case 'c':
+		c = (char)va_arg(*ap, int);
+		put_field(o, &c, 1, s, ' ');
+		break;
+	case 's':
+		put_text(o, va_arg(*ap, const char *), s);
+		break;
+	case 'd':
+		v = s->is_long ? va_arg(*ap, s64) : va_arg(*ap, int);
+		put_number(o, v < 0 ? -(u64)v : (u64)v, 10, v < 0, s);
+		break;
+	case 'p':
+		s->alternate = true;
+		put_number(o, va_arg(*ap, u64), 16, false, s);
+		break;
+	case 'u':
+	case 'x':
+	case 'X':
+	case 'o':
+		s->upper = how == 'X';
+		put_number(o,
+			   s->is_long ? va_arg(*ap, u64) :
+					va_arg(*ap, unsigned),
+			   how == 'u' ? 10 :
+			   how == 'o' ? 8 :
+					16,
+			   false, s);
+		break;
+	default:
+		put(o, how);
+	}
+}
+
+int kvsnprintf(char *buf, size_t size, const char *format, va_list ap)
 {
 	struct output o = { buf, size, 0 };
+	va_list left;
 
+	va_copy(left, ap);
 	for (; *format; format++) {
-		struct spec s = { .precision = -1 };
-		bool is_long = false;
-		const char *text;
-		char c;
+		struct spec s;
 
 		if (*format != '%') {
 			put(&o, *format);
 			continue;
 		}
-		for (format++;; format++) {
-			if (*format == '-')
-				s.left = true;
-			else if (*format == '0')
-				s.zero = true;
-			else if (*format == '#')
-				s.alternate = true;
-			else
-				break;
-		}
-		if (*format == '*') {
-			s.width = va_arg(ap, int);
-			format++;
-		}
-		for (; *format >= '0' && *format <= '9'; format++)
-			s.width = s.width * 10 + *format - '0';
-		if (*format == '.') {
-			s.precision = 0;
-			if (*++format == '*') {
-				s.precision = va_arg(ap, int);
-				format++;
-			}
-			for (; *format >= '0' && *format <= '9'; format++)
-				s.precision = s.precision * 10 + *format - '0';
-		}
-		for (; *format == 'l' || *format == 'z'; format++)
-			is_long = true;
-		switch (*format) {
-		case 'c':
-			c = (char)va_arg(ap, int);
-			put_field(&o, &c, 1, &s, ' ');
+		format++;
+		s = take_spec(&format, &left);
+		if (!*format)
 			break;
-		case 's':
-			text = va_arg(ap, const char *);
-			if (!text)
-				text = "(null)";
-			put_field(&o, text,
-				  (int)strnlen(text,
-					       s.precision < 0 ?
-						       0x7fffffff :
-						       (size_t)s.precision),
-				  &s, ' ');
-			break;
-		case 'd': {
-			s64 v = is_long ? va_arg(ap, s64) : va_arg(ap, int);
-
-			put_number(&o, v < 0 ? -(u64)v : (u64)v, 10, v < 0, &s);
-			break;
-		}
-		case 'p':
-			s.alternate = true;
-			put_number(&o, va_arg(ap, u64), 16, false, &s);
-			break;
-		case 'u':
-		case 'x':
-		case 'X':
-		case 'o': {
-			u64 v = is_long ? va_arg(ap, u64) :
-					  va_arg(ap, unsigned);
-
-			s.upper = *format == 'X';
-			put_number(&o, v,
-				   *format == 'u' ? 10 :
-				   *format == 'o' ? 8 :
-						    16,
-				   false, &s);
-			break;
-		}
-		case 0:
-			format--;
-			break;
-		default:
-			put(&o, *format);
-		}
+		convert(&o, *format, &s, &left);
 	}
+	va_end(left);
 	if (size)
 		buf[MIN(o.length, size - 1)] = 0;
 	return (int)o.length;

@@ -5,7 +5,6 @@
 #include "mm/user.h"
 #include "syscalls.h"
 
-#define MAX_COUNT 0x7ffff000ul /* as Linux, MAX_RW_COUNT */
 #define CHUNK 65536
 
 /* Both files are referenced, readable and writable. */
@@ -82,7 +81,7 @@ long sys_sendfile(u64 out_fd, u64 in_fd, u64 offset, u64 size)
 	u64 pos;
 	long r;
 
-	size = (s64)size < 0 ? size : MIN(size, MAX_COUNT);
+	size = (s64)size < 0 ? size : MIN(size, MAX_RW_COUNT);
 	if (offset && copy_from_user(&pos, offset, sizeof(pos)))
 		return -EFAULT;
 	if (!in || !file_readable(in))
@@ -134,7 +133,8 @@ static long copy_range(struct file *in, u64 in_off, struct file *out,
 	r = range_check(in, in_pos, out, out_pos, &size);
 	if (r)
 		return r;
-	r = copy_referenced(in, &in_pos, out, &out_pos, MIN(size, MAX_COUNT));
+	r = copy_referenced(in, &in_pos, out, &out_pos,
+			    MIN(size, MAX_RW_COUNT));
 	if (r <= 0)
 		return r;
 	if (!in_off)

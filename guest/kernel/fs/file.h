@@ -8,6 +8,8 @@
 #include "text.h"
 #include "task/thread.h"
 
+#define MAX_RW_COUNT 0x7ffff000ul /* bytes that one call moves, as on Linux */
+
 struct file;
 struct tty;
 struct stat;  /* <asm/stat.h> */

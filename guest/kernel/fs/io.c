@@ -9,7 +9,6 @@
 #include "mm/user.h"
 #include "syscalls.h"
 
-#define MAX_COUNT 0x7ffff000ul /* as Linux, MAX_RW_COUNT */
 #define MAX_IOV 1024
 #define FEW_IOV 8 /* without a heap allocation */
 #define RWF_KNOWN                                                              \
@@ -30,7 +29,7 @@ static long do_read(struct file *f, u64 buf, u64 size, u64 *pos)
 		return -EBADF;
 	if (!f->ops->read)
 		return -EINVAL;
-	room = user_writable_size(buf, MIN(size, MAX_COUNT));
+	room = user_writable_size(buf, MIN(size, MAX_RW_COUNT));
 	if ((size && !room) || !user_range(buf, size))
 		return -EFAULT;
 	if (pos && file_has_position(f) && (s64)(*pos + size) < 0)
@@ -53,7 +52,7 @@ static long do_write(struct file *f, u64 buf, u64 size, u64 *pos)
 		return -EBADF;
 	if (!f->ops->write)
 		return -EINVAL;
-	room = user_readable_size(buf, MIN(size, MAX_COUNT));
+	room = user_readable_size(buf, MIN(size, MAX_RW_COUNT));
 	if ((size && !room) || !user_range(buf, size))
 		return -EFAULT;
 	if (pos && file_has_position(f) && (s64)(*pos + size) < 0)
@@ -135,7 +134,7 @@ static vector_op *at_once(const struct file *f,
 	return op == do_read ? f->ops->read_vector : f->ops->write_vector;
 }
 
-/* Copies the list and checks it; what goes beyond MAX_COUNT is cut off. */
+/* Copies the list and checks it; what goes beyond MAX_RW_COUNT is cut off. */
 static long vector_take(struct iovec *v, u64 iov, u64 count)
 {
 	u64 total = 0;
@@ -144,7 +143,7 @@ static long vector_take(struct iovec *v, u64 iov, u64 count)
 	for (u64 i = 0; !r && i < count; i++) {
 		if ((s64)v[i].iov_len < 0)
 			return -EINVAL;
-		v[i].iov_len = MIN(v[i].iov_len, MAX_COUNT - total);
+		v[i].iov_len = MIN(v[i].iov_len, MAX_RW_COUNT - total);
 		total += v[i].iov_len;
 		if (!user_range((u64)v[i].iov_base, v[i].iov_len))
 			return -EFAULT;

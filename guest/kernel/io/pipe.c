@@ -26,11 +26,6 @@
 #include "task/process.h"
 #include "task/signal.h"
 
-/* signal numbers and codes: <asm/signal.h> and <asm-generic/siginfo.h> need
- * libc types */
-#define SIGPIPE 13
-#define SI_USER 0
-
 #define SLOTS_DEFAULT 16
 #define CHUNK (SLOTS_DEFAULT * PAGE_SIZE) /* of a list of buffers */
 #define SIZE_FREE (1u << 20) /* fs.pipe-max-size: more takes a capability */
@@ -156,22 +151,12 @@ long pipe_wait_read(struct pipe *p, bool nonblock)
 	return 1;
 }
 
-static long broken_pipe(void)
-{
-	signal_send_thread(current, &(struct sigqueue_info){
-					    .signo = SIGPIPE,
-					    .code = SI_USER,
-					    .pid = current->process->pid,
-				    });
-	return -EPIPE;
-}
-
 long pipe_wait_write(struct pipe *p, bool nonblock)
 {
 	look_into(p);
 	for (;;) {
 		if (!p->readers)
-			return broken_pipe();
+			return signal_broken_pipe();
 		if (!pipe_full(p))
 			return 0;
 		if (nonblock)
@@ -279,7 +264,7 @@ long pipe_write(struct file *f, const void *buf, size_t n, u64 *pos)
 
 	(void)pos;
 	if (n && !p->readers)
-		return broken_pipe();
+		return signal_broken_pipe();
 	look_into(p);
 	/* also a packet, where what is there is none, as on Linux */
 	done = slot_extend(p, from, n % PAGE_SIZE);

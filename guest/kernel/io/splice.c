@@ -16,7 +16,6 @@
 #define SPLICE_F_NONBLOCK 2 /* Linux keeps these outside uapi */
 #define SPLICE_F_ALL 0xf
 #define MAX_IOV 1024
-#define MAX_COUNT 0x7ffff000ul
 
 static u32 slots_free(const struct pipe *p)
 {
@@ -286,7 +285,7 @@ long sys_splice(u64 in_fd, u64 in_off, u64 out_fd, u64 out_off, u64 size,
 		return -EBADF;
 	file_ref(in); /* another thread may close them while one waits */
 	file_ref(out);
-	r = do_splice(in, in_off, out, out_off, MIN(size, MAX_COUNT),
+	r = do_splice(in, in_off, out, out_off, MIN(size, MAX_RW_COUNT),
 		      flags & SPLICE_F_NONBLOCK);
 	file_unref(out);
 	file_unref(in);
@@ -398,7 +397,7 @@ long sys_vmsplice(u64 fd, u64 iov, u64 count, u64 flags)
 	for (u64 i = 0; i < count && !r; i++) {
 		if ((s64)v[i].iov_len < 0)
 			r = -EINVAL;
-		v[i].iov_len = MIN(v[i].iov_len, MAX_COUNT - total);
+		v[i].iov_len = MIN(v[i].iov_len, MAX_RW_COUNT - total);
 		total += v[i].iov_len;
 	}
 	file_ref(f);

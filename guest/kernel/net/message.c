@@ -15,8 +15,7 @@
 #define IOV_MAX 1024
 #define IOV_FEW 8
 #define MSG_WAITFORONE 0x10000
-#define IO_MAX 0x7ffff000ull /* MAX_RW_COUNT */
-#define OVERFLOW_ID 65534    /* kernel.overflowuid */
+#define OVERFLOW_ID 65534 /* kernel.overflowuid */
 
 struct msghdr64 { /* struct msghdr of the ABI */
 	u64 name;
@@ -393,7 +392,7 @@ long socket_write_vector(struct file *f, const struct iovec *v, u64 count)
 
 long sys_sendto(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
 {
-	struct iovec64 v = { buf, MIN(n, IO_MAX) };
+	struct iovec64 v = { buf, MIN(n, MAX_RW_COUNT) };
 	struct transfer t = { .io = { .v = &v, .left = v.size },
 			      .flags = (u32)flags };
 	struct socket *s;
@@ -406,7 +405,7 @@ long sys_sendto(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
 
 long sys_recvfrom(u64 fd, u64 buf, u64 n, u64 flags, u64 name, u64 name_size)
 {
-	struct iovec64 v = { buf, MIN(n, IO_MAX) };
+	struct iovec64 v = { buf, MIN(n, MAX_RW_COUNT) };
 	struct transfer t = { .io = { .v = &v, .left = v.size },
 			      .flags = (u32)flags };
 	struct socket *s;
@@ -443,7 +442,7 @@ static struct iovec64 *iov_load(const struct msghdr64 *h, struct iovec64 *few,
 	for (u64 i = 0; !*error && i < h->iov_count; i++) {
 		if ((s64)v[i].size < 0)
 			*error = -EINVAL;
-		v[i].size = MIN(v[i].size, IO_MAX - *total);
+		v[i].size = MIN(v[i].size, MAX_RW_COUNT - *total);
 		*total += v[i].size;
 	}
 	if (!*error)

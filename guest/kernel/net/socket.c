@@ -20,9 +20,6 @@
 #include "task/process.h"
 #include "task/signal.h"
 
-#define SIGPIPE 13
-#define SI_USER 0
-
 static const struct file_ops socket_ops;
 
 /* ---- struct socket ---- */
@@ -95,14 +92,7 @@ long socket_wait(struct socket *s, struct waitq *q, u64 deadline)
 
 long socket_broken(u32 flags)
 {
-	if (!(flags & MSG_NOSIGNAL))
-		signal_send_thread(current,
-				   &(struct sigqueue_info){
-					   .signo = SIGPIPE,
-					   .code = SI_USER,
-					   .pid = current->process->pid,
-				   });
-	return -EPIPE;
+	return flags & MSG_NOSIGNAL ? -EPIPE : signal_broken_pipe();
 }
 
 u64 socket_deadline(const struct socket *s, u64 timeout, u32 flags)
@@ -450,7 +440,7 @@ long sys_getpeername(u64 fd, u64 user, u64 size)
 	return r ? r : address_put(&a, user, size);
 }
 
-/* ---- options: socket_option.c ---- */
+/* ---- options: option.c ---- */
 
 long sys_setsockopt(u64 fd, u64 level, u64 name, u64 user, u64 size)
 {

@@ -273,8 +273,8 @@ long sys_sched_rr_get_interval(u64 tid, u64 address)
 
 /* ---- niceness ---- */
 
-/* A target of getpriority, setpriority, ioprio_get and ioprio_set: a thread, a
- * group or a user. process: the number that means the first kind. */
+/* Whom getpriority, setpriority, ioprio_get and ioprio_set mean: of kind 0 a
+ * thread, 1 a group, 2 a user. */
 struct targets {
 	u32 kind;
 	s32 who;

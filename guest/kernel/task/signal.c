@@ -189,6 +189,16 @@ bool signal_send_entry(struct process *p, struct thread *t,
 	return true;
 }
 
+long signal_broken_pipe(void)
+{
+	struct sigqueue_info info = { .signo = SIGPIPE,
+				      .code = SI_USER,
+				      .pid = current->process->pid };
+
+	signal_send_thread(current, &info);
+	return -EPIPE;
+}
+
 void signal_force(struct thread *t, const struct sigqueue_info *info)
 {
 	struct process *p = t->process;

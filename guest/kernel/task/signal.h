@@ -19,6 +19,8 @@ long signal_send_process(struct process *p, const struct sigqueue_info *info);
  * and the entry is in no queue. t may be NULL. */
 bool signal_send_entry(struct process *p, struct thread *t,
 		       struct sigqueue_entry *e);
+/* SIGPIPE to the running thread, whose bytes nobody will read: -EPIPE. */
+long signal_broken_pipe(void);
 /* A signal that t cannot ignore or block: its program ends if it does. */
 void signal_force(struct thread *t, const struct sigqueue_info *info);
 /* The same for an exception. */
