@@ -72,8 +72,9 @@ static void start(pthread_t *t, struct waiter *w)
 	memset(w->page, 'x', PAGE);
 	w->tid = 0;
 	pthread_create(t, NULL, wait_in_call, w);
-	while (!w->tid || state_of(w->tid) != 'S')
+	do
 		usleep(1000);
+	while (!w->tid || state_of(w->tid) == 'R');
 	munmap(w->page, PAGE);
 }
 
@@ -121,7 +122,7 @@ static void on_pipes(void)
 
 static void on_counters(void)
 {
-	struct itimerspec soon = { { 0, 0 }, { 0, 300000000 } };
+	struct itimerspec soon = { { 0, 0 }, { 0, 1000000 } };
 	struct waiter w = { .call = READ };
 	uint64_t one = 1;
 	sigset_t set;
@@ -133,8 +134,8 @@ static void on_counters(void)
 	write(w.fd, &one, sizeof(one));
 	end("eventfd", t, &w);
 	w.fd = timerfd_create(CLOCK_MONOTONIC, 0);
-	timerfd_settime(w.fd, 0, &soon, NULL);
 	start(&t, &w);
+	timerfd_settime(w.fd, 0, &soon, NULL);
 	end("timerfd", t, &w);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);

@@ -13,7 +13,9 @@
 
 bool user_range(u64 addr, u64 size)
 {
-	return size <= USER_TOP && addr <= USER_TOP - size;
+	if (size > USER_TOP || addr > USER_TOP - size)
+		return false;
+	return addr + size <= ZB_KERNEL_BASE || addr >= KERNEL_END;
 }
 
 static u64 allowed(u64 addr, u64 size, u32 prot)

@@ -14,8 +14,8 @@ bool user_writable(u64 addr, u64 size);
 /* How many bytes from addr on are that, at most size. */
 u64 user_readable_size(u64 addr, u64 size);
 u64 user_writable_size(u64 addr, u64 size);
-/* As Linux, access_ok(): no address is too high. That tells nothing of what is
- * there, nor that it is the program's. */
+/* Whether a program could have memory there at all: what is not there can be told
+ * from the kernel's own then, by its address. */
 bool user_range(u64 addr, u64 size);
 /*
  * For file operations, whose buffer is the program's and checked, or the
@@ -25,9 +25,10 @@ bool user_range(u64 addr, u64 size);
 size_t user_copy(void *to, const void *from, size_t n);
 size_t user_clear(void *to, size_t n); /* to zero */
 /*
- * The same, to and from a buffer that nobody has checked since the call has waited,
- * or at all: another thread may have unmapped it, and its pages are others' by now.
- * What is not the kernel's own must be the program's still, as far as it is copied.
+ * The same, to and from a buffer of which nobody has checked more than user_range(),
+ * or not since the call has waited: another thread may have unmapped it, and its
+ * pages are others' by now. What is not the kernel's own, by its address, must be
+ * the program's as far as it is copied.
  */
 size_t user_put(void *to, const void *from, size_t n);
 size_t user_get(void *to, const void *from, size_t n);
