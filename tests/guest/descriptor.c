@@ -4,11 +4,22 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -170,6 +181,163 @@ static void first_forms(void)
 	SHOW(close_range(3, 7, 0));
 }
 
+static void allow(rlim_t numbers)
+{
+	struct rlimit l;
+
+	getrlimit(RLIMIT_NOFILE, &l);
+	l.rlim_cur = numbers;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+/* What a call says that finds no number, and what it says before that. */
+static void refused(void)
+{
+	int p[2] = { -1, -1 };
+
+	SHOW(open("/tmp/full", O_WRONLY | O_TRUNC));
+	SHOW(open("/tmp/full-new", O_WRONLY | O_CREAT, 0600));
+	SHOW(open("/tmp/full", O_WRONLY | O_CREAT | O_EXCL, 0600));
+	SHOW(open("/tmp/none/x", O_RDONLY));
+	SHOW(open("/tmp/full", O_CREAT | O_DIRECTORY));
+	SHOW(open("", O_RDONLY));
+	SHOW(RAW(open, 8, O_RDONLY));
+	SHOW(openat(99, "x", O_RDONLY));
+	SHOW(RAW(pipe2, p, 0));
+	SHOW(RAW(pipe2, p, 1));
+	SHOW(RAW(pipe2, 8, 0));
+	SHOW(RAW(socketpair, AF_UNIX, SOCK_STREAM, 0, p));
+	SHOW(RAW(socketpair, AF_UNIX, SOCK_STREAM, 0, 8));
+	SHOW(RAW(socketpair, AF_INET, SOCK_STREAM, 0, p));
+	SHOW(RAW(socketpair, AF_UNIX, SOCK_STREAM | 0x100, 0, p));
+	SHOW(RAW(socketpair, 99, SOCK_STREAM, 0, p));
+	SHOW(socket(AF_UNIX, SOCK_STREAM, 0));
+	SHOW(socket(99, SOCK_STREAM, 0));
+	SHOW(eventfd(0, 0));
+	SHOW(eventfd(0, 2));
+	SHOW(epoll_create1(0));
+	SHOW(epoll_create1(1));
+	SHOW(inotify_init1(0));
+	SHOW(inotify_init1(1));
+	SHOW(timerfd_create(CLOCK_MONOTONIC, 0));
+	SHOW(timerfd_create(99, 0));
+	SHOW(memfd_create("name", 0));
+	SHOW(RAW(memfd_create, 8, 0));
+	SHOW(RAW(memfd_create, 8, 0x8000));
+	SHOW(RAW(pidfd_open, getpid(), 0));
+	SHOW(RAW(pidfd_open, 0x7fffffff, 0));
+	SHOW(RAW(clone, CLONE_PIDFD | SIGCHLD, 0, p, 0, 0));
+	SHOW(waitpid(-1, NULL, WNOHANG));
+	SHOW(dup(0));
+	SHOW(dup(99));
+	SHOW(dup2(0, 3));
+	SHOW(fcntl(0, F_DUPFD, 0));
+	printf("stored %d %d\n", p[0], p[1]);
+}
+
+/* Who gets no number leaves all as it is. */
+static void full(void)
+{
+	struct stat st = { 0 };
+	int fd, p[2];
+
+	printf("-- full\n");
+	fd = open("/tmp/full", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	SHOW(write(fd, "hello", 5));
+	close(fd);
+	allow(3);
+	refused();
+	allow(4); /* room for one of two */
+	SHOW(RAW(pipe2, p, 0));
+	SHOW(RAW(socketpair, AF_UNIX, SOCK_STREAM, 0, p));
+	SHOW(dup(0));
+	allow(1024);
+	SHOW(close(3));
+	SHOW(stat("/tmp/full", &st));
+	SHOW(st.st_size);
+	SHOW(access("/tmp/full-new", F_OK));
+	/* what fails leaves no number behind */
+	SHOW(open("/tmp/none/x", O_RDONLY));
+	SHOW(RAW(pipe2, 8, 0));
+	SHOW(RAW(socketpair, AF_UNIX, SOCK_STREAM, 0, 8));
+	SHOW(RAW(socketpair, AF_INET, SOCK_STREAM, 0, p));
+	printf("stored %d %d\n", p[0], p[1]);
+	SHOW(dup(0));
+	SHOW(close(3));
+	SHOW(unlink("/tmp/full"));
+}
+
+static void peer_of_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), zero = 0;
+
+	SHOW(master);
+	SHOW(ioctl(master, TIOCSPTLCK, &zero));
+	allow(4);
+	SHOW(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY));
+	allow(1024);
+	SHOW(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY));
+	SHOW(close_range(3, 4, 0));
+}
+
+static const char *const waiting = "/tmp/zeroboot-reserved";
+static int opened;
+
+static void nothing(int signo)
+{
+	(void)signo;
+}
+
+static void *open_waiting(void *arg)
+{
+	opened = open(waiting, O_WRONLY);
+	return opened < 0 && errno == EINTR ? arg : NULL;
+}
+
+/* While it waits, an open has its number already. */
+static void reserved(void)
+{
+	struct sigaction action = { .sa_handler = nothing };
+	pthread_t t;
+	void *interrupted;
+	int status = -1;
+	char c = 0;
+
+	printf("-- reserved\n");
+	sigaction(SIGUSR2, &action, NULL);
+	SHOW(mkfifo(waiting, 0600));
+	pthread_create(&t, NULL, open_waiting, &opened);
+	usleep(200000);
+	SHOW(fcntl(3, F_GETFD));
+	SHOW(dup(0));
+	SHOW(dup2(0, 3));
+	SHOW(dup3(0, 3, O_CLOEXEC));
+	SHOW(close(3));
+	SHOW(dup2(0, 3));
+	SHOW(close_range(3, 3, 0));
+	SHOW(fcntl(0, F_DUPFD, 3));
+	if (fork() == 0)
+		_exit(dup(0) == 3 && dup2(0, 3) == 3); /* not the child's */
+	SHOW(wait(&status) > 0);
+	SHOW(WEXITSTATUS(status));
+	SHOW(open(waiting, O_RDONLY));
+	pthread_join(t, NULL);
+	SHOW(opened);
+	SHOW(write(3, "x", 1));
+	SHOW(read(6, &c, 1));
+	SHOW(close_range(3, 6, 0));
+	pthread_create(&t, NULL, open_waiting, &opened);
+	usleep(200000);
+	SHOW(dup(0));
+	pthread_kill(t, SIGUSR2);
+	pthread_join(t, &interrupted);
+	SHOW(interrupted != NULL);
+	SHOW(dup(0));
+	SHOW(dup2(0, 3));
+	SHOW(close_range(3, 6, 0));
+	SHOW(unlink(waiting));
+}
+
 int main(void)
 {
 	close_range(3, ~0u, 0);
@@ -178,5 +346,8 @@ int main(void)
 	ranges();
 	limits();
 	first_forms();
+	full();
+	peer_of_terminal();
+	reserved();
 	return 0;
 }

@@ -14,6 +14,7 @@
 struct slot {
 	struct file *file;
 	bool cloexec;
+	s32 taker; /* the thread that has reserved the number, or 0 */
 };
 
 struct descriptors {
@@ -75,14 +76,19 @@ u64 fd_limit(void)
 	return MIN(limit_of(RLIMIT_NOFILE), (u64)OPEN_FILES_MAX);
 }
 
+static bool is_free(const struct slot *s)
+{
+	return !s->file && !s->taker;
+}
+
 /* A free number at or above low. */
-static long fd_reserve(s32 low)
+static long find_free(s32 low)
 {
 	struct descriptors *d = table();
 	s32 fd = MAX(low, d->lowest), want = d->count ? d->count : 32;
 	struct slot *bigger;
 
-	while (fd < d->count && d->slots[fd].file)
+	while (fd < d->count && !is_free(&d->slots[fd]))
 		fd++;
 	if (low <= d->lowest)
 		d->lowest = fd;
@@ -102,19 +108,61 @@ static long fd_reserve(s32 low)
 
 long fd_install_at(struct file *f, s32 low, bool cloexec)
 {
-	long fd = fd_reserve(low);
+	long fd = find_free(low);
 
 	if (fd < 0) {
 		file_unref(f);
 		return fd;
 	}
-	table()->slots[fd] = (struct slot){ f, cloexec };
+	table()->slots[fd] = (struct slot){ f, cloexec, 0 };
 	return fd;
 }
 
 long fd_install(struct file *f, bool cloexec)
 {
 	return fd_install_at(f, 0, cloexec);
+}
+
+long fd_reserve(void)
+{
+	long fd = find_free(0);
+
+	if (fd >= 0)
+		table()->slots[fd].taker = current->tid;
+	return fd;
+}
+
+/* What was reserved is free again. */
+static void give_up(struct descriptors *d, s32 fd)
+{
+	d->slots[fd].taker = 0;
+	d->lowest = MIN(d->lowest, fd);
+}
+
+long fd_reserve_two(s32 fds[2])
+{
+	long r = fd_reserve();
+
+	if (r < 0)
+		return r;
+	fds[0] = (s32)r;
+	r = fd_reserve();
+	if (r < 0) {
+		give_up(table(), fds[0]);
+		return r;
+	}
+	fds[1] = (s32)r;
+	return 0;
+}
+
+long fd_fill(s32 fd, struct file *f, bool cloexec, long error)
+{
+	if (!f) {
+		give_up(table(), fd);
+		return error;
+	}
+	table()->slots[fd] = (struct slot){ f, cloexec, 0 };
+	return fd;
 }
 
 static void close_in(struct descriptors *d, s32 fd)
@@ -175,13 +223,15 @@ static long dup_to(u64 from, u64 to, bool cloexec)
 		return -EBADF;
 	old = fd_file(fd);
 	if (!old) {
-		long r = fd < table()->count ? fd : fd_reserve(fd);
+		long r = fd < table()->count ? fd : find_free(fd);
 
 		if (r < 0)
 			return r;
+		if (table()->slots[fd].taker)
+			return -EBUSY;
 	}
 	file_ref(f);
-	table()->slots[fd] = (struct slot){ f, cloexec };
+	table()->slots[fd] = (struct slot){ f, cloexec, 0 };
 	if (old) {
 		lock_descriptor_closed(table(), old);
 		file_unref(old);
@@ -205,7 +255,20 @@ long sys_dup3(u64 from, u64 to, u64 flags)
 
 /* ---- tables of processes ---- */
 
-static struct descriptors *copy(const struct descriptors *from)
+/* What a thread of the running process has reserved goes along with that; in a
+ * child nobody waits for it. */
+static void copy_reserved(struct descriptors *from, struct descriptors *to,
+			  s32 fd, bool child)
+{
+	const struct thread *taker = thread_find(from->slots[fd].taker);
+
+	if (!child && taker && taker->process == current->process)
+		give_up(from, fd);
+	else
+		give_up(to, fd);
+}
+
+static struct descriptors *copy(struct descriptors *from, bool child)
 {
 	struct descriptors *d = kmalloc(sizeof(*d));
 
@@ -224,6 +287,8 @@ static struct descriptors *copy(const struct descriptors *from)
 	for (s32 fd = 0; fd < d->count; fd++)
 		if (d->slots[fd].file)
 			file_ref(d->slots[fd].file);
+		else if (d->slots[fd].taker)
+			copy_reserved(from, d, fd, child);
 	return d;
 }
 
@@ -244,7 +309,7 @@ long descriptors_unshare(void)
 
 	if (shared->refs == 1)
 		return 0;
-	own = copy(shared);
+	own = copy(shared, false);
 	if (!own)
 		return -ENOMEM;
 	release(shared);
@@ -258,7 +323,7 @@ static long on_fork(struct process *child, u64 flags)
 	if (flags & CLONE_FILES)
 		child->descriptors->refs++;
 	else
-		child->descriptors = copy(table());
+		child->descriptors = copy(table(), true);
 	return child->descriptors ? 0 : -ENOMEM;
 }
 

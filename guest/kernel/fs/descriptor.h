@@ -20,6 +20,16 @@ struct file *fd_file(s32 fd); /* borrowed, NULL when not open */
 long fd_install(struct file *f, bool cloexec);
 /* The lowest free number at or above low. */
 long fd_install_at(struct file *f, s32 low, bool cloexec);
+/*
+ * Numbers for files that are yet to come, for calls that do something that
+ * cannot be undone, or wait: until fd_fill() the number is not open, but not free
+ * either. The lowest, or two; -EMFILE, -ENOMEM.
+ */
+long fd_reserve(void);
+long fd_reserve_two(s32 fds[2]);
+/* The reserved number gets f, whose reference it takes, and is returned. NULL: it
+ * is free again, and `error` is returned. */
+long fd_fill(s32 fd, struct file *f, bool cloexec, long error);
 bool fd_cloexec(s32 fd); /* of one that is open */
 void fd_set_cloexec(s32 fd, bool cloexec);
 /* Numbers are below this. */

@@ -326,22 +326,27 @@ long file_make(const char *path, const void *data, size_t size, u32 mode)
 
 static long open_at(s32 fd, u64 path, const struct open_how *how)
 {
+	bool beneath = how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT);
 	struct node *start = NULL;
 	struct file *f = NULL;
 	struct path p;
-	long r = check_how(how);
+	long r = check_how(how), number;
 
 	if (r == 0)
 		r = path_read(path, &p);
 	if (r)
 		return r;
-	if (p.text[0] != '/' ||
-	    (how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)))
-		r = p.text[0] ? path_start(fd, &start) : -ENOENT;
+	number = p.text[0] ? fd_reserve() : -ENOENT;
+	if (number < 0) {
+		path_end(&p);
+		return number;
+	}
+	if (p.text[0] != '/' || beneath)
+		r = path_start(fd, &start);
 	if (r == 0)
 		f = do_open(start, p.text, how, &r);
 	path_end(&p);
-	return f ? fd_install(f, (how->flags & O_CLOEXEC) != 0) : r;
+	return fd_fill((s32)number, f, how->flags & O_CLOEXEC, r);
 }
 
 long sys_openat(u64 fd, u64 path, u64 flags, u64 mode)
@@ -416,12 +421,13 @@ long sys_memfd_create(u64 name, u64 flags)
 	char text[264] = "memfd:";
 	struct node *n;
 	struct file *f;
-	long r = copy_string_from_user(text + 6, name, 250);
+	long r;
 
-	if (r < 0)
-		return r == -ENAMETOOLONG ? -EINVAL : r;
 	if ((flags & ~MFD_KNOWN) || (flags & MFD_EITHER) == MFD_EITHER)
 		return -EINVAL;
+	r = copy_string_from_user(text + 6, name, 250);
+	if (r < 0)
+		return r == -ENAMETOOLONG ? -EINVAL : r;
 	n = node_new(S_IFREG | (flags & MFD_NOEXEC_SEAL ? 0666 : 0777));
 	if (!n)
 		return -ENOMEM;

@@ -553,30 +553,23 @@ long pipe_ends(u32 flags, struct file **reader, struct file **writer)
 
 static long do_pipe(u64 user, u32 flags)
 {
-	struct file *reader, *writer;
+	struct file *reader = NULL, *writer = NULL;
 	s32 fds[2];
 	long r;
 
 	if (flags & ~(u32)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
 		return -EINVAL;
-	if (!user_writable(user, sizeof(fds)))
-		return -EFAULT;
-	r = pipe_ends(flags, &reader, &writer);
+	r = fd_reserve_two(fds);
 	if (r)
 		return r;
-	r = fd_install(reader, flags & O_CLOEXEC);
-	if (r < 0) {
-		file_unref(writer);
-		return r;
-	}
-	fds[0] = (s32)r;
-	r = fd_install(writer, flags & O_CLOEXEC);
-	if (r < 0) {
-		sys_close((u64)fds[0]);
-		return r;
-	}
-	fds[1] = (s32)r;
-	return copy_to_user(user, fds, sizeof(fds));
+	r = copy_to_user(user, fds, sizeof(fds));
+	if (!r)
+		r = pipe_ends(flags, &reader, &writer);
+	if (r)
+		reader = writer = NULL;
+	fd_fill(fds[0], reader, flags & O_CLOEXEC, r);
+	fd_fill(fds[1], writer, flags & O_CLOEXEC, r);
+	return r;
 }
 
 long sys_pipe(u64 user)

@@ -301,10 +301,13 @@ static long give(u64 argument, s32 value)
 
 static long open_peer(struct tty *t, u32 flags)
 {
-	long error;
-	struct file *f = node_open(t->node, flags & ~(u32)O_CLOEXEC, &error);
+	long fd = fd_reserve(), error;
+	struct file *f;
 
-	return f ? fd_install(f, (flags & O_CLOEXEC) != 0) : error;
+	if (fd < 0)
+		return fd;
+	f = node_open(t->node, flags & ~(u32)O_CLOEXEC, &error);
+	return fd_fill((s32)fd, f, flags & O_CLOEXEC, error);
 }
 
 static long set_packet(struct tty *t, u64 argument)

@@ -20,6 +20,8 @@
 #include "task/process.h"
 #include "task/signal.h"
 
+#define TYPE_KNOWN (SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)
+
 static const struct file_ops socket_ops;
 
 /* ---- struct socket ---- */
@@ -239,7 +241,7 @@ static long socket_create(u64 domain, u64 type, u64 protocol, struct socket **s)
 	s32 base = (s32)type & SOCK_TYPE_MASK;
 	long r;
 
-	if ((u32)type & ~(u32)(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
+	if ((u32)type & ~(u32)TYPE_KNOWN)
 		return -EINVAL;
 	if ((s32)domain == AF_UNIX)
 		family = &unix_family;
@@ -270,44 +272,42 @@ long sys_socket(u64 domain, u64 type, u64 protocol)
 	return r ? r : fd_install(s->file, type & SOCK_CLOEXEC);
 }
 
-static long pair_install(struct file *a, struct file *b, u64 user, bool cloexec)
+static long pair_create(u64 domain, u64 type, u64 protocol, struct socket **a,
+			struct socket **b)
 {
-	s32 fds[2];
-	long r = fd_install(a, cloexec);
+	long r = socket_create(domain, type, protocol, a);
 
-	if (r < 0) {
-		file_unref(b);
-		return r;
-	}
-	fds[0] = (s32)r;
-	r = fd_install(b, cloexec);
-	if (r < 0) {
-		sys_close((u64)fds[0]);
-		return r;
-	}
-	fds[1] = (s32)r;
-	return copy_to_user(user, fds, sizeof(fds));
-}
-
-long sys_socketpair(u64 domain, u64 type, u64 protocol, u64 user)
-{
-	struct socket *a, *b;
-	long r;
-
-	if (!user_writable(user, 2 * sizeof(s32)))
-		return -EFAULT;
-	r = socket_create(domain, type, protocol, &a);
 	if (r)
 		return r;
 	r = -EOPNOTSUPP;
-	if (a->domain == AF_UNIX)
-		r = socket_create(domain, type, protocol, &b);
-	if (r) {
-		file_unref(a->file);
+	if ((*a)->domain == AF_UNIX)
+		r = socket_create(domain, type, protocol, b);
+	if (r)
+		file_unref((*a)->file);
+	else
+		unix_pair(*a, *b);
+	return r;
+}
+
+/* As on Linux the numbers are stored first, and stay there after an error. */
+long sys_socketpair(u64 domain, u64 type, u64 protocol, u64 user)
+{
+	bool cloexec = type & SOCK_CLOEXEC;
+	struct socket *a, *b;
+	s32 fds[2];
+	long r;
+
+	if ((u32)type & ~(u32)TYPE_KNOWN)
+		return -EINVAL;
+	r = fd_reserve_two(fds);
+	if (r)
 		return r;
-	}
-	unix_pair(a, b);
-	return pair_install(a->file, b->file, user, type & SOCK_CLOEXEC);
+	r = copy_to_user(user, fds, sizeof(fds));
+	if (!r)
+		r = pair_create(domain, type, protocol, &a, &b);
+	fd_fill(fds[0], r ? NULL : a->file, cloexec, r);
+	fd_fill(fds[1], r ? NULL : b->file, cloexec, r);
+	return r;
 }
 
 /* ---- names and connections ---- */
