@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -200,6 +201,54 @@ static void server(void)
 	close(c);
 }
 
+/* Without a number for it a connection stays where it waits. */
+static void accept_later(int l, int c, struct sockaddr *a, socklen_t size)
+{
+	struct rlimit all, none;
+	int n;
+
+	SHOW(bind(l, a, size));
+	SHOW(listen(l, 4));
+	SHOW(getsockname(l, a, &size));
+	SHOW(connect(c, a, size));
+	getrlimit(RLIMIT_NOFILE, &all);
+	none = all;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	SHOW(accept(l, NULL, NULL));
+	SHOW(accept4(l, NULL, NULL, 1));
+	SHOW(accept4(999, NULL, NULL, 1));
+	SHOW(accept(999, NULL, NULL));
+	SHOW(accept(0, NULL, NULL));
+	setrlimit(RLIMIT_NOFILE, &all);
+	SHOW(send(c, "x", 1, MSG_NOSIGNAL));
+	fcntl(l, F_SETFL, O_NONBLOCK);
+	SHOW((n = accept(l, NULL, NULL)) >= 0);
+	SHOW(recv(n, buf, 1, 0));
+	SHOW(accept(0, NULL, NULL));
+	SHOW(accept(l, NULL, NULL));
+	SHOW(dup(0) == n + 1); /* what fails leaves no number behind */
+	close(n + 1);
+	close(n);
+	close(c);
+	close(l);
+}
+
+static void no_number(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_un un;
+	socklen_t size = name_make(&un, "zeroboot-socket-number");
+
+	accept_later(socket(AF_UNIX, SOCK_STREAM, 0),
+		     socket(AF_UNIX, SOCK_STREAM, 0), (void *)&un, size);
+	accept_later(socket(AF_UNIX, SOCK_SEQPACKET, 0),
+		     socket(AF_UNIX, SOCK_SEQPACKET, 0), (void *)&un, size);
+	accept_later(socket(AF_INET, SOCK_STREAM, 0),
+		     socket(AF_INET, SOCK_STREAM, 0), (void *)&in, sizeof(in));
+}
+
 static void datagrams(void)
 {
 	struct sockaddr_un a, b, from = { 0 };
@@ -357,6 +406,7 @@ int main(void)
 	packets(SOCK_DGRAM);
 	threads();
 	server();
+	no_number();
 	datagrams();
 	rights();
 	full();

@@ -361,30 +361,47 @@ static long accept_wait(struct socket *s, struct socket **accepted)
 	return r;
 }
 
+/* A connection that waits at s, or comes, as a file; its other end's address is
+ * stored at user unless that is 0. NULL: *error says why. */
+static struct file *accept_file(struct socket *s, u64 user, u64 user_size,
+				u32 flags, long *error)
+{
+	struct socket *accepted;
+	struct address a;
+
+	*error = accept_wait(s, &accepted);
+	if (*error)
+		return NULL;
+	accepted->family->peer_name(accepted, &a);
+	*error = socket_open(accepted, flags);
+	if (*error)
+		return NULL;
+	if (user)
+		*error = address_put(&a, user, user_size);
+	if (!*error)
+		return accepted->file;
+	file_unref(accepted->file);
+	return NULL;
+}
+
+/* Without a number for it the connection stays where it waits. */
 static long do_accept(u64 fd, u64 user, u64 user_size, u32 flags)
 {
-	struct socket *s, *accepted;
-	struct address a;
-	long r;
+	struct file *f = NULL;
+	struct socket *s;
+	long r, number;
 
+	if (!fd_file((s32)fd))
+		return -EBADF;
 	if (flags & ~(u32)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
+	number = fd_reserve();
+	if (number < 0)
+		return number;
 	r = socket_find(fd, &s);
 	if (!r)
-		r = accept_wait(s, &accepted);
-	if (r)
-		return r;
-	accepted->family->peer_name(accepted, &a);
-	r = socket_open(accepted, flags);
-	if (r)
-		return r;
-	if (user)
-		r = address_put(&a, user, user_size);
-	if (r) {
-		file_unref(accepted->file);
-		return r;
-	}
-	return fd_install(accepted->file, flags & SOCK_CLOEXEC);
+		f = accept_file(s, user, user_size, flags, &r);
+	return fd_fill((s32)number, f, flags & SOCK_CLOEXEC, r);
 }
 
 long sys_accept(u64 fd, u64 user, u64 size)
