@@ -21,7 +21,7 @@ static struct shared {
 	int word, turn;
 	volatile int count, unlocked;
 	sem_t first, second;
-	pthread_mutex_t mutex, robust, inherits;
+	pthread_mutex_t mutex, robust, inherits, both;
 	pthread_cond_t changed;
 	pthread_barrier_t barrier;
 	pthread_rwlock_t lock;
@@ -224,6 +224,8 @@ static void mutexes(void)
 	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_NONE);
 	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(&shared->robust, &attributes);
+	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&shared->both, &attributes);
 	pthread_condattr_init(&condition);
 	pthread_condattr_setpshared(&condition, PTHREAD_PROCESS_SHARED);
 	pthread_cond_init(&shared->changed, &condition);
@@ -270,6 +272,81 @@ static void robust(void)
 	kill(a, SIGKILL);
 	child_end("holds the lock", a);
 	child_end("gets it", b);
+}
+
+static int holds_both(void)
+{
+	pthread_mutex_lock(&shared->both);
+	gate_open((struct gate *)&shared->first);
+	pause();
+	return 0;
+}
+
+/* 1: its owner had died; 0: not. */
+static int takes_both(void)
+{
+	int r = pthread_mutex_lock(&shared->both);
+
+	if (r == EOWNERDEAD)
+		pthread_mutex_consistent(&shared->both);
+	pthread_mutex_unlock(&shared->both);
+	return r == EOWNERDEAD ? 1 : r ? 2 : 0;
+}
+
+/* Ends with a lock in memory that it no longer has. */
+static int leaves_word(void)
+{
+	int *word = &shared->word;
+
+	futex(word, FUTEX_LOCK_PI, 0, NULL);
+	gate_open((struct gate *)&shared->first);
+	while (!(*(volatile int *)word & FUTEX_WAITERS))
+		usleep(1000);
+	usleep(20000);
+	munmap(shared, PAGE);
+	return 0;
+}
+
+static int takes_word(void)
+{
+	long r = futex(&shared->word, FUTEX_LOCK_PI, 0, NULL);
+	unsigned word = (unsigned)shared->word;
+
+	return r ? 100 :
+		   (word & FUTEX_OWNER_DIED ? 1 : 0) |
+			       (word & FUTEX_WAITERS ? 2 : 0) |
+			       ((word & FUTEX_TID_MASK) == (unsigned)getpid() ?
+					4 :
+					0);
+}
+
+/* Locks with an owner, whose owner in another process ends. */
+static void inherited(void)
+{
+	struct gate *g = (struct gate *)&shared->first;
+	pid_t a, b, c;
+
+	*g = gate_make();
+	a = child_start(holds_both);
+	gate_pass(g);
+	b = child_start(takes_both);
+	child_until(b, 'S');
+	c = child_start(takes_both);
+	child_until(c, 'S');
+	kill(a, SIGKILL);
+	child_end("holds both", a);
+	child_end("gets it", b);
+	child_end("gets it next", c);
+	SHOW(pthread_mutex_lock(&shared->both));
+	SHOW(pthread_mutex_unlock(&shared->both));
+	shared->word = 0;
+	a = child_start(leaves_word);
+	gate_pass(g);
+	b = child_start(takes_word);
+	child_end("leaves the word", a);
+	child_end("takes the word", b);
+	SHOW((shared->word & FUTEX_OWNER_DIED) != 0);
+	shared->word = 0;
 }
 
 static void objects(void)
@@ -344,6 +421,7 @@ int main(void)
 	semaphores();
 	mutexes();
 	robust();
+	inherited();
 	objects();
 	anonymous();
 	return 0;

@@ -6,8 +6,10 @@
  */
 #include <linux/futex.h>
 
+#include "mm/space.h"
 #include "mm/user.h"
 #include "task/futex.h"
+#include "task/process.h"
 
 static u32 waiting; /* threads that wait for such locks */
 
@@ -72,10 +74,10 @@ long futex_lock(u64 address, struct futex_key key, enum clock_base base, u64 at)
 
 /* To the first that waits, or to nobody. As on Linux who gets it gives it back
  * by a call, whether others wait or not. */
-static long give(u64 address, struct futex_key key, u32 died)
+static long give(u64 address, struct futex_key key)
 {
 	struct thread *next = first_waiter(key);
-	u32 word = next ? died | (u32)next->tid | FUTEX_WAITERS : died;
+	u32 word = next ? (u32)next->tid | FUTEX_WAITERS : 0;
 
 	if (copy_to_user(address, &word, sizeof(word)))
 		return -EFAULT;
@@ -96,27 +98,43 @@ long futex_unlock(u64 address, struct futex_key key)
 	waiter = first_waiter(key);
 	if (waiter && !waiter->futex_lock)
 		return -EINVAL;
-	return give(address, key, 0);
+	return give(address, key);
 }
 
-/* A lock that t has, and that somebody waits for; NULL: none. */
-static struct thread *waits_for(const struct thread *t)
+/* Whether w waits for a lock that t has, whose word may be in memory that their
+ * processes share. */
+static bool waits_for(const struct thread *w, const struct thread *t)
 {
 	u32 word;
 
-	for (struct thread *w = threads; w; w = w->all_next)
-		if (w->futex.of && w->futex_lock && w->process == t->process &&
-		    !copy_from_user(&word, w->futex_lock, sizeof(word)) &&
-		    (word & FUTEX_TID_MASK) == (u32)t->tid)
-			return w;
-	return NULL;
+	return w->futex.of && w->futex_lock &&
+	       space_read(w->process->space, &word, w->futex_lock,
+			  sizeof(word)) == sizeof(word) &&
+	       (word & FUTEX_TID_MASK) == (u32)t->tid;
+}
+
+/* The owner of the lock that w waits for ends: it goes to the first that waits,
+ * by the address which that one knows, as the owner's may be gone. */
+static void inherit(struct thread *w)
+{
+	struct thread *next = first_waiter(w->futex);
+	u32 word = FUTEX_OWNER_DIED;
+
+	if (next && next->futex_lock) {
+		word |= (u32)next->tid | FUTEX_WAITERS;
+		w = next;
+	}
+	if (space_write(w->process->space, w->futex_lock, &word,
+			sizeof(word)) == sizeof(word) &&
+	    w == next)
+		futex_hand_over(w);
+	else
+		thread_wake(w, 0); /* to look again what there is */
 }
 
 void futex_release_locks(const struct thread *t)
 {
-	struct thread *w;
-
-	while (waiting && (w = waits_for(t)))
-		if (give(w->futex_lock, w->futex, FUTEX_OWNER_DIED))
-			return;
+	for (struct thread *w = threads; waiting && w; w = w->all_next)
+		if (waits_for(w, t))
+			inherit(w);
 }
