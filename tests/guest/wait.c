@@ -1,5 +1,6 @@
 /* wait.c: waiting for children: which, for what, and what is told of them. */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -316,6 +317,53 @@ static void interrupted(void)
 	child_end("interrupted", pid);
 }
 
+static int descriptor;
+static volatile int used_much;
+static pid_t first;
+
+/* Uses its share of the CPU, so that others come first, and waits. */
+static void *waits_for_descriptor(void *arg)
+{
+	clock_t end = clock() + CLOCKS_PER_SEC / 4;
+	siginfo_t info = { 0 };
+
+	while (clock() < end)
+		;
+	used_much = 1;
+	SHOW(waitid(P_PIDFD, (id_t)descriptor, &info, WEXITED));
+	SHOW(info.si_pid);
+	return arg;
+}
+
+/* A descriptor stands for one child, though it is closed and another child comes
+ * where that one was. */
+static void another_child(void)
+{
+	struct sigaction unwanted = { .sa_handler = SIG_DFL,
+				      .sa_flags = SA_NOCLDWAIT },
+			 wanted = { .sa_handler = SIG_DFL };
+	pthread_t t;
+	pid_t more[3];
+
+	sigaction(SIGCHLD, &unwanted, NULL);
+	first = child_start(pauses);
+	descriptor = (int)syscall(SYS_pidfd_open, first, 0);
+	pthread_create(&t, NULL, waits_for_descriptor, NULL);
+	while (!used_much)
+		usleep(10000);
+	usleep(50000);
+	close(descriptor);
+	kill(first, SIGKILL);
+	while (kill(first, 0) == 0)
+		usleep(100);
+	sigaction(SIGCHLD, &wanted, NULL);
+	for (int i = 0; i < 3; i++)
+		more[i] = child_start(ends);
+	pthread_join(t, NULL);
+	for (int i = 0; i < 3; i++)
+		child_end("another", more[i]);
+}
+
 int main(void)
 {
 	setbuf(stdout, NULL);
@@ -328,6 +376,7 @@ int main(void)
 	told(SA_NOCLDSTOP);
 	unwanted();
 	interrupted();
+	another_child();
 	usage_of_children();
 	return 0;
 }

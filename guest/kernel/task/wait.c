@@ -13,8 +13,8 @@
 #define CONTINUED_STATUS 0xffff
 
 struct request {
-	s32 type, id;                  /* P_* */
-	const struct process *process; /* of P_PIDFD */
+	s32 type, id;            /* P_* */
+	struct process *process; /* of P_PIDFD, referenced; or NULL */
 	u32 options;
 };
 
@@ -167,6 +167,7 @@ static long read_pidfd(s32 fd, struct request *q, bool *nonblock)
 	q->process = f ? pidfd_process(f) : NULL;
 	if (!q->process)
 		return -EBADF;
+	q->process->refs++; /* the descriptor may be closed meanwhile */
 	*nonblock = f->flags & O_NONBLOCK;
 	return 0;
 }
@@ -222,6 +223,8 @@ static long wait_by_id(u64 which, u64 id, u64 options, struct answer *a)
 	if (nonblock)
 		q.options |= WNOHANG;
 	r = wait(&q, a);
+	if (q.process)
+		process_unref(q.process);
 	return r == 0 && nonblock && !(options & WNOHANG) ? -EAGAIN : r;
 }
 
