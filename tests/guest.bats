@@ -102,6 +102,7 @@ same() {
 @test "guest: splice, tee, sizes and packets of pipes" { same splice; }
 @test "guest: fcntl and ioctl" { same control; }
 @test "guest: devices and standard streams" { same devices; }
+@test "guest: room in sockets and pipes, and who is told of it" { same room; }
 @test "guest: names and credentials of unix sockets" { same unixname; }
 @test "guest: many sockets, and sockets in sockets' queues" { same manysockets; }
 @test "guest: pipes with a name" { same fifo; }

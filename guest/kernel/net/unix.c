@@ -77,16 +77,26 @@ static u64 charge(const struct message *m)
 	return m->size + MESSAGE_OVERHEAD;
 }
 
+/* So many messages at `to` are too many for one more of `from`. */
+static bool is_crowded(const struct socket *to, const struct socket *from,
+		       u32 count)
+{
+	return !is_connecting(to) && to != from && to->peer != from &&
+	       count > DATAGRAMS;
+}
+
 static bool queue_full(const struct socket *to, const struct socket *from)
 {
 	return to->queued >= from->send_buffer ||
-	       (!is_connecting(to) && to != from && to->peer != from &&
-		to->queue_count > DATAGRAMS);
+	       is_crowded(to, from, to->queue_count);
 }
 
-static bool queue_roomy(const struct socket *to)
+/* With this much at `to` there is so much room for `from` that it is worth
+ * telling. As on Linux the sender's buffer counts, not the receiver's. */
+static bool is_roomy(const struct socket *to, const struct socket *from,
+		     u64 queued, u32 count)
 {
-	return to->queued * 4 <= to->send_buffer;
+	return queued * 4 <= from->send_buffer && !is_crowded(to, from, count);
 }
 
 static void queue_put(struct socket *s, struct message *m)
@@ -121,7 +131,8 @@ static void message_free(struct message *m)
 static void queue_drop(struct socket *s)
 {
 	struct message *m = s->head;
-	bool was_roomy = queue_roomy(s) && s->queue_count <= DATAGRAMS;
+	u64 queued = s->queued;
+	u32 count = s->queue_count;
 
 	s->head = m->next;
 	if (!s->head)
@@ -130,8 +141,10 @@ static void queue_drop(struct socket *s)
 	s->queue_count--;
 	message_free(m);
 	waitq_wake_all(&s->senders);
-	if (!was_roomy && queue_roomy(s))
-		senders_ready(s);
+	for (struct socket *o = s->followers; o; o = o->follow_next)
+		if (!is_roomy(s, o, queued, count) &&
+		    is_roomy(s, o, s->queued, s->queue_count))
+			file_ready_events(o->file, READY_WRITE);
 }
 
 static long message_make(struct socket *from, struct transfer *t, u64 size,
@@ -635,9 +648,11 @@ static long unix_ioctl(struct socket *s, u32 command, u64 arg)
 
 static bool unix_writable(const struct socket *s)
 {
+	const struct socket *to = s->peer;
+
 	if (s->listening)
 		return false;
-	return !s->peer || (queue_roomy(s->peer) && !queue_full(s->peer, s));
+	return !to || is_roomy(to, s, to->queued, to->queue_count);
 }
 
 static u32 unix_poll(struct socket *s)
