@@ -1,6 +1,7 @@
-/* room.c: room in sockets, and who is told when there is some: those
+/* room.c: room in sockets and pipes, and who is told when there is some: those
  * who poll, select and epoll, and those whose call waits. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -207,6 +208,41 @@ static void two_senders(void)
 	close(to);
 }
 
+/* ---- pipes ---- */
+
+static long write_waiting(int fd, short events, int ms)
+{
+	(void)events, (void)ms;
+	return write(fd, buf, 1000);
+}
+
+static void pipes(void)
+{
+	struct epoll_event e = { .events = EPOLLOUT | EPOLLET };
+	struct call c = { .events = POLLOUT };
+	int p[2], ep = epoll_create1(0);
+
+	pipe(p);
+	SHOW(fcntl(p[1], F_SETPIPE_SZ, 4096));
+	SHOW(write(p[1], buf, 4096));
+	SHOW(epoll_ctl(ep, EPOLL_CTL_ADD, p[1], &e));
+	SHOW(epoll_wait(ep, &e, 1, 0));
+	for (int i = 0, size = 8192; i < 4; i++, size *= 2) {
+		SHOW(poll_for(p[1], POLLOUT, 0));
+		c.fd = p[1];
+		c.wait = i < 3 ? ways[i].wait : write_waiting;
+		call_start(&c);
+		SHOW(fcntl(p[1], F_SETPIPE_SZ, size));
+		call_end(i < 3 ? ways[i].name : "write", &c);
+		SHOW(epoll_wait(ep, &e, 1, 0));
+		if (i < 3)
+			SHOW(write(p[1], buf, (size_t)size / 2));
+	}
+	close(p[0]);
+	close(p[1]);
+	close(ep);
+}
+
 int main(void)
 {
 	static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
@@ -220,5 +256,7 @@ int main(void)
 	}
 	printf("-- one receiver\n");
 	two_senders();
+	printf("-- pipes\n");
+	pipes();
 	return 0;
 }

@@ -376,7 +376,8 @@ static long set_room(struct pipe *p, u32 room)
 
 static long resize(struct pipe *p, u64 size)
 {
-	u32 room = 1, before = p->room;
+	bool was_full = pipe_full(p);
+	u32 room = 1;
 	long r;
 
 	if (size > SIZE_MAX_EVER)
@@ -391,8 +392,7 @@ static long resize(struct pipe *p, u64 size)
 	r = set_room(p, room);
 	if (r)
 		return r;
-	if (room > before)
-		waitq_wake_all(&p->writing);
+	pipe_drained(p, was_full);
 	return (long)(room * PAGE_SIZE);
 }
 
