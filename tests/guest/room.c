@@ -2,6 +2,7 @@
  * who poll, select and epoll, and those whose call waits. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include "check.h"
 
 #define SMALL 4096
+#define LARGE 200000
 #define LATE_MS 20000
 
 static char buf[300000];
@@ -108,6 +110,16 @@ static void fill(int fd)
 		;
 }
 
+/* The same where what is sent may still be on its way. */
+static void fill_tcp(int fd)
+{
+	for (int failed = 0; failed < 3; failed++) {
+		while (send(fd, buf, 1000, MSG_DONTWAIT) > 0)
+			failed = 0;
+		usleep(50000);
+	}
+}
+
 static void drain(int fd)
 {
 	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
@@ -176,6 +188,9 @@ static void edges(int type)
 	drain(s[1]);
 	SHOW(epoll_wait(ep, &e, 1, 0));
 	SHOW(epoll_wait(ep, &e, 1, 0));
+	set(s[0], SO_SNDBUF, LARGE);
+	SHOW(epoll_wait(ep, &e, 1, 0));
+	SHOW(epoll_wait(ep, &e, 1, 0));
 	close(s[0]);
 	close(s[1]);
 	close(ep);
@@ -206,6 +221,107 @@ static void two_senders(void)
 	close(s[0]);
 	close(s[1]);
 	close(to);
+}
+
+/* ---- buffers that become larger ---- */
+
+static void larger(int type)
+{
+	struct call c = { .events = POLLOUT };
+	int s[2];
+
+	for (size_t i = 0; i < 4; i++) {
+		socketpair(AF_UNIX, type, 0, s);
+		set(s[0], SO_SNDBUF, SMALL);
+		fill(s[0]);
+		c.fd = s[0];
+		c.wait = i < 3 ? ways[i].wait : send_waiting;
+		call_start(&c);
+		set(s[0], SO_SNDBUF, LARGE);
+		call_end(i < 3 ? ways[i].name : "send", &c);
+		close(s[0]);
+		close(s[1]);
+	}
+}
+
+static struct sockaddr_un target;
+static socklen_t target_size;
+
+static long send_to_target(int fd, short events, int ms)
+{
+	(void)events, (void)ms;
+	return sendto(fd, buf, 1000, 0, (void *)&target, target_size);
+}
+
+/* A sender that is connected to nobody. */
+static void larger_unconnected(void)
+{
+	int to = socket(AF_UNIX, SOCK_DGRAM, 0),
+	    s = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct call c = { .wait = send_to_target, .fd = s };
+
+	target.sun_family = AF_UNIX;
+	strcpy(target.sun_path + 1, "zeroboot-room");
+	target_size = offsetof(struct sockaddr_un, sun_path) + 14;
+	bind(to, (void *)&target, target_size);
+	set(s, SO_SNDBUF, SMALL);
+	while (sendto(s, buf, 1000, MSG_DONTWAIT, (void *)&target,
+		      target_size) > 0)
+		;
+	call_start(&c);
+	set(s, SO_SNDBUF, LARGE);
+	call_end("sendto", &c);
+	close(s);
+	close(to);
+}
+
+/* ---- TCP ---- */
+
+static void tcp_pair(int *s)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(a);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	bind(l, (void *)&a, size);
+	listen(l, 1);
+	getsockname(l, (void *)&a, &size);
+	s[0] = socket(AF_INET, SOCK_STREAM, 0);
+	set(s[0], SO_SNDBUF, SMALL);
+	connect(s[0], (void *)&a, size);
+	s[1] = accept(l, NULL, NULL);
+	close(l);
+}
+
+static void tcp(void)
+{
+	struct call c = { 0 };
+	int s[2];
+
+	for (size_t i = 0; i < 3; i++) {
+		tcp_pair(s);
+		set(s[1], SO_RCVLOWAT, 1000);
+		send(s[0], buf, 10, 0);
+		usleep(20000);
+		c = (struct call){ ways[i].wait, s[1], POLLIN };
+		call_start(&c);
+		set(s[1], SO_RCVLOWAT, 1);
+		call_end(ways[i].name, &c);
+		close(s[0]);
+		close(s[1]);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		tcp_pair(s);
+		fill_tcp(s[0]);
+		c = (struct call){ i < 3 ? ways[i].wait : send_waiting, s[0],
+				   POLLOUT };
+		call_start(&c);
+		set(s[0], SO_SNDBUF, LARGE);
+		call_end(i < 3 ? ways[i].name : "send", &c);
+		close(s[0]);
+		close(s[1]);
+	}
 }
 
 /* ---- pipes ---- */
@@ -253,9 +369,13 @@ int main(void)
 		senders_buffer(types[i]);
 		receivers_buffer(types[i]);
 		edges(types[i]);
+		larger(types[i]);
 	}
 	printf("-- one receiver\n");
 	two_senders();
+	larger_unconnected();
+	printf("-- tcp\n");
+	tcp();
 	printf("-- pipes\n");
 	pipes();
 	return 0;

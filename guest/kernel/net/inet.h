@@ -193,6 +193,7 @@ extern const struct family tcp_family, udp_family;
 long tcp_send(struct socket *s, struct transfer *t);
 long tcp_receive(struct socket *s, struct transfer *t);
 u32 tcp_poll(struct socket *s);
+void tcp_resized(struct socket *s, s32 name); /* as struct family has it */
 long tcp_pending_bytes(struct socket *s);
 void tcp_control_store(struct socket *s, struct transfer *t,
 		       struct control_room *room);

@@ -81,6 +81,32 @@ static long other_set(struct socket *s, s32 name, s32 value)
 	return 0;
 }
 
+static void send_buffer_set(struct socket *s, s32 value)
+{
+	s->send_buffer = buffer_size(value, SEND_MIN);
+	s->send_fixed = true;
+	if (s->family->resized)
+		s->family->resized(s, SO_SNDBUF);
+}
+
+static void receive_buffer_set(struct socket *s, s32 value)
+{
+	s->receive_buffer = buffer_size(value, RECEIVE_MIN);
+	s->receive_fixed = true;
+	if (s->family->resized)
+		s->family->resized(s, SO_RCVBUF);
+}
+
+static void low_set(struct socket *s, s32 value)
+{
+	u64 most = s->receive_fixed ? s->receive_buffer / 2 : TCP_LOW_MAX;
+
+	value = value < 0 ? 0x7fffffff : MAX(value, 1);
+	s->low = s->tcp ? (s32)MIN((u64)value, most) : value;
+	if (s->family->resized)
+		s->family->resized(s, SO_RCVLOWAT);
+}
+
 static long integer_set(struct socket *s, s32 name, s32 value)
 {
 	if (is_flag(name)) {
@@ -91,25 +117,17 @@ static long integer_set(struct socket *s, s32 name, s32 value)
 	switch (name) {
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
-		s->send_buffer = buffer_size(value, SEND_MIN);
-		s->send_fixed = true;
+		send_buffer_set(s, value);
 		return 0;
 	case SO_RCVBUF:
 	case SO_RCVBUFFORCE:
-		s->receive_buffer = buffer_size(value, RECEIVE_MIN);
-		s->receive_fixed = true;
+		receive_buffer_set(s, value);
 		return 0;
 	case SO_PRIORITY:
 		s->priority = value;
 		return 0;
 	case SO_RCVLOWAT:
-		value = value < 0 ? 0x7fffffff : MAX(value, 1);
-		if (s->tcp)
-			value = (s32)MIN((u64)value,
-					 s->receive_fixed ?
-						 s->receive_buffer / 2 :
-						 TCP_LOW_MAX);
-		s->low = value;
+		low_set(s, value);
 		return 0;
 	case SO_MARK: /* for routing, polling of devices, and CPUs: of these */
 	case SO_BUSY_POLL: /* there are none, or one */

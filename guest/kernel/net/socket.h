@@ -211,6 +211,9 @@ struct family {
 	/* NULL where there is none: */
 	void (*free)(struct socket *s); /* the last reference is gone */
 	long (*ioctl)(struct socket *s, u32 command, u64 arg);
+	/* SO_SNDBUF, SO_RCVBUF or SO_RCVLOWAT has changed: who can go on now is
+	 * told. */
+	void (*resized)(struct socket *s, s32 name);
 	long (*option_set)(struct socket *s, s32 level, s32 name, u64 user,
 			   s32 size);
 	/* The size of the value, at most OPTION_MAX bytes. */

@@ -127,6 +127,16 @@ static long append(struct socket *to, struct io *io, u64 n)
 	return (long)n;
 }
 
+/* There may be room for those who have found none. */
+static void room_made(struct socket *from, const struct socket *to)
+{
+	if (!from->tcp->blocked || !roomy(from, to))
+		return;
+	from->tcp->blocked = false;
+	waitq_wake_all(&from->senders);
+	file_ready_events(from->file, READY_WRITE);
+}
+
 /* Takes n bytes that have been read away. */
 static void consume(struct socket *s, u64 n)
 {
@@ -145,11 +155,8 @@ static void consume(struct socket *s, u64 n)
 	}
 	if (t->urgent && t->urgent_at < t->read_at)
 		t->urgent = URGENT_NONE;
-	if (from && from->tcp->blocked && roomy(from, s)) {
-		from->tcp->blocked = false;
-		waitq_wake_all(&from->senders);
-		file_ready_events(from->file, READY_WRITE);
-	}
+	if (from)
+		room_made(from, s);
 }
 
 /* Copies n bytes that lie `at` bytes behind the first. */
@@ -507,6 +514,18 @@ static bool is_writable(struct socket *s)
 		return true;
 	s->tcp->blocked = true;
 	return false;
+}
+
+void tcp_resized(struct socket *s, s32 name)
+{
+	struct socket *peer = s->peer;
+
+	if (name != SO_SNDBUF && is_readable(s))
+		arrived(s);
+	if (peer && name == SO_SNDBUF)
+		room_made(s, peer);
+	if (peer && name == SO_RCVBUF)
+		room_made(peer, s); /* to which s has a wider window */
 }
 
 u32 tcp_poll(struct socket *s)

@@ -523,6 +523,7 @@ const struct family tcp_family = {
 	.release = tcp_release,
 	.free = tcp_free,
 	.ioctl = inet_ioctl,
+	.resized = tcp_resized,
 	.option_set = inet_option_set,
 	.option_get = inet_option_get,
 	.control_store = tcp_control_store,

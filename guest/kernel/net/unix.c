@@ -655,6 +655,18 @@ static bool unix_writable(const struct socket *s)
 	return !to || is_roomy(to, s, to->queued, to->queue_count);
 }
 
+/* Who sends waits at the receiver, which may be anyone for a socket of
+ * datagrams. */
+static void unix_resized(struct socket *s, s32 name)
+{
+	if (name != SO_SNDBUF || !unix_writable(s))
+		return;
+	for (struct socket *o = sockets; o; o = o->all_next)
+		if (o == s->peer || !is_connecting(s))
+			waitq_wake_all(&o->senders);
+	file_ready_events(s->file, READY_WRITE);
+}
+
 static u32 unix_poll(struct socket *s)
 {
 	u32 events = 0;
@@ -736,4 +748,5 @@ const struct family unix_family = {
 	.poll = unix_poll,
 	.release = unix_close,
 	.ioctl = unix_ioctl,
+	.resized = unix_resized,
 };
