@@ -158,6 +158,12 @@ same() {
 @test "guest: permissions of files" { same permission; }
 @test "guest: memory policies" { same policy; }
 @test "guest: system calls at sites that are patched" { same patch; }
+@test "guest: the number of a system call, and one line for all that are too large" {
+	local errors=$BATS_TEST_TMPDIR/errors
+	diff <(build/tests/root/bin/number) \
+		<(timeout 120 ./zeroboot run build/tests/guest.img /bin/number 2>"$errors")
+	[ "$(grep -c "is not implemented" "$errors")" -eq 1 ]
+}
 
 @test "guest: what one process sees of another" { same others; }
 @test "guest: shares of the CPU" { same turn; }

@@ -107,7 +107,7 @@ static bool stuck(u64 cr2, const struct regs *r)
  * the gate: it ends with EFAULT. False: it was none of the program's. */
 static bool abort_call(struct regs *r, u64 cr2)
 {
-	if (current->regs->orig_rax == ~0ull || !mm_fixed_ok(cr2, 1))
+	if (current->regs->orig_rax == NO_CALL || !mm_fixed_ok(cr2, 1))
 		return false;
 	klog("system call %lu: fault at %lx, address %lx",
 	     current->regs->orig_rax, r->rip, cr2);

@@ -38,16 +38,18 @@ static const struct entry table[] = {
 
 /* ---- missing calls ---- */
 
-static u64 reported[16]; /* a bit for each number below 1024 */
+#define NUMBERS 1024 /* Linux has fewer */
+
+static u64 reported[NUMBERS / 64 + 1]; /* a bit for each; one for those above */
 
 static long missing(u64 number)
 {
-	if (number < 1024) {
-		if (reported[number / 64] >> (number % 64) & 1)
-			return -ENOSYS;
-		reported[number / 64] |= 1ull << (number % 64);
+	u64 i = MIN(number, (u64)NUMBERS);
+
+	if (!(reported[i / 64] >> (i % 64) & 1)) {
+		reported[i / 64] |= 1ull << (i % 64);
+		klog("system call %lu is not implemented", number);
 	}
-	klog("system call %lu is not implemented", number);
 	return -ENOSYS;
 }
 
@@ -138,13 +140,14 @@ int syscall_handle(struct regs *r)
 	const u64 arguments[6] = {
 		r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9
 	};
-	u64 number = r->rax;
+	u64 number = (u32)r->rax; /* as Linux: the rest is not looked at */
 	const struct entry *e = NULL;
 	u64 rip = r->rip, rsp = r->rsp;
 	long result;
 
 	usage_enter();
 	current->regs = r;
+	r->orig_rax = number; /* never NO_CALL, whatever rax held */
 	control->syscalls++;
 	if (number < ARRAY_SIZE(table) && table[number].call)
 		e = &table[number];
@@ -154,11 +157,11 @@ int syscall_handle(struct regs *r)
 	if (control->flags & ZB_FLAG_TRACE)
 		trace(e, number, arguments, result);
 	/* rt_sigreturn has set all registers, rax too. */
-	if (r->orig_rax != ~0ull)
+	if (r->orig_rax != NO_CALL)
 		r->rax = (u64)result;
 	exit_work(r);
 	usage_leave();
-	return r->orig_rax == ~0ull || r->rip != rip || r->rsp != rsp;
+	return r->orig_rax == NO_CALL || r->rip != rip || r->rsp != rsp;
 }
 
 /* From entry.S. */

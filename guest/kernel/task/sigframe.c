@@ -139,7 +139,7 @@ bool sigframe_push(struct regs *r, struct thread *t, const struct action *a,
 	r->rip = a->handler;
 	r->rsp = sp;
 	r->rflags &= ~HANDLER_CLEARS;
-	r->orig_rax = ~0ull; /* no restart, and the full way out */
+	r->orig_rax = NO_CALL; /* no restart, and the full way out */
 	return true;
 }
 
@@ -207,7 +207,7 @@ long sys_rt_sigreturn(void)
 	struct frame f;
 	sigset mask;
 
-	r->orig_rax = ~0ull;
+	r->orig_rax = NO_CALL;
 	/* the handler's `ret` took the first word */
 	if (copy_from_user(&f, r->rsp - 8, sizeof(f)))
 		goto bad;

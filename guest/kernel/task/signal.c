@@ -241,7 +241,7 @@ sigset signal_visible(const struct thread *t)
 static bool restarts(const struct regs *r)
 {
 	/* After a fault or tick rax is the program's, whatever it holds. */
-	return r->orig_rax != ~0ull &&
+	return r->orig_rax != NO_CALL &&
 	       ((s64)r->rax == -ERESTARTSYS || (s64)r->rax == -ERESTARTNOINTR);
 }
 

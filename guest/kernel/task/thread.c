@@ -255,7 +255,7 @@ void threads_init(void)
 static void regs_start(struct regs *r, u64 rip, u64 rsp)
 {
 	memset(r, 0, sizeof(*r));
-	r->orig_rax = ~0ull;
+	r->orig_rax = NO_CALL;
 	r->rip = rip;
 	r->rsp = rsp;
 	r->cs = ZB_SEL_UCODE;
@@ -548,7 +548,7 @@ struct thread *thread_copy(u64 stack, u64 fs_base)
 	r = (struct regs *)(stack_top(t) - sizeof(*r));
 	*r = *current->regs;
 	r->rax = 0;
-	r->orig_rax = ~0ull;
+	r->orig_rax = NO_CALL;
 	if (stack)
 		r->rsp = stack;
 	t->regs = r;

@@ -8,10 +8,13 @@
 #include "task/sigset.h"
 #include "task/usage.h"
 
+/* After a fault, a tick, or what has set all registers. No number is it. */
+#define NO_CALL (~0ull)
+
 struct regs { /* what entry.S saves, in this order */
 	u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi,
 		rdi;
-	u64 orig_rax; /* system call number, or -1 for a fault or tick */
+	u64 orig_rax; /* system call number, 32 bits, or NO_CALL */
 	u64 rip, cs, rflags, rsp, ss;
 };
 
