@@ -61,6 +61,7 @@ same() {
 	done
 	same mapmodel 4 fork scarce
 }
+@test "guest: which file system a file is of" { same filesystems; }
 @test "guest: locks of files between processes" { same locks; }
 @test "guest: descriptors between processes" { same passing; }
 @test "guest: /proc of others, their memory and clocks" { same procpid; }

@@ -1,5 +1,6 @@
 /* attr.c: what stat shows of a file, its mode, owners and size. */
 #include <asm/statfs.h>
+#include <linux/magic.h>
 #include <linux/time.h>
 
 #include "fs/descriptor.h"
@@ -12,15 +13,14 @@
 #include "syscalls.h"
 #include "task/ids.h"
 
+/* What Linux would tell of each file, and of one of a tmpfs. */
+#define ATTRIBUTES                                                             \
+	(STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX)
+#define ATTRIBUTES_TMPFS                                                       \
+	(STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP)
 #define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)
 
 /* ---- stat ---- */
-
-static long file_stat(struct file *f, struct stat *st)
-{
-	memset(st, 0, sizeof(*st));
-	return f->ops->stat ? f->ops->stat(f, st) : 0;
-}
 
 static long stat_walked(const struct walk *w, struct stat *st)
 {
@@ -70,11 +70,23 @@ long sys_fstat(u64 fd, u64 address)
 	return r ? r : copy_to_user(address, &st, sizeof(st));
 }
 
+/* Of a node not all is told unasked, as its times of change are of use only to who
+ * compares them, and that of its birth is no part of stat. */
+static u32 statx_known(const struct node *n, u32 asked)
+{
+	u32 times = STATX_MTIME | STATX_CTIME;
+	u32 known = STATX_BASIC_STATS | STATX_MNT_ID;
+
+	if (!n || node_mount(n) != MOUNT_ROOT)
+		return known;
+	return (asked & times ? known : known & ~times) | (asked & STATX_BTIME);
+}
+
 static void statx_fill(struct statx *x, const struct stat *st,
-		       const struct node *n)
+		       const struct node *n, u32 asked)
 {
 	memset(x, 0, sizeof(*x));
-	x->stx_mask = STATX_BASIC_STATS;
+	x->stx_mask = statx_known(n, asked);
 	x->stx_blksize = (u32)st->st_blksize;
 	x->stx_nlink = (u32)st->st_nlink;
 	x->stx_uid = st->st_uid;
@@ -92,17 +104,19 @@ static void statx_fill(struct statx *x, const struct stat *st,
 	x->stx_rdev_major = (u32)(st->st_rdev >> 8 & 0xfff);
 	x->stx_rdev_minor =
 		(u32)((st->st_rdev & 0xff) | (st->st_rdev >> 12 & 0xfff00));
-	x->stx_dev_minor = 1;
+	x->stx_dev_minor = (u32)st->st_dev;
+	x->stx_mnt_id = st->st_dev;
+	x->stx_attributes_mask = ATTRIBUTES;
 	if (!n)
 		return;
-	x->stx_mask |= STATX_BTIME | STATX_MNT_ID;
-	x->stx_btime.tv_sec = n->btime.sec;
-	x->stx_btime.tv_nsec = n->btime.nsec;
-	x->stx_mnt_id = 1;
-	if (n == root_node) {
-		x->stx_attributes = STATX_ATTR_MOUNT_ROOT;
-		x->stx_attributes_mask = STATX_ATTR_MOUNT_ROOT;
+	if (node_mount(n) == MOUNT_ROOT)
+		x->stx_attributes_mask |= ATTRIBUTES_TMPFS;
+	if (x->stx_mask & STATX_BTIME) {
+		x->stx_btime.tv_sec = n->btime.sec;
+		x->stx_btime.tv_nsec = n->btime.nsec;
 	}
+	if (is_mount_root(n))
+		x->stx_attributes = STATX_ATTR_MOUNT_ROOT;
 }
 
 long sys_statx(u64 fd, u64 path, u64 flags, u64 mask, u64 address)
@@ -119,7 +133,7 @@ long sys_statx(u64 fd, u64 path, u64 flags, u64 mask, u64 address)
 	r = stat_at((s32)fd, path, flags, &w, &st);
 	if (r)
 		return r;
-	statx_fill(&x, &st, w.node);
+	statx_fill(&x, &st, w.node, (u32)mask);
 	return copy_to_user(address, &x, sizeof(x));
 }
 
@@ -288,21 +302,39 @@ long sys_ftruncate(u64 fd, u64 size)
 	return r ? r : f->ops->truncate(f, size);
 }
 
-static long fill_statfs(u64 address)
+/* What is not kept in memory by this file system takes no room in it. */
+static long fill_statfs(u64 address, u32 magic)
 {
 	const u64 units = PAGE_SIZE / UNIT;
 	struct statfs s;
 
 	memset(&s, 0, sizeof(s));
-	s.f_type = 0x01021994; /* TMPFS_MAGIC */
+	s.f_type = magic;
 	s.f_bsize = s.f_frsize = PAGE_SIZE;
-	s.f_blocks = (long)(quota_limit() / units);
-	s.f_bfree = s.f_bavail = (long)(quota_left() / units);
-	s.f_files = (long)quota_limit() / 2; /* a name and a node */
-	s.f_ffree = (long)quota_left() / 2;
 	s.f_namelen = NAME_MAX;
 	s.f_flags = 0x1020; /* ST_VALID, ST_RELATIME */
+	if (magic == TMPFS_MAGIC) {
+		s.f_blocks = (long)(quota_limit() / units);
+		s.f_bfree = s.f_bavail = (long)(quota_left() / units);
+		s.f_files = (long)quota_limit() / 2; /* a name and a node */
+		s.f_ffree = (long)quota_left() / 2;
+	}
 	return copy_to_user(address, &s, sizeof(s));
+}
+
+/* The file system an open file is of. */
+static u32 file_magic(struct file *f)
+{
+	struct stat st;
+
+	if (file_node(f))
+		return mount_magic(file_mount(f));
+	if (f->ops->magic)
+		return f->ops->magic;
+	file_stat(f, &st);
+	if (S_ISFIFO(st.st_mode))
+		return PIPEFS_MAGIC;
+	return S_ISSOCK(st.st_mode) ? SOCKFS_MAGIC : ANON_INODE_FS_MAGIC;
 }
 
 long sys_statfs(u64 path, u64 address)
@@ -310,10 +342,15 @@ long sys_statfs(u64 path, u64 address)
 	struct walk w;
 	long r = path_existing(AT_FDCWD, path, true, false, &w);
 
-	return r ? r : fill_statfs(address);
+	if (r)
+		return r;
+	return fill_statfs(address, w.node ? mount_magic(node_mount(w.node)) :
+					     file_magic(w.magic));
 }
 
 long sys_fstatfs(u64 fd, u64 address)
 {
-	return fd_file((s32)fd) ? fill_statfs(address) : -EBADF;
+	struct file *f = fd_file((s32)fd);
+
+	return f ? fill_statfs(address, file_magic(f)) : -EBADF;
 }

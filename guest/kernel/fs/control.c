@@ -26,13 +26,6 @@ static bool is_type(const struct file *f, u32 type)
 	return n && (n->mode & S_IFMT) == type;
 }
 
-static long flags_get(const struct file *f)
-{
-	bool large = f->ops->of_node && !(f->flags & O_PATH);
-
-	return (long)(f->flags | (large ? O_LARGEFILE : 0));
-}
-
 static long flags_set(struct file *f, s32 fd, u32 flags)
 {
 	bool pipe = f->ops->command || is_type(f, S_IFIFO);
@@ -124,7 +117,7 @@ long sys_fcntl(u64 fd, u64 command64, u64 argument)
 		fd_set_cloexec((s32)fd, argument & FD_CLOEXEC);
 		return 0;
 	case F_GETFL:
-		return flags_get(f);
+		return file_flags(f);
 	case F_SETFL:
 		return flags_set(f, (s32)fd, (u32)argument);
 	case F_GETLK:

@@ -65,7 +65,8 @@ static long send(struct file *in, u64 *in_pos, bool own, s32 out_fd, u64 size)
 	if (!out || !file_writable(out))
 		return -EBADF;
 	if (!file_has_position(in) || in->ops == &directory_ops ||
-	    !in->ops->read || !out->ops->write || out->flags & O_APPEND)
+	    !in->ops->read || in->ops->unspliced || !out->ops->write ||
+	    out->flags & O_APPEND)
 		return -EINVAL;
 	out_pos = out->pos; /* the two may be one position */
 	file_ref(out);
@@ -107,6 +108,9 @@ static long range_check(const struct file *in, u64 in_pos,
 
 	if ((n && is_dir(n)) || (to && is_dir(to)))
 		return -EISDIR;
+	if (n && to && node_type(n) == S_IFREG && node_type(to) == S_IFREG &&
+	    node_mount(n) != node_mount(to))
+		return -EXDEV;
 	if (!n || !to || in->ops != &regular_ops || out->ops != &regular_ops)
 		return -EINVAL;
 	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)

@@ -6,6 +6,7 @@
 #include <linux/stat.h>
 
 #include "fs/lock.h"
+#include "fs/object.h"
 #include "fs/owner.h"
 #include "heap.h"
 
@@ -121,6 +122,21 @@ void file_unref(struct file *f)
 	kfree(f);
 }
 
+long file_stat(struct file *f, struct stat *st)
+{
+	if (!file_is_anonymous(f))
+		return f->ops->stat(f, st);
+	stat_object(st, ANON_MODE, ANON_INODE);
+	return 0;
+}
+
+u32 file_flags(const struct file *f)
+{
+	bool large = f->ops->of_node && !(f->flags & O_PATH);
+
+	return f->flags | (large ? O_LARGEFILE : 0);
+}
+
 size_t file_describe(struct file *f, char *buf, size_t size)
 {
 	struct stat st = { 0 };
@@ -128,8 +144,7 @@ size_t file_describe(struct file *f, char *buf, size_t size)
 
 	if (f->ops->describe)
 		return f->ops->describe(f, buf, size);
-	if (f->ops->stat)
-		f->ops->stat(f, &st);
+	file_stat(f, &st);
 	if (S_ISFIFO(st.st_mode))
 		n = ksnprintf(buf, size, "pipe:[%lu]", st.st_ino);
 	else if (S_ISSOCK(st.st_mode))

@@ -30,6 +30,7 @@ struct file_ops {
 	long (*read_vector)(struct file *f, const struct iovec *v, u64 count);
 	long (*write_vector)(struct file *f, const struct iovec *v, u64 count);
 	u32 (*poll)(struct file *f); /* EPOLLIN | EPOLLOUT | ... now */
+	/* NULL: it has the inode that all counters, timers and sets have. */
 	long (*stat)(struct file *f, struct stat *st);
 	long (*ioctl)(struct file *f, u64 command, u64 arg);
 	long (*truncate)(struct file *f, u64 size);
@@ -52,9 +53,11 @@ struct file_ops {
 	struct file *(*reopen)(struct file *f, u32 flags, long *error);
 	/* fcntl's commands that are this kind's own */
 	long (*command)(struct file *f, u32 command, u64 argument);
+	bool unspliced;   /* though it has read, sendfile and splice do not */
 	bool of_node;     /* file->node is a struct node of the file system */
 	bool stream;      /* though of a node it has no position */
 	bool async;       /* O_ASYNC: sends signals when it becomes ready */
+	u32 magic;        /* statfs's type, where stat does not say it */
 	const char *kind; /* what /proc/PID/fd shows of an anonymous inode */
 	/* What it shows of others; bytes, at most size. */
 	size_t (*describe)(struct file *f, char *buf, size_t size);
@@ -87,6 +90,14 @@ void file_ref(struct file *f);
 void file_unref(struct file *f);
 /* The file that a mapping shows, or NULL: it shows something else. */
 struct file *file_of_object(struct object *o);
+/* What stat, and what F_GETFL shows of it. */
+long file_stat(struct file *f, struct stat *st);
+u32 file_flags(const struct file *f);
+/* It has no inode of its own. */
+static inline bool file_is_anonymous(const struct file *f)
+{
+	return !f->ops->stat;
+}
 /* What /proc/self/fd/N links to; bytes, at most size. */
 size_t file_describe(struct file *f, char *buf, size_t size);
 

@@ -5,7 +5,6 @@
 
 #include "fs/descriptor.h"
 #include "fs/notify.h"
-#include "fs/object.h"
 #include "fs/path.h"
 #include "fs/permission.h"
 #include "heap.h"
@@ -70,13 +69,6 @@ static long inotify_ioctl(struct file *f, u64 command, u64 argument)
 	return copy_to_user(argument, &bytes, sizeof(bytes));
 }
 
-static long inotify_stat(struct file *f, struct stat *st)
-{
-	(void)f;
-	stat_object(st, ANON_MODE, ANON_INODE);
-	return 0;
-}
-
 static void inotify_release(struct file *f)
 {
 	struct inotify *i = f->node;
@@ -102,7 +94,6 @@ static void inotify_info(struct file *f, struct text *t)
 static const struct file_ops inotify_ops = {
 	.read = inotify_read,
 	.poll = inotify_poll,
-	.stat = inotify_stat,
 	.ioctl = inotify_ioctl,
 	.release = inotify_release,
 	.kind = "inotify",

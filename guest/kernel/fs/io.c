@@ -304,10 +304,14 @@ long sys_lseek(u64 fd, u64 offset, u64 whence)
 
 	if (!f || (f->flags & O_PATH))
 		return -EBADF;
+	if ((u32)whence > SEEK_HOLE)
+		return -EINVAL;
+	if (file_is_anonymous(f))
+		return 0; /* as Linux: it stays where it is */
 	n = file_node(f);
 	if (!file_has_position(f))
 		return -ESPIPE;
 	if (node_type(n) == S_IFCHR) /* devices stay where they are */
-		return (u32)whence > SEEK_HOLE ? -EINVAL : 0;
+		return 0;
 	return seek(f, n, (s64)offset, (u32)whence);
 }

@@ -205,7 +205,9 @@ static long remove_directory(struct walk *w)
 		return r;
 	if (!is_dir(w->node))
 		return -ENOTDIR;
-	if (w->node == vfs_root())
+	if (w->parent->ops)
+		return -EPERM;
+	if (w->node == vfs_root() || is_mount_root(w->node))
 		return -EBUSY;
 	if (!dir_empty(w->node))
 		return -ENOTEMPTY;
@@ -225,6 +227,8 @@ long path_remove(struct walk *w)
 		return -EISDIR;
 	if (w->directory)
 		return -ENOTDIR;
+	if (w->parent->ops)
+		return -EPERM;
 	return dir_remove(w->parent, w->name, w->name_size);
 }
 
@@ -300,7 +304,18 @@ static long may_move(const struct walk *from, const struct walk *to, u64 flags)
 			       dir_may_add(to->parent);
 	if (r == 0 && to->node && !exchange)
 		r = may_replace(to, n);
+	if (r == 0 && from->parent->ops)
+		r = -EPERM;
+	if (r == 0 &&
+	    (is_mount_root(n) || (to->node && is_mount_root(to->node))))
+		r = -EBUSY;
 	return r;
+}
+
+/* The one that the name is in. */
+static u32 mount_of(const struct walk *w)
+{
+	return w->parent ? node_mount(w->parent) : (u32)MOUNT_ROOT;
 }
 
 static long move(struct walk *from, struct walk *to, u64 flags)
@@ -310,6 +325,8 @@ static long move(struct walk *from, struct walk *to, u64 flags)
 	struct node *left = NULL;
 	long r;
 
+	if (mount_of(from) != mount_of(to))
+		return -EXDEV;
 	if (from->magic || to->magic || !from->parent || !to->parent ||
 	    from->dots || to->dots)
 		return flags & RENAME_NOREPLACE && to->dots ? -EEXIST : -EBUSY;

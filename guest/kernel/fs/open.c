@@ -149,6 +149,8 @@ static long make_nameless(struct walk *w, u32 flags, u32 mode)
 
 	if (!is_dir(dir))
 		return -ENOTDIR;
+	if (dir->ops)
+		return -EOPNOTSUPP;
 	r = dir_may_add(dir);
 	if (r)
 		return r;

@@ -24,8 +24,8 @@ long dir_may_remove(const struct node *dir, const struct node *n)
 {
 	long r = node_permission(dir, MAY_WRITE | MAY_EXEC);
 
-	if (r == 0 && dir->ops)
-		return -EPERM;
+	if (r == 0 && dir->ops && (dir->key || n->key))
+		return -EPERM; /* as Linux, whatever it is */
 	return r ? r : ids_sticky(dir->mode, dir->uid, n->uid);
 }
 

@@ -7,6 +7,7 @@
 #include "fs/descriptor.h"
 #include "fs/entry.h"
 #include "fs/mount.h"
+#include "fs/regular.h"
 #include "heap.h"
 #include "mm/space.h"
 #include "task/process.h"
@@ -154,6 +155,16 @@ static struct node *recall(const struct proc_row *row, u64 key)
 	return NULL;
 }
 
+/* As Linux: of those in fd, and of those that always lead to the same place. */
+static u64 link_size(const struct proc_row *row)
+{
+	if (row == &proc_fd_row)
+		return 64;
+	if ((row->mode & S_IFMT) != S_IFLNK || !row->fixed || row->intimate)
+		return 0;
+	return strlen(row->fixed);
+}
+
 static const struct node_ops proc_ops;
 
 /* number: the name of one of the numbered. False: no memory. */
@@ -188,6 +199,7 @@ static struct node *make(struct node *dir, const struct proc_row *row, u64 key,
 	n->row = row;
 	n->key = key;
 	n->ino = inode_of(row, key);
+	n->size = link_size(row);
 	if (!place(n, dir, number) || !remember(n)) {
 		node_drop(n);
 		return NULL;
@@ -338,9 +350,10 @@ static bool magic(const struct node *n)
 	return n->row->file != NULL;
 }
 
+/* Of the files of processes few can be waited for. */
 static const struct file_ops *ops_of(const struct node *n)
 {
-	return n->row->ops;
+	return n->row->ops ?: n->key ? NULL : &made_system_ops;
 }
 
 static const struct node_ops proc_ops = {
@@ -377,7 +390,7 @@ s32 proc_process_of(const struct node *n)
 	return proc_subject(n, &s) && s.process ? s.process->pid : -ESRCH;
 }
 
-static void serve(const char *path, const struct proc_row *row)
+static void serve(const char *path, const struct proc_row *row, enum mount m)
 {
 	struct node *n = vfs_make(path, row->mode);
 
@@ -386,10 +399,11 @@ static void serve(const char *path, const struct proc_row *row)
 	n->ops = &proc_ops;
 	n->row = row;
 	n->mode = row->mode;
+	mount_serve(m, n);
 }
 
 void proc_init(void)
 {
-	serve("/proc", &proc_root);
-	serve("/sys", &sys_root);
+	serve("/proc", &proc_root, MOUNT_PROC);
+	serve("/sys", &sys_root, MOUNT_SYS);
 }

@@ -30,7 +30,7 @@ struct proc_row {
 	const char *fixed;
 	/* All of mm works on the process's space meanwhile, if it has one. */
 	void (*show)(struct text *t, const struct proc_subject *s);
-	/* Of a file that is no text. */
+	/* Of a file that is no text, or not as the others are; NULL: it is. */
 	const struct file_ops *ops;
 	/* A write; text is terminated. 0 or -errno. */
 	long (*store)(const struct proc_subject *s, const char *text);
@@ -64,6 +64,11 @@ struct proc_row {
 #define PROC_FIXED(name_, text_)                                               \
 	{                                                                      \
 		.name = name_, .mode = S_IFREG | 0444, .fixed = text_          \
+	}
+#define PROC_FIXED_OPS(name_, text_, ops_)                                     \
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0444, .fixed = text_,         \
+		.ops = ops_                                                    \
 	}
 #define PROC_LINK(name_, show_)                                                \
 	{                                                                      \

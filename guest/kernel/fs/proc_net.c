@@ -2,6 +2,7 @@
  * proc_net.c: /proc/PID/net: the headings of tables, whose lines come from net/.
  */
 #include "fs/proc.h"
+#include "fs/regular.h"
 
 static const char devices[] = "Inter-|   Receive                               "
 			      "                 |  Transmit\n"
@@ -63,22 +64,28 @@ TABLE(netlink, netlink, PROC_NET_NETLINK)
 TABLE(sockstat, "", PROC_NET_SOCKSTAT)
 TABLE(sockstat6, "", PROC_NET_SOCKSTAT6)
 
+#define NET_FILE(name_, show_)                                                 \
+	{                                                                      \
+		.name = name_, .mode = S_IFREG | 0444, .show = show_,          \
+		.ops = &made_polled_ops                                        \
+	}
+
 const struct proc_row proc_net_rows[] = {
-	PROC_FIXED("arp", arp),
-	PROC_FILE("dev", show_dev),
-	PROC_FIXED("if_inet6", loopback6),
-	PROC_FILE("netlink", show_netlink),
-	PROC_FIXED("raw", udp),
-	PROC_FIXED("raw6", udp6),
-	PROC_FIXED("route", route),
-	PROC_FILE("sockstat", show_sockstat),
-	PROC_FILE("sockstat6", show_sockstat6),
-	PROC_FILE("tcp", show_tcp),
-	PROC_FILE("tcp6", show_tcp6),
-	PROC_FILE("udp", show_udp),
-	PROC_FILE("udp6", show_udp6),
-	PROC_FILE("udplite", show_udplite),
-	PROC_FILE("udplite6", show_udplite6),
-	PROC_FILE("unix", show_unix),
+	PROC_FIXED_OPS("arp", arp, &made_polled_ops),
+	NET_FILE("dev", show_dev),
+	PROC_FIXED_OPS("if_inet6", loopback6, &made_polled_ops),
+	NET_FILE("netlink", show_netlink),
+	PROC_FIXED_OPS("raw", udp, &made_polled_ops),
+	PROC_FIXED_OPS("raw6", udp6, &made_polled_ops),
+	PROC_FIXED_OPS("route", route, &made_polled_ops),
+	NET_FILE("sockstat", show_sockstat),
+	NET_FILE("sockstat6", show_sockstat6),
+	NET_FILE("tcp", show_tcp),
+	NET_FILE("tcp6", show_tcp6),
+	NET_FILE("udp", show_udp),
+	NET_FILE("udp6", show_udp6),
+	NET_FILE("udplite", show_udplite),
+	NET_FILE("udplite6", show_udplite6),
+	NET_FILE("unix", show_unix),
 	PROC_END,
 };

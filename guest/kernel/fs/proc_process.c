@@ -4,6 +4,7 @@
 #include <linux/stat.h>
 
 #include "fs/proc.h"
+#include "fs/regular.h"
 #include "fs/descriptor.h"
 #include "fs/surroundings.h"
 #include "mm/count.h"
@@ -461,8 +462,8 @@ static const char mounts[] = "root / tmpfs rw,relatime 0 0\n"
 			     "mode=620,ptmxmode=666 0 0\n";
 static const char mountinfo[] = "1 1 0:1 / / rw,relatime - tmpfs root rw\n"
 				"2 1 0:2 / /proc rw,relatime - proc proc rw\n"
-				"3 1 0:2 / /sys ro,relatime - sysfs sysfs ro\n"
-				"4 1 0:2 / /dev/pts rw,relatime - devpts "
+				"3 1 0:3 / /sys ro,relatime - sysfs sysfs ro\n"
+				"4 1 0:4 / /dev/pts rw,relatime - devpts "
 				"devpts rw,gid=5,mode=620,ptmxmode=666\n";
 static const char mountstats[] = "device root mounted on / with fstype tmpfs\n"
 				 "device proc mounted on /proc with fstype "
@@ -513,8 +514,9 @@ static const struct proc_row thread_row = {
 		{ .name = "mem",                                               \
 		  .mode = S_IFREG | 0600,                                      \
 		  .ops = &proc_mem_ops },                                      \
-		PROC_FIXED("mountinfo", mountinfo),                            \
-		PROC_FIXED("mounts", mounts), PROC_DIR("net", proc_net_rows),  \
+		PROC_FIXED_OPS("mountinfo", mountinfo, &made_mounts_ops),      \
+		PROC_FIXED_OPS("mounts", mounts, &made_mounts_ops),            \
+		PROC_DIR("net", proc_net_rows),                                \
 		PROC_INTIMATE_DIR("ns", namespaces),                           \
 		PROC_FILE("oom_score", show_oom_score),                        \
 		PROC_WRITABLE("oom_score_adj", show_oom_adj, store_oom_adj),   \
@@ -539,7 +541,7 @@ const struct proc_row proc_thread_rows[] = {
 const struct proc_row proc_process_rows[] = {
 	ROWS_OF_BOTH,
 	PROC_FIXED("coredump_filter", "00000033\n"),
-	PROC_FIXED("mountstats", mountstats),
+	PROC_FIXED_OPS("mountstats", mountstats, &made_sent_ops),
 	PROC_NUMBERS("task", 0555, PROC_THREADS, &thread_row),
 	PROC_WRITABLE("timerslack_ns", show_slack, store_slack),
 	PROC_END,

@@ -1,6 +1,8 @@
 /* regular.c: open regular files, directories, and files that are made. */
 #include "fs/regular.h"
 
+#include <linux/eventpoll.h>
+
 #include "fs/notify.h"
 #include "fs/permission.h"
 #include "heap.h"
@@ -185,11 +187,29 @@ static void made_release(struct file *f)
 	node_file_release(f);
 }
 
-const struct file_ops made_ops = {
-	.read = made_read,
-	.write = made_write,
-	.stat = node_file_stat,
-	.describe = node_file_describe,
-	.release = made_release,
-	.of_node = true,
-};
+static u32 made_poll(struct file *f)
+{
+	(void)f;
+	return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+}
+
+static u32 mounts_poll(struct file *f)
+{
+	(void)f;
+	return EPOLLIN | EPOLLRDNORM;
+}
+
+#define MADE(name, poller, alone)                                              \
+	const struct file_ops name = { .read = made_read,                      \
+				       .write = made_write,                    \
+				       .poll = poller,                         \
+				       .stat = node_file_stat,                 \
+				       .describe = node_file_describe,         \
+				       .release = made_release,                \
+				       .of_node = true,                        \
+				       .unspliced = alone }
+MADE(made_ops, NULL, true);
+MADE(made_system_ops, made_poll, false);
+MADE(made_mounts_ops, mounts_poll, false);
+MADE(made_sent_ops, NULL, false);
+MADE(made_polled_ops, made_poll, true);

@@ -1,6 +1,8 @@
 /* vfs.c: nodes and their paths. */
 #include "fs/vfs.h"
 
+#include <linux/magic.h>
+
 #include "fs/entry.h"
 #include "fs/image.h"
 #include "fs/notify.h"
@@ -180,10 +182,55 @@ static u64 node_blocks(const struct node *n)
 	return data_blocks(n);
 }
 
+/* ---- what is mounted ---- */
+
+static const struct node *roots[MOUNTS];
+
+void mount_serve(enum mount m, const struct node *root)
+{
+	roots[m] = root;
+}
+
+/* Only directories of MOUNT_ROOT lead to others, and have no operations. */
+u32 node_mount(const struct node *n)
+{
+	while (n->parent && n->parent->ops)
+		n = n->parent;
+	for (u32 m = MOUNT_ROOT + 1; m < MOUNTS && n->ops; m++)
+		if (roots[m] == n)
+			return m;
+	return MOUNT_ROOT;
+}
+
+u32 file_mount(const struct file *f)
+{
+	const struct node *n = file_node(f);
+
+	return n ? node_mount(n) : MOUNT_NONE;
+}
+
+bool is_mount_root(const struct node *n)
+{
+	return n == root_node ||
+	       (n->ops && (!n->parent || !n->parent->ops) && is_dir(n));
+}
+
+u32 mount_magic(u32 mount)
+{
+	static const u32 magic[MOUNTS] = {
+		[MOUNT_ROOT] = TMPFS_MAGIC,
+		[MOUNT_PROC] = PROC_SUPER_MAGIC,
+		[MOUNT_SYS] = SYSFS_MAGIC,
+		[MOUNT_PTS] = DEVPTS_SUPER_MAGIC,
+	};
+
+	return magic[mount];
+}
+
 void node_stat(const struct node *n, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_dev = n->ops ? 2 : 1;
+	st->st_dev = node_mount(n);
 	st->st_ino = n->ino;
 	st->st_mode = n->mode;
 	st->st_nlink = n->nlink;
@@ -191,7 +238,7 @@ void node_stat(const struct node *n, struct stat *st)
 	st->st_gid = n->gid;
 	st->st_rdev = n->rdev;
 	st->st_size = (long)(is_dir(n) ? 4096 : n->size);
-	if (n->ops)
+	if (n->ops && node_type(n) != S_IFLNK)
 		st->st_size = 0;
 	st->st_blksize = 4096;
 	st->st_blocks = (long)node_blocks(n);

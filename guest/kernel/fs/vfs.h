@@ -124,6 +124,19 @@ struct node *file_node(const struct file *f); /* NULL: not of a file system */
 /* f is one more that writes to n (1), or that nobody may write to it for (-1),
  * until it is released or counted anew; 0: neither. */
 void file_count_writer(struct file *f, struct node *n, s32 writer);
+/* What is mounted, as /proc/PID/mountinfo numbers it; st_dev is the same. */
+enum mount { MOUNT_ROOT = 1, MOUNT_PROC, MOUNT_SYS, MOUNT_PTS, MOUNTS };
+/* Pipes, sockets and the like are of file systems that are mounted nowhere. */
+#define MOUNT_NONE 15
+
+/* The directory is this one's root. */
+void mount_serve(enum mount m, const struct node *root);
+u32 node_mount(const struct node *n);
+u32 file_mount(const struct file *f);
+bool is_mount_root(const struct node *n);
+/* statfs's f_type. */
+u32 mount_magic(u32 mount);
+
 /* For files of nodes: struct file_ops, stat, describe and release. */
 long node_file_stat(struct file *f, struct stat *st);
 size_t node_file_describe(struct file *f, char *buf, size_t size);

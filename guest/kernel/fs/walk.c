@@ -73,6 +73,9 @@ static long push(struct walker *k, const char *text, size_t size)
 	if (size && text[0] == '/') {
 		if (k->resolve & RESOLVE_BENEATH)
 			return -EXDEV;
+		if ((k->resolve & RESOLVE_NO_XDEV) &&
+		    node_mount(k->at) != node_mount(k->root))
+			return -EXDEV;
 		k->at = k->root;
 	}
 	k->rest[k->depth++] = (struct piece){ text, text + size };
@@ -166,6 +169,16 @@ static long step(struct walker *k, const struct piece *c, bool followed,
 	return 0;
 }
 
+/* RESOLVE_NO_XDEV: from what is mounted here to something else. */
+static long may_cross(const struct walker *k, const struct walk *w)
+{
+	if (!(k->resolve & RESOLVE_NO_XDEV))
+		return 0;
+	if (!w->node)
+		return w->magic ? -EXDEV : 0;
+	return node_mount(w->node) == node_mount(k->at) ? 0 : -EXDEV;
+}
+
 static long walk(struct walker *k, bool follow, struct walk *w)
 {
 	struct piece c = { 0 };
@@ -178,6 +191,8 @@ static long walk(struct walker *k, bool follow, struct walk *w)
 			   (k->slash && !(k->resolve & WALK_NAME));
 		w->magic = NULL;
 		r = step(k, &c, followed, w);
+		if (r == 0)
+			r = may_cross(k, w);
 		if (r)
 			return r;
 		if (!w->node && !w->magic) {

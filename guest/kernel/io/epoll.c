@@ -9,10 +9,10 @@
  * epoll_ctl walks the watchers of one file. Items hold no reference on their
  * file: a file that goes away tells its watchers.
  */
+#include <asm/stat.h>
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
-#include "fs/object.h"
 #include "heap.h"
 #include "task/deadline.h"
 #include "io/poll.h"
@@ -235,13 +235,6 @@ static u32 epoll_poll(struct file *f)
 	return 0;
 }
 
-static long epoll_stat(struct file *f, struct stat *st)
-{
-	(void)f;
-	stat_object(st, ANON_MODE, ANON_INODE);
-	return 0;
-}
-
 static void epoll_release(struct file *f)
 {
 	struct epoll *ep = f->node;
@@ -259,8 +252,7 @@ static void epoll_info(struct file *f, struct text *t)
 	struct stat st = { 0 };
 
 	for (const struct item *it = ep->items; it; it = it->set_next) {
-		if (it->file->ops->stat)
-			it->file->ops->stat(it->file, &st);
+		file_stat(it->file, &st);
 		text_add(t,
 			 "tfd: %8d events: %8x data: %16lx  pos:%lu ino:%lx "
 			 "sdev:1\n",
@@ -271,7 +263,6 @@ static void epoll_info(struct file *f, struct text *t)
 
 static const struct file_ops epoll_ops = {
 	.poll = epoll_poll,
-	.stat = epoll_stat,
 	.release = epoll_release,
 	.kind = "[eventpoll]",
 	.info = epoll_info,
@@ -364,7 +355,7 @@ long sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 user)
 	}
 	set = fd_file((s32)epfd);
 	f = fd_file((s32)fd);
-	if (!set || !f)
+	if (!set || !f || (set->flags | f->flags) & O_PATH)
 		return -EBADF;
 	r = ctl_check(set, f, (s32)op, &event);
 	if (r)
@@ -433,7 +424,7 @@ static long epoll_wait(u64 epfd, u64 user, u64 maxevents, u64 deadline,
 	if (max <= 0 || max > MAX_EVENTS)
 		return -EINVAL;
 	f = fd_file((s32)epfd);
-	if (!f)
+	if (!f || f->flags & O_PATH)
 		return -EBADF;
 	if (f->ops != &epoll_ops)
 		return -EINVAL;

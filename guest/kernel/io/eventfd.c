@@ -4,7 +4,6 @@
 #include <linux/fcntl.h>
 
 #include "fs/descriptor.h"
-#include "fs/object.h"
 #include "heap.h"
 #include "io/poll.h"
 #include "mm/user.h"
@@ -21,6 +20,7 @@
 struct eventfd {
 	u64 count;
 	bool semaphore;
+	u32 id;
 	struct waitq readers, writers;
 };
 
@@ -77,21 +77,14 @@ static u32 eventfd_poll(struct file *f)
 	return (e->count ? EPOLLIN : 0) | (e->count < COUNT_MAX ? EPOLLOUT : 0);
 }
 
-static long eventfd_stat(struct file *f, struct stat *st)
-{
-	(void)f;
-	stat_object(st, ANON_MODE, ANON_INODE);
-	return 0;
-}
-
 static void eventfd_info(struct file *f, struct text *t)
 {
 	const struct eventfd *e = f->node;
 
 	text_add(t,
-		 "eventfd-count: %16lx\neventfd-id: 0\n"
+		 "eventfd-count: %16lx\neventfd-id: %u\n"
 		 "eventfd-semaphore: %d\n",
-		 e->count, e->semaphore);
+		 e->count, e->id, e->semaphore);
 }
 
 static void eventfd_release(struct file *f)
@@ -103,7 +96,6 @@ static const struct file_ops eventfd_ops = {
 	.read = eventfd_read,
 	.write = eventfd_write,
 	.poll = eventfd_poll,
-	.stat = eventfd_stat,
 	.release = eventfd_release,
 	.kind = "[eventfd]",
 	.info = eventfd_info,
@@ -111,6 +103,7 @@ static const struct file_ops eventfd_ops = {
 
 static long eventfd_create(u32 count, u32 flags)
 {
+	static u32 made;
 	struct eventfd *e;
 	struct file *f;
 
@@ -120,6 +113,7 @@ static long eventfd_create(u32 count, u32 flags)
 	if (!e)
 		return -ENOMEM;
 	e->count = count;
+	e->id = made++;
 	e->semaphore = flags & EFD_SEMAPHORE;
 	f = file_new(&eventfd_ops, e, O_RDWR | (flags & EFD_NONBLOCK));
 	if (!f) {

@@ -17,7 +17,8 @@
 #include "task/process.h"
 
 #define PIDFD_NONBLOCK O_NONBLOCK
-#define PIDFD_MODE 0700 /* no file type */
+#define PIDFD_MODE 0700        /* no file type */
+#define PIDFD_MAGIC 0x50494446 /* which older header sets lack */
 
 struct pidfd {
 	struct pidfd *next, **link; /* list of all */
@@ -72,6 +73,7 @@ static const struct file_ops pidfd_ops = {
 	.poll = pidfd_poll,
 	.stat = pidfd_stat,
 	.release = pidfd_release,
+	.magic = PIDFD_MAGIC,
 	.kind = "[pidfd]",
 	.info = pidfd_info,
 };

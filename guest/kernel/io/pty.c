@@ -441,5 +441,6 @@ void pty_init(void)
 	node_ref(ptmx);
 	node_ref(directory);
 	directory->ops = &pts_ops;
+	mount_serve(MOUNT_PTS, directory);
 	dev_serve(TTYAUX_MAJOR, 2, &master_ops);
 }

@@ -220,7 +220,8 @@ static long splice_in(struct file *in, u64 user, struct file *out, u64 size,
 	u64 pos;
 	long r;
 
-	if (!in->ops->read || (in->ops->of_node && is_dir(in->node)))
+	if (!in->ops->read || in->ops->unspliced ||
+	    (in->ops->of_node && is_dir(in->node)))
 		return -EINVAL;
 	if (user && !file_has_position(in))
 		return -EINVAL;

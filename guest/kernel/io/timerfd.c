@@ -11,7 +11,6 @@
 #include <linux/time_types.h>
 
 #include "fs/descriptor.h"
-#include "fs/object.h"
 #include "heap.h"
 #include "task/deadline.h"
 #include "io/poll.h"
@@ -90,13 +89,6 @@ static u32 timerfd_poll(struct file *f)
 	return t->ticks ? EPOLLIN : 0;
 }
 
-static long timerfd_stat(struct file *f, struct stat *st)
-{
-	(void)f;
-	stat_object(st, ANON_MODE, ANON_INODE);
-	return 0;
-}
-
 static void timerfd_release(struct file *f)
 {
 	struct timerfd *t = f->node;
@@ -122,7 +114,6 @@ static void timerfd_info(struct file *f, struct text *text)
 static const struct file_ops timerfd_ops = {
 	.read = timerfd_read,
 	.poll = timerfd_poll,
-	.stat = timerfd_stat,
 	.release = timerfd_release,
 	.kind = "[timerfd]",
 	.info = timerfd_info,
