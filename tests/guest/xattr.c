@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
@@ -26,6 +28,76 @@ static void list(const char *path)
 	for (size_t i = 0; i < count; i++)
 		printf(" %s", sorted[i]);
 	printf("\n");
+}
+
+/* What a program might take for a file's capabilities. */
+static void capabilities(const char *path)
+{
+	unsigned int data[6] = { 0x02000000, 1 };
+
+	SHOW(setxattr(path, "security.capability", "junk", 4, 0));
+	SHOW(setxattr(path, "security.capability", data, 8, 0));
+	SHOW(setxattr(path, "security.capability", data, 24, 0));
+	SHOW(setxattr(path, "security.capability", data, 20, 0));
+	SHOW(getxattr(path, "security.capability", data, 20));
+	SHOW(removexattr(path, "security.capability"));
+}
+
+/* Of files that keep none. */
+static void elsewhere(void)
+{
+	static const char *const paths[] = { "/proc/self/status", "/proc",
+					     "/proc/self", "/dev/null" };
+	int p[2], event = eventfd(0, 0), fds[2];
+	char buf[8], name[32];
+
+	for (int i = 0; i < 4; i++) {
+		printf("%s\n", paths[i]);
+		SHOW(lsetxattr(paths[i], "user.a", "x", 1, 0));
+		SHOW(lgetxattr(paths[i], "user.a", buf, sizeof(buf)));
+		SHOW(lremovexattr(paths[i], "user.a"));
+		if (i < 3)
+			SHOW(lsetxattr(paths[i], "security.a", "x", 1, 0));
+		SHOW(llistxattr(paths[i], buf, sizeof(buf)));
+	}
+	SHOW(pipe(p));
+	fds[0] = p[0], fds[1] = event;
+	for (int i = 0; i < 2; i++) {
+		SHOW(fsetxattr(fds[i], "user.a", "x", 1, 0));
+		SHOW(fgetxattr(fds[i], "user.a", buf, sizeof(buf)));
+		SHOW(fremovexattr(fds[i], "user.a"));
+		SHOW(flistxattr(fds[i], buf, sizeof(buf)));
+		SHOW(fsetxattr(fds[i], "trusted.a", "x", 1, 0));
+		SHOW(fgetxattr(fds[i], "other.a", buf, sizeof(buf)));
+	}
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", p[0]);
+	SHOW(setxattr(name, "user.a", "x", 1, 0));
+	SHOW(listxattr(name, buf, sizeof(buf)));
+}
+
+/* Of another's files, and what is root's to set. */
+static void as_another(void)
+{
+	char buf[8];
+
+	SHOW(mkdir("sticky", 0777));
+	SHOW(chmod("sticky", 01777));
+	SHOW(setxattr("h", "trusted.t", "x", 1, 0));
+	SHOW(setxattr("h", "security.s", "x", 1, 0));
+	SHOW(seteuid(65534));
+	SHOW(setxattr("sticky", "user.a", "x", 1, 0));
+	SHOW(getxattr("sticky", "user.a", buf, sizeof(buf)));
+	SHOW(open("sticky/mine", O_RDWR | O_CREAT, 0600) >= 0);
+	SHOW(setxattr("sticky/mine", "user.a", "x", 1, 0));
+	SHOW(setxattr("sticky/mine", "security.a", "x", 1, 0));
+	SHOW(removexattr("sticky/mine", "security.a"));
+	SHOW(setxattr("sticky/mine", "trusted.a", "x", 1, 0));
+	SHOW(getxattr("sticky/mine", "trusted.a", buf, sizeof(buf)));
+	capabilities("sticky/mine");
+	SHOW(getxattr("h", "security.s", buf, sizeof(buf)));
+	list("h");
+	SHOW(seteuid(0));
+	list("h");
 }
 
 int main(void)
@@ -110,6 +182,9 @@ int main(void)
 	SHOW(getxattr("h", "user.l", buf, sizeof(buf)));
 	SHOW(listxattr("h", NULL, 0) > 0);
 	SHOW(seteuid(0));
+	capabilities("h");
+	elsewhere();
+	as_another();
 	close(fd);
 	close(only_path);
 	return 0;

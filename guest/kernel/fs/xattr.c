@@ -1,4 +1,5 @@
 /* xattr.c: the calls for extended attributes: xattr(7). */
+#include <linux/capability.h>
 #include <linux/limits.h>
 #include <linux/xattr.h>
 
@@ -34,24 +35,73 @@ static long name_read(u64 address, char *name)
 	return r < 0 ? r : 0;
 }
 
-/* Whether files of this type have attributes of this name at all: 0 or -errno;
- * `denied` when it is the type that says no. */
-static long name_ok(const struct node *n, const char *name, long denied)
+/* Linux asks for CAP_SYS_ADMIN, which stands for much that is not here. */
+static bool is_admin(void)
+{
+	return ids_capable(CAP_FOWNER);
+}
+
+static bool is_capabilities(const char *name)
+{
+	return !strcmp(name, XATTR_NAME_CAPS);
+}
+
+static bool kept_here(const struct node *n)
+{
+	return n && node_mount(n) == MOUNT_ROOT;
+}
+
+/* What depends on the file, which is none of a file system if NULL. */
+static long user_ok(const struct node *n, u32 want)
+{
+	if (!n || (node_type(n) != S_IFREG && !is_dir(n)))
+		return want == MAY_WRITE ? -EPERM : -ENODATA;
+	if (want == MAY_WRITE && is_dir(n) && (n->mode & S_ISVTX) &&
+	    !ids_own(n->uid))
+		return -EPERM;
+	return node_permission(n, want);
+}
+
+/* Whether the process may read or write attributes of this name, and the file can
+ * have them: 0 or -errno. */
+static long name_ok(const struct node *n, const char *name, u32 want)
 {
 	const char *user = within(name, "user.");
 	const char *trusted = within(name, "trusted.");
-	const char *rest = user    ? user :
-			   trusted ? trusted :
-				     within(name, "security.");
+	const char *security = within(name, "security.");
+	const char *rest = user ? user : trusted ? trusted : security;
+	long r = 0;
 
 	if (!rest)
 		return -EOPNOTSUPP;
-	if (!*rest)
+	if (user)
+		r = user_ok(n, want);
+	else if (trusted && !is_admin())
+		r = want == MAY_WRITE ? -EPERM : -ENODATA;
+	else if (security && want == MAY_WRITE &&
+		 !(is_capabilities(name) ? ids_capable(CAP_SETFCAP) :
+					   is_admin()))
+		r = -EPERM;
+	if (r)
+		return r;
+	if (!kept_here(n))
+		return -EOPNOTSUPP;
+	return *rest ? 0 : -EINVAL;
+}
+
+/* What Linux takes as a file's capabilities: <linux/capability.h>. */
+static long capabilities_ok(u64 value, u64 size)
+{
+	u32 magic;
+
+	if ((size != XATTR_CAPS_SZ_2 && size != XATTR_CAPS_SZ_3) ||
+	    copy_from_user(&magic, value, sizeof(magic)))
 		return -EINVAL;
-	if (user && node_type(n) != S_IFREG && !is_dir(n))
-		return denied;
-	/* Linux asks for CAP_SYS_ADMIN, which stands for much that is not here. */
-	return trusted && !ids_capable(CAP_FOWNER) ? denied : 0;
+	return (magic & VFS_CAP_REVISION_MASK) == (size == XATTR_CAPS_SZ_2 ?
+							   VFS_CAP_REVISION_2 :
+							   VFS_CAP_REVISION_3) ?
+		       0 :
+		       -EINVAL;
 }
 
 /* ---- what the calls do ---- */
@@ -90,9 +140,10 @@ static long set(struct node *n, u64 name_address, u64 value, u64 size,
 		return -E2BIG;
 	if (!user_readable(value, size))
 		return -EFAULT;
-	r = name_ok(n, name, -EPERM);
+	if (size && is_capabilities(name))
+		r = capabilities_ok(value, size);
 	if (r == 0)
-		r = node_permission(n, MAY_WRITE);
+		r = name_ok(n, name, MAY_WRITE);
 	if (r)
 		return r;
 	there = xattr_find(n, name) != NULL;
@@ -119,9 +170,7 @@ static long get(struct node *n, u64 name_address, u64 value, u64 size)
 	long r = name_read(name_address, name);
 
 	if (r == 0)
-		r = name_ok(n, name, -ENODATA);
-	if (r == 0)
-		r = node_permission(n, MAY_READ);
+		r = name_ok(n, name, MAY_READ);
 	if (r)
 		return r;
 	x = xattr_find(n, name);
@@ -140,7 +189,9 @@ static long list(struct node *n, u64 buf, u64 size)
 {
 	u64 total = 0;
 
-	for (const struct xattr *x = n->xattrs; x; x = x->next) {
+	for (const struct xattr *x = n ? n->xattrs : NULL; x; x = x->next) {
+		if (within(x->data, "trusted.") && !is_admin())
+			continue;
 		if (size && size - total < x->name_size)
 			return -ERANGE;
 		if (size && copy_to_user(buf + total, x->data, x->name_size))
@@ -156,9 +207,7 @@ static long drop(struct node *n, u64 name_address)
 	long r = name_read(name_address, name);
 
 	if (r == 0)
-		r = name_ok(n, name, -EPERM);
-	if (r == 0)
-		r = node_permission(n, MAY_WRITE);
+		r = name_ok(n, name, MAY_WRITE);
 	if (r)
 		return r;
 	if (!xattr_remove(n, name))
@@ -169,9 +218,14 @@ static long drop(struct node *n, u64 name_address)
 
 /* ---- the calls ---- */
 
+/* *n is NULL for what is of no file system. */
 static long at_path(u64 path, bool follow, struct node **n)
 {
-	return path_node(AT_FDCWD, path, follow, false, n);
+	struct walk w;
+	long r = path_existing(AT_FDCWD, path, follow, false, &w);
+
+	*n = w.node;
+	return r;
 }
 
 static long at_fd(u64 fd, struct node **n)
@@ -181,7 +235,7 @@ static long at_fd(u64 fd, struct node **n)
 	if (!f || (f->flags & O_PATH))
 		return -EBADF;
 	*n = file_node(f);
-	return *n ? 0 : -EOPNOTSUPP;
+	return 0;
 }
 
 long sys_setxattr(u64 path, u64 name, u64 value, u64 size, u64 flags)
