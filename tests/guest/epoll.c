@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/select.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -258,6 +260,53 @@ static void nanoseconds(void)
 	close(e1);
 }
 
+/* What nobody can wait for, and what only has a path. */
+static void cannot(void)
+{
+	static const char *const names[] = { "/dev/null",
+					     "/dev/zero",
+					     "/dev/full",
+					     "/dev/urandom",
+					     "/dev/random",
+					     "/proc/self/status",
+					     "/proc/self/cmdline",
+					     "/proc/mounts",
+					     "/proc/self/mountinfo",
+					     "/proc/self/mountstats",
+					     "/proc/meminfo",
+					     "/proc/sys/kernel/ostype",
+					     "/proc/net/unix",
+					     "/proc",
+					     "/proc/self/fd",
+					     "/sys",
+					     "/" };
+	struct epoll_event e = { .events = EPOLLIN };
+	struct pollfd w = { .events = POLLIN | POLLOUT };
+	struct timeval none = { 0 };
+	int path = open("/", O_PATH);
+	fd_set set;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		int fd = w.fd = open(names[i], O_RDONLY);
+
+		printf("%s: %d, ", names[i], poll(&w, 1, 0));
+		printf("%x, ", (unsigned)w.revents);
+		SHOW(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e));
+		close(fd);
+	}
+	w.fd = path;
+	SHOW(poll(&w, 1, 0));
+	SHOW(w.revents == POLLNVAL);
+	FD_ZERO(&set);
+	FD_SET(path, &set);
+	SHOW(select(path + 1, &set, NULL, NULL, &none));
+	SHOW(epoll_ctl(ep, EPOLL_CTL_ADD, path, &e));
+	SHOW(epoll_ctl(ep, EPOLL_CTL_DEL, path, &e));
+	SHOW(epoll_ctl(path, EPOLL_CTL_ADD, ep, &e));
+	SHOW(epoll_wait(path, &e, 1, 0));
+	close(path);
+}
+
 int main(void)
 {
 	SHOW((ep = epoll_create1(EPOLL_CLOEXEC)) >= 0);
@@ -270,5 +319,6 @@ int main(void)
 	fairness();
 	nanoseconds();
 	closing();
+	cannot();
 	return 0;
 }

@@ -146,36 +146,37 @@ static long request_write(struct file *f, const void *buf, size_t n, u64 *pos)
 	return 0;
 }
 
-static u32 dev_poll(struct file *f)
+static u32 request_poll(struct file *f)
 {
 	(void)f;
 	return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 }
 
+/* The only one of them that Linux would let wait. */
 static u32 random_poll(struct file *f)
 {
 	(void)f;
 	return EPOLLIN | EPOLLRDNORM;
 }
 
+/* As Linux: what reads nothing is not spliced from. */
 #define DEVICE(name, reader, writer, poller, ...)                              \
 	static const struct file_ops name = { .read = reader,                  \
 					      .write = writer,                 \
 					      .poll = poller,                  \
 					      NODE_FILE,                       \
 					      __VA_ARGS__ }
-DEVICE(null_ops, null_read, sink_write, dev_poll);
+DEVICE(null_ops, null_read, sink_write, NULL, .unspliced = true);
 static const struct file_ops zero_ops = {
 	.read = zero_read,
 	.write = sink_write,
-	.poll = dev_poll,
 	.maps_zeroes = true,
 	NODE_FILE,
 };
-DEVICE(full_ops, zero_read, full_write, dev_poll);
+DEVICE(full_ops, zero_read, full_write, NULL);
 DEVICE(random_ops, random_read, sink_write, random_poll);
-DEVICE(urandom_ops, random_read, sink_write, dev_poll);
-DEVICE(request_ops, request_read, request_write, dev_poll);
+DEVICE(urandom_ops, random_read, sink_write, NULL);
+DEVICE(request_ops, request_read, request_write, request_poll);
 
 long sys_getrandom(u64 buf, u64 size, u64 flags)
 {

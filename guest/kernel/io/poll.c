@@ -24,9 +24,11 @@
 #define SMALL_SELECT 1024  /* descriptors without a heap allocation */
 #define FEW 16             /* files without a heap allocation */
 
-#define SELECT_READ (EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR)
-#define SELECT_WRITE (EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR)
-#define SELECT_EXCEPT EPOLLPRI
+#define SELECT_READ                                                            \
+	(EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLNVAL)
+#define SELECT_WRITE                                                           \
+	(EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR | EPOLLNVAL)
+#define SELECT_EXCEPT (EPOLLPRI | EPOLLNVAL)
 
 /* ---- readiness ---- */
 
@@ -89,8 +91,12 @@ static void watch_open(struct watch *w, s32 fd, u32 events)
 	w->fd = fd;
 	w->events = events;
 	w->file = fd_file(fd);
+	if (w->file && w->file->flags & O_PATH)
+		w->file = NULL; /* there, but nothing to ask */
 	if (w->file)
 		file_ref(w->file); /* may be closed while we wait */
+	else
+		w->ready = POLLNVAL;
 }
 
 static void watch_free(struct watch *w, u64 count, struct watch *few)
@@ -114,8 +120,6 @@ static long poll_open(struct watch *w, u64 user, u64 count)
 		if (p.fd < 0)
 			continue;
 		watch_open(&w[i], p.fd, (u16)p.events | READY_ALWAYS);
-		if (!w[i].file)
-			w[i].ready = POLLNVAL;
 	}
 	return 0;
 }
@@ -209,9 +213,9 @@ static long select_open(struct watch *w, u64 *const sets[SETS], s32 n)
 
 		if (!events)
 			continue;
-		watch_open(w, fd, events);
-		if (!w++->file)
+		if (!fd_file(fd))
 			return -EBADF;
+		watch_open(w++, fd, events);
 	}
 	return 0;
 }
