@@ -21,6 +21,7 @@
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -317,6 +318,97 @@ static void given(char **argv, char **environ_given)
 	SHOW(access("/proc/self/cwd/../dev/null", F_OK));
 }
 
+/* The line of /proc/locks or an fdinfo that is of this file, without its number. */
+static const char *lock_line(const char *path, const char *kind, ino_t inode)
+{
+	static char line[256];
+	char end[32];
+	FILE *f = fopen(path, "r");
+
+	snprintf(end, sizeof(end), ":%lu ", (unsigned long)inode);
+	while (fgets(line, sizeof(line), f)) {
+		char *at = strstr(line, kind), *range = strstr(line, end);
+		static char shown[256];
+		char advice[16], type[16];
+		int pid;
+
+		if (!at || !range ||
+		    sscanf(at, "%*s %15s %15s %d", advice, type, &pid) != 3)
+			continue;
+		fclose(f);
+		snprintf(shown, sizeof(shown), "%s %s %s, own %d, %s", kind,
+			 advice, type, pid == getpid(), range + strlen(end));
+		return shown;
+	}
+	fclose(f);
+	return "none\n";
+}
+
+static void locks(void)
+{
+	struct flock part = { F_WRLCK, SEEK_SET, 5, 10, 0 };
+	struct flock rest = { F_RDLCK, SEEK_SET, 100, 0, 0 };
+	int m = memfd_create("locks", 0);
+	char path[64];
+	struct stat st;
+
+	fstat(m, &st);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", m);
+	printf("%s", lock_line("/proc/locks", "FLOCK", st.st_ino));
+	SHOW(flock(m, LOCK_EX));
+	SHOW(fcntl(m, F_SETLK, &part));
+	SHOW(fcntl(m, F_OFD_SETLK, &rest));
+	for (int i = 0; i < 2; i++) {
+		const char *from = i ? path : "/proc/locks";
+
+		printf("%s", lock_line(from, "FLOCK", st.st_ino));
+		printf("%s", lock_line(from, "POSIX", st.st_ino));
+		printf("%s", lock_line(from, "OFDLCK", st.st_ino));
+	}
+	close(m);
+	printf("%s", lock_line("/proc/locks", "POSIX", st.st_ino));
+}
+
+/* What fdinfo has of a descriptor, and what it says of its inode. */
+static void information(const char *what, int fd)
+{
+	char path[64];
+	struct stat st;
+
+	fstat(fd, &st);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	slurp(path);
+	printf("%s: flags %s, inode %d\n", what, value_of("flags"),
+	       strtoul(value_of("ino"), NULL, 10) == st.st_ino);
+	close(fd);
+}
+
+static void informations(void)
+{
+	int e[2] = { eventfd(0, EFD_NONBLOCK), eventfd(0, 0) };
+	unsigned long id[2];
+	char path[64];
+	sigset_t set;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", e[i]);
+		slurp(path);
+		id[i] = strtoul(value_of("eventfd-id"), NULL, 10);
+	}
+	CHECK(id[0] != id[1]);
+	close(e[1]);
+	sigemptyset(&set);
+	information("eventfd", e[0]);
+	information("timerfd", timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+	information("signalfd", signalfd(-1, &set, SFD_CLOEXEC));
+	information("inotify", inotify_init());
+	information("epoll", epoll_create1(0));
+	information("pidfd", (int)syscall(SYS_pidfd_open, getpid(), 0));
+	information("memfd", memfd_create("x", 0));
+	information("file", open("/proc/version", O_RDONLY));
+	information("path", open("/proc/version", O_PATH));
+}
+
 static void descriptors(void)
 {
 	char path[64], want[16];
@@ -343,7 +435,8 @@ static void descriptors(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd[0]);
 	CHECK(matches("^pipe:\\[[0-9]+\\]$", link_of(path)));
 	lstat(path, &st);
-	printf("mode of a reader's link %o\n", st.st_mode);
+	printf("mode of a reader's link %o, size %ld\n", st.st_mode,
+	       (long)st.st_size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd[1]);
 	lstat(path, &st);
 	printf("of a writer's %o\n", st.st_mode);
@@ -617,6 +710,8 @@ int main(int argc, char **argv, char **environ_given)
 	mappings();
 	given(argv, environ_given);
 	descriptors();
+	locks();
+	informations();
 	threads();
 	others();
 	system_files();

@@ -36,13 +36,14 @@ struct lock {
 	enum kind kind;
 	s32 type;          /* F_RDLCK, F_WRLCK; of a request also F_UNLCK */
 	const void *owner; /* the descriptors of a POSIX lock, else the file */
-	s32 pid;           /* what F_GETLK shows */
+	s32 pid;           /* what F_GETLK and /proc/locks show */
 	s64 start, end;    /* the last byte is in it */
 };
 
 struct locked {
 	struct locked *next;
 	const void *object;
+	u64 device, inode; /* its, for /proc/locks */
 	struct lock *locks;
 	struct waitq waiters;
 	u32 waiting;
@@ -72,16 +73,22 @@ static struct locked *locked_find(const void *object)
 	return l;
 }
 
-static struct locked *locked_get(const void *object)
+static struct locked *locked_get(struct file *f)
 {
+	const void *object = f->node;
 	struct locked *l = locked_find(object), **bucket = bucket_of(object);
+	struct stat st = { 0 };
 
 	if (l)
 		return l;
 	l = kmalloc(sizeof(*l));
 	if (!l)
 		return NULL;
-	*l = (struct locked){ .next = *bucket, .object = object };
+	file_stat(f, &st);
+	*l = (struct locked){ .next = *bucket,
+			      .object = object,
+			      .device = st.st_dev,
+			      .inode = st.st_ino };
 	*bucket = l;
 	locked_count++;
 	return l;
@@ -260,7 +267,7 @@ static long wait_for(struct locked *l, const struct lock *want,
 
 static long lock_set(struct file *f, const struct lock *request, bool wait)
 {
-	struct locked *l = locked_get(f->node);
+	struct locked *l = locked_get(f);
 	struct lock *held, gone = *request;
 	long r = 0;
 
@@ -289,8 +296,7 @@ static s64 file_size(struct file *f)
 {
 	struct stat st = { 0 };
 
-	if (f->ops->stat)
-		f->ops->stat(f, &st);
+	file_stat(f, &st);
 	return st.st_size;
 }
 
@@ -397,7 +403,9 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address)
 
 long sys_flock(u64 fd, u64 how)
 {
-	struct lock want = { .kind = FLOCK, .end = OFFSET_LAST, .pid = -1 };
+	struct lock want = { .kind = FLOCK,
+			     .end = OFFSET_LAST,
+			     .pid = current->process->pid };
 	struct file *f;
 	long r;
 
@@ -459,4 +467,48 @@ void lock_file_gone(struct file *f)
 {
 	if (locked_count)
 		owner_leaves(f, f);
+}
+
+/* ---- what /proc shows ---- */
+
+static void show_one(struct text *t, u32 number, const struct locked *l,
+		     const struct lock *k)
+{
+	static const char *const kinds[] = {
+		[FLOCK] = "FLOCK ", [POSIX] = "POSIX ", [OFD] = "OFDLCK"
+	};
+
+	text_add(t, "%u: %s ADVISORY  %s %d 00:%02lx:%lu %ld ", number,
+		 kinds[k->kind], k->type == F_WRLCK ? "WRITE" : "READ", k->pid,
+		 l->device, l->inode, k->start);
+	if (k->end == OFFSET_LAST)
+		text_add(t, "EOF\n");
+	else
+		text_add(t, "%ld\n", k->end);
+}
+
+static void show_of(struct text *t, const struct locked *l,
+		    const struct file *f, const struct descriptors *d)
+{
+	u32 number = 0;
+
+	for (const struct lock *k = l->locks; k; k = k->next)
+		if (k->owner == f || k->owner == d) {
+			text_add(t, "lock:\t");
+			show_one(t, ++number, l, k);
+		}
+}
+
+void lock_show(struct text *t, const struct file *f,
+	       const struct descriptors *d)
+{
+	const struct locked *of = f ? locked_find(f->node) : NULL;
+	u32 number = 0;
+
+	if (of)
+		show_of(t, of, f, d);
+	for (u32 i = 0; !f && i < BUCKETS; i++)
+		for (const struct locked *l = table[i]; l; l = l->next)
+			for (const struct lock *k = l->locks; k; k = k->next)
+				show_one(t, ++number, l, k);
 }

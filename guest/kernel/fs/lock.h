@@ -14,6 +14,10 @@ long lock_fcntl(s32 fd, struct file *f, u32 command, u64 address);
 /* A descriptor of f in this table is closed: the table's record locks on it
  * go. */
 void lock_descriptor_closed(const struct descriptors *d, struct file *f);
+/* Lines as of /proc/locks: of all locks; with f, as of its fdinfo: of those that were
+ * made by it or by the descriptors d. */
+void lock_show(struct text *t, const struct file *f,
+	       const struct descriptors *d);
 /* The last reference on f is gone, and its locks with it. */
 void lock_file_gone(struct file *f);
 

@@ -1,5 +1,6 @@
 /* proc_fd.c: /proc/PID/fd and fdinfo: what the descriptors lead to. */
 #include "fs/descriptor.h"
+#include "fs/lock.h"
 #include "fs/proc.h"
 #include "task/process.h"
 
@@ -24,13 +25,13 @@ static void show_info(struct text *t, const struct proc_subject *s)
 
 	if (!f)
 		return;
-	if (f->ops->stat)
-		f->ops->stat(f, &st);
-	text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t1\nino:\t%lu\n", f->pos,
-		 f->flags | O_LARGEFILE |
+	file_stat(f, &st);
+	text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", f->pos,
+		 file_flags(f) |
 			 (fd_cloexec_of(s->process, s->fd) ? (u32)O_CLOEXEC :
 							     0),
-		 st.st_ino);
+		 file_mount(f), st.st_ino);
+	lock_show(t, f, s->process->descriptors);
 	if (f->ops->info)
 		f->ops->info(f, t);
 }

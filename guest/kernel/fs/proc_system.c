@@ -1,4 +1,5 @@
 /* proc_system.c: what /proc says of the whole system: proc(5). */
+#include "fs/lock.h"
 #include "fs/proc.h"
 #include "fs/quota.h"
 #include "mm/frame.h"
@@ -159,6 +160,12 @@ static void show_self(struct text *t, const struct proc_subject *s)
 	text_add(t, "%d", current->process->pid);
 }
 
+static void show_locks(struct text *t, const struct proc_subject *s)
+{
+	(void)s;
+	lock_show(t, NULL, NULL);
+}
+
 static void show_thread_self(struct text *t, const struct proc_subject *s)
 {
 	(void)s;
@@ -187,6 +194,7 @@ const struct proc_row proc_system_rows[] = {
 	PROC_FIXED("interrupts", "           CPU0       \n"),
 	PROC_FILE("loadavg", show_loadavg),
 	PROC_FILE("meminfo", show_meminfo),
+	PROC_FILE("locks", show_locks),
 	PROC_FIXED("modules", ""),
 	PROC_LINK_TO("mounts", "self/mounts"),
 	PROC_LINK_TO("net", "self/net"),

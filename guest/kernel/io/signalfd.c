@@ -149,7 +149,7 @@ long sys_signalfd4(u64 fd, u64 mask, u64 size, u64 flags)
 	if (!s)
 		return -ENOMEM;
 	s->set = set;
-	f = file_new(&signalfd_ops, s, O_RDONLY | ((u32)flags & O_NONBLOCK));
+	f = file_new(&signalfd_ops, s, O_RDWR | ((u32)flags & O_NONBLOCK));
 	if (!f) {
 		kfree(s);
 		return -ENOMEM;
