@@ -261,7 +261,9 @@ int main(int argc, char **argv)
 	raise(SIGUSR1);
 	show_stack("armed again");
 	raise(SIGUSR1);
+	set("once more", area, 65536, (int)SS_AUTODISARM);
 	set("off", NULL, 0, SS_DISABLE);
+	set("off, and ON", NULL, 0, 0);
 	show_stack("off");
 	/* A frame, and room for the handler itself. */
 	printf("least size known %d\n", least >= 1024 && least < 65536);

@@ -262,6 +262,11 @@ static void syncing(void)
 	SHOW(msync(p, PAGE, MS_SYNC | MS_ASYNC));
 	SHOW(msync(p, PAGE, 0x100));
 	SHOW(msync(p + 1, PAGE, MS_SYNC));
+	SHOW(mlock(p, PAGE));
+	SHOW(msync(p, PAGE, MS_INVALIDATE));
+	SHOW(msync(p, PAGE, MS_SYNC));
+	SHOW(munlock(p, PAGE));
+	SHOW(msync(p, PAGE, MS_INVALIDATE));
 	SHOW(msync(p, 0, MS_SYNC));
 	munmap(p + PAGE, PAGE);
 	SHOW(msync(p, 3 * PAGE, MS_SYNC));

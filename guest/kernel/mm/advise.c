@@ -201,6 +201,15 @@ long sys_mincore(u64 addr, u64 size, u64 vector)
 	return 0;
 }
 
+static bool any_locked(u64 start, u64 end)
+{
+	for (const struct vma *v = vma_next(start); v && v->start < end;
+	     v = vma_after(v))
+		if (v->flags & MAP_LOCKED)
+			return true;
+	return false;
+}
+
 /* Files live in memory: there is nothing to write back. */
 long sys_msync(u64 addr, u64 size, u64 flags)
 {
@@ -209,7 +218,11 @@ long sys_msync(u64 addr, u64 size, u64 flags)
 	if ((addr & (PAGE_SIZE - 1)) || (flags & ~7ull) ||
 	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
 		return -EINVAL;
-	return end < addr ? -ENOMEM : mm_check_mapped(addr, end);
+	if (end < addr)
+		return -ENOMEM;
+	if ((flags & MS_INVALIDATE) && any_locked(addr, end))
+		return -EBUSY;
+	return mm_check_mapped(addr, end);
 }
 
 /* ---- what /proc shows ---- */

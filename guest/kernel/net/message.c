@@ -608,6 +608,7 @@ long sys_recvmmsg(u64 fd, u64 vector, u64 count, u64 flags, u64 timeout)
 		}
 	}
 	file_unref(f);
-	deadline_left_timespec(timeout, deadline);
+	if (deadline_left_timespec(timeout, deadline) && n)
+		return -EFAULT;
 	return n ? (long)n : r;
 }

@@ -33,11 +33,14 @@ long altstack_set(struct thread *t, u64 sp, const stack_t *s)
 		return -EPERM;
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
 		return -EINVAL;
+	if (t->altstack_sp == (u64)s->ss_sp && t->altstack_size == s->ss_size &&
+	    t->altstack_flags == (u32)s->ss_flags)
+		return 0; /* as it is, even if it were refused now */
 	if (mode != SS_DISABLE && s->ss_size < MINSIGSTKSZ)
 		return -ENOMEM;
 	t->altstack_sp = mode == SS_DISABLE ? 0 : (u64)s->ss_sp;
 	t->altstack_size = mode == SS_DISABLE ? 0 : s->ss_size;
-	t->altstack_flags = (u32)s->ss_flags & SS_AUTODISARM;
+	t->altstack_flags = (u32)s->ss_flags;
 	return 0;
 }
 

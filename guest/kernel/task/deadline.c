@@ -106,12 +106,13 @@ u64 deadline_left(u64 deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
-void deadline_left_timespec(u64 user, u64 deadline)
+long deadline_left_timespec(u64 user, u64 deadline)
 {
 	struct __kernel_timespec t = ns_timespec(deadline_left(deadline));
 
-	if (user && deadline != FOREVER)
-		copy_to_user(user, &t, sizeof(t));
+	if (!user || deadline == FOREVER)
+		return 0;
+	return copy_to_user(user, &t, sizeof(t));
 }
 
 void deadline_left_timeval(u64 user, u64 deadline)

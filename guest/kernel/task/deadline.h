@@ -37,8 +37,9 @@ long deadline_timeval(u64 user, u64 *deadline);
 /* What is left until the deadline. */
 u64 deadline_left(u64 deadline);
 /* Stores the time that is left; a wait without end keeps its timeout as it was.
- * A failure is ignored, as by Linux: the timeout may be in read-only memory. */
-void deadline_left_timespec(u64 user, u64 deadline);
+ * 0 or -EFAULT, which most ignore, as Linux does: the timeout may be in read-only
+ * memory. */
+long deadline_left_timespec(u64 user, u64 deadline);
 void deadline_left_timeval(u64 user, u64 deadline);
 
 #endif

@@ -130,8 +130,10 @@ bool sigframe_push(struct regs *r, struct thread *t, const struct action *a,
 	memcpy(&f.info, info, sizeof(*info));
 	if (!store(sp, &f, extended, t))
 		return false;
-	if (t->altstack_flags & SS_AUTODISARM)
-		t->altstack_size = t->altstack_sp = t->altstack_flags = 0;
+	if (t->altstack_flags & SS_AUTODISARM) {
+		t->altstack_size = t->altstack_sp = 0;
+		t->altstack_flags = SS_DISABLE;
+	}
 	r->rdi = (u64)signo;
 	r->rsi = sp + offsetof(struct frame, info);
 	r->rdx = sp + offsetof(struct frame, uc);
