@@ -32,6 +32,7 @@ same() {
 @test "guest: select" { same select; }
 @test "guest: memory" { same memory; }
 @test "guest: mappings" { same mapping; }
+@test "guest: the stack grows, and what grows down" { same stack; }
 @test "guest: several mappings in one call, holes by MADV_REMOVE" { same remap; }
 @test "guest: memory that is promised" { same promise; }
 @test "guest: threads, preemption and futexes" { same thread; }

@@ -99,8 +99,11 @@ long sys_mmap(u64 addr, u64 size, u64 prot, u64 flags, u64 fd, u64 offset)
 		r = f ? map_file(&v, f, offset) : -EBADF;
 		if (r)
 			return r;
-		file_ref(f);
 	}
+	if ((flags & MAP_GROWSDOWN) && (f || (v.flags & MAP_SHARED)))
+		return -EINVAL;
+	if (f)
+		file_ref(f);
 	r = is_library(&v, addr) ? map_library(f, PAGE_UP(size), &v) :
 				   mm_map(addr, PAGE_UP(size), &v);
 	if (f)

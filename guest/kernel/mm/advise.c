@@ -241,7 +241,7 @@ size_t vma_name(const struct vma *v, char *buf, size_t size)
 		return v->object->ops->name(v->object, buf, size);
 	if (v->start == space->brk_start)
 		text = "[heap]";
-	else if (v->flags & MAP_GROWSDOWN)
+	else if (v->start < space->stack_top && v->end >= space->stack_top)
 		text = "[stack]";
 	return (size_t)ksnprintf(buf, size, "%s", text);
 }

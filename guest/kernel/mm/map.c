@@ -76,9 +76,19 @@ static bool is_wish(u64 addr, u64 size)
 	return v && v->start < addr + size + NEAR;
 }
 
+/* Whether what grows down has its gap above what ends there. */
+static bool leaves_guard(u64 end)
+{
+	const struct vma *v = vma_next(end);
+
+	return !v || !(v->flags & MAP_GROWSDOWN) ||
+	       v->start - end >= GROWTH_GUARD;
+}
+
 static bool hint_ok(u64 addr, u64 size)
 {
-	if (addr < LOWEST_ADDRESS || !mm_range_free(addr, size))
+	if (addr < LOWEST_ADDRESS || !mm_range_free(addr, size) ||
+	    !leaves_guard(addr + size))
 		return false;
 	if (addr < 2 * NEAR && size < 2 * NEAR)
 		return true;

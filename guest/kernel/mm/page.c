@@ -228,7 +228,7 @@ static void fill_around(const struct vma *v, u64 addr)
 
 long mm_fault(u64 addr, bool write)
 {
-	const struct vma *v = vma_at(addr);
+	const struct vma *v = vma_reach(addr);
 	u64 page = PAGE_DOWN(addr), *pte;
 	long r;
 

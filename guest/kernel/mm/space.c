@@ -126,6 +126,37 @@ void vma_set_prot(struct vma *v, u32 prot)
 	count_pages(v, true);
 }
 
+/* Whether v may begin at start: Linux, expand_downwards. */
+static bool may_begin(const struct vma *v, u64 start)
+{
+	const struct vma *below = v > space->table ? v - 1 : NULL;
+
+	if (!(v->flags & MAP_GROWSDOWN) || v->pool || start < LOWEST_ADDRESS ||
+	    (start < space->pool_end && v->start > space->pool_start) ||
+	    (start < ZB_KERNEL_BASE && v->start > ZB_KERNEL_BASE))
+		return false;
+	if (below && below->prot && !(below->flags & MAP_GROWSDOWN) &&
+	    start - below->end < GROWTH_GUARD)
+		return false;
+	return v->end - start <= space->stack_max &&
+	       space->pages + (v->start - start) / PAGE_SIZE <=
+		       space->pages_max;
+}
+
+const struct vma *vma_reach(u64 addr)
+{
+	struct vma *v = vma_next(addr);
+
+	if (!v || v->start <= addr)
+		return v;
+	if (!may_begin(v, PAGE_DOWN(addr)))
+		return NULL;
+	count_pages(v, false);
+	v->start = PAGE_DOWN(addr);
+	count_pages(v, true);
+	return v;
+}
+
 /* Joins neighbours, from the one at index i on, pairs of them. */
 static void join(size_t i, int pairs)
 {
@@ -210,7 +241,13 @@ size_t vma_count(void)
 /* Where what is free below it ends. */
 static u64 floor_of(const struct vma *v)
 {
-	return v->apart ? v->start & ~(TABLE_SIZE - 1) : v->start;
+	if (v->apart)
+		return v->start & ~(TABLE_SIZE - 1);
+	if (!(v->flags & MAP_GROWSDOWN))
+		return v->start;
+	if (v->end == space->stack_top)
+		return MIN(v->start, space->stack_floor);
+	return v->start - MIN(v->start, GROWTH_GUARD);
 }
 
 u64 vma_gap(u64 size, u64 bottom, u64 top)

@@ -22,6 +22,8 @@
 #define HOME_PIE 0x5555554000ul
 #define HOME_ZONE 0x5600000000ul /* bottom of what is handed out top down */
 #define HOME_ZONE_TOP 0x7ff0000000ul
+/* Kept free below a mapping that grows down: Linux, stack_guard_gap. */
+#define GROWTH_GUARD (256 * PAGE_SIZE)
 #define LOWEST_ADDRESS 0x10000ul /* as Linux, vm.mmap_min_addr */
 /* From ZB_KERNEL_BASE up to here nothing is a program's. */
 #define KERNEL_END (ZB_IMAGE_BASE + HOME_SIZE)
@@ -59,6 +61,9 @@ struct space {
 	u64 pool;                 /* address of gpa 0 in the pool */
 	u64 pool_start, pool_end; /* what is handed out of it; 0: it has none */
 	u64 brk_start, brk_end, brk_top;
+	u64 stack_top;           /* of the stack that its program began with, */
+	u64 stack_floor;         /* to where nothing else comes by itself */
+	u64 stack_max;           /* RLIMIT_STACK, in bytes */
 	u64 pages, pages_peak;   /* in all mappings, now and at most */
 	u64 data_pages;          /* of them private and writable */
 	u64 pages_max, data_max; /* RLIMIT_AS and RLIMIT_DATA, in pages */
@@ -101,6 +106,9 @@ size_t space_write(struct space *s, u64 to, const void *from, size_t n);
 
 /* The mapping that holds addr, or NULL. Valid until the next change. */
 const struct vma *vma_at(u64 addr);
+/* The same where it is accessed: one that grows down comes to it, as far as
+ * RLIMIT_STACK and RLIMIT_AS let it. */
+const struct vma *vma_reach(u64 addr);
 /* First mapping that ends above addr, or NULL. */
 struct vma *vma_next(u64 addr);
 struct vma *vma_after(const struct vma *v);

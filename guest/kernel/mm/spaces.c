@@ -37,7 +37,7 @@ struct space *space_new(void)
 		return NULL;
 	}
 	s->users = 1;
-	s->pages_max = s->data_max = ~0ul;
+	s->pages_max = s->data_max = s->stack_max = ~0ul;
 	s->next = spaces;
 	spaces = s;
 	return s;
@@ -272,6 +272,9 @@ static void copy_shape(struct space *to)
 	to->brk_start = space->brk_start;
 	to->brk_end = space->brk_end;
 	to->brk_top = space->brk_top;
+	to->stack_top = space->stack_top;
+	to->stack_floor = space->stack_floor;
+	to->stack_max = space->stack_max;
 	to->pages_max = space->pages_max;
 	to->data_max = space->data_max;
 	to->patches = space->patches;
@@ -383,7 +386,7 @@ struct space *space_fork(const u64 *hot, size_t count)
 /* The memory of a page as this kind of access finds it, or NULL. */
 static void *reach(u64 addr, bool write)
 {
-	const struct vma *v = vma_at(addr);
+	const struct vma *v = vma_reach(addr);
 	u64 *pte;
 
 	if (!v || !(v->prot & (write ? PROT_WRITE : PROT_READ)))

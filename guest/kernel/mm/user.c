@@ -25,7 +25,7 @@ static u64 allowed(u64 addr, u64 size, u32 prot)
 	if (end < addr)
 		end = ~0ull;
 	while (at < end) {
-		const struct vma *v = vma_at(at);
+		const struct vma *v = vma_reach(at);
 
 		if (!v || !(v->prot & prot))
 			break;

@@ -28,12 +28,12 @@
 
 /* Between a program and its heap: the stubs of its calls go there (patch.c). */
 #define BRK_GAP (1ul << 20)
-#define STACK_LEAST (128ul << 10)
-#define STACK_MOST (1ul << 30)  /* or half of memory; whatever its limit */
-#define STACK_READY (1ul << 20) /* at boot mapped at once: runs need no more */
+#define STACK_ROOM (128ul << 20) /* to grow in, at least: Linux, SIZE_128M */
+#define STACK_READY (1ul << 20)  /* at boot there at once: runs need no more */
 #define STACK_READY_LATER (64ul << 10)
-#define SCRIPTS_MAX 5 /* that name each other: Linux, exec_binprm */
-#define LINE_MAX 256  /* of a script's first line: Linux, BINPRM_BUF_SIZE */
+#define STACK_BEGIN (128ul << 10) /* mapped: Linux, setup_arg_pages */
+#define SCRIPTS_MAX 5             /* that name each other: Linux, exec_binprm */
+#define LINE_MAX 256 /* of a script's first line: Linux, BINPRM_BUF_SIZE */
 
 struct exec {
 	struct file *file; /* the program, or the script in its place */
@@ -195,24 +195,37 @@ static long build_stack(const struct exec *e, u64 top, u64 *sp)
 	return w.failed ? -EFAULT : 0;
 }
 
+/* What a stack may grow to below its top is left to it, as far as memory goes. */
+static void note_stack(u64 top)
+{
+	u64 most = MIN(limit_of(RLIMIT_STACK), frames_total() * PAGE_SIZE);
+
+	space->stack_top = top;
+	space->stack_floor =
+		top - MAX(PAGE_UP(most) + GROWTH_GUARD, STACK_ROOM);
+}
+
+/* Small, as on Linux: it grows where it is used. */
 static long make_stack(struct exec *e, u64 ready, u64 *sp)
 {
 	const struct vma kind = { .prot = PROT_READ | PROT_WRITE,
 				  .flags = MAP_PRIVATE | MAP_ANONYMOUS |
 					   MAP_STACK | MAP_GROWSDOWN };
-	u64 most = MIN(STACK_MOST, frames_total() / 2 * PAGE_SIZE);
-	u64 size = MAX(MIN(limit_of(RLIMIT_STACK), most), STACK_LEAST), top;
+	u64 strings = PAGE_UP(e->arguments.size), size, top;
 	long stack, r;
 
-	size = PAGE_UP(MAX(size, e->arguments.size * 2 + STACK_LEAST));
+	size = MIN(strings + MAX(ready, STACK_BEGIN),
+		   PAGE_DOWN(limit_of(RLIMIT_STACK)));
+	size = MAX(size, strings);
 	stack = mm_map(0, size, &kind);
 	if (stack < 0)
 		return stack;
 	top = (u64)stack + size;
+	note_stack(top);
 	r = arguments_install(&e->arguments, top);
 	if (r)
 		return r;
-	ready = MIN(size, PAGE_UP(e->arguments.size) + ready);
+	ready = MIN(size, strings + ready);
 	mm_populate(top - ready, ready);
 	return build_stack(e, top, sp);
 }
@@ -323,6 +336,7 @@ long exec_load(const char *path, const char *args, size_t args_size, u32 argc,
 		r = push_strings(&e->arguments, args, args_size, argc);
 	if (r == 0)
 		r = mm_open(home_of(e));
+	limits_apply(current->process);
 	if (r == 0)
 		r = load(e, STACK_READY, rip, rsp);
 	exec_free(e);
@@ -452,7 +466,7 @@ static long replace(struct exec *e)
 	r = load(e, STACK_READY_LATER, &rip, &rsp);
 	if (r) {
 		exec_free(e);
-		process_killed(SIGKILL);
+		process_killed(SIGSEGV);
 	}
 	thread_name(current, e->name);
 	thread_restart(rip, rsp);

@@ -46,6 +46,7 @@ void limits_apply(const struct process *p)
 
 	p->space->pages_max = of[RLIMIT_AS].rlim_cur / PAGE_SIZE;
 	p->space->data_max = of[RLIMIT_DATA].rlim_cur / PAGE_SIZE;
+	p->space->stack_max = of[RLIMIT_STACK].rlim_cur;
 }
 
 /* getrlimit(2), EPERM */
