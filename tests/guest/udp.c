@@ -409,9 +409,37 @@ static void groups(void)
 	close(s);
 }
 
+/* What fails has bound its socket, which can then be bound no more. */
+static void bound_by_failing(void)
+{
+	struct sockaddr mail = { .sa_family = AF_UNIX };
+	int s[7];
+
+	for (int i = 0; i < 7; i++)
+		s[i] = socket(i & 1 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+	SHOW(connect_to(s[0], "192.0.2.1", 9));
+	SHOW(connect_to(s[1], "2001:db8::1", 9));
+	SHOW(send_to(s[2], "x", "192.0.2.1", 9));
+	SHOW(send(s[3], "x", 1, 0));
+	SHOW(connect(s[4], &mail, sizeof(mail)));
+	SHOW(send(s[5], "x", 1, MSG_OOB));
+	SHOW(connect(s[6], &mail, 1));
+	for (int i = 0; i < 7; i++) {
+		SHOW(port_of(s[i]) > 0);
+		SHOW(bind_to(s[i], i & 1 ? "::1" : "127.0.0.1", 0));
+		close(s[i]);
+	}
+	s[0] = socket(AF_INET, SOCK_STREAM, 0);
+	SHOW(connect_to(s[0], "192.0.2.1", 9));
+	SHOW(port_of(s[0]));
+	SHOW(bind_to(s[0], "127.0.0.1", 0));
+	close(s[0]);
+}
+
 int main(void)
 {
 	basics();
+	bound_by_failing();
 	sizes();
 	connected();
 	shut();

@@ -301,11 +301,13 @@ static long udp_send(struct socket *s, struct transfer *t)
 	struct datagram *d;
 	long r;
 
-	if (t->flags & MSG_OOB)
-		return -EOPNOTSUPP;
-	r = target(s, t, &to);
+	r = inet_autobind(s); /* however it ends: Linux, inet_send_prepare */
+	if (!r && t->flags & MSG_OOB && s->domain == AF_INET)
+		r = -EOPNOTSUPP;
 	if (!r)
-		r = inet_autobind(s);
+		r = target(s, t, &to);
+	if (!r && t->flags & MSG_OOB && endpoint_is_v4(&to))
+		r = -EOPNOTSUPP;
 	if (!r)
 		r = send_allowed(s, t, &to);
 	if (!r)
@@ -447,13 +449,13 @@ static long udp_connect(struct socket *s, const struct address *a, u64 deadline)
 		disconnect(s);
 		return 0;
 	}
-	r = take(s, a, &to);
+	r = inet_autobind(s); /* however it ends: Linux, inet_dgram_connect */
+	if (!r)
+		r = take(s, a, &to);
 	if (!r && is_scoped(&to))
 		r = -EINVAL;
 	if (!r)
 		r = reachable(s, &to);
-	if (!r)
-		r = inet_autobind(s);
 	if (r)
 		return r;
 	*inet_remote(s) = to;
