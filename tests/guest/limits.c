@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -175,12 +177,79 @@ static void users_limits(void)
 		  0) == MAP_FAILED);
 }
 
-int main(void)
+/* A child that becomes another user, and then another program. */
+static void becomes(uid_t uid, rlim_t before, rlim_t after, int forks)
 {
+	struct rlimit l = { before, 100 };
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		setrlimit(RLIMIT_NPROC, &l);
+		if (setuid(uid))
+			_exit(1);
+		l.rlim_cur = after;
+		setrlimit(RLIMIT_NPROC, &l);
+		if (forks && fork())
+			_exit(wait(&status) < 0 ? 2 : WEXITSTATUS(status));
+		execl("/proc/self/exe", "limits", "end", NULL);
+		printf("execve: %s\n", strerrorname_np(errno));
+		l.rlim_cur = 20;
+		setrlimit(RLIMIT_NPROC, &l);
+		execl("/proc/self/exe", "limits", "end", NULL);
+		_exit(3);
+	}
+	waitpid(child, &status, 0);
+	printf("user %d, limit %lu, then %lu, fork %d: %x\n", uid != 0, before,
+	       after, forks, status);
+}
+
+/* setuid does not fail where there are too many of the user, execve does. */
+static void crowd(void)
+{
+	const uid_t uid = 54322;
+	pid_t others[2];
+	int ready[2];
+	char c;
+
+	pipe(ready);
+	for (int i = 0; i < 2; i++) {
+		others[i] = fork();
+		if (!others[i]) {
+			SHOW(setuid(uid));
+			write(ready[1], "", 1);
+			pause();
+		}
+		read(ready[0], &c, 1);
+	}
+	for (rlim_t most = 0; most < 5; most++) {
+		becomes(uid, most, most, 0);
+		becomes(uid, most, 20, 0);
+		becomes(uid, 20, most, 0);
+		becomes(0, most, most, 0);
+	}
+	becomes(uid, 0, 20, 1);
+	becomes(uid, 0, 0, 1);
+	for (int i = 0; i < 2; i++) {
+		kill(others[i], SIGKILL);
+		waitpid(others[i], NULL, 0);
+	}
+	close(ready[0]);
+	close(ready[1]);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	set_and_get();
 	files();
 	locked();
+	crowd();
 	users_limits();
+	(void)argv;
 	return 0;
 }

@@ -61,14 +61,10 @@ static void inherit(struct thread *t)
 /* Linux does not hold root to this limit. */
 static bool too_many(void)
 {
-	u64 count = 0;
-
 	if (current->ids.uid == 0 || ids_capable(CAP_SYS_RESOURCE) ||
 	    ids_capable(CAP_SYS_ADMIN))
 		return false;
-	for (const struct thread *t = threads; t; t = t->all_next)
-		count += t->ids.uid == current->ids.uid;
-	return count >= limit_of(RLIMIT_NPROC);
+	return threads_of_user(current->ids.uid) >= limit_of(RLIMIT_NPROC);
 }
 
 /* Where the new thread's number goes; the child's own memory, if it has its own,
@@ -242,6 +238,7 @@ static long clone(const struct request *q)
 		return -EPERM;
 	if (too_many())
 		return -EAGAIN;
+	current->ids.crowd = false; /* it may have one more */
 	return q->flags & CLONE_THREAD ? clone_thread(q) : clone_process(q);
 }
 

@@ -538,8 +538,10 @@ long sys_execveat(u64 fd, u64 path, u64 argv, u64 envp, u64 flags)
 	r = path_read(path, &p);
 	if (r)
 		return r;
-	e = exec_new();
-	r = e ? 0 : -ENOMEM;
+	r = ids_exec_allowed();
+	e = r ? NULL : exec_new();
+	if (r == 0 && !e)
+		r = -ENOMEM;
 	if (r == 0 && p.text[0])
 		r = open_program(e, (s32)fd, p.text,
 				 !(flags & AT_SYMLINK_NOFOLLOW));

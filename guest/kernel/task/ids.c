@@ -1,12 +1,14 @@
 /* ids.c: users and groups of a thread, and what they may do with files. */
 #include "task/ids.h"
 
+#include <linux/resource.h>
 #include <linux/securebits.h>
 #include <linux/stat.h>
 
 #include "heap.h"
 #include "mm/user.h"
 #include "syscalls.h"
+#include "task/limits.h"
 #include "task/process.h"
 
 #define NOBODY ~0u        /* as an argument: unchanged; as an id: invalid */
@@ -212,10 +214,26 @@ static void changed(const struct ids *old)
 	current->parent_death_signal = 0;
 }
 
+/* setuid(2) does not fail for RLIMIT_NPROC: Linux, flag_nproc_exceeded. */
+static bool is_crowd(u32 uid)
+{
+	return uid != 0 && threads_of_user(uid) > limit_of(RLIMIT_NPROC);
+}
+
+long ids_exec_allowed(void)
+{
+	struct ids *ids = &current->ids;
+
+	ids->crowd = ids->crowd && is_crowd(ids->uid);
+	return ids->crowd ? -EAGAIN : 0;
+}
+
 static void set_users(u32 uid, u32 euid, u32 suid)
 {
 	struct ids *ids = &current->ids, old = *ids;
 
+	if (uid != old.uid)
+		ids->crowd = is_crowd(uid);
 	ids->uid = uid;
 	ids->euid = ids->fsuid = euid;
 	ids->suid = suid;

@@ -20,6 +20,7 @@ struct ids {
 	u64 effective, permitted, inheritable, bounding, ambient;
 	u32 securebits; /* SECBIT_* */
 	bool no_new_privs;
+	bool crowd; /* RLIMIT_NPROC was exceeded when it became this user */
 };
 
 #define CAPABILITY_BIT(n) (1ull << (n))
@@ -35,6 +36,10 @@ void ids_init(struct ids *ids);
 /* Those of a new thread. */
 void ids_copy(struct ids *to, const struct ids *from);
 void ids_release(struct ids *ids);
+
+/* execve of a thread that became another user though there were too many of its
+ * threads, and still are: 0 or -EAGAIN. */
+long ids_exec_allowed(void);
 
 /* The running thread's. */
 bool ids_capable(int capability);

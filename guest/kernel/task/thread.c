@@ -118,6 +118,15 @@ static void on_wake_timer(struct timer *timer)
 	thread_wake(t, -ETIMEDOUT);
 }
 
+u64 threads_of_user(u32 uid)
+{
+	u64 n = 0;
+
+	for (const struct thread *t = threads; t; t = t->all_next)
+		n += t->ids.uid == uid;
+	return n;
+}
+
 /* So that what threads and processes need in the kernel leaves most of memory
  * to programs. */
 static bool too_many(void)

@@ -86,8 +86,10 @@ struct thread *thread_find(s32 tid);
 bool thread_waits(const struct thread *t);
 bool thread_ended(const struct thread *t);
 void thread_set_waiting(struct thread *t); /* for one that never runs */
-u32 threads_started(void);                 /* so far */
-u64 thread_frames(void);                   /* of their stacks */
+/* How many have this real user. */
+u64 threads_of_user(u32 uid);
+u32 threads_started(void); /* so far */
+u64 thread_frames(void);   /* of their stacks */
 /* Named for the program at path, as execve does. */
 void thread_name(struct thread *t, const char *path);
 
