@@ -10,6 +10,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -587,6 +589,36 @@ static void others(void)
 	CHECK(slurp("/proc/net/tcp") > 0 && slurp("/proc/net/unix") > 0);
 }
 
+static void settings_of_network(void)
+{
+	int s = socket(AF_INET, SOCK_STREAM, 0), size;
+	char name[16] = { 0 };
+	socklen_t n = sizeof(size);
+	long least, first, most;
+
+	SHOW(slurp("/proc/sys/net/ipv6/bindv6only"));
+	SHOW(atoi(text));
+	SHOW(slurp("/proc/sys/net/ipv6/conf/all/disable_ipv6"));
+	SHOW(atoi(text));
+	SHOW(slurp("/proc/sys/net/ipv4/tcp_fin_timeout"));
+	SHOW(atoi(text));
+	getsockopt(s, IPPROTO_TCP, TCP_LINGER2, &size, &n);
+	SHOW(size == atoi(text));
+	SHOW(slurp("/proc/sys/net/ipv4/tcp_syncookies"));
+	SHOW(atoi(text));
+	CHECK(slurp("/proc/sys/net/ipv4/tcp_rmem") > 0);
+	SHOW(sscanf(text, "%ld %ld %ld", &least, &first, &most));
+	getsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, &n);
+	SHOW(size == first && least < first && first < most);
+	n = sizeof(name);
+	getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, name, &n);
+	CHECK(slurp("/proc/sys/net/ipv4/tcp_available_congestion_control") > 0);
+	SHOW(strstr(text, name) != NULL);
+	CHECK(slurp("/proc/sys/net/ipv4/tcp_congestion_control") > 0);
+	SHOW(!strncmp(text, name, strlen(name)));
+	close(s);
+}
+
 static void system_files(void)
 {
 	char first[128], second[128];
@@ -716,6 +748,7 @@ int main(int argc, char **argv, char **environ_given)
 	others();
 	system_files();
 	many();
+	settings_of_network();
 	refused();
 	return 0;
 }

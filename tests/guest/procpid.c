@@ -280,6 +280,27 @@ struct kernel_action {
 	unsigned long mask;
 };
 
+/* The names of the lines that a zombie has in status. */
+static void of_a_zombie(void)
+{
+	static const char *const lines[] = { "Umask",       "State",
+					     "VmSize",      "VmStk",
+					     "CoreDumping", "THP_enabled",
+					     "Threads" };
+	static char text[16384];
+
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT);
+	for (int i = 0; i < 7; i++) {
+		text_of("status", text, sizeof(text));
+		printf("a zombie's %s: %d\n", lines[i],
+		       strstr(text, lines[i]) != NULL);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
 	setbuf(stdout, NULL);
@@ -296,5 +317,6 @@ int main(void)
 	all_of_them();
 	memory();
 	clocks();
+	of_a_zombie();
 	return 0;
 }

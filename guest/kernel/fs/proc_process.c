@@ -119,21 +119,26 @@ static void show_status(struct text *t, const struct proc_subject *s)
 	const struct process *p = s->process;
 	const struct thread *th = s->thread;
 	char state = state_of(th);
+	bool ended = thread_ended(th); /* it has no memory and no umask */
 
+	text_add(t, "Name:\t%s\n", th->name);
+	if (!ended)
+		text_add(t, "Umask:\t%04o\n", umask_of(p));
 	text_add(t,
-		 "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\n"
+		 "State:\t%c (%s)\nTgid:\t%d\n"
 		 "Ngid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		 th->name, umask_of(p), state, state_name(state), p->pid,
-		 s->whole ? p->pid : th->tid, process_parent(p));
+		 state, state_name(state), p->pid, s->whole ? p->pid : th->tid,
+		 process_parent(p));
 	add_ids(t, &th->ids);
 	text_add(t, "FDSize:\t%d\n", 64);
 	add_groups(t, &th->ids);
 	text_add(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n",
 		 p->pid, s->whole ? p->pid : th->tid, p->group, p->session);
-	if (p->space)
+	if (p->space && !ended) {
 		add_memory(t, p);
-	text_add(t, "CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t%u\n",
-		 threads_of(p));
+		text_add(t, "CoreDumping:\t0\nTHP_enabled:\t0\n");
+	}
+	text_add(t, "Threads:\t%u\n", threads_of(p));
 	add_signals(t, s);
 	add_capabilities(t, &th->ids);
 	text_add(t,

@@ -174,8 +174,38 @@ static const struct proc_row core_rows[] = {
 };
 
 static const struct proc_row ipv4_rows[] = {
+	PROC_FIXED("ip_default_ttl", "64\n"),
+	PROC_FIXED("ip_forward", "0\n"),
 	PROC_FIXED("ip_local_port_range", "32768\t60999\n"),
 	PROC_FIXED("ip_unprivileged_port_start", "1024\n"),
+	PROC_FIXED("tcp_allowed_congestion_control", "reno cubic\n"),
+	PROC_FIXED("tcp_available_congestion_control", "reno cubic\n"),
+	PROC_FIXED("tcp_congestion_control", "cubic\n"),
+	PROC_FIXED("tcp_fin_timeout", "60\n"),
+	PROC_FIXED("tcp_keepalive_intvl", "75\n"),
+	PROC_FIXED("tcp_keepalive_probes", "9\n"),
+	PROC_FIXED("tcp_keepalive_time", "7200\n"),
+	PROC_FIXED("tcp_rmem", "4096\t131072\t33554432\n"),
+	PROC_FIXED("tcp_syn_retries", "6\n"),
+	PROC_FIXED("tcp_syncookies", "1\n"),
+	PROC_END,
+};
+
+static const struct proc_row ipv6_one_rows[] = {
+	PROC_FIXED("disable_ipv6", "0\n"),
+	PROC_END,
+};
+
+static const struct proc_row ipv6_conf_rows[] = {
+	PROC_DIR("all", ipv6_one_rows),
+	PROC_DIR("default", ipv6_one_rows),
+	PROC_DIR("lo", ipv6_one_rows),
+	PROC_END,
+};
+
+static const struct proc_row ipv6_rows[] = {
+	PROC_FIXED("bindv6only", "0\n"),
+	PROC_DIR("conf", ipv6_conf_rows),
 	PROC_END,
 };
 
@@ -187,6 +217,7 @@ static const struct proc_row unix_rows[] = {
 static const struct proc_row net_rows[] = {
 	PROC_DIR("core", core_rows),
 	PROC_DIR("ipv4", ipv4_rows),
+	PROC_DIR("ipv6", ipv6_rows),
 	PROC_DIR("unix", unix_rows),
 	PROC_END,
 };
