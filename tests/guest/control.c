@@ -182,6 +182,10 @@ static void leases(void)
 	pipe(p);
 	SHOW(fcntl(p[0], F_SETLEASE, F_RDLCK));
 	SHOW(fcntl(p[0], F_GETLEASE));
+	SHOW(fcntl(p[0], F_NOTIFY, 0));
+	SHOW(fcntl(p[0], F_NOTIFY, DN_MULTISHOT));
+	SHOW(fcntl(p[0], F_NOTIFY, DN_ACCESS));
+	SHOW(fcntl(open("/", O_RDONLY), F_NOTIFY, 0));
 }
 
 int main(void)

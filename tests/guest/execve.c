@@ -209,6 +209,10 @@ static void scripts(void)
 	try("./empty", list);
 	put_text("blank", "#!   \n");
 	try("./blank", list);
+	put_text("alone", "#!");
+	try("./alone", list);
+	put_text("spaced", "#! \t");
+	try("./spaced", list);
 	put_text("missing", "#!./nowhere\n");
 	try("./missing", list);
 	put_text("folder", "#!/\n");
@@ -243,6 +247,18 @@ static int numbered(int number, int fd)
 	dup2(fd, number);
 	close(fd);
 	return number;
+}
+
+/* A program of which only the first page is there. */
+static void cut_off(void)
+{
+	static char page[4096];
+	int fd = open(self, O_RDONLY);
+
+	read(fd, page, sizeof(page));
+	close(fd);
+	put("cut", page, sizeof(page), 0755);
+	try("./cut", (char *[]){ "self", "show", NULL });
 }
 
 static void by_descriptor(void)
@@ -397,6 +413,7 @@ int main(int argc, char **argv)
 	refused();
 	permissions();
 	scripts();
+	cut_off();
 	by_descriptor();
 	busy();
 	too_much();

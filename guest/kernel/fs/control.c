@@ -71,9 +71,9 @@ static long seals_add(struct file *f, u32 seals)
 /* Linux without dnotify: there is nothing to switch off. */
 static long notify_set(const struct file *f, u64 events)
 {
-	if (!is_type(f, S_IFDIR))
-		return -ENOTDIR;
-	return (u32)events & ~DN_MULTISHOT ? -EINVAL : 0;
+	if (!((u32)events & ~DN_MULTISHOT))
+		return 0; /* an end of what never began, of any file */
+	return is_type(f, S_IFDIR) ? -EINVAL : -ENOTDIR;
 }
 
 static long lease_fcntl(const struct file *f, u32 command, u64 type)

@@ -351,8 +351,10 @@ static bool is_blank(char c)
 }
 
 /* Splits the line behind #!: the interpreter, and all the rest as one argument,
- * or NULL. -ENOEXEC: it has none, or its name may be cut off. */
-static long split_line(char *line, bool whole, char **name, char **argument)
+ * or NULL. -ENOEXEC: it has none, or its name may be cut off. Without an end (of
+ * a file that ends there) no name is one of no characters: a directory. */
+static long split_line(char *line, bool ended, bool whole, char **name,
+		       char **argument)
 {
 	char *end = line + strlen(line), *p = line;
 
@@ -363,7 +365,7 @@ static long split_line(char *line, bool whole, char **name, char **argument)
 		p++;
 	*name = p;
 	if (!*p)
-		return -ENOEXEC;
+		return whole && !ended ? -EACCES : -ENOEXEC;
 	while (*p && !is_blank(*p))
 		p++;
 	if (!*p && !whole)
@@ -384,7 +386,7 @@ static long interpret(struct exec *e)
 	long r;
 
 	*(end ? end : e->line + LINE_MAX - 1) = 0;
-	r = split_line(e->line + 2, whole, &name, &argument);
+	r = split_line(e->line + 2, end, whole, &name, &argument);
 	if (r)
 		return r;
 	arguments_drop_first(a);
