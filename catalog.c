@@ -113,7 +113,7 @@ bool catalog_is_working(int but)
 /* ---- templates that are no language's ---- */
 
 /* A place that nobody has any more, or a new one. NULL: there is none for another one
- * of its kind. */
+ * of its kind, or not before workers have ended, which is not waited for here. */
 static struct crew *find_place(bool derived)
 {
 	int left = derived ? CATALOG_DERIVED : CATALOG_ADOPTED;
@@ -121,12 +121,14 @@ static struct crew *find_place(bool derived)
 
 	for (int i = catalog.count; (c = catalog_crew(i)); i++) {
 		left -= !c->off && c->derived == derived;
-		if (c->off && !c->queue.turn && !free)
+		if (!free && !c->queue.turn && crew_is_gone(c))
 			free = c;
 	}
 	if (left <= 0)
 		return NULL;
-	return free ? free : &catalog.crews[catalog_count()];
+	if (!free && catalog.places < CATALOG_PLACES)
+		free = &catalog.crews[catalog_count()];
+	return free;
 }
 
 /* The same for one that has this path and is called that. */

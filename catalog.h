@@ -14,7 +14,8 @@
 #define CATALOG_MAX 16     /* languages */
 #define CATALOG_ADOPTED 16 /* templates that are not a language's any more */
 #define CATALOG_DERIVED 64 /* templates that are made of sessions */
-#define CATALOG_CREWS (CATALOG_MAX + CATALOG_ADOPTED + CATALOG_DERIVED)
+#define CATALOG_PLACES (CATALOG_ADOPTED + CATALOG_DERIVED)
+#define CATALOG_CREWS (CATALOG_MAX + CATALOG_PLACES)
 
 struct crew;
 struct image_id;

@@ -374,9 +374,18 @@ void crew_stop(struct crew *c)
 	c->off = true;
 }
 
+bool crew_is_gone(const struct crew *c)
+{
+	if (!c->off)
+		return false;
+	for (unsigned i = 0; i < c->maximum; i++)
+		if (c->members[i].pid > 0)
+			return false;
+	return true;
+}
+
 void crew_go_on(struct crew *c)
 {
-	crew_reap(c, true);
 	for (unsigned i = 0; i < c->maximum; i++)
 		c->members[i].not_before = 0;
 	c->template[0] = c->complaint[0] = 0;

@@ -76,7 +76,9 @@ int crew_open(struct crew *c, unsigned minimum, unsigned maximum);
 void crew_close(struct crew *c);
 /* Ends its workers, which run nothing, and lets go of its template. */
 void crew_stop(struct crew *c);
-/* The same with another name and path, and the same members. */
+/* The last of these has ended, too: crew_go_on can be called. */
+bool crew_is_gone(const struct crew *c);
+/* A crew once more, with another name and path, and the same members. */
 void crew_go_on(struct crew *c);
 
 /* Starts what is missing of the minimum, one in a turn of the loop, some at a
