@@ -273,12 +273,18 @@ static void refuse_input(struct connection *c, int r)
 
 /* ---- requests ---- */
 
+/* Where the client has no room for it, it is sent when more of the body comes; some of it
+ * would be taken for the answer's beginning. */
 static void send_continue(struct connection *c)
 {
 	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	ssize_t n = send(c->fd, line, sizeof(line) - 1, MSG_NOSIGNAL);
 
-	c->continued = true;
-	(void)!send(c->fd, line, sizeof(line) - 1, MSG_NOSIGNAL);
+	c->continued = n == sizeof(line) - 1;
+	if (!c->continued && (n >= 0 || (errno != EAGAIN && errno != EINTR)))
+		connection_close(c);
+	if (!c->continued)
+		c->need = 0;
 }
 
 static void consume(struct connection *c, size_t size)
@@ -331,6 +337,20 @@ static bool keep_input(struct connection *c)
 	return false;
 }
 
+/* The same with what points into it. */
+static bool keep_request(struct connection *c)
+{
+	struct http_span *rest = &c->x.rest;
+	size_t at = rest->data ? (size_t)(rest->data - c->in.data) - c->in.at :
+				 0;
+
+	if (!keep_input(c))
+		return false;
+	if (rest->data)
+		rest->data = c->in.data + c->in.at + at;
+	return true;
+}
+
 /* Takes one request from the buffer. False: more is needed. */
 static bool take_request(struct connection *c)
 {
@@ -379,10 +399,8 @@ static bool take_request(struct connection *c)
 		return true;
 	}
 	/* A large body is read in more than one turn. */
-	if (body > READING_AT_ONCE && !keep_input(c))
+	if (body > READING_AT_ONCE && !keep_request(c))
 		return true;
-	if (c->x.rest.data)
-		c->x.rest.data += c->in.data + c->in.at - data;
 	api_handle(&c->x, c->in.data + c->in.at + r.head_size, body);
 	return true;
 }

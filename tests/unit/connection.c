@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -18,6 +19,22 @@
 
 #define CLIENTS 4
 #define STAYING 2 /* of them, when the others go; one has its answer by then */
+
+/* What the next send to a client takes, at most; 0: it fails. */
+#define ALL SIZE_MAX
+static size_t room = ALL;
+
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+	size_t most = room;
+
+	room = ALL;
+	if (!most) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return sendto(fd, data, size < most ? size : most, flags, NULL, 0);
+}
 
 static uint64_t now = 1000000000;
 static struct exchange *asked[CLIENTS];
@@ -175,6 +192,77 @@ static void test_close(void)
 	EQUAL(connections_look().all, 0);
 }
 
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+/* A client that waits for leave to send its body, and how much of it is taken at
+ * once. */
+static int expect(size_t taken)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\n"
+				   "Content-Length: 2\r\n"
+				   "Expect: 100-continue\r\n\r\n";
+	int pair[2];
+
+	ask_count = abandoned = 0;
+	connections_open(loop_open(), 30, 75, SIZE_MAX);
+	EQUAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	EQUAL(connections_add(pair[0], "test", true), 0);
+	EQUAL(write(pair[1], head, sizeof(head) - 1), sizeof(head) - 1);
+	room = taken;
+	turn();
+	room = ALL;
+	return pair[1];
+}
+
+static void end(int client)
+{
+	close(client);
+	connections_close();
+	loop_close();
+}
+
+static void test_continue(void)
+{
+	char got[4096];
+	int client = expect(ALL);
+
+	SAME(got, (size_t)recv(client, got, sizeof(got), MSG_DONTWAIT),
+	     CONTINUE, sizeof(CONTINUE) - 1);
+	EQUAL(write(client, "{}", 2), 2);
+	turn();
+	EQUAL(ask_count, 1);
+	EQUAL(recv(client, got, sizeof(got), MSG_DONTWAIT), -1);
+	end(client);
+}
+
+static void test_no_room(void)
+{
+	char got[4096];
+	int client = expect(0);
+
+	EQUAL(recv(client, got, sizeof(got), MSG_DONTWAIT), -1);
+	EQUAL(write(client, "{", 1), 1);
+	turn();
+	SAME(got, (size_t)recv(client, got, sizeof(got), MSG_DONTWAIT),
+	     CONTINUE, sizeof(CONTINUE) - 1);
+	EQUAL(write(client, "}", 1), 1);
+	turn();
+	EQUAL(ask_count, 1);
+	end(client);
+}
+
+static void test_cut(void)
+{
+	char got[4096];
+	int client = expect(10);
+
+	EQUAL(recv(client, got, sizeof(got), MSG_DONTWAIT), 10);
+	EQUAL(recv(client, got, sizeof(got), MSG_DONTWAIT), 0);
+	EQUAL(abandoned, 1);
+	end(client);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -182,6 +270,11 @@ int main(void)
 		  test_gone },
 		{ "the server ends while answers wait for their turn",
 		  test_close },
+		{ "who asks is told to go on, once", test_continue },
+		{ "where there is no room for that, when more of the body "
+		  "comes",
+		  test_no_room },
+		{ "where it is cut the connection ends", test_cut },
 	};
 
 	return UNIT_RUN("connection", tests);
