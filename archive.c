@@ -202,35 +202,6 @@ static void watch_output(struct link *l, bool output)
 
 static void ready(struct watch *w, uint32_t events);
 
-/* 0 or -errno. */
-static int start(struct link *l)
-{
-	const char *const argv[] = { "zeroboot", "keep", NULL };
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = l };
-	int pair[2], files[2];
-
-	if (l->fd >= 0)
-		return 0;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	files[0] = pair[1];
-	files[1] = archive.directory;
-	l->pid = jail_spawn((char *const *)(uintptr_t)argv, files, 2);
-	close(pair[1]);
-	if (l->pid < 0 ||
-	    epoll_ctl(archive.epoll, EPOLL_CTL_ADD, pair[0], &event) < 0) {
-		int r = l->pid < 0 ? (int)l->pid : -errno;
-
-		close(pair[0]);
-		return r;
-	}
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	l->watch.ready = ready;
-	l->fd = pair[0];
-	l->output = false;
-	return 0;
-}
-
 /* True: all have ended. */
 static bool reap(void)
 {
@@ -246,16 +217,59 @@ static bool reap(void)
 	return all;
 }
 
+/* A reader and a writer more find places when they are left. */
+static bool can_leave(void)
+{
+	int places = 0;
+
+	reap();
+	for (int i = 0; i < LEAVING; i++)
+		places += !archive.leaving[i];
+	return places >= 2;
+}
+
 /* Without waiting: who hangs at a disk does not end. */
 static void leave(pid_t pid)
 {
 	int i = 0;
 
-	reap();
 	while (i < LEAVING && archive.leaving[i])
 		i++;
-	if (i < LEAVING)
+	if (i < LEAVING) /* start has seen to it */
 		archive.leaving[i] = pid;
+}
+
+/* 0 or -errno; -EAGAIN: too many that were left hang. */
+static int start(struct link *l)
+{
+	const char *const argv[] = { "zeroboot", "keep", NULL };
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = l };
+	int pair[2], files[2];
+
+	if (l->fd >= 0)
+		return 0;
+	if (!can_leave())
+		return -EAGAIN;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	files[0] = pair[1];
+	files[1] = archive.directory;
+	l->pid = jail_spawn((char *const *)(uintptr_t)argv, files, 2);
+	close(pair[1]);
+	if (l->pid < 0 ||
+	    epoll_ctl(archive.epoll, EPOLL_CTL_ADD, pair[0], &event) < 0) {
+		int r = l->pid < 0 ? (int)l->pid : -errno;
+
+		close(pair[0]); /* by which it ends, if it is there */
+		if (l->pid > 0)
+			leave(l->pid);
+		return r;
+	}
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	l->watch.ready = ready;
+	l->fd = pair[0];
+	l->output = false;
+	return 0;
 }
 
 /* What it has not answered is for the next one, before all else. */
