@@ -272,19 +272,26 @@ _Noreturn static void hold_spaces(int told, int done)
 	_exit(0);
 }
 
-/* Opens a namespace, out of the targets' way; it lives as long as this does. */
+/* The same descriptor out of the targets' way, or -errno. */
+static int move_away(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
+	int r = high < 0 ? -errno : high;
+
+	close(fd);
+	return r;
+}
+
+/* Opens a namespace, out of the targets' way; it lives as long as this does. A
+ * descriptor or -errno. */
 static int open_space(pid_t pid, const char *file)
 {
 	char path[64];
-	int fd, high;
+	int fd;
 
 	snprintf(path, sizeof(path), "%d/ns/%s", (int)pid, file);
 	fd = proc_open(path, O_RDONLY);
-	if (fd < 0)
-		return -1;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
-	close(fd);
-	return high;
+	return fd < 0 ? -errno : move_away(fd);
 }
 
 /* A directory that has been removed is empty, and nothing can be made in it: a
@@ -293,7 +300,7 @@ static int open_removed(void)
 {
 	char usual[] = "/tmp/zeroboot-XXXXXX", bare[] = "/zeroboot-XXXXXX";
 	const char *name;
-	int fd, high = -1;
+	int r;
 
 	if (!has_capability(CAP_SYS_CHROOT))
 		return -EPERM;
@@ -302,12 +309,10 @@ static int open_removed(void)
 		name = mkdtemp(bare);
 	if (!name)
 		return -errno;
-	fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = r < 0 ? -errno : move_away(r);
 	rmdir(name);
-	if (fd >= 0)
-		high = fcntl(fd, F_DUPFD_CLOEXEC, FD_SOURCES);
-	close(fd);
-	return high >= 0 ? high : -EMFILE;
+	return r;
 }
 
 static void take_spaces(pid_t pid, const int results[SPACES])
@@ -320,7 +325,7 @@ static void take_spaces(pid_t pid, const int results[SPACES])
 		if (error == 0) {
 			jail.spaces[i] = open_space(pid, spaces[i].file);
 			if (jail.spaces[i] < 0)
-				error = errno;
+				error = -jail.spaces[i];
 		}
 		if (error == 0)
 			continue;
@@ -593,6 +598,14 @@ void jail_spare(unsigned long long more)
 	spare = WORKER_SPARE + more;
 }
 
+/* 0 or -errno. */
+static int set_limit(int which, rlim_t value)
+{
+	struct rlimit limit = { value, value };
+
+	return setrlimit(which, &limit) < 0 ? -errno : 0;
+}
+
 /*
  * RLIMIT_NPROC stays: KVM may start a kernel thread in the process, and the
  * limit counts all of the user's processes. RLIMIT_SIGPENDING likewise: timers
@@ -603,25 +616,23 @@ static int set_limits(unsigned long long size, struct err *e)
 	static const int none[] = { RLIMIT_CORE,     RLIMIT_MEMLOCK,
 				    RLIMIT_MSGQUEUE, RLIMIT_NICE,
 				    RLIMIT_RTPRIO,   RLIMIT_LOCKS };
-	struct rlimit limit = { 0, 0 };
 	struct stat st;
 	int r = 0;
 
-	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-		r |= setrlimit(none[i], &limit);
+	for (size_t i = 0; r == 0 && i < sizeof(none) / sizeof(none[0]); i++)
+		r = set_limit(none[i], 0);
 	/* Only the log may be a file. */
-	if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
-		r |= setrlimit(RLIMIT_FSIZE, &limit);
-	limit = (struct rlimit){ WORKER_FILES, WORKER_FILES };
-	r |= setrlimit(RLIMIT_NOFILE, &limit);
+	if (r == 0 && (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode)))
+		r = set_limit(RLIMIT_FSIZE, 0);
+	if (r == 0)
+		r = set_limit(RLIMIT_NOFILE, WORKER_FILES);
 #ifndef __SANITIZE_ADDRESS__
-	limit.rlim_cur = limit.rlim_max = size + spare;
-	if (size)
-		r |= setrlimit(RLIMIT_AS, &limit);
+	if (r == 0 && size)
+		r = set_limit(RLIMIT_AS, size + spare);
 #else
 	(void)size;
 #endif
-	return r ? err_set(e, -errno, "limits: %s", strerror(errno)) : 0;
+	return r ? err_set(e, r, "limits: %s", strerror(-r)) : 0;
 }
 
 int jail_enter(const char *user, const struct seccomp_files *files,
