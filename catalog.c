@@ -10,6 +10,9 @@
 #include "language.h"
 #include "waiting.h"
 
+/* Of what a crew starts from: both sets' and a process's last words. */
+#define STOCK_FILES (2u * (LOAD_FILES + 2) + 1)
+
 static struct {
 	struct crew crews[CATALOG_CREWS];
 	int count;                 /* languages; behind them */
@@ -35,6 +38,22 @@ unsigned catalog_workers(void)
 	for (int i = 0; i < catalog_count(); i++)
 		sum += catalog.crews[i].maximum;
 	return sum;
+}
+
+/* Channels, and what workers start from. */
+static unsigned files_of(unsigned places)
+{
+	return places * (catalog.maximum + STOCK_FILES);
+}
+
+unsigned catalog_files(void)
+{
+	return files_of((unsigned)catalog.places);
+}
+
+unsigned catalog_files_most(void)
+{
+	return files_of(CATALOG_PLACES);
 }
 
 static int find(const char *name, size_t size)

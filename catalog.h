@@ -33,6 +33,10 @@ int catalog_count(void);
 struct crew *catalog_crew(int language);
 /* How many workers there may be in all. */
 unsigned catalog_workers(void);
+/* Descriptors that crews in places may have open here: in the places that there are; in
+ * all that there may be. */
+unsigned catalog_files(void);
+unsigned catalog_files_most(void);
 
 /*
  * A crew of a template that some of a language's sessions are of, but not the language

@@ -49,7 +49,8 @@ static struct {
 		struct listener listener;
 		bool paused; /* no descriptors were left */
 	} listeners[LISTENERS_MAX];
-	unsigned listener_count, max_connections;
+	unsigned listener_count;
+	rlim_t files; /* descriptors for connections, and for crews of places */
 	struct watch signal_watch;
 	bool ready, stdio;
 	bool draining, lame; /* lame: its first second */
@@ -108,6 +109,16 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
+/* Crews of places take of their descriptors, but not more than half. */
+static unsigned connections_most(void)
+{
+	rlim_t taken = catalog_files(), left = server.files - server.files / 2;
+
+	if (left < server.files - (taken < server.files ? taken : server.files))
+		left = server.files - taken;
+	return left < MAX_CONNECTIONS ? (unsigned)left : MAX_CONNECTIONS;
+}
+
 /* Some of those who wait; false: there is none left. */
 static bool accept_some(unsigned i)
 {
@@ -132,7 +143,7 @@ static bool accept_some(unsigned i)
 			return false;
 		if (client < 0)
 			continue; /* that one is gone again: accept(2) */
-		if (metrics.connections >= server.max_connections) {
+		if (metrics.connections >= connections_most()) {
 			turn_away(client, "too many connections");
 			continue;
 		}
@@ -296,7 +307,7 @@ static void log_state(void)
 		  server.draining ? "draining" :
 		  server.ready    ? "ready" :
 				    "starting",
-		  c.all, server.max_connections, c.busy, c.answering, c.sending,
+		  c.all, connections_most(), c.busy, c.answering, c.sending,
 		  c.all - c.busy - c.answering - c.sending,
 		  (double)c.input / (1 << 20));
 	census_log();
@@ -400,16 +411,18 @@ static int open_listeners(const struct server_options *o, struct err *e)
 	return 0;
 }
 
-/* As many connections as descriptors allow beside the workers' channels. */
+/* As many connections as descriptors allow beside the channels of languages' workers; and
+ * crews of places. */
 static int raise_limits(unsigned workers, struct err *e)
 {
 	rlim_t spare = SPARE_FILES + workers;
+	rlim_t most = spare + MAX_CONNECTIONS + catalog_files_most();
 	struct rlimit limit = { 1024, 1024 };
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
-	if (limit.rlim_cur > MAX_CONNECTIONS + spare)
-		limit.rlim_cur = MAX_CONNECTIONS + spare;
+	if (limit.rlim_cur > most)
+		limit.rlim_cur = most;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur <= spare) {
@@ -418,9 +431,7 @@ static int raise_limits(unsigned workers, struct err *e)
 			       "%llu descriptors are too few for %u workers",
 			       (unsigned long long)limit.rlim_cur, workers);
 	}
-	server.max_connections = (unsigned)(limit.rlim_cur - spare);
-	if (server.max_connections > MAX_CONNECTIONS)
-		server.max_connections = MAX_CONNECTIONS;
+	server.files = limit.rlim_cur - spare;
 	return 0;
 }
 
@@ -510,7 +521,7 @@ int server_look(const struct server_options *o, struct server_view *view,
 	if (r)
 		return r;
 	*view = (struct server_view){ .workers = catalog_workers(),
-				      .connections = server.max_connections,
+				      .connections = connections_most(),
 				      .keys = auth_required() };
 	return 0;
 }

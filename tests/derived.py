@@ -388,6 +388,33 @@ def limits(client):
     assert large.value("x") == "1"
 
 
+def most_connections(server):
+    """As the log has it, once more."""
+    before = len(server.logged())
+    os.kill(server.process.pid, signal.SIGUSR1)
+    found = []
+
+    def told():
+        found[:] = re.findall(rb"\d+ of (\d+) connections: ", server.logged()[before:])
+        return found
+    eventually(told)
+    return int(found[0])
+
+
+def descriptors(server):
+    """Where there are few, what workers of templates need is taken from connections, but half of these stay."""
+    client = Client(server)
+    all_of = most_connections(server)
+    s = client.make(language="sh")
+    template(s, "one")
+    left = most_connections(server)
+    assert all_of // 2 < left < all_of, (all_of, left)
+    for name in "two", "three", "four":
+        template(s, name)
+    assert most_connections(server) == all_of - all_of // 2
+    assert out(client, "echo 1", "four") == "1\n"
+
+
 def listed(client):
     return client.ask("GET", "/v1/templates")[1]["templates"]
 
@@ -713,6 +740,8 @@ def main():
             report.check("a template belongs to the key that made it", keys, server)
     with Server("--workers", "1", "--session-templates", "2", "--sessions-memory", "30") as server:
         report.check("there are so many, and so large", limits, Client(server))
+    with Server("--workers", "1", files=320) as server:
+        report.check("few descriptors are shared with connections", descriptors, server)
     with tempfile.TemporaryDirectory() as directory:
         top = pathlib.Path(directory)
         report.check("with a directory it outlives its server", restarted, top)
