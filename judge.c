@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "catalog.h"
 #include "clock.h"
 #include "crew.h"
+#include "discard.h"
 #include "loop.h"
 #include "metrics.h"
 #include "pool.h"
@@ -13,7 +15,8 @@
 #include "results.h"
 #include "session.h"
 
-#define SLICE_NS 200000 /* of handing in */
+#define SLICE_NS 200000    /* of handing in */
+#define CHUNK (128u << 10) /* bytes that are copied at a time */
 
 struct line { /* of jobs, by next_exec */
 	struct job *first, **end;
@@ -24,6 +27,15 @@ enum stage {
 	BEGINNING, /* it is under way */
 	BEGUN,     /* it has ended, somehow */
 	BRANCHING, /* what shares it may go on, if anything does */
+};
+
+/* The parts that all inputs have, for those that run whole, which share them: copied a
+ * slice at a time. */
+struct whole {
+	struct state state; /* one segment, once it is there; until then: */
+	char *data;
+	size_t size, room;
+	size_t at, part_end; /* of what is copied */
 };
 
 struct judge {
@@ -38,6 +50,7 @@ struct judge {
 	struct state state;         /* in which each branch begins, */
 	struct share *share;        /* whose owner it is charged to */
 	uint64_t number;            /* and its number, never used again */
+	struct whole whole[2];      /* for whom has arguments of its own: 1 */
 };
 
 /* ---- lines ---- */
@@ -116,26 +129,89 @@ static bool has_own(const struct job *job, bool arguments)
 	       (job->own_arguments && arguments);
 }
 
-/* Of a job that runs by itself. 0 or -ENOMEM. */
-static int make_whole(struct judge *j, struct job *job)
+/* Some of the copy. 1: it is there; 0: not yet; -ENOMEM. */
+static int copy_some(const struct parts *common, struct whole *w, uint32_t skip,
+		     uint64_t stop)
 {
-	struct parts all = { 0 };
-	int r = add_parts(&all, &j->common->parts,
-			  job->own_arguments ? PART_ARGUMENT : 0, 0);
+	const char *at = common->data + w->at;
+	const char *end = common->data + common->size;
+	struct segment *made;
+	struct part_view p;
+	size_t n;
 
-	if (r == 0)
-		r = add_parts(&all, &job->parts, PART_OUTPUT, 0);
-	if (r) {
-		parts_drop(&all);
-		return r;
+	if (!w->data) {
+		*w = (struct whole){ .data = malloc(common->size) };
+		w->room = common->size;
+		at = common->data;
 	}
-	job_forget_parts(job);
-	parts_drop(&job->parts);
-	job->parts = all;
+	if (!w->data)
+		return -ENOMEM;
+	while (at < end) {
+		const char *next = at;
+
+		if (w->at == w->part_end) {
+			if (part_take(&next, end, FROM_FRONT_END, &p) != 1)
+				break;
+			w->part_end += (size_t)(next - at);
+			if (p.kind == skip) {
+				w->at = w->part_end;
+				at = next;
+				continue;
+			}
+		}
+		n = w->part_end - w->at < CHUNK ? w->part_end - w->at : CHUNK;
+		memcpy(w->data + w->size, at, n);
+		w->size += n;
+		w->at += n;
+		at += n;
+		if (clock_mono() > stop && at < end)
+			return 0;
+	}
+	made = segment_make(w->data, w->room, w->data, w->size);
+	w->data = NULL;
+	return !made || state_add(&w->state, made, true) ? -ENOMEM : 1;
+}
+
+static struct whole *whole_of(struct judge *j, const struct job *job)
+{
+	return &j->whole[job->own_arguments];
+}
+
+/* Whether what it is made of is there. As copy_some. */
+static int prepare(struct judge *j, const struct job *job, uint64_t stop)
+{
+	struct whole *w = whole_of(j, job);
+
+	if (!job->alone || job->made || w->state.count)
+		return 1;
+	return copy_some(&j->common->parts, w,
+			 job->own_arguments ? PART_ARGUMENT : 0, stop);
+}
+
+/* Those that make_branch has added. */
+static void drop_outputs(struct parts *parts)
+{
+	const char *at = parts->data, *end = at + parts->size, *start = at;
+	struct part_view p;
+
+	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1) {
+		if (p.kind == PART_OUTPUT) {
+			parts->size = (size_t)(start - parts->data);
+			return;
+		}
+		start = at;
+	}
+}
+
+/* A job that runs by itself: what all have comes first, as a session's state would. */
+static void make_whole(struct judge *j, struct job *job)
+{
+	drop_outputs(&job->parts);
+	state_drop(&job->state);
+	job->state = state_copy(&whole_of(j, job)->state);
 	job->run_session = 0;
 	job->base = 0;
 	job->spent_ns = job->spent_cpu_ns = 0;
-	return 0;
 }
 
 static int make_branch(struct judge *j, struct job *job)
@@ -149,14 +225,17 @@ static int make_branch(struct judge *j, struct job *job)
 	return add_parts(&job->parts, &j->common->parts, 0, PART_OUTPUT);
 }
 
-/* The parts of one that is handed in for the first time. 0 or -ENOMEM. */
+/* The parts of one that is handed in for the first time, and is prepared. 0 or -ENOMEM. */
 static int make(struct judge *j, struct job *job)
 {
-	int r;
+	int r = 0;
 
 	if (job->made)
 		return 0;
-	r = job->alone ? make_whole(j, job) : make_branch(j, job);
+	if (job->alone)
+		make_whole(j, job);
+	else
+		r = make_branch(j, job);
 	job->made = r == 0;
 	return r;
 }
@@ -321,11 +400,11 @@ static size_t running_most(const struct judge *j)
 	return most < REQUEST_BATCH_MAX ? most : REQUEST_BATCH_MAX;
 }
 
-/* As end. *wait: there is no place now. */
-static bool hand_in(struct judge *j, struct job *job, bool *wait)
+/* As end. r: what it is made of is there, or -errno. *wait: there is no place now. */
+static bool hand_in(struct judge *j, struct job *job, int r, bool *wait)
 {
-	int r = make(j, job);
-
+	if (r > 0)
+		r = make(j, job);
 	job->submitted_ns = clock_mono();
 	j->running++;
 	if (r == 0)
@@ -371,6 +450,7 @@ static void go_on(struct task *t)
 	uint64_t stop = clock_mono() + SLICE_NS;
 	bool wait = false;
 	struct job *job;
+	int r;
 
 	if (!end_some(j) || (j->stage == BEGUN && !take_beginning(j)))
 		return;
@@ -381,9 +461,12 @@ static void go_on(struct task *t)
 	if (j->stage == BEFORE && !begin(j))
 		return;
 	while (!wait && j->running < running_most(j) && (job = next(j))) {
-		if (!hand_in(j, job, &wait))
+		r = prepare(j, job, stop);
+		if (r == 0)
+			put_back(j, job);
+		else if (!hand_in(j, job, r, &wait))
 			return;
-		if (clock_mono() > stop) {
+		if (r == 0 || clock_mono() > stop) {
 			loop_add(t);
 			return;
 		}
@@ -465,6 +548,10 @@ void judge_free(struct judge *j)
 		return;
 	loop_remove(&j->task);
 	state_drop(&j->state);
+	for (int i = 0; i < 2; i++) {
+		state_drop(&j->whole[i].state);
+		discard(j->whole[i].data, j->whole[i].room);
+	}
 	share_drop(j->share);
 	job_free(j->common);
 	free(j);
