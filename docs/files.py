@@ -33,7 +33,7 @@ GROUPS = {
     "Templates": "template snapshot build proof maker stock load",
     "Images and boxes": """image image_* gather layers tar pax unpack tree store stream inflate sha256 box pack
         cache""",
-    "What all use": "err text buffer file json base64 crc32c id clock proc cgroup side",
+    "What all use": "err text buffer file json base64 crc32c random id clock proc cgroup side",
 }
 
 
