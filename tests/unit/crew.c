@@ -85,6 +85,12 @@ pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 	return pid;
 }
 
+void jail_end(pid_t pid, int signal)
+{
+	kill(pid, signal);
+	waitpid(pid, NULL, 0);
+}
+
 /* ---- a crew ---- */
 
 static struct crew crew;
