@@ -42,9 +42,9 @@ struct origin {
 	int crew;       /* for it alone; -1: there is none */
 	uint64_t used;  /* that was wanted */
 	char why[512];  /* it is of no use; empty: it is not known to be */
-	struct file_version good; /* what it was then; 0: it was not looked at */
-	size_t size;              /* of that */
-	uint64_t look_again;      /* not before */
+	struct file_version seen; /* what was looked at last; 0: none was there */
+	size_t size;              /* of that; 0: it is not known to be good */
+	uint64_t look_again;      /* at the same, not before */
 };
 
 static struct {
@@ -191,30 +191,32 @@ static int check_kept(struct origin *o, const char *path, size_t *size)
 	return -ESTALE;
 }
 
+static bool is_same(const struct file_version *a, const struct file_version *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       !file_overwritten(a, b);
+}
+
 /* The same, of each version of the file once: who reads waits for the disk, and all others
- * for that. */
+ * for that. One that could not be read is, again, after a while. */
 static int check_once(struct origin *o, const char *path, size_t *size)
 {
 	struct file_version version = file_look(path);
 	uint64_t begun = clock_mono(), now, pause;
+	bool same = is_same(&version, &o->seen);
 	int r;
 
 	*size = o->size;
-	if (version.inode && version.inode == o->good.inode &&
-	    version.device == o->good.device &&
-	    !file_overwritten(&o->good, &version))
+	if (same && o->size)
 		return 0;
-	if (begun < o->look_again)
+	if (same && begun < o->look_again)
 		return -EAGAIN;
 	r = check_kept(o, path, size);
 	now = clock_mono();
 	pause = LOOK_COST * (now - begun);
-	if (r == 0) {
-		o->good = version;
-		o->size = *size;
-	} else {
-		o->look_again = now + (pause > LOOK_NS ? pause : LOOK_NS);
-	}
+	o->seen = version;
+	o->size = r ? 0 : *size;
+	o->look_again = now + (pause > LOOK_NS ? pause : LOOK_NS);
 	return r;
 }
 
