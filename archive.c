@@ -23,6 +23,7 @@
 #include "keeper.h"
 #include "log.h"
 #include "loop.h"
+#include "removals.h"
 #include "text.h"
 
 #define SLICE (256u << 10) /* bytes that are moved in a turn */
@@ -42,18 +43,6 @@ struct link {
 	bool output;     /* watched for that, too */
 	struct text out; /* orders, and the head of what is written */
 	size_t sent;     /* bytes of them and of the state behind them */
-};
-
-/* A file that is to be removed, and is not forgotten before it is. */
-struct removal {
-	struct removal *next;
-	bool failed; /* once */
-	char name[];
-};
-
-struct removals {
-	struct removal *first, *last;
-	size_t count;
 };
 
 static struct {
@@ -275,16 +264,8 @@ static int start(struct link *l)
 /* What it has not answered is for the next one, before all else. */
 static void take_back_removals(void)
 {
-	struct removals *sent = &archive.sent, *to = &archive.waiting;
-
-	if (!sent->first)
-		return;
-	archive.left_some = true;
-	sent->last->next = to->first;
-	to->first = sent->first;
-	to->last = to->last ? to->last : sent->last;
-	to->count += sent->count;
-	*sent = (struct removals){ .first = NULL };
+	archive.left_some |= archive.sent.first != NULL;
+	removals_put_before(&archive.waiting, &archive.sent);
 }
 
 /* It ends when it has done what has gone to it. */
@@ -504,40 +485,6 @@ static int order(struct link *l, enum keeper_work work, const char *name,
 
 /* ---- removals ---- */
 
-static void append(struct removals *to, struct removal *m)
-{
-	m->next = NULL;
-	*(to->last ? &to->last->next : &to->first) = m;
-	to->last = m;
-	to->count++;
-}
-
-static struct removal *take_first(struct removals *from)
-{
-	struct removal *m = from->first;
-
-	from->first = m->next;
-	if (!from->first)
-		from->last = NULL;
-	from->count--;
-	return m;
-}
-
-static void forget(struct removals *from, const char *name)
-{
-	struct removals rest = { .first = NULL };
-
-	while (from->first) {
-		struct removal *m = take_first(from);
-
-		if (strcmp(m->name, name))
-			append(&rest, m);
-		else
-			free(m);
-	}
-	*from = rest;
-}
-
 static void complain(const char *name, int r)
 {
 	if (!archive.complained)
@@ -575,7 +522,7 @@ static void send_removals(void)
 			complain(from->first->name, r);
 			break;
 		}
-		append(&archive.sent, take_first(from));
+		removals_append(&archive.sent, removals_take(from));
 		some = true;
 	}
 	if (some)
@@ -591,11 +538,11 @@ static void removed(int r)
 		fail(&archive.reader, -EIO);
 		return;
 	}
-	m = take_first(&archive.sent);
+	m = removals_take(&archive.sent);
 	if (r) {
 		complain(m->name, r);
 		m->failed = true;
-		append(&archive.failed, m);
+		removals_append(&archive.failed, m);
 	} else {
 		if (m->failed)
 			archive.not_before = 0;
@@ -708,19 +655,13 @@ int archive_read(const char *id, size_t size)
 
 void archive_remove_file(const char *name)
 {
-	size_t size = strlen(name) + 1;
-	struct removal *m = malloc(sizeof(*m) + size);
-
-	if (!m) {
+	if (!removals_note(&archive.waiting, name)) {
 		log_event("warning",
 			  "state: %s is not removed, and is used again after a "
 			  "restart: no memory",
 			  name);
 		return;
 	}
-	m->failed = false;
-	memcpy(m->name, name, size);
-	append(&archive.waiting, m);
 	send_removals();
 }
 
@@ -734,16 +675,13 @@ bool archive_is_removing(const char *name)
 {
 	if (archive.left_some && reap())
 		archive.left_some = false;
-	for (const struct removal *m = archive.sent.first; m; m = m->next)
-		if (!strcmp(m->name, name))
-			return true;
-	return archive.left_some;
+	return archive.left_some || removals_have(&archive.sent, name);
 }
 
 void archive_keep(const char *name)
 {
-	forget(&archive.waiting, name);
-	forget(&archive.failed, name);
+	removals_forget(&archive.waiting, name);
+	removals_forget(&archive.failed, name);
 }
 
 void archive_tick(void)
@@ -792,7 +730,8 @@ void archive_wait(int ms)
 static void remove_rest(uint64_t until)
 {
 	while (archive.failed.first)
-		append(&archive.waiting, take_first(&archive.failed));
+		removals_append(&archive.waiting,
+				removals_take(&archive.failed));
 	archive.not_before = 0;
 	send_removals();
 	while ((archive.waiting.first || archive.sent.first) &&
@@ -805,12 +744,6 @@ static void remove_rest(uint64_t until)
 			  "state: %zu files that were to be removed may be "
 			  "there still",
 			  archive_unremoved());
-}
-
-static void drop_removals(struct removals *l)
-{
-	while (l->first)
-		free(take_first(l));
 }
 
 void archive_close(int ms)
@@ -826,8 +759,8 @@ void archive_close(int ms)
 		free(links[i]->out.data);
 		links[i]->out = (struct text){ 0 };
 	}
-	drop_removals(&archive.waiting);
-	drop_removals(&archive.failed);
+	removals_drop(&archive.waiting);
+	removals_drop(&archive.failed);
 	while (!reap() && clock_mono() < until)
 		nap(2);
 	state_drop(&archive.state);

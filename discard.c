@@ -157,7 +157,8 @@ void *discard_alloc(size_t size)
 		return malloc(size ? size : 1);
 	size = round_up(size);
 	for (struct spare *s = small; s < small + SMALL; s++)
-		if (s->data && s->size >= size && s->size < size + 2 * PAGE &&
+		if (s->data && s->size >= size &&
+		    s->size < size + PAGE + PAGE &&
 		    (!best || s->size < best->size))
 			best = s;
 	return best ? take_small(best) : malloc(size);

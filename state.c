@@ -203,10 +203,10 @@ bool state_is_shared(const struct state *s)
 
 int state_add(struct state *s, struct segment *segment, bool whole)
 {
-	size_t kept = whole ? 0 : s->count;
+	size_t kept = whole || !s->list ? 0 : s->count;
 	struct state next = { .list = NULL };
 
-	if (s->list && kept && !state_is_shared(s) && kept < s->list->room) {
+	if (kept && !state_is_shared(s) && kept < s->list->room) {
 		append(s, segment);
 		return 0;
 	}

@@ -25,7 +25,7 @@ GROUPS = {
     "The front end: workers and what waits for them": """pool catalog crew member channel protocol parts queue
         waiting demand judge""",
     "Sessions, and templates made of them": """session session_exec session_limits session_store session_record
-        session_file state archive keeper origin derived api_session api_files api_template""",
+        session_file state archive removals keeper origin derived api_session api_files api_template""",
     "The Model Context Protocol": "mcp mcp_*",
     "Workers": "worker inbox outbox errand letter rings account outputs resident jail seccomp",
     "Virtual machines": """vmm vmm_* host cpu memory control machine recycle recycle_result base tables lines
