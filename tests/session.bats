@@ -141,7 +141,7 @@ session() {
 	run --separate-stderr ./zeroboot exec --session "$BATS_TEST_TMPDIR/none/session" -c 'print("ran")'
 	[ "$status" -eq 1 ]
 	[ "$output" = "" ]
-	[[ "$stderr" == "zeroboot: $BATS_TEST_TMPDIR/none/session."*".tmp: No such file or directory" ]]
+	[[ "$stderr" == "zeroboot: $BATS_TEST_TMPDIR/none/session: No such file or directory" ]]
 	mkdir "$file"
 	session 'print("ran")'
 	[ "$status" -eq 1 ]
