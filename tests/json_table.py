@@ -120,7 +120,7 @@ BODIES = {
     "language is an array": ('{"code":"1","language":["python"]}', "language: not a string, at byte 23"),
     "language is unknown": ('{"code":"1","language":"cobol"}', 'language: "cobol" is unknown, at byte 23'),
     "language is empty": ('{"code":"1","language":""}', 'language: "" is unknown'), "language in capitals": ('{"code":"1","language":"Python"}', "is unknown"),
-    "language with a space": ('{"code":"1","language":"python "}', "is unknown"), "language with NUL": (r'{"code":"1","language":"python\u0000"}', "is unknown"),
+    "language with a space": ('{"code":"1","language":"python "}', "is unknown"), "language with NUL": (r'{"code":"1","language":"python\u0000"}', "language: has a NUL byte, at byte 23"),
     "language begins right": ('{"code":"1","language":"pythonx"}', "is unknown"), "language of UTF-8": ('{"code":"1","language":"\U0001f40d\\"\\\\"}', '"\U0001f40d"\\" is unknown'),
     "language of 65 bytes": ('{"code":"1","language":"' + "x" * 65 + '"}', "language: no name is as long as this, at byte 23"),
     "wrong language, no code": ('{"language":"cobol"}', "is unknown"),
