@@ -185,7 +185,7 @@ static int kvm_run(void)
 
 		if (run->kvm_dirty_regs & KVM_SYNC_X86_REGS)
 			assert(s->regs.rip == PREEMPT_ENTRY &&
-			       (c->want_tick || c->signal));
+			       (c->want_tick || c->signal || c->preempt));
 		assert(!run->immediate_exit);
 	}
 	interrupted = false;
