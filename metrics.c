@@ -131,10 +131,21 @@ static void put_discarded(struct text *t)
 			    (unsigned long long)metrics.discarded[i]);
 }
 
-void metrics_write(struct text *t, metrics_namer *name_of)
+static void put_times(struct text *t)
 {
-	put_runs(t);
-	put_discarded(t);
+	put_histogram(t, "zeroboot_fork_time_milliseconds", &metrics.fork,
+		      "From having a request to a VM ready to run it.");
+	put_histogram(t, "zeroboot_exec_time_milliseconds", &metrics.exec,
+		      "From entering the guest to the end of the program.");
+	put_histogram(t, "zeroboot_total_time_milliseconds", &metrics.total,
+		      "From a request read to its answer ready.");
+	put_histogram(t, "zeroboot_queue_wait_milliseconds", &metrics.wait,
+		      "From a request read to a worker having it.");
+}
+
+/* How runs have ended, and what they have used. */
+static void put_ends(struct text *t)
+{
 	metrics_value(t, "zeroboot_signalled_total", "counter", metrics.signals,
 		      "Runs that a signal ended.");
 	metrics_value(t, "zeroboot_out_of_memory_total", "counter",
@@ -152,15 +163,10 @@ void metrics_write(struct text *t, metrics_namer *name_of)
 		      "Runs that ended because their worker failed.");
 	metrics_value(t, "zeroboot_cancelled_total", "counter",
 		      metrics.cancelled, "Runs whose client went away.");
-	put_histogram(t, "zeroboot_fork_time_milliseconds", &metrics.fork,
-		      "From having a request to a VM ready to run it.");
-	put_histogram(t, "zeroboot_exec_time_milliseconds", &metrics.exec,
-		      "From entering the guest to the end of the program.");
-	put_histogram(t, "zeroboot_total_time_milliseconds", &metrics.total,
-		      "From a request read to its answer ready.");
-	put_histogram(t, "zeroboot_queue_wait_milliseconds", &metrics.wait,
-		      "From a request read to a worker having it.");
-	put_requests(t, name_of);
+}
+
+static void put_clients(struct text *t)
+{
 	metrics_value(t, "zeroboot_unauthorised_total", "counter",
 		      metrics.unauthorised, "Requests without a known key.");
 	metrics_value(t, "zeroboot_rate_limited_total", "counter",
@@ -187,6 +193,16 @@ void metrics_write(struct text *t, metrics_namer *name_of)
 		      "Connections turned away because there were too many.");
 	metrics_value(t, "zeroboot_http_connections", "gauge",
 		      metrics.connections, "Connections open.");
+}
+
+void metrics_write(struct text *t, metrics_namer *name_of)
+{
+	put_runs(t);
+	put_discarded(t);
+	put_ends(t);
+	put_times(t);
+	put_requests(t, name_of);
+	put_clients(t);
 	metrics_value(t, "zeroboot_log_lines_dropped_total", "counter",
 		      metrics.log_lines_dropped,
 		      "Log lines lost because stderr was not read.");

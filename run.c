@@ -233,6 +233,57 @@ static int keep(struct machine *m, struct delta *d, const char *path,
 	return failed ? failed : r;
 }
 
+/* What had been counted, and when, at a moment of a run. */
+struct moment {
+	uint64_t ns, faults, calls;
+};
+
+static struct moment moment_of(const struct vm *vm)
+{
+	const volatile struct zb_control *c = control_page(vm);
+
+	return (struct moment){ clock_mono(), c->page_faults, c->syscalls };
+}
+
+/* start: when the VM was asked for; from, to: around its run. */
+static void print_costs(const struct vm *vm, uint64_t start,
+			const struct moment *from, const struct moment *to)
+{
+	dprintf(STDERR_FILENO,
+		"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu "
+		"pages dirtied, %llu guest faults, %llu system calls\n",
+		(double)(from->ns - start) / 1e6,
+		(double)(to->ns - from->ns) / 1e6,
+		(unsigned long long)vm->exits,
+		(unsigned long long)vm_dirty_pages(vm),
+		(unsigned long long)(to->faults - from->faults),
+		(unsigned long long)(to->calls - from->calls));
+}
+
+/* The request to a VM that waits for one, until its program or its exec ends: as
+ * finish(), and with what it returns. start: when the VM was asked for. */
+static int serve(struct machine *m, const struct exec_options *o,
+		 const struct parts *parts, uint64_t start,
+		 enum vm_event *ended, struct err *e)
+{
+	struct moment from, to;
+	int r = machine_request(m, parts->data, parts->size, ZB_OUTPUT_SIZE);
+
+	if (r)
+		return err_set(e, r,
+			       "the request does not fit into the memory of "
+			       "its VM");
+	control_want_outputs(&m->vm, PROTOCOL_FILES_MAX);
+	if (o->trace)
+		control_trace(&m->vm);
+	from = moment_of(&m->vm);
+	r = finish(&m->vm, o->timeout_ms, false, ended, e);
+	to = moment_of(&m->vm);
+	if (o->stats)
+		print_costs(&m->vm, start, &from, &to);
+	return r < 0 ? r : take_outputs(m, parts, r, e);
+}
+
 int run_exec(const struct exec_options *o, const struct parts *parts,
 	     struct err *e)
 {
@@ -242,7 +293,7 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 	struct snapshot snapshot = { 0 };
 	struct machine m = { 0 };
 	struct delta delta = { 0 };
-	uint64_t start = clock_mono(), forked, done, faults, calls;
+	uint64_t start = clock_mono();
 	int lock = -1, r = 0;
 
 	if (o->session)
@@ -259,40 +310,10 @@ int run_exec(const struct exec_options *o, const struct parts *parts,
 		r = machine_make(&m, e);
 	if (r == 0 && o->session)
 		r = resume(&m, &delta, session, &lock, e);
-	if (r)
-		goto out;
-	r = machine_request(&m, parts->data, parts->size, ZB_OUTPUT_SIZE);
-	if (r) {
-		err_set(e, r,
-			"the request does not fit into the memory of its VM");
-		goto out;
-	}
-	control_want_outputs(&m.vm, PROTOCOL_FILES_MAX);
-	if (o->trace)
-		control_trace(&m.vm);
-	faults = control_page(&m.vm)->page_faults;
-	calls = control_page(&m.vm)->syscalls;
-	forked = clock_mono();
-	r = finish(&m.vm, o->timeout_ms, false, &ended, e);
-	done = clock_mono();
-	if (r >= 0)
-		r = take_outputs(&m, parts, r, e);
+	if (r == 0)
+		r = serve(&m, o, parts, start, &ended, e);
 	if (r >= 0 && o->session)
 		r = keep(&m, &delta, session, ended, r, e);
-	if (o->stats) {
-		const volatile struct zb_control *c = control_page(&m.vm);
-
-		dprintf(STDERR_FILENO,
-			"zeroboot: fork %.3f ms, run %.3f ms, %llu exits, %llu "
-			"pages dirtied, %llu guest faults, %llu system calls\n",
-			(double)(forked - start) / 1e6,
-			(double)(done - forked) / 1e6,
-			(unsigned long long)m.vm.exits,
-			(unsigned long long)vm_dirty_pages(&m.vm),
-			(unsigned long long)(c->page_faults - faults),
-			(unsigned long long)(c->syscalls - calls));
-	}
-out:
 	if (lock >= 0)
 		close(lock);
 	delta_close(&delta);

@@ -196,6 +196,44 @@ static int deny_msrs(struct vm *vm, struct err *e)
 	return 0;
 }
 
+/* What the guest's addresses lead to. */
+static int add_slots(struct vm *vm, const void *locked, const void *image,
+		     uint64_t image_size, bool log, struct err *e)
+{
+	int r = add_slot(vm, SLOT_MEMORY, log ? KVM_MEM_LOG_DIRTY_PAGES : 0, 0,
+			 vm->large_gpa, vm->memory, e);
+
+	if (r == 0 && vm->large_gpa < vm->memory_size)
+		r = add_slot(vm, SLOT_LARGE, 0, vm->large_gpa,
+			     vm->memory_size - vm->large_gpa,
+			     vm->memory + vm->large_gpa, e);
+	if (r == 0)
+		r = add_slot(vm, SLOT_LOCKED, KVM_MEM_READONLY, ZB_LOCKED_GPA,
+			     ZB_LOCKED_SIZE, locked, e);
+	if (r == 0 && image_size)
+		r = add_slot(vm, SLOT_IMAGE, KVM_MEM_READONLY, ZB_IMAGE_GPA,
+			     image_size, image, e);
+	return r;
+}
+
+static int add_vcpu(struct vm *vm, const struct vmm *vmm, struct err *e)
+{
+	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
+	if (vm->vcpu < 0)
+		return err_set(e, -errno, "KVM_CREATE_VCPU: %s",
+			       strerror(errno));
+	vm->run_size = vmm->run_size;
+	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       vm->vcpu, 0);
+	if (vm->run == MAP_FAILED)
+		return err_set(e, -errno, "kvm_run: %s", strerror(errno));
+	if (ioctl(vm->vcpu, KVM_SET_CPUID2, &vmm->cpuid) < 0)
+		return err_set(e, -errno, "KVM_SET_CPUID2: %s",
+			       strerror(errno));
+	vm->run->kvm_valid_regs = SYNC_ALL;
+	return 0;
+}
+
 /* Everything but registers. vm was vm_init'ed and has its memory. */
 static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 		  const void *image, uint64_t image_size, bool log,
@@ -207,6 +245,9 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 	};
 	int r;
 
+	vm->tss_type = vmm->tss_type;
+	vm->nested_paging = vmm->nested_paging;
+	vm->needs_flush = vmm->needs_flush;
 	vm->fd = ioctl(vmm->fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return err_set(e, -errno, "KVM_CREATE_VM: %s", strerror(errno));
@@ -215,43 +256,11 @@ static int create(struct vm *vm, const struct vmm *vmm, const void *locked,
 		return err_set(e, -errno,
 			       "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: %s",
 			       strerror(errno));
-	r = add_slot(vm, SLOT_MEMORY, log ? KVM_MEM_LOG_DIRTY_PAGES : 0, 0,
-		     vm->large_gpa, vm->memory, e);
+	r = add_slots(vm, locked, image, image_size, log, e);
+	if (r == 0)
+		r = add_vcpu(vm, vmm, e);
 	if (r)
 		return r;
-	if (vm->large_gpa < vm->memory_size) {
-		r = add_slot(vm, SLOT_LARGE, 0, vm->large_gpa,
-			     vm->memory_size - vm->large_gpa,
-			     vm->memory + vm->large_gpa, e);
-		if (r)
-			return r;
-	}
-	r = add_slot(vm, SLOT_LOCKED, KVM_MEM_READONLY, ZB_LOCKED_GPA,
-		     ZB_LOCKED_SIZE, locked, e);
-	if (r)
-		return r;
-	if (image_size) {
-		r = add_slot(vm, SLOT_IMAGE, KVM_MEM_READONLY, ZB_IMAGE_GPA,
-			     image_size, image, e);
-		if (r)
-			return r;
-	}
-	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
-	if (vm->vcpu < 0)
-		return err_set(e, -errno, "KVM_CREATE_VCPU: %s",
-			       strerror(errno));
-	vm->run_size = vmm->run_size;
-	vm->tss_type = vmm->tss_type;
-	vm->nested_paging = vmm->nested_paging;
-	vm->needs_flush = vmm->needs_flush;
-	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       vm->vcpu, 0);
-	if (vm->run == MAP_FAILED)
-		return err_set(e, -errno, "kvm_run: %s", strerror(errno));
-	if (ioctl(vm->vcpu, KVM_SET_CPUID2, &vmm->cpuid) < 0)
-		return err_set(e, -errno, "KVM_SET_CPUID2: %s",
-			       strerror(errno));
-	vm->run->kvm_valid_regs = SYNC_ALL;
 	/* Last, some time after the slots: the kernel waits for readers of what
 	 * it replaces, and within 25 us of the wait before this takes 20 ms
 	 * (srcutree.exp_holdoff) instead of nothing. */
