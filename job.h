@@ -57,6 +57,7 @@ struct job {
 	uint32_t run_session;    /* RUN_SESSION_*, RUN_* */
 	uint64_t state_limit;    /* bytes that its pages may have */
 	struct judge *judge;     /* of which it is an input; or NULL */
+	size_t shared_size;      /* bytes of what all of that's have */
 	bool own_arguments;      /* instead of those that all inputs have */
 	bool made;               /* its parts are what it runs with */
 	bool alone;              /* no other input has the same beginning */

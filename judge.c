@@ -7,7 +7,6 @@
 #include "catalog.h"
 #include "clock.h"
 #include "crew.h"
-#include "discard.h"
 #include "loop.h"
 #include "metrics.h"
 #include "pool.h"
@@ -15,8 +14,7 @@
 #include "results.h"
 #include "session.h"
 
-#define SLICE_NS 200000    /* of handing in */
-#define CHUNK (128u << 10) /* bytes that are copied at a time */
+#define SLICE_NS 200000 /* of handing in */
 
 struct line { /* of jobs, by next_exec */
 	struct job *first, **end;
@@ -27,15 +25,6 @@ enum stage {
 	BEGINNING, /* it is under way */
 	BEGUN,     /* it has ended, somehow */
 	BRANCHING, /* what shares it may go on, if anything does */
-};
-
-/* The parts that all inputs have, for those that run whole, which share them: copied a
- * slice at a time. */
-struct whole {
-	struct state state; /* one segment, once it is there; until then: */
-	char *data;
-	size_t size, room;
-	size_t at, part_end; /* of what is copied */
 };
 
 struct judge {
@@ -50,7 +39,9 @@ struct judge {
 	struct state state;         /* in which each branch begins, */
 	struct share *share;        /* whose owner it is charged to */
 	uint64_t number;            /* and its number, never used again */
-	struct whole whole[2];      /* for whom has arguments of its own: 1 */
+	struct parts all;           /* what all inputs have, in whole[0] */
+	struct segment *request;    /* the same */
+	struct state whole[2];      /* [1]: without arguments, once wanted */
 };
 
 /* ---- lines ---- */
@@ -89,103 +80,78 @@ static struct job *line_take(struct line *l)
 
 /* ---- what each is made of ---- */
 
-/* One that is not of the kind skip, and of no other kind than only, where these are
- * not 0. */
-static bool is_meant(const struct part_view *p, uint32_t skip, uint32_t only)
-{
-	return p->kind != skip && (!only || p->kind == only);
-}
-
-static bool has_part(const struct parts *parts, uint32_t skip, uint32_t only)
+static bool has_arguments(const struct parts *parts)
 {
 	const char *at = parts->data, *end = at + parts->size;
 	struct part_view p;
 
 	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
-		if (is_meant(&p, skip, only))
+		if (p.kind == PART_ARGUMENT)
 			return true;
 	return false;
 }
 
-/* Adds those parts. 0 or -ENOMEM. */
-static int add_parts(struct parts *to, const struct parts *from, uint32_t skip,
-		     uint32_t only)
+/* More than its standard input. arguments: the others have some. */
+static bool has_own(const struct job *job, bool arguments)
+{
+	const char *at = job->parts.data, *end = at + job->parts.size;
+	struct part_view p;
+
+	while (at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
+		if (p.kind != PART_STDIN)
+			return true;
+	return job->own_arguments && arguments;
+}
+
+/* Adds which files are wanted. 0 or -ENOMEM. */
+static int add_outputs(struct parts *to, const struct parts *from)
 {
 	const char *at = from->data, *end = at + from->size;
 	struct part_view p;
 	int r = 0;
 
 	while (r == 0 && at && part_take(&at, end, FROM_FRONT_END, &p) == 1)
-		if (is_meant(&p, skip, only))
+		if (p.kind == PART_OUTPUT)
 			r = parts_add(to, p.kind, p.name, p.name_size, p.data,
 				      p.size);
 	return r;
 }
 
-/* arguments: the others have some. */
-static bool has_own(const struct job *job, bool arguments)
+/* From there to there, if that is anything, in it. 0 or -ENOMEM. */
+static int add_bytes(struct state *s, struct segment *all, const char *from,
+		     const char *to)
 {
-	return has_part(&job->parts, PART_STDIN, 0) ||
-	       (job->own_arguments && arguments);
+	struct segment *some;
+
+	if (from == to)
+		return 0;
+	some = segment_part(all, from, (size_t)(to - from));
+	return some ? state_add(s, some, false) : -ENOMEM;
 }
 
-/* Some of the copy. 1: it is there; 0: not yet; -ENOMEM. */
-static int copy_some(const struct parts *common, struct whole *w, uint32_t skip,
-		     uint64_t stop)
+/* What all have but arguments. 0 or -ENOMEM. */
+static int leave_arguments(struct judge *j)
 {
-	const char *at = common->data + w->at;
-	const char *end = common->data + common->size;
-	struct segment *made;
-	struct part_view p;
-	size_t n;
+	const char *at = j->all.data, *end = at + j->all.size, *from = at;
+	struct state *s = &j->whole[1];
+	int r = 0;
 
-	if (!w->data) {
-		*w = (struct whole){ .data = malloc(common->size) };
-		w->room = common->size;
-		at = common->data;
+	while (r == 0) {
+		const char *part = at;
+		struct part_view p;
+
+		if (part_take(&at, end, FROM_FRONT_END, &p) != 1)
+			break;
+		if (p.kind != PART_ARGUMENT)
+			continue;
+		r = add_bytes(s, j->request, from, part);
+		from = at;
 	}
-	if (!w->data)
-		return -ENOMEM;
-	while (at < end) {
-		const char *next = at;
-
-		if (w->at == w->part_end) {
-			if (part_take(&next, end, FROM_FRONT_END, &p) != 1)
-				break;
-			w->part_end += (size_t)(next - at);
-			if (p.kind == skip) {
-				w->at = w->part_end;
-				at = next;
-				continue;
-			}
-		}
-		n = w->part_end - w->at < CHUNK ? w->part_end - w->at : CHUNK;
-		memcpy(w->data + w->size, at, n);
-		w->size += n;
-		w->at += n;
-		at += n;
-		if (clock_mono() > stop && at < end)
-			return 0;
-	}
-	made = segment_make(w->data, w->room, w->data, w->size);
-	w->data = NULL;
-	return !made || state_add(&w->state, made, true) ? -ENOMEM : 1;
-}
-
-static struct whole *whole_of(struct judge *j, const struct job *job)
-{
-	return &j->whole[job->own_arguments];
-}
-
-/* Whether what it is made of is there. As copy_some. */
-static int prepare(struct judge *j, const struct job *job, uint64_t stop)
-{
-	struct whole *w = whole_of(j, job);
-
-	if (!job->alone || job->made || w->state.count)
-		return 1;
-	return copy_some(&j->common->parts, w,
-			 job->own_arguments ? PART_ARGUMENT : 0, stop);
+	if (r == 0)
+		r = add_bytes(s, j->request, from, end);
+	if (r)
+		state_drop(s);
+	return r;
 }
 
 /* Those that make_branch has added. */
@@ -203,15 +169,20 @@ static void drop_outputs(struct parts *parts)
 	}
 }
 
-/* A job that runs by itself: what all have comes first, as a session's state would. */
-static void make_whole(struct judge *j, struct job *job)
+/* A job that runs by itself: what all have comes first, as a session's state would.
+ * 0 or -ENOMEM. */
+static int make_whole(struct judge *j, struct job *job)
 {
+	struct state *s = &j->whole[job->own_arguments];
+	int r = s->count ? 0 : leave_arguments(j);
+
 	drop_outputs(&job->parts);
 	state_drop(&job->state);
-	job->state = state_copy(&whole_of(j, job)->state);
+	job->state = state_copy(s);
 	job->run_session = 0;
 	job->base = 0;
 	job->spent_ns = job->spent_cpu_ns = 0;
+	return r;
 }
 
 static int make_branch(struct judge *j, struct job *job)
@@ -222,20 +193,17 @@ static int make_branch(struct judge *j, struct job *job)
 	job->state_limit = j->common->state_limit;
 	job->spent_ns = j->common->exec_ns;
 	job->spent_cpu_ns = j->common->cpu_ns;
-	return add_parts(&job->parts, &j->common->parts, 0, PART_OUTPUT);
+	return add_outputs(&job->parts, &j->all);
 }
 
-/* The parts of one that is handed in for the first time, and is prepared. 0 or -ENOMEM. */
+/* The parts of one that is handed in for the first time. 0 or -ENOMEM. */
 static int make(struct judge *j, struct job *job)
 {
-	int r = 0;
+	int r;
 
 	if (job->made)
 		return 0;
-	if (job->alone)
-		make_whole(j, job);
-	else
-		r = make_branch(j, job);
+	r = job->alone ? make_whole(j, job) : make_branch(j, job);
 	job->made = r == 0;
 	return r;
 }
@@ -400,11 +368,11 @@ static size_t running_most(const struct judge *j)
 	return most < REQUEST_BATCH_MAX ? most : REQUEST_BATCH_MAX;
 }
 
-/* As end. r: what it is made of is there, or -errno. *wait: there is no place now. */
-static bool hand_in(struct judge *j, struct job *job, int r, bool *wait)
+/* As end. *wait: there is no place now. */
+static bool hand_in(struct judge *j, struct job *job, bool *wait)
 {
-	if (r > 0)
-		r = make(j, job);
+	int r = make(j, job);
+
 	job->submitted_ns = clock_mono();
 	j->running++;
 	if (r == 0)
@@ -450,7 +418,6 @@ static void go_on(struct task *t)
 	uint64_t stop = clock_mono() + SLICE_NS;
 	bool wait = false;
 	struct job *job;
-	int r;
 
 	if (!end_some(j) || (j->stage == BEGUN && !take_beginning(j)))
 		return;
@@ -461,12 +428,9 @@ static void go_on(struct task *t)
 	if (j->stage == BEFORE && !begin(j))
 		return;
 	while (!wait && j->running < running_most(j) && (job = next(j))) {
-		r = prepare(j, job, stop);
-		if (r == 0)
-			put_back(j, job);
-		else if (!hand_in(j, job, r, &wait))
+		if (!hand_in(j, job, &wait))
 			return;
-		if (r == 0 || clock_mono() > stop) {
+		if (clock_mono() > stop) {
 			loop_add(t);
 			return;
 		}
@@ -487,8 +451,23 @@ static void take_job(struct judge *j, struct job *job, bool arguments)
 	job->timeout_ms = common->timeout_ms;
 	job->memory_mb = common->memory_mb;
 	job->base64 = common->base64;
+	job->shared_size = j->all.size;
 	job->alone = has_own(job, arguments);
 	line_add(job->alone ? &j->alone : &j->sharing, job);
+}
+
+/* What common is made of, as those that run whole have it, too. 0 or -ENOMEM. */
+static int share_parts(struct judge *j, struct job *common)
+{
+	j->all = common->parts;
+	common->parts = (struct parts){ 0 };
+	j->request = segment_of_request(j->all.data, j->all.room, j->all.data,
+					j->all.size);
+	if (!j->request || state_add(&j->whole[0], j->request, true))
+		return -ENOMEM;
+	common->state = state_copy(&j->whole[0]);
+	common->shared_size = j->all.size;
+	return 0;
 }
 
 struct judge *judge_make(struct job *common, struct job **jobs, size_t count)
@@ -496,14 +475,15 @@ struct judge *judge_make(struct job *common, struct job **jobs, size_t count)
 	static uint64_t numbers;
 	struct judge *j = calloc(1, sizeof(*j));
 
-	if (!j)
+	if (!j || share_parts(j, common)) {
+		free(j);
 		return NULL;
-	*j = (struct judge){ .task.run = go_on,
-			     .common = common,
-			     .jobs = jobs,
-			     .count = count,
-			     .left = count,
-			     .number = ++numbers };
+	}
+	j->task.run = go_on;
+	j->common = common;
+	j->jobs = jobs;
+	j->count = j->left = count;
+	j->number = ++numbers;
 	line_open(&j->alone);
 	line_open(&j->sharing);
 	line_open(&j->ended);
@@ -516,7 +496,7 @@ struct judge *judge_make(struct job *common, struct job **jobs, size_t count)
 
 void judge_submit(struct judge *j)
 {
-	bool arguments = has_part(&j->common->parts, 0, PART_ARGUMENT);
+	bool arguments = has_arguments(&j->all);
 	struct job *first;
 
 	j->common->state_limit = session_pages_most();
@@ -548,10 +528,8 @@ void judge_free(struct judge *j)
 		return;
 	loop_remove(&j->task);
 	state_drop(&j->state);
-	for (int i = 0; i < 2; i++) {
-		state_drop(&j->whole[i].state);
-		discard(j->whole[i].data, j->whole[i].room);
-	}
+	state_drop(&j->whole[0]);
+	state_drop(&j->whole[1]);
 	share_drop(j->share);
 	job_free(j->common);
 	free(j);

@@ -13,6 +13,8 @@ struct segment {
 	size_t size;
 	void *payload; /* it is in there */
 	size_t payload_size;
+	size_t counted;      /* bytes of that, in total */
+	struct segment *of;  /* whose payload it is in; NULL: its own */
 	struct share *share; /* NULL: nobody's */
 };
 
@@ -98,8 +100,8 @@ bool share_allows(uint64_t owner, size_t own, size_t everybody, size_t more,
 
 /* ---- segments ---- */
 
-struct segment *segment_make(void *payload, size_t payload_size,
-			     const char *data, size_t size)
+static struct segment *make(void *payload, size_t payload_size,
+			    const char *data, size_t size)
 {
 	struct segment *s = malloc(sizeof(*s));
 
@@ -112,7 +114,35 @@ struct segment *segment_make(void *payload, size_t payload_size,
 			       .size = size,
 			       .payload = payload,
 			       .payload_size = payload_size };
-	total += payload_size;
+	return s;
+}
+
+struct segment *segment_make(void *payload, size_t payload_size,
+			     const char *data, size_t size)
+{
+	struct segment *s = make(payload, payload_size, data, size);
+
+	if (s) {
+		s->counted = payload_size;
+		total += payload_size;
+	}
+	return s;
+}
+
+struct segment *segment_of_request(void *payload, size_t payload_size,
+				   const char *data, size_t size)
+{
+	return make(payload, payload_size, data, size);
+}
+
+struct segment *segment_part(struct segment *of, const char *data, size_t size)
+{
+	struct segment *s = make(NULL, 0, data, size);
+
+	if (s) {
+		s->of = of;
+		of->users++;
+	}
 	return s;
 }
 
@@ -139,10 +169,11 @@ void segment_drop(struct segment *s)
 {
 	if (!s || --s->users)
 		return;
-	total -= s->payload_size;
+	total -= s->counted;
 	if (s->share)
 		s->share->bytes -= s->payload_size;
 	share_drop(s->share);
+	segment_drop(s->of);
 	discard(s->payload, s->payload_size);
 	free(s);
 }

@@ -51,6 +51,12 @@ struct state { /* zeroed: empty; a copy has the same list */
  * whatever comes of it. NULL: no memory. */
 struct segment *segment_make(void *payload, size_t payload_size,
 			     const char *data, size_t size);
+/* The same of what a request has brought: it counts where requests do (waiting.h), and is
+ * nobody's state. */
+struct segment *segment_of_request(void *payload, size_t payload_size,
+				   const char *data, size_t size);
+/* Some bytes of one like that, which stays there as long. NULL: no memory. */
+struct segment *segment_part(struct segment *of, const char *data, size_t size);
 /* So many bytes that are no segment's are an owner's, too; or not any more. */
 void share_charge(struct share *s, size_t size);
 void share_discharge(struct share *s, size_t size);

@@ -58,10 +58,16 @@ bool waiting_has_room(size_t count, size_t parts_size, uint64_t owner)
 	return can_displace(count > room ? count - room : 1, own, owner);
 }
 
+/* What several share is there as long as one of them is: each counts for it. */
+static size_t size_of(const struct job *job)
+{
+	return job->parts.size + job->shared_size;
+}
+
 static bool fits(const struct job *job)
 {
 	return all.count < all.most &&
-	       all.parts_size + job->parts.size <= WAITING_PARTS_MAX;
+	       all.parts_size + size_of(job) <= WAITING_PARTS_MAX;
 }
 
 struct job *waiting_displace(const struct job *job)
@@ -93,14 +99,14 @@ int waiting_put(struct queue *q, struct job *job)
 	if (r)
 		return r;
 	all.count++;
-	all.parts_size += job->parts.size;
+	all.parts_size += size_of(job);
 	return 0;
 }
 
 static void leave(const struct job *job)
 {
 	all.count--;
-	all.parts_size -= job->parts.size;
+	all.parts_size -= size_of(job);
 }
 
 struct job *waiting_take(struct queue *q)

@@ -1,6 +1,5 @@
 /*
- * Inputs that run whole: what all have is copied once, some of it in a turn, and is
- * theirs together.
+ * Inputs that run whole: what all have is in memory once, and is theirs together.
  */
 #include "unit.h"
 
@@ -192,16 +191,45 @@ static void test_shared(void)
 	put(jobs[2], PART_ARGUMENT, "own", 3);
 	jobs[2]->own_arguments = true;
 	judge_submit(judge);
-	CHECK(turn() > (int)(2 * LARGE >> 20));
+	turn();
 	EQUAL(given_count, INPUTS);
 	is(jobs[0], "cafaoe");
 	is(jobs[1], "cafaoe");
 	is(jobs[2], "cfoa");
 	CHECK(jobs[0]->state.pieces == jobs[1]->state.pieces);
 	for (int i = 0; i < INPUTS; i++)
-		CHECK(jobs[i]->parts.room < 4096);
-	CHECK(state_total() < 3 * LARGE);
+		CHECK(jobs[i]->parts.room < 4096 &&
+		      jobs[i]->shared_size > LARGE);
+	/* It is no copy, and counts as no session's. */
+	CHECK(jobs[2]->state.pieces[0].iov_base ==
+	      jobs[0]->state.pieces[0].iov_base);
+	CHECK(state_total() < 4096);
 	close_judge();
+}
+
+/* Its worker is to have the rest of it when the client, and the judge, are gone. */
+static void test_kept_by_one(void)
+{
+	struct state left;
+
+	open_judge(1000);
+	put(jobs[0], PART_ARGUMENT, "own", 3);
+	jobs[0]->own_arguments = true;
+	judge_submit(judge);
+	turn();
+	left = jobs[0]->state;
+	jobs[0]->state = (struct state){ 0 };
+	judge_cancel(judge);
+	judge_free(judge);
+	for (int i = 0; i < INPUTS; i++)
+		job_free(jobs[i]);
+	for (size_t i = 0; i < left.count; i++)
+		CHECK(memchr(left.pieces[i].iov_base, 'x',
+			     left.pieces[i].iov_len) ||
+		      left.pieces[i].iov_len < 1000);
+	EQUAL(left.count, 3);
+	state_drop(&left);
+	EQUAL(state_total(), 0);
 }
 
 /* A beginning whose state cannot be kept, with what a branch would have had. */
@@ -243,8 +271,10 @@ static void test_again(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{ "what all have is copied in slices, and theirs together",
+		{ "what all have is in memory once, and counts for each",
 		  test_shared },
+		{ "what all have stays as long as one is sent it",
+		  test_kept_by_one },
 		{ "all run whole when the beginning cannot be kept",
 		  test_not_kept },
 		{ "one whose beginning is of no use has its parts once",
