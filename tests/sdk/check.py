@@ -1,6 +1,10 @@
 """The Python package as it is installed, against the server and the fake one."""
 import asyncio
+import dataclasses
+import json
 import os
+import pathlib
+import re
 import sys
 import threading
 import time
@@ -441,6 +445,18 @@ def check_templates(kind):
     assert sandbox.templates() == []
 
 
+def check_fields():
+    """What clients have of a session and of a template is what the API's document says."""
+    with urllib.request.urlopen(f"{SERVER}/v1/openapi.json", timeout=60) as answer:
+        schemas = json.load(answer)["components"]["schemas"]
+    types = (pathlib.Path(__file__).resolve().parent.parent.parent / "sdk/node/src/session.ts").read_text()
+    for known in zeroboot.SessionInfo, zeroboot.TemplateInfo:
+        said = set(schemas[known.__name__.removesuffix("Info")]["properties"])
+        assert {f.name for f in dataclasses.fields(known)} == said, (known, said)
+        typed = re.search(rf"interface {known.__name__} \{{(.*?)\n\}}", types, re.S)[1]
+        assert set(re.findall(r"^\t(\w+)\??:", typed, re.M)) == said, (typed, said)
+
+
 def check_session_forks(kind):
     with kind(base_url=SERVER).session() as s:
         s.run("x = [1]")
@@ -718,6 +734,7 @@ asyncio.set_event_loop(loop)
 for name, function in BOTH:
     report("python: " + name, function, zeroboot.Sandbox)
     report("python, async: " + name, function, Awaited)
+report("python, node: sessions and templates have the fields of the document", check_fields)
 report("python: threads share a client", check_threads)
 report("python, async: 30 runs at once", check_gather)
 report("python, async: a cancelled task ends its run", check_cancel)

@@ -86,6 +86,11 @@ export interface TemplateInfo {
 	created: string;
 	/** That are of it. */
 	sessions: number;
+	/** The server's disk has it; not there: it has no --state. */
+	saved?: boolean;
+	/** Why nothing can run of it. */
+	reason?: string;
+	warnings?: string[];
 }
 
 export function templateOf(answer: unknown): TemplateInfo {

@@ -50,6 +50,9 @@ class TemplateInfo:
     memory_mb: float = 0.0  # that it takes
     created: str = ""
     sessions: int = 0  # that are of it
+    saved: Optional[bool] = None  # the server's disk has it; None: it has no --state
+    reason: Optional[str] = None  # why nothing can run of it
+    warnings: List[str] = field(default_factory=list)
 
 
 def template_of(answer: Any) -> TemplateInfo:
