@@ -164,22 +164,29 @@ assert [r["stdout"] for r in json.load(open(sys.argv[1]))["results"]] == [f"{n}\
 @test "queue: code that waits is bounded in all" {
 	start_server --workers 1 --max-queue 1000
 	python3 - "$port" <<'PY'
-import json, socket, sys
+import json, re, socket, sys, time, urllib.request
+port, count, clients = int(sys.argv[1]), 72, []
 body = json.dumps({"code": "import time; time.sleep(250) #" + "x" * 4190000, "timeout_seconds": 280}).encode()
 request = b"POST /v1/exec HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-taken = []
-for _ in range(80):
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-    s.settimeout(120)
-    s.sendall(request)
-    s.settimeout(0.5 if len(taken) > 62 else 0.02)
+for _ in range(count):
+    clients.append(socket.create_connection(("127.0.0.1", port), 120))
+    clients[-1].sendall(request)
+end = time.monotonic() + 120
+while True:
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/metrics", timeout=120).read().decode()
+    depth, refused = (int(re.search(rf"^zeroboot_queue_{name} (\d+)$", text, re.M)[1]) for name in ("depth", "refused_total"))
+    if 1 + depth + refused == count:
+        break
+    assert time.monotonic() < end, (depth, refused)
+    time.sleep(0.1)
+assert 60 < depth < 68, depth
+answers = []
+for s in clients:
+    s.setblocking(False)
     try:
-        answer = s.recv(65536)
-    except TimeoutError:
-        taken.append(s)
-        continue
-    assert b" 503 " in answer and b"the queue is full" in answer, answer
-    break
-assert 60 < len(taken) < 70, len(taken)
+        answers.append(s.recv(65536))
+    except BlockingIOError:
+        pass
+assert len(answers) == refused and all(b" 503 " in a and b"the queue is full" in a for a in answers), answers
 PY
 }
