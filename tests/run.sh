@@ -28,6 +28,13 @@ suites+=(data)
 # all suites end there in CI's time. Those that are not run are named and counted.
 alone='^(svm|vmx|unit|appliance|manual)$'
 emulated='^(session_store|derived|judge|parts|parity|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|options)$'
+# To start a machine, and to read templates in it for the first time, takes as long as some
+# suites do: these follow each other in one.
+together=(
+	"keys authority cors options observe interrupt"
+	"session cli calls"
+	"recycle-sh states-sh recycle-node states-node"
+)
 need_kvm() {
 	local suite
 	for suite in "${suites[@]}"; do
@@ -52,12 +59,17 @@ elif [ $# -eq 0 ]; then
 		echo "# $suite: not run: it takes a /dev/kvm of this machine's own"
 	done
 	suites=("${left[@]}")
+	for several in "${together[@]}"; do
+		mapfile -t suites < <(printf '%s\n' "${suites[@]}" | grep -vxF "${several// /$'\n'}")
+		suites=("${several// /+}" "${suites[@]}")
+	done
 fi
 [ -x ./zeroboot ] || fail "./zeroboot is not built"
 
 # At a time, beside those of one emulator for long, which are slow whatever else runs.
 jobs=$(($(nproc) + 1))
 [ -z "$inside" ] || jobs=$(nproc)
+[ -z "${ONE_BY_ONE:-}" ] || jobs=1
 logs=build/tests/log
 rm -rf $logs
 mkdir -p $logs
@@ -92,6 +104,7 @@ command_of() { # suite
 	states-node) echo "build/tests/states templates/node.zbt 12 tests/node/snippets.txt" ;;
 	states-sh) echo "build/tests/states templates/sh.zbt 3 tests/sh/snippets.txt" ;;
 	recycle-sh) echo "build/tests/recycle templates/sh.zbt tests/sh/snippets.txt" ;;
+	*+*) echo "env ONE_BY_ONE=1 tests/run.sh ${1//+/ }" ;;
 	*) [ -e "tests/$1.py" ] && echo "python3 tests/$1.py" || echo "bats --tap tests/$1.bats" ;;
 	esac
 }
@@ -104,7 +117,7 @@ rm -rf "$XDG_CACHE_HOME"
 # emulation beside other work is long.
 run() { # suite
 	local command seconds=1500 machine=$inside
-	case $1 in svm | vmx | appliance) seconds=3000 ;; esac
+	case $1 in svm | vmx | appliance | *+*) seconds=3000 ;; esac
 	[[ ! $1 =~ $alone ]] || machine=
 	read -ra command < <(command_of "$1")
 	# shellcheck disable=SC2086
@@ -181,7 +194,7 @@ finish_one() {
 declare -a wrong=() began=()
 running=0
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
-build
+[ -n "${ONE_BY_ONE:-}" ] || build
 for suite in "${suites[@]}"; do
 	while [ $running -ge $jobs ]; do finish_one; done
 	start "$suite"
