@@ -18,6 +18,7 @@
 #include "request.h"
 #include "task/clock.h"
 #include "task/exec.h"
+#include "task/mlock.h"
 #include "task/process.h"
 
 static char args[ZB_ARGS_SIZE];
@@ -62,6 +63,7 @@ _Noreturn void kernel_main(void)
 	threads_init();
 	patch_open();
 	process_init();
+	mlock_init();
 	surroundings_init();
 	vfs_init();
 	dev_init();

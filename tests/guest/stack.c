@@ -311,6 +311,50 @@ static void refused(long unused)
 	(void)unused;
 }
 
+/* What is locked, as far as RLIMIT_MEMLOCK says. */
+static void locked(long pages)
+{
+	char *area = map(0, 64 * MIB, PROT_NONE, MAP_NORESERVE), *top;
+
+	munmap(area, 64 * MIB);
+	top = area + 32 * MIB;
+	map((unsigned long)top, PAGE, PROT_READ | PROT_WRITE,
+	    MAP_FIXED | MAP_GROWSDOWN);
+	limit(RLIMIT_MEMLOCK, (unsigned long)pages * PAGE);
+	SHOW(mlock(top, PAGE));
+	SHOW(read(zero, top - pages * (long)PAGE, 1)); /* root may */
+	SHOW(setresuid(54321, 54321, 54321));
+	SHOW(read(zero, top - (pages + 1) * (long)PAGE, 1));
+	SHOW(munlock(top - pages * (long)PAGE, pages * PAGE));
+	SHOW(read(zero, top - (pages + 1) * (long)PAGE, 1));
+	SHOW(munmap(top - (pages + 1) * (long)PAGE, pages * PAGE));
+	SHOW(mlock(top - PAGE, 2 * PAGE));
+	SHOW(read(zero, top - (pages - 1) * (long)PAGE, 1));
+	SHOW(read(zero, top - pages * (long)PAGE, 1));
+}
+
+/* Above the place that a guest's kernel has for itself: it may not grow there, or
+ * it may, but what is there stays as it is. */
+static void above_a_kernel(void)
+{
+	char *at = (char *)0x410000000000, first[4];
+	int self;
+
+	fflush(stdout);
+	if (fork() == 0) {
+		map((unsigned long)at, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_FIXED | MAP_GROWSDOWN);
+		read(zero, at - 8, 1);
+		*(volatile char *)(at - 8) = 1;
+		_exit(0);
+	}
+	wait(NULL);
+	self = open("/proc/self/exe", O_RDONLY);
+	SHOW(pread(self, first, 4, 0));
+	SHOW(memcmp(first, "\177ELF", 4));
+	close(self);
+}
+
 /* ---- what is told ---- */
 
 static void told_of(long unused)
@@ -381,6 +425,8 @@ int main(int argc, char **argv)
 	in_child("MAP_GROWSDOWN, pages", grows_down, 100);
 	in_child("MAP_GROWSDOWN, pages", grows_down, 1500);
 	in_child("MAP_GROWSDOWN refused", refused, 0);
+	in_child("MAP_GROWSDOWN, locked, pages", locked, 16);
+	above_a_kernel();
 	again("/proc/self/exe", "small");
 	return 0;
 }

@@ -118,12 +118,19 @@ static u64 *cpu_top(void)
 	return gpa_to_ptr(control->cr3);
 }
 
+/* What is not a space's: the entries of the kernel and of the image are the VMM's. */
+static bool is_fixed(u64 i)
+{
+	return i >= TOP_ENTRIES || (i >= ZB_KERNEL_BASE >> TOP_SHIFT &&
+				    i <= ZB_IMAGE_BASE >> TOP_SHIFT);
+}
+
 /* The table beneath the top one. */
 static u64 *first_table(u64 gva, bool make)
 {
 	u64 i = gva >> TOP_SHIFT & 511, *table;
 
-	if (i >= TOP_ENTRIES)
+	if (is_fixed(i))
 		return NULL;
 	if (seen->top[i] & PTE_P)
 		return gpa_to_ptr(seen->top[i] & PTE_GPA);

@@ -8,6 +8,13 @@
 struct space *space;
 struct space *spaces;
 
+static bool (*may_lock)(u64 bytes);
+
+void space_on_lock(bool (*may)(u64 bytes))
+{
+	may_lock = may;
+}
+
 struct space *space_look_at(struct space *s)
 {
 	struct space *old = space;
@@ -133,14 +140,15 @@ static bool may_begin(const struct vma *v, u64 start)
 
 	if (!(v->flags & MAP_GROWSDOWN) || v->pool || start < LOWEST_ADDRESS ||
 	    (start < space->pool_end && v->start > space->pool_start) ||
-	    (start < ZB_KERNEL_BASE && v->start > ZB_KERNEL_BASE))
+	    (start < KERNEL_END && v->start >= KERNEL_END))
 		return false;
 	if (below && below->prot && !(below->flags & MAP_GROWSDOWN) &&
 	    start - below->end < GROWTH_GUARD)
 		return false;
 	return v->end - start <= space->stack_max &&
 	       space->pages + (v->start - start) / PAGE_SIZE <=
-		       space->pages_max;
+		       space->pages_max &&
+	       (!(v->flags & MAP_LOCKED) || may_lock(v->start - start));
 }
 
 const struct vma *vma_reach(u64 addr)

@@ -80,6 +80,9 @@ extern struct space *spaces; /* all of them */
  * `space` was. */
 struct space *space_look_at(struct space *s);
 
+/* Tells whether so many bytes more may be locked, where a locked mapping grows down. */
+void space_on_lock(bool (*may)(u64 bytes));
+
 /* An empty one with one user; NULL: no memory. */
 struct space *space_new(void);
 /* A copy of the running one with one user, as fork makes it: private pages are
@@ -107,7 +110,7 @@ size_t space_write(struct space *s, u64 to, const void *from, size_t n);
 /* The mapping that holds addr, or NULL. Valid until the next change. */
 const struct vma *vma_at(u64 addr);
 /* The same where it is accessed: one that grows down comes to it, as far as
- * RLIMIT_STACK and RLIMIT_AS let it. */
+ * RLIMIT_STACK, RLIMIT_AS and, if it is locked, RLIMIT_MEMLOCK let it. */
 const struct vma *vma_reach(u64 addr);
 /* First mapping that ends above addr, or NULL. */
 struct vma *vma_next(u64 addr);

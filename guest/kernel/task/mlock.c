@@ -61,6 +61,16 @@ static bool within_limit(u64 bytes)
 	return bytes <= limit_of(RLIMIT_MEMLOCK) || ids_capable(CAP_IPC_LOCK);
 }
 
+static bool may_lock_more(u64 bytes)
+{
+	return within_limit(bytes + locked_in(0, USER_TOP));
+}
+
+void mlock_init(void)
+{
+	space_on_lock(may_lock_more);
+}
+
 static bool may_lock(void)
 {
 	return limit_of(RLIMIT_MEMLOCK) || ids_capable(CAP_IPC_LOCK);
@@ -72,7 +82,7 @@ long mlock_check_new(u64 size, u32 flags)
 		return 0;
 	if ((flags & MAP_LOCKED) && !may_lock())
 		return -EPERM;
-	return within_limit(size + locked_in(0, USER_TOP)) ? 0 : -EAGAIN;
+	return may_lock_more(size) ? 0 : -EAGAIN;
 }
 
 static long lock_range(u64 addr, u64 size, bool populate)

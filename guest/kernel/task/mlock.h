@@ -4,6 +4,8 @@
 
 #include "kernel.h"
 
+/* What is locked grows as far as RLIMIT_MEMLOCK says from now on. */
+void mlock_init(void);
 u64 mm_locked_pages(void);
 /* Whether a new mapping of these flags may be had: mmap(2), MAP_LOCKED. */
 long mlock_check_new(u64 size, u32 flags);
