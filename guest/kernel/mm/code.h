@@ -10,9 +10,9 @@
 /* The first frame of [start, end) of v, which shows a file, when all of it lies in the
  * image in one piece: then that and the size tell what is there, for good. Else 0. */
 gpa_t code_frame(const struct vma *v, u64 start, u64 end);
-/* Private data of a file became executable, so that it may have been written to before, or
- * others have written to memory: from then on code may be something else than its file,
- * wherever it moves or is inherited to. */
+/* Private data of a file became executable, so that it may have been written to before:
+ * from then on code may be something else than its file, wherever it moves or is
+ * inherited to. */
 void code_note_change(void);
 bool code_may_differ(void);
 /* Code of so many bytes is worth tables without data. */

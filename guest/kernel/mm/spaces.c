@@ -406,8 +406,6 @@ static size_t transfer(struct space *s, u8 *kernel, u64 addr, size_t n,
 	struct space *before = space_look_at(s);
 	size_t done = 0, part;
 
-	if (write)
-		code_note_change();
 	for (; done < n; done += part) {
 		u8 *page = reach(addr + done, write);
 		u64 at = (addr + done) % PAGE_SIZE;
