@@ -237,6 +237,12 @@ static void behind_the_end(void)
 	SHOW(read(random, half, 2 * PAGE));
 	SHOW(getrandom(half, 2 * PAGE, 0));
 	SHOW(getrandom(half + PAGE - 100, PAGE, 0) <= 100);
+	SHOW(RAW(getrandom, half, -1l, 0)); /* cut, and then it is short */
+	SHOW(RAW(getrandom, half, 1ul << 46, 0));
+	SHOW(RAW(getrandom, half, 16, GRND_RANDOM | GRND_INSECURE));
+	SHOW(RAW(getrandom, half, 16, 8));
+	SHOW(RAW(getrandom, half, 16, 1ul << 32));
+	SHOW(RAW(getrandom, -1l, 0, 0));
 	SHOW(close(random));
 	munmap(page, PAGE), munmap(half, PAGE);
 	close(fd);

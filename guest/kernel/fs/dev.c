@@ -1,5 +1,6 @@
 /* dev.c: character devices. */
 #include <linux/eventpoll.h>
+#include <linux/random.h>
 
 #include "fs/dev.h"
 #include "fs/mount.h"
@@ -15,6 +16,7 @@
 
 #define RDEV(major, minor) ((major) << 8 | (minor)) /* of small numbers */
 #define SERVED_MAX 4
+#define GRND_EITHER (GRND_RANDOM | GRND_INSECURE)
 #define RDEV_REQUEST RDEV(240, 0) /* local use: Linux, devices.txt */
 
 static long null_read(struct file *f, void *buf, size_t n, u64 *pos)
@@ -182,9 +184,11 @@ long sys_getrandom(u64 buf, u64 size, u64 flags)
 {
 	u64 room, done;
 
-	if (flags & ~7ull) /* GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE */
+	if ((u32)flags & ~(u32)(GRND_NONBLOCK | GRND_EITHER) ||
+	    (flags & GRND_EITHER) == GRND_EITHER)
 		return -EINVAL;
-	room = user_writable_size(buf, MIN(size, 0x7fffffful));
+	size = MIN(size, MAX_RW_COUNT);
+	room = user_writable_size(buf, size);
 	if (!user_range(buf, size))
 		return -EFAULT;
 	done = random_give((void *)buf, room, user_copy);
