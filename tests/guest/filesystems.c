@@ -20,6 +20,7 @@
 #include "check.h"
 #include "scratch.h"
 
+#define VALID 0x20    /* ST_VALID: f_flags are told */
 #define MASK 0x203000 /* what each file system tells of attributes */
 
 static void of_path(const char *path)
@@ -32,8 +33,9 @@ static void of_path(const char *path)
 	SHOW(statfs(path, &s));
 	SHOW(statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &x));
 	stat(path, &st);
-	printf("%lx, %d, %ld, root %llx of %llx, device %d\n", (long)s.f_type,
-	       s.f_blocks != 0, (long)s.f_namelen,
+	printf("%lx, %d, %ld, flags %d, root %llx of %llx, device %d\n",
+	       (long)s.f_type, s.f_blocks != 0, (long)s.f_namelen,
+	       (s.f_flags & VALID) != 0,
 	       (long long)x.stx_attributes & STATX_ATTR_MOUNT_ROOT,
 	       (long long)x.stx_attributes_mask & MASK,
 	       st.st_dev == makedev(x.stx_dev_major, x.stx_dev_minor));
@@ -47,8 +49,9 @@ static void of_descriptor(const char *what, int fd)
 	printf("%s: ", what);
 	SHOW(fstatfs(fd, &s));
 	SHOW(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x));
-	printf("%lx, %ld, mask %x, %llx\n", (long)s.f_type, (long)s.f_blocks,
-	       x.stx_mask, (long long)x.stx_attributes_mask & MASK);
+	printf("%lx, %ld, flags %lx, mask %x, %llx\n", (long)s.f_type,
+	       (long)s.f_blocks, (long)s.f_flags, x.stx_mask,
+	       (long long)x.stx_attributes_mask & MASK);
 	SHOW(lseek(fd, 0, SEEK_SET));
 	SHOW(lseek(fd, 5, SEEK_CUR));
 	SHOW(lseek(fd, 0, 77));
@@ -144,18 +147,17 @@ static void across(void)
 /* From files that are made when they are read. */
 static void sent(void)
 {
-	static const char *const names[] = { "/proc/self/status",
-					     "/proc/self/cmdline",
-					     "/proc/self/maps",
-					     "/proc/net/unix",
-					     "/proc/mounts",
-					     "/proc/self/mountstats",
-					     "/proc/version",
-					     "/proc/meminfo",
-					     "/dev/zero",
-					     "/dev/null",
-					     "/proc" };
-	int to = open("f", O_RDWR), p[2];
+	static const char *const names[] = {
+		"/proc/self/status", "/proc/self/cmdline",
+		"/proc/self/maps",   "/proc/net/unix",
+		"/proc/mounts",      "/proc/self/mountstats",
+		"/proc/version",     "/proc/meminfo",
+		"/dev/zero",         "/dev/null",
+		"/proc/self/mem",    "/proc"
+	};
+	int to = open("f", O_RDWR), from = open("f", O_RDONLY), p[2];
+	int version = open("/proc/version", O_RDONLY);
+	int comm = open("/proc/self/comm", O_RDWR);
 
 	SHOW(pipe(p));
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -168,6 +170,14 @@ static void sent(void)
 			SHOW(copy_file_range(fd, NULL, to, NULL, 5, 0));
 		close(fd);
 	}
+	/* What is refused first. */
+	SHOW(copy_file_range(version, NULL, from, NULL, 5, 0));
+	SHOW(copy_file_range(from, NULL, version, NULL, 5, 0));
+	SHOW(copy_file_range(from, NULL, comm, NULL, 5, 0));
+	SHOW(copy_file_range(version, NULL, comm, NULL, 5, 0));
+	close(comm);
+	close(version);
+	close(from);
 	close(to);
 }
 

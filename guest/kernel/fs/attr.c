@@ -18,6 +18,8 @@
 	(STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX)
 #define ATTRIBUTES_TMPFS                                                       \
 	(STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP)
+#define ST_VALID 0x20 /* Linux keeps these two outside uapi */
+#define ST_RELATIME 0x1000
 #define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)
 
 /* ---- stat ---- */
@@ -303,7 +305,7 @@ long sys_ftruncate(u64 fd, u64 size)
 }
 
 /* What is not kept in memory by this file system takes no room in it. */
-static long fill_statfs(u64 address, u32 magic)
+static long fill_statfs(u64 address, u32 magic, bool mounted)
 {
 	const u64 units = PAGE_SIZE / UNIT;
 	struct statfs s;
@@ -312,7 +314,7 @@ static long fill_statfs(u64 address, u32 magic)
 	s.f_type = magic;
 	s.f_bsize = s.f_frsize = PAGE_SIZE;
 	s.f_namelen = NAME_MAX;
-	s.f_flags = 0x1020; /* ST_VALID, ST_RELATIME */
+	s.f_flags = mounted ? ST_VALID | ST_RELATIME : ST_VALID;
 	if (magic == TMPFS_MAGIC) {
 		s.f_blocks = (long)(quota_limit() / units);
 		s.f_bfree = s.f_bavail = (long)(quota_left() / units);
@@ -344,13 +346,14 @@ long sys_statfs(u64 path, u64 address)
 
 	if (r)
 		return r;
-	return fill_statfs(address, w.node ? mount_magic(node_mount(w.node)) :
-					     file_magic(w.magic));
+	if (!w.node)
+		return fill_statfs(address, file_magic(w.magic), false);
+	return fill_statfs(address, mount_magic(node_mount(w.node)), true);
 }
 
 long sys_fstatfs(u64 fd, u64 address)
 {
 	struct file *f = fd_file((s32)fd);
 
-	return f ? fill_statfs(address, file_magic(f)) : -EBADF;
+	return f ? fill_statfs(address, file_magic(f), file_node(f)) : -EBADF;
 }

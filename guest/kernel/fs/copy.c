@@ -105,21 +105,21 @@ static long range_check(const struct file *in, u64 in_pos,
 			const struct file *out, u64 out_pos, u64 *size)
 {
 	const struct node *n = file_node(in), *to = file_node(out);
+	u64 end;
 
 	if ((n && is_dir(n)) || (to && is_dir(to)))
 		return -EISDIR;
-	if (n && to && node_type(n) == S_IFREG && node_type(to) == S_IFREG &&
-	    node_mount(n) != node_mount(to))
-		return -EXDEV;
-	if (!n || !to || in->ops != &regular_ops || out->ops != &regular_ops)
+	if (!n || !to || node_type(n) != S_IFREG || node_type(to) != S_IFREG)
 		return -EINVAL;
 	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)
 		return -EBADF;
+	if (node_mount(n) != node_mount(to))
+		return -EXDEV;
 	if (in_pos + *size < in_pos || out_pos + *size < out_pos)
 		return -EOVERFLOW;
-	n = in->node; /* both are regular files */
-	to = out->node;
-	*size = in_pos < n->size ? MIN(*size, n->size - in_pos) : 0;
+	/* What is made when it is read has no size. */
+	end = in->ops == &regular_ops ? n->size : 0;
+	*size = in_pos < end ? MIN(*size, end - in_pos) : 0;
 	if (n == to && out_pos + *size > in_pos && out_pos < in_pos + *size)
 		return -EINVAL;
 	return (s64)in_pos < 0 || (s64)out_pos < 0 ? -EINVAL : 0;

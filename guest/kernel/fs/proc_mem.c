@@ -64,5 +64,6 @@ const struct file_ops proc_mem_ops = {
 	.open = mem_open,
 	.read = mem_read,
 	.write = mem_write,
+	.unspliced = true,
 	NODE_FILE,
 };
