@@ -42,7 +42,7 @@ static void send_three(void)
 
 int main(void)
 {
-	struct timespec brief = { 0, 0 }, bad = { 0, -1 };
+	struct timespec brief = { 0, 0 }, bad = { 0, -1 }, five = { 5, 123 };
 
 	SHOW(socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
 	send_three();
@@ -56,6 +56,11 @@ int main(void)
 	prepare();
 	SHOW(recvmmsg(s[1], all, 4, 0, &brief));
 	show(1);
+	SHOW(recvmmsg(s[1], all, 3, MSG_DONTWAIT, NULL));
+	/* Nothing is there. */
+	SHOW(recvmmsg(s[1], all, 3, MSG_DONTWAIT, &five));
+	SHOW(recvmmsg(s[1], all, 0, 0, &five));
+	printf("left %ld, %ld\n", (long)five.tv_sec, five.tv_nsec);
 	SHOW(recvmmsg(s[1], all, 0, 0, NULL));
 	SHOW(recvmmsg(s[1], all, 1, 0, &bad));
 	SHOW(recvmmsg(99, all, 1, 0, NULL));

@@ -204,8 +204,8 @@ static void server(void)
 /* Without a number for it a connection stays where it waits. */
 static void accept_later(int l, int c, struct sockaddr *a, socklen_t size)
 {
+	int n, path = open("/", O_PATH);
 	struct rlimit all, none;
-	int n;
 
 	SHOW(bind(l, a, size));
 	SHOW(listen(l, 4));
@@ -218,6 +218,9 @@ static void accept_later(int l, int c, struct sockaddr *a, socklen_t size)
 	SHOW(accept(l, NULL, NULL));
 	SHOW(accept4(l, NULL, NULL, 1));
 	SHOW(accept4(999, NULL, NULL, 1));
+	SHOW(accept4(path, NULL, NULL, 1));
+	SHOW(accept(path, NULL, NULL));
+	close(path);
 	SHOW(accept(999, NULL, NULL));
 	SHOW(accept(0, NULL, NULL));
 	setrlimit(RLIMIT_NOFILE, &all);

@@ -608,7 +608,7 @@ long sys_recvmmsg(u64 fd, u64 vector, u64 count, u64 flags, u64 timeout)
 		}
 	}
 	file_unref(f);
-	if (deadline_left_timespec(timeout, deadline) && n)
-		return -EFAULT;
-	return n ? (long)n : r;
+	if (!n)
+		return r; /* the timeout stays as it was */
+	return deadline_left_timespec(timeout, deadline) ? -EFAULT : (long)n;
 }

@@ -387,11 +387,11 @@ static struct file *accept_file(struct socket *s, u64 user, u64 user_size,
 /* Without a number for it the connection stays where it waits. */
 static long do_accept(u64 fd, u64 user, u64 user_size, u32 flags)
 {
-	struct file *f = NULL;
+	struct file *f = fd_file((s32)fd);
 	struct socket *s;
 	long r, number;
 
-	if (!fd_file((s32)fd))
+	if (!f || f->flags & O_PATH)
 		return -EBADF;
 	if (flags & ~(u32)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
@@ -399,8 +399,7 @@ static long do_accept(u64 fd, u64 user, u64 user_size, u32 flags)
 	if (number < 0)
 		return number;
 	r = socket_find(fd, &s);
-	if (!r)
-		f = accept_file(s, user, user_size, flags, &r);
+	f = r ? NULL : accept_file(s, user, user_size, flags, &r);
 	return fd_fill((s32)number, f, flags & SOCK_CLOEXEC, r);
 }
 
