@@ -79,6 +79,53 @@ static void disarmed(int signo)
 	set("may be changed", area + 131072, 65536, 0);
 }
 
+static void *zero_in_thread(void *arg)
+{
+	set("zero in a new thread", NULL, 0, 0);
+	return arg;
+}
+
+static void context(int signo, siginfo_t *info, void *context)
+{
+	const stack_t *s = &((const ucontext_t *)context)->uc_stack;
+
+	(void)signo, (void)info;
+	printf("in the frame: flags %x size %ld sp %d\n", s->ss_flags,
+	       (long)s->ss_size, s->ss_sp != NULL);
+}
+
+/* What a frame keeps of the stack are the flags as they were set. */
+static void frames(const char *self)
+{
+	struct sigaction a = { .sa_sigaction = context };
+	static const int flags[] = { 0, SS_ONSTACK, (int)SS_AUTODISARM,
+				     SS_DISABLE };
+	pthread_t t;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		set("for a frame", area, 65536, flags[i]);
+		a.sa_flags = SA_SIGINFO;
+		sigaction(SIGUSR1, &a, NULL);
+		raise(SIGUSR1);
+		a.sa_flags |= SA_ONSTACK;
+		sigaction(SIGUSR1, &a, NULL);
+		raise(SIGUSR1);
+		show_stack("after it");
+	}
+	set("zero", NULL, 0, 0);
+	pthread_create(&t, NULL, zero_in_thread, NULL);
+	pthread_join(t, NULL);
+	/* They stay when the program becomes another one. */
+	fflush(stdout);
+	execl(self, self, "exec", NULL);
+}
+
+static void after_exec(void)
+{
+	show_stack("after exec");
+	set("zero after exec", NULL, 0, 0);
+}
+
 static void leave(int signo, siginfo_t *info, void *context)
 {
 	(void)context;
@@ -218,6 +265,7 @@ static const struct {
 	{ "nostack", no_stack },       { "overflow", overflow },
 	{ "handler", bad_handler },    { "return", bad_return },
 	{ "nowhere", return_nowhere }, { "restorer", no_restorer },
+	{ "exec", after_exec },
 };
 
 int main(int argc, char **argv)
@@ -270,5 +318,6 @@ int main(int argc, char **argv)
 	set("least", area, least + 8192, 0);
 	handle(SIGUSR1, least_frame, SA_ONSTACK);
 	raise(SIGUSR1);
-	return 0;
+	frames("/proc/self/exe");
+	return 1;
 }

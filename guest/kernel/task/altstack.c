@@ -3,6 +3,12 @@
 #include "syscalls.h"
 #include "task/signal.h"
 
+void altstack_reset(struct thread *t)
+{
+	t->altstack_sp = t->altstack_size = 0;
+	t->altstack_flags = SS_DISABLE;
+}
+
 static bool inside(const struct thread *t, u64 sp)
 {
 	return sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
@@ -13,7 +19,8 @@ bool altstack_holds(const struct thread *t, u64 sp)
 	return !(t->altstack_flags & SS_AUTODISARM) && inside(t, sp);
 }
 
-void altstack_get(const struct thread *t, u64 sp, stack_t *s)
+/* As sigaltstack shows it to a program whose stack pointer is sp. */
+static void altstack_get(const struct thread *t, u64 sp, stack_t *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->ss_sp = (void *)t->altstack_sp;

@@ -80,13 +80,28 @@ static void store_number(struct thread *t, const struct request *q)
 		t->clear_tid = q->child_tid;
 }
 
+/* The stack for signals is the maker's alone when memory is shared, unless that one
+ * waits: sigaltstack(2). */
+static void copy_altstack(struct thread *t, u64 flags)
+{
+	if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
+		altstack_reset(t);
+		return;
+	}
+	t->altstack_sp = current->altstack_sp;
+	t->altstack_size = current->altstack_size;
+	t->altstack_flags = current->altstack_flags;
+}
+
 static struct thread *copy_thread(const struct request *q)
 {
 	struct thread *t = thread_copy(
 		q->stack, q->flags & CLONE_SETTLS ? q->tls : read_fs());
 
-	if (t)
-		inherit(t);
+	if (!t)
+		return NULL;
+	inherit(t);
+	copy_altstack(t, q->flags);
 	return t;
 }
 
@@ -152,17 +167,6 @@ static void unmake_process(struct process *p)
 	process_unref(p);
 }
 
-/* The stack for signals is the parent's when memory is shared, unless that one
- * waits: sigaltstack(2). */
-static void copy_altstack(struct thread *t, u64 flags)
-{
-	if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
-		return;
-	t->altstack_sp = current->altstack_sp;
-	t->altstack_size = current->altstack_size;
-	t->altstack_flags = current->altstack_flags;
-}
-
 static void place(struct process *p, struct thread *t, const struct request *q)
 {
 	struct process *me = current->process;
@@ -217,7 +221,6 @@ static long clone_process(const struct request *q)
 	}
 	place(p, t, q);
 	control->processes++;
-	copy_altstack(t, q->flags);
 	store_number(t, q);
 	p->borrowed = q->flags & CLONE_VFORK;
 	if (p->borrowed)

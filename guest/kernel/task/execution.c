@@ -57,7 +57,7 @@ void process_exec_done(void)
 	process_parts_exec(p);
 	signal_reset_actions(p);
 	posix_timers_delete(p);
-	t->altstack_sp = t->altstack_size = t->altstack_flags = 0;
+	t->altstack_sp = t->altstack_size = 0; /* as Linux: its flags stay */
 	p->exit_signal = SIGCHLD;
 	p->executed = true;
 	p->dumpable = 1;

@@ -123,17 +123,17 @@ bool sigframe_push(struct regs *r, struct thread *t, const struct action *a,
 	memset(&f, 0, sizeof(f));
 	f.return_address = a->restorer;
 	f.uc.uc_flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	altstack_get(t, r->rsp, &f.uc.uc_stack);
+	f.uc.uc_stack.ss_sp = (void *)t->altstack_sp;
+	f.uc.uc_stack.ss_flags = (int)t->altstack_flags;
+	f.uc.uc_stack.ss_size = t->altstack_size;
 	save_registers((struct sigcontext *)&f.uc.uc_mcontext, r, t);
 	f.uc.uc_mcontext.fpstate = (void *)extended;
 	memcpy(&f.uc.uc_sigmask, &mask, sizeof(mask));
 	memcpy(&f.info, info, sizeof(*info));
 	if (!store(sp, &f, extended, t))
 		return false;
-	if (t->altstack_flags & SS_AUTODISARM) {
-		t->altstack_size = t->altstack_sp = 0;
-		t->altstack_flags = SS_DISABLE;
-	}
+	if (t->altstack_flags & SS_AUTODISARM)
+		altstack_reset(t);
 	r->rdi = (u64)signo;
 	r->rsi = sp + offsetof(struct frame, info);
 	r->rdx = sp + offsetof(struct frame, uc);

@@ -76,8 +76,8 @@ u64 sigframe_size(void);
 
 /* sp is on t's alternate stack, so that the next handler goes on there. */
 bool altstack_holds(const struct thread *t, u64 sp);
-/* As sigaltstack shows it to a program whose stack pointer is sp. */
-void altstack_get(const struct thread *t, u64 sp, stack_t *s);
+/* t has none from now on. */
+void altstack_reset(struct thread *t);
 /* 0, -EPERM, -EINVAL, -ENOMEM. */
 long altstack_set(struct thread *t, u64 sp, const stack_t *s);
 
