@@ -51,8 +51,10 @@ typedef int32_t s32;
 
 #define FOREVER (~0ull) /* a deadline that never comes */
 #define NSEC 1000000000ul
-#define ERESTARTSYS 512    /* as EINTR, but SA_RESTART starts it again */
-#define ERESTARTNOINTR 513 /* starts again behind any handler */
+/* No result of a call is one of these; an errno would be: F_GETOWN has -512 for the
+ * process group of that number. */
+#define ERESTARTSYS (1l << 62) /* as EINTR, but SA_RESTART starts it again */
+#define ERESTARTNOINTR (ERESTARTSYS + 1) /* starts again behind any handler */
 
 #define USER_TOP 0x7ffffffff000ull
 

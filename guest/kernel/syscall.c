@@ -109,7 +109,9 @@ static void trace(const struct entry *e, u64 number, const u64 *arguments,
 	char line[600];
 	size_t n = format_call(line, sizeof(line), e, number, arguments);
 
-	if (result > -4096 && result < 4096)
+	if (result == -ERESTARTSYS || result == -ERESTARTNOINTR)
+		ksnprintf(line + n, sizeof(line) - n, ") = ? (interrupted)");
+	else if (result > -4096 && result < 4096)
 		ksnprintf(line + n, sizeof(line) - n, ") = %ld", result);
 	else
 		ksnprintf(line + n, sizeof(line) - n, ") = 0x%lx", (u64)result);

@@ -53,24 +53,27 @@ static void *spin(void *arg)
 	return (void *)(long)(x > y - 1 && x < y + 1);
 }
 
-/* Holds -512 in rax, which is ERESTARTSYS when a system call returns it. */
+/* -ERESTARTSYS of the guest's kernel */
+#define RESTARTS (-(1l << 62))
+
+/* Holds in rax what makes a call start again when it returns it. */
 static void *hold(void *arg)
 {
-	long rax = -512;
+	long rax = RESTARTS;
 
 	(void)arg;
-	while (!stop && rax == -512)
+	while (!stop && rax == RESTARTS)
 		__asm__ volatile("mov $10000, %%ecx\n"
 				 "1: nop; nop; nop; nop; nop; nop; nop; nop\n"
-				 "cmp $-512, %0\n"
+				 "cmp %1, %0\n"
 				 "jne 2f\n"
 				 "dec %%ecx\n"
 				 "jnz 1b\n"
 				 "2:"
 				 : "+a"(rax)
-				 :
+				 : "r"(RESTARTS)
 				 : "rcx", "cc");
-	return (void *)(long)(rax == -512);
+	return (void *)(long)(rax == RESTARTS);
 }
 
 static void *meet(void *arg)
