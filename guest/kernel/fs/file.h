@@ -17,10 +17,10 @@ struct iovec; /* <linux/uio.h> */
 
 /*
  * Operations of an open file; a missing one answers as Linux does for such a
- * file. buf is checked by the caller, until the operation waits (another thread may unmap
- * it): then it is used with user_put() and user_get(), else with user_copy(); what
- * these leave out gives a short count, or -EFAULT when nothing was copied. pos is the offset to use and advance, NULL for files
- * without one.
+ * file. buf is checked by the caller, until the operation waits (another thread may
+ * unmap it): then it is used with user_put() and user_get(), else with user_copy();
+ * what these leave out gives a short count, or -EFAULT when nothing was copied. pos
+ * is the offset to use and advance, NULL for files without one.
  */
 struct file_ops {
 	long (*read)(struct file *f, void *buf, size_t n, u64 *pos);
