@@ -194,6 +194,15 @@ SyntaxError: 'return' outside function
      ^
 SyntaxError: invalid non-printable character U+000B
 """)
+    for number, (source, kind, what) in enumerate((
+            ("None[0]", "NoneType", "subscriptable"), ("True(1)", "bool", "callable"), ("__debug__ [0]", "bool", "subscriptable"),
+            ("...[0]", "ellipsis", "subscriptable"), ("1.[0]", "float", "subscriptable"), ("1.e5(0)", "float", "callable")), 13):
+        says(s, f"x is 7\nx or {source}", result="1", err=f"""\
+<exec {number}>:1: SyntaxWarning: "is" with a literal. Did you mean "=="?
+  x is 7
+<exec {number}>:2: SyntaxWarning: '{kind}' object is not {what}; perhaps you missed a comma?
+  x or {source}
+""")
 
 
 def python_errors_end_an_exec(s):

@@ -68,10 +68,11 @@ STATEMENT = sys.modules["re"].compile(
 NO_VALUE = sys.modules["re"].compile(
     rb"\s+[^\s#]|" + WORD +
     rb"|(?!.*\blambda\b)[\w\s.,\[\]]*(?:[-+*/%@&|^]|\*\*|//|<<|>>)?=(?!=)")
-# What the compiler may warn of: `is` with a literal, one that is called or has an index, an
-# escape, a number with a word behind it.
+# What the compiler may warn of: `is` with a literal, one that is called or has an index (`...`
+# and `1.` end with a dot), an escape, a number with a word behind it.
 MAY_WARN = sys.modules["re"].compile(
-    rb"\bis\b|\\|(?:['\"\])}]|\b\d\w*)\s*[(\[]|\b\d\w*(?:and|else|for|if|in|is|not|or)\b")
+    rb"\bis\b|\\|(?:['\"\])}.]|\b\d\w*(?:\.\w*)?|\b(?:None|True|False|__debug__))\s*[(\[]"
+    rb"|\b\d\w*(?:\.\w*)?(?:and|else|for|if|in|is|not|or)\b")
 # Strings without backslashes, and comments.
 QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
 BRACKETS = (b"(", b")"), (b"[", b"]"), (b"{", b"}")
