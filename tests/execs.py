@@ -486,6 +486,10 @@ def python_forks(s):
     says(s, "random.getstate() == state", result="False")
     says(s, "state = random.getstate()")
     says(s, "random.getstate() == state", result="True")
+    says(s, "import numpy; pairs = lambda: (random._inst.gauss_next is None, numpy.random.get_state()[3])")
+    says(s, "random.gauss(0, 1), numpy.random.randn(); pairs()", result="(False, 1)")
+    s.order("forked")
+    says(s, "pairs()", result="(True, 0)")
 
 
 def python_children_end(s):

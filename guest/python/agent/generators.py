@@ -8,15 +8,17 @@ class Generators:
 
     def __init__(self):
         random = sys.modules["random"]
+        self.seed = random.Random.seed
         self.python = [random._inst]
         self.python += (some for some in gc.get_objects()
                         if type(some) is random.Random and some is not random._inst)
-        self.numpy = None
+        self.numpy = self.bits = None
         # RandomObject of CPython's _randommodule.c: object head, int index, words
         places = [id(some) + object.__basicsize__ + 4 for some in self.python]
         if "numpy.random" in sys.modules:
-            self.numpy = sys.modules["numpy"].random.mtrand._rand._bit_generator
-            places.append(self.numpy.ctypes.state_address)
+            self.numpy = sys.modules["numpy"].random.mtrand._rand
+            self.bits = self.numpy._bit_generator
+            places.append(self.bits.ctypes.state_address)
         words = [(ctypes.c_uint32 * 624).from_address(place) for place in places]
         self.rewind()
         if [tuple(some) for some in words] != self.known():
@@ -37,15 +39,16 @@ class Generators:
     def known(self):
         states = [some.getstate()[1][:624] for some in self.python]
         if self.numpy:
-            states.append(tuple(self.numpy.state["state"]["key"].tolist()))
+            states.append(tuple(self.bits.state["state"]["key"].tolist()))
         return states
 
     def rewind(self):
-        """At the end of their states: the next number is made from all words."""
+        """At the end of their states: the next number is made from all words, and none of
+        two that were drawn at once (of a normal distribution) is left."""
         for some in self.python:
-            some.seed(0)
-        if self.numpy:
-            self.numpy._legacy_seeding(0)
+            self.seed(some, 0)
+        if self.numpy and self.numpy._bit_generator is self.bits:
+            self.numpy.seed(0)
 
 
 def reseed(fd, states):
