@@ -272,6 +272,8 @@ PYTHON_BREAKS = (
     ("traceback.print_exception, p = None, traceback.print_exception", "traceback.print_exception = p"),
     ("sys.unraisablehook = lambda _: 1 / 0; sys.stdout = W(ValueError)", "sys.stdout = sys.__stdout__; sys.unraisablehook = sys.__unraisablehook__"),
     ("e = os.dup(2); os.close(2)", "os.dup2(e, 2); sys.stderr = sys.__stderr__ = open(2, 'w', closefd=False)"),
+    ("sys.stdout = W(E)", "sys.stdout = sys.__stdout__"), ("sys.stdout = sys.stderr = W(F)", "sys.stdout = sys.__stdout__"),
+    ("sys.unraisablehook = None; sys.stdout = W(F)", "sys.stdout = sys.__stdout__; sys.unraisablehook = sys.__unraisablehook__"),
 )
 
 
@@ -284,6 +286,11 @@ class W:
     def __init__(self, error): self.error = error
     def write(self, text): raise self.error
     def flush(self): raise self.error
+class E(Exception):
+    def with_traceback(self, trace): raise E
+class F(Exception):
+    __class__ = __traceback__ = property(lambda self: 1 / 0)
+    def with_traceback(self, trace): raise ValueError
 """)
     for broken, mended in PYTHON_BREAKS:
         for what in "1 / 0", "raise KeyboardInterrupt":
@@ -293,7 +300,12 @@ class W:
             got = s.run(f"{mended}\nsys.stderr = sys.__stderr__")
             same(got, err=got.err)  # which may have been kept for it
             says(s, "6 * 7", result="42")
-    says(s, "1 / 0", code=1, err=raised(2 + 6 * len(PYTHON_BREAKS), 1, "1 / 0", "~~^~~"))
+    number = 2 + 6 * len(PYTHON_BREAKS)
+    says(s, "1 / 0", code=1, err=raised(number, 1, "1 / 0", "~~^~~"))
+    for number, name in enumerate("EF", number + 1):
+        got = s.run(f"raise {name}")
+        same(got, code=1, err=got.err)
+        assert got.err.startswith(f'Traceback (most recent call last):\n  File "<exec {number}>", line 1, in <module>\n'), got
 
 
 def python_interrupted_twice(s):

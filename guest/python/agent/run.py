@@ -52,11 +52,14 @@ def say(text):
 
 def exit_code(e):
     """Of a SystemExit; says its message, as CPython does."""
-    value = e.code
+    try:
+        value = e.code
+    except BaseException:
+        value = e
     if value is None:
         return 0
-    if isinstance(value, int):
-        return value & 0xFF
+    if issubclass(type(value), int):
+        return int.__and__(value, 0xFF)
     try:
         sys.stderr.write(str(value) + "\n")
     except BaseException:
@@ -66,9 +69,9 @@ def exit_code(e):
 
 def report(e):
     """Prints an uncaught exception; the exit code."""
-    if isinstance(e, SystemExit):
+    kind, trace = type(e), traceback_of(e)
+    if issubclass(kind, SystemExit):
         return exit_code(e)
-    kind, trace = type(e), e.__traceback__
     sys.last_type, sys.last_value, sys.last_traceback = kind, e, trace
     if not hasattr(sys, "excepthook"):
         say("sys.excepthook is missing\n")
@@ -79,9 +82,9 @@ def report(e):
         return exit_code(inner)
     except BaseException as inner:
         inner.__context__ = None
-        next_trace = inner.__traceback__.tb_next
+        next_trace = traceback_of(inner).tb_next
         say("Error in sys.excepthook:\n")
-        display(type(inner), inner.with_traceback(next_trace), next_trace)
+        display(type(inner), with_traceback(inner, next_trace), next_trace)
         say("\nOriginal exception was:\n")
         display(kind, e, trace)
     return 130 if kind is KeyboardInterrupt else 1
@@ -95,16 +98,19 @@ def flush():
             if stream is not None and not stream.closed:
                 stream.flush()
         except BaseException as e:
-            failed.append((stream, e.with_traceback(e.__traceback__.tb_next)))
+            failed.append((stream, with_traceback(e, traceback_of(e).tb_next)))
     return failed
 
 
 def tell_unraisable(e, what, where):
     try:
-        unraisable(UnraisableHookArgs((type(e), e, e.__traceback__, what, where)))
+        unraisable(UnraisableHookArgs((type(e), e, traceback_of(e), what, where)))
     except BaseException as inner:
         said = "Exception ignored in sys.unraisablehook"
-        sys.__unraisablehook__(UnraisableHookArgs((type(inner), inner, inner.__traceback__, said, State.hook)))
+        try:
+            sys.__unraisablehook__(UnraisableHookArgs((type(inner), inner, traceback_of(inner), said, State.hook)))
+        except BaseException:
+            pass
 
 
 def flush_and_tell():

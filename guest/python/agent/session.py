@@ -14,7 +14,8 @@ class Nothing:
 class Session:
     """open: what runs are execs. fd: of /dev/zeroboot. flags: of the compiler, what
     `from __future__` has set stays. reported: the exec's end was told, and the next
-    one is to be read, or the rest of it. input: it was given some. once: it is a run of
+    one is to be read, or the rest of it. report: what is told. failures: to do that, and
+    to read the next one, up to now. input: it was given some. once: it is a run of
     a template that the session has become; kept: what that has, by name."""
     open = False
     once = False
@@ -24,6 +25,8 @@ class Session:
     count = 0
     flags = 0
     reported = True
+    report = None
+    failures = 0
     input = False
     results = []
     runner = None
@@ -94,7 +97,7 @@ def prepare_exec(source):
             return
         codes = [*map(callable_of, compile_exec(source, name)), Nothing]
     except BaseException as e:
-        State.exception = e.with_traceback(None)
+        State.exception = with_traceback(e, None)
         return
     values = filter(is_something, map(operator.call, codes))
     body.__setstate__((map(Session.results.append, map(repr, values)).__next__, (), {}, {}))
@@ -109,13 +112,13 @@ def cut_outer(trace):
 def cut_traceback(e):
     """Without what is beneath an exec that awaits, which the loop tells of its
     interrupt by an exception of its own."""
-    trace = e.__traceback__
+    trace = traceback_of(e)
     if trace is None or trace.tb_frame.f_code is not await_it.__code__:
         return e
     trace = cut_outer(trace)
-    if trace is None and isinstance(e, KeyboardInterrupt) and e.__context__:
-        trace, e.__context__ = cut_outer(e.__context__.__traceback__), None
-    return e.with_traceback(trace)
+    if trace is None and issubclass(type(e), KeyboardInterrupt) and e.__context__:
+        trace, e.__context__ = cut_outer(traceback_of(e.__context__)), None
+    return with_traceback(e, trace)
 
 
 def report_exec(e):
@@ -123,7 +126,7 @@ def report_exec(e):
     does not find; the exit code."""
     if getattr(sys, "excepthook", None) is not display:
         return report(e)
-    sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
+    sys.last_type, sys.last_value, sys.last_traceback = type(e), e, traceback_of(e)
     try:
         if sys.stderr is not None:
             sys.modules["traceback"].print_exception(e)
@@ -131,15 +134,15 @@ def report_exec(e):
         raise
     except BaseException:
         # The program has taken something of it apart. C prints what it can.
-        display(type(e), e, e.__traceback__)
-    return 130 if isinstance(e, KeyboardInterrupt) else 1
+        display(type(e), e, traceback_of(e))
+    return 130 if issubclass(type(e), KeyboardInterrupt) else 1
 
 
 def end_exec():
     """The exec's end, up to what is told of it. What is interrupted here is the exec."""
     code = 0
     e, State.exception = State.exception, None
-    if isinstance(e, SystemExit):
+    if issubclass(type(e), SystemExit):
         State.exception = e
         end_program(0)
     if e is not None:
@@ -163,10 +166,13 @@ def end_exec():
 def give_up():
     """The end of an exec of which nothing can be told: that has raised, several times."""
     e, State.exception = State.exception, None
-    code = 130 if isinstance(e, KeyboardInterrupt) else 1
+    code = 130 if issubclass(type(e), KeyboardInterrupt) else 1
     if Session.once:
         end_program(code)
-    flush()
+    try:
+        flush()
+    except BaseException:
+        pass
     Session.results.clear()
     return struct.pack("=II", code, 0)
 
@@ -177,7 +183,7 @@ def end_program(code):
         finish(code)
     except BaseException as e:
         code = 1
-        code = report(e.with_traceback(None))
+        code = report(with_traceback(e, None))
         flush()
     finally:
         os._exit(code)
@@ -343,23 +349,23 @@ def read_exec():
 
 def step():
     body.__setstate__((bool, (), {}, {}))
-    report = None
-    failures = 0
     while True:
         try:
             if not Session.reported:
-                report = report or (end_exec() if failures < TRIES else give_up())
-                tell(report)
+                Session.report = Session.report or (end_exec() if Session.failures < TRIES else give_up())
+                tell(Session.report)
             code = read_exec()
+            Session.report = None
+            Session.failures = 0
             Session.reported = False
             break
         except BaseException as e:
             # An interrupt, mostly. While an exec ends it is the exec's.
-            failures += 1
-            if failures == FAILURES_MOST:
+            Session.failures += 1
+            if Session.failures >= FAILURES_MOST:
                 die("the next exec cannot be begun")
-            if report is None and not Session.reported:
-                State.exception = e.with_traceback(cut_outer(e.__traceback__))
+            if Session.report is None and not Session.reported:
+                State.exception = with_traceback(e, cut_outer(traceback_of(e)))
     prepare_exec(code)
 
 

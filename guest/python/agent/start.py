@@ -23,6 +23,8 @@ open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 run = functools.partial(exec)
 process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].current_process()
 generators = Generators()
+# Whatever an exception's class has of these names.
+traceback_of, with_traceback = BaseException.__traceback__.__get__, BaseException.with_traceback
 # Of OpenSSL; loaded with what is imported above, where the image has it.
 add_random = getattr(sys.modules.get("_ssl"), "RAND_add", None)
 if add_random:
