@@ -135,6 +135,19 @@ def drawn(client):
     remove(client, "with-keys")
 
 
+def apart(client):
+    """Whatever the session has put in the places of what the agent uses, and has left."""
+    s = client.make()
+    s.run("import os, random, sys; random.seed(1); os._exit = os.write = None; del sys.stdout; os.unlink('/dev/urandom')\n"
+          "held = []\ntry:\n    while True: held.append(os.open('/', os.O_RDONLY))\nexcept OSError: pass")
+    template(s, "with-nothing")
+    answers = [exec_of(client, "print(random.random(), file=sys.stderr); 1 / 0", "with-nothing") for _ in range(2)]
+    assert all(a["exit_code"] == 1 and "ZeroDivisionError" in a["stderr"] for a in answers), answers
+    assert len({a["stderr"].split()[0] for a in answers}) == 2, answers
+    s.delete()
+    remove(client, "with-nothing")
+
+
 def node(server, client):
     s = stays(server, client, "node", "with-object",
               "let x = [1, 2, 3]; const total = () => x.reduce((a, b) => a + b); Math.random(); crypto.randomUUID(); require('crypto').randomInt(5)",
@@ -732,6 +745,7 @@ def main():
         report.check("the process that makes one is killed", killed, server, client)
         report.check("a guest that means harm harms its template alone", hostile, server, client)
         report.check("random numbers and keys of copies differ", drawn, client)
+        report.check("a Python session that has taken its modules apart", apart, client)
         report.line("nothing unexpected is logged", "\n".join(l for l in server.unexpected() if "template of a session not made" not in l) or None)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(["key-one-000000000000", "key-two-000000000000"], file)

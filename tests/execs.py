@@ -308,6 +308,32 @@ class F(Exception):
         assert got.err.startswith(f'Traceback (most recent call last):\n  File "<exec {number}>", line 1, in <module>\n'), got
 
 
+# What a program may put in the places of what the agent uses, too.
+PYTHON_TAKES = (
+    "os.write = os.read = os.open = os.close = os._exit = None",
+    "vars(struct).clear(), vars(errno).clear(), vars(ast).clear(), vars(gc).clear(), vars(functools).clear(), vars(operator).clear()",
+    "linecache.cache = sys.argv = os.environb = random.Random.seed = None; del sys.stdout",
+    "sys.stdin = sys.__stdin__ = object()",
+    "held = []\ntry:\n    while True: held.append(open_at('/', os.O_RDONLY))\nexcept OSError: pass",
+    "os.unlink('/dev/urandom')",
+    "for name in 'compile getattr isinstance issubclass iter len list map next open repr type'.split(): setattr(builtins, name, None)",
+)
+
+
+def python_takes_apart(s):
+    says(s, "import ast, builtins, errno, functools, gc, linecache, operator, os, random, struct, sys; open_at = os.open")
+    says(s, "leave, os._exit = os._exit, None\nif not (pid := os.fork()): 0\nelse: print(os.wait()[1])", out="0\n")
+    for broken in PYTHON_TAKES:
+        same(s.run(f"{broken}\nstate = random.getstate()"))
+        s.order("forked")
+        same(s.run("random.getstate() == state", stdin="x", args=["a"], env={"A": "b"}), result="False")
+        got = s.run("1 / 0")
+        same(got, code=1, err=got.err)
+        assert got.err.endswith("ZeroDivisionError: division by zero\n"), got
+        says(s, "x = [7]; (x\n); x", result="[7]")
+    says(s, "sys.exit(3)", event=EXIT, code=3)
+
+
 def python_interrupted_twice(s):
     """The second time while the first is told of: no line of the agent's is shown."""
     says(s, """
@@ -712,6 +738,7 @@ CASES = {
         "what is not caught ends its exec, with lines of the source": python_errors_end_an_exec,
         "a StopIteration ends its exec as any exception": python_iterators_end,
         "an exec ends whatever becomes of what errors are told by": python_errors_are_not_told,
+        "an exec begins and ends whatever the program puts into modules": python_takes_apart,
         "a second interrupt is told of as the first is": python_interrupted_twice,
         "an exec begins whatever becomes of input and arguments": python_input_is_closed,
         "without its descriptors a session ends": python_closes_all,

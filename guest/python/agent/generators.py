@@ -56,3 +56,11 @@ def reseed(fd, states):
     snapshot. (OpenSSL's generator seeds itself at its first use, after it.)
     Any words but all zeros are a state of the Mersenne Twister."""
     os.readv(fd, states)
+
+
+def reseed_now(states):
+    """As reseed, for what the program leaves of the machine: maybe no descriptor, or no
+    /dev/urandom."""
+    for state in states:
+        if get_random(state.obj, state.nbytes, 0) != state.nbytes:
+            die("no random numbers")

@@ -24,6 +24,7 @@ What remains visible: preloaded modules are in sys.modules, sys is of a class of
 its own, and str hashes are seeded once for a template.
 """
 import atexit
+import builtins
 import ctypes
 import functools
 import gc
@@ -35,6 +36,9 @@ import threading
 import warnings
 from importlib.machinery import EXTENSION_SUFFIXES, BuiltinImporter, ModuleSpec, PathFinder, SourceFileLoader
 from types import FunctionType
+
+# Of the functions below: what the program puts there is not in it.
+__builtins__ = builtins.__dict__.copy()
 
 # What is used below of the interpreter's inside, each with its own way of failing.
 if (sys.implementation.name, sys.version_info[:2]) != ("cpython", (3, 11)):

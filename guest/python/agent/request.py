@@ -1,6 +1,21 @@
 # request.py: what comes of /dev/zeroboot, and what is set by it: hook, arguments, streams.
 
 
+def own(module):
+    """A module as the agent has it: what a program puts there is not in it."""
+    copy = type(sys)(module.__name__)
+    copy.__dict__.update(module.__dict__)
+    return copy
+
+
+def attempt(action, *arguments):
+    """What the program has taken apart stays so."""
+    try:
+        action(*arguments)
+    except Exception:
+        pass
+
+
 class State:
     exception = None
     hook = sys.unraisablehook

@@ -9,7 +9,7 @@ def write_all(fd, data):
 def main_module():
     main = type(sys)("__main__")
     main.__dict__.update(__loader__=SourceFileLoader("__main__", PATH),
-                         __annotations__={}, __builtins__=__builtins__,
+                         __annotations__={}, __builtins__=builtins,
                          __file__=PATH, __cached__=None)
     return main
 
@@ -146,12 +146,12 @@ def finish(code=0):
     # The program's globals go, and their __del__ run; nothing can be imported any
     # more, which is why a traceback from there has no lines of the source.
     sys.meta_path = None
-    sys.modules.pop("io", None)
+    modules.pop("io", None)
     if Session.once:
         drop_names()
     run.__setstate__((bool, (), {}, {}))
-    sys.modules.pop("__main__", None)
+    modules.pop("__main__", None)
     sys.last_type = sys.last_value = sys.last_traceback = None
     gc.collect()
     flush()
-    os._exit(code)
+    leave(code)

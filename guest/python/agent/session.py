@@ -63,9 +63,9 @@ def keep_source(name, text):
     lines = text.splitlines(True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    linecache.cache[name] = (len(text), None, lines, name)
     Session.sources[name] = len(text)
     Session.size += len(text)
+    linecache.cache[name] = (len(text), None, lines, name)
     while len(Session.sources) > 1 and Session.size > SOURCES_MAX:
         oldest = next(iter(Session.sources))
         Session.size -= Session.sources.pop(oldest)
@@ -74,7 +74,7 @@ def keep_source(name, text):
 
 def await_it(code):
     """What has `await` outside of functions goes on in one event loop."""
-    Session.runner = Session.runner or sys.modules["asyncio"].Runner()
+    Session.runner = Session.runner or asyncio.Runner()
     return Session.runner.run(FunctionType(code, Session.names)())
 
 
@@ -91,7 +91,7 @@ def prepare_exec(source):
     Session.count += 1
     name = f"<exec {Session.count}>"
     try:
-        keep_source(name, source.decode("utf-8", "replace"))
+        attempt(keep_source, name, source.decode("utf-8", "replace"))
         if Session.once:
             body.__setstate__((callable_of(compile(source, name, "exec", Session.flags, True)), (), {}, {}))
             return
@@ -129,7 +129,7 @@ def report_exec(e):
     sys.last_type, sys.last_value, sys.last_traceback = type(e), e, traceback_of(e)
     try:
         if sys.stderr is not None:
-            sys.modules["traceback"].print_exception(e)
+            modules["traceback"].print_exception(e)
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -186,7 +186,7 @@ def end_program(code):
         code = report(with_traceback(e, None))
         flush()
     finally:
-        os._exit(code)
+        leave(code)
 
 
 def die(what):
@@ -211,12 +211,10 @@ def renew_input():
     old = getattr(sys, "__stdin__", None)
     if not Session.input or old is None or old.closed or getattr(sys, "stdin", None) is not old:
         return
-    try:
-        sys.stdin = sys.__stdin__ = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
-    except OSError:
-        return  # the program has closed it
-    sys.stdin.buffer.raw.name = "<stdin>"
-    sys.stdin.mode = "r"
+    new = open(0, encoding=old.encoding, errors=old.errors, closefd=False)
+    new.buffer.raw.name = "<stdin>"
+    new.mode = "r"
+    sys.stdin = sys.__stdin__ = new
 
 
 def tell(report):
@@ -224,7 +222,7 @@ def tell(report):
         os.write(Session.fd, report)
     except PermissionError:
         # A child that has come to the end of its code.
-        os._exit(struct.unpack_from("=I", report)[0])
+        leave(struct.unpack_from("=I", report)[0])
     except OSError as e:
         if e.errno == errno.EBADF:
             die("the end of an exec cannot be told")
@@ -233,25 +231,27 @@ def tell(report):
 
 
 def reseed_fork():
-    generators.rewind()
-    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
-    reseed_copy(random)
-    os.close(random)
+    attempt(generators.rewind)
+    reseed_copy()
 
 
 def renew_openssl():
     """If the program has imported it: to begin it takes as long as some runs."""
-    if add_random and any(type(getattr(sys.modules.get(name), "__spec__", None)) is not Preloaded for name in ("ssl", "_ssl")):
+    if add_random and any(type(getattr(modules.get(name), "__spec__", None)) is not Preloaded for name in ("ssl", "_ssl")):
         add_random(os.urandom(64), 64.0)
 
 
-def reseed_copy(random):
+def reseed_copy():
     """Of a session: also what has been seeded in that. OpenSSL's generators of all
-    threads take new bytes from the first one when that has; children of the program
-    know the key of multiprocessing."""
-    reseed(random, generators.states)
-    renew_openssl()
-    processes = sys.modules.get("multiprocessing.process")
+    threads take new bytes from the first one when that has."""
+    reseed_now(generators.states)
+    attempt(renew_openssl)
+    attempt(renew_key)
+
+
+def renew_key():
+    """Of multiprocessing; children of the program know it."""
+    processes = modules.get("multiprocessing.process")
     if processes and not processes._children:
         processes._current_process.authkey = os.urandom(32)
 
@@ -283,28 +283,23 @@ def renew_strings(arguments, variables):
 
 
 def line_buffered(on):
-    if sys.stdout is sys.__stdout__ and hasattr(sys.stdout, "reconfigure"):
-        try:
-            sys.stdout.reconfigure(line_buffering=on)
-        except ValueError:
-            pass  # the program has closed it
+    if sys.stdout is sys.__stdout__:
+        sys.stdout.reconfigure(line_buffering=on)
 
 
 def wait_as_template():
     """Stops where the template is taken; as wait_for_exec."""
-    line_buffered(False)
+    attempt(line_buffered, False)
     gc.collect()
     gc.freeze()
     Session.kept = dict(Session.names)
-    random = os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)
-    generators.rewind()
-    renew_openssl()
+    attempt(generators.rewind)
+    attempt(renew_openssl)
     why = wait_for_exec()
-    reseed_copy(random)
-    os.close(random)
+    reseed_copy()
     Session.once = why != errno.ENOTUNIQ
     if why in (errno.ENOTUNIQ, errno.ESTRPIPE):
-        line_buffered(True)
+        attempt(line_buffered, True)
     if not Session.once:
         Session.kept = {}
     return why
@@ -340,9 +335,10 @@ def read_exec():
     code = os.read(Session.fd, 4000)
     if len(code) == 4000:
         code += read_all(Session.fd)
-    if arguments or variables:
-        renew_strings(arguments.split(b"\0")[:-1], variables.split(b"\0")[:-1])
-    renew_input()
+    if Session.failures < TRIES:
+        if arguments or variables:
+            renew_strings(arguments.split(b"\0")[:-1], variables.split(b"\0")[:-1])
+        attempt(renew_input)
     Session.input = has_input()
     return code
 

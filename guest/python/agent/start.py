@@ -23,6 +23,8 @@ open_file.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 run = functools.partial(exec)
 process = "multiprocessing" in sys.modules and sys.modules["multiprocessing"].current_process()
 generators = Generators()
+get_random = ctypes.CDLL(None).getrandom
+get_random.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint)
 # Whatever an exception's class has of these names.
 traceback_of, with_traceback = BaseException.__traceback__.__get__, BaseException.with_traceback
 # Of OpenSSL; loaded with what is imported above, where the image has it.
@@ -79,6 +81,9 @@ MAY_WARN = sys.modules["re"].compile(
 QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
 BRACKETS = (b"(", b")"), (b"[", b"]"), (b"{", b"}")
 # As they are, whatever the program puts there.
+ast, atexit, errno, functools, gc, operator, os, struct, time = map(
+    own, (ast, atexit, errno, functools, gc, operator, os, struct, time))
+asyncio, modules = sys.modules["asyncio"], sys.modules
 write, leave, display = os.write, os._exit, sys.__excepthook__
 is_something = functools.partial(operator.is_not, None)
 Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
