@@ -603,6 +603,9 @@ def node_errors_are_not_told(s):
     says(s, "setTimeout(() => { throw 'c'; }, 0); await later(); await later()", code=1, err="Uncaught 'c'\n")
     says(s, "({ [require('util').inspect.custom]() { throw 'd'; } })", code=1, err="Uncaught 'd'\n")
     says(s, "process.stderr.write = write; 1", result="1")
+    says(s, "const { assign } = Object, { parse, stringify } = JSON; Object.assign = JSON.parse = JSON.stringify = null; 5", result="5")
+    says(s, "throw 'j'", code=1, err="Uncaught 'j'\n")
+    says(s, "Object.assign = assign; JSON.parse = parse; JSON.stringify = stringify; 6", result="6")
     says(s, "delete globalThis.process; delete globalThis.JSON; throw 'e'", code=1, err="Uncaught 'e'\n")
     says(s, "globalThis.process = kept; 2", result="2")
     says(s, "const { split } = String.prototype; String.prototype.split = null; throw 'f'", code=1, err="Uncaught 'f'\n")
@@ -642,10 +645,13 @@ def node_has_parts(s):
 
 
 def node_forks(s):
-    says(s, "const { random } = Math; random === Math.random", result="true")
+    says(s, "let { random } = Math; random === Math.random", result="true")
     s.order("forked")
     says(s, "random === Math.random || random() === Math.random()", result="false")
     says(s, "typeof Math.random()", result="'number'")
+    says(s, "require('crypto').randomInt = require('vm').runInNewContext = () => { throw 1; }; ({ random } = Math); 0", result="0")
+    s.order("forked")
+    says(s, "random === Math.random", result="false")
 
 
 def node_draws_numbers(s):

@@ -11,6 +11,9 @@
 // What remains visible: modules that were used before are loaded already.
 // A program may take away or replace what is global; not what the agent has of it.
 const { JSON, Map, Math, Object, RegExp, String, process } = globalThis;
+const { parse, stringify } = JSON;
+const { assign } = Object;
+const { exit, reallyExit } = process;
 const fs = require('fs');
 const Module = require('module');
 const { pathToFileURL } = require('url');
@@ -168,17 +171,19 @@ function prepareSession() {
   session.import = variableOf(internal('internal/modules/esm/utils').initializeESM, 'importModuleDynamicallyCallback');
   session.loader = internal('internal/modules/esm/loader').getOrInitializeCascadedLoader();
   session.missing = 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING';
+  ({ randomInt: session.randomInt, randomUUID: session.randomUUID } = require('crypto'));
+  session.runInNewContext = require('vm').runInNewContext;
 }
 
 function ask(method, params, handler) {
   const id = session.handlers.size ? Math.max(...session.handlers.keys()) + 1 : 1;
   session.handlers.set(id, handler);
-  return JSON.stringify({ id, method, params });
+  return stringify({ id, method, params });
 }
 
 function answered(message) {
   try {
-    const { id, result, error } = JSON.parse(message);
+    const { id, result, error } = parse(message);
     const handler = session.handlers.get(id);
     session.handlers.delete(id);
     handler?.(result, error);
@@ -200,12 +205,18 @@ function valueOf(remote) {
   return value;
 }
 
+// As Node.js ends a program after an error: what 'exit' throws is not told.
+function endRun(code) {
+  attempt(() => { exit.call(process, code); });
+  reallyExit.call(process, code);
+}
+
 function endExec(code, text) {
   if (session.stage === 'ended') return;
   session.stage = 'ended';
   if (session.once) {
     addon.ended();
-    if (code) process.exit(code);
+    if (code) endRun(code);
     return;
   }
   session.code = code || session.code;
@@ -306,7 +317,7 @@ function interrupted() {
 
 function failed(error) {
   tell(error);
-  if (session.once) process.exit(1);
+  if (session.once) endRun(1);
   session.code = 1;
   if (session.stage === 'running') endExec(1);
 }
@@ -371,28 +382,25 @@ function useUp(draw) {
 }
 
 function otherRandom() {
-  return require('vm').runInNewContext('Math.random');
+  return session.runInNewContext('Math.random');
 }
 
 // Before the template is taken, what each copy would have to do.
 function prepareTemplate() {
-  const { randomInt, randomUUID } = require('crypto');
-  useUp(() => randomInt(2));
-  useUp(() => randomUUID());
+  useUp(() => session.randomInt(2));
+  useUp(() => session.randomUUID());
   session.spare = otherRandom();
   addon.draws();
 }
 
+// Each by itself, as the program may have taken one of them apart.
 function drawAnew() {
-  if (session.spare) {
-    Math.random = session.spare;
-    session.spare = undefined;
-    return;
-  }
-  const { randomInt, randomUUID } = require('crypto');
-  for (let i = 0; i < 1100; i++) randomInt(2);
-  for (let i = 0; i < 130; i++) randomUUID();
-  Math.random = otherRandom();
+  const { spare } = session;
+  session.spare = undefined;
+  attempt(() => { Math.random = spare ?? otherRandom(); });
+  if (spare) return;
+  attempt(() => { for (let i = 0; i < 1100; i++) session.randomInt(2); });
+  attempt(() => { for (let i = 0; i < 130; i++) session.randomUUID(); });
 }
 
 // What the program has taken apart stays so.
@@ -406,12 +414,12 @@ function attempt(action) {
 
 function takeRequest([args, variables, code, copy, once]) {
   addon.wake();
-  Object.assign(session,
+  assign(session,
     { stage: 'begun', count: session.count + 1, code: 0, text: undefined, source: code, once, told: false });
   if (args.length) attempt(() => { process.argv.splice(2, Infinity, ...args); });
   attempt(() => { setEnvironment(variables); });
   attempt(session.renewInput);
-  if (copy) attempt(drawAnew);
+  if (copy) drawAnew();
 }
 
 // Called by the addon at a turn of the loop: what it is to give to the inspector, if
