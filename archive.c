@@ -50,7 +50,7 @@ static struct {
 	struct archive_events events;
 	struct link writer, reader;
 	bool writing, reading;
-	bool unread; /* files are there of which no head could be read */
+	bool unread; /* see archive_has_unread */
 	/* Not given to the keeper yet; given, not answered; to be tried again. */
 	struct removals waiting, sent, failed;
 	uint64_t not_before; /* that is, or that a keeper is started for them */
@@ -106,11 +106,10 @@ static void visit_file(const char *name, archive_visit *visit)
 		r = record_check(&record, name, (uint64_t)st.st_size, &e);
 	if (fd >= 0)
 		close(fd);
-	archive.unread |= r != 0;
-	visit(&record, r,
-	      (uint64_t)st.st_mtim.tv_sec * 1000000000 +
-		      (uint64_t)st.st_mtim.tv_nsec,
-	      &e);
+	archive.unread |= !visit(&record, r,
+				 (uint64_t)st.st_mtim.tv_sec * 1000000000 +
+					 (uint64_t)st.st_mtim.tv_nsec,
+				 &e);
 }
 
 /* What somebody who was killed has begun to write. */
@@ -164,6 +163,7 @@ int archive_each(archive_visit *visit)
 	int r = list(&names);
 
 	if (r) {
+		archive.unread = true;
 		free(names.data);
 		return r;
 	}

@@ -34,12 +34,13 @@ void archive_close(int ms);
 /* An open directory: it is this user's, and nobody else's to write to. 0 or -errno. */
 int archive_check_owner(int fd, const char *path, struct err *e);
 /* Each file there is by its head: r: 0 or what is wrong with it, which e says; touched:
- * when it was, in ns. */
-typedef void archive_visit(const struct session_record *record, int r,
+ * when it was, in ns. False: the file stays, and nobody knows what it says. */
+typedef bool archive_visit(const struct session_record *record, int r,
 			   uint64_t touched, const struct err *e);
 /* The oldest first. 0 or -errno. */
 int archive_each(archive_visit *visit);
-/* It has seen files whose heads were of no use, or could not be read. */
+/* There are, or may be, files of which nobody knows what they say: a visit was
+ * false, or not all names could be read. */
 bool archive_has_unread(void);
 
 bool archive_is_writing(void);

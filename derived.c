@@ -624,7 +624,7 @@ static void go_on(struct derived *d)
 	all.count++;
 }
 
-void derived_found(const struct session_record *r)
+bool derived_found(const struct session_record *r)
 {
 	struct derived *d = calloc(1, sizeof(*d)), *before;
 
@@ -653,11 +653,12 @@ void derived_found(const struct session_record *r)
 		give_up(d, "the template is of another version of the server");
 	d->next = all.first;
 	all.first = d;
-	return;
+	return true;
 fail:
 	log_event("warning", "state: %s" RECORD_ENDING ": no template of it",
 		  r->id);
 	free(d);
+	return false;
 }
 
 int derived_again(uint64_t owner, const char *name, const struct origin *origin)

@@ -97,8 +97,9 @@ unsigned derived_unsaved_count(void);
 /* What is to be written of it. */
 void derived_fill(const struct derived *d, struct session_record *r);
 /* One that was found in the directory, whose record is good. It has no record any more
- * if another one has taken its name. */
-void derived_found(const struct session_record *r);
+ * if another one has taken its name. False: no memory, or no name that one can have: the
+ * record stays as it is. */
+bool derived_found(const struct session_record *r);
 /* The language of a session that was found: an owner's template by its name, and, NULL:
  * of any, what it is kept as. Its number, held, or -1. */
 int derived_again(uint64_t owner, const char *name,

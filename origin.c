@@ -489,8 +489,9 @@ bool origin_is_busy(void)
 
 /* ---- start and end ---- */
 
-/* One that is kept, as far as its head can be read: false: it could not be. */
-static bool take(int directory, const char *name)
+/* One that is kept, as far as its head can be read: *known false: it could not be. 0 or
+ * -ENOMEM. */
+static int take(int directory, const char *name, bool *known)
 {
 	int fd = openat(directory, name,
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -498,15 +499,16 @@ static bool take(int directory, const char *name)
 	struct origin *o = make(name, "");
 	bool read = o && fd >= 0 && file_read_at(fd, &h, sizeof(h), 0) == 0;
 
-	if (o) {
-		o->kept = o->found = true;
-		o->left = clock_mono();
-	}
-	if (read)
-		name_image(o->image, &h.image);
 	if (fd >= 0)
 		close(fd);
-	return read;
+	if (!o)
+		return -ENOMEM;
+	o->kept = o->found = true;
+	o->left = clock_mono();
+	if (read)
+		name_image(o->image, &h.image);
+	*known &= read;
+	return 0;
 }
 
 #define HEX "0123456789abcdef"
@@ -559,12 +561,13 @@ static int look(DIR *d)
 {
 	struct dirent *entry;
 	bool known = true;
+	int r = 0;
 
-	for (errno = 0; (entry = readdir(d)); errno = 0)
+	for (errno = 0; r == 0 && (entry = readdir(d)); errno = 0)
 		if (is_template(entry->d_name))
-			known &= take(dirfd(d), entry->d_name);
-	if (errno)
-		return -errno;
+			r = take(dirfd(d), entry->d_name, &known);
+	if (r || errno)
+		return r ? r : -errno;
 	rewinddir(d);
 	while ((entry = readdir(d)))
 		if (is_left_over(entry->d_name, known))

@@ -532,7 +532,7 @@ static void restore(struct session *s, const struct session_record *r,
 	store.away += s->stored.away;
 }
 
-static void found(const struct session_record *r, int problem, uint64_t touched,
+static bool found(const struct session_record *r, int problem, uint64_t touched,
 		  const struct err *e)
 {
 	uint64_t age = problem ? 0 : age_of(r, touched);
@@ -541,15 +541,13 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 
 	if (problem) {
 		say("%s; left as it is", e->text);
-		return;
+		return false;
 	}
-	if (r->flags & RECORD_TEMPLATE) {
-		derived_found(r);
-		return;
-	}
+	if (r->flags & RECORD_TEMPLATE)
+		return derived_found(r);
 	if (r->idle_seconds && age > r->idle_seconds * 1000000000ull) {
 		archive_remove(r->id);
-		return;
+		return true;
 	}
 	s = session_find_again(r->id, r->owner);
 	expected = r->template[0] && !r->ended[0];
@@ -560,7 +558,7 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 		say("%s: no memory", r->id);
 		if (s)
 			session_delete(s);
-		return;
+		return false;
 	}
 	restore(s, r, age);
 	session_name_language(s, r->language);
@@ -569,6 +567,7 @@ static void found(const struct session_record *r, int problem, uint64_t touched,
 	else if (s->begun && r->abi_version != ZB_ABI_VERSION)
 		session_end_as(s, "the session is of another version of the "
 				  "server");
+	return true;
 }
 
 int session_store_open(const char *directory, const char *host, int epoll,
@@ -583,8 +582,11 @@ int session_store_open(const char *directory, const char *host, int epoll,
 		return r;
 	store.on = true;
 	r = archive_each(found);
-	if (r)
+	if (r) {
+		/* Of no template is it known who is of it: all that is there stays. */
+		store.on = false;
 		return err_set(e, r, "state: %s: %s", directory, strerror(-r));
+	}
 	session_find_languages();
 	if (store.complaints > COMPLAINTS)
 		log_event("warning", "state: %u more files are of no use",

@@ -246,11 +246,12 @@ static void test_kept(void)
 
 static unsigned visited;
 
-static void count_visit(const struct session_record *record, int r,
+static bool count_visit(const struct session_record *record, int r,
 			uint64_t touched, const struct err *e)
 {
 	(void)record, (void)r, (void)touched, (void)e;
 	visited++;
+	return true;
 }
 
 /* A directory that cannot be read is no empty one. */
