@@ -583,10 +583,8 @@ static const char *bring_back(struct derived *d)
 		return "there are more templates than there may be "
 		       "(--session-templates)";
 	r = origin_look(d->origin, path, &d->size, &why);
-	if (r) {
-		d->again = r == -EAGAIN;
+	if (r)
 		return why;
-	}
 	if (session_room(owner, 0, d->size))
 		return "all sessions and templates together have become too "
 		       "large (--sessions-memory)";

@@ -41,7 +41,7 @@ struct origin {
 	bool found;     /* in the directory: who is of it may not be known */
 	int crew;       /* for it alone; -1: there is none */
 	uint64_t used;  /* that was wanted */
-	char why[512];  /* it is of no use; empty: it is not known to be */
+	char why[512]; /* what was seen is of no use; empty: it is not known to be */
 	struct file_version seen; /* what was looked at last; 0: none was there */
 	size_t size;              /* of that; 0: it is not known to be good */
 	uint64_t look_again;      /* at the same, not before */
@@ -220,6 +220,21 @@ static int check_once(struct origin *o, const char *path, size_t *size)
 	return r;
 }
 
+/* What is there is what was of no use; another one may have been put in its place. */
+static bool is_useless(struct origin *o)
+{
+	struct file_version version;
+	char path[PATH_MAX];
+
+	if (!o->why[0])
+		return false;
+	put_path(path, o->name, ".zbt");
+	version = file_look(path);
+	if (!is_same(&version, &o->seen))
+		o->why[0] = 0;
+	return o->why[0];
+}
+
 /* Of crews for one alone, that which nobody has wanted for longest, if it does nothing. */
 static struct origin *find_oldest(void)
 {
@@ -249,7 +264,7 @@ int origin_look(struct origin *o, char path[PATH_MAX], size_t *size,
 	int r;
 
 	*why = o->why;
-	if (o->why[0])
+	if (is_useless(o))
 		return -ESTALE;
 	*why = "the session's template is not there any more";
 	if (!o->kept)
@@ -272,7 +287,7 @@ int origin_crew(struct origin *o, int language, const char **why)
 		return crew >= 0 ? crew : o->crew;
 	/* Before anything is read. */
 	*why = "too many templates are in use";
-	if (o->kept && !o->why[0] && !catalog_may_adopt() &&
+	if (o->kept && !is_useless(o) && !catalog_may_adopt() &&
 	    !(oldest = find_oldest()))
 		return -EAGAIN;
 	r = origin_look(o, path, &size, why);

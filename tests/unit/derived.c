@@ -189,6 +189,12 @@ static void test_read(void)
 	passes(&way.look);
 }
 
+static void test_damage(void)
+{
+	way.look_result = -ESTALE;
+	passes(&way.look);
+}
+
 /* ---- and what does not ---- */
 
 static void stays(bool *in_way)
@@ -207,12 +213,6 @@ static void stays(bool *in_way)
 static void test_name(void)
 {
 	stays(&way.language);
-}
-
-static void test_damage(void)
-{
-	way.look_result = -ESTALE;
-	stays(&way.look);
 }
 
 static void test_once(void)
@@ -234,8 +234,9 @@ int main(void)
 		  test_room },
 		{ "the same of a place", test_place },
 		{ "the same of a file that could not be read", test_read },
+		{ "the same of one that was damaged, and is another by now",
+		  test_damage },
 		{ "one whose name a language has is none", test_name },
-		{ "the same of one that is damaged", test_damage },
 		{ "one that is there is not looked at again", test_once },
 	};
 
