@@ -140,15 +140,18 @@ static int find_named(struct image_place *place, const char *template,
 		       template, place->path);
 }
 
-/* Any in the directory that is the one. */
-static bool find_any(struct image_place *place, const char *directory,
-		     const struct image_id *id)
+/* Any in the directory that is the one. 1: it is there, 0: it is not; -errno. */
+static int find_any(struct image_place *place, const char *directory,
+		    const struct image_id *id)
 {
 	DIR *d = opendir(directory);
 	struct dirent *entry;
 	bool found = false;
+	int r;
 
-	while (d && !found && (entry = readdir(d))) {
+	if (!d)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	while (!found && (errno = 0, entry = readdir(d))) {
 		size_t size = strlen(entry->d_name);
 		struct image_id there = { 0 };
 		int n;
@@ -167,9 +170,9 @@ static bool find_any(struct image_place *place, const char *directory,
 		else
 			close(place->fd);
 	}
-	if (d)
-		closedir(d);
-	return found;
+	r = found ? 1 : -errno;
+	closedir(d);
+	return r;
 }
 
 static void cut_name(char *path)
@@ -186,8 +189,7 @@ int image_find(struct image_place *place, const char *template,
 	       const struct image_id *id, struct err *e)
 {
 	char directory[PATH_MAX], *real;
-	bool found;
-	int r = find_named(place, template, id, e);
+	int r = find_named(place, template, id, e), found;
 
 	if (r != -ENOENT || !id)
 		return r;
@@ -195,15 +197,21 @@ int image_find(struct image_place *place, const char *template,
 	cut_name(directory);
 	found = find_any(place, directory, id);
 	/* The template may be a link to where its image is. */
-	real = found ? NULL : realpath(template, NULL);
+	real = found > 0 ? NULL : realpath(template, NULL);
 	if (real) {
+		int there;
+
 		cut_name(real);
-		found = find_any(place, real, id);
+		there = find_any(place, real, id);
+		found = there ? there : found;
 		free(real);
 	}
-	if (found)
+	if (found > 0)
 		return 0;
 	place->fd = -1;
+	if (found < 0)
+		return err_set(e, found, "%s: its image is not found: %s",
+			       template, strerror(-found));
 	return err_set(e, -ENOENT,
 		       "%s: no *.img beside it is its image (%016llx)",
 		       template, (unsigned long long)id->checksum);
@@ -290,8 +298,11 @@ int image_each(const char *directory, image_visit *visit, void *context,
 		return errno == ENOTDIR ?
 			       each_of_box(directory, visit, context, e) :
 			       -errno;
-	while (r == 0 && (entry = readdir(d)))
+	while (r == 0 && (errno = 0, entry = readdir(d)))
 		r = visit_name(entry->d_name, visit, context);
+	if (r == 0 && errno)
+		r = err_set(e, -errno, "templates: %s: %s", directory,
+			    strerror(errno));
 	closedir(d);
 	return r;
 }

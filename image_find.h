@@ -45,7 +45,7 @@ int image_beside(char path[PATH_MAX], const char *template);
  * The image of the template that is, or will be, at a path. id: which one that has
  * been made from; NULL: the one beside it. One that is packed and has been unpacked
  * into the cache is found there. 0; -ESTALE: the one beside is another; -ENOENT:
- * there is none; -errno.
+ * there is none; -errno, also when not all names could be read.
  */
 int image_find(struct image_place *place, const char *template,
 	       const struct image_id *id, struct err *e);
