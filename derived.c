@@ -244,6 +244,18 @@ static bool has_place(uint64_t owner)
 	return share_allows(owner, own, everybody, 1, all.most);
 }
 
+/* Whether the catalog has a crew for one more: one that is about to go has its own still. */
+static bool has_crew(void)
+{
+	unsigned crews = 0;
+
+	for (const struct derived *d = all.first; d; d = d->next)
+		crews += d->language >= 0;
+	for (int i = 0; i < MAKING_MOST; i++)
+		crews += all.making[i].share != NULL;
+	return crews < CATALOG_DERIVED;
+}
+
 int derived_check(uint64_t owner, const char *name)
 {
 	size_t size = strlen(name);
@@ -257,7 +269,7 @@ int derived_check(uint64_t owner, const char *name)
 		    !strcmp(m->name, name))
 			return -EEXIST;
 	}
-	return find_free() && has_place(owner) ? 0 : -EAGAIN;
+	return find_free() && has_place(owner) && has_crew() ? 0 : -EAGAIN;
 }
 
 static void stop_sending(struct making *m)
@@ -588,7 +600,9 @@ static const char *bring_back(struct derived *d)
 	if (session_room(owner, 0, d->size))
 		return "all sessions and templates together have become too "
 		       "large (--sessions-memory)";
-	r = catalog_derive_kept(path, d->name, d->base, origin_name(d->origin));
+	r = has_crew() ? catalog_derive_kept(path, d->name, d->base,
+					     origin_name(d->origin)) :
+			 -ENOSPC;
 	if (r < 0)
 		return "no room for the template";
 	d->language = r;

@@ -227,6 +227,39 @@ static void test_once(void)
 	derived_close();
 }
 
+/* ---- crews ---- */
+
+static void find_many(int count)
+{
+	struct session_record r = record;
+
+	for (int i = 0; i < count; i++) {
+		snprintf(r.name, sizeof(r.name), "n%d", i);
+		derived_found(&r);
+	}
+}
+
+/* One that was removed has its crew for a moment; nothing is made for which there will be
+ * none. */
+static void test_crews(void)
+{
+	derived_open(CATALOG_DERIVED, "", -1);
+	find_many(CATALOG_DERIVED);
+	EQUAL(derived_check(0, "more"), -EAGAIN);
+	derived_remove(derived_find(0, "n7", 2));
+	EQUAL(derived_check(0, "more"), -EAGAIN);
+	derived_tick(0);
+	EQUAL(derived_check(0, "more"), 0);
+	derived_close();
+	/* Of fewer there is one at once. */
+	derived_open(4, "", -1);
+	find_many(4);
+	EQUAL(derived_check(0, "more"), -EAGAIN);
+	derived_remove(derived_find(0, "n2", 2));
+	EQUAL(derived_check(0, "more"), 0);
+	derived_close();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -238,6 +271,7 @@ int main(void)
 		  test_damage },
 		{ "one whose name a language has is none", test_name },
 		{ "one that is there is not looked at again", test_once },
+		{ "none is made while no crew is left for it", test_crews },
 	};
 
 	return UNIT_RUN("derived", tests);
