@@ -27,6 +27,7 @@
 #define AGAIN_NS 5000000000ull  /* after one could not be kept */
 #define LOOK_NS 1000000000ull   /* after one that could not be looked at, and */
 #define LOOK_COST 8             /* so many times as long as that took */
+#define LEAVE_NS 1000000000ull /* for the workers of a crew that was given up */
 #define IMAGE_NAME 48
 
 struct origin {
@@ -56,6 +57,7 @@ static struct {
 	int words; /* its last ones */
 	uint64_t not_before;
 	bool failed; /* the last time */
+	uint64_t awaited; /* the place of a crew, since it was given up; 0: none is */
 } all;
 
 static void put_path(char path[PATH_MAX], const char *name, const char *ending)
@@ -247,6 +249,19 @@ static struct origin *find_oldest(void)
 	return oldest;
 }
 
+/* Whether there is a crew, at once or when that of *oldest is given up, which is not done
+ * while the workers of another one that was are ending, unless they hang. */
+static bool may_adopt(uint64_t now, struct origin **oldest)
+{
+	*oldest = NULL;
+	if (catalog_may_adopt())
+		return true;
+	if (all.awaited && now < all.awaited + LEAVE_NS)
+		return false;
+	*oldest = find_oldest();
+	return *oldest;
+}
+
 static void release(struct origin *o)
 {
 	catalog_release(o->crew);
@@ -287,8 +302,7 @@ int origin_crew(struct origin *o, int language, const char **why)
 		return crew >= 0 ? crew : o->crew;
 	/* Before anything is read. */
 	*why = "too many templates are in use";
-	if (o->kept && !is_useless(o) && !catalog_may_adopt() &&
-	    !(oldest = find_oldest()))
+	if (o->kept && !is_useless(o) && !may_adopt(o->used, &oldest))
 		return -EAGAIN;
 	r = origin_look(o, path, &size, why);
 	if (r)
@@ -297,6 +311,7 @@ int origin_crew(struct origin *o, int language, const char **why)
 	if (oldest)
 		release(oldest);
 	crew = catalog_adopt(path, o->language, o->name);
+	all.awaited = crew < 0 ? o->used : 0;
 	if (crew < 0)
 		return -EAGAIN;
 	o->crew = crew;

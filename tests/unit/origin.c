@@ -22,7 +22,7 @@
 
 #define HEX15 "0123456789abcde"
 #define HEX48 HEX15 "f" HEX15 "f" HEX15 "f"
-#define TEMPLATES 3
+#define TEMPLATES 4
 #define SECOND 1000000000ull
 
 /* ---- in the place of other nouns ---- */
@@ -76,10 +76,12 @@ void template_name(const struct template_head *h, char name[SHA256_HEX + 1])
 
 /* ---- crews ---- */
 
-static struct { /* those of origins */
-	bool taken;
+static struct {              /* those of origins */
+	bool taken, leaving; /* leaving: its workers are ending */
 } places[TEMPLATES];
 static int most = TEMPLATES; /* that may be taken */
+static bool slow;            /* workers end later */
+static unsigned released;
 
 struct crew *catalog_crew(int language)
 {
@@ -96,7 +98,7 @@ const char *catalog_file(int language)
 static int find_place(void)
 {
 	for (int i = 0; i < most; i++)
-		if (!places[i].taken)
+		if (!places[i].taken && !places[i].leaving)
 			return i;
 	return -ENOSPC;
 }
@@ -119,6 +121,8 @@ int catalog_adopt(const char *path, const char *language, const char *template)
 void catalog_release(int language)
 {
 	places[language].taken = false;
+	places[language].leaving = slow;
+	released++;
 }
 
 bool catalog_is_idle(int language)
@@ -213,7 +217,8 @@ static void open_place(void)
 	EQUAL(origin_open(directory, "", &e), 0);
 	memset(places, 0, sizeof(places));
 	most = TEMPLATES;
-	opened = 0;
+	slow = false;
+	opened = released = 0;
 }
 
 static void close_place(void)
@@ -305,12 +310,46 @@ static void test_useless(void)
 	close_place();
 }
 
+/* A crew that was given up is for whoever wants one next: no other one is. */
+static void test_leaving(void)
+{
+	struct origin *o[TEMPLATES];
+	const char *why;
+
+	open_place();
+	most = TEMPLATES - 1;
+	for (int i = 0; i < TEMPLATES; i++)
+		o[i] = of((char)('0' + i));
+	for (int i = 0; i < most; i++)
+		EQUAL(crew(o[i]), i);
+	slow = true;
+	EQUAL(crew(o[most]), -EAGAIN);
+	for (int i = 0; i < 3; i++)
+		EQUAL(origin_crew(o[most], -1, &why), -EAGAIN);
+	EQUAL(released, 1);
+	places[0].leaving = false;
+	EQUAL(origin_crew(o[most], -1, &why), 0);
+	EQUAL(released, 1);
+	/* Workers that hang are not waited for. */
+	EQUAL(origin_crew(o[0], -1, &why), -EAGAIN);
+	EQUAL(released, 2);
+	now += SECOND / 2;
+	EQUAL(origin_crew(o[0], -1, &why), -EAGAIN);
+	EQUAL(released, 2);
+	EQUAL(crew(o[0]), -EAGAIN);
+	EQUAL(released, 3);
+	close_place();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "what was of no use is looked at when another is there",
 		  test_put_back },
 		{ "what is of no use takes nobody's place", test_useless },
+		{ "nobody else's crew is given up while one that was is "
+		  "ending",
+		  test_leaving },
 	};
 
 	return UNIT_RUN("origin", tests);
