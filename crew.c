@@ -285,6 +285,8 @@ void crew_reap(struct crew *c, bool wait)
 		take_note(m->pid, status);
 		m->pid = 0;
 	}
+	if (c->off)
+		stock_reap(&c->stock);
 }
 
 /* Stopped by a signal, as by kill -STOP; it would take a run and not begin. */
@@ -368,7 +370,7 @@ void crew_stop(struct crew *c)
 	for (unsigned i = 0; i < c->maximum; i++)
 		if (c->members[i].state != STOPPED)
 			crew_end(&c->members[i]);
-	stock_close(&c->stock);
+	stock_stop(&c->stock);
 	loop_remove(&c->filling);
 	c->short_since = 0;
 	c->off = true;
@@ -376,7 +378,7 @@ void crew_stop(struct crew *c)
 
 bool crew_is_gone(const struct crew *c)
 {
-	if (!c->off)
+	if (!c->off || c->stock.pid)
 		return false;
 	for (unsigned i = 0; i < c->maximum; i++)
 		if (c->members[i].pid > 0)

@@ -74,9 +74,9 @@ extern struct crews crews;
 /* crew has its name and path; nothing is started yet. 0 or -ENOMEM. */
 int crew_open(struct crew *c, unsigned minimum, unsigned maximum);
 void crew_close(struct crew *c);
-/* Ends its workers, which run nothing, and lets go of its template. */
+/* Ends its workers, which run nothing, and lets go of its template. Waits for nothing. */
 void crew_stop(struct crew *c);
-/* The last of these has ended, too: crew_go_on can be called. */
+/* The last of these has ended, too, and what loaded it: crew_go_on can be called. */
 bool crew_is_gone(const struct crew *c);
 /* A crew once more, with another name and path, and the same members. */
 void crew_go_on(struct crew *c);
@@ -110,7 +110,7 @@ bool crew_serves(const struct crew *c);
 /* Kills the process; its job, if any, is the caller's matter. */
 void crew_end(struct member *m);
 /* Takes note of killed processes that are gone: until then their slots are not
- * used again. wait: for all of them. */
+ * used again. wait: for all workers. */
 void crew_reap(struct crew *c, bool wait);
 /* Does not answer though it should: is stopped, or starts, runs, renews its VM or
  * trains it for too long. */

@@ -416,8 +416,6 @@ static int begin(struct making *m, const struct crew *c)
 
 	if (r == 0 && epoll_ctl(all.epoll, EPOLL_CTL_ADD, m->pipe, &event) < 0)
 		r = -errno;
-	if (r && m->pid > 0)
-		jail_end(m->pid, SIGKILL);
 	return r;
 }
 
@@ -426,6 +424,12 @@ static const char *base_of(const struct crew *c)
 	const struct derived *d = c->derived ? of_language(c->language) : NULL;
 
 	return d ? d->base : c->called;
+}
+
+void derived_forget(struct making *m)
+{
+	m->done = NULL;
+	kill(m->pid, SIGKILL);
 }
 
 struct making *derived_make(uint64_t owner, const char *name, int crew,
@@ -469,14 +473,12 @@ struct making *derived_make(uint64_t owner, const char *name, int crew,
 	*r = begin(m, c);
 	if (*r == 0)
 		return m;
-	finish(m);
+	/* Its process may hang: it is all there until that has ended. */
+	if (m->pid > 0)
+		derived_forget(m);
+	else
+		finish(m);
 	return NULL;
-}
-
-void derived_forget(struct making *m)
-{
-	m->done = NULL;
-	kill(m->pid, SIGKILL);
 }
 
 /* The process has made it. NULL: no memory, or no place. */

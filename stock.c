@@ -590,14 +590,35 @@ void stock_open(struct stock *s)
 		s->beside[0] = 0;
 }
 
-void stock_close(struct stock *s)
+/* One that writes a file takes that away. */
+static int end_signal(const struct stock *s)
+{
+	return s->work == STOCK_KEEPING ? SIGTERM : SIGKILL;
+}
+
+void stock_stop(struct stock *s)
 {
 	if (s->pid) {
-		/* One that writes a file takes that away. */
-		jail_end(s->pid, s->work == STOCK_KEEPING ? SIGTERM : SIGKILL);
-		close(s->pipe);
-		s->pid = 0;
+		kill(s->pid, end_signal(s));
+		shut(&s->pipe);
 	}
+	drop(&s->now);
+	drop(&s->next);
+}
+
+void stock_reap(struct stock *s)
+{
+	if (s->pid && waitpid(s->pid, NULL, WNOHANG))
+		s->pid = 0;
+}
+
+void stock_close(struct stock *s)
+{
+	if (s->pid && s->pipe >= 0) {
+		jail_end(s->pid, end_signal(s));
+		shut(&s->pipe);
+	}
+	s->pid = 0;
 	drop(&s->now);
 	drop(&s->next);
 }

@@ -57,7 +57,7 @@ struct stock {
 	enum stock_work work;       /* what the process does, */
 	pid_t pid;                  /* 0: there is none; */
 	bool early;                 /* it loads now, not next */
-	int pipe;                   /* its last words */
+	int pipe;                   /* its last words; -1: nobody hears them */
 	bool keep;                  /* what is loaded is to be kept */
 	bool foreign;     /* the template may be of another zeroboot's making */
 	bool given;       /* the template has no file: stock_give */
@@ -73,6 +73,11 @@ struct stock {
 
 /* path, host, context and the callbacks are set. */
 void stock_open(struct stock *s);
+/* Lets go of all that it has, and waits for nothing: its process is told to end, and its
+ * number stays (s->pid) until stock_reap has seen that. */
+void stock_stop(struct stock *s);
+void stock_reap(struct stock *s);
+/* The same at a server's end: waits for the process, for a while. */
 void stock_close(struct stock *s);
 
 /* For a template that is about to be made: memory to write, and to read where that can

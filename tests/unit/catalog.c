@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "catalog.h"
@@ -104,6 +105,52 @@ static void test_workers(void)
 	catalog_release(place);
 }
 
+static uint64_t milliseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A loader that hangs at its disk: its signal comes to nothing. */
+static pid_t begin_loader(int place)
+{
+	struct stock *s = &catalog_crew(place)->stock;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGTERM, SIG_IGN);
+		for (;;)
+			pause();
+	}
+	s->pid = pid;
+	s->work = STOCK_KEEPING;
+	s->pipe = open("/dev/null", O_RDONLY);
+	return pid;
+}
+
+static void test_loader(void)
+{
+	uint64_t before;
+	int place, other;
+	pid_t pid;
+
+	place = adopt();
+	pid = begin_loader(place);
+	before = milliseconds();
+	catalog_release(place);
+	CHECK(milliseconds() - before < 1000);
+	other = adopt();
+	CHECK(other != place);
+	catalog_release(other);
+	end_worker(place, pid);
+	EQUAL(adopt(), place);
+	catalog_release(place);
+	EQUAL(waitpid(-1, NULL, WNOHANG), -1); /* none is forgotten */
+}
+
 /* All places are taken, or were left by somebody whose workers have not ended. */
 static void test_full(void)
 {
@@ -131,6 +178,8 @@ int main(void)
 		{ "a place that was left is taken again", test_again },
 		{ "not before its workers have ended, which is not waited for",
 		  test_workers },
+		{ "nor before what loads its template has, which may hang",
+		  test_loader },
 		{ "there is none while all have workers that are ending",
 		  test_full },
 	};

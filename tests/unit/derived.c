@@ -6,12 +6,19 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "auth.h"
 #include "catalog.h"
+#include "crew.h"
 #include "derived.h"
 #include "guest/abi.h"
+#include "jail.h"
 #include "log.h"
 #include "origin.h"
 #include "session_limits.h"
@@ -52,9 +59,38 @@ int catalog_derive_kept(const char *path, const char *name, const char *base,
 	return way.place ? -ENOSPC : PLACE;
 }
 
+static struct crew *session_crew; /* of what is made one; NULL: not looked at */
+
 struct crew *catalog_crew(int language)
 {
 	(void)language;
+	return session_crew;
+}
+
+static pid_t maker;
+
+pid_t jail_spawn(char *const argv[], const int *files, size_t count)
+{
+	(void)argv, (void)files, (void)count;
+	maker = fork();
+	if (maker == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return maker;
+}
+
+static unsigned waited;
+
+void jail_end(pid_t pid, int signal)
+{
+	kill(pid, signal);
+	waited++;
+}
+
+const char *jail_user(void)
+{
 	return NULL;
 }
 
@@ -227,6 +263,43 @@ static void test_once(void)
 	derived_close();
 }
 
+/* ---- making one ---- */
+
+static void never(void *context, const struct derived *d, const char *why)
+{
+	(void)context, (void)d, (void)why;
+	CHECK(false);
+}
+
+/* Its process is there already, and may hang: nobody waits for it, nor forgets it. */
+static void test_refused(void)
+{
+	struct state state = { 0 };
+	struct crew crew = { .called = "sh" };
+	siginfo_t info;
+	int r;
+
+	derived_open(4, "", -1); /* which can watch nothing */
+	crew.stock.now = (struct stock_set){ .files = { -1, -1, -1, -1 },
+					     .memory = -1,
+					     .image = -1 };
+	crew.stock.now.files[LOAD_FILE] = memfd_create("unit", MFD_CLOEXEC);
+	EQUAL(ftruncate(crew.stock.now.files[LOAD_FILE], SIZE), 0);
+	session_crew = &crew;
+	CHECK(!derived_make(0, "data", 0, &state, never, NULL, &r));
+	EQUAL(r, -EBADF);
+	EQUAL(waited, 0);
+	EQUAL(derived_check(0, "data"), -EEXIST);
+	EQUAL(waitid(P_PID, (id_t)maker, &info, WEXITED | WNOWAIT), 0);
+	derived_reap();
+	EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+	EQUAL(derived_check(0, "data"), 0);
+	EQUAL(state_total(), 0);
+	session_crew = NULL;
+	derived_close();
+	close(crew.stock.now.files[LOAD_FILE]);
+}
+
 /* ---- crews ---- */
 
 static void find_many(int count)
@@ -271,6 +344,8 @@ int main(void)
 		  test_damage },
 		{ "one whose name a language has is none", test_name },
 		{ "one that is there is not looked at again", test_once },
+		{ "a process that makes one in vain is not waited for",
+		  test_refused },
 		{ "none is made while no crew is left for it", test_crews },
 	};
 
