@@ -219,19 +219,27 @@ void file_unname(struct file_draft *d)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-/* That a name in it is there, as far as it can be opened and can do that. */
+/* EROFS is an error: who has just changed a name there had a file system that has become
+ * read-only since, as ext4 does when its journal has failed. */
+int file_sync_directory(int fd)
+{
+	return fsync(fd) == 0 || errno == EINVAL ? 0 : -errno;
+}
+
+/* That a name in it is there, as far as it can be opened. */
 static int sync_directory(const char *path, struct err *e)
 {
 	char directory[PATH_MAX];
-	int fd, r = 0;
+	int fd, r;
 
 	if (snprintf(directory, sizeof(directory), "%s", path) >= PATH_MAX)
 		return 0;
 	fd = open(dirname(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	r = file_sync_directory(fd);
+	if (r)
+		err_set(e, r, "%s: %s", path, strerror(-r));
 	close(fd);
 	return r;
 }

@@ -44,6 +44,10 @@ int file_replace(struct file_draft *d, const char *path, int r, struct err *e);
 int file_replace_spare(struct file_draft *d, const char *path, int r,
 		       struct err *e);
 
+/* What names an open directory has is on the disk, or its file system cannot say that. 0 or
+ * -errno. */
+int file_sync_directory(int fd);
+
 /* Which file has a path, and its content's size and age. */
 struct file_version {
 	dev_t device;

@@ -101,11 +101,6 @@ static int take_state(int fd, uint64_t size, uint32_t *sum, int *r)
 	return n;
 }
 
-static int sync_directory(void)
-{
-	return fsync(keeper.directory) < 0 ? -errno : 0;
-}
-
 /* The head last: until then it is none. */
 static int finish(int fd, struct session_record *head, const char *draft,
 		  const char *name)
@@ -117,7 +112,7 @@ static int finish(int fd, struct session_record *head, const char *draft,
 	if (r == 0 && (fsync(fd) < 0 || renameat(keeper.directory, draft,
 						 keeper.directory, name) < 0))
 		r = -errno;
-	return r ? r : sync_directory();
+	return r ? r : file_sync_directory(keeper.directory);
 }
 
 static int write_file(const struct keeper_order *o)
@@ -191,7 +186,7 @@ static int read_file(const struct keeper_order *o)
 	return n;
 }
 
-/* Of one that is beneath the directory. */
+/* Of one that is beneath the directory. What is not there has no names. */
 static int sync_parent(const char *name)
 {
 	char parent[KEEPER_NAME];
@@ -201,9 +196,10 @@ static int sync_parent(const char *name)
 		 (int)(strrchr(name, '/') - name), name);
 	fd = openat(keeper.directory, parent,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = file_sync_directory(fd);
+	close(fd);
 	return r;
 }
 
@@ -218,7 +214,7 @@ static int remove_file(const char *name)
 /* All that has been removed, at once. */
 static int answer_removals(void)
 {
-	int synced = sync_directory(), n = 0;
+	int synced = file_sync_directory(keeper.directory), n = 0;
 
 	for (int i = 0; i < keeper.removals && n == 0; i++)
 		n = answer(KEEPER_REMOVE,

@@ -25,7 +25,8 @@ enum keeper_work {
 	/* Answered by an answer with its size, all of its bytes, and an answer that
 	 * says whether they are as they were written; or by one that fails. */
 	KEEPER_READ,
-	/* Answered, in their turn, when the disk has it. One that is not there is removed. */
+	/* Answered, in their turn, when the disk has it, if its file system can say that.
+	 * One that is not there is removed. */
 	KEEPER_REMOVE,
 	KEEPER_TOUCH, /* not answered: its time is wall_ns */
 };

@@ -66,6 +66,17 @@ void log_event(const char *level, const char *format, ...)
 	warned += !strcmp(level, "warning");
 }
 
+static int sync_error; /* of a directory */
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	errno = sync_error;
+	return sync_error && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? -1 :
+									  0;
+}
+
 /* ---- a directory ---- */
 
 static char directory[] = "/tmp/zeroboot-unit-XXXXXX";
@@ -244,6 +255,42 @@ static void test_kept(void)
 	close_place();
 }
 
+/* Removals fail on a disk that fails, and not on a file system that has nothing to
+ * synchronise. */
+static void test_sync(void)
+{
+	static const int errors[] = { 0, EINVAL, EROFS };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		bool bad = errors[i] == EROFS;
+
+		sync_error = errors[i]; /* the keeper's, too */
+		open_place();
+		EQUAL(mkdir(path_of("kept"), 0700), 0);
+		make("kept/a");
+		make("b");
+		archive_remove_file("kept/a");
+		archive_remove_file("b");
+		go_on(bad ? 300 : 3000);
+		EQUAL(archive_unremoved(), bad ? 2 : 0);
+		EQUAL(warned, bad);
+		rmdir(path_of("kept"));
+		close_place();
+	}
+	sync_error = 0;
+}
+
+/* Nor is one a failure whose directory is gone. */
+static void test_gone(void)
+{
+	open_place();
+	archive_remove_file("kept/a");
+	go_on(3000);
+	EQUAL(archive_unremoved(), 0);
+	EQUAL(warned, 0);
+	close_place();
+}
+
 static unsigned visited;
 
 static bool count_visit(const struct session_record *record, int r,
@@ -285,6 +332,9 @@ int main(void)
 		{ "one that cannot be started is later", test_not_started },
 		{ "an end waits for removals", test_end },
 		{ "what is wanted again is not removed", test_kept },
+		{ "what a file system cannot synchronise is removed",
+		  test_sync },
+		{ "so is what is in a directory that is gone", test_gone },
 		{ "a directory that cannot be read is no empty one",
 		  test_unseen },
 	};

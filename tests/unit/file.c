@@ -94,6 +94,8 @@ static void test_synced(void)
 	CHECK(!strcmp(synced, "F"));
 	sync_failure = EIO;
 	EQUAL(replace(file_replace), -EIO);
+	sync_failure = EROFS; /* one that has become so */
+	EQUAL(replace(file_replace), -EROFS);
 	sync_failure = EINVAL; /* a file system that has none */
 	EQUAL(replace(file_replace), 0);
 	sync_failure = 0;
