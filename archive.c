@@ -496,6 +496,15 @@ static void complain(const char *name, int r)
 	archive.not_before = clock_mono() + AGAIN_NS;
 }
 
+/* Of what was complained of nothing may be left. */
+static void note_unremoved(void)
+{
+	if (!archive.complained || archive_unremoved())
+		return;
+	log_event("info", "state: nothing is to be removed any more");
+	archive.complained = false;
+}
+
 /* Whose turn it is; NULL: nobody's. Those that have failed keep no other one from it. */
 static struct removals *next_removal(uint64_t now)
 {
@@ -548,10 +557,7 @@ static void removed(int r)
 			archive.not_before = 0;
 		free(m);
 	}
-	if (archive.complained && !archive_unremoved()) {
-		log_event("info", "state: what was to be removed is removed");
-		archive.complained = false;
-	}
+	note_unremoved();
 	send_removals();
 }
 
@@ -682,6 +688,7 @@ void archive_keep(const char *name)
 {
 	removals_forget(&archive.waiting, name);
 	removals_forget(&archive.failed, name);
+	note_unremoved();
 }
 
 void archive_tick(void)

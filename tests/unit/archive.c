@@ -243,8 +243,14 @@ static void test_kept(void)
 	go_on(200);
 	CHECK(!archive_is_removing("kept/a") && !is_there("kept/b"));
 	EQUAL(archive_unremoved(), 1);
+	EQUAL(warned, 1);
 	archive_keep("kept/a");
 	EQUAL(archive_unremoved(), 0);
+	/* What fails next is said. */
+	archive_remove_file("kept/a");
+	go_on(200);
+	EQUAL(warned, 2);
+	archive_keep("kept/a");
 	EQUAL(rmdir(path_of("kept/a")), 0);
 	make("kept/a");
 	skew += 6 * SECOND;
