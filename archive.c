@@ -654,7 +654,7 @@ int archive_read(const char *id, size_t size)
 	archive.reading = true;
 	archive.payload = NULL;
 	archive.size = sizeof(struct session_record) + size;
-	archive.taken = archive.answer_size = 0;
+	archive.taken = 0; /* of an answer some may be there: of a removal */
 	send_some(&archive.reader);
 	return 0;
 }

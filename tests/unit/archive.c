@@ -28,6 +28,7 @@
 
 static uint64_t skew; /* of the clock */
 static bool spawn_fails;
+static bool slow;  /* a keeper says half of what it says */
 static pid_t last; /* keeper that was started */
 static unsigned warned;
 
@@ -44,6 +45,26 @@ uint64_t clock_mono(void)
 	return clock_wall();
 }
 
+/* One removal and one reading, the answers of which come in halves. */
+static int keep_slowly(int channel)
+{
+	struct keeper_answer answers[] = { { .work = KEEPER_REMOVE },
+					   { .work = KEEPER_READ,
+					     .result = -ENOENT } };
+	const size_t half = sizeof(answers[0]) / 2;
+	struct keeper_order o;
+
+	for (int i = 0; i < 2; i++) {
+		const char *from = (char *)answers + half * (size_t)i;
+		size_t size = i ? 3 * half : half;
+
+		if (read(channel, &o, sizeof(o)) != sizeof(o) ||
+		    write(channel, from, size) != (ssize_t)size)
+			return 1;
+	}
+	return read(channel, &o, sizeof(o)) != 0;
+}
+
 pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 {
 	(void)argv, (void)count;
@@ -57,7 +78,7 @@ pid_t jail_spawn(char *const argv[], const int *files, size_t count)
 		_exit(2);
 	for (int fd = 3; fd < 200; fd++)
 		close(fd);
-	_exit(keeper_main(200, 201));
+	_exit(slow ? keep_slowly(200) : keeper_main(200, 201));
 }
 
 void log_event(const char *level, const char *format, ...)
@@ -87,9 +108,12 @@ static void nothing_written(int r)
 	(void)r;
 }
 
+static int read_result;
+
 static void nothing_read(int r, char *payload, size_t size)
 {
-	(void)r, (void)size;
+	(void)size;
+	read_result = r;
 	free(payload);
 }
 
@@ -261,6 +285,24 @@ static void test_kept(void)
 	close_place();
 }
 
+/* Of whose answer some has come when something is read. */
+static void test_halves(void)
+{
+	slow = true;
+	open_place();
+	archive_remove_file("a");
+	go_on(300);
+	EQUAL(archive_unremoved(), 1);
+	EQUAL(archive_read("01234567-89ab-cdef-0123-456789abcdef", 8), 0);
+	for (int i = 0; i < 10 && archive_is_reading(); i++)
+		archive_wait(1000);
+	EQUAL(archive_unremoved(), 0);
+	EQUAL(read_result, -ENOENT);
+	EQUAL(warned, 0);
+	close_place();
+	slow = false;
+}
+
 /* Removals fail on a disk that fails, and not on a file system that has nothing to
  * synchronise. */
 static void test_sync(void)
@@ -338,6 +380,8 @@ int main(void)
 		{ "one that cannot be started is later", test_not_started },
 		{ "an end waits for removals", test_end },
 		{ "what is wanted again is not removed", test_kept },
+		{ "a reading that begins meanwhile loses nothing of an answer",
+		  test_halves },
 		{ "what a file system cannot synchronise is removed",
 		  test_sync },
 		{ "so is what is in a directory that is gone", test_gone },
