@@ -195,7 +195,9 @@ device:
 setup:
 	./deploy/setup.sh
 
-run: device setup
+# One after the other, also with -j.
+run: device
+	./deploy/setup.sh
 	$(MAKE) all templates
 	./zeroboot serve
 

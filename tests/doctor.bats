@@ -157,3 +157,20 @@ faked() { echo "printf '%s' '$2' >\$0/${1##*/} && mount --bind \$0/${1##*/} $1";
 	ZEROBOOT_API_KEYS_FILE=$place/keys run ./zeroboot doctor --templates templates
 	says ok keys 'are asked for'
 }
+
+@test "doctor: make run says where to ask before anything is installed, also with -j" {
+	mkdir "$place/deploy"
+	cp Makefile "$place"
+	printf '#!/bin/sh\n: >"%s/installed"\n' "$place" >"$place/deploy/setup.sh"
+	# A shell for which there is no /dev/kvm, and that takes some time to see it.
+	cat >"$place/shell" <<-'END'
+		#!/bin/bash
+		[[ "$2" != *kvm* ]] || { sleep 0.3 && set -- "$1" "${2//kvm/none}"; }
+		exec /bin/sh "$@"
+	END
+	chmod 755 "$place/deploy/setup.sh" "$place/shell"
+	run env -u MAKEFLAGS -u MAKELEVEL make -C "$place" -j 2 run SHELL="$place/shell"
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"zeroboot: make run: "*"zeroboot doctor says what to do"* ]]
+	[ ! -e "$place/installed" ]
+}
