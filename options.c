@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WIDTH 79
 #define HELP_COLUMN 26
@@ -35,9 +36,15 @@ int usage_error(const char *what, const char *why)
 /* r, unless what was to go to stdout has not gone there, which it says. */
 static int with_output(int r)
 {
-	if (!fflush(stdout) && !ferror(stdout))
+	int error = fflush(stdout) ? errno : 0;
+
+	if (!error && !ferror(stdout))
 		return r;
-	fprintf(stderr, "zeroboot: stdout: %s\n", strerror(errno));
+	/* It was an earlier write: why it has failed is known if all do. */
+	if (!error && write(STDOUT_FILENO, "", 0) < 0)
+		error = errno;
+	fprintf(stderr, "zeroboot: stdout: %s\n",
+		error ? strerror(error) : "not all of it could be written");
 	return r ? r : 1;
 }
 
