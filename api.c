@@ -531,8 +531,8 @@ static const struct field template_state_fields[] = {
 };
 
 static const struct object template_state = {
-	.name = "Template",
-	.help = "A language that is served.",
+	.name = "Readiness",
+	.help = "Of a language that is served.",
 	.fields = template_state_fields,
 };
 
