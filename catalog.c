@@ -132,7 +132,8 @@ bool catalog_is_working(int but)
 /* ---- templates that are no language's ---- */
 
 /* A place that nobody has any more, or a new one. NULL: there is none for another one
- * of its kind, or not before workers have ended, which is not waited for here. */
+ * of its kind, or not before workers and its loader have ended, which is not waited for
+ * here. */
 static struct crew *find_place(bool derived)
 {
 	int left = derived ? CATALOG_DERIVED : CATALOG_ADOPTED;

@@ -429,6 +429,7 @@ static const char *base_of(const struct crew *c)
 void derived_forget(struct making *m)
 {
 	m->done = NULL;
+	m->name[0] = 0; /* which is free */
 	kill(m->pid, SIGKILL);
 }
 
@@ -614,7 +615,7 @@ static const char *bring_back(struct derived *d)
 
 static void give_up(struct derived *d, const char *why)
 {
-	bool said = !strcmp(d->why, why);
+	bool said = !strncmp(d->why, why, sizeof(d->why) - 1);
 
 	snprintf(d->why, sizeof(d->why), "%s", why);
 	d->size = 0;

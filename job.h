@@ -57,11 +57,11 @@ struct job {
 	uint32_t run_session;    /* RUN_SESSION_*, RUN_* */
 	uint64_t state_limit;    /* bytes that its pages may have */
 	struct judge *judge;     /* of which it is an input; or NULL */
-	size_t shared_size;      /* bytes of what all of that's have */
-	bool own_arguments;      /* instead of those that all inputs have */
-	bool made;               /* its parts are what it runs with */
-	bool alone;              /* no other input has the same beginning */
-	uint64_t base;           /* the number of that; 0: none */
+	struct waiting_share *shared; /* what all of that's have; or NULL */
+	bool own_arguments; /* instead of those that all inputs have */
+	bool made;          /* its parts are what it runs with */
+	bool alone;         /* no other input has the same beginning */
+	uint64_t base;      /* the number of that; 0: none */
 	uint64_t spent_ns, spent_cpu_ns; /* by that, of its time */
 	bool fetch;  /* nothing is to be run: its session's state is wanted */
 	bool apart;  /* no exec: it has to do with files alone, */

@@ -13,6 +13,7 @@
 #include "request.h"
 #include "results.h"
 #include "session.h"
+#include "waiting.h"
 
 #define SLICE_NS 200000 /* of handing in */
 
@@ -33,15 +34,16 @@ struct judge {
 	struct job **jobs;
 	size_t count;
 	enum stage stage;
-	struct line alone, sharing; /* not handed in yet */
-	struct line ended;          /* nobody has been told */
-	size_t running, left;       /* of jobs: handed in, not told */
-	struct state state;         /* in which each branch begins, */
-	struct share *share;        /* whose owner it is charged to */
-	uint64_t number;            /* and its number, never used again */
-	struct parts all;           /* what all inputs have, in whole[0] */
-	struct segment *request;    /* the same */
-	struct state whole[2];      /* [1]: without arguments, once wanted */
+	struct line alone, sharing;  /* not handed in yet */
+	struct line ended;           /* nobody has been told */
+	size_t running, left;        /* of jobs: handed in, not told */
+	struct state state;          /* in which each branch begins, */
+	struct share *share;         /* whose owner it is charged to */
+	uint64_t number;             /* and its number, never used again */
+	struct parts all;            /* what all inputs have, in whole[0] */
+	struct segment *request;     /* the same, */
+	struct waiting_share shared; /* and as it counts while some wait */
+	struct state whole[2];       /* [1]: without arguments, once wanted */
 };
 
 /* ---- lines ---- */
@@ -451,7 +453,7 @@ static void take_job(struct judge *j, struct job *job, bool arguments)
 	job->timeout_ms = common->timeout_ms;
 	job->memory_mb = common->memory_mb;
 	job->base64 = common->base64;
-	job->shared_size = j->all.size;
+	job->shared = &j->shared;
 	job->alone = has_own(job, arguments);
 	line_add(job->alone ? &j->alone : &j->sharing, job);
 }
@@ -466,7 +468,8 @@ static int share_parts(struct judge *j, struct job *common)
 	if (!j->request || state_add(&j->whole[0], j->request, true))
 		return -ENOMEM;
 	common->state = state_copy(&j->whole[0]);
-	common->shared_size = j->all.size;
+	j->shared.size = j->all.size;
+	common->shared = &j->shared;
 	return 0;
 }
 

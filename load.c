@@ -241,7 +241,7 @@ static int sync_names(struct load *l)
 
 	snprintf(path, sizeof(path), "%s", l->options->name);
 	fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	r = fd < 0 ? -errno : file_sync_directory(fd);
 	if (fd >= 0)
 		close(fd);
 	return r ? fail(l, r, "") : 0;

@@ -250,7 +250,7 @@ static struct origin *find_oldest(void)
 }
 
 /* Whether there is a crew, at once or when that of *oldest is given up, which is not done
- * while the workers of another one that was are ending, unless they hang. */
+ * while the workers or the loader of another one that was are ending, unless they hang. */
 static bool may_adopt(uint64_t now, struct origin **oldest)
 {
 	*oldest = NULL;

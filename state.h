@@ -76,7 +76,8 @@ bool state_is_shared(const struct state *s);
 /* Empties it. */
 void state_drop(struct state *s);
 
-/* Bytes of all that there is: segments, with what they came in, and lists of them. */
+/* Bytes of all that there is: segments, with what they came in, but what requests have
+ * brought, and lists of them. */
 size_t state_total(void);
 
 #endif

@@ -77,7 +77,8 @@ void stock_open(struct stock *s);
  * number stays (s->pid) until stock_reap has seen that. */
 void stock_stop(struct stock *s);
 void stock_reap(struct stock *s);
-/* The same at a server's end: waits for the process, for a while. */
+/* The same at a server's end: waits for the process, for a while, unless stock_stop has told
+ * it before. */
 void stock_close(struct stock *s);
 
 /* For a template that is about to be made: memory to write, and to read where that can

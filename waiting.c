@@ -58,10 +58,12 @@ bool waiting_has_room(size_t count, size_t parts_size, uint64_t owner)
 	return can_displace(count > room ? count - room : 1, own, owner);
 }
 
-/* What several share is there as long as one of them is: each counts for it. */
+/* By how much all of them are larger with one more, which is not among them. */
 static size_t size_of(const struct job *job)
 {
-	return job->parts.size + job->shared_size;
+	bool counts = job->shared && job->shared->waiting == 0;
+
+	return job->parts.size + (counts ? job->shared->size : 0);
 }
 
 static bool fits(const struct job *job)
@@ -100,12 +102,16 @@ int waiting_put(struct queue *q, struct job *job)
 		return r;
 	all.count++;
 	all.parts_size += size_of(job);
+	if (job->shared)
+		job->shared->waiting++;
 	return 0;
 }
 
 static void leave(const struct job *job)
 {
 	all.count--;
+	if (job->shared)
+		job->shared->waiting--;
 	all.parts_size -= size_of(job);
 }
 

@@ -14,6 +14,12 @@
 
 #define WAITING_PARTS_MAX (256u << 20) /* bytes of their parts */
 
+/* What several have together, which counts once while any of them waits. */
+struct waiting_share {
+	size_t size;      /* bytes */
+	unsigned waiting; /* of them; kept here */
+};
+
 /* Of every queue, before it is used. */
 void waiting_open(unsigned most);
 void waiting_add_queue(struct queue *q);

@@ -14,6 +14,7 @@
 #include "results.h"
 #include "session.h"
 #include "session_limits.h"
+#include "waiting.h"
 
 #define INPUTS 3
 #define LARGE (8u << 20)
@@ -199,7 +200,8 @@ static void test_shared(void)
 	CHECK(jobs[0]->state.pieces == jobs[1]->state.pieces);
 	for (int i = 0; i < INPUTS; i++)
 		CHECK(jobs[i]->parts.room < 4096 &&
-		      jobs[i]->shared_size > LARGE);
+		      jobs[i]->shared == jobs[0]->shared &&
+		      jobs[i]->shared->size > LARGE);
 	/* It is no copy, and counts as no session's. */
 	CHECK(jobs[2]->state.pieces[0].iov_base ==
 	      jobs[0]->state.pieces[0].iov_base);
@@ -271,8 +273,7 @@ static void test_again(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{ "what all have is in memory once, and counts for each",
-		  test_shared },
+		{ "what all have is in memory once", test_shared },
 		{ "what all have stays as long as one is sent it",
 		  test_kept_by_one },
 		{ "all run whole when the beginning cannot be kept",
