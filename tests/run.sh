@@ -32,8 +32,12 @@ emulated='^(session_store|derived|judge|parts|parity|sh|api|keys|cli|queue|obser
 # suites do: these follow each other in one.
 together=(
 	"keys authority cors options observe interrupt"
-	"session cli calls"
+	"session cli calls queue"
 	"recycle-sh states-sh recycle-node states-node"
+	"parts api templates"
+	"recycle-python states-python"
+	"parity sh"
+	"derived judge session_store"
 )
 need_kvm() {
 	local suite
