@@ -27,17 +27,16 @@ suites+=(data)
 # What needs it has one in an emulated machine, where VMs take ten times as long: not
 # all suites end there in CI's time. Those that are not run are named and counted.
 alone='^(svm|vmx|unit|appliance|manual)$'
-emulated='^(session_store|derived|judge|parts|parity|sh|api|keys|cli|queue|observe|calls|session|interrupt|cors|authority|recycle-(python|node|sh)|states-(python|node|sh)|templates|options)$'
+emulated='^(session_store|derived|judge|parts|parity|sh|api|keys|cli|observe|calls|session|interrupt|cors|authority|recycle-(python|sh)|states-(python|sh)|templates|options)$'
 # To start a machine, and to read templates in it for the first time, takes as long as some
 # suites do: these follow each other in one.
 together=(
 	"keys authority cors options observe interrupt"
-	"session cli calls queue"
-	"recycle-sh states-sh recycle-node states-node"
+	"session cli calls"
+	"recycle-sh states-sh recycle-python states-python"
 	"parts api templates"
-	"recycle-python states-python"
-	"parity sh"
 	"derived judge session_store"
+	"parity sh"
 )
 need_kvm() {
 	local suite
