@@ -165,17 +165,27 @@ void segment_charge(struct segment *s, struct share *share)
 	share->bytes += s->payload_size;
 }
 
-void segment_drop(struct segment *s)
+/* Nobody has it. */
+static void give_back(struct segment *s)
 {
-	if (!s || --s->users)
-		return;
 	total -= s->counted;
 	if (s->share)
 		s->share->bytes -= s->payload_size;
 	share_drop(s->share);
-	segment_drop(s->of);
 	discard(s->payload, s->payload_size);
 	free(s);
+}
+
+void segment_drop(struct segment *s)
+{
+	struct segment *of;
+
+	if (!s || --s->users)
+		return;
+	of = s->of; /* which is no part of another one */
+	give_back(s);
+	if (of && --of->users == 0)
+		give_back(of);
 }
 
 size_t segment_held(const struct segment *s)
