@@ -72,7 +72,7 @@ fi
 # At a time, beside those of one emulator for long, which are slow whatever else runs.
 jobs=$(($(nproc) + 1))
 [ -z "$inside" ] || jobs=$(nproc)
-[ -z "${ONE_BY_ONE:-}" ] || jobs=1
+[ -z "${ONE_BY_ONE:-}" ] || jobs=1 # those that share a machine
 logs=build/tests/log
 rm -rf $logs
 mkdir -p $logs

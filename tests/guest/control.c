@@ -124,16 +124,12 @@ static void on_io(int signo, siginfo_t *info, void *context)
 	by = info->si_fd;
 }
 
-/* Not by the C library, to which some results would be errors. */
+/* As it comes from the kernel: to the C library some groups are errors. */
 static long owner_raw(int fd)
 {
-	long r;
+	long r = RAW(fcntl, fd, F_GETOWN);
 
-	__asm__ volatile("syscall"
-			 : "=a"(r)
-			 : "0"(SYS_fcntl), "D"(fd), "S"(F_GETOWN)
-			 : "rcx", "r11", "memory");
-	return r;
+	return r == -1 ? -errno : r;
 }
 
 /* -512 is a process group like others, though a kernel may mean by that that a call

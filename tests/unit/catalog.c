@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "catalog.h"
 #include "crew.h"
+#include "jail.h"
 #include "language.h"
 #include "waiting.h"
 
@@ -27,6 +27,25 @@
 const char *language_of_alias(const char *name, size_t size)
 {
 	(void)name, (void)size;
+	return NULL;
+}
+
+static unsigned waited; /* for processes */
+
+void jail_end(pid_t pid, int signal)
+{
+	kill(pid, signal);
+	waited++;
+}
+
+pid_t jail_spawn(char *const argv[], const int *files, size_t count)
+{
+	(void)argv, (void)files, (void)count;
+	return -EAGAIN;
+}
+
+const char *jail_user(void)
+{
 	return NULL;
 }
 
@@ -95,7 +114,7 @@ static void test_workers(void)
 	place = adopt();
 	pid = begin_worker(place);
 	catalog_release(place);
-	alarm(5); /* who waits is ended */
+	alarm(120); /* who waits is ended */
 	other = adopt();
 	alarm(0);
 	EQUAL(other, place + 1);
@@ -103,14 +122,6 @@ static void test_workers(void)
 	end_worker(place, pid);
 	EQUAL(adopt(), place);
 	catalog_release(place);
-}
-
-static uint64_t milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* A loader that hangs at its disk: its signal comes to nothing. */
@@ -133,15 +144,13 @@ static pid_t begin_loader(int place)
 
 static void test_loader(void)
 {
-	uint64_t before;
 	int place, other;
 	pid_t pid;
 
 	place = adopt();
 	pid = begin_loader(place);
-	before = milliseconds();
 	catalog_release(place);
-	CHECK(milliseconds() - before < 1000);
+	EQUAL(waited, 0);
 	other = adopt();
 	CHECK(other != place);
 	catalog_release(other);
