@@ -81,7 +81,7 @@ static void test_hang(void)
 	before = keeper_count;
 	for (int i = 0; i < before; i++)
 		kill(keepers[i], SIGKILL);
-	for (int i = 0; i < 1000 && archive_read(ID, 100); i++)
+	for (int i = 0; i < 120000 && archive_read(ID, 100); i++)
 		usleep(1000);
 	EQUAL(keeper_count, before + 1);
 	kill(keepers[before], SIGKILL);
