@@ -17,6 +17,7 @@
 
 #define GRACE_NS 2000000000ull    /* over its timeout, then a worker is hung */
 #define REFUSED_BURST 64          /* that wait, in a turn */
+#define TRAINED_NS 10000000000ull /* for a training that a run waits for */
 #define LATE_NS 10000000000ull    /* over that, while its answer comes in */
 #define SAVE_NS 10000000000ull    /* for a session's state after its exec */
 #define RESTART_NS 500000000ull   /* after a failure */
@@ -84,6 +85,12 @@ static void train(const struct crew *after)
 	}
 }
 
+/* How long what it has to answer may take, beside the run itself, ns. */
+static uint64_t grace(const struct member *m)
+{
+	return GRACE_NS + (m->owes_warm ? TRAINED_NS : 0);
+}
+
 static void give(struct member *m, struct job *job)
 {
 	uint64_t now = clock_mono();
@@ -97,7 +104,7 @@ static void give(struct member *m, struct job *job)
 		    m->resident == job->stayed_run) ||
 		   (job->run_session == RUN_BRANCH && m->base == job->base);
 	m->resident = 0;
-	m->deadline = loop_clock(now) + GRACE_NS +
+	m->deadline = loop_clock(now) + grace(m) +
 		      ((uint64_t)job->timeout_ms + job->grace_ms) * 1000000;
 	job->wait_ns = now - job->submitted_ns;
 	job->member = m;
@@ -451,8 +458,8 @@ static void cancel_run(struct member *m)
 	r = member_cancel(m);
 	m->job = NULL;
 	crew_move(m, CANCELLING, now);
-	if (m->deadline > loop_clock(now) + GRACE_NS)
-		m->deadline = loop_clock(now) + GRACE_NS;
+	if (m->deadline > loop_clock(now) + grace(m))
+		m->deadline = loop_clock(now) + grace(m);
 	sent(m, r);
 }
 
