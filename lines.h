@@ -1,7 +1,7 @@
 /*
- * lines.h: compares pages by cache lines, and fetches the next ones meanwhile. What is
- * in a session's state is found by comparing all of many pages, mostly with what is the
- * same.
+ * lines.h: compares pages by cache lines, and fetches the next ones meanwhile. What a
+ * VM must be put back from, and what is in a session's state, is found by comparing all
+ * of many pages, mostly with what is the same.
  */
 #ifndef ZEROBOOT_LINES_H
 #define ZEROBOOT_LINES_H

@@ -43,58 +43,6 @@
 #define UNUSED_RUNS 4096
 #define SWEEP_RUNS 256
 
-/* The page that will be compared next, and the template's. */
-struct ahead {
-	const uint8_t *page, *pristine;
-};
-
-/* ---- one page ---- */
-
-/*
- * Makes a page equal to the template's, or all zero; true when it was not. Only
- * the lines that differ are written, the others stay clean in the caches. Line by
- * line the CPU is told to get the page that comes next: its own guesses end at a
- * page's end.
- */
-static inline __attribute__((always_inline)) bool
-restore_lines(uint8_t *page, const uint8_t *pristine, const struct ahead *next)
-{
-	typedef uint64_t half __attribute__((vector_size(32), may_alias));
-	half *to = (half *)page;
-	const half *from = (const half *)pristine;
-	const half zero = { 0 };
-	bool changed = false;
-
-	for (size_t i = 0; i < PAGE / sizeof(half); i += 2) {
-		half a = from ? from[i] : zero, b = from ? from[i + 1] : zero;
-		half d = (to[i] ^ a) | (to[i + 1] ^ b);
-
-		__builtin_prefetch(next->page + i * sizeof(half));
-		__builtin_prefetch(next->pristine + i * sizeof(half));
-		if (!(d[0] | d[1] | d[2] | d[3]))
-			continue;
-		to[i] = a;
-		to[i + 1] = b;
-		changed = true;
-	}
-	return changed;
-}
-
-static bool restore_page(uint8_t *page, const uint8_t *pristine,
-			 const struct ahead *next)
-{
-	return pristine ? restore_lines(page, pristine, next) :
-			  restore_lines(page, NULL, next);
-}
-
-__attribute__((target("avx2"))) static bool
-restore_page_avx2(uint8_t *page, const uint8_t *pristine,
-		  const struct ahead *next)
-{
-	return pristine ? restore_lines(page, pristine, next) :
-			  restore_lines(page, NULL, next);
-}
-
 static int make_maps(struct recycle *r)
 {
 	r->log = calloc(r->words, 8);
@@ -125,8 +73,7 @@ int recycle_open(struct recycle *r, const struct snapshot *s, struct err *e)
 	memset(r, 0, sizeof(*r));
 	r->snapshot = s;
 	r->pristine = s->memory;
-	r->restore_page = __builtin_cpu_supports("avx2") ? restore_page_avx2 :
-							   restore_page;
+	r->compare = lines_compare();
 	r->words = (s->memory_size / PAGE + 63) / 64;
 	if (make_maps(r)) {
 		recycle_close(r);
@@ -187,22 +134,45 @@ static const uint8_t *pristine_page(const struct recycle *r, uint64_t page)
 						     NULL;
 }
 
+/*
+ * Makes a page equal to the template's, true when it was not. Only the lines that differ
+ * are written, the others stay clean in the caches.
+ */
+static bool restore_page(const struct recycle *r, struct vm *vm, uint64_t page,
+			 const struct lines_ahead *next)
+{
+	uint8_t *to = vm->memory + page * PAGE;
+	const uint8_t *from = pristine_page(r, page);
+	uint64_t lines = r->compare(to, from, next);
+
+	for (uint64_t left = lines; left; left &= left - 1) {
+		size_t at = (size_t)__builtin_ctzll(left) * LINE_BYTES;
+
+		if (from)
+			memcpy(to + at, from + at, LINE_BYTES);
+		else
+			memset(to + at, 0, LINE_BYTES);
+	}
+	return lines != 0;
+}
+
 /* What comes behind the first page of bits, which are of a word of the log. */
-static struct ahead look_ahead(const struct recycle *r, const struct vm *vm,
-			       uint64_t word, uint64_t bits)
+static struct lines_ahead look_ahead(const struct recycle *r,
+				     const struct vm *vm, uint64_t word,
+				     uint64_t bits)
 {
 	uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
-	struct ahead next;
+	struct lines_ahead next;
 
 	bits &= bits - 1;
 	while (bits == 0 && ++word < r->words)
 		bits = r->log[word];
 	if (bits)
 		page = word * 64 + (uint64_t)__builtin_ctzll(bits);
-	next.page = vm->memory + page * PAGE;
-	next.pristine = pristine_page(r, page);
-	if (!next.pristine)
-		next.pristine = next.page;
+	next.now = vm->memory + page * PAGE;
+	next.then = pristine_page(r, page);
+	if (!next.then)
+		next.then = next.now;
 	return next;
 }
 
@@ -239,13 +209,12 @@ static uint64_t restore_pages(struct recycle *r, struct vm *vm, uint64_t word,
 
 	for (; bits; bits &= bits - 1) {
 		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(bits);
-		struct ahead next = look_ahead(r, vm, word, bits);
+		struct lines_ahead next = look_ahead(r, vm, word, bits);
 		uint64_t bit = bits & -bits;
 		bool changed;
 
 		r->checked++;
-		changed = r->restore_page(vm->memory + page * PAGE,
-					  pristine_page(r, page), &next);
+		changed = restore_page(r, vm, page, &next);
 		r->changed += changed;
 		if (changed || (came & bit))
 			note_write(r, page, came & ~new &bit, PATIENCE);
@@ -433,6 +402,8 @@ static enum recycle_result judge(struct recycle *r, const struct vm *vm)
 		if ((written & r->tables[i]) && !vm->nested_paging)
 			return control_page(vm)->processes ? RECYCLE_PROCESSES :
 							     RECYCLE_TABLES;
+		if (!r->log[i])
+			continue;
 		r->came += (uint64_t)__builtin_popcountll(r->log[i] &
 							  ~r->logged[i]);
 		new += (uint64_t)__builtin_popcountll(r->log[i] & ~r->kept[i]);
@@ -519,10 +490,9 @@ static int restore_brought(struct recycle *r, struct vm *vm)
 		r->brought[i] = 0;
 		for (; own; own &= own - 1) {
 			uint64_t page = i * 64 + (uint64_t)__builtin_ctzll(own);
-			struct ahead none = { vm->memory, vm->memory };
+			struct lines_ahead none = { vm->memory, vm->memory };
 
-			r->restore_page(vm->memory + page * PAGE,
-					pristine_page(r, page), &none);
+			restore_page(r, vm, page, &none);
 		}
 		if (add_pages(r, vm, &s, i, drop))
 			return -EIO;
@@ -675,7 +645,7 @@ int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed)
 
 void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some)
 {
-	struct ahead none = { vm->memory, vm->memory };
+	struct lines_ahead none = { vm->memory, vm->memory };
 
 	for (uint64_t i = 0; i < r->words; i++)
 		for (uint64_t bits = r->log[i] & some[i]; bits;
@@ -683,8 +653,7 @@ void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some)
 			uint64_t page =
 				i * 64 + (uint64_t)__builtin_ctzll(bits);
 
-			r->restore_page(vm->memory + page * PAGE,
-					pristine_page(r, page), &none);
+			restore_page(r, vm, page, &none);
 		}
 }
 

@@ -22,11 +22,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lines.h"
 #include "recycle_result.h"
 #include "snapshot.h"
 #include "vmm.h"
 
-struct ahead;
 struct base;
 
 /* What recycling needs beside the VM; one for each VM. */
@@ -34,10 +34,8 @@ struct recycle {
 	const struct snapshot *snapshot;
 	const uint8_t *pristine; /* its memory */
 	const struct base *base; /* what VMs are put back to instead, or NULL */
-	/* for this CPU */
-	bool (*restore_page)(uint8_t *page, const uint8_t *pristine,
-			     const struct ahead *next);
-	uint64_t *log;     /* KVM's dirty log, a bit a page */
+	lines_compare_call *compare; /* for this CPU */
+	uint64_t *log;               /* KVM's dirty log, a bit a page */
 	uint64_t *logged;  /* what was left in it after the run before */
 	uint64_t *kept;    /* pages that are the VM's own */
 	uint64_t *usual;   /* those that it keeps in any case */
