@@ -95,9 +95,9 @@ def says(session, source, out="", result="", err="", **wanted):
     same(session.run(source), out=out, result=result, err=err, **wanted)
 
 
-def interrupted(session, code):
+def interrupted(session, code, **what):
     """Of one that runs for long: SIGINT comes once it has printed something."""
-    session.start(code)
+    session.start(code, **what)
     session.interrupt()
     return session.end()
 
@@ -628,6 +628,33 @@ def node_interrupts(s):
     same(interrupted(s, "console.log('go'); while (true);"), code=130, out="go\n", err=stopped)
 
 
+def node_interrupted_early(s):
+    """In what the agent does once it has read the code, before and after it has taken note of it."""
+    stopped = "Script execution was interrupted by `SIGINT`\n"
+    says(s, """
+const { writeSync } = require('fs'), { splice } = Array.prototype, iterate = Array.prototype[Symbol.iterator];
+const wait = () => {
+  writeSync(1, 'go\\n');
+  for (const end = performance.now() + 1000; performance.now() < end;);
+};
+Array.prototype[Symbol.iterator] = function () {
+  if (this[2] === "console.log('one')") {
+    Array.prototype[Symbol.iterator] = iterate;
+    wait();
+  }
+  return iterate.call(this);
+};
+process.argv.splice = function (...some) {
+  wait();
+  return splice.apply(this, some);
+};
+0""", result="0")
+    same(interrupted(s, "console.log('one')"), code=130, out="go\n", err=stopped)
+    says(s, "1", result="1")
+    same(interrupted(s, "console.log('two')", args=["a"]), code=130, out="go\n", err=stopped)
+    says(s, "process.argv.slice(2)", result="[ 'a' ]")
+
+
 def node_ends(s):
     says(s, "process.on('exit', (code) => console.log('bye', code)); 0", result="0")
     says(s, "process.exit(4)", event=EXIT, code=4, out="bye 4\n")
@@ -766,6 +793,7 @@ CASES = {
         "an exec ends whatever becomes of what errors are told by": node_errors_are_not_told,
         "await, and timers that go on in the next exec": node_waits,
         "SIGINT ends the exec, unless the program listens": node_interrupts,
+        "one that comes as an exec begins is that exec's": node_interrupted_early,
         "process.exit ends the session": node_ends,
         "input, arguments, environment and files come with each exec": node_has_parts,
         "numbers are not drawn twice": node_draws_numbers,

@@ -339,7 +339,7 @@ std::string read_rest(int request)
 Isolate *session_isolate;
 uv_idle_t turn_handle;
 uv_async_t interrupt_handle;
-volatile sig_atomic_t interrupted;
+volatile sig_atomic_t interrupted, stepping; // stepping: step runs, which is the agent's own
 struct sigaction before; // SIGINT's, as Node.js has it
 Global<v8::Function> step, on_interrupt, dispatch;
 Global<Object> connection;
@@ -361,11 +361,13 @@ void keep_request(int request)
 	close(request);
 }
 
-// JavaScript ends where it is, and the event loop wakes.
+// JavaScript ends where it is, and the event loop wakes. What has been read of an exec
+// would be lost with the agent's: it ends as ever, and the interrupt is obeyed then.
 void on_sigint(int)
 {
 	interrupted = 1;
-	session_isolate->TerminateExecution();
+	if (!stepping)
+		session_isolate->TerminateExecution();
 	uv_async_send(&interrupt_handle);
 }
 
@@ -387,12 +389,27 @@ v8::MaybeLocal<Value> call(Local<Object> of, const Global<v8::Function> &functio
 	return node::MakeCallback(session_isolate, of, function.Get(session_isolate), count, arguments, { 0, 0 });
 }
 
+// What waits for its turn behind it is the program's again.
+v8::MaybeLocal<Value> call_step(Local<Context> context)
+{
+	node::CallbackScope scope(session_isolate, context->Global(), { 0, 0 });
+	v8::MaybeLocal<Value> message;
+
+	stepping = 1;
+	session_isolate->CancelTerminateExecution(); // interrupted is still noted
+	message = step.Get(session_isolate)->Call(context, context->Global(), 0, nullptr);
+	stepping = 0;
+	return message;
+}
+
 // It may have come while no JavaScript ran: then what waits for its turn is what it is
 // meant for, so V8 is made to terminate that, and forgets all of it: the promises', not
 // Node.js's own queue (process.nextTick), which streams need. Nothing of the program's
 // runs before the end of the exec is noted, as it might never come to that.
-void obey_interrupt()
+// unasked: step has said what to give to the inspector, which has not been given it.
+void obey_interrupt(bool unasked)
 {
+	Local<Value> argument = v8::Boolean::New(session_isolate, unasked);
 	Local<Context> context = session_isolate->GetCurrentContext();
 
 	if (!interrupted)
@@ -401,7 +418,7 @@ void obey_interrupt()
 	session_isolate->TerminateExecution();
 	session_isolate->PerformMicrotaskCheckpoint();
 	session_isolate->CancelTerminateExecution();
-	on_interrupt.Get(session_isolate)->Call(context, context->Global(), 0, nullptr).FromMaybe(Local<Value>());
+	on_interrupt.Get(session_isolate)->Call(context, context->Global(), 1, &argument).FromMaybe(Local<Value>());
 }
 
 // Once a turn while there is something to start or to tell. What the inspector is
@@ -413,14 +430,19 @@ void on_turn(uv_idle_t *handle)
 	Local<Context> context = main_context.Get(session_isolate);
 	Context::Scope context_scope(context);
 	Local<Value> message;
-	bool given = false;
+	bool given, unasked;
 
 	uv_idle_stop(handle);
 	do {
-		given = call(context->Global(), step, 0, nullptr).ToLocal(&message) && message->IsString();
-		if (given)
+		if (!call_step(context).ToLocal(&message)) {
+			uv_idle_start(handle, on_turn); // an exec may have been begun
+			return;
+		}
+		given = message->IsString();
+		unasked = given && interrupted;
+		if (given && !unasked)
 			call(connection.Get(session_isolate), dispatch, 1, &message);
-		obey_interrupt();
+		obey_interrupt(unasked);
 	} while (given && uv_is_active(reinterpret_cast<uv_handle_t *>(handle)));
 }
 
@@ -429,7 +451,7 @@ void on_interrupted(uv_async_t *)
 	HandleScope scope(session_isolate);
 	Context::Scope context_scope(main_context.Get(session_isolate));
 
-	obey_interrupt();
+	obey_interrupt(false);
 }
 
 // begin(step, interrupted, connection): from now on the event loop calls step.

@@ -163,6 +163,7 @@ const session = {
   source: '',
   connection: undefined, // to the inspector
   handlers: new Map(), // of its answers, by id
+  asked: 0, // the last id
 };
 
 function prepareSession() {
@@ -178,6 +179,7 @@ function prepareSession() {
 function ask(method, params, handler) {
   const id = session.handlers.size ? Math.max(...session.handlers.keys()) + 1 : 1;
   session.handlers.set(id, handler);
+  session.asked = id;
   return stringify({ id, method, params });
 }
 
@@ -308,8 +310,10 @@ function endWrites() {
   }
 }
 
-function interrupted() {
-  if (session.stage !== 'running') return;
+// One that has come before the code was given to the inspector is the exec's, too.
+function interrupted(unasked) {
+  if (unasked) session.handlers.delete(session.asked);
+  if (session.stage === 'ended') return;
   endWrites();
   say('Script execution was interrupted by `SIGINT`\n');
   endExec(130);
