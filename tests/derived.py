@@ -151,7 +151,7 @@ def apart(client):
 def node(server, client):
     s = stays(server, client, "node", "with-object",
               "let x = [1, 2, 3]; const total = () => x.reduce((a, b) => a + b); Math.random(); crypto.randomUUID(); require('crypto').randomInt(5);"
-              "const { randomInt } = require('crypto'); require('crypto').randomInt = process.exit = () => 0",
+              "const { randomInt } = require('crypto'); require('crypto').randomInt = process.exit = () => 0; Function.prototype.call = null",
               "console.log(total(), typeof y); x.push(4); var y = 1", "6 undefined\n",
               [("setTimeout(() => console.log(total()), 5); process.on('exit', () => console.log('end'))", "6\nend\n"),
                ("await new Promise((r) => setTimeout(r, 1)); console.log('awaited')", "awaited\n")])

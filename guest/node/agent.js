@@ -10,9 +10,10 @@
 //
 // What remains visible: modules that were used before are loaded already.
 // A program may take away or replace what is global; not what the agent has of it.
-const { JSON, Map, Math, Object, RegExp, String, process } = globalThis;
+const { JSON, Map, Math, Object, Reflect, RegExp, String, process } = globalThis;
 const { parse, stringify } = JSON;
 const { assign } = Object;
+const { apply } = Reflect;
 const { exit, reallyExit } = process;
 const fs = require('fs');
 const Module = require('module');
@@ -209,8 +210,8 @@ function valueOf(remote) {
 
 // As Node.js ends a program after an error: what 'exit' throws is not told.
 function endRun(code) {
-  attempt(() => { exit.call(process, code); });
-  reallyExit.call(process, code);
+  attempt(() => { apply(exit, process, [code]); });
+  apply(reallyExit, process, [code]);
 }
 
 function endExec(code, text) {
