@@ -41,18 +41,23 @@ sys.__class__ = module
 sys.__dict__["unraisablehook"] = unraisable
 open_extensions()
 map_files()
+# As they are, whatever the program puts there. What runs use of them is warm as it is then.
+import ast
+import errno
+import operator
+import struct
+import time
+
+ast, atexit, errno, functools, gc, operator, os, struct, time = map(
+    own, (ast, atexit, errno, functools, gc, operator, os, struct, time))
 warm()
 warm_threads()
 hide_filters()
 # For sessions, behind what runs use.
 import __future__
-import ast
 import collections
-import errno
 import linecache
-import operator
-import struct
-import time
+from _signal import SIGINT, default_int_handler as raise_interrupt, getsignal as handler_of, signal as set_handler
 
 FEATURES = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 RESULT_MAX = 1 << 16
@@ -80,10 +85,7 @@ MAY_WARN = sys.modules["re"].compile(
 # Strings without backslashes, and comments.
 QUOTED = sys.modules["re"].compile(rb"'[^'\\]*'|\"[^\"\\]*\"|#.*")
 BRACKETS = (b"(", b")"), (b"[", b"]"), (b"{", b"}")
-# As they are, whatever the program puts there.
-ast, atexit, errno, functools, gc, operator, os, struct, time = map(
-    own, (ast, atexit, errno, functools, gc, operator, os, struct, time))
-asyncio, modules = sys.modules["asyncio"], sys.modules
+asyncio, modules = own(sys.modules["asyncio"]), sys.modules
 write, leave, display = os.write, os._exit, sys.__excepthook__
 is_something = functools.partial(operator.is_not, None)
 Session.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
