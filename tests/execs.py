@@ -528,6 +528,9 @@ def python_forks(s):
     says(s, "random.gauss(0, 1), numpy.random.randn(); pairs()", result="(False, 1)")
     s.order("forked")
     says(s, "pairs()", result="(True, 0)")
+    says(s, "import builtins; kept = isinstance; numpy.random.randn(); builtins.isinstance = None")
+    s.order("forked")
+    says(s, "builtins.isinstance = kept; pairs()[1]", result="0")
 
 
 def python_children_end(s):

@@ -44,11 +44,11 @@ class Generators:
 
     def rewind(self):
         """At the end of their states: the next number is made from all words, and none of
-        two that were drawn at once (of a normal distribution) is left."""
+        two that were drawn at once (of a normal distribution) is left. Each by itself."""
         for some in self.python:
-            self.seed(some, 0)
+            attempt(self.seed, some, 0)
         if self.numpy and self.numpy._bit_generator is self.bits:
-            self.numpy.seed(0)
+            attempt(self.numpy.seed, 0)
 
 
 def reseed(fd, states):
