@@ -331,6 +331,9 @@ def python_takes_apart(s):
         same(got, code=1, err=got.err)
         assert got.err.endswith("ZeroDivisionError: division by zero\n"), got
         says(s, "x = [7]; (x\n); x", result="[7]")
+    says(s, "globals().clear()")
+    says(s, "import builtins, sys; builtins.mine = 5")
+    says(s, "mine, (lambda: 0).__builtins__ is vars(builtins)", result="(5, True)")
     says(s, "sys.exit(3)", event=EXIT, code=3)
 
 

@@ -81,7 +81,11 @@ def await_it(code):
 def callable_of(code):
     if code.co_flags & COROUTINE:
         return functools.partial(await_it, code)
-    return FunctionType(code, Session.names)
+    return function_of(code)
+
+
+def nothing_to_call():
+    body.__setstate__((bool, (), {}, {}))
 
 
 def prepare_exec(source):
