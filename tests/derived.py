@@ -146,6 +146,16 @@ def apart(client):
     assert len({a["stderr"].split()[0] for a in answers}) == 2, answers
     s.delete()
     remove(client, "with-nothing")
+    # An interrupt that comes as a copy is made new, where its program is asked for something.
+    s = client.make()
+    s.run("import atexit, random, sys; random.seed(1); _ = atexit.register(print, 'bye')\n"
+          "class Ssl(type(sys)):\n    asked = 0\n    @property\n    def __spec__(self):\n        Ssl.asked += 1\n"
+          "        if Ssl.asked == 2: raise KeyboardInterrupt\nsys.modules['ssl'] = Ssl('ssl')")
+    template(s, "with-interrupt")
+    said = [out(client, "print(random.random(), Ssl.asked)", "with-interrupt").split() for _ in range(2)]
+    assert all(words[1:] == ["3", "bye"] for words in said) and said[0] != said[1], said
+    s.delete()
+    remove(client, "with-interrupt")
 
 
 def node(server, client):

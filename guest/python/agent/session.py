@@ -16,9 +16,11 @@ class Session:
     `from __future__` has set stays. reported: the exec's end was told, and the next
     one is to be read, or the rest of it. report: what is told. failures: to do that, and
     to read the next one, up to now. input: it was given some. once: it is a run of
-    a template that the session has become; kept: what that has, by name."""
+    a template that the session has become; kept: what that has, by name. copied: it waits as
+    that, or has not been made a copy since."""
     open = False
     once = False
+    copied = False
     kept = {}
     fd = -1
     names = None
@@ -291,22 +293,25 @@ def line_buffered(on):
         sys.stdout.reconfigure(line_buffering=on)
 
 
-def wait_as_template():
-    """Stops where the template is taken; as wait_for_exec."""
+def settle():
+    """What is behind it is a copy, whatever cuts off what is done then."""
     attempt(line_buffered, False)
     gc.collect()
     gc.freeze()
     Session.kept = dict(Session.names)
     attempt(generators.rewind)
     attempt(renew_openssl)
-    why = wait_for_exec()
+    Session.copied = True
+
+
+def become_copy(why):
     reseed_copy()
     Session.once = why != errno.ENOTUNIQ
     if why in (errno.ENOTUNIQ, errno.ESTRPIPE):
         attempt(line_buffered, True)
     if not Session.once:
         Session.kept = {}
-    return why
+    Session.copied = False
 
 
 def wait_for_exec():
@@ -329,7 +334,10 @@ def read_exec():
     read again."""
     why = wait_for_exec()
     if why == errno.EINPROGRESS:
-        why = wait_as_template()
+        settle()
+        why = wait_for_exec()
+    if Session.copied:
+        become_copy(why)
     elif why == errno.ENOTUNIQ:
         reseed_fork()
     arguments = variables = b""
