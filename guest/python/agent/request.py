@@ -8,12 +8,27 @@ def own(module):
     return copy
 
 
+def is_handler(frame):
+    """Whether it is of a signal: what it was called with is the frame that it interrupts, which
+    is beneath it."""
+    values = [*frame.f_locals.values()]
+    for value in frame.f_locals.values():
+        if type(value) is tuple:
+            values += value
+    return frame.f_back and any(value is frame.f_back for value in values)
+
+
 def attempt(action, *arguments):
-    """What the program has taken apart stays so."""
+    """What the program has taken apart stays so; what its signals raise does not belong to
+    that."""
     try:
         action(*arguments)
-    except Exception:
-        pass
+    except Exception as e:
+        trace = traceback_of(e)
+        while trace:
+            if is_handler(trace.tb_frame):
+                raise
+            trace = trace.tb_next
 
 
 class State:

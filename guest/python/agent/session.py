@@ -103,7 +103,7 @@ def prepare_exec(source):
             return
         codes = [*map(callable_of, compile_exec(source, name)), Nothing]
     except BaseException as e:
-        State.exception = with_traceback(e, None)
+        State.exception = with_traceback(e, cut_outer(traceback_of(e)))
         return
     values = filter(is_something, map(operator.call, codes))
     body.__setstate__((map(Session.results.append, map(repr, values)).__next__, (), {}, {}))
