@@ -393,6 +393,9 @@ KeyError: 1
 """)
     says(s, "asyncio.run(f(2))", result="2")
     says(s, "await f(1)", result="1")
+    says(s, "async def g(): return asyncio.get_running_loop()\nloop = await g()")
+    says(s, "loop.close()")
+    says(s, "await f(3)", result="3")
 
 
 def python_interrupts(s):

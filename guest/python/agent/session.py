@@ -75,9 +75,57 @@ def keep_source(name, text):
 
 
 def await_it(code):
-    """What has `await` outside of functions goes on in one event loop."""
-    Session.runner = Session.runner or asyncio.Runner()
-    return Session.runner.run(FunctionType(code, Session.names)())
+    """What has `await` outside of functions goes on in one event loop. Its interrupt is as
+    asyncio's, but whenever it comes: the first cancels the task, or is raised when the loop has
+    stopped, which is used again; the next is raised wherever it comes."""
+    if Session.runner is None or Session.runner.get_loop().is_closed():
+        Session.runner = asyncio.Runner()
+    loop, coroutine, interrupted, cancelled = Session.runner.get_loop(), None, False, None
+
+    def tasks():
+        return [task for task in asyncio.all_tasks(loop) if task.get_coro() is coroutine]
+
+    def cancel():
+        nonlocal cancelled
+        if interrupted and not cancelled:
+            for cancelled in tasks():
+                cancelled.cancel()
+
+    def on_interrupt(number, frame):
+        nonlocal interrupted
+        set_handler(number, raise_interrupt)
+        interrupted = True
+        cancel()
+        if loop.is_running():
+            loop.call_soon_threadsafe(bool)  # it may wait
+
+    try:
+        if handler_of(SIGINT) is raise_interrupt:
+            set_handler(SIGINT, on_interrupt)
+        loop.call_soon(cancel)  # before there was a task
+        coroutine = function_of(code)()
+        value = Session.runner.run(coroutine)
+    except asyncio.CancelledError:
+        if cancelled and not cancelled.uncancel():
+            raise KeyboardInterrupt
+        raise
+    finally:
+        if handler_of(SIGINT) is on_interrupt:
+            set_handler(SIGINT, raise_interrupt)
+        left = tasks() if coroutine else ()
+        for task in left:
+            task.cancel()
+        if coroutine and not left:
+            coroutine.close()
+    if interrupted and not cancelled:
+        raise KeyboardInterrupt
+    return value
+
+
+def function_of(code):
+    """Else, where the program has cleared its names, it would have the agent's builtins."""
+    Session.names.setdefault("__builtins__", builtins)
+    return FunctionType(code, Session.names)
 
 
 def callable_of(code):
