@@ -422,6 +422,53 @@ KeyboardInterrupt
     says(s, "await asyncio.sleep(0, 7)", result="7")
 
 
+def python_interrupted_anywhere(s):
+    """As an exec ends, as one that awaits begins, and in what the agent does before the code."""
+    says(s, """
+import asyncio, ctypes, linecache, signal
+class P:
+    _as_parameter_ = signal.SIGINT
+    send = property(ctypes.CDLL(None)["raise"])
+p = P()
+""")
+    says(s, "p.send", code=130, err="KeyboardInterrupt\n")  # C: no signal is looked for before the end
+    says(s, "6 * 7", result="42")
+    says(s, """
+def before(loop, coroutine, **more):
+    loop.set_task_factory(None)
+    signal.raise_signal(signal.SIGINT)
+    return asyncio.Task(coroutine, loop=loop, **more)
+def behind(loop, coroutine, **more):
+    loop.set_task_factory(None)
+    task = asyncio.Task(coroutine, loop=loop, **more)
+    signal.raise_signal(signal.SIGINT)
+    return task
+async def running(): return asyncio.get_running_loop()
+loop = await running()
+""")
+    for factory in "before", "behind":
+        says(s, f"loop.set_task_factory({factory})")
+        got = s.run("print('ran')\nawait asyncio.sleep(0)")
+        same(got, code=130, err=got.err)
+        assert got.err.endswith("KeyboardInterrupt\n"), got
+        says(s, "await asyncio.sleep(0, 7)", result="7")
+    says(s, """
+class Late(Exception): pass
+class Cache(dict):
+    def __setitem__(self, key, value):
+        linecache.cache = cache
+        signal.raise_signal(signal.SIGALRM)
+def late(*_): raise Late
+_ = signal.signal(signal.SIGALRM, late)
+cache, linecache.cache = linecache.cache, Cache()
+""")
+    got = s.run("print('ran')")
+    same(got, code=1, err=got.err)
+    assert "in late\n" in got.err and got.err.endswith("\nLate\n") and "agent" not in got.err, got
+    says(s, "Cache.__setitem__ = lambda *_: 1 / 0; linecache.cache = Cache()")
+    says(s, "6 * 7", result="42")
+
+
 def python_ends(s):
     says(s, "import atexit, sys; _ = atexit.register(print, 'bye')")
     says(s, "sys.exit(3)", event=EXIT, code=3, out="bye\n")
@@ -786,6 +833,7 @@ CASES = {
         "without its descriptors a session ends": python_closes_all,
         "await outside of functions": python_awaits,
         "SIGINT is the exec's KeyboardInterrupt": python_interrupts,
+        "so it is wherever it comes": python_interrupted_anywhere,
         "sys.exit ends the session": python_ends,
         "between execs threads and the monotonic clock stand still, other clocks go on": python_stops,
         "what waits for a time of day is woken in the next exec": python_waits_for_times,

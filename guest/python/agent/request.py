@@ -42,7 +42,10 @@ State = State()
 def unraisable(args):
     """Catches what the main script raised, or an exec, or an interrupt that came into a
     step; the rest goes its usual way."""
-    if args.object in (run, body, step):
+    if args.object is step:
+        nothing_to_call()
+        State.exception = with_traceback(args.exc_value, cut_outer(args.exc_traceback))
+    elif args.object in (run, body):
         State.exception = args.exc_value
     else:
         (State.hook or sys.__unraisablehook__)(args)

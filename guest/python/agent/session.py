@@ -404,7 +404,7 @@ def read_exec():
 
 
 def step():
-    body.__setstate__((bool, (), {}, {}))
+    nothing_to_call()
     while True:
         try:
             if not Session.reported:
