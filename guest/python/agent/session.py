@@ -413,6 +413,7 @@ def step():
             code = read_exec()
             Session.report = None
             Session.failures = 0
+            State.exception = None
             Session.reported = False
             break
         except BaseException as e:
