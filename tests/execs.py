@@ -417,7 +417,7 @@ Traceback (most recent call last):
            ^^^^^^^^^^^^
 KeyboardInterrupt
 """)
-    same(interrupted(s, "print(1, flush=True)\ntry: time.sleep(1000)\nexcept KeyboardInterrupt: print('caught')"), out="1\ncaught\n")
+    same(interrupted(s, "try: print(1, flush=True); time.sleep(1000)\nexcept KeyboardInterrupt: print('caught')"), out="1\ncaught\n")
     assert interrupted(s, "import subprocess; print(1, flush=True); subprocess.run(['sleep', '1000'])").code == 130
     says(s, "await asyncio.sleep(0, 7)", result="7")
 
