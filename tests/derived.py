@@ -156,6 +156,14 @@ def apart(client):
     assert all(words[1:] == ["3", "bye"] for words in said) and said[0] != said[1], said
     s.delete()
     remove(client, "with-interrupt")
+    # One that is met when the code has ended, behind C: it does not run again.
+    s = client.make()
+    s.run("import ctypes, signal\nclass P:\n    _as_parameter_ = signal.SIGINT\n    send = property(ctypes.CDLL(None)['raise'])\np = P()")
+    template(s, "with-interrupt")
+    answer = exec_of(client, "print('ran')\nx = p.send", "with-interrupt")
+    assert (answer["exit_code"], answer["stdout"], answer["stderr"]) == (130, "ran\n", "KeyboardInterrupt\n"), answer
+    s.delete()
+    remove(client, "with-interrupt")
 
 
 def node(server, client):
