@@ -169,7 +169,7 @@ def apart(client):
 def node(server, client):
     s = stays(server, client, "node", "with-object",
               "let x = [1, 2, 3]; const total = () => x.reduce((a, b) => a + b); Math.random(); crypto.randomUUID(); require('crypto').randomInt(5);"
-              "const { randomInt } = require('crypto'); require('crypto').randomInt = process.exit = () => 0; Function.prototype.call = null",
+              "const { randomInt } = require('crypto'); require('crypto').randomInt = process.exit = () => 0",
               "console.log(total(), typeof y); x.push(4); var y = 1", "6 undefined\n",
               [("setTimeout(() => console.log(total()), 5); process.on('exit', () => console.log('end'))", "6\nend\n"),
                ("await new Promise((r) => setTimeout(r, 1)); console.log('awaited')", "awaited\n")])
@@ -177,6 +177,7 @@ def node(server, client):
              for _ in range(5)]
     assert all(len(set(of)) == 5 for of in zip(*drawn)), drawn
     for code, exit_code, stderr in (("throw new Error('thrown')", 1, "Uncaught Error: thrown"), ("(", 1, "SyntaxError"),
+                                    ("Function.prototype.call = null; throw new Error('thrown')", 1, "Uncaught Error: thrown"),
                                     ("process.exitCode = 4", 4, ""), ("await new Promise(() => 0)", 13, ""),
                                     ("setTimeout(() => nothing(), 1)", 1, "nothing is not defined")):
         answer = exec_of(client, code, "with-object")
