@@ -179,7 +179,9 @@ def node(server, client):
     for code, exit_code, stderr in (("throw new Error('thrown')", 1, "Uncaught Error: thrown"), ("(", 1, "SyntaxError"),
                                     ("Function.prototype.call = null; throw new Error('thrown')", 1, "Uncaught Error: thrown"),
                                     ("process.exitCode = 4", 4, ""), ("await new Promise(() => 0)", 13, ""),
-                                    ("setTimeout(() => nothing(), 1)", 1, "nothing is not defined")):
+                                    ("setTimeout(() => nothing(), 1)", 1, "nothing is not defined"),
+                                    ("setTimeout(() => process.kill(process.pid, 'SIGINT'), 1); setTimeout(() => 0, 60000)",
+                                     130, "interrupted by `SIGINT`")):
         answer = exec_of(client, code, "with-object")
         assert answer["exit_code"] == exit_code and stderr in answer["stderr"], answer
     s.delete()

@@ -686,6 +686,9 @@ def node_interrupts(s):
     says(s, "process.once('SIGINT', () => console.log('mine')); 0", result="0")
     same(interrupted(s, "console.log('go'); await new Promise((r) => process.once('SIGINT', r))"), out="go\nmine\n")
     same(interrupted(s, "console.log('go'); while (true);"), code=130, out="go\n", err=stopped)
+    says(s, "process.kill(process.pid, 'SIGINT'); while (true);", code=130, err=stopped)
+    says(s, "process.kill(process.pid, 'SIGWINCH')", result="true")
+    says(s, "x", result="1")
 
 
 def node_interrupted_early(s):

@@ -471,6 +471,18 @@ void begin(const FunctionCallbackInfo<Value> &args)
 	uv_idle_start(&turn_handle, on_turn);
 }
 
+// kill(pid, signal): as process._kill, but its own process is not at its end yet: Node.js
+// would do what is for the end ahead of any signal that it does not handle, as of SIGINT or
+// SIGWINCH, and the inspector would be gone with it.
+void kill_process(const FunctionCallbackInfo<Value> &args)
+{
+	Local<Context> context = args.GetIsolate()->GetCurrentContext();
+	int32_t pid, signal;
+
+	if (args[0]->Int32Value(context).To(&pid) && args[1]->Int32Value(context).To(&signal))
+		args.GetReturnValue().Set(uv_kill(pid, signal));
+}
+
 // wake(): step is to be called again.
 void wake(const FunctionCallbackInfo<Value> &)
 {
@@ -641,6 +653,7 @@ NODE_MODULE_INIT()
 	NODE_SET_METHOD(exports, "collect", collect);
 	NODE_SET_METHOD(exports, "wait", wait);
 	NODE_SET_METHOD(exports, "begin", begin);
+	NODE_SET_METHOD(exports, "kill", kill_process);
 	NODE_SET_METHOD(exports, "wake", wake);
 	NODE_SET_METHOD(exports, "report", report);
 	NODE_SET_METHOD(exports, "next", next);

@@ -311,12 +311,15 @@ function endWrites() {
   }
 }
 
-// One that has come before the code was given to the inspector is the exec's, too.
+// One that has come before the code was given to the inspector is the exec's, too. A run of
+// a template goes on when its code has ended, until nothing is left to wait for.
 function interrupted(unasked) {
+  const over = session.stage === 'ended';
   if (unasked) session.handlers.delete(session.asked);
-  if (session.stage === 'ended') return;
+  if (over && !session.once) return;
   endWrites();
   say('Script execution was interrupted by `SIGINT`\n');
+  if (over) endRun(130);
   endExec(130);
 }
 
@@ -456,6 +459,7 @@ function beginSession() {
   session.connection = new Connection(answered);
   const hidden = { configurable: true, writable: true, enumerable: false };
   Object.defineProperty(globalThis, 'require', { ...hidden, value: Module.createRequire(`${process.cwd()}/exec`) });
+  process._kill = addon.kill;
   watchErrors();
   watchImports();
   renewInput();
