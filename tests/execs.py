@@ -688,6 +688,11 @@ def node_interrupts(s):
     same(interrupted(s, "console.log('go'); while (true);"), code=130, out="go\n", err=stopped)
     says(s, "process.kill(process.pid, 'SIGINT'); while (true);", code=130, err=stopped)
     says(s, "process.kill(process.pid, 'SIGWINCH')", result="true")
+    loop = "setTimeout(() => { process.kill(process.pid, 'SIGINT'); while (true); }, 1); await new Promise(() => {})"
+    says(s, loop, code=130, err=stopped)
+    says(s, "require('async_hooks').createHook({ before() {}, after() {} }).enable(); 0", result="0")
+    says(s, loop, code=130, err=stopped)
+    says(s, "await new Promise((r) => setTimeout(r, 1)); await new Promise(setImmediate); 0", result="0")
     says(s, "x", result="1")
 
 

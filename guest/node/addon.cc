@@ -340,9 +340,15 @@ Isolate *session_isolate;
 uv_idle_t turn_handle;
 uv_async_t interrupt_handle;
 volatile sig_atomic_t interrupted, stepping; // stepping: step runs, which is the agent's own
+constexpr long PATIENCE_NS = 20'000'000;
+timer_t patience; // runs from an interrupt until it is obeyed
+bool has_patience;
 struct sigaction before; // SIGINT's, as Node.js has it
 Global<v8::Function> step, on_interrupt, dispatch;
 Global<Object> connection;
+Global<Value> views[2]; // of what Node.js notes of calls that are under way:
+volatile uint32_t *calls_noted;
+volatile double *call_ids; // of the last, and of what it is due to
 
 // Where programs do not look: beyond the limit of their descriptors.
 void keep_request(int request)
@@ -361,14 +367,26 @@ void keep_request(int request)
 	close(request);
 }
 
-// JavaScript ends where it is, and the event loop wakes. What has been read of an exec
-// would be lost with the agent's: it ends as ever, and the interrupt is obeyed then.
-void on_sigint(int)
+// The event loop comes to it within microseconds where programs go from callback to callback,
+// and nothing of Node.js's own is cut off then. JavaScript that goes on for longer ends where it
+// is, and again until the interrupt is obeyed. What has been read of an exec would be lost with
+// the agent's step: that ends as ever.
+void on_sigint(int, siginfo_t *info, void *)
 {
-	interrupted = 1;
-	if (!stepping)
-		session_isolate->TerminateExecution();
-	uv_async_send(&interrupt_handle);
+	static const itimerspec again = { { 0, PATIENCE_NS }, { 0, PATIENCE_NS } };
+
+	if (info->si_code != SI_TIMER && !interrupted) {
+		interrupted = 1;
+		uv_async_send(&interrupt_handle);
+		if (has_patience && timer_settime(patience, 0, &again, nullptr) == 0)
+			return;
+	}
+	if (!interrupted || stepping)
+		return;
+	*calls_noted = 0;
+	call_ids[0] = 0;
+	call_ids[1] = 0;
+	session_isolate->TerminateExecution();
 }
 
 // Unless the program listens to it.
@@ -379,8 +397,8 @@ void watch_interrupts()
 	sigaction(SIGINT, nullptr, &action);
 	if (action.sa_handler != SIG_DFL && action.sa_handler != before.sa_handler)
 		return;
-	action.sa_handler = on_sigint;
-	action.sa_flags = SA_RESTART;
+	action.sa_sigaction = on_sigint;
+	action.sa_flags = SA_RESTART | SA_SIGINFO;
 	sigaction(SIGINT, &action, nullptr);
 }
 
@@ -409,12 +427,15 @@ v8::MaybeLocal<Value> call_step(Local<Context> context)
 // unasked: step has said what to give to the inspector, which has not been given it.
 void obey_interrupt(bool unasked)
 {
+	static const itimerspec never = {};
 	Local<Value> argument = v8::Boolean::New(session_isolate, unasked);
 	Local<Context> context = session_isolate->GetCurrentContext();
 
 	if (!interrupted)
 		return;
 	interrupted = 0;
+	if (has_patience)
+		timer_settime(patience, 0, &never, nullptr);
 	session_isolate->TerminateExecution();
 	session_isolate->PerformMicrotaskCheckpoint();
 	session_isolate->CancelTerminateExecution();
@@ -454,18 +475,33 @@ void on_interrupted(uv_async_t *)
 	obey_interrupt(false);
 }
 
-// begin(step, interrupted, connection): from now on the event loop calls step.
+// What it shows.
+void *keep_view(Global<Value> &kept, Local<Value> view)
+{
+	Local<ArrayBufferView> of = view.As<ArrayBufferView>();
+
+	kept.Reset(session_isolate, view);
+	return static_cast<char *>(of->Buffer()->Data()) + of->ByteOffset();
+}
+
+// begin(step, interrupted, connection, noted, ids): from now on the event loop calls step.
 void begin(const FunctionCallbackInfo<Value> &args)
 {
 	uv_loop_t *loop = node::GetCurrentEventLoop(args.GetIsolate());
 	Local<Context> context = args.GetIsolate()->GetCurrentContext();
+	sigevent event = {};
 
 	session_isolate = args.GetIsolate();
 	sigaction(SIGINT, nullptr, &before);
+	event.sigev_notify = SIGEV_SIGNAL;
+	event.sigev_signo = SIGINT;
+	has_patience = timer_create(CLOCK_MONOTONIC, &event, &patience) == 0;
 	step.Reset(session_isolate, args[0].As<v8::Function>());
 	on_interrupt.Reset(session_isolate, args[1].As<v8::Function>());
 	connection.Reset(session_isolate, args[2].As<Object>());
 	dispatch.Reset(session_isolate, get(context, args[2], "dispatch").As<v8::Function>());
+	calls_noted = static_cast<uint32_t *>(keep_view(views[0], args[3]));
+	call_ids = static_cast<double *>(keep_view(views[1], args[4]));
 	uv_idle_init(loop, &turn_handle);
 	uv_async_init(loop, &interrupt_handle, on_interrupted); // and so the loop never ends
 	uv_idle_start(&turn_handle, on_turn);

@@ -163,6 +163,7 @@ const session = {
   text: undefined, // its result
   source: '',
   connection: undefined, // to the inspector
+  clearCalls: undefined, // forgets what Node.js has noted of those under way
   handlers: new Map(), // of its answers, by id
   asked: 0, // the last id
 };
@@ -315,6 +316,7 @@ function endWrites() {
 // a template goes on when its code has ended, until nothing is left to wait for.
 function interrupted(unasked) {
   const over = session.stage === 'ended';
+  session.clearCalls();
   if (unasked) session.handlers.delete(session.asked);
   if (over && !session.once) return;
   endWrites();
@@ -343,6 +345,18 @@ function watchErrors() {
       process.setUncaughtExceptionCaptureCallback(null);
     }
   };
+}
+
+// An interrupt may end a timer's callback within the call that Node.js has taken note of there,
+// and it would end with what it takes for a corrupted stack of those. on_sigint() empties it, and
+// interrupted() what goes with it; the check is for one that comes while a call is noted.
+// async_hooks puts the check on again.
+function forgiveCalls() {
+  const { async_hook_fields: fields, async_id_fields: ids, clearAsyncIdStack, constants } = session.binding('async_wrap');
+  const { kCheck, kStackLength, kExecutionAsyncId, kTriggerAsyncId } = constants;
+  fields[kCheck] = 0;
+  session.clearCalls = clearAsyncIdStack;
+  return [fields.subarray(kStackLength, kStackLength + 1), ids.subarray(kExecutionAsyncId, kTriggerAsyncId + 1)];
 }
 
 // The code of an exec has no module: import() in it is that of a file in the working
@@ -463,7 +477,7 @@ function beginSession() {
   watchErrors();
   watchImports();
   renewInput();
-  addon.begin(step, interrupted, session.connection);
+  addon.begin(step, interrupted, session.connection, ...forgiveCalls());
 }
 
 function setEnvironment(variables) {
