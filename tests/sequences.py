@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from execs import Session
+from exec_session import Session
 from harness import TOP
 
 HERE = TOP / "tests/sequences"
