@@ -16,9 +16,9 @@ import threading
 import time
 
 from harness import TOP, Report, Server, answers, eventually, post, receive
-from session_store import ABI as ABI_AT
-from session_store import Place, fill_disk, kill, sealed
 from sessions import Client, Session
+from state_place import ABI as ABI_AT
+from state_place import Place, fill_disk, kill, sealed
 
 KNOWN = TOP / "build/tests"
 ID, OF, FLAGS, NAME = 32, 136, 364, 368  # of a session's record
