@@ -198,13 +198,13 @@ setup:
 # One after the other, also with -j.
 run: device
 	./deploy/setup.sh
-	$(MAKE) all templates
+	$(MAKE) -j $(shell nproc) all templates
 	./zeroboot serve
 
 test:
 	./deploy/setup.sh test
 	./deploy/setup.sh appliance
-	$(MAKE) $(if $(wildcard /dev/kvm),,INSIDE=tests/inside/run.py) all templates build/tests/recycle build/tests/states build/tests/session build/tests/derive $(O)/syscalls
+	$(MAKE) -j $(shell nproc) $(if $(wildcard /dev/kvm),,INSIDE=tests/inside/run.py) all templates build/tests/recycle build/tests/states build/tests/session build/tests/derive $(O)/syscalls
 	./tests/run.sh
 
 test-svm:
