@@ -634,15 +634,33 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 	return r;
 }
 
-uint64_t delta_foresee(const struct delta *d, const uint64_t *pages)
+/* Whether those of a word's pages are the template's. With nested paging the log has
+ * page tables that a CPU has only read. */
+static bool same_pages(const struct delta *d, uint64_t word, uint64_t some,
+		       const uint8_t *memory)
+{
+	for (; some; some &= some - 1) {
+		uint64_t page = word * 64 + (uint64_t)__builtin_ctzll(some);
+		const uint8_t *now = memory + page * PAGE_BYTES;
+		struct lines_ahead none = { now, now };
+
+		if (d->compare(now, template_page(d, page), &none))
+			return false;
+	}
+	return true;
+}
+
+uint64_t delta_foresee(const struct delta *d, const uint64_t *pages,
+		       const uint8_t *memory)
 {
 	uint64_t root = tables_root(d->snapshot), more = 0;
 	uint64_t head = sizeof(struct delta_segment) + sizeof(struct kvm_xsave);
 
-	if (bit_is_set(pages, root))
+	if (bit_is_set(pages, root) &&
+	    !delta_pages_keeps_entries(d, memory + root * PAGE_BYTES))
 		return UINT64_MAX;
 	for (uint64_t i = 0; i < (d->pages + 63) / 64; i++) {
-		if (pages[i] & d->fixed[i])
+		if (!same_pages(d, i, pages[i] & d->fixed[i], memory))
 			return UINT64_MAX;
 		more += (uint64_t)__builtin_popcountll(pages[i] & ~d->apart[i]);
 	}

@@ -100,9 +100,10 @@ int delta_put_all(struct delta *d, const uint64_t *pages, const uint8_t *memory,
 		  struct err *e);
 int delta_end(struct delta *d, struct err *e);
 void delta_undo(struct delta *d);
-/* Bytes of the segment that all this makes, for the same pages, at most; UINT64_MAX: it
- * can also be refused. */
-uint64_t delta_foresee(const struct delta *d, const uint64_t *pages);
+/* Bytes of the segment that all this makes, for the same pages and memory, at most;
+ * UINT64_MAX: it can also be refused. */
+uint64_t delta_foresee(const struct delta *d, const uint64_t *pages,
+		       const uint8_t *memory);
 
 /* Makes one segment of all that counts of one that is not empty. 0 or -ENOMEM: it
  * is as it was. */

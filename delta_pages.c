@@ -60,15 +60,26 @@ static const uint8_t *line_of(const struct delta_record *r, unsigned line)
 	       (size_t)__builtin_popcountll(before) * DELTA_LINE;
 }
 
-/* Whether the root goes to the same memory of kernel and image. */
+/* A root's line with the entries of kernel and image. */
+static bool is_fixed_line(const struct delta *d, const uint8_t *line)
+{
+	const uint8_t *root =
+		d->snapshot->memory + tables_root(d->snapshot) * PAGE_BYTES;
+
+	return !memcmp(line, root + TABLES_FIXED_LINE * DELTA_LINE,
+		       TABLES_FIXED_SIZE);
+}
+
+bool delta_pages_keeps_entries(const struct delta *d, const uint8_t *now)
+{
+	return is_fixed_line(d, now + TABLES_FIXED_LINE * DELTA_LINE);
+}
+
 static bool keeps_entries(const struct delta *d, const struct delta_record *r)
 {
 	unsigned line = TABLES_FIXED_LINE;
-	const uint8_t *root = d->snapshot->memory + r->page * PAGE_BYTES;
 
-	return !(r->mask >> line & 1) ||
-	       !memcmp(line_of(r, line), root + line * DELTA_LINE,
-		       TABLES_FIXED_SIZE);
+	return !(r->mask >> line & 1) || is_fixed_line(d, line_of(r, line));
 }
 
 bool delta_pages_may_hold(const struct delta *d, const struct delta_record *r)

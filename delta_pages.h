@@ -18,6 +18,9 @@ int delta_pages_mark(struct delta *d);
 /* Whether what the program has written is a part of the state: of one in the middle of
  * a run. */
 void delta_pages_keep_output(struct delta *d, bool keep);
+/* Whether a root of page tables, now, goes to the same memory of kernel and image as the
+ * template's. */
+bool delta_pages_keeps_entries(const struct delta *d, const uint8_t *now);
 /* Whether the record's page and lines may be in d. The page is one of d's. */
 bool delta_pages_may_hold(const struct delta *d, const struct delta_record *r);
 

@@ -127,7 +127,7 @@ int machine_look(struct machine *m, const struct delta *d, uint64_t *most,
 		return err_set(e, -EPERM, "registers that no program can have");
 	if (recycle_find(r, &m->vm))
 		return err_set(e, -EIO, "it cannot be told what has changed");
-	*most = delta_foresee(d, r->log);
+	*most = delta_foresee(d, r->log, m->vm.memory);
 	return 0;
 }
 
