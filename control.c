@@ -83,6 +83,21 @@ void control_seed(struct vm *vm)
 	vm->seeded = true;
 }
 
+void control_seed_again(struct vm *vm)
+{
+	volatile struct zb_control *c = control_open(vm);
+	uint8_t *random = write_area(vm, ZB_RANDOM_GPA, vm->random_size);
+	uint32_t used = c->random_used;
+
+	/* They are taken from the end. */
+	if (used > vm->random_size)
+		used = vm->random_size;
+	fill_random(c->seed, ZB_SEED_SIZE);
+	fill_random(random + vm->random_size - used, used);
+	c->random_size = vm->random_size;
+	vm->seeded = true;
+}
+
 void control_learn(struct vm *vm)
 {
 	uint32_t used = control_page(vm)->random_used;

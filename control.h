@@ -31,6 +31,9 @@ volatile struct zb_control *control_open(struct vm *vm);
 
 /* Fresh random bytes for the next run, best before anybody waits for it. */
 void control_seed(struct vm *vm);
+/* The same in a VM that goes on after a run: of those bytes that the run has taken. The
+ * others were given to nobody. */
+void control_seed_again(struct vm *vm);
 /* From now on about as many as the run that has just ended used; making them
  * takes time. */
 void control_learn(struct vm *vm);

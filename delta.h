@@ -13,9 +13,9 @@
  * of which CPL0 takes code or descriptors, the guest kernel's and the image's
  * top-level entries, and the tables beneath them are never in it: whoever could
  * write one could get to CPL0, which recycling relies on not to happen. The areas
- * of requests and output, and the random bytes, are not a part of the state: they
- * are put back to the template's when a state is saved; but for output in the middle of
- * a run.
+ * of requests and output, and the random bytes, are not a part of the state. They
+ * are put back to the template's when a state is saved; but for random bytes, which the
+ * VM's next exec takes, and output in the middle of a run.
  *
  * The bytes are hostile when they come from elsewhere.
  */

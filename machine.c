@@ -171,7 +171,6 @@ int machine_go_on(struct machine *m, const struct delta *d, struct err *e)
 	struct vm_state state;
 
 	m->mono_ns = delta_state(d, &state);
-	m->vm.seeded = false;
 	return vm_reset(&m->vm, &state, false, e);
 }
 
@@ -188,6 +187,7 @@ int machine_resume(struct machine *m, const struct delta *d, struct err *e)
 	if (r)
 		return r;
 	/* Of a request, and random bytes. */
+	m->vm.seeded = false;
 	if (recycle_undo_writes(&m->recycle, &m->vm))
 		return err_set(e, -EIO, "its VM cannot be made as new");
 	m->vm.keeps = true;

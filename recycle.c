@@ -643,6 +643,13 @@ int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed)
 	return any ? leave_log(r, vm) : 0;
 }
 
+/* What nobody has taken of the random bytes is there for the next exec. */
+static bool is_random(uint64_t page)
+{
+	return page >= ZB_RANDOM_GPA / PAGE &&
+	       page < (ZB_RANDOM_GPA + ZB_RANDOM_SIZE) / PAGE;
+}
+
 void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some)
 {
 	struct lines_ahead none = { vm->memory, vm->memory };
@@ -653,7 +660,8 @@ void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some)
 			uint64_t page =
 				i * 64 + (uint64_t)__builtin_ctzll(bits);
 
-			restore_page(r, vm, page, &none);
+			if (!is_random(page))
+				restore_page(r, vm, page, &none);
 		}
 }
 

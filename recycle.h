@@ -88,7 +88,8 @@ int recycle_age(struct recycle *r, struct vm *vm, const uint64_t *changed);
 int recycle_undo_writes(struct recycle *r, struct vm *vm);
 /* The host writes into the page: recycling puts it back. */
 void recycle_bring(struct recycle *r, uint64_t page);
-/* Of pages in r->log those with a bit set become the template's at once. */
+/* Of pages in r->log those with a bit set become the template's at once, but for random
+ * bytes. */
 void recycle_put_back(struct recycle *r, struct vm *vm, const uint64_t *some);
 
 /*

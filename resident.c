@@ -95,7 +95,11 @@ int resident_rest(struct resident *r, struct machine *m, struct err *e)
 {
 	int n = machine_rest(m, &r->delta, e);
 
-	return n ? n : machine_go_on(m, &r->delta, e);
+	if (n == 0)
+		n = machine_go_on(m, &r->delta, e);
+	if (n == 0)
+		control_seed_again(&m->vm);
+	return n;
 }
 
 void resident_end(struct resident *r)

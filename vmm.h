@@ -95,7 +95,7 @@ struct vm {
 	bool keeps; /* what the run leaves there is needed: it is to be logged */
 	uint64_t preempt_entry, text_start, text_end;
 	bool completed;  /* the last hypercall: see vm_complete */
-	bool seeded;     /* control_seed was called since the last run */
+	bool seeded;     /* there are random bytes for the next run */
 	uint64_t ran_ns; /* CPU time of the run so far, as of the last tick */
 	uint64_t calls_before; /* system calls, of the execs before this one */
 	uint32_t random_size; /* bytes that control_seed makes, beside the seed */

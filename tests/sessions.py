@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Sessions of a server: what stays and what does not, whose they are, forks, ends, limits, and workers
 that die in the middle."""
+import ast
 import concurrent.futures
 import contextlib
 import http.client
@@ -165,6 +166,22 @@ def hang(client, s):
     c = http.client.HTTPConnection("127.0.0.1", client.port, timeout=PATIENCE)
     c.request("POST", f"/v1/sessions/{s.id}/exec", json.dumps({"code": "while True: pass", "on_timeout": "rollback"}))
     return c
+
+
+def draws(client):
+    """The kernel's random bytes are fresh in each exec, however many the one before has
+    taken, in a VM that goes on and in another one."""
+    s, seen = client.make(), []
+    s.run("import os")
+    for n in (16, 400, 16, 20000, 16, 16, 7000, 9000, 1, 16):
+        seen += ast.literal_eval(s.value(f"os.urandom({n})[-16:], os.urandom(16), os.urandom(16)"))[n < 16:]
+        if n == 9000:
+            client.ask("POST", "/v1/exec", {"code": "print(1)"})
+    copy, = s.fork()
+    for one in s, copy:
+        seen += ast.literal_eval(one.value("os.urandom(16), os.urandom(16)"))
+        one.delete()
+    assert len(set(seen)) == len(seen) and all(len(set(some)) > 4 for some in seen), seen
 
 
 def in_turn(server, client):
@@ -605,6 +622,7 @@ def main():
         report.check("the monotonic clock stands still between execs", clocks, client)
         report.check("what an exec has used is its own", usage, client)
         report.check("sessions and ordinary runs in the same workers know nothing of each other", many_ways, client)
+        report.check("random bytes are fresh in each exec", draws, client)
         report.check("execs of one session are one after the other", in_turn, server, client)
         report.check("a session goes on in its VM while others have other ones", goes_on, server, client)
         report.check("forks go on by themselves, with other random numbers", forks, client)
