@@ -540,13 +540,14 @@ static void tick(void)
 
 /*
  * Being woken on a CPU that has gone to sleep costs 30 to 50 us, a fifth of a
- * short run: while runs are under way, and a CPU is idle, their ends are waited
- * for awake, for a while. Whoever else wants that CPU gets it.
+ * short run: while runs are under way, or what an exec waits for is saved, and a CPU is
+ * idle, their ends are waited for awake, for a while. Whoever else wants that CPU gets it.
  */
 static bool stay_awake(uint64_t now, uint64_t last_event)
 {
-	return now - last_event < AWAKE_NS && pool_running() > 0 &&
-	       pool_running() < server.cpus;
+	unsigned busy = pool_running() + session_awaited();
+
+	return now - last_event < AWAKE_NS && busy > 0 && busy < server.cpus;
 }
 
 static bool goes_on(uint64_t now)

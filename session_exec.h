@@ -24,6 +24,8 @@ bool session_cancel(struct job *job);
 
 /* How many have been answered and are being saved. */
 unsigned session_saving(void);
+/* And of these, for how many another exec of theirs waits. */
+unsigned session_awaited(void);
 /* An exec of one runs. */
 bool session_any_runs(void);
 /* Execs that are broken off from now on are because the server ends: their sessions are
