@@ -226,7 +226,7 @@ def no_keeper(top):
             limit += 1
         before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
         s.delete()
-        assert b"cannot be removed" in server.logged(), server.logged()
+        eventually(lambda: b"cannot be removed" in server.logged())
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
         eventually(lambda: not place.file(s).exists())
 
