@@ -5,6 +5,8 @@ a native fork server in the same minutes; and what parked sessions hold.
 sessions.py [--rounds N] [--many N]   medians of rounds in turns, 0: none; then so many
                                       parked sessions, 10,000 unless said, 0: none; and
                                       counts, which hold for a machine that is busy, too
+sessions.py [--rounds N] --apart MS   only execs beside runs, with one worker, each so long
+                                      behind the answer before
 """
 import argparse
 import concurrent.futures
@@ -95,14 +97,19 @@ class Figures:
 
 # ---- rounds ----
 
-def measure_live(figures, client):
-    """Execs of a session that is there, and runs of the same code, in blocks."""
+def measure_live(figures, client, apart=0):
+    """Execs of a session that is there, and runs of the same code, in blocks. apart: seconds
+    before each."""
+    def run(code, path, **more):
+        time.sleep(apart)
+        return client.run(code, path, **more)
+
     for language, code in CODES:
         session = client.make(code, language)
         for _ in range(2):
             for name, path, more in ("run", "/v1/exec", {"language": language}), ("exec", session + "/exec", {}):
                 client.run(code, path, **more)
-                figures.add((name, code), *(client.run(code, path, **more) for _ in range(BLOCK)))
+                figures.add((name, code), *(run(code, path, **more) for _ in range(BLOCK)))
         client.delete(session)
 
 
@@ -238,11 +245,15 @@ def line(name, ours, aim, theirs=None, unit="us"):
     print(f"{name + ', ' + unit:62}{ours:10.{digits}f}{beside}{verdict}")
 
 
-def show(f):
-    cpus = os.cpu_count()
+def show_live(f):
     print(f"{'':62}{'zeroboot':>10}{'beside':>10}{'ratio':>10}{'aim':>8}")
     for language, code in CODES:
         line(f"exec of a live session, {code[-28:]}; a run", f["exec", code], 1.0, f["run", code])
+
+
+def show(f):
+    cpus = os.cpu_count()
+    show_live(f)
     line("fork, 1 MiB changed: to 201", f["fork"], 1000)
     line("  first exec in it", f["first"], 3000)
     line("  both; os.fork() natively", f["fork and first"], 1.0, f["os.fork"])
@@ -262,12 +273,26 @@ def show_many(f, count):
     line("  exec of any; of the only one", f["exec of many"], 1.2, f["exec of one"])
 
 
+def measure_apart(figures, rounds, apart):
+    with contextlib.ExitStack() as stack:
+        stack.callback(clean)
+        server = zeroboot("--workers", "1")
+        stack.callback(server.stop)
+        for _ in range(rounds):
+            measure_live(figures, Client(server), apart)
+    show_live(figures)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--many", type=int, default=10000)
+    parser.add_argument("--apart", type=float, metavar="MS")
     options = parser.parse_args()
     figures = Figures()
+    if options.apart is not None:
+        measure_apart(figures, options.rounds, options.apart / 1000)
+        return
     with contextlib.ExitStack() as stack:
         start = lambda server: (stack.callback(server.stop), server)[1]
         stack.callback(clean)
