@@ -420,6 +420,16 @@ v8::MaybeLocal<Value> call_step(Local<Context> context)
 	return message;
 }
 
+// Its timer goes with it: the program may listen to what that sends.
+void forget_interrupt()
+{
+	static const itimerspec never = {};
+
+	interrupted = 0;
+	if (has_patience)
+		timer_settime(patience, 0, &never, nullptr);
+}
+
 // It may have come while no JavaScript ran: then what waits for its turn is what it is
 // meant for, so V8 is made to terminate that, and forgets all of it: the promises', not
 // Node.js's own queue (process.nextTick), which streams need. Nothing of the program's
@@ -427,15 +437,12 @@ v8::MaybeLocal<Value> call_step(Local<Context> context)
 // unasked: step has said what to give to the inspector, which has not been given it.
 void obey_interrupt(bool unasked)
 {
-	static const itimerspec never = {};
 	Local<Value> argument = v8::Boolean::New(session_isolate, unasked);
 	Local<Context> context = session_isolate->GetCurrentContext();
 
 	if (!interrupted)
 		return;
-	interrupted = 0;
-	if (has_patience)
-		timer_settime(patience, 0, &never, nullptr);
+	forget_interrupt();
 	session_isolate->TerminateExecution();
 	session_isolate->PerformMicrotaskCheckpoint();
 	session_isolate->CancelTerminateExecution();
@@ -581,7 +588,8 @@ void next(const FunctionCallbackInfo<Value> &args)
 	}
 	if (once)
 		begin_run();
-	interrupted = 0;
+	if (interrupted)
+		forget_interrupt();
 	isolate->CancelTerminateExecution();
 	watch_interrupts();
 	Local<Value> lists[2];
