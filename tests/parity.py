@@ -133,7 +133,9 @@ def answers(language):
 def keep_answers():
     with concurrent.futures.ThreadPoolExecutor() as threads:
         KEPT.parent.mkdir(parents=True, exist_ok=True)
-        KEPT.write_text(json.dumps(dict(zip(INTERPRETERS, threads.map(answers, INTERPRETERS)))))
+        new = KEPT.with_suffix(".new")
+        new.write_text(json.dumps(dict(zip(INTERPRETERS, threads.map(answers, INTERPRETERS)))))
+        new.rename(KEPT)
 
 
 def main():
