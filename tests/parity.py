@@ -13,8 +13,6 @@ in which that would take long: what differs from it there is run natively there,
 import concurrent.futures
 import functools
 import json
-import os
-import pathlib
 import re
 import shutil
 import subprocess
