@@ -325,7 +325,7 @@ static uint64_t share(const struct recycle *r, unsigned n)
 
 int recycle_trim(struct recycle *r, struct vm *vm)
 {
-	r->run++; /* what the last one wrote may go, too */
+	r->run++;           /* what the last one wrote may go, too */
 	vm->seeded = false; /* and random bytes that were made ahead */
 	return shrink(r, vm, share(r, IDLE_SHARE));
 }
