@@ -22,8 +22,7 @@
 
 static struct {
 	unsigned running; /* sessions of which an exec is, */
-	unsigned saving;  /* or is being saved, */
-	unsigned awaited; /* and of these for which an exec waits */
+	unsigned saving;  /* or is being saved */
 	size_t waiting;   /* bytes of execs that wait for another one */
 	bool draining;
 	struct session *held; /* their execs wait until memory is free */
@@ -42,7 +41,7 @@ unsigned session_saving(void)
 
 unsigned session_awaited(void)
 {
-	return all.awaited;
+	return all.waiting ? all.saving : 0;
 }
 
 bool session_any_runs(void)
@@ -220,17 +219,10 @@ static void set_running(struct session *s, struct job *job)
 	s->running = job;
 }
 
-static bool is_awaited(const struct session *s)
-{
-	return s->saving && s->waiting;
-}
-
 static void set_saving(struct session *s, bool saving)
 {
-	all.awaited -= is_awaited(s);
 	all.saving += (unsigned)saving - s->saving;
 	s->saving = saving;
-	all.awaited += is_awaited(s);
 	if (!saving)
 		session_promise_kept(s);
 }
@@ -394,7 +386,6 @@ static void put_waiting(struct session *s, struct job *job)
 {
 	struct job **last = &s->waiting;
 
-	all.awaited -= is_awaited(s);
 	/* Who only looks at the session needs no turn. */
 	while (*last && (!is_glance(job) || is_glance(*last)))
 		last = &(*last)->next_exec;
@@ -403,7 +394,6 @@ static void put_waiting(struct session *s, struct job *job)
 	s->waiting_count++;
 	s->share->waiting += job->parts.room;
 	all.waiting += job->parts.room;
-	all.awaited += is_awaited(s);
 }
 
 /* The one that *at is. */
@@ -411,9 +401,7 @@ static struct job *take_waiting(struct session *s, struct job **at)
 {
 	struct job *job = *at;
 
-	all.awaited -= is_awaited(s);
 	*at = job->next_exec;
-	all.awaited += is_awaited(s);
 	job->next_exec = NULL;
 	s->waiting_count--;
 	s->share->waiting -= job->parts.room;

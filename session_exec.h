@@ -24,7 +24,7 @@ bool session_cancel(struct job *job);
 
 /* How many have been answered and are being saved. */
 unsigned session_saving(void);
-/* And of these, for how many another exec of theirs waits. */
+/* And of these, at most, for how many another exec waits. */
 unsigned session_awaited(void);
 /* An exec of one runs. */
 bool session_any_runs(void);

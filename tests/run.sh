@@ -156,7 +156,7 @@ build() {
 		sdk) sdk/build.sh build/sdk || fail "the SDKs do not build" ;;
 		execs | sequences) "${of_its_own[@]}" MODE="$(cat build/mode)" build/tests/session || fail "the sessions' test tool does not build" ;;
 		derived) "${of_its_own[@]}" MODE="$(cat build/mode)" build/tests/derive build/tests/states || fail "the templates' test tools do not build" ;;
-		parity) [ -z "$inside" ] || python3 tests/parity.py natively || fail "no snippet runs natively" ;;
+		parity) [ -z "$inside" ] || python3 tests/parity.py natively || fail "what parity compares with cannot be had" ;;
 		svm | vmx | manifests | mcp) "tests/$suite/build.sh" || fail "what $suite needs cannot be made" ;;
 		esac
 	done
